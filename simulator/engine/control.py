@@ -1,0 +1,54 @@
+"""Control plane: coarse decisions as SimPy processes over the data plane."""
+
+import math
+from collections.abc import Generator
+
+import numpy as np
+import simpy
+
+from simulator.engine import layout
+from simulator.engine.plan import Fleet
+from simulator.engine.plane import DataPlane
+
+
+def autoscale(
+    env: simpy.Environment, plane: DataPlane, fleet: Fleet
+) -> Generator[simpy.Event, None, None]:
+    """Follow the load: start replicas at once, drain them when fewer would do for a while.
+
+    ``wanted = ceil(requests in flight / target)`` between the always-on replicas and the maximum,
+    the rule of concurrency-target autoscalers; what is starting counts as there.
+    """
+    scaler = fleet.autoscaler
+    assert scaler is not None
+    low_since_s = math.inf
+    while True:
+        yield env.timeout(scaler.interval_s)
+        plane.advance(env.now)
+        wanted = math.ceil(plane.in_flight() / scaler.target_in_flight)
+        wanted = min(max(wanted, fleet.replicas), scaler.max_replicas)
+        states = plane.replicas.state
+        present = int(np.isin(states, (layout.STARTING, layout.READY)).sum())
+        if wanted > present:
+            for _ in range(wanted - present):
+                env.process(start(env, plane, fleet.cold_start_s))
+        if wanted >= present:
+            low_since_s = math.inf
+            continue
+        low_since_s = min(low_since_s, env.now)
+        if env.now - low_since_s >= scaler.scale_down_delay_s:
+            ready = np.flatnonzero(states == layout.READY)
+            emptiest = ready[np.argsort(plane.replicas.in_flight[ready], kind="stable")]
+            for slot in emptiest[: present - wanted]:
+                plane.drain(int(slot), env.now)
+            low_since_s = math.inf
+
+
+def start(
+    env: simpy.Environment, plane: DataPlane, cold_start_s: float
+) -> Generator[simpy.Event, None, None]:
+    """Launch one replica now; it serves after its cold start and is paid for from now."""
+    slot = plane.launch(env.now)
+    yield env.timeout(cold_start_s)
+    plane.advance(env.now)
+    plane.activate(slot, env.now)

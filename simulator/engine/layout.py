@@ -1,0 +1,213 @@
+"""State of the compiled data plane: one record type per kind of thing, arrays of records.
+
+Records keep what one event touches on one or two cache lines, and a record is a reference both
+for Numba and, through ``np.recarray``, for plain Python: ``replica.free_blocks -= 1`` means the
+same with the JIT on and off. Links between records are indices; ``NONE`` ends a list.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+NONE = -1
+FLEET = -1
+"""Server code of the own replicas; codes from zero up are endpoint indices."""
+NOWHERE = -2
+"""Server code of a request that nothing can serve."""
+
+# Replica states.
+OFF, STARTING, READY, DRAINING = 0, 1, 2, 3
+# What a replica is doing until its next event.
+IDLE, BOUNDARY, PREFILL, DECODE = 0, 1, 2, 3
+# Request outcomes. A row that has not arrived before the horizon was never offered.
+ABSENT, IN_FLIGHT, COMPLETED, REJECTED, TIMED_OUT = 0, 1, 2, 3, 4
+# Prompt-cache rules of endpoints.
+CACHE_NONE, CACHE_PREFIX, CACHE_BREAKPOINT = 0, 1, 2
+
+BLOCK_TOK_MAX = 64
+
+i1, i4, i8, f8 = np.int8, np.int32, np.int64, np.float64
+
+
+def _record(*fields: tuple) -> np.dtype:
+    return np.dtype((np.record, np.dtype(list(fields), align=True)))
+
+
+REQUEST = _record(
+    ("arrival_s", f8),  # of a row that arrives by itself
+    ("gap_s", f8),  # >= 0: arrives this long after the row above is done; NaN: by itself
+    ("ttft_z", f8),  # standard normal draws of the endpoint's latency and speed
+    ("speed_z", f8),
+    ("input_tok", i4),
+    ("output_tok", i4),  # visible and reasoning
+    ("reasoning_tok", i4),
+    ("node", i4),  # deepest prefix-tree node of the prompt, NONE without a shared prefix
+    ("workload", i4),
+)
+
+LEDGER = _record(
+    ("arrival_s", f8),
+    ("start_s", f8),
+    ("first_token_s", f8),
+    ("finished_s", f8),
+    ("cached_tok", i4),
+    ("written_tok", i4),
+    ("output_tok", i4),  # produced; below the wish when cut at a length limit
+    ("resume_tok", i4),  # to prefill after a preemption; 0 before any
+    ("preemptions", i4),
+    ("server", i4),  # FLEET, the endpoint's index, or NOWHERE
+    ("replica", i4),
+    ("next_waiting", i4),  # link of the waiting queue that the row stands in
+    ("outcome", i1),
+)
+
+REPLICA = _record(
+    ("t_s", f8),  # the step boundary up to which the state below is current
+    ("busy_since_s", f8),
+    ("busy_s", f8),
+    ("launched_s", f8),
+    ("stopped_s", f8),
+    ("owned_s", f8),  # closed ownership periods; the open one starts at launched_s
+    ("step", i8),  # steps executed
+    ("planned_steps", i8),  # steps of the running phase
+    ("admitted", i8),  # sequences ever admitted; orders ties
+    ("context_tok", i8),  # KV tokens of all decoding sequences
+    ("free_blocks", i4),
+    ("cached_blocks", i4),  # unreferenced and evictable
+    ("begun_blocks", i4),  # taken already for the first step of the phase
+    ("decoding", i4),
+    ("running", i4),
+    ("in_flight", i4),  # running and waiting
+    ("waiting_head", i4),
+    ("waiting_tail", i4),
+    ("running_tail", i4),  # the last admitted, first to be preempted
+    ("prefill_head", i4),  # first of the sequences with prompt tokens in this step
+    ("free_sequence", i4),
+    ("lru_head", i4),  # next to be evicted
+    ("lru_tail", i4),
+    ("phase", i1),
+    ("state", i1),
+    ("preempted", i1),  # in the step being scheduled
+    ("crossing", i4, (BLOCK_TOK_MAX,)),  # decoding sequences by (kv_tok - step) mod block
+)
+
+SEQUENCE = _record(
+    ("kv_offset", i8),  # while decoding: kv tokens - replica step
+    ("kv_tok", i4),  # while prefilling: tokens computed or being computed
+    ("prompt_tok", i4),  # to prefill: the prompt, and what was generated before a preemption
+    ("pinned_blocks", i4),  # leading blocks owned by prefix-tree nodes
+    ("blocks", i4),  # while prefilling: all blocks held
+    ("row", i4),
+    ("prev", i4),
+    ("next", i4),
+)
+
+KV_ENTRY = _record(
+    ("node", i4),
+    ("replica", i4),
+    ("blocks", i4),  # resident leading blocks of the node
+    ("references", i4),
+    ("prev", i4),
+    ("next", i4),
+)
+
+ENGINE = _record(  # how one replica serves; one record per fleet
+    ("request_overhead_s", f8),
+    ("sequence_s", f8),
+    ("prefill_token_s", f8),
+    ("context_token_s", f8),
+    ("attention_s", f8),  # per prompt token and token of its context
+    ("kv_blocks", i4),
+    ("block_tok", i4),
+    ("max_batched_tok", i4),
+    ("max_sequences", i4),
+    ("max_model_tok", i4),
+    ("prefix_cache", i1),
+)
+
+ENDPOINT = _record(
+    ("ttft_median_s", f8),
+    ("ttft_sigma", f8),
+    ("prefill_token_s", f8),
+    ("output_tok_s", f8),
+    ("speed_sigma", f8),
+    ("cache_ttl_s", f8),
+    ("cache_min_tok", i4),
+    ("cache_step_tok", i4),
+    ("context_tok", i4),
+    ("max_output_tok", i4),
+    ("cache_rule", i1),
+)
+
+NODE = _record(
+    ("parent", i4),
+    ("depth_tok", i4),
+)
+
+PREFIX = _record(  # a prefix-tree node in an endpoint's prompt cache
+    ("ready_s", f8),
+    ("expiry_s", f8),
+)
+
+WAKE = _record(("key", f8), ("item", i4), ("place", i4))
+"""Member of a heap ordered by time, see ``heap``."""
+
+FINISH = _record(("key", i8), ("item", i4), ("place", i4))
+"""Member of a heap ordered by step of the last token << 32 | admission number."""
+
+CLOCK = _record(
+    ("now_s", f8),
+    ("horizon_s", f8),
+    ("next_row", i8),  # next row that may arrive by itself
+    ("pending_turns", i8),
+    ("offered", i8),
+    ("completed", i8),
+    ("rejected", i8),
+    ("steps", i8),
+    ("preemptions", i8),
+    ("replicas", i4),
+    ("rotation", i4),  # where the search for the least loaded replica starts
+    ("overflow_in_flight", i4),  # spill when every replica has this many; NONE: never
+    ("overflow_endpoint", i4),
+    ("sticky_slack", i4),  # how much busier than the best the session's replica may be
+    ("lobby_head", i4),  # rows that wait for a replica to become ready
+    ("lobby_tail", i4),
+    ("free_entry", i4),
+)
+
+
+class Plane(NamedTuple):
+    """Arrays of the data plane; shapes in brackets."""
+
+    clock: np.ndarray
+    """CLOCK [1]"""
+    engine: np.ndarray
+    """ENGINE [1]"""
+    token_s: np.ndarray
+    """Step time by tokens in the step [max_batched_tok + 1]."""
+    requests: np.ndarray
+    """REQUEST [rows], never written"""
+    ledger: np.ndarray
+    """LEDGER [rows]"""
+    route: np.ndarray
+    """Route code by workload [workloads]."""
+    nodes: np.ndarray
+    """NODE [nodes], the prefix tree"""
+    replicas: np.ndarray
+    """REPLICA [max replicas]"""
+    wakes: np.ndarray
+    """WAKE: next event of each replica, inf when idle [max replicas]."""
+    sequences: np.ndarray
+    """SEQUENCE [max replicas * max_sequences]"""
+    finishes: np.ndarray
+    """FINISH: decoding sequences, a heap per replica [max replicas * max_sequences]."""
+    kv_entries: np.ndarray
+    """KV_ENTRY pool"""
+    kv_index: np.ndarray
+    """Open-addressing index of the pool by (node, replica), a power of two long."""
+    endpoints: np.ndarray
+    """ENDPOINT [endpoints]"""
+    prefixes: np.ndarray
+    """PREFIX: prompt cache of each endpoint [endpoints, nodes]."""
+    turns: np.ndarray
+    """WAKE: turns that wait for their time, by row [rows]."""

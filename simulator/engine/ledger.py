@@ -1,0 +1,56 @@
+"""What happened: one row per request, and the accounts of the fleet."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.engine import layout
+from simulator.traffic.table import RequestTable
+
+
+@dataclass(frozen=True, slots=True)
+class FleetAccount:
+    """Time and work of the replicas over the horizon."""
+
+    owned_s: float
+    """Replica-seconds paid for, cold starts and draining included."""
+    busy_s: float
+    """Replica-seconds with at least one running sequence."""
+    max_replicas: int
+    steps: int
+    preemptions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Columns over the table's rows; NaN times where a row did not get that far."""
+
+    table: RequestTable
+    horizon_s: float
+    outcome: NDArray[np.int8]
+    """Codes of ``engine.layout``: ABSENT rows were never offered. (n_requests,)"""
+    server: NDArray[np.int32]
+    """FLEET or the endpoint's index. (n_requests,)"""
+    arrival_s: NDArray[np.float64]
+    start_s: NDArray[np.float64]
+    first_token_s: NDArray[np.float64]
+    finished_s: NDArray[np.float64]
+    cached_tok: NDArray[np.int32]
+    """Prompt tokens found in a cache. (n_requests,)"""
+    written_tok: NDArray[np.int32]
+    """Prompt tokens written to a cache for a fee. (n_requests,)"""
+    output_tok: NDArray[np.int32]
+    """Tokens produced, reasoning included. (n_requests,)"""
+    preemptions: NDArray[np.int32]
+    fleet: FleetAccount | None
+
+    @property
+    def offered(self) -> NDArray[np.bool_]:
+        """Rows that arrived. (n_requests,)"""
+        return self.outcome != layout.ABSENT
+
+    @property
+    def completed(self) -> NDArray[np.bool_]:
+        """Rows served to their last token. (n_requests,)"""
+        return self.outcome == layout.COMPLETED

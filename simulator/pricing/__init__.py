@@ -1,0 +1,1 @@
+"""What an API call costs: rate cards, the bill, prompt-cache rules."""

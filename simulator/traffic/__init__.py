@@ -1,0 +1,1 @@
+"""What arrives: request table, prefix tree, generators and trace readers."""

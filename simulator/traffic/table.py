@@ -1,0 +1,110 @@
+"""The request table and the prefix tree: all that is known of traffic before it is served."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.errors import InputError
+
+NO_NODE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixTree:
+    """Shared prompt prefixes; a prompt is a path from a root.
+
+    A node stands for the tokens between its parent's end and its own.
+    """
+
+    parent: NDArray[np.int32]
+    """Parent of each node, ``NO_NODE`` for roots; parents come before children. (n_nodes,)"""
+    depth_tok: NDArray[np.int32]
+    """Tokens from the root to the node's end. (n_nodes,)"""
+
+    @property
+    def size(self) -> int:
+        """Number of nodes."""
+        return len(self.parent)
+
+    @staticmethod
+    def empty() -> "PrefixTree":
+        """Return the tree of traffic that shares no prefix."""
+        return PrefixTree(np.empty(0, np.int32), np.empty(0, np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTable:
+    """Requests in the order of ``arrival_s``, each session's turns directly below its first.
+
+    Everything random about a request is here, so that options are compared on the same requests.
+    """
+
+    arrival_s: NDArray[np.float64]
+    """Arrival of rows that arrive by themselves [s]; of a turn, its session's. (n_requests,)"""
+    gap_s: NDArray[np.float64]
+    """Turns arrive this long after the row above is done [s]; NaN: by itself. (n_requests,)"""
+    workload: NDArray[np.int32]
+    """Index into ``workloads``. (n_requests,)"""
+    input_tokens: NDArray[np.int32]
+    """Prompt tokens, cached prefix included. (n_requests,)"""
+    output_tokens: NDArray[np.int32]
+    """Visible output tokens. (n_requests,)"""
+    reasoning_tokens: NDArray[np.int32]
+    """Hidden output tokens. (n_requests,)"""
+    max_output_tokens: NDArray[np.int32]
+    """Declared limit, all that routing may know of the output. (n_requests,)"""
+    prefix_node: NDArray[np.int32]
+    """Deepest prefix-tree node of the prompt or ``NO_NODE``. (n_requests,)"""
+    session: NDArray[np.int32]
+    turn: NDArray[np.int32]
+    deadline_s: NDArray[np.float64]
+    """Latest useful completion after arrival [s]; inf when interactive. (n_requests,)"""
+    difficulty: NDArray[np.float64]
+    """Uniform in [0, 1), shared by all models. (n_requests,)"""
+    ttft_z: NDArray[np.float64]
+    speed_z: NDArray[np.float64]
+    """Standard normal draws of an endpoint's latency and speed. (n_requests,)"""
+    tree: PrefixTree
+    workloads: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return len(self.arrival_s)
+
+    @property
+    def completion_tokens(self) -> NDArray[np.int32]:
+        """All output tokens, visible and reasoning. (n_requests,)"""
+        return self.output_tokens + self.reasoning_tokens
+
+    def take(self, rows: NDArray[np.int64]) -> "RequestTable":
+        """Return the chosen rows; whole sessions, in an order valid for a table."""
+        columns = {
+            f.name: getattr(self, f.name)[rows]
+            for f in fields(self)
+            if f.name not in ("tree", "workloads")
+        }
+        return replace(self, **columns)
+
+    def check(self) -> None:
+        """Raise InputError unless the table keeps what the engine relies on."""
+        alone = np.isnan(self.gap_s)
+        depth = np.zeros(self.size, np.int64)
+        shared = self.prefix_node != NO_NODE
+        depth[shared] = self.tree.depth_tok[self.prefix_node[shared]]
+        rules = (
+            ("arrivals must be finite, not negative", ~(self.arrival_s >= 0)),
+            ("gaps must not be negative", ~alone & ~(self.gap_s >= 0)),
+            ("prompts need at least one token", self.input_tokens < 1),
+            ("outputs must not be negative", self.output_tokens < 0),
+            ("reasoning must not be negative", self.reasoning_tokens < 0),
+            ("a prefix must not be longer than its prompt", depth > self.input_tokens),
+        )
+        for rule, broken in rules:
+            if broken.any():
+                raise InputError(f"request table row {int(broken.argmax())}: {rule}")
+        if np.any(np.diff(self.arrival_s[alone]) < 0):
+            raise InputError("request table: rows must be sorted by arrival")
+        if self.size and not alone[0]:
+            raise InputError("request table row 0: a turn cannot come before its session's first")
