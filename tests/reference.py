@@ -133,10 +133,7 @@ class ReferenceFleet:
         following = row + 1
         if following < self.table.size and not math.isnan(self.table.gap_s[following]):
             at_s = done_s + self.table.gap_s[following]
-            if at_s == self.env.now:
-                self.arrive(following)
-            else:
-                self.env.process(self.turn(following, at_s))
+            self.env.process(self.turn(following, at_s))
 
     def turn(self, row: int, at_s: float):
         yield self.env.timeout(at_s - self.env.now)
@@ -184,7 +181,9 @@ class Replica:
             if not self.waiting and not self.running:
                 self.wake = env.event()
                 yield self.wake
-            # Whatever arrives at this very instant is in the queue before the step is scheduled.
+            # Whatever arrives at this very instant is in the queue before the step is scheduled:
+            # one turn of the event queue starts the process of a turn, the next lets it arrive.
+            yield env.timeout(0)
             yield env.timeout(0)
             yield env.timeout(self.schedule())
             self.end_step()
