@@ -67,7 +67,6 @@ REPLICA = _record(
     ("busy_s", f8),
     ("launched_s", f8),
     ("stopped_s", f8),
-    ("owned_s", f8),  # closed ownership periods; the open one starts at launched_s
     ("step", i8),  # steps executed
     ("planned_steps", i8),  # steps of the running phase
     ("admitted", i8),  # sequences ever admitted; orders ties

@@ -13,13 +13,19 @@ from simulator.traffic.table import RequestTable
 class FleetAccount:
     """Time and work of the replicas over the horizon."""
 
-    owned_s: float
-    """Replica-seconds paid for, cold starts and draining included."""
+    periods_s: NDArray[np.float64]
+    """Begin and end of every replica's time paid for, cold start and draining included. (n, 2)"""
     busy_s: float
     """Replica-seconds with at least one running sequence."""
     max_replicas: int
+    """Most replicas paid for at one time."""
     steps: int
     preemptions: int
+
+    def owned_s(self, begin_s: float, end_s: float) -> float:
+        """Replica-seconds paid for within a span."""
+        clipped = np.clip(self.periods_s, begin_s, end_s)
+        return float((clipped[:, 1] - clipped[:, 0]).sum())
 
 
 @dataclass(frozen=True, slots=True)

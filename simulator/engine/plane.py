@@ -135,6 +135,7 @@ class DataPlane:
             prefixes=_prefixes(len(plan.endpoints), table.tree.size),
             turns=_records(layout.WAKE, table.size),
         )
+        self._closed_periods_s: list[tuple[float, float]] = []
         self._init_clock(plan)
         self._link_free_entries()
         if fleet is not None:
@@ -159,6 +160,13 @@ class DataPlane:
         """REPLICA records of every slot ever used."""
         return self.state.replicas[: self.state.clock[0].replicas]
 
+    def periods_s(self, now_s: float) -> np.ndarray:
+        """Begin and end of every time paid for so far, of those still running now. (n, 2)"""
+        replicas = self.replicas
+        stop_s = np.where(replicas.state == layout.OFF, replicas.stopped_s, now_s)
+        latest = np.stack([replicas.launched_s, stop_s], axis=1)
+        return np.concatenate([np.array(self._closed_periods_s).reshape(-1, 2), latest])
+
     def in_flight(self) -> int:
         """Requests that replicas hold or that wait for one to become ready."""
         waiting = 0
@@ -182,8 +190,8 @@ class DataPlane:
             slot = int(clock.replicas)
             self._open_slot(slot)
         rep = self.state.replicas[slot]
-        if rep.state == layout.OFF and not math.isnan(rep.stopped_s):
-            rep.owned_s += rep.stopped_s - rep.launched_s
+        if not math.isnan(rep.stopped_s):
+            self._closed_periods_s.append((float(rep.launched_s), float(rep.stopped_s)))
         rep.state = layout.STARTING
         rep.launched_s = time_s
         rep.stopped_s = math.nan

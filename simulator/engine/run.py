@@ -68,17 +68,19 @@ def _close(plane: DataPlane, table: RequestTable, horizon_s: float, plan: Plan) 
 
 def _account(plane: DataPlane, horizon_s: float) -> FleetAccount:
     replicas = plane.replicas
-    running = np.isin(replicas.state, (layout.STARTING, layout.READY, layout.DRAINING))
-    stop_s = np.where(running, horizon_s, replicas.stopped_s)
-    owned_s = replicas.owned_s + stop_s - replicas.launched_s
+    periods_s = plane.periods_s(horizon_s)
+    # At a tie a stop comes before the start that takes its place.
+    moments = np.concatenate([periods_s[:, 1], periods_s[:, 0]])
+    changes = np.repeat([-1, 1], len(periods_s))
+    present = np.cumsum(changes[np.argsort(moments, kind="stable")])
     busy_s = replicas.busy_s + np.where(
         replicas.phase != layout.IDLE, horizon_s - replicas.busy_since_s, 0.0
     )
     clock = plane.state.clock[0]
     return FleetAccount(
-        owned_s=float(owned_s.sum()),
+        periods_s=periods_s,
         busy_s=float(busy_s.sum()),
-        max_replicas=int(clock.replicas),
+        max_replicas=int(present.max(initial=0)),
         steps=int(clock.steps),
         preemptions=int(clock.preemptions),
     )

@@ -1,0 +1,168 @@
+"""From which volume self-hosting wins: costs over a grid of volumes, crossings, probabilities."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.study import ApiOption, SelfHostOption, Study
+from simulator.analysis.worlds import Worlds, size_at_speeds, world_costs
+
+REFINEMENTS = 3
+"""Halvings of the grid interval (in the logarithm of volume) around every crossing."""
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeCosts:
+    """Costs of every option at one volume."""
+
+    volume: float
+    likely_usd: dict[str, float]
+    """In the median world, inf where the SLO is missed."""
+    world_usd: dict[str, NDArray[np.float64]]
+    """By world, (worlds,)."""
+    utilisation: dict[str, float | None]
+    replicas: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """Where self-hosting alone beats the cheapest API alone."""
+
+    curve: tuple[VolumeCosts, ...]
+    first: float | None
+    """Smallest multiple of the current volume from which it is cheaper."""
+    permanent: float | None
+    """Multiple from which it stays cheaper, within the grid."""
+    first_interval: tuple[float | None, float | None]
+    """Nine in ten worlds have their first crossing here; None: beyond the grid."""
+    wins: tuple[tuple[float, float], ...]
+    """Intervals of volume in which it wins."""
+    probability: tuple[tuple[float, float], ...]
+    """(volume, probability that self-hosting wins)."""
+    required_utilisation: float | None
+    """Of the fleet at the first crossing."""
+
+
+def volume_costs(study: Study, start: int, volume: float) -> VolumeCosts:
+    """Size and price every option at a volume; ``start`` replicas are known to do at volume 1."""
+    evaluator = Evaluator(study, volume)
+    worlds = Worlds.draw(study.seed, study.effort.worlds)
+    likely_usd, world_usd, utilisation, replicas = {}, {}, {}, {}
+    for option in study.options:
+        sized = size_at_speeds(evaluator, option, max(1, round(start * volume)))
+        likely_usd[option.name] = float(world_costs(study, sized, Worlds.likely())[0])
+        world_usd[option.name] = world_costs(study, sized, worlds)
+        utilisation[option.name] = sized[1].evaluation.outcome.utilisation
+        replicas[option.name] = sized[1].evaluation.size.replicas
+    return VolumeCosts(volume, likely_usd, world_usd, utilisation, replicas)
+
+
+def find_break_even(study: Study, start: int, executor: Executor | None = None) -> BreakEven | None:
+    """Scan volumes and refine the crossings; None unless both sides are among the options."""
+    own = [o.name for o in study.options if isinstance(o, SelfHostOption)]
+    api = [o.name for o in study.options if isinstance(o, ApiOption)]
+    if not own or not api:
+        return None
+    at = partial(volume_costs, study, start)
+    mapped = executor.map if executor else map
+    # The largest volumes take longest: hand them out first.
+    volumes = sorted(set(study.effort.volumes), reverse=True)
+    curve = sorted(mapped(at, volumes), key=lambda c: c.volume)
+
+    def advantage(costs: VolumeCosts) -> float:
+        return _gap(min(costs.likely_usd[n] for n in api), min(costs.likely_usd[n] for n in own))
+
+    curve = _refine(curve, advantage, at)
+    signs = [(c.volume, advantage(c)) for c in curve]
+    wins = _winning_intervals(signs)
+    grid = [c for c in curve if c.volume in volumes]
+    by_world = np.array([_world_advantage(c, own, api) for c in grid])
+    first = wins[0][0] if wins else None
+    permanent = wins[-1][0] if wins and wins[-1][1] >= curve[-1].volume else None
+    return BreakEven(
+        curve=tuple(curve),
+        first=first,
+        permanent=permanent,
+        first_interval=_first_interval(np.array([c.volume for c in grid]), by_world),
+        wins=wins,
+        probability=tuple(
+            (c.volume, float(np.mean(a > 0))) for c, a in zip(grid, by_world, strict=True)
+        ),
+        required_utilisation=_utilisation_at(curve, own, first),
+    )
+
+
+def _gap(api_usd: float, own_usd: float) -> float:
+    """How much cheaper owning is; a side that misses the SLO loses, two such sides are level."""
+    if np.isinf(api_usd) and np.isinf(own_usd):
+        return 0.0
+    return float(np.clip(api_usd - own_usd, -1e30, 1e30))
+
+
+def _world_advantage(costs: VolumeCosts, own: list[str], api: list[str]) -> NDArray[np.float64]:
+    own_usd = np.min([costs.world_usd[n] for n in own], axis=0)
+    api_usd = np.min([costs.world_usd[n] for n in api], axis=0)
+    return np.array([_gap(a, o) for a, o in zip(api_usd, own_usd, strict=True)])
+
+
+def _refine(
+    curve: list[VolumeCosts],
+    advantage: Callable[[VolumeCosts], float],
+    at: Callable[[float], VolumeCosts],
+) -> list[VolumeCosts]:
+    """Halve every interval in which the sign changes, a few times."""
+    for _ in range(REFINEMENTS):
+        middles = [
+            at(float(np.sqrt(a.volume * b.volume)))
+            for a, b in zip(curve, curve[1:], strict=False)
+            if (advantage(a) > 0) != (advantage(b) > 0)
+        ]
+        curve = sorted([*curve, *middles], key=lambda c: c.volume)
+    return curve
+
+
+def _crossing(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Volume between two points of opposite sign, linear in the gap."""
+    (va, ga), (vb, gb) = a, b
+    return va + (vb - va) * (ga / (ga - gb))
+
+
+def _winning_intervals(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    wins: list[tuple[float, float]] = []
+    begin = points[0][0] if points[0][1] > 0 else None
+    for a, b in zip(points, points[1:], strict=False):
+        if begin is None and b[1] > 0:
+            begin = _crossing(a, b)
+        elif begin is not None and b[1] <= 0:
+            wins.append((begin, _crossing(a, b)))
+            begin = None
+    if begin is not None:
+        wins.append((begin, points[-1][0]))
+    return tuple(wins)
+
+
+def _first_interval(
+    volumes: NDArray[np.float64], by_world: NDArray[np.float64]
+) -> tuple[float | None, float | None]:
+    """5 % and 95 % quantiles of the first crossing over worlds. (volumes,), (volumes, worlds)"""
+    firsts = []
+    for gaps in by_world.T:
+        wins = _winning_intervals(list(zip(volumes.tolist(), gaps.tolist(), strict=True)))
+        firsts.append(wins[0][0] if wins else np.inf)
+    low, high = np.quantile(firsts, [0.05, 0.95], method="nearest")
+    return (float(low) if np.isfinite(low) else None, float(high) if np.isfinite(high) else None)
+
+
+def _utilisation_at(
+    curve: list[VolumeCosts], own: list[str], volume: float | None
+) -> float | None:
+    if volume is None:
+        return None
+    nearest = min(curve, key=lambda c: abs(np.log(c.volume / volume)))
+    cheapest = min(own, key=lambda name: nearest.likely_usd[name])
+    return nearest.utilisation[cheapest]

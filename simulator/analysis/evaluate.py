@@ -1,0 +1,124 @@
+"""One option at one size on one volume: simulate, measure, price."""
+
+from dataclasses import dataclass, replace
+
+from simulator.analysis.outcome import Outcome, measure
+from simulator.analysis.sampling import Slice, sample_traffic
+from simulator.analysis.study import ApiOption, HybridOption, Option, SelfHostOption, Study
+from simulator.economics.owning import OwningCost
+from simulator.engine.layout import FLEET
+from simulator.engine.plan import Overflow, Plan
+from simulator.engine.run import run
+from simulator.units import MONTH_S
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What sizing decides."""
+
+    replicas: int = 0
+    spill_in_flight: int = 0
+    speed: float = 1.0
+    """Throughput relative to the prediction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An option at a size, and what it did."""
+
+    option: Option
+    size: Size
+    outcome: Outcome
+
+    @property
+    def owned_replicas(self) -> float:
+        """Mean number of replicas paid for, spares included."""
+        base = self_hosted_part(self.option)
+        return self.outcome.owned_replicas + base.spare_replicas if base else 0.0
+
+    def cost_usd(self, study: Study) -> dict[str, float]:
+        """Cost by component at the most likely rates [USD/month]."""
+        usd = {f"api_{bucket}": cost for bucket, cost in self.outcome.api_usd.items()}
+        base = self_hosted_part(self.option)
+        if base is not None:
+            owning = OwningCost(
+                base.gpus_per_replica,
+                base.rent_usd_per_gpu_hour.mid,
+                study.people.engineers_fte.mid,
+                study.people.engineer_usd_per_year.mid,
+                study.people.tooling_usd_per_month.mid,
+            )
+            usd |= owning.per_month_usd(self.owned_replicas * MONTH_S, MONTH_S)
+        return usd
+
+    def total_usd(self, study: Study) -> float:
+        """Total at the most likely rates [USD/month]."""
+        return sum(self.cost_usd(study).values())
+
+
+def self_hosted_part(option: Option) -> SelfHostOption | None:
+    """Return the deployment that an option runs, if it runs one."""
+    if isinstance(option, HybridOption):
+        return option.base
+    return option if isinstance(option, SelfHostOption) else None
+
+
+def api_part(option: Option) -> ApiOption | None:
+    """Return the API that an option may call, if any."""
+    if isinstance(option, HybridOption):
+        return option.overflow
+    return option if isinstance(option, ApiOption) else None
+
+
+class Evaluator:
+    """Evaluates options on one volume; draws the traffic once and remembers every result."""
+
+    def __init__(self, study: Study, volume: float) -> None:
+        self.study = study
+        self.volume = volume
+        self._slices: tuple[Slice, ...] | None = None
+        self._known: dict[tuple[str, Size], Evaluation] = {}
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """Simulated parts of the horizon."""
+        if self._slices is None:
+            self._slices = sample_traffic(self.study, self.volume)
+        return self._slices
+
+    def evaluate(self, option: Option, size: Size) -> Evaluation:
+        """Simulate an option at a size."""
+        key = (option.name, size)
+        if key not in self._known:
+            plan = plan_of(self.study, option, size)
+            ledgers = [run(plan, s.table, s.horizon_s) for s in self.slices]
+            api = api_part(option)
+            cards = (api.card,) if api else ()
+            outcome = measure(self.slices, ledgers, self.study.slo, cards, self.study.epoch_s)
+            self._known[key] = Evaluation(option, size, outcome)
+        return self._known[key]
+
+
+def plan_of(study: Study, option: Option, size: Size) -> Plan:
+    """Lay out what the engine shall run."""
+    workloads = len(study.traffic.workload_names)
+    if isinstance(option, ApiOption):
+        return Plan(routes=(0,) * workloads, endpoints=(option.endpoint,))
+    base = option.base if isinstance(option, HybridOption) else option
+    fleet = replace(
+        base.fleet,
+        replicas=size.replicas,
+        step_time=base.fleet.step_time.scaled(1 / size.speed),
+    )
+    if fleet.autoscaler is not None:
+        most = max(fleet.autoscaler.max_replicas, size.replicas)
+        fleet = replace(fleet, autoscaler=replace(fleet.autoscaler, max_replicas=most))
+    routes = (FLEET,) * workloads
+    if isinstance(option, SelfHostOption):
+        return Plan(routes=routes, fleet=fleet)
+    return Plan(
+        routes=routes,
+        fleet=fleet,
+        endpoints=(option.overflow.endpoint,),
+        overflow=Overflow(0, size.spill_in_flight),
+    )

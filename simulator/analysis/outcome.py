@@ -1,0 +1,177 @@
+"""What one option did: counts, tokens, latencies and costs over the counted requests."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.sampling import Slice
+from simulator.analysis.study import Slo
+from simulator.engine import layout
+from simulator.engine.ledger import Ledger
+from simulator.pricing.rates import RateCard, Usage, bill
+from simulator.units import MONTH_S
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Sums and samples over one or more slices."""
+
+    counted_s: float
+    requests: dict[str, int]
+    """offered = completed + rejected + timed_out + in_flight."""
+    tokens: dict[str, int]
+    """uncached_input, cache_read, cache_write, output (visible), reasoning; of completed ones."""
+    ttft_s: NDArray[np.float64]
+    tpot_s: NDArray[np.float64]
+    e2e_s: NDArray[np.float64]
+    """Of completed requests, TPOT of those with two tokens or more."""
+    slo_met: dict[str, float]
+    """Share of offered requests within each limit, and within all (``attainment``)."""
+    self_hosted_share: float
+    """Share of completed tokens that own replicas served."""
+    api_usd: dict[str, float]
+    """Per month, by bucket."""
+    owned_replicas: float
+    """Mean number of replicas paid for."""
+    max_replicas: int
+    utilisation: float | None
+    """Busy share of replica time; None without replicas."""
+    preemptions: int
+
+    @property
+    def attainment(self) -> float:
+        """Share of offered requests within every limit."""
+        return self.slo_met["attainment"]
+
+    @property
+    def month_factor(self) -> float:
+        """From counted sums to a month."""
+        return MONTH_S / self.counted_s
+
+    @property
+    def tokens_per_month(self) -> float:
+        """Prompt and completion tokens of completed requests."""
+        return sum(self.tokens.values()) * self.month_factor
+
+
+def measure(
+    slices: tuple[Slice, ...],
+    ledgers: list[Ledger],
+    slo: Slo,
+    cards: tuple[RateCard, ...],
+    epoch_s: float,
+) -> Outcome:
+    """Reduce the ledgers of all slices; ``cards`` price the plan's endpoints in order."""
+    parts = [_Part(s, ledger) for s, ledger in zip(slices, ledgers, strict=True)]
+    counted_s = sum(s.counted_s for s in slices)
+    offered = sum(p.offered for p in parts)
+    ttft_s, tpot_s, e2e_s = (
+        np.concatenate([getattr(p, name) for p in parts]) for name in ("ttft_s", "tpot_s", "e2e_s")
+    )
+    own, all_tokens = sum(p.own_tokens for p in parts), sum(p.all_tokens for p in parts)
+    fleets = [ledger.fleet for ledger in ledgers if ledger.fleet is not None]
+    owned_s = sum(f.owned_s(s.count_from_s, s.count_to_s) for f, s in zip(fleets, slices))
+    lifetime_s = sum(f.owned_s(0.0, s.horizon_s) for f, s in zip(fleets, slices))
+    return Outcome(
+        counted_s=counted_s,
+        requests={
+            "offered": offered,
+            "completed": sum(p.count(layout.COMPLETED) for p in parts),
+            "rejected": sum(p.count(layout.REJECTED) for p in parts),
+            "timed_out": sum(p.count(layout.TIMED_OUT) for p in parts),
+            "in_flight": sum(p.count(layout.IN_FLIGHT) for p in parts),
+        },
+        tokens={name: sum(p.tokens[name] for p in parts) for name in parts[0].tokens},
+        ttft_s=ttft_s,
+        tpot_s=tpot_s[~np.isnan(tpot_s)],
+        e2e_s=e2e_s,
+        slo_met=_attainment(slo, offered, ttft_s, tpot_s, e2e_s),
+        self_hosted_share=own / all_tokens if all_tokens else 0.0,
+        api_usd=_api_usd(parts, cards, epoch_s, MONTH_S / counted_s),
+        owned_replicas=owned_s / counted_s,
+        max_replicas=max((f.max_replicas for f in fleets), default=0),
+        utilisation=sum(f.busy_s for f in fleets) / lifetime_s if lifetime_s else None,
+        preemptions=sum(f.preemptions for f in fleets),
+    )
+
+
+class _Part:
+    """Counted rows of one slice."""
+
+    def __init__(self, part: Slice, ledger: Ledger) -> None:
+        self.slice = part
+        self.ledger = ledger
+        table = ledger.table
+        self.counted = (
+            ledger.offered
+            & (ledger.arrival_s >= part.count_from_s)
+            & (ledger.arrival_s < part.count_to_s)
+        )
+        self.offered = int(self.counted.sum())
+        done = self.counted & ledger.completed
+        self.done = done
+        produced = ledger.output_tok[done]
+        self.ttft_s = (ledger.first_token_s - ledger.arrival_s)[done]
+        self.e2e_s = (ledger.finished_s - ledger.arrival_s)[done]
+        more = np.where(produced > 1, produced - 1, np.nan)
+        self.tpot_s = (self.e2e_s - self.ttft_s) / more
+        prompt = table.input_tokens[done].astype(np.int64)
+        read = ledger.cached_tok[done].astype(np.int64)
+        written = ledger.written_tok[done].astype(np.int64)
+        # A cut output loses its visible end, never its reasoning.
+        reasoning = np.minimum(table.reasoning_tokens[done], produced).astype(np.int64)
+        self.columns = {
+            "uncached_input": prompt - read - written,
+            "cache_read": read,
+            "cache_write": written,
+            "output": produced - reasoning,
+            "reasoning": reasoning,
+        }
+        self.tokens = {name: int(column.sum()) for name, column in self.columns.items()}
+        self.server = ledger.server[done]
+        row_tokens = prompt + produced
+        self.all_tokens = int(row_tokens.sum())
+        self.own_tokens = int(row_tokens[self.server == layout.FLEET].sum())
+
+    def count(self, outcome: int) -> int:
+        return int((self.counted & (self.ledger.outcome == outcome)).sum())
+
+
+def _attainment(
+    slo: Slo,
+    offered: int,
+    ttft_s: NDArray[np.float64],
+    tpot_s: NDArray[np.float64],
+    e2e_s: NDArray[np.float64],
+) -> dict[str, float]:
+    met = np.ones(len(ttft_s), np.bool_)
+    shares = {}
+    for name, values, limit in (
+        ("ttft_s", ttft_s, slo.ttft_s),
+        ("tpot_s", tpot_s, slo.tpot_s),
+        ("e2e_s", e2e_s, slo.e2e_s),
+    ):
+        if limit is None:
+            continue
+        within = ~(values > limit)  # one token has no TPOT and cannot miss it
+        met &= within
+        shares[name] = float(within.sum() / offered) if offered else 1.0
+    shares["attainment"] = float(met.sum() / offered) if offered else 1.0
+    return shares
+
+
+def _api_usd(
+    parts: list[_Part], cards: tuple[RateCard, ...], epoch_s: float, month_factor: float
+) -> dict[str, float]:
+    usd: dict[str, float] = {}
+    for endpoint, card in enumerate(cards):
+        for part in parts:
+            at = part.server == endpoint
+            if not at.any():
+                continue
+            columns = {name: column[at] for name, column in part.columns.items()}
+            at_s = part.ledger.arrival_s[part.done][at] + part.slice.offset_s + epoch_s
+            for bucket, cost in bill(card, Usage(at_s=at_s, **columns)).items():
+                usd[bucket] = usd.get(bucket, 0.0) + float(cost.sum()) * month_factor
+    return usd

@@ -1,0 +1,100 @@
+"""What is asked, behind the scenario file: plain values, ready to simulate."""
+
+from dataclasses import dataclass
+
+from simulator.economics.interval import Interval
+from simulator.engine.plan import Endpoint, Fleet
+from simulator.pricing.rates import RateCard
+from simulator.traffic.source import TrafficSource
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """Latency limits of one request [s] and the share of offered requests that must meet them."""
+
+    ttft_s: float | None
+    tpot_s: float | None
+    e2e_s: float | None
+    attainment: float
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOption:
+    """Buy every token from one offer."""
+
+    name: str
+    card: RateCard
+    endpoint: Endpoint
+    success_rate: float | None
+    kind: str = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class SelfHostOption:
+    """Serve everything on replicas of one's own."""
+
+    name: str
+    fleet: Fleet
+    """At its smallest; sizing raises ``replicas``."""
+    replicas: int | None
+    """Fixed by the scenario, or None to be found."""
+    spare_replicas: int
+    gpus_per_replica: int
+    rent_usd_per_gpu_hour: Interval
+    speed: Interval
+    """True throughput over the predicted one."""
+    label: str
+    success_rate: float | None
+    kind: str = "selfhost"
+
+
+@dataclass(frozen=True, slots=True)
+class HybridOption:
+    """A self-hosted base that spills to an API."""
+
+    name: str
+    base: SelfHostOption
+    overflow: ApiOption
+    replicas: int | None
+    spill_in_flight: int | None
+    kind: str = "hybrid"
+
+
+Option = ApiOption | SelfHostOption | HybridOption
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What self-hosting takes beside hardware."""
+
+    engineers_fte: Interval
+    engineer_usd_per_year: Interval
+    tooling_usd_per_month: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much work the verdict may take."""
+
+    worlds: int
+    volumes: tuple[float, ...]
+    sample_requests: int
+    max_replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One question, ready to be answered."""
+
+    name: str
+    seed: int
+    epoch_s: float
+    """Unix time of the simulation's zero [s]."""
+    traffic: TrafficSource
+    slo: Slo
+    options: tuple[Option, ...]
+    people: People
+    effort: Effort
+    provenance: dict[str, dict[str, str]]
+    notes: tuple[str, ...]
+    """What a reader should know about the quality of the inputs."""

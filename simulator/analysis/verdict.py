@@ -1,0 +1,163 @@
+"""The answer: every option at its best size, which is cheapest, how sure that is."""
+
+import sys
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.breakeven import BreakEven, find_break_even
+from simulator.analysis.evaluate import Evaluation, Evaluator, Size
+from simulator.analysis.sensitivity import Driver, Flip, drivers, flips
+from simulator.analysis.sizing import Excuse, Sized, meets, miss
+from simulator.analysis.study import HybridOption, SelfHostOption, Study
+from simulator.analysis.worlds import LIKELY, Worlds, size_at_speeds, world_costs
+from simulator.errors import InfeasibleError, InputError
+
+
+@dataclass(frozen=True, slots=True)
+class OptionResult:
+    """One option at its size."""
+
+    evaluation: Evaluation
+    excuse: Excuse | None
+    cost_usd: dict[str, float]
+    """By component, most likely [USD/month]."""
+    world_usd: NDArray[np.float64] | None
+    """Total by world [USD/month], inf where it misses the SLO; None where not asked for."""
+
+    @property
+    def name(self) -> str:
+        """Name of the option."""
+        return self.evaluation.option.name
+
+    @property
+    def total_usd(self) -> float:
+        """Most likely cost [USD/month]."""
+        return sum(self.cost_usd.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to a study."""
+
+    study: Study
+    results: tuple[OptionResult, ...]
+    winner: OptionResult
+    runner_up: OptionResult | None
+    """Cheapest feasible option of another kind."""
+    probability_best: float
+    saving: float | None
+    """Share of the runner-up's cost."""
+    saving_interval: tuple[float, float] | None
+    break_even: BreakEven | None
+    drivers: tuple[Driver, ...]
+    flips: tuple[Flip, ...]
+
+
+def decide(study: Study, executor: Executor | None = None) -> Verdict:
+    """Answer a study.
+
+    Parameters
+    ----------
+    study : Study
+        The question.
+    executor : Executor, optional
+        Runs volumes of the break-even curve in parallel; the answer does not depend on it.
+
+    Raises
+    ------
+    InfeasibleError
+        When no option meets the SLO, with the reason of every option.
+    """
+    evaluator = Evaluator(study, 1.0)
+    worlds = Worlds.draw(study.seed, study.effort.worlds)
+    sized = {o.name: size_at_speeds(evaluator, o) for o in study.options}
+    results = tuple(_result(study, s, world_costs(study, s, worlds)) for s in sized.values())
+    feasible = sorted((r for r in results if r.excuse is None), key=lambda r: r.total_usd)
+    if not feasible:
+        excuses = {r.name: r.excuse.reason for r in results if r.excuse}
+        raise InfeasibleError("no option meets the latency targets", excuses)
+    winner = feasible[0]
+    kind = winner.evaluation.option.kind
+    runner_up = next((r for r in feasible if r.evaluation.option.kind != kind), None)
+    if runner_up is None and len(feasible) > 1:
+        runner_up = feasible[1]
+    stacked = np.array([r.world_usd for r in results])
+    best = np.argmin(stacked, axis=0)
+    fleets = [
+        s[LIKELY].evaluation.size.replicas
+        for o, s in zip(study.options, sized.values(), strict=True)
+        if isinstance(o, SelfHostOption)
+    ]
+    saving, interval = _saving(winner, runner_up)
+    return Verdict(
+        study=study,
+        results=results,
+        winner=winner,
+        runner_up=runner_up,
+        probability_best=float(np.mean(best == results.index(winner))),
+        saving=saving,
+        saving_interval=interval,
+        break_even=find_break_even(study, max(fleets, default=1), executor),
+        drivers=drivers(study, sized[winner.name], sized[runner_up.name]) if runner_up else (),
+        flips=flips(study, winner.evaluation, [r.evaluation for r in feasible[1:]]),
+    )
+
+
+def simulate_as_written(study: Study) -> tuple[OptionResult, ...]:
+    """Run every option at exactly the size that the scenario gives, over the whole horizon.
+
+    Raises
+    ------
+    InputError
+        When a size is left to be found.
+    """
+    whole = replace(study, effort=replace(study.effort, sample_requests=sys.maxsize))
+    evaluator = Evaluator(whole, 1.0)
+    results = []
+    for option in study.options:
+        size = Size()
+        if isinstance(option, SelfHostOption | HybridOption):
+            _require(option.name, "replicas", option.replicas)
+            size = Size(option.replicas or 0)
+        if isinstance(option, HybridOption):
+            _require(option.name, "spill_in_flight", option.spill_in_flight)
+            size = Size(option.replicas or 0, option.spill_in_flight or 0)
+        evaluation = evaluator.evaluate(option, size)
+        excuse = None
+        if not meets(evaluation, study.slo):
+            excuse = Excuse(option.name, miss(evaluation, study.slo))
+        results.append(OptionResult(evaluation, excuse, evaluation.cost_usd(study), None))
+    return tuple(results)
+
+
+def _require(option: str, field: str, value: int | None) -> None:
+    if value is None:
+        raise InputError(
+            f"options.{option}.{field}: simulate searches nothing, give a number "
+            f"(for example --set options.{option}.{field}=2)"
+        )
+
+
+def _result(study: Study, sized: tuple[Sized, ...], usd: NDArray[np.float64]) -> OptionResult:
+    likely = sized[LIKELY]
+    return OptionResult(
+        likely.evaluation, likely.excuse, likely.evaluation.cost_usd(study), usd
+    )
+
+
+def _saving(
+    winner: OptionResult, runner_up: OptionResult | None
+) -> tuple[float | None, tuple[float, float] | None]:
+    if runner_up is None:
+        return None, None
+    saving = 1 - winner.total_usd / runner_up.total_usd
+    assert winner.world_usd is not None and runner_up.world_usd is not None
+    both = np.isfinite(winner.world_usd) & np.isfinite(runner_up.world_usd)
+    if not both.any():
+        return saving, None
+    by_world = 1 - winner.world_usd[both] / runner_up.world_usd[both]
+    low, high = np.quantile(by_world, [0.05, 0.95])
+    return saving, (float(low), float(high))

@@ -1,0 +1,1 @@
+"""What owning costs: rent, people and everything beside the hardware."""

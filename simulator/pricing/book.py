@@ -1,0 +1,106 @@
+"""The price book: rate cards read from the genai-prices snapshot (MIT licence)."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from simulator.errors import InputError, nearest
+from simulator.pricing.rates import RateCard, RateRow
+
+SNAPSHOT_DATE = date(2026, 11, 23)
+"""When the pinned genai-prices snapshot was read."""
+
+# Bucket of each price key of genai-prices that bills text tokens or calls.
+_BUCKET_OF_KEY = {
+    "input_mtok": "input",
+    "cache_read_mtok": "cache_read",
+    "cache_write_mtok": "cache_write",
+    "cache_write_1h_mtok": "cache_write_1h",
+    "output_mtok": "output",
+    "output_reasoning_mtok": "reasoning",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tiers:
+    base: float
+    steps: tuple[tuple[int, float], ...]
+
+
+def _tiers(price: Any) -> _Tiers:
+    if hasattr(price, "tiers"):
+        return _Tiers(float(price.base), tuple((t.start, float(t.price)) for t in price.tiers))
+    return _Tiers(float(price), ())
+
+
+def _rows(prices: Any, constraint: Any) -> list[RateRow]:
+    """Turn one set of prices into a base row and one row for each context tier."""
+    from_date, window = _conditions(constraint)
+    tiers = {
+        bucket: _tiers(value)
+        for key, bucket in _BUCKET_OF_KEY.items()
+        if (value := vars(prices).get(key)) is not None
+    }
+    rows = [RateRow({b: t.base for b, t in tiers.items()}, None, from_date, window)]
+    starts = sorted({start for t in tiers.values() for start, _ in t.steps})
+    for start in starts:
+        rates = {b: rate for b, t in tiers.items() for s, rate in t.steps if s == start}
+        rows.append(RateRow(rates, start, from_date, window))
+    return rows
+
+
+def _conditions(constraint: Any) -> tuple[date | None, tuple[float, float] | None]:
+    if constraint is None:
+        return None, None
+    if hasattr(constraint, "start_date"):
+        return constraint.start_date, None
+    return None, (_utc_seconds(constraint.start_time), _utc_seconds(constraint.end_time))
+
+
+def _utc_seconds(clock: time) -> float:
+    moment = datetime.combine(date(2000, 1, 3), clock)
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC)
+    return moment.hour * 3600.0 + moment.minute * 60.0 + moment.second
+
+
+@cache
+def _models() -> dict[str, Any]:
+    from genai_prices.data import providers
+
+    return {f"{p.id}/{m.id}": m for p in providers for m in p.models}
+
+
+def snapshot_offers() -> list[str]:
+    """Return the names ``provider/model`` of every offer in the snapshot."""
+    return sorted(_models())
+
+
+def snapshot_card(offer: str) -> RateCard:
+    """Return the rate card of one offer of the genai-prices snapshot.
+
+    Raises
+    ------
+    InputError
+        When the snapshot does not know the offer, or knows no token price for it.
+    """
+    model = _models().get(offer)
+    if model is None:
+        raise InputError(f"unknown offer {offer!r}{nearest(offer, snapshot_offers())}")
+    prices = model.prices
+    parts = [(None, prices)] if not isinstance(prices, list) else [
+        (conditional.constraint, conditional.prices) for conditional in prices
+    ]
+    rows = [row for constraint, part in parts for row in _rows(part, constraint)]
+    rows = [row for row in rows if row.rates]
+    if not rows:
+        raise InputError(f"{offer} has no token price in the price book")
+    return RateCard(
+        offer,
+        tuple(rows),
+        SNAPSHOT_DATE,
+        f"genai-prices {version('genai-prices')}",
+        model.context_window,
+    )

@@ -1,0 +1,67 @@
+"""From a scenario file and settings to a checked scenario."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import InputError
+from simulator.scenario.files import find_scenario
+from simulator.scenario.schema import Scenario
+from simulator.scenario.yamlfile import (
+    Document,
+    parse_value,
+    read_yaml,
+    validate,
+    with_values,
+)
+
+
+def read_scenario(
+    name: str | Path, settings: list[str] | None = None, seed: int | None = None
+) -> tuple[Scenario, Document]:
+    """Read and check a scenario.
+
+    Parameters
+    ----------
+    name : str or Path
+        File, or the name of a shipped scenario.
+    settings : list of str, optional
+        ``path=value`` with a dotted path; the value is read as YAML.
+    seed : int, optional
+        Replaces the scenario's seed.
+
+    Raises
+    ------
+    InputError
+        With file, line and column of the first problem.
+    """
+    document = read_yaml(find_scenario(str(name)))
+    values = {}
+    for setting in settings or []:
+        path, separator, text = setting.partition("=")
+        if not separator or not path:
+            raise InputError(f"--set {setting}: expected path=value")
+        values[path] = parse_value(text, f"--set {path}")
+    if seed is not None:
+        values["seed"] = seed
+    if values:
+        document = with_values(document, values)
+    return validate(Scenario, document), document
+
+
+def resolved_yaml(scenario: Scenario) -> str:
+    """Return the scenario with every default written out, as YAML."""
+    import io
+
+    from ruamel.yaml import YAML
+
+    text = io.StringIO()
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.dump(json.loads(scenario.model_dump_json()), text)
+    return text.getvalue()
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of scenario files."""
+    return Scenario.model_json_schema()

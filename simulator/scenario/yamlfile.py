@@ -1,0 +1,185 @@
+"""YAML with positions: every problem is one line that says where and what was expected."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+
+from simulator.errors import InputError, nearest
+
+M = TypeVar("M", bound=BaseModel)
+Path_ = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed file and where its values stand; values set from elsewhere carry that origin."""
+
+    path: Path
+    data: Any
+    set_paths: frozenset[Path_] = frozenset()
+
+    def place(self, at: Path_) -> str:
+        """Return ``file:line:column`` of the deepest part of a path that exists."""
+        for end in range(len(at), 0, -1):
+            if at[:end] in self.set_paths:
+                return f"--set {'.'.join(map(str, at[:end]))}"
+        line, column, node = 0, 0, self.data
+        for key in at:
+            if isinstance(node, CommentedMap) and key in node:
+                line, column = node.lc.key(key)
+            elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
+                line, column = node.lc.item(key)
+            else:
+                break
+            node = node[key]
+        return f"{self.path}:{line + 1}:{column + 1}"
+
+    def fail(self, at: Path_, message: str) -> InputError:
+        """Return the error of a value."""
+        return InputError(f"{self.place(at)}: {message}")
+
+
+def read_yaml(path: Path) -> Document:
+    """Parse a YAML 1.2 mapping.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, is not YAML, repeats a key or holds no mapping.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        data = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise InputError(f"{where}: {_problem(error)}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}:1:1: not UTF-8 text") from None
+    if not isinstance(data, CommentedMap):
+        raise InputError(f"{path}:1:1: expected a mapping of keys to values")
+    return Document(path, data)
+
+
+def _problem(error: MarkedYAMLError) -> str:
+    text = str(error.problem or error.context or "not valid YAML").strip()
+    if text.startswith("found duplicate key"):
+        return f"duplicate key {text.split(' ', 4)[3]}"
+    return text.splitlines()[0]
+
+
+def parse_value(text: str, origin: str) -> Any:
+    """Parse the value of ``--set path=value`` as YAML."""
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        raise InputError(f"{origin}: not a valid value: {_problem(error)}") from None
+
+
+def with_values(document: Document, settings: dict[str, Any]) -> Document:
+    """Return the document with dot-paths set; a path may end in a key that is not there yet.
+
+    Raises
+    ------
+    InputError
+        When a path leads through something that is no mapping or does not exist.
+    """
+    data = _plain_copy(document.data)
+    for path, value in settings.items():
+        keys = path.split(".")
+        node = data
+        for key in keys[:-1]:
+            if not isinstance(node, dict) or key not in node:
+                known = [str(k) for k in node] if isinstance(node, dict) else []
+                raise InputError(
+                    f"--set {path}: there is no {key!r} in the scenario{nearest(key, known)}"
+                )
+            node = node[key]
+        if not isinstance(node, dict):
+            raise InputError(f"--set {path}: {'.'.join(keys[:-1])} is not a mapping")
+        node[keys[-1]] = value
+    return Document(
+        document.path, data, document.set_paths | {tuple(path.split(".")) for path in settings}
+    )
+
+
+def _plain_copy(node: Any) -> Any:
+    """Copy containers, positions included, so that settings do not change the original."""
+    import copy
+
+    return copy.deepcopy(node)
+
+
+def validate(model: type[M], document: Document, at: Path_ = ()) -> M:
+    """Check a document, or the part of it at a path, against a model.
+
+    Raises
+    ------
+    InputError
+        With the first problem's place, what was expected, and the nearest valid name.
+    """
+    data = document.data
+    for key in at:
+        data = data[key]
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = at + _location(data, problem["loc"])
+        raise document.fail(where, _explain(model, problem, where)) from None
+
+
+def _location(data: Any, loc: Path_) -> Path_:
+    """Drop the parts of a pydantic location that name union members rather than keys."""
+    path: list[str | int] = []
+    node = data
+    for part in loc:
+        if isinstance(node, dict) and part in node:
+            node = node[part]
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node = node[part]
+        elif part != loc[-1]:
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _explain(model: type[BaseModel], problem: Any, where: Path_) -> str:
+    name = str(where[-1]) if where else "document"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {name!r}{nearest(name, _all_fields(model))}"
+    if problem["type"] == "missing":
+        return f"missing key {problem['loc'][-1]!r}"
+    message = problem["msg"]
+    message = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    given = problem.get("input")
+    shown = f", not {given!r}" if isinstance(given, int | float | str | bool) else ""
+    if problem["type"] == "value_error":
+        return f"{name}: {message}"
+    return f"{name} must be {message}{shown}"
+
+
+def _all_fields(model: type[BaseModel], seen: set | None = None) -> list[str]:
+    """Names of all fields of a model and of the models inside it."""
+    import typing
+
+    seen = set() if seen is None else seen
+    if model in seen:
+        return []
+    seen.add(model)
+    names: list[str] = []
+    for name, info in model.model_fields.items():
+        names.append(name)
+        stack = [info.annotation]
+        while stack:
+            annotation = stack.pop()
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                names += _all_fields(annotation, seen)
+            stack += typing.get_args(annotation)
+    return sorted(set(names))
