@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.study import ApiOption, SelfHostOption, Study
+from simulator.analysis.sizing import size_option
+from simulator.analysis.study import ApiOption, HybridOption, SelfHostOption, Study
 from simulator.analysis.worlds import Worlds, size_at_speeds, world_costs
 
 REFINEMENTS = 3
@@ -54,7 +55,12 @@ def volume_costs(study: Study, start: int, volume: float) -> VolumeCosts:
     worlds = Worlds.draw(study.seed, study.effort.worlds)
     likely_usd, world_usd, utilisation, replicas = {}, {}, {}, {}
     for option in study.options:
-        sized = size_at_speeds(evaluator, option, max(1, round(start * volume)))
+        replicas_guess = max(1, round(start * volume))
+        if isinstance(option, HybridOption):
+            # Drawn beside the curve of pure options, where its most likely cost is enough.
+            sized = (size_option(evaluator, option, start=replicas_guess),) * 3
+        else:
+            sized = size_at_speeds(evaluator, option, replicas_guess)
         likely_usd[option.name] = float(world_costs(study, sized, Worlds.likely())[0])
         world_usd[option.name] = world_costs(study, sized, worlds)
         utilisation[option.name] = sized[1].evaluation.outcome.utilisation

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from simulator.analysis.outcome import Outcome, measure
-from simulator.analysis.sampling import Slice, sample_traffic
+from simulator.analysis.sampling import Sample, sample_traffic
 from simulator.analysis.study import ApiOption, HybridOption, Option, SelfHostOption, Study
 from simulator.economics.owning import OwningCost
 from simulator.engine.layout import FLEET
@@ -76,25 +76,25 @@ class Evaluator:
     def __init__(self, study: Study, volume: float) -> None:
         self.study = study
         self.volume = volume
-        self._slices: tuple[Slice, ...] | None = None
+        self._sample: Sample | None = None
         self._known: dict[tuple[str, Size], Evaluation] = {}
 
     @property
-    def slices(self) -> tuple[Slice, ...]:
+    def sample(self) -> Sample:
         """Simulated parts of the horizon."""
-        if self._slices is None:
-            self._slices = sample_traffic(self.study, self.volume)
-        return self._slices
+        if self._sample is None:
+            self._sample = sample_traffic(self.study, self.volume)
+        return self._sample
 
     def evaluate(self, option: Option, size: Size) -> Evaluation:
         """Simulate an option at a size."""
         key = (option.name, size)
         if key not in self._known:
             plan = plan_of(self.study, option, size)
-            ledgers = [run(plan, s.table, s.horizon_s) for s in self.slices]
+            ledgers = [run(plan, s.table, s.horizon_s) for s in self.sample.slices]
             api = api_part(option)
             cards = (api.card,) if api else ()
-            outcome = measure(self.slices, ledgers, self.study.slo, cards, self.study.epoch_s)
+            outcome = measure(self.sample, ledgers, self.study.slo, cards, self.study.epoch_s)
             self._known[key] = Evaluation(option, size, outcome)
         return self._known[key]
 

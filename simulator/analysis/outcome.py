@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.sampling import Slice
+from simulator.analysis.sampling import Sample, Slice
 from simulator.analysis.study import Slo
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
@@ -18,6 +18,8 @@ class Outcome:
     """Sums and samples over one or more slices."""
 
     counted_s: float
+    month_factor: float
+    """From sums over the counted requests to a month."""
     requests: dict[str, int]
     """offered = completed + rejected + timed_out + in_flight."""
     tokens: dict[str, int]
@@ -45,36 +47,35 @@ class Outcome:
         return self.slo_met["attainment"]
 
     @property
-    def month_factor(self) -> float:
-        """From counted sums to a month."""
-        return MONTH_S / self.counted_s
-
-    @property
     def tokens_per_month(self) -> float:
         """Prompt and completion tokens of completed requests."""
         return sum(self.tokens.values()) * self.month_factor
 
 
 def measure(
-    slices: tuple[Slice, ...],
+    sample: Sample,
     ledgers: list[Ledger],
     slo: Slo,
     cards: tuple[RateCard, ...],
     epoch_s: float,
 ) -> Outcome:
-    """Reduce the ledgers of all slices; ``cards`` price the plan's endpoints in order."""
+    """Reduce the ledgers of a sample's slices; ``cards`` price the plan's endpoints in order."""
+    slices = sample.slices
     parts = [_Part(s, ledger) for s, ledger in zip(slices, ledgers, strict=True)]
-    counted_s = sum(s.counted_s for s in slices)
     offered = sum(p.offered for p in parts)
+    month_factor = MONTH_S / sample.counted_s
+    if sample.requests_per_month is not None and offered:
+        month_factor = sample.requests_per_month / offered
     ttft_s, tpot_s, e2e_s = (
         np.concatenate([getattr(p, name) for p in parts]) for name in ("ttft_s", "tpot_s", "e2e_s")
     )
     own, all_tokens = sum(p.own_tokens for p in parts), sum(p.all_tokens for p in parts)
     fleets = [ledger.fleet for ledger in ledgers if ledger.fleet is not None]
-    owned_s = sum(f.owned_s(s.count_from_s, s.count_to_s) for f, s in zip(fleets, slices))
-    lifetime_s = sum(f.owned_s(0.0, s.horizon_s) for f, s in zip(fleets, slices))
+    owned_s = sum(f.owned_s(s.count_from_s, s.count_to_s) for f, s in zip(fleets, slices, strict=False))
+    lifetime_s = sum(f.owned_s(0.0, s.horizon_s) for f, s in zip(fleets, slices, strict=False))
     return Outcome(
-        counted_s=counted_s,
+        counted_s=sample.counted_s,
+        month_factor=month_factor,
         requests={
             "offered": offered,
             "completed": sum(p.count(layout.COMPLETED) for p in parts),
@@ -88,8 +89,8 @@ def measure(
         e2e_s=e2e_s,
         slo_met=_attainment(slo, offered, ttft_s, tpot_s, e2e_s),
         self_hosted_share=own / all_tokens if all_tokens else 0.0,
-        api_usd=_api_usd(parts, cards, epoch_s, MONTH_S / counted_s),
-        owned_replicas=owned_s / counted_s,
+        api_usd=_api_usd(parts, cards, epoch_s, month_factor),
+        owned_replicas=owned_s / sample.counted_s,
         max_replicas=max((f.max_replicas for f in fleets), default=0),
         utilisation=sum(f.busy_s for f in fleets) / lifetime_s if lifetime_s else None,
         preemptions=sum(f.preemptions for f in fleets),

@@ -1,8 +1,8 @@
-"""Which part of the horizon is simulated: all of it, or hours spread over its load levels.
+"""Which part of the horizon is simulated: all of it, or windows spread over its load levels.
 
 A large volume needs no whole week to be known. Hours are ranked by expected load and every k-th is
-taken, so that quiet and busy hours keep their shares; each is simulated with a warm-up before and
-some time after it, and only its own arrivals are counted.
+taken, so that quiet and busy hours keep their shares. A window in the middle of each is simulated
+with a warm-up before and some time after it, and only its own arrivals are counted.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,15 @@ import numpy as np
 
 from simulator.analysis.study import Study
 from simulator.traffic.table import RequestTable
-from simulator.units import HOUR_S, MINUTE_S
+from simulator.units import HOUR_S, MINUTE_S, MONTH_S
 
-WARM_UP_S = 30 * MINUTE_S
-"""Fills prompt caches, replicas and running sessions before the counted hour."""
-TAIL_S = 5 * MINUTE_S
+WARM_UP_S = 20 * MINUTE_S
+"""Fills prompt caches, replicas and running sessions before the counted span."""
+COUNTED_S = 20 * MINUTE_S
+"""Counted in the middle of a sampled hour."""
+TAIL_S = 2 * MINUTE_S
 """Lets the counted requests finish under the traffic that follows them."""
-FEWEST_HOURS = 8
+FEWEST_WINDOWS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +39,39 @@ class Slice:
         return self.count_to_s - self.count_from_s
 
 
-def sample_traffic(study: Study, volume: float) -> tuple[Slice, ...]:
-    """Return the slices that stand for the whole horizon at a volume."""
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The simulated spans and how they stand for a month."""
+
+    slices: tuple[Slice, ...]
+    requests_per_month: float | None
+    """Known mean volume to scale a sample's counts to, which takes the luck of the draw out of
+    sums over requests; None where the whole horizon is simulated and stands for itself."""
+
+    @property
+    def counted_s(self) -> float:
+        """Length of all counted spans [s]."""
+        return sum(s.counted_s for s in self.slices)
+
+
+def sample_traffic(study: Study, volume: float) -> Sample:
+    """Return the spans that stand for the whole horizon at a volume."""
     source = study.traffic
-    requests = source.requests_per_s * volume * source.horizon_s
     load = source.hourly_load()
-    hours = int(study.effort.sample_requests / requests * len(load)) if requests else len(load)
-    hours = max(FEWEST_HOURS, hours)
-    if hours >= len(load) // 2:  # warm-ups would cost more than they save
+    window_s = WARM_UP_S + COUNTED_S + TAIL_S
+    affordable_s = study.effort.sample_requests / (source.requests_per_s * volume)
+    windows = max(FEWEST_WINDOWS, int(affordable_s / window_s))
+    if affordable_s >= source.horizon_s or windows >= len(load):
         table = source.draw(study.seed, volume)
-        return (Slice(table, 0.0, source.horizon_s, 0.0, source.horizon_s),)
+        return Sample((Slice(table, 0.0, source.horizon_s, 0.0, source.horizon_s),), None)
     ranked = np.argsort(load, kind="stable")
-    places = ((np.arange(hours) + 0.5) * len(load) / hours).astype(int)
-    return tuple(_hour(study, volume, int(hour)) for hour in sorted(ranked[places]))
+    places = ((np.arange(windows) + 0.5) * len(load) / windows).astype(int)
+    slices = tuple(_window(study, volume, int(hour)) for hour in sorted(ranked[places]))
+    return Sample(slices, source.requests_per_s * volume * MONTH_S)
 
 
-def _hour(study: Study, volume: float, hour: int) -> Slice:
-    begin_s = max(0.0, hour * HOUR_S - WARM_UP_S)
-    end_s = min((hour + 1) * HOUR_S + TAIL_S, study.traffic.horizon_s)
+def _window(study: Study, volume: float, hour: int) -> Slice:
+    begin_s = hour * HOUR_S
+    end_s = min(begin_s + WARM_UP_S + COUNTED_S + TAIL_S, study.traffic.horizon_s)
     table = study.traffic.draw(study.seed, volume, begin_s, end_s)
-    from_s = hour * HOUR_S - begin_s
-    return Slice(table, begin_s, end_s - begin_s, from_s, from_s + HOUR_S)
+    return Slice(table, begin_s, end_s - begin_s, WARM_UP_S, WARM_UP_S + COUNTED_S)

@@ -90,12 +90,20 @@ def _size_fleet(
     def at(replicas: int) -> Evaluation:
         return evaluator.evaluate(option, Size(replicas, 0, speed))
 
-    low, high = 0, min(start, most)
-    while not meets(at(high), slo):
-        hopeless = (at(high).outcome.utilisation or 0.0) < HOPELESS_UTILISATION
-        if high == most or hopeless:
-            return _judged(evaluator, at(high))
-        low, high = high, min(2 * high, most)
+    replicas = min(start, most)
+    step = 1
+    if meets(at(replicas), slo):
+        high = replicas
+        while high > 1 and meets(at(max(1, high - step)), slo):
+            high, step = max(1, high - step), 2 * step
+        low = max(0, high - step) if high > 1 else 0
+    else:
+        low = high = replicas
+        while not meets(at(high), slo):
+            hopeless = (at(high).outcome.utilisation or 0.0) < HOPELESS_UTILISATION
+            if high == most or hopeless:
+                return _judged(evaluator, at(high))
+            low, high, step = high, min(high + step, most), 2 * step
     while high - low > 1:
         middle = (low + high) // 2
         if meets(at(middle), slo):
@@ -114,14 +122,11 @@ def _size_hybrid(
     alone = _size_fleet(evaluator, option.base, speed, start)
     best: Evaluation | None = None
     slo = evaluator.study.slo
-    worse = 0
     for replicas in range(max(1, alone.evaluation.size.replicas), 0, -1):
         candidate = _best_spill(evaluator, option, replicas, speed)
         if best is None or _better(evaluator, candidate, best):
-            best, worse = candidate, 0
+            best = candidate
         elif meets(best, slo):
-            worse += 1
-        if worse == 2:
             break
     assert best is not None
     return _judged(evaluator, best)

@@ -24,8 +24,8 @@ class OptionResult:
     excuse: Excuse | None
     cost_usd: dict[str, float]
     """By component, most likely [USD/month]."""
-    world_usd: NDArray[np.float64] | None
-    """Total by world [USD/month], inf where it misses the SLO; None where not asked for."""
+    world_usd: NDArray[np.float64]
+    """Total by world [USD/month], inf where it misses the SLO; one world where none were drawn."""
 
     @property
     def name(self) -> str:
@@ -80,12 +80,8 @@ def decide(study: Study, executor: Executor | None = None) -> Verdict:
         excuses = {r.name: r.excuse.reason for r in results if r.excuse}
         raise InfeasibleError("no option meets the latency targets", excuses)
     winner = feasible[0]
-    kind = winner.evaluation.option.kind
-    runner_up = next((r for r in feasible if r.evaluation.option.kind != kind), None)
-    if runner_up is None and len(feasible) > 1:
-        runner_up = feasible[1]
-    stacked = np.array([r.world_usd for r in results])
-    best = np.argmin(stacked, axis=0)
+    runner_up = _alternative(winner, feasible)
+    cheapest = np.min([r.world_usd for r in results], axis=0)
     fleets = [
         s[LIKELY].evaluation.size.replicas
         for o, s in zip(study.options, sized.values(), strict=True)
@@ -97,13 +93,20 @@ def decide(study: Study, executor: Executor | None = None) -> Verdict:
         results=results,
         winner=winner,
         runner_up=runner_up,
-        probability_best=float(np.mean(best == results.index(winner))),
+        probability_best=float(np.mean(winner.world_usd <= cheapest)),
         saving=saving,
         saving_interval=interval,
         break_even=find_break_even(study, max(fleets, default=1), executor),
         drivers=drivers(study, sized[winner.name], sized[runner_up.name]) if runner_up else (),
         flips=flips(study, winner.evaluation, [r.evaluation for r in feasible[1:]]),
     )
+
+
+def _alternative(winner: OptionResult, feasible: list[OptionResult]) -> OptionResult | None:
+    """Cheapest option of another kind that really differs: a hybrid may never spill."""
+    others = [r for r in feasible if r.total_usd > winner.total_usd]
+    kind = winner.evaluation.option.kind
+    return next((r for r in others if r.evaluation.option.kind != kind), next(iter(others), None))
 
 
 def simulate_as_written(study: Study) -> tuple[OptionResult, ...]:
@@ -129,7 +132,8 @@ def simulate_as_written(study: Study) -> tuple[OptionResult, ...]:
         excuse = None
         if not meets(evaluation, study.slo):
             excuse = Excuse(option.name, miss(evaluation, study.slo))
-        results.append(OptionResult(evaluation, excuse, evaluation.cost_usd(study), None))
+        total = np.array([evaluation.total_usd(study)])
+        results.append(OptionResult(evaluation, excuse, evaluation.cost_usd(study), total))
     return tuple(results)
 
 
@@ -154,7 +158,6 @@ def _saving(
     if runner_up is None:
         return None, None
     saving = 1 - winner.total_usd / runner_up.total_usd
-    assert winner.world_usd is not None and runner_up.world_usd is not None
     both = np.isfinite(winner.world_usd) & np.isfinite(runner_up.world_usd)
     if not both.any():
         return saving, None

@@ -53,8 +53,14 @@ def size_at_speeds(evaluator: Evaluator, option: Option, start: int = 1) -> tupl
     base = self_hosted_part(option)
     if base is None or base.speed.low == base.speed.high:
         return (size_option(evaluator, option, start=start),) * 3
-    speeds = base.speed.at(np.array(_CLASS_Z))
-    return tuple(size_option(evaluator, option, float(speed), start) for speed in speeds)
+    likely = size_option(evaluator, option, start=start)
+    slow, _, fast = (float(speed) for speed in base.speed.at(np.array(_CLASS_Z)))
+    start = likely.evaluation.size.replicas
+    return (
+        size_option(evaluator, option, slow, start),
+        likely,
+        size_option(evaluator, option, fast, start),
+    )
 
 
 def world_costs(study: Study, sized: tuple[Sized, ...], worlds: Worlds) -> NDArray[np.float64]:

@@ -177,10 +177,10 @@ class Analysis(Section):
 
     worlds: Annotated[int, Field(ge=8, le=100000)] = 512
     """Draws of the uncertain numbers."""
-    volumes: list[Positive] = [0.1, 0.2, 0.4, 0.7, 1, 1.5, 2.5, 4, 7, 10]
+    volumes: list[Positive] = [0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 4, 6]
     """Multiples of the current volume at which break-even is evaluated."""
     sample_requests: Annotated[int, Field(ge=1000)] = 60000
-    """Above this many requests, hours of the horizon are sampled instead of all simulated."""
+    """Above this many requests, windows of the horizon are sampled instead of all simulated."""
     max_replicas: Count = 64
 
 

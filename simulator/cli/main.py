@@ -1,0 +1,198 @@
+"""The command ``breakeven``: options in, one document or one screen out, an exit code."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from simulator.errors import InfeasibleError, SimulatorError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from simulator.analysis.study import Study
+
+app = typer.Typer(
+    help="Buy LLM tokens or run the model yourself: simulate both, find the break-even.",
+    epilog="Exit codes: 0 fine, 1 internal error, 2 usage, 3 invalid scenario, profile, price or "
+    "trace, 4 nothing meets the latency targets, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+
+class Output(StrEnum):
+    """Forms of the result on standard output."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="YAML file, or the name of a shipped scenario.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override one value; repeatable."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed.")]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Form of the result.")]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one for each core.")
+]
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"breakeven {version('breakeven')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Buy LLM tokens or run the model yourself: simulate both, find the break-even."""
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    settings: SetOption = None,
+    seed: SeedOption = None,
+    output: OutputOption = Output.TABLE,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Also write report.html and result.json here."),
+    ] = None,
+    jobs: JobsOption = 0,
+) -> None:
+    """Give the verdict: options at their best size, break-even, split, drivers, flips."""
+    from simulator.analysis.verdict import decide
+    from simulator.report.document import verdict_document
+    from simulator.scenario.build import build
+    from simulator.scenario.load import read_scenario, resolved_yaml
+
+    checked, source = read_scenario(scenario, settings, seed)
+    study = build(checked, source)
+    with _workers(jobs) as executor:
+        verdict = decide(study, executor)
+    document = verdict_document(verdict)
+    if out is not None:
+        _write_run(out, document, resolved_yaml(checked))
+    if output is Output.JSON:
+        _print_json(document)
+    else:
+        from simulator.report.terminal import print_verdict
+
+        print_verdict(document, _console())
+
+
+@app.command()
+def simulate(
+    scenario: ScenarioArgument,
+    settings: SetOption = None,
+    seed: SeedOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Simulate the options exactly as written, with no search."""
+    from simulator.analysis.verdict import simulate_as_written
+    from simulator.report.document import simulation_document
+
+    study = _study(scenario, settings, seed)
+    document = simulation_document(simulate_as_written(study), study)
+    if output is Output.JSON:
+        _print_json(document)
+    else:
+        from simulator.report.terminal import print_simulation
+
+        print_simulation(document, _console())
+
+
+@app.command()
+def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
+    """Check a scenario and everything that it names."""
+    study = _study(scenario, settings, None)
+    typer.echo(f"{study.name}: valid, {len(study.options)} options")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of scenario files."""
+    from simulator.scenario.load import json_schema
+
+    _print_json(json_schema())
+
+
+def _study(scenario: str, settings: list[str] | None, seed: int | None) -> "Study":
+    from simulator.scenario.build import load_study
+
+    return load_study(scenario, settings, seed)
+
+
+def _workers(jobs: int) -> "Executor":
+    """Return an executor; one worker runs in this process."""
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+    count = jobs or os.cpu_count() or 1
+    if count == 1:
+        return ThreadPoolExecutor(1)
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _write_run(out: Path, document: dict[str, Any], resolved: str) -> None:
+    """Write all files of a run, each complete or not at all."""
+    from simulator.report.html import render_report
+
+    files = {
+        "report.html": render_report(document),
+        "result.json": _json_text(document) + "\n",
+        "scenario.resolved.yaml": resolved,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        partial = out / f".{name}.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(out / name)
+
+
+def _json_text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    sys.stdout.write(_json_text(document) + "\n")
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    sys.stderr.write(f"breakeven: {message}\n")
+    sys.exit(code)
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one line and its exit code."""
+    try:
+        app()
+    except InfeasibleError as error:
+        reasons = "".join(f"\n  {name}: {reason}" for name, reason in error.excuses.items())
+        _fail(f"{error}{reasons}", error.exit_code)
+    except SimulatorError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)

@@ -1,0 +1,188 @@
+"""The result document: what ``--output json`` prints and ``result.json`` holds."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.breakeven import BreakEven
+from simulator.analysis.evaluate import self_hosted_part
+from simulator.analysis.study import HybridOption, Study
+from simulator.analysis.verdict import OptionResult, Verdict
+from simulator.units import MONTH_S, MTOK
+
+SCHEMA_VERSION = 1
+
+
+def number(value: float | None) -> float | None:
+    """Return a finite number, or None: the document knows no NaN and no infinity."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """Return the document of a full run."""
+    study = verdict.study
+    alternative = verdict.runner_up
+    return {
+        **_head(study),
+        "options": [option_document(r, study) for r in verdict.results],
+        "verdict": {
+            "winner": verdict.winner.name,
+            "runner_up": alternative.name if alternative else None,
+            "saving": number(verdict.saving),
+            "saving_interval": list(verdict.saving_interval) if verdict.saving_interval else None,
+            "probability_best": verdict.probability_best,
+        },
+        "break_even": _break_even(verdict.break_even, study),
+        "hybrid": _hybrid(verdict),
+        "drivers": [
+            {
+                "name": d.name,
+                "advantage_usd_per_month_low": d.low_usd,
+                "advantage_usd_per_month_high": d.high_usd,
+                "swing_usd_per_month": d.swing_usd,
+            }
+            for d in verdict.drivers
+        ],
+        "flips": [
+            {
+                "name": f.name,
+                "factor": f.factor,
+                "value": number(f.value),
+                "unit": f.unit,
+                "winner": f.winner,
+            }
+            for f in verdict.flips
+        ],
+        "provenance": study.provenance,
+        "notes": list(study.notes),
+    }
+
+
+def simulation_document(results: tuple[OptionResult, ...], study: Study) -> dict[str, Any]:
+    """Return the document of ``simulate``: the options alone."""
+    return {"options": [option_document(r, study) for r in results]}
+
+
+def _head(study: Study) -> dict[str, Any]:
+    start = datetime.fromtimestamp(study.epoch_s, UTC)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "scenario": study.name,
+        "seed": study.seed,
+        "as_of": start.date().isoformat(),
+    }
+
+
+def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
+    """Return one option's entry."""
+    evaluation = result.evaluation
+    outcome, option = evaluation.outcome, evaluation.option
+    base = self_hosted_part(option)
+    total = result.total_usd
+    tokens = outcome.tokens_per_month
+    completed = outcome.requests["completed"] * outcome.month_factor
+    success_rate = None if isinstance(option, HybridOption) else option.success_rate
+    correct = completed * success_rate if success_rate else 0.0
+    return {
+        "name": result.name,
+        "kind": option.kind,
+        "feasible": result.excuse is None,
+        "excuse": result.excuse.reason if result.excuse else None,
+        "cost_usd_per_month": _cost_interval(result),
+        "cost_breakdown_usd_per_month": result.cost_usd,
+        "usd_per_mtok": number(total / (tokens / MTOK)) if tokens else None,
+        "usd_per_correct": number(total / correct) if correct else None,
+        "requests": outcome.requests,
+        "requests_per_month": outcome.requests["offered"] * outcome.month_factor,
+        "tokens": {
+            "uncached_input": outcome.tokens["uncached_input"],
+            "cache_read": outcome.tokens["cache_read"],
+            "cache_write": outcome.tokens["cache_write"],
+            "output": outcome.tokens["output"],
+            "reasoning": outcome.tokens["reasoning"],
+        },
+        "slo_attainment": outcome.attainment,
+        "ttft_s": percentiles(outcome.ttft_s),
+        "tpot_s": percentiles(outcome.tpot_s),
+        "e2e_s": percentiles(outcome.e2e_s),
+        "replicas": {
+            "mean": evaluation.owned_replicas,
+            "max": outcome.max_replicas + (base.spare_replicas if base else 0),
+        },
+        "spill_in_flight": evaluation.size.spill_in_flight or None,
+        "utilisation": number(outcome.utilisation),
+        "preemptions": outcome.preemptions,
+        "self_hosted_share": outcome.self_hosted_share,
+        "simulated_hours": outcome.counted_s / 3600,
+    }
+
+
+def _cost_interval(result: OptionResult) -> dict[str, float | None]:
+    """Most likely total with the 5 % and 95 % quantiles over the worlds that meet the SLO."""
+    usd = result.world_usd[np.isfinite(result.world_usd)]
+    if not len(usd):
+        return {"mean": number(result.total_usd), "low": None, "high": None}
+    low, high = np.quantile(usd, [0.05, 0.95])
+    return {"mean": float(usd.mean()), "low": float(low), "high": float(high)}
+
+
+def percentiles(values: NDArray[np.float64]) -> dict[str, float | None]:
+    """Return mean, p50, p95 and p99; None without values."""
+    if not len(values):
+        return dict.fromkeys(("mean", "p50", "p95", "p99"))
+    p50, p95, p99 = np.quantile(values, [0.5, 0.95, 0.99])
+    return {"mean": float(values.mean()), "p50": float(p50), "p95": float(p95), "p99": float(p99)}
+
+
+def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    unit = study.traffic.requests_per_s * MONTH_S
+
+    def volume(multiple: float | None) -> float | None:
+        return None if multiple is None else multiple * unit
+
+    return {
+        "axis": "volume",
+        "unit": "requests/month",
+        "current": unit,
+        "first": volume(found.first),
+        "first_interval": [volume(v) for v in found.first_interval],
+        "permanent": volume(found.permanent),
+        "intervals": [[volume(a), volume(b)] for a, b in found.wins],
+        "scanned": [volume(found.curve[0].volume), volume(found.curve[-1].volume)],
+        "probability_self_host_wins": [[volume(v), p] for v, p in found.probability],
+        "required_utilisation": number(found.required_utilisation),
+        "curve": [
+            {
+                "volume": volume(point.volume),
+                "cost_usd_per_month": {n: number(c) for n, c in point.likely_usd.items()},
+                "replicas": point.replicas,
+            }
+            for point in found.curve
+        ],
+    }
+
+
+def _hybrid(verdict: Verdict) -> dict[str, Any] | None:
+    hybrids = [
+        r for r in verdict.results if isinstance(r.evaluation.option, HybridOption) and not r.excuse
+    ]
+    if not hybrids:
+        return None
+    best = min(hybrids, key=lambda r: r.total_usd)
+    option, size = best.evaluation.option, best.evaluation.size
+    assert isinstance(option, HybridOption)
+    return {
+        "name": best.name,
+        "rule": f"spill to {option.overflow.name} when every replica has "
+        f"{size.spill_in_flight} requests in flight",
+        "replicas": size.replicas,
+        "spill_in_flight": size.spill_in_flight,
+        "self_hosted_share": best.evaluation.outcome.self_hosted_share,
+    }

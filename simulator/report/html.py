@@ -1,0 +1,49 @@
+"""The HTML report: one file, no network, light and dark."""
+
+import io
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from simulator.report import plots, terminal
+
+
+def render_report(document: dict[str, Any]) -> str:
+    """Return the report of a result document as HTML."""
+    environment = Environment(
+        loader=PackageLoader("simulator.report"), autoescape=True, undefined=StrictUndefined
+    )
+    for name in ("usd", "quantity", "seconds", "share"):
+        environment.filters[name] = getattr(terminal, name)
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        d=document,
+        headline=terminal.headline(document),
+        break_even=(
+            terminal.break_even_text(document["break_even"]) if document["break_even"] else None
+        ),
+        flips=[terminal.flip_text(flip) for flip in document["flips"]],
+        charts=_charts(document),
+    )
+
+
+def _charts(document: dict[str, Any]) -> list[tuple[str, Markup]]:
+    charts = [("Cost by component", _svg(plots.plot_cost_stack(document)))]
+    if document["break_even"]:
+        charts.insert(0, ("Cost against volume", _svg(plots.plot_cost_by_volume(document))))
+        charts.append(("How sure", _svg(plots.plot_probability(document))))
+    if document["drivers"]:
+        charts.append(("What drives the answer", _svg(plots.plot_drivers(document))))
+    return charts
+
+
+def _svg(ax: Axes) -> Markup:
+    text = io.StringIO()
+    figure = ax.get_figure()
+    assert figure is not None
+    with plots.mpl.rc_context(plots.STYLE):
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})  # type: ignore[union-attr]
+    svg = text.getvalue()
+    return Markup(svg[svg.index("<svg") :])

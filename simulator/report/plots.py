@@ -1,0 +1,96 @@
+"""Plots as functions from result documents to Matplotlib axes; units on every axis."""
+
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: distinguishable with any colour vision.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+
+STYLE = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "font.size": 10,
+    "legend.frameon": False,
+    "svg.hashsalt": "breakeven",
+    "svg.fonttype": "none",
+}
+
+
+def new_axes(width_in: float = 7.0, height_in: float = 4.0) -> Axes:
+    """Return the axes of a new figure that is attached to no window."""
+    with mpl.rc_context(STYLE):
+        return Figure(figsize=(width_in, height_in), layout="constrained").subplots()
+
+
+def plot_cost_by_volume(document: dict[str, Any], ax: Axes | None = None) -> Axes:
+    """Draw cost against volume for every option, with the first and permanent break-even."""
+    ax = ax or new_axes()
+    found = document["break_even"]
+    names = [option["name"] for option in document["options"]]
+    for name, colour in zip(names, PALETTE * len(names), strict=False):
+        points = [
+            (point["volume"], point["cost_usd_per_month"][name])
+            for point in found["curve"]
+            if point["cost_usd_per_month"][name] is not None
+        ]
+        if points:
+            volumes, costs = zip(*points, strict=True)
+            ax.plot(volumes, costs, marker=".", color=colour, label=name)
+    for key, style in (("first", "--"), ("permanent", ":")):
+        if found[key] is not None:
+            ax.axvline(found[key], color="0.4", linestyle=style, label=f"{key} break-even")
+    ax.axvline(found["current"], color="0.4", linewidth=0.8, label="today")
+    ax.set(xscale="log", yscale="log", xlabel="requests per month", ylabel="cost [USD/month]")
+    ax.legend(fontsize=8)
+    return ax
+
+
+def plot_cost_stack(document: dict[str, Any], ax: Axes | None = None) -> Axes:
+    """Draw each option's monthly cost by component."""
+    ax = ax or new_axes()
+    options = document["options"]
+    names = [option["name"] for option in options]
+    parts = sorted({part for o in options for part in o["cost_breakdown_usd_per_month"]})
+    left = [0.0] * len(options)
+    for part, colour in zip(parts, (PALETTE + ("0.5", "0.7", "0.3")) * 2, strict=False):
+        widths = [o["cost_breakdown_usd_per_month"].get(part, 0.0) for o in options]
+        ax.barh(names, widths, left=left, color=colour, label=part.replace("_", " "))
+        left = [a + b for a, b in zip(left, widths, strict=True)]
+    ax.invert_yaxis()
+    ax.set(xlabel="cost [USD/month]")
+    ax.legend(fontsize=8)
+    return ax
+
+
+def plot_probability(document: dict[str, Any], ax: Axes | None = None) -> Axes:
+    """Draw the probability that self-hosting beats the cheapest API, against volume."""
+    ax = ax or new_axes(height_in=3.0)
+    found = document["break_even"]
+    volumes, probabilities = zip(*found["probability_self_host_wins"], strict=True)
+    ax.plot(volumes, probabilities, marker=".", color=PALETTE[2])
+    ax.axvline(found["current"], color="0.4", linewidth=0.8)
+    ax.set(xscale="log", ylim=(0, 1), xlabel="requests per month", ylabel="P(own cheaper than API)")
+    return ax
+
+
+def plot_drivers(document: dict[str, Any], ax: Axes | None = None) -> Axes:
+    """Draw the tornado: the winner's advantage at the ends of each uncertain number."""
+    ax = ax or new_axes(height_in=3.0)
+    drivers = document["drivers"]
+    low = [d["advantage_usd_per_month_low"] for d in drivers]
+    high = [d["advantage_usd_per_month_high"] for d in drivers]
+    ax.barh(
+        [d["name"] for d in drivers],
+        [b - a for a, b in zip(low, high, strict=True)],
+        left=low,
+        color=PALETTE[0],
+    )
+    ax.axvline(0, color="0.4", linewidth=0.8)
+    ax.invert_yaxis()
+    ax.set(xlabel="advantage of the cheapest option [USD/month]")
+    return ax

@@ -1,0 +1,156 @@
+"""The verdict screen: at most 25 lines that fit 80 columns."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def usd(value: float | None) -> str:
+    """Format a monthly amount."""
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def quantity(value: float | None) -> str:
+    """Format a count with a letter for its magnitude."""
+    if value is None:
+        return "-"
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
+
+
+def seconds(value: float | None) -> str:
+    """Format a latency."""
+    if value is None:
+        return "-"
+    return f"{value * 1e3:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def share(value: float | None) -> str:
+    """Format a share."""
+    return "-" if value is None else f"{value:.0%}"
+
+
+def headline(document: dict[str, Any]) -> str:
+    """Return the verdict in one sentence."""
+    verdict = document["verdict"]
+    text = f"{verdict['winner']} is cheapest"
+    if verdict["saving"] is not None:
+        text += f": {verdict['saving']:.0%} below {verdict['runner_up']}"
+        if verdict["saving_interval"]:
+            low, high = verdict["saving_interval"]
+            text += f" [{low:.0%} to {high:.0%}]"
+    return f"{text}, P(best) = {verdict['probability_best']:.2f}"
+
+
+def option_table(options: list[dict[str, Any]]) -> Table:
+    """Return the table of options."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("option", overflow="fold")
+    for heading in ("$/month", "90 % of worlds", "$/Mtok", "TTFT p95", "TPOT p95", "SLO", "own"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for option in options:
+        cost = option["cost_usd_per_month"]
+        total = sum(option["cost_breakdown_usd_per_month"].values())
+        per_mtok = option["usd_per_mtok"]
+        table.add_row(
+            option["name"],
+            usd(total),
+            f"{quantity(cost['low'])} - {quantity(cost['high'])}",
+            "-" if per_mtok is None else f"{per_mtok:.3f}",
+            seconds(option["ttft_s"]["p95"]),
+            seconds(option["tpot_s"]["p95"]),
+            Text(share(option["slo_attainment"]), style="" if option["feasible"] else "red"),
+            share(option["self_hosted_share"]),
+        )
+    return table
+
+
+def print_verdict(document: dict[str, Any], console: Console) -> None:
+    """Print the verdict screen."""
+    console.print(Text("VERDICT     ", style="bold") + Text(headline(document)))
+    console.print()
+    console.print(option_table(document["options"]))
+    for option in document["options"]:
+        if option["excuse"]:
+            console.print(_line("OUT", f"{option['name']}: {option['excuse']}"))
+    console.print()
+    for heading, text in _facts(document):
+        console.print(_line(heading, text))
+
+
+def print_simulation(document: dict[str, Any], console: Console) -> None:
+    """Print the options of ``simulate``."""
+    console.print(option_table(document["options"]))
+    for option in document["options"]:
+        if option["excuse"]:
+            console.print(_line("OUT", f"{option['name']}: {option['excuse']}"))
+
+
+def _line(heading: str, text: str) -> Table:
+    """One heading with text that wraps beside it."""
+    grid = Table.grid(padding=0)
+    grid.add_column(width=12)
+    grid.add_column()
+    grid.add_row(Text(heading, style="bold"), Text(text))
+    return grid
+
+
+def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
+    facts = []
+    if document["break_even"]:
+        facts.append(("BREAK-EVEN", break_even_text(document["break_even"])))
+    hybrid = document["hybrid"]
+    if hybrid:
+        facts.append(
+            ("SPLIT", f"{hybrid['self_hosted_share']:.0%} of tokens on {hybrid['replicas']} own "
+             f"replicas; {hybrid['rule']}")
+        )
+    if document["drivers"]:
+        top = ", ".join(
+            f"{d['name']} {quantity(d['swing_usd_per_month'])} $/month"
+            for d in document["drivers"][:3]
+        )
+        facts.append(("DRIVERS", f"swing of the advantage: {top}"))
+    if document["flips"]:
+        facts.append(("FLIPS IF", "; ".join(flip_text(f) for f in document["flips"][:3])))
+    prices = len(document["provenance"]["prices"])
+    facts.append(
+        ("DATA", f"prices as of {document['as_of']} ({prices} offers); "
+         f"seed {document['seed']}; " + "; ".join(document["provenance"]["traffic"].values()))
+    )
+    facts += [("NOTE", note) for note in document["notes"]]
+    return facts
+
+
+def break_even_text(found: dict[str, Any]) -> str:
+    """Say where self-hosting alone beats the cheapest API alone."""
+    if found["first"] is None:
+        return (
+            f"never between {quantity(found['scanned'][0])} and {quantity(found['scanned'][1])} "
+            f"requests/month (you: {quantity(found['current'])})"
+        )
+    low, high = (quantity(v) if v is not None else "beyond" for v in found["first_interval"])
+    text = f"own beats API from {quantity(found['first'])} requests/month [{low} to {high}]"
+    if found["permanent"] is None:
+        text += ", not for good"
+    elif found["permanent"] != found["first"]:
+        text += f", for good from {quantity(found['permanent'])}"
+    probability = min(
+        found["probability_self_host_wins"], key=lambda vp: abs(vp[0] - found["current"])
+    )[1]
+    text += f"; you are at {quantity(found['current'])} [P = {probability:.2f} past]"
+    if found["required_utilisation"] is not None:
+        text += f"; replicas are busy {found['required_utilisation']:.0%} of the time there"
+    return text
+
+
+def flip_text(flip: dict[str, Any]) -> str:
+    """Say what change makes another option the cheapest."""
+    if flip["value"] is not None:
+        direction = "above" if flip["factor"] > 1 else "below"
+        return f"{flip['name']} {direction} {flip['value']:.2f} {flip['unit']} ({flip['winner']})"
+    return f"{flip['name']} {flip['factor'] - 1:+.0%} ({flip['winner']})"
