@@ -77,7 +77,7 @@ class Blocks:
 
 
 class ReferenceFleet:
-    """Serves a table with sessions on a fixed fleet; ``first_token_s`` and ``finished_s`` by row."""
+    """Serves a table with sessions on a fixed fleet; results by row."""
 
     def __init__(self, fleet: Fleet, table: RequestTable, horizon_s: float) -> None:
         self.fleet = fleet

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-
 from reference import ReferenceFleet
+from traffic_samples import random_table
+
 from simulator.engine import layout
 from simulator.engine.plan import Fleet, Plan
 from simulator.engine.run import run
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
-from traffic_samples import random_table
 
 
 def random_fleet(seed: int) -> Fleet:

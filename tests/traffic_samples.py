@@ -17,7 +17,8 @@ def random_table(
     parent = [NO_NODE, NO_NODE]
     depth = [int(rng.integers(0, prompt_tok)), int(rng.integers(0, prompt_tok))]
     rows: dict[str, list] = {
-        name: [] for name in ("arrival", "gap", "input", "output", "reasoning", "node", "session", "turn")
+        name: []
+        for name in ("arrival", "gap", "input", "output", "reasoning", "node", "session", "turn")
     }
     starts = np.sort(rng.uniform(0, sessions / rate_per_s, sessions))
     starts[1::7] = starts[0 : sessions - 1 : 7]  # some arrive at the same instant

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.sizing import size_option
+from simulator.analysis.sizing import Sized, size_option
 from simulator.analysis.study import ApiOption, HybridOption, SelfHostOption, Study
 from simulator.analysis.worlds import Worlds, size_at_speeds, world_costs
 
@@ -54,6 +55,7 @@ def volume_costs(study: Study, start: int, volume: float) -> VolumeCosts:
     evaluator = Evaluator(study, volume)
     worlds = Worlds.draw(study.seed, study.effort.worlds)
     likely_usd, world_usd, utilisation, replicas = {}, {}, {}, {}
+    sized: tuple[Sized, ...]
     for option in study.options:
         replicas_guess = max(1, round(start * volume))
         if isinstance(option, HybridOption):
@@ -125,7 +127,7 @@ def _refine(
     for _ in range(REFINEMENTS):
         middles = [
             at(float(np.sqrt(a.volume * b.volume)))
-            for a, b in zip(curve, curve[1:], strict=False)
+            for a, b in pairwise(curve)
             if (advantage(a) > 0) != (advantage(b) > 0)
         ]
         curve = sorted([*curve, *middles], key=lambda c: c.volume)
@@ -141,7 +143,7 @@ def _crossing(a: tuple[float, float], b: tuple[float, float]) -> float:
 def _winning_intervals(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     wins: list[tuple[float, float]] = []
     begin = points[0][0] if points[0][1] > 0 else None
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in pairwise(points):
         if begin is None and b[1] > 0:
             begin = _crossing(a, b)
         elif begin is not None and b[1] <= 0:
@@ -164,9 +166,7 @@ def _first_interval(
     return (float(low) if np.isfinite(low) else None, float(high) if np.isfinite(high) else None)
 
 
-def _utilisation_at(
-    curve: list[VolumeCosts], own: list[str], volume: float | None
-) -> float | None:
+def _utilisation_at(curve: list[VolumeCosts], own: list[str], volume: float | None) -> float | None:
     if volume is None:
         return None
     nearest = min(curve, key=lambda c: abs(np.log(c.volume / volume)))

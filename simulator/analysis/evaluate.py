@@ -7,6 +7,7 @@ from simulator.analysis.sampling import Sample, sample_traffic
 from simulator.analysis.study import ApiOption, HybridOption, Option, SelfHostOption, Study
 from simulator.economics.owning import OwningCost
 from simulator.engine.layout import FLEET
+from simulator.engine.ledger import Ledger
 from simulator.engine.plan import Overflow, Plan
 from simulator.engine.run import run
 from simulator.units import MONTH_S
@@ -86,12 +87,16 @@ class Evaluator:
             self._sample = sample_traffic(self.study, self.volume)
         return self._sample
 
+    def simulate(self, option: Option, size: Size) -> list[Ledger]:
+        """Run an option at a size on every slice of the sample."""
+        plan = plan_of(self.study, option, size)
+        return [run(plan, s.table, s.horizon_s) for s in self.sample.slices]
+
     def evaluate(self, option: Option, size: Size) -> Evaluation:
-        """Simulate an option at a size."""
+        """Simulate an option at a size, measure and price it; once."""
         key = (option.name, size)
         if key not in self._known:
-            plan = plan_of(self.study, option, size)
-            ledgers = [run(plan, s.table, s.horizon_s) for s in self.sample.slices]
+            ledgers = self.simulate(option, size)
             api = api_part(option)
             cards = (api.card,) if api else ()
             outcome = measure(self.sample, ledgers, self.study.slo, cards, self.study.epoch_s)

@@ -71,7 +71,9 @@ def measure(
     )
     own, all_tokens = sum(p.own_tokens for p in parts), sum(p.all_tokens for p in parts)
     fleets = [ledger.fleet for ledger in ledgers if ledger.fleet is not None]
-    owned_s = sum(f.owned_s(s.count_from_s, s.count_to_s) for f, s in zip(fleets, slices, strict=False))
+    owned_s = sum(
+        f.owned_s(s.count_from_s, s.count_to_s) for f, s in zip(fleets, slices, strict=False)
+    )
     lifetime_s = sum(f.owned_s(0.0, s.horizon_s) for f, s in zip(fleets, slices, strict=False))
     return Outcome(
         counted_s=sample.counted_s,

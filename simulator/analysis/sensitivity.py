@@ -10,6 +10,9 @@ from simulator.analysis.study import Study
 from simulator.analysis.worlds import Worlds, world_costs
 from simulator.economics.interval import Z_90
 
+NEGLIGIBLE_USD = 0.01
+"""Monthly effects below a cent are rounding: costs that both options share."""
+
 _DRIVERS = {
     "rent_z": "GPU rent",
     "fte_z": "engineers",
@@ -57,8 +60,9 @@ def drivers(
             world = replace(Worlds.likely(), **{field: np.array([z])})
             costs = [world_costs(study, sized, world)[0] for sized in (runner_up, winner)]
             advantage.append(float(costs[0] - costs[1]))
-        if np.isfinite(advantage).all() and advantage[0] != advantage[1]:
+        if np.isfinite(advantage).all():
             found.append(Driver(name, *advantage))
+    found = [d for d in found if d.swing_usd > NEGLIGIBLE_USD]
     return tuple(sorted(found, key=lambda d: -d.swing_usd))
 
 

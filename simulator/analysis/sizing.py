@@ -79,9 +79,7 @@ def miss(evaluation: Evaluation, slo: Slo) -> str:
     )
 
 
-def _size_fleet(
-    evaluator: Evaluator, option: SelfHostOption, speed: float, start: int
-) -> Sized:
+def _size_fleet(evaluator: Evaluator, option: SelfHostOption, speed: float, start: int) -> Sized:
     if option.replicas is not None:
         return _judged(evaluator, evaluator.evaluate(option, Size(option.replicas, 0, speed)))
     slo = evaluator.study.slo
@@ -113,9 +111,7 @@ def _size_fleet(
     return Sized(at(high), None)
 
 
-def _size_hybrid(
-    evaluator: Evaluator, option: HybridOption, speed: float, start: int
-) -> Sized:
+def _size_hybrid(evaluator: Evaluator, option: HybridOption, speed: float, start: int) -> Sized:
     """Walk down from the fleet that would do alone while spilling more makes it cheaper."""
     if option.replicas is not None:
         return _judged(evaluator, _best_spill(evaluator, option, option.replicas, speed))

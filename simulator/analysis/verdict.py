@@ -147,9 +147,7 @@ def _require(option: str, field: str, value: int | None) -> None:
 
 def _result(study: Study, sized: tuple[Sized, ...], usd: NDArray[np.float64]) -> OptionResult:
     likely = sized[LIKELY]
-    return OptionResult(
-        likely.evaluation, likely.excuse, likely.evaluation.cost_usd(study), usd
-    )
+    return OptionResult(likely.evaluation, likely.excuse, likely.evaluation.cost_usd(study), usd)
 
 
 def _saving(

@@ -45,7 +45,9 @@ class Worlds:
     @property
     def speed_class(self) -> NDArray[np.int64]:
         """SLOW, LIKELY or FAST by world."""
-        return np.where(self.speed_z < -_QUARTER_Z, SLOW, np.where(self.speed_z > _QUARTER_Z, FAST, LIKELY))
+        return np.where(
+            self.speed_z < -_QUARTER_Z, SLOW, np.where(self.speed_z > _QUARTER_Z, FAST, LIKELY)
+        )
 
 
 def size_at_speeds(evaluator: Evaluator, option: Option, start: int = 1) -> tuple[Sized, ...]:

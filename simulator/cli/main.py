@@ -13,7 +13,10 @@ from simulator.errors import InfeasibleError, SimulatorError
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from rich.console import Console
+
     from simulator.analysis.study import Study
+    from simulator.analysis.verdict import Verdict
 
 app = typer.Typer(
     help="Buy LLM tokens or run the model yourself: simulate both, find the break-even.",
@@ -88,6 +91,7 @@ def run(
     document = verdict_document(verdict)
     if out is not None:
         _write_run(out, document, resolved_yaml(checked))
+        _write_ledger(out, verdict)
     if output is Output.JSON:
         _print_json(document)
     else:
@@ -166,6 +170,20 @@ def _write_run(out: Path, document: dict[str, Any], resolved: str) -> None:
         partial.replace(out / name)
 
 
+def _write_ledger(out: Path, verdict: "Verdict") -> None:
+    """Write what the winner did with every simulated request, where Parquet can be written."""
+    from importlib.util import find_spec
+
+    if find_spec("pyarrow") is None:
+        sys.stderr.write("breakeven: no ledger.parquet without pyarrow: breakeven[parquet]\n")
+        return
+    from simulator.report.ledger import write_ledger
+
+    partial = out / ".ledger.parquet.partial"
+    write_ledger(verdict, partial)
+    partial.replace(out / "ledger.parquet")
+
+
 def _json_text(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
 
@@ -174,7 +192,7 @@ def _print_json(document: dict[str, Any]) -> None:
     sys.stdout.write(_json_text(document) + "\n")
 
 
-def _console() -> Any:
+def _console() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False)

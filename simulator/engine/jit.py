@@ -10,6 +10,11 @@ import numba
 # error_model="numpy": a division by zero yields inf instead of a check on every division.
 # _nrt=False: nothing in here allocates, so no reference counting; it took two thirds of the time.
 # forceinline: the plane's arrays would else be copied to the stack at every call.
-compiled: Callable[..., Any] = numba.njit(
-    cache=True, error_model="numpy", nogil=True, _nrt=False, forceinline=True
-)
+_OPTIONS: dict[str, Any] = {
+    "cache": True,
+    "error_model": "numpy",
+    "nogil": True,
+    "_nrt": False,
+    "forceinline": True,
+}
+compiled: Callable[..., Any] = numba.njit(**_OPTIONS)

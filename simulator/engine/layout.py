@@ -5,9 +5,12 @@ for Numba and, through ``np.recarray``, for plain Python: ``replica.free_blocks 
 same with the JIT on and off. Links between records are indices; ``NONE`` ends a list.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+
+Records: TypeAlias = Any
+"""``np.recarray`` of one of the record types below, whose fields type checkers cannot know."""
 
 NONE = -1
 FLEET = -1
@@ -178,35 +181,35 @@ CLOCK = _record(
 class Plane(NamedTuple):
     """Arrays of the data plane; shapes in brackets."""
 
-    clock: np.ndarray
+    clock: Records
     """CLOCK [1]"""
-    engine: np.ndarray
+    engine: Records
     """ENGINE [1]"""
     token_s: np.ndarray
     """Step time by tokens in the step [max_batched_tok + 1]."""
-    requests: np.ndarray
+    requests: Records
     """REQUEST [rows], never written"""
-    ledger: np.ndarray
+    ledger: Records
     """LEDGER [rows]"""
     route: np.ndarray
     """Route code by workload [workloads]."""
-    nodes: np.ndarray
+    nodes: Records
     """NODE [nodes], the prefix tree"""
-    replicas: np.ndarray
+    replicas: Records
     """REPLICA [max replicas]"""
-    wakes: np.ndarray
+    wakes: Records
     """WAKE: next event of each replica, inf when idle [max replicas]."""
-    sequences: np.ndarray
+    sequences: Records
     """SEQUENCE [max replicas * max_sequences]"""
-    finishes: np.ndarray
+    finishes: Records
     """FINISH: decoding sequences, a heap per replica [max replicas * max_sequences]."""
-    kv_entries: np.ndarray
+    kv_entries: Records
     """KV_ENTRY pool"""
     kv_index: np.ndarray
     """Open-addressing index of the pool by (node, replica), a power of two long."""
-    endpoints: np.ndarray
+    endpoints: Records
     """ENDPOINT [endpoints]"""
-    prefixes: np.ndarray
+    prefixes: Records
     """PREFIX: prompt cache of each endpoint [endpoints, nodes]."""
-    turns: np.ndarray
+    turns: Records
     """WAKE: turns that wait for their time, by row [rows]."""

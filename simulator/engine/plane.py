@@ -6,7 +6,7 @@ import numpy as np
 
 from simulator.engine import layout
 from simulator.engine.heap import heap_push
-from simulator.engine.layout import NONE, Plane
+from simulator.engine.layout import NONE, Plane, Records
 from simulator.engine.loop import admit_lobby, advance
 from simulator.engine.plan import Fleet, Plan
 from simulator.errors import InputError
@@ -19,11 +19,11 @@ _CACHE_RULES = {
 }
 
 
-def _records(dtype: np.dtype, size: int) -> np.ndarray:
+def _records(dtype: np.dtype, size: int) -> Records:
     return np.zeros(size, dtype).view(np.recarray)
 
 
-def _requests(table: RequestTable) -> np.ndarray:
+def _requests(table: RequestTable) -> Records:
     rows = _records(layout.REQUEST, table.size)
     rows.arrival_s = table.arrival_s
     rows.gap_s = table.gap_s
@@ -37,7 +37,7 @@ def _requests(table: RequestTable) -> np.ndarray:
     return rows
 
 
-def _ledger(size: int) -> np.ndarray:
+def _ledger(size: int) -> Records:
     ledger = _records(layout.LEDGER, size)
     for name in ("arrival_s", "start_s", "first_token_s", "finished_s"):
         ledger[name] = np.nan
@@ -46,7 +46,7 @@ def _ledger(size: int) -> np.ndarray:
     return ledger
 
 
-def _engine(fleet: Fleet | None) -> tuple[np.ndarray, np.ndarray]:
+def _engine(fleet: Fleet | None) -> tuple[Records, np.ndarray]:
     engine = _records(layout.ENGINE, 1)
     engine.block_tok = 1
     if fleet is None:
@@ -70,7 +70,7 @@ def _engine(fleet: Fleet | None) -> tuple[np.ndarray, np.ndarray]:
     return engine, np.ascontiguousarray(step.token_s, np.float64)
 
 
-def _endpoints(plan: Plan) -> np.ndarray:
+def _endpoints(plan: Plan) -> Records:
     endpoints = _records(layout.ENDPOINT, len(plan.endpoints))
     for record, endpoint in zip(endpoints, plan.endpoints, strict=True):
         record.ttft_median_s = endpoint.ttft_median_s
@@ -87,14 +87,14 @@ def _endpoints(plan: Plan) -> np.ndarray:
     return endpoints
 
 
-def _nodes(tree: PrefixTree) -> np.ndarray:
+def _nodes(tree: PrefixTree) -> Records:
     nodes = _records(layout.NODE, tree.size)
     nodes.parent = tree.parent
     nodes.depth_tok = tree.depth_tok
     return nodes
 
 
-def _prefixes(endpoints: int, nodes: int) -> np.ndarray:
+def _prefixes(endpoints: int, nodes: int) -> Records:
     prefixes = np.zeros((endpoints, nodes), layout.PREFIX).view(np.recarray)
     prefixes.ready_s = math.inf
     prefixes.expiry_s = -math.inf
@@ -156,7 +156,7 @@ class DataPlane:
         self.state.clock[0].free_entry = 0 if len(entries) else NONE
 
     @property
-    def replicas(self) -> np.ndarray:
+    def replicas(self) -> Records:
         """REPLICA records of every slot ever used."""
         return self.state.replicas[: self.state.clock[0].replicas]
 

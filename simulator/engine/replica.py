@@ -331,7 +331,6 @@ def _continue_prompt(plane, r, budget_tok):
 @compiled
 def _compute_chunk(plane, r, s, chunk, blocks):
     """Account for ``chunk`` prompt tokens of a sequence that will hold ``blocks``."""
-    rep = plane.replicas[r]
     seq = plane.sequences[s]
     node = _prompt_node(plane, seq.row)
     area = chunk * (seq.kv_tok + 0.5 * (chunk + 1))

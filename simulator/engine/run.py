@@ -92,7 +92,9 @@ def _check(plane: DataPlane, ledger: Ledger) -> None:
     counts = np.bincount(ledger.outcome, minlength=5)
     in_flight = int(counts[layout.IN_FLIGHT])
     if int(clock.offered) != int(counts[layout.COMPLETED] + counts[layout.REJECTED]) + in_flight:
-        raise SimulatorError("request conservation broken: offered != completed + rejected + in flight")
+        raise SimulatorError(
+            "request conservation broken: offered != completed + rejected + in flight"
+        )
     held = plane.in_flight()
     late = (ledger.outcome == layout.IN_FLIGHT) & (ledger.server == layout.FLEET)
     # A finished sequence still spends its request overhead: done for the replica, not the client.

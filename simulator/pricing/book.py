@@ -90,9 +90,11 @@ def snapshot_card(offer: str) -> RateCard:
     if model is None:
         raise InputError(f"unknown offer {offer!r}{nearest(offer, snapshot_offers())}")
     prices = model.prices
-    parts = [(None, prices)] if not isinstance(prices, list) else [
-        (conditional.constraint, conditional.prices) for conditional in prices
-    ]
+    parts = (
+        [(None, prices)]
+        if not isinstance(prices, list)
+        else [(conditional.constraint, conditional.prices) for conditional in prices]
+    )
     rows = [row for constraint, part in parts for row in _rows(part, constraint)]
     rows = [row for row in rows if row.rates]
     if not rows:

@@ -42,9 +42,7 @@ class RateRow:
     utc_window_s: tuple[float, float] | None = None
     """Holds within [begin, end) seconds of the UTC day; may wrap over midnight."""
 
-    def holds(
-        self, prompt_tok: NDArray[np.int64], at_s: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
+    def holds(self, prompt_tok: NDArray[np.int64], at_s: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return where the conditions are met; ``at_s`` in Unix seconds. (n,), (n,) -> (n,)"""
         mask = np.ones(len(prompt_tok), np.bool_)
         if self.prompt_tokens_above is not None:

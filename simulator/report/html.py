@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -43,7 +44,7 @@ def _svg(ax: Axes) -> Markup:
     text = io.StringIO()
     figure = ax.get_figure()
     assert figure is not None
-    with plots.mpl.rc_context(plots.STYLE):
+    with mpl.rc_context(plots.STYLE):
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})  # type: ignore[union-attr]
     svg = text.getvalue()
     return Markup(svg[svg.index("<svg") :])

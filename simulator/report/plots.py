@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 # Okabe and Ito's palette: distinguishable with any colour vision.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 
-STYLE = {
+STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -57,7 +57,7 @@ def plot_cost_stack(document: dict[str, Any], ax: Axes | None = None) -> Axes:
     names = [option["name"] for option in options]
     parts = sorted({part for o in options for part in o["cost_breakdown_usd_per_month"]})
     left = [0.0] * len(options)
-    for part, colour in zip(parts, (PALETTE + ("0.5", "0.7", "0.3")) * 2, strict=False):
+    for part, colour in zip(parts, ((*PALETTE, "0.5", "0.7", "0.3")) * 2, strict=False):
         widths = [o["cost_breakdown_usd_per_month"].get(part, 0.0) for o in options]
         ax.barh(names, widths, left=left, color=colour, label=part.replace("_", " "))
         left = [a + b for a, b in zip(left, widths, strict=True)]

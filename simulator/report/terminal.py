@@ -106,8 +106,11 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
     hybrid = document["hybrid"]
     if hybrid:
         facts.append(
-            ("SPLIT", f"{hybrid['self_hosted_share']:.0%} of tokens on {hybrid['replicas']} own "
-             f"replicas; {hybrid['rule']}")
+            (
+                "SPLIT",
+                f"{hybrid['self_hosted_share']:.0%} of tokens on {hybrid['replicas']} own "
+                f"replicas; {hybrid['rule']}",
+            )
         )
     if document["drivers"]:
         top = ", ".join(
@@ -119,8 +122,11 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("FLIPS IF", "; ".join(flip_text(f) for f in document["flips"][:3])))
     prices = len(document["provenance"]["prices"])
     facts.append(
-        ("DATA", f"prices as of {document['as_of']} ({prices} offers); "
-         f"seed {document['seed']}; " + "; ".join(document["provenance"]["traffic"].values()))
+        (
+            "DATA",
+            f"prices as of {document['as_of']} ({prices} offers); "
+            f"seed {document['seed']}; " + "; ".join(document["provenance"]["traffic"].values()),
+        )
     )
     facts += [("NOTE", note) for note in document["notes"]]
     return facts

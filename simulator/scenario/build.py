@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +20,7 @@ from simulator.analysis.study import (
 )
 from simulator.economics.interval import Interval
 from simulator.engine.plan import Autoscaler, Fleet
-from simulator.errors import InputError
+from simulator.errors import InputError, nearest
 from simulator.pricing.caching import NO_CACHE
 from simulator.scenario import schema
 from simulator.scenario.load import read_scenario
@@ -66,7 +67,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
             built[name] = _self_host(name, option, document, provenance)
     for name, option in scenario.options.items():
         if isinstance(option, schema.Hybrid):
-            built[name] = _hybrid(name, option, built)
+            built[name] = _hybrid(name, option, document, built)
     traffic, notes = _traffic(scenario, document, provenance)
     if scenario.start.weekday() != 0:
         raise document.fail(("start",), f"start must be a Monday, {scenario.start:%A} given")
@@ -127,9 +128,7 @@ def _traffic(
             SessionTraffic(
                 name=name,
                 requests_per_s=workload.requests_per_month / MONTH_S,
-                week=_at(
-                    document, ("traffic", name, "week"), lambda w=workload: week_shape(w.week)
-                ),
+                week=_at(document, ("traffic", name, "week"), partial(week_shape, workload.week)),
                 turns_mean=workload.turns_mean,
                 gap_s=_lognormal(workload.gap_s),
                 system_prompt_tok=workload.system_prompt_tokens,
@@ -141,7 +140,7 @@ def _traffic(
             )
         )
         provenance["traffic"][name] = f"generated sessions, week shape {workload.week}"
-    notes = ()
+    notes: tuple[str, ...] = ()
     if scenario.horizon_hours % 168:
         notes = ("the horizon is not a whole number of weeks: its hours stand for the month",)
     return GeneratedTraffic(tuple(sessions), scenario.horizon_hours * HOUR_S), notes
@@ -163,7 +162,7 @@ def _replay(
     provenance["traffic"][name] = f"replay of {path.name}, {table.size} requests"
     # One mean gap after the last arrival closes the span, so that a repeat would not touch it.
     horizon_s = float(table.arrival_s[-1]) * (1 + 1 / max(1, table.size - 1)) or 1.0
-    notes = ()
+    notes: tuple[str, ...] = ()
     if horizon_s < 7 * 24 * HOUR_S:
         hours = horizon_s / HOUR_S
         notes = (f"{hours:.1f} h of trace stand for the month: no daily or weekly peaks",)
@@ -188,9 +187,7 @@ def _self_host(
     name: str, option: schema.SelfHost, document: Document, provenance: dict[str, dict[str, str]]
 ) -> SelfHostOption:
     here = ("options", name)
-    gpu, rent = _at(
-        document, (*here, "accelerator"), lambda: load_accelerator(option.accelerator)
-    )
+    gpu, rent = _at(document, (*here, "accelerator"), lambda: load_accelerator(option.accelerator))
     model = _at(document, (*here, "model"), lambda: load_model(option.model))
     kv = _at(
         document,
@@ -250,13 +247,23 @@ def _self_host(
     )
 
 
-def _hybrid(name: str, option: schema.Hybrid, built: dict[str, Option]) -> HybridOption:
-    base, overflow = built[option.base], built[option.overflow]
-    assert isinstance(base, SelfHostOption) and isinstance(overflow, ApiOption)
+def _hybrid(
+    name: str, option: schema.Hybrid, document: Document, built: dict[str, Option]
+) -> HybridOption:
+    def part(field: str, wanted: str, kind: type[T]) -> T:
+        found = built.get(wanted)
+        if not isinstance(found, kind):
+            fitting = [n for n, o in built.items() if isinstance(o, kind)]
+            what = "selfhost" if kind is SelfHostOption else "api"
+            raise document.fail(
+                ("options", name, field), f"{wanted!r} is no {what} option{nearest(wanted, fitting)}"
+            )
+        return found
+
     return HybridOption(
         name,
-        base,
-        overflow,
+        part("base", option.base, SelfHostOption),
+        part("overflow", option.overflow, ApiOption),
         None if option.replicas == "auto" else option.replicas,
         None if option.spill_in_flight == "auto" else option.spill_in_flight,
     )

@@ -40,7 +40,7 @@ class Behaviour(Section):
 class Offer(Section):
     """One entry of the overlay."""
 
-    rates: dict[str, NonNegative] = {}
+    rates: dict[str, NonNegative] = Field(default_factory=dict)
     context_tok: Count
     max_output_tok: Count
     cache: CacheRule

@@ -1,5 +1,6 @@
 """YAML with positions: every problem is one line that says where and what was expected."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,7 +91,7 @@ def with_values(document: Document, settings: dict[str, Any]) -> Document:
     InputError
         When a path leads through something that is no mapping or does not exist.
     """
-    data = _plain_copy(document.data)
+    data = deepcopy(document.data)  # with positions, so that settings leave the original alone
     for path, value in settings.items():
         keys = path.split(".")
         node = data
@@ -107,13 +108,6 @@ def with_values(document: Document, settings: dict[str, Any]) -> Document:
     return Document(
         document.path, data, document.set_paths | {tuple(path.split(".")) for path in settings}
     )
-
-
-def _plain_copy(node: Any) -> Any:
-    """Copy containers, positions included, so that settings do not change the original."""
-    import copy
-
-    return copy.deepcopy(node)
 
 
 def validate(model: type[M], document: Document, at: Path_ = ()) -> M:
@@ -138,11 +132,10 @@ def validate(model: type[M], document: Document, at: Path_ = ()) -> M:
 def _location(data: Any, loc: Path_) -> Path_:
     """Drop the parts of a pydantic location that name union members rather than keys."""
     path: list[str | int] = []
-    node = data
+    node: Any = data
     for part in loc:
-        if isinstance(node, dict) and part in node:
-            node = node[part]
-        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+        known = isinstance(node, dict) and part in node
+        if known or (isinstance(node, list) and part in range(len(node))):
             node = node[part]
         elif part != loc[-1]:
             continue

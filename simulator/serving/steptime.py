@@ -111,9 +111,13 @@ def physical_step_time(
     if gpus > 1:
         message_bytes = tokens * model.hidden * 2
         ring = 2 * (gpus - 1) / gpus
-        allreduce_s = 2 * model.layers * (
-            c.allreduce_latency_s
-            + ring * message_bytes / (c.allreduce_efficiency * gpu.link_bytes_s)
+        allreduce_s = (
+            2
+            * model.layers
+            * (
+                c.allreduce_latency_s
+                + ring * message_bytes / (c.allreduce_efficiency * gpu.link_bytes_s)
+            )
         )
     fixed_s = c.fixed_s + model.layers * c.layer_s
     token_s = fixed_s + compute_s + weights_s + allreduce_s

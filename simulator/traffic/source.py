@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,20 @@ from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
 class TrafficSource(Protocol):
     """Draws the requests of any span at any volume, always the same ones."""
 
-    horizon_s: float
-    """Length of what is known; costs are scaled from it to a month [s]."""
-    requests_per_s: float
-    """Mean rate at volume 1."""
+    @property
+    def horizon_s(self) -> float:
+        """Length of what is known; costs are scaled from it to a month [s]."""
+        ...
 
-    workload_names: tuple[str, ...]
+    @property
+    def requests_per_s(self) -> float:
+        """Mean rate at volume 1."""
+        ...
+
+    @property
+    def workload_names(self) -> tuple[str, ...]:
+        """Names in the order of the table's ``workload`` column."""
+        ...
 
     def hourly_load(self) -> NDArray[np.float64]:
         """Expected relative load of each hour of the horizon, (hours,)."""
@@ -107,8 +115,8 @@ class ReplayedTraffic:
         rng = stream(seed, "replay/copy", layer)
         kept = rng.random(self.table.size) < share
         shift_s = rng.random() * self.horizon_s if layer else 0.0
-        arrival_s = (self.table.arrival_s + shift_s) % self.horizon_s if layer else (
-            self.table.arrival_s
+        arrival_s = (
+            (self.table.arrival_s + shift_s) % self.horizon_s if layer else (self.table.arrival_s)
         )
         shifted = replace(self.table, arrival_s=arrival_s)
         rows = np.flatnonzero(kept)
@@ -130,7 +138,7 @@ def _superpose(original: RequestTable, copies: list[RequestTable]) -> RequestTab
             below = tree.parent != NO_NODE
             parents.append(np.where(below, own[tree.parent], NO_NODE).astype(np.int32))
             depths.append(tree.depth_tok)
-    merged = {
+    merged: dict[str, Any] = {
         name: np.concatenate([getattr(c, name) for c in columns])
         for name in RequestTable.__slots__
         if name not in ("tree", "workloads")

@@ -3,9 +3,9 @@
 import gzip
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +26,16 @@ def fail(path: Path, line: int, column: int, message: str) -> NoReturn:
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[io.TextIOBase]:
+def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
     """Open a plain or gzip-compressed text file."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open()
     try:
-        with opened as stream_:
-            yield stream_  # type: ignore[misc]
+        with ExitStack() as stack:
+            binary: BinaryIO = stack.enter_context(path.open("rb"))
+            if path.suffix == ".gz":
+                binary = cast(BinaryIO, stack.enter_context(gzip.open(binary)))
+            yield stack.enter_context(io.TextIOWrapper(binary, encoding="utf-8"))
     except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
         raise InputError(f"{path}: not readable as text: {error}") from error
 

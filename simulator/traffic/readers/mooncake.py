@@ -119,7 +119,7 @@ class _BlockTree:
         node_of_block = np.where(boundary, np.cumsum(boundary) - 1, NO_NODE).astype(np.int32)
         # Blocks come after their parents, so one pass carries the nearest node above downwards.
         above: list[int] = []
-        for block, upper in enumerate(self._parent):
+        for upper in self._parent:
             inherited = NO_NODE
             if upper != NO_NODE:
                 inherited = int(node_of_block[upper]) if boundary[upper] else above[upper]

@@ -1,0 +1,56 @@
+"""The winner's ledger as a Parquet file: one row per offered request."""
+
+from pathlib import Path
+
+import numpy as np
+
+from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.sampling import Slice
+from simulator.analysis.verdict import Verdict
+from simulator.engine import layout
+from simulator.engine.ledger import Ledger
+
+OUTCOMES = {
+    layout.IN_FLIGHT: "in_flight",
+    layout.COMPLETED: "completed",
+    layout.REJECTED: "rejected",
+    layout.TIMED_OUT: "timed_out",
+}
+
+
+def write_ledger(verdict: Verdict, path: Path) -> None:
+    """Simulate the winner once more and write its rows; times in seconds of the horizon."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    evaluation = verdict.winner.evaluation
+    evaluator = Evaluator(verdict.study, 1.0)
+    ledgers = evaluator.simulate(evaluation.option, evaluation.size)
+    slices = evaluator.sample.slices
+    tables = [pa.table(_columns(s, ledger)) for s, ledger in zip(slices, ledgers, strict=True)]
+    pq.write_table(pa.concat_tables(tables), path)
+
+
+def _columns(part: Slice, ledger: Ledger) -> dict[str, np.ndarray]:
+    rows = np.flatnonzero(ledger.offered)
+    table = ledger.table
+    arrival_s = ledger.arrival_s[rows]
+    times = {
+        name: getattr(ledger, name)[rows] + part.offset_s
+        for name in ("arrival_s", "start_s", "first_token_s", "finished_s")
+    }
+    names = np.array(table.workloads)
+    return {
+        **times,
+        "counted": (arrival_s >= part.count_from_s) & (arrival_s < part.count_to_s),
+        "workload": names[table.workload[rows]],
+        "session": table.session[rows],
+        "turn": table.turn[rows],
+        "outcome": np.array([OUTCOMES[int(code)] for code in ledger.outcome[rows]]),
+        "self_hosted": ledger.server[rows] == layout.FLEET,
+        "input_tok": table.input_tokens[rows],
+        "output_tok": ledger.output_tok[rows],
+        "cached_tok": ledger.cached_tok[rows],
+        "written_tok": ledger.written_tok[rows],
+        "preemptions": ledger.preemptions[rows],
+    }
