@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from simulator.analysis.evaluate import Evaluation, Evaluator, Size
 from simulator.analysis.study import ApiOption, HybridOption, Option, SelfHostOption, Slo
 
-HOPELESS_UTILISATION = 0.3
-"""A fleet this idle that still misses its targets will not meet them with more replicas."""
-
 
 @dataclass(frozen=True, slots=True)
 class Excuse:
@@ -96,11 +93,10 @@ def _size_fleet(evaluator: Evaluator, option: SelfHostOption, speed: float, star
             high, step = max(1, high - step), 2 * step
         low = max(0, high - step) if high > 1 else 0
     else:
+        if not meets(at(most), slo):
+            return _judged(evaluator, at(most))
         low = high = replicas
         while not meets(at(high), slo):
-            hopeless = (at(high).outcome.utilisation or 0.0) < HOPELESS_UTILISATION
-            if high == most or hopeless:
-                return _judged(evaluator, at(high))
             low, high, step = high, min(high + step, most), 2 * step
     while high - low > 1:
         middle = (low + high) // 2
@@ -118,7 +114,9 @@ def _size_hybrid(evaluator: Evaluator, option: HybridOption, speed: float, start
     alone = _size_fleet(evaluator, option.base, speed, start)
     best: Evaluation | None = None
     slo = evaluator.study.slo
-    for replicas in range(max(1, alone.evaluation.size.replicas), 0, -1):
+    # Where no number of replicas is fast enough, only a base that carries little may do.
+    largest = alone.evaluation.size.replicas if alone.feasible else 1
+    for replicas in range(largest, 0, -1):
         candidate = _best_spill(evaluator, option, replicas, speed)
         if best is None or _better(evaluator, candidate, best):
             best = candidate

@@ -25,6 +25,7 @@ def render_report(document: dict[str, Any]) -> str:
         break_even=(
             terminal.break_even_text(document["break_even"]) if document["break_even"] else None
         ),
+        split=terminal.split_text(document["hybrid"]) if document["hybrid"] else None,
         flips=[terminal.flip_text(flip) for flip in document["flips"]],
         charts=_charts(document),
     )

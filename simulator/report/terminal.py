@@ -105,13 +105,7 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("BREAK-EVEN", break_even_text(document["break_even"])))
     hybrid = document["hybrid"]
     if hybrid:
-        facts.append(
-            (
-                "SPLIT",
-                f"{hybrid['self_hosted_share']:.0%} of tokens on {hybrid['replicas']} own "
-                f"replicas; {hybrid['rule']}",
-            )
-        )
+        facts.append(("SPLIT", split_text(hybrid)))
     if document["drivers"]:
         top = ", ".join(
             f"{d['name']} {quantity(d['swing_usd_per_month'])} $/month"
@@ -149,9 +143,14 @@ def break_even_text(found: dict[str, Any]) -> str:
         found["probability_self_host_wins"], key=lambda vp: abs(vp[0] - found["current"])
     )[1]
     text += f"; you are at {quantity(found['current'])} [P = {probability:.2f} past]"
-    if found["required_utilisation"] is not None:
-        text += f"; replicas are busy {found['required_utilisation']:.0%} of the time there"
     return text
+
+
+def split_text(hybrid: dict[str, Any]) -> str:
+    """Say how the best hybrid shares the work."""
+    count = hybrid["replicas"]
+    replicas = f"{count} own replica{'s' if count != 1 else ''}"
+    return f"{hybrid['self_hosted_share']:.0%} of tokens on {replicas}; {hybrid['rule']}"
 
 
 def flip_text(flip: dict[str, Any]) -> str:

@@ -256,7 +256,8 @@ def _hybrid(
             fitting = [n for n, o in built.items() if isinstance(o, kind)]
             what = "selfhost" if kind is SelfHostOption else "api"
             raise document.fail(
-                ("options", name, field), f"{wanted!r} is no {what} option{nearest(wanted, fitting)}"
+                ("options", name, field),
+                f"{wanted!r} is no {what} option{nearest(wanted, fitting)}",
             )
         return found
 
