@@ -151,10 +151,10 @@ PREFIX = _record(  # a prefix-tree node in an endpoint's prompt cache
     ("expiry_s", f8),
 )
 
-WAKE = _record(("key", f8), ("item", i4), ("place", i4))
+WAKE = _record(("key", f8), ("member", i4), ("place", i4))
 """Member of a heap ordered by time, see ``heap``."""
 
-FINISH = _record(("key", i8), ("item", i4), ("place", i4))
+FINISH = _record(("key", i8), ("member", i4), ("place", i4))
 """Member of a heap ordered by step of the last token << 32 | admission number."""
 
 CLOCK = _record(

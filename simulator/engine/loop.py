@@ -119,14 +119,14 @@ def _skip_to_next_arrival(plane):
 def _next_turn_s(plane):
     if plane.clock[0].pending_turns == 0:
         return math.inf
-    return plane.turns[plane.turns[0].item].key
+    return plane.turns[plane.turns[0].member].key
 
 
 @compiled
 def _next_replica_s(plane):
     if plane.clock[0].replicas == 0:
         return math.inf
-    return plane.wakes[plane.wakes[0].item].key
+    return plane.wakes[plane.wakes[0].member].key
 
 
 @compiled
@@ -134,7 +134,7 @@ def _take_arrival(plane, is_turn):
     """Row that arrives next: the first of the waiting turns, or the next one by itself."""
     clock = plane.clock[0]
     if is_turn:
-        row = plane.turns[0].item
+        row = plane.turns[0].member
         heap_remove(plane.turns, 0, clock.pending_turns, row)
         clock.pending_turns -= 1
         return row
@@ -163,7 +163,7 @@ def advance(plane, until_s):
             clock.offered += 1
             dispatch(plane, row, now_s)
         else:
-            r = plane.wakes[0].item
+            r = plane.wakes[0].member
             if plane.replicas[r].phase == BOUNDARY:
                 begin_phase(plane, r, now_s)
             else:

@@ -262,7 +262,7 @@ def _finish_due(plane, r, time_s):
     rep = plane.replicas[r]
     base = r * plane.engine[0].max_sequences
     while rep.decoding > 0:
-        s = plane.finishes[base].item
+        s = plane.finishes[base].member
         if plane.finishes[s].key >> 32 > rep.step:
             break
         _stop_decoding(plane, r, s)
@@ -436,7 +436,7 @@ def _plan_decode(plane, r):
     if rep.preempted and rep.waiting_head != NONE:
         return 1  # the step after a preemption admits again
     base = r * plane.engine[0].max_sequences
-    finish_step = plane.finishes[plane.finishes[base].item].key >> 32
+    finish_step = plane.finishes[plane.finishes[base].member].key >> 32
     return affordable_steps(plane, r, finish_step - rep.step)
 
 

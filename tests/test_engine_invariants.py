@@ -1,0 +1,273 @@
+"""What must hold in every run: conservation, causality, determinism, the oracle boundary."""
+
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.engine import layout
+from simulator.engine.ledger import Ledger
+from simulator.engine.plan import Autoscaler, Endpoint, Fleet, Overflow, Plan
+from simulator.engine.run import run
+from simulator.errors import InputError
+from simulator.pricing.caching import NO_CACHE, PromptCache
+from simulator.serving.capacity import KvCapacity
+from simulator.serving.steptime import StepTime
+from traffic_samples import random_table
+
+FLEET = Fleet(
+    step_time=StepTime.linear(256, fixed_s=0.02, prefill_token_s=1e-4, context_token_s=1e-7),
+    kv=KvCapacity(200, 16, 0.5),
+    max_batched_tok=256,
+    max_sequences=8,
+    max_model_tok=2000,
+    prefix_cache=True,
+    request_overhead_s=0.03,
+    replicas=2,
+    cold_start_s=5.0,
+)
+ENDPOINT = Endpoint(
+    name="api",
+    ttft_median_s=0.5,
+    ttft_sigma=0.3,
+    prefill_token_s=1e-4,
+    output_tok_s=80.0,
+    speed_sigma=0.2,
+    context_tok=1500,
+    max_output_tok=50,
+    cache=PromptCache("prefix", ttl_s=30.0, min_tok=64, step_tok=16),
+)
+OWN = (layout.FLEET,)
+
+
+def plans() -> st.SearchStrategy[Plan]:
+    fleets = st.builds(
+        lambda replicas, blocks, sequences, scaled, cached: replace(
+            FLEET,
+            replicas=replicas,
+            kv=KvCapacity(blocks, 16, 0.5),
+            max_sequences=sequences,
+            prefix_cache=cached,
+            autoscaler=Autoscaler(3.0, 6, 1.0, 4.0) if scaled or replicas == 0 else None,
+        ),
+        st.integers(0, 4),
+        st.sampled_from([45, 90, 400]),
+        st.sampled_from([1, 3, 16]),
+        st.booleans(),
+        st.booleans(),
+    )
+    spills = st.one_of(st.none(), st.builds(Overflow, st.just(0), st.integers(0, 6)))
+    rules = st.sampled_from(["none", "prefix", "breakpoint"])
+    endpoints = rules.map(
+        lambda rule: replace(ENDPOINT, cache=replace(ENDPOINT.cache, rule=rule))
+    )
+    return st.builds(
+        lambda fleet, spill, endpoint, api: Plan(
+            routes=(0,) if api else OWN, fleet=fleet, endpoints=(endpoint,), overflow=spill
+        ),
+        fleets,
+        spills,
+        endpoints,
+        st.booleans(),
+    )
+
+
+def assert_invariants(ledger: Ledger, plan: Plan) -> None:
+    table = ledger.table
+    offered, done = ledger.offered, ledger.completed
+    counts = np.bincount(ledger.outcome, minlength=5)
+    assert counts[layout.TIMED_OUT] == 0
+    assert offered.sum() == counts[1:].sum()
+    # Causality: arrival <= start <= first token <= finish, and nothing beyond the horizon.
+    for earlier, later in (
+        ("arrival_s", "start_s"),
+        ("start_s", "first_token_s"),
+        ("first_token_s", "finished_s"),
+    ):
+        assert (getattr(ledger, earlier)[done] <= getattr(ledger, later)[done] + 1e-9).all()
+    assert (ledger.finished_s[done] <= ledger.horizon_s).all()
+    # A turn arrives its gap after the row above is done, never before.
+    turns = np.flatnonzero(offered & (table.gap_s >= 0))
+    expected = ledger.finished_s[turns - 1] + table.gap_s[turns]
+    np.testing.assert_allclose(ledger.arrival_s[turns], expected, rtol=1e-12)
+    # The prompt is partitioned; nothing more is produced than was wished for.
+    assert (ledger.cached_tok + ledger.written_tok <= table.input_tokens).all()
+    assert (ledger.output_tok <= table.completion_tokens).all()
+    assert (ledger.output_tok >= 0).all()
+    if plan.fleet is not None and ledger.fleet is not None:
+        assert 0 <= ledger.fleet.busy_s <= ledger.fleet.owned_s(0, ledger.horizon_s) + 1e-6
+
+
+@settings(max_examples=120, deadline=None)
+@given(plans(), st.integers(0, 10_000), st.sampled_from([15.0, 60.0, 1500.0]))
+def test_invariants_over_random_plans(plan: Plan, seed: int, horizon_s: float) -> None:
+    table = random_table(seed, sessions=30)
+    ledger = run(plan, table, horizon_s)
+    assert_invariants(ledger, plan)
+    again = run(plan, table, horizon_s)
+    np.testing.assert_array_equal(ledger.finished_s, again.finished_s)
+
+
+@settings(max_examples=30, deadline=None)
+@given(plans(), st.integers(0, 10_000))
+def test_everything_is_served_in_the_end(plan: Plan, seed: int) -> None:
+    table = random_table(seed, sessions=20)
+    ledger = run(plan, table, 3000.0)
+    assert (ledger.outcome != layout.IN_FLIGHT).all()
+    assert ledger.offered.all()
+
+
+def test_routing_never_uses_the_true_output_length() -> None:
+    """Requests that differ only in their hidden output are sent to the same places at first."""
+    table = random_table(11, sessions=60, rate_per_s=60.0)
+    longer = replace(table, output_tokens=table.output_tokens * 7 + 3)
+    plan = Plan(OWN, FLEET, (ENDPOINT,), Overflow(0, 3))
+    first = np.flatnonzero(np.isnan(table.gap_s))
+    a, b = run(plan, table, 1e5), run(plan, longer, 1e5)
+    early = min(np.nanmin(a.finished_s), np.nanmin(b.finished_s)) - FLEET.request_overhead_s
+    rows = first[table.arrival_s[first] < early]
+    assert len(rows) > 2
+    np.testing.assert_array_equal(a.server[rows], b.server[rows])
+
+
+def test_littles_law() -> None:
+    table = random_table(5, sessions=400, rate_per_s=1.0)
+    horizon_s = 400.0
+    ledger = run(Plan(OWN, FLEET), table, horizon_s)
+    end = np.where(np.isnan(ledger.finished_s), horizon_s, ledger.finished_s)
+    offered = ledger.offered
+    sojourn_s = np.minimum(end, horizon_s)[offered] - ledger.arrival_s[offered]
+    grid = np.linspace(0, horizon_s, 40001)
+    inside = np.searchsorted(np.sort(ledger.arrival_s[offered]), grid) - np.searchsorted(
+        np.sort(end[offered]), grid
+    )
+    assert inside.mean() == pytest.approx(sojourn_s.sum() / horizon_s, rel=0.01)
+
+
+def test_compiled_and_plain_python_agree(tmp_path: Path) -> None:
+    script = """
+import sys
+import numpy as np
+from test_engine_invariants import ENDPOINT, FLEET, OWN
+from dataclasses import replace
+from simulator.engine.plan import Autoscaler, Overflow, Plan
+from simulator.engine.run import run
+from traffic_samples import random_table
+fleet = replace(FLEET, autoscaler=Autoscaler(3.0, 6, 1.0, 4.0))
+ledger = run(Plan(OWN, fleet, (ENDPOINT,), Overflow(0, 5)), random_table(3, sessions=25), 1e4)
+np.save(sys.argv[1], np.stack([ledger.arrival_s, ledger.first_token_s, ledger.finished_s]))
+"""
+    results = []
+    for disabled in ("0", "1"):
+        out = tmp_path / f"{disabled}.npy"
+        environment = {
+            **os.environ,
+            "NUMBA_DISABLE_JIT": disabled,
+            "PYTHONPATH": str(Path(__file__).parent),
+        }
+        subprocess.run([sys.executable, "-c", script, str(out)], check=True, env=environment)
+        results.append(np.load(out))
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-12)
+
+
+def test_overload_for_a_day_ends_with_everything_accounted_for() -> None:
+    table = random_table(8, sessions=3000, rate_per_s=3000 / 86400)
+    slow = replace(FLEET, step_time=StepTime.linear(256, fixed_s=30.0), replicas=1)
+    ledger = run(Plan(OWN, slow), table, 86400.0)
+    assert (ledger.outcome == layout.IN_FLIGHT).any()
+    assert_invariants(ledger, Plan(OWN, slow))
+
+
+def test_no_replicas_and_nothing_else_keeps_everyone_waiting() -> None:
+    table = random_table(9, sessions=10)
+    ledger = run(Plan(OWN, replace(FLEET, replicas=0)), table, 1e4)
+    assert (ledger.outcome[np.isnan(table.gap_s)] == layout.IN_FLIGHT).all()
+
+
+def test_empty_table() -> None:
+    table = random_table(1, sessions=5).take(np.arange(0))
+    ledger = run(Plan(OWN, FLEET), table, 100.0)
+    assert not ledger.offered.any()
+    assert ledger.fleet is not None
+    assert ledger.fleet.owned_s(0, 100) == 200.0
+
+
+def test_budget_below_sequence_cap_is_refused() -> None:
+    with pytest.raises(InputError, match="token budget"):
+        run(Plan(OWN, replace(FLEET, max_batched_tok=4)), random_table(1, sessions=2), 1.0)
+
+
+# --- endpoints ---------------------------------------------------------------------------------
+
+
+def served_by_api(cache: PromptCache, **columns: object) -> Ledger:
+    table = random_table(4, sessions=6)
+    rows = np.flatnonzero(np.isnan(table.gap_s))[:4]
+    tree = replace(table.tree, parent=np.array([-1], np.int32), depth_tok=np.array([1000], np.int32))
+    table = replace(
+        table.take(rows),
+        tree=tree,
+        input_tokens=np.full(4, 1200, np.int32),
+        output_tokens=np.full(4, 20, np.int32),
+        reasoning_tokens=np.zeros(4, np.int32),
+        prefix_node=np.zeros(4, np.int32),
+        ttft_z=np.zeros(4),
+        speed_z=np.zeros(4),
+        **columns,
+    )
+    return run(Plan((0,), None, (replace(ENDPOINT, cache=cache),)), table, 1e5)
+
+
+def test_cache_entry_exists_from_the_writers_first_token_until_idle_for_its_lifetime() -> None:
+    rule = PromptCache("prefix", ttl_s=60.0, min_tok=64, step_tok=128)
+    ledger = served_by_api(rule, arrival_s=np.array([0.0, 0.3, 50.0, 111.0]))
+    # Second: before the first answer began. Third: hit, in steps of 128. Fourth: idle too long.
+    np.testing.assert_array_equal(ledger.cached_tok, [0, 0, 896, 0])
+    ledger = served_by_api(rule, arrival_s=np.array([0.0, 50.0, 105.0, 160.0]))
+    np.testing.assert_array_equal(ledger.cached_tok, [0, 896, 896, 896])
+    assert (ledger.written_tok == 0).all()
+
+
+def test_breakpoint_cache_charges_for_writing_and_has_a_minimum() -> None:
+    rule = PromptCache("breakpoint", ttl_s=60.0, min_tok=64, step_tok=1)
+    ledger = served_by_api(rule, arrival_s=np.array([0.0, 50.0, 100.0, 200.0]))
+    np.testing.assert_array_equal(ledger.cached_tok, [0, 1000, 1000, 0])
+    np.testing.assert_array_equal(ledger.written_tok, [1000, 0, 0, 1000])
+    short = served_by_api(replace(rule, min_tok=1024), arrival_s=np.array([0.0, 50.0, 60.0, 70.0]))
+    assert not short.cached_tok.any()
+    assert not short.written_tok.any()
+
+
+def test_endpoint_times_and_limits() -> None:
+    ledger = served_by_api(NO_CACHE, arrival_s=np.arange(4.0))
+    ttft_s = 0.5 + 1e-4 * 1200
+    np.testing.assert_allclose(ledger.first_token_s - ledger.arrival_s, ttft_s)
+    np.testing.assert_allclose(ledger.finished_s - ledger.first_token_s, 19 / 80.0)
+    cut = served_by_api(NO_CACHE, arrival_s=np.arange(4.0))
+    assert (cut.output_tok == 20).all()
+    tight = replace(ENDPOINT, context_tok=1210, cache=NO_CACHE)
+    table = cut.table
+    ledger = run(Plan((0,), None, (tight,)), table, 1e5)
+    assert (ledger.output_tok == 10).all()
+    ledger = run(Plan((0,), None, (replace(tight, context_tok=1200),)), table, 1e5)
+    assert (ledger.outcome == layout.REJECTED).all()
+    assert not math.isnan(ledger.finished_s[0])
+
+
+def test_overflow_takes_what_every_replica_is_too_busy_for() -> None:
+    table = random_table(21, sessions=200, rate_per_s=20.0)
+    shares = []
+    for limit in (1, 4, 16, 10_000):
+        ledger = run(Plan(OWN, FLEET, (ENDPOINT,), Overflow(0, limit)), table, 1e5)
+        fits = table.input_tokens < 1500
+        shares.append(float((ledger.server[fits] == layout.FLEET).mean()))
+    assert shares == sorted(shares)
+    assert shares[0] < 0.6
+    assert shares[-1] == 1.0

@@ -1,0 +1,147 @@
+"""The bill: boundaries, windows, inheritance, and agreement with exact arithmetic."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from genai_prices import Usage as GenaiUsage
+from genai_prices import calc_price
+
+from simulator.errors import InputError
+from simulator.pricing.book import snapshot_card, snapshot_offers
+from simulator.pricing.rates import RateCard, RateRow, Usage, bill
+from simulator.scenario.price_book import known_offers, load_offer
+
+AS_OF = date(2026, 11, 23)
+
+
+def card(*rows: RateRow) -> RateCard:
+    return RateCard("test/model", rows, AS_OF, "test")
+
+
+def usage(at: str = "2026-11-23T12:00:00", **tokens: int) -> Usage:
+    moment = datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()
+    names = ("uncached_input", "cache_read", "cache_write", "output", "reasoning")
+    columns = {name: np.array([tokens.get(name, 0)], np.int64) for name in names}
+    return Usage(at_s=np.array([moment]), **columns)
+
+
+def total(rate_card: RateCard, use: Usage) -> float:
+    return float(sum(cost.sum() for cost in bill(rate_card, use).values()))
+
+
+def test_context_tier_is_strict_and_counts_cached_tokens() -> None:
+    tiered = card(
+        RateRow({"input": 1.0, "cache_read": 0.1, "output": 4.0}),
+        RateRow({"input": 2.0, "cache_read": 0.2, "output": 6.0}, prompt_tokens_above=1000),
+    )
+    for prompt, rates in ((999, (1.0, 0.1, 4.0)), (1000, (1.0, 0.1, 4.0)), (1001, (2.0, 0.2, 6.0))):
+        use = usage(uncached_input=prompt - 400, cache_read=400, output=100)
+        expected = ((prompt - 400) * rates[0] + 400 * rates[1] + 100 * rates[2]) / 1e6
+        assert total(tiered, use) == pytest.approx(expected, rel=1e-12)
+
+
+def test_price_window_opens_and_closes_to_the_second_and_wraps() -> None:
+    def priced(window: tuple[float, float], at: str) -> float:
+        rows = (RateRow({"input": 1.0}), RateRow({"input": 2.0}, utc_window_s=window))
+        return total(card(*rows), usage(at, uncached_input=1_000_000))
+
+    day = (3600.0, 14400.0)
+    for at, expected in (("00:59:59", 1), ("01:00:00", 2), ("03:59:59", 2), ("04:00:00", 1)):
+        assert priced(day, f"2026-11-23T{at}") == expected
+    night = (82800.0, 3600.0)
+    for at, expected in (("22:59:59", 1), ("23:00:00", 2), ("00:30:00", 2), ("01:00:00", 1)):
+        assert priced(night, f"2026-11-23T{at}") == expected
+
+
+def test_dated_price_starts_at_utc_midnight() -> None:
+    rows = (RateRow({"input": 2.0}), RateRow({"input": 4.0}, from_date=date(2026, 12, 1)))
+    assert total(card(*rows), usage("2026-11-30T23:59:59", uncached_input=10**6)) == 2
+    assert total(card(*rows), usage("2026-12-01T00:00:00", uncached_input=10**6)) == 4
+
+
+def test_absent_buckets_inherit_and_unknown_is_an_error() -> None:
+    plain = card(RateRow({"input": 3.0, "output": 5.0}))
+    assert total(plain, usage(cache_read=10**6)) == 3
+    assert total(plain, usage(cache_write=10**6)) == 3
+    assert total(plain, usage(reasoning=10**6)) == 5
+    embedding = card(RateRow({"input": 1.0}))
+    assert total(embedding, usage(uncached_input=10**6)) == 1
+    with pytest.raises(InputError, match="no price for output"):
+        bill(embedding, usage(output=1))
+
+
+def test_cards_refuse_guesses() -> None:
+    with pytest.raises(InputError, match="unknown bucket 'inptu'"):
+        card(RateRow({"inptu": 1.0}))
+    with pytest.raises(InputError, match="0 or more"):
+        card(RateRow({"input": -1.0}))
+    with pytest.raises(InputError, match="must hold always"):
+        card(RateRow({"input": 1.0}, prompt_tokens_above=5))
+
+
+def test_scaling_prices_scales_the_bill() -> None:
+    offer, _, _ = load_offer("openai/gpt-6.1-terra")
+    use = usage(uncached_input=1200, cache_read=4000, cache_write=300, output=250)
+    assert total(offer.scaled(2.0), use) == pytest.approx(2 * total(offer, use), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "at"),
+    [
+        ("openai", "gpt-5.4", "2026-11-23T12:00:00"),
+        ("openai", "gpt-6.1-terra", "2026-11-23T12:00:00"),
+        ("anthropic", "claude-haiku-5-5", "2026-11-23T12:00:00"),
+        ("deepseek", "deepseek-flash", "2026-11-23T02:30:00"),
+        ("deepseek", "deepseek-flash", "2026-11-23T04:00:00"),
+        ("novita", "meta-llama/llama-3.3-70b-instruct", "2026-10-17T12:00:00"),
+        ("novita", "meta-llama/llama-3.3-70b-instruct", "2026-10-18T12:00:00"),
+        ("google", "gemini-2.5-pro", "2026-11-23T12:00:00"),
+    ],
+)
+def test_agrees_with_genai_prices(provider: str, model: str, at: str) -> None:
+    rate_card = snapshot_card(f"{provider}/{model}")
+    rng = np.random.default_rng(5)
+    moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    for _ in range(20):
+        uncached, output = (int(n) for n in rng.integers(0, 250_000, 2))
+        read = int(rng.integers(0, 250_000)) if "cache_read" in rate_card.rows[0].rates else 0
+        theirs = calc_price(
+            GenaiUsage(
+                input_tokens=uncached + read, cache_read_tokens=read or None, output_tokens=output
+            ),
+            model,
+            provider_id=provider,
+            genai_request_timestamp=moment,
+        ).total_price
+        ours = total(
+            rate_card, usage(at, uncached_input=uncached, cache_read=read, output=output)
+        )
+        assert ours == pytest.approx(float(Decimal(theirs)), rel=1e-9)
+
+
+def test_every_simulated_offer_can_be_billed_completely() -> None:
+    use = usage(uncached_input=10, cache_read=10, cache_write=10, output=10, reasoning=10)
+    for name in known_offers():
+        offer, endpoint, source = load_offer(name)
+        assert total(offer, use) > 0
+        assert endpoint.max_output_tok <= endpoint.context_tok
+        assert source
+
+
+def test_the_whole_snapshot_can_be_read_or_says_why_not() -> None:
+    readable = 0
+    for name in snapshot_offers():
+        try:
+            readable += bool(snapshot_card(name).rows)
+        except InputError as error:
+            assert "no token price" in str(error)  # noqa: PT017
+    assert readable > 1500
+
+
+def test_unknown_offer_names_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"did you mean 'openai/gpt-6.1-terra'"):
+        load_offer("openai/gpt-6.1-tera")
+    with pytest.raises(InputError, match="no known endpoint behaviour"):
+        load_offer("openai/gpt-4o")
