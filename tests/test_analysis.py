@@ -1,0 +1,149 @@
+"""Sampling, crossings and uncertainty: what the verdict is built from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simulator.analysis.breakeven import _winning_intervals
+from simulator.analysis.evaluate import Evaluator, Size
+from simulator.analysis.sampling import sample_traffic
+from simulator.analysis.sizing import meets, size_option
+from simulator.analysis.study import Study
+from simulator.analysis.verdict import decide
+from simulator.economics.interval import Interval
+from simulator.economics.owning import OwningCost
+from simulator.errors import InfeasibleError
+from simulator.scenario.build import load_study
+from simulator.units import MONTH_S
+
+SETTINGS = ["traffic.support.requests_per_month=1500000", "analysis.worlds=32"]
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return load_study("quickstart", SETTINGS)
+
+
+def option(study: Study, name: str):
+    return next(o for o in study.options if o.name == name)
+
+
+def with_sample(study: Study, requests: int) -> Study:
+    return replace(study, effort=replace(study.effort, sample_requests=requests))
+
+
+def test_sampled_windows_stand_for_the_week(study: Study) -> None:
+    whole = Evaluator(with_sample(study, 10**9), 1.0)
+    sampled = Evaluator(with_sample(study, 40_000), 1.0)
+    assert len(whole.sample.slices) == 1
+    assert len(sampled.sample.slices) > 8
+    api = option(study, "hosted-llama")
+    expected, got = (e.evaluate(api, Size()).total_usd(study) for e in (whole, sampled))
+    assert got == pytest.approx(expected, rel=0.03)
+    own = option(study, "own-h100")
+    expected, got = (e.evaluate(own, Size(1)) for e in (whole, sampled))
+    assert got.outcome.attainment == pytest.approx(expected.outcome.attainment, abs=0.01)
+    p95 = [np.quantile(e.outcome.tpot_s, 0.95) for e in (expected, got)]
+    assert p95[1] == pytest.approx(p95[0], rel=0.1)
+
+
+def test_windows_cover_quiet_and_busy_hours(study: Study) -> None:
+    sample = sample_traffic(with_sample(study, 20_000), 1.0)
+    load = study.traffic.hourly_load()
+    hours = [int(s.offset_s // 3600) for s in sample.slices]
+    assert load[hours].mean() == pytest.approx(load.mean(), rel=0.05)
+    assert load[hours].min() < np.quantile(load, 0.15)
+    assert load[hours].max() > np.quantile(load, 0.85)
+
+
+def test_month_is_the_asked_volume(study: Study) -> None:
+    evaluation = Evaluator(with_sample(study, 20_000), 1.0).evaluate(
+        option(study, "hosted-llama"), Size()
+    )
+    outcome = evaluation.outcome
+    assert outcome.requests["offered"] * outcome.month_factor == pytest.approx(1_500_000)
+
+
+def test_sizing_finds_the_smallest_fleet(study: Study) -> None:
+    busy = load_study("quickstart", ["analysis.sample_requests=4000"])
+    own = option(busy, "own-h100")
+    evaluator = Evaluator(busy, 2.0)
+    for start in (1, 3, 9):
+        sized = size_option(evaluator, own, start=start)
+        replicas = sized.evaluation.size.replicas
+        assert sized.feasible
+        assert replicas > 1
+        fewer = evaluator.evaluate(own, Size(replicas - 1))
+        assert not meets(fewer, busy.slo)
+
+
+def test_hybrid_is_at_least_as_cheap_as_its_base(study: Study) -> None:
+    busy = load_study("quickstart", ["analysis.sample_requests=4000"])
+    for volume in (0.5, 1.0, 2.0):
+        evaluator = Evaluator(busy, volume)
+        alone = size_option(evaluator, option(busy, "own-h100"))
+        hybrid = size_option(evaluator, option(busy, "hybrid"))
+        assert hybrid.feasible
+        assert hybrid.evaluation.total_usd(busy) <= alone.evaluation.total_usd(busy) * (1 + 1e-9)
+
+
+def test_infeasible_study_names_every_reason() -> None:
+    impossible = load_study("quickstart", [*SETTINGS, "slo.tpot_s=0.0001"])
+    with pytest.raises(InfeasibleError) as caught:
+        decide(impossible)
+    assert set(caught.value.excuses) == {o.name for o in impossible.options}
+    assert all("TPOT <= 0.0001 s" in reason for reason in caught.value.excuses.values())
+
+
+def test_crossings_are_found_by_interpolation() -> None:
+    assert _winning_intervals([(1.0, -1.0), (2.0, 1.0), (4.0, 3.0)]) == ((1.5, 4.0),)
+    assert _winning_intervals([(1.0, 1.0), (2.0, -1.0), (4.0, 1.0)]) == ((1.0, 1.5), (3.0, 4.0))
+    assert _winning_intervals([(1.0, -1.0), (2.0, -0.5)]) == ()
+    assert _winning_intervals([(1.0, 0.0), (2.0, 0.0)]) == ()
+
+
+def test_owning_costs_add_up() -> None:
+    owning = OwningCost(
+        gpus_per_replica=2,
+        rent_usd_per_gpu_hour=3.0,
+        engineers_fte=0.5,
+        engineer_usd_per_year=240_000,
+        tooling_usd_per_month=100,
+    )
+    # One replica for the whole month of 730 hours, billed from a quarter of it.
+    usd = owning.per_month_usd(MONTH_S / 4, MONTH_S / 4)
+    assert usd == {"gpu_rent": 2 * 3.0 * 730, "engineers": 10_000, "tooling": 100}
+
+
+def test_intervals_hold_nine_in_ten() -> None:
+    values = Interval(1.0, 2.0, 5.0).at(np.random.default_rng(1).standard_normal(200_000))
+    assert np.mean(values < 1.0) == pytest.approx(0.05, abs=0.003)
+    assert np.mean(values > 5.0) == pytest.approx(0.05, abs=0.003)
+    assert np.median(values) == pytest.approx(2.0, abs=0.02)
+    assert (Interval(0.0, 0.1, 5.0).at(np.array([-4.0])) == 0).all()
+    np.testing.assert_array_equal(Interval.certain(3.0).at(np.array([-2.0, 2.0])), 3.0)
+
+
+def test_doubling_every_price_doubles_every_cost_and_keeps_the_break_even() -> None:
+    base = ["analysis.sample_requests=3000", "analysis.volumes=[0.4,0.8]", "analysis.worlds=16"]
+    doubled = [
+        *base,
+        "options.frontier-api.price_multiplier=2",
+        "options.hosted-llama.price_multiplier=2",
+        "options.own-h100.rent_usd_per_gpu_hour={low: 4, mid: 6, high: 12}",
+        "people.engineer_usd_per_year=400000",
+        "people.tooling_usd_per_month=1600",
+    ]
+    base += [
+        "options.own-h100.rent_usd_per_gpu_hour={low: 2, mid: 3, high: 6}",
+        "people.engineer_usd_per_year=200000",
+        "people.tooling_usd_per_month=800",
+    ]
+    once, twice = (decide(load_study("quickstart", s)) for s in (base, doubled))
+    for a, b in zip(once.results, twice.results, strict=True):
+        assert b.total_usd == pytest.approx(2 * a.total_usd)
+    assert once.break_even is not None
+    assert twice.break_even is not None
+    assert twice.break_even.first == pytest.approx(once.break_even.first)
+    assert twice.probability_best == once.probability_best
