@@ -1,15 +1,15 @@
-"""The SimPy control plane: replicas follow the load and are paid for exactly as long as they are."""
+"""The SimPy control plane: replicas follow the load and are paid for as long as they exist."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_engine_invariants import FLEET, OWN
+from traffic_samples import random_table
 
 from simulator.engine import layout
 from simulator.engine.plan import Autoscaler, Plan
 from simulator.engine.run import run
-from test_engine_invariants import FLEET, OWN
-from traffic_samples import random_table
 
 SCALER = Autoscaler(target_in_flight=4.0, max_replicas=5, interval_s=1.0, scale_down_delay_s=20.0)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from traffic_samples import random_table
 
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
@@ -20,7 +21,6 @@ from simulator.errors import InputError
 from simulator.pricing.caching import NO_CACHE, PromptCache
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
-from traffic_samples import random_table
 
 FLEET = Fleet(
     step_time=StepTime.linear(256, fixed_s=0.02, prefill_token_s=1e-4, context_token_s=1e-7),
@@ -65,9 +65,7 @@ def plans() -> st.SearchStrategy[Plan]:
     )
     spills = st.one_of(st.none(), st.builds(Overflow, st.just(0), st.integers(0, 6)))
     rules = st.sampled_from(["none", "prefix", "breakpoint"])
-    endpoints = rules.map(
-        lambda rule: replace(ENDPOINT, cache=replace(ENDPOINT.cache, rule=rule))
-    )
+    endpoints = rules.map(lambda rule: replace(ENDPOINT, cache=replace(ENDPOINT.cache, rule=rule)))
     return st.builds(
         lambda fleet, spill, endpoint, api: Plan(
             routes=(0,) if api else OWN, fleet=fleet, endpoints=(endpoint,), overflow=spill
@@ -210,7 +208,9 @@ def test_budget_below_sequence_cap_is_refused() -> None:
 def served_by_api(cache: PromptCache, **columns: object) -> Ledger:
     table = random_table(4, sessions=6)
     rows = np.flatnonzero(np.isnan(table.gap_s))[:4]
-    tree = replace(table.tree, parent=np.array([-1], np.int32), depth_tok=np.array([1000], np.int32))
+    tree = replace(
+        table.tree, parent=np.array([-1], np.int32), depth_tok=np.array([1000], np.int32)
+    )
     table = replace(
         table.take(rows),
         tree=tree,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_engine_invariants import ENDPOINT
 
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
@@ -13,7 +14,6 @@ from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 from simulator.traffic.readers.common import open_loop_table
 from simulator.traffic.table import PrefixTree, RequestTable
-from test_engine_invariants import ENDPOINT
 
 Z_999 = 3.29
 """Two-sided normal quantile: a correct engine fails one test in a thousand seeds, and the seeds

@@ -115,9 +115,7 @@ def test_agrees_with_genai_prices(provider: str, model: str, at: str) -> None:
             provider_id=provider,
             genai_request_timestamp=moment,
         ).total_price
-        ours = total(
-            rate_card, usage(at, uncached_input=uncached, cache_read=read, output=output)
-        )
+        ours = total(rate_card, usage(at, uncached_input=uncached, cache_read=read, output=output))
         assert ours == pytest.approx(float(Decimal(theirs)), rel=1e-9)
 
 

@@ -18,9 +18,7 @@ from simulator.traffic.readers.mooncake import read_mooncake
 
 # A checkout beside a data directory finds real traces there; elsewhere the tests say they skip.
 TRACES = Path(
-    os.environ.get(
-        "BREAKEVEN_TRACES", Path(__file__).parents[2] / "shared" / "data" / "traces"
-    )
+    os.environ.get("BREAKEVEN_TRACES", Path(__file__).parents[2] / "shared" / "data" / "traces")
 )
 needs_traces = pytest.mark.skipif(not TRACES.is_dir(), reason=f"no traces at {TRACES}")
 
@@ -73,9 +71,7 @@ def with_change(**change: object) -> dict:
         (with_change(hash_ids="1,2,3"), 61, "hash_ids must list"),
     ],
 )
-def test_mooncake_broken_line(
-    tmp_path: Path, record: object, column: int, message: str
-) -> None:
+def test_mooncake_broken_line(tmp_path: Path, record: object, column: int, message: str) -> None:
     path = mooncake(tmp_path, GOOD[0], record, GOOD[2])
     with pytest.raises(InputError) as caught:
         read_mooncake(path, seed=1)

@@ -25,10 +25,10 @@ def fleet_of(model: str, gpu: str, gpus: int, precision: str) -> Fleet:
     shape, (chip, _) = load_model(model), load_accelerator(gpu)
     coefficients = load_serving_class(shape.serving_class)
     precisions = {"weight_precision": precision, "kv_precision": "fp8"}
-    kv = kv_capacity(
-        shape, chip, gpus=gpus, **precisions, memory_utilization=0.9, block_tok=16
+    kv = kv_capacity(shape, chip, gpus=gpus, **precisions, memory_utilization=0.9, block_tok=16)
+    step = physical_step_time(
+        shape, chip, coefficients, gpus=gpus, **precisions, max_batched_tok=8192
     )
-    step = physical_step_time(shape, chip, coefficients, gpus=gpus, **precisions, max_batched_tok=8192)
     # TensorRT-LLM admits no more than fit to their end: 1000 tokens in and out.
     sequences = min(1024, kv.blocks * kv.block_tok // 2000)
     return Fleet(step, kv, 8192, sequences, 32768, True, 0.0, 1, 60.0)
@@ -121,7 +121,7 @@ def test_capacity_is_what_weights_leave() -> None:
     assert two.blocks == int(free_gb * 1e9 / (16 * shape.kv_bytes_per_tok("fp8")))
     assert four.blocks > 2 * two.blocks
     assert not two.starved
-    with pytest.raises(InputError, match="does not fit 1 x h100-sxm: weights 72.7 GB"):
+    with pytest.raises(InputError, match=r"does not fit 1 x h100-sxm: weights 72\.7 GB"):
         kv_capacity(shape, chip, gpus=1, block_tok=16, **common)
     starved = kv_capacity(shape, chip, gpus=1, block_tok=16, **common | {"memory_utilization": 1.0})
     assert starved.starved

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from traffic_samples import random_table
 
 from simulator.errors import InputError
 from simulator.traffic.sessions import Lognormal, SessionTraffic, generate
@@ -9,7 +10,6 @@ from simulator.traffic.shapes import week_shape
 from simulator.traffic.source import GeneratedTraffic, ReplayedTraffic
 from simulator.traffic.table import RequestTable
 from simulator.units import DAY_S, HOUR_S, WEEK_S
-from traffic_samples import random_table
 
 CHAT = SessionTraffic(
     name="chat",
@@ -88,7 +88,9 @@ def test_second_workload_leaves_the_first_alone() -> None:
     both.check()
     assert both.workloads == ("chat", "b")
     assert alone <= sessions_of(both)
-    roots = np.unique(both.tree.parent[both.prefix_node[(both.turn == 0) & (both.prefix_node >= 0)]])
+    roots = np.unique(
+        both.tree.parent[both.prefix_node[(both.turn == 0) & (both.prefix_node >= 0)]]
+    )
     np.testing.assert_array_equal(roots, [0, 1])
 
 

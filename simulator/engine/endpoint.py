@@ -11,7 +11,7 @@ import math
 
 from simulator.engine.jit import compiled
 from simulator.engine.layout import CACHE_BREAKPOINT, CACHE_NONE, NONE, REJECTED
-from simulator.engine.replica import complete_row, schedule_next_turn
+from simulator.engine.sequences import complete_row, schedule_next_turn
 
 
 @compiled

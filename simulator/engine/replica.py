@@ -13,247 +13,31 @@ decoding only takes blocks.
 
 import math
 
-from simulator.engine.heap import heap_moved, heap_push, heap_remove
+from simulator.engine.heap import heap_moved
 from simulator.engine.jit import compiled
-from simulator.engine.kv import kv_keep, kv_lookup, kv_pin, kv_release, kv_take, node_end_block
-from simulator.engine.layout import (
-    BOUNDARY,
-    COMPLETED,
-    DECODE,
-    DRAINING,
-    IDLE,
-    NONE,
-    OFF,
-    PREFILL,
+from simulator.engine.kv import kv_lookup, kv_pin, kv_take, node_end_block
+from simulator.engine.layout import BOUNDARY, DECODE, DRAINING, IDLE, NONE, OFF, PREFILL
+from simulator.engine.sequences import (
+    begin_decoding,
+    finish_sequence,
+    preempt,
+    prompt_node,
+    stop_decoding,
 )
-
-
-@compiled
-def blocks_for(tokens, block_tok):
-    return (tokens + block_tok - 1) // block_tok
-
-
-@compiled
-def decode_s(plane, r, steps):
-    """Duration of the next ``steps`` decode steps, every sequence reading its whole context."""
-    rep = plane.replicas[r]
-    engine = plane.engine[0]
-    n = rep.decoding
-    step_s = plane.token_s[n] + engine.sequence_s * n + engine.context_token_s * rep.context_tok
-    growth_s = engine.context_token_s * n
-    return steps * step_s + growth_s * (0.5 * steps * (steps + 1))
-
-
-@compiled
-def mixed_step_s(plane, r, prompt_tok, area):
-    """Duration of a step with prompt tokens that attend to ``area`` tokens in sum."""
-    rep = plane.replicas[r]
-    engine = plane.engine[0]
-    n = rep.decoding
-    return (
-        plane.token_s[n + prompt_tok]
-        + engine.sequence_s * n
-        + engine.context_token_s * (rep.context_tok + n)
-        + engine.prefill_token_s * prompt_tok
-        + engine.attention_s * area
-    )
-
-
-@compiled
-def steps_until(plane, r, elapsed_s):
-    """Smallest number of decode steps that takes at least ``elapsed_s``."""
-    rep = plane.replicas[r]
-    engine = plane.engine[0]
-    n = rep.decoding
-    step_s = plane.token_s[n] + engine.sequence_s * n + engine.context_token_s * rep.context_tok
-    half_s = 0.5 * engine.context_token_s * n
-    linear_s = step_s + half_s
-    steps = math.ceil(2 * elapsed_s / (linear_s + math.sqrt(linear_s**2 + 4 * half_s * elapsed_s)))
-    steps = max(1, steps)
-    # Rounding can leave the root one off either way.
-    while steps > 1 and decode_s(plane, r, steps - 1) >= elapsed_s:
-        steps -= 1
-    while decode_s(plane, r, steps) < elapsed_s:
-        steps += 1
-    return steps
-
-
-@compiled
-def growth_blocks(plane, r, steps):
-    """Blocks that the decoding sequences begin in the next ``steps`` steps."""
-    rep = plane.replicas[r]
-    block_tok = plane.engine[0].block_tok
-    rounds = steps // block_tok
-    begun = rounds * rep.decoding
-    for k in range(steps - rounds * block_tok):
-        # In the k-th step from now a sequence with kv_tok + k = 0 (mod block) needs a block.
-        begun += rep.crossing[(-(rep.step + k)) % block_tok]
-    return begun
-
-
-@compiled
-def affordable_steps(plane, r, wanted):
-    """How many of the next ``wanted`` decode steps the free and evictable blocks allow."""
-    rep = plane.replicas[r]
-    supply = rep.begun_blocks + rep.free_blocks + rep.cached_blocks
-    block_tok = plane.engine[0].block_tok
-    if blocks_for(wanted, block_tok) * rep.decoding <= supply:
-        return wanted
-    rounds = supply // rep.decoding
-    steps = rounds * block_tok
-    supply -= rounds * rep.decoding
-    while steps < wanted:
-        supply -= rep.crossing[(-(rep.step + steps)) % block_tok]
-        if supply < 0:
-            break
-        steps += 1
-    return min(steps, wanted)
+from simulator.engine.steps import (
+    affordable_steps,
+    blocks_for,
+    decode_s,
+    growth_blocks,
+    mixed_step_s,
+    steps_until,
+)
 
 
 @compiled
 def _wake_at(plane, r, time_s):
     plane.wakes[r].key = time_s
     heap_moved(plane.wakes, 0, plane.clock[0].replicas, r)
-
-
-@compiled
-def _begin_decoding(plane, r, s, first_step):
-    """``s`` emits its next token in ``first_step`` and one in every step after it."""
-    rep = plane.replicas[r]
-    seq = plane.sequences[s]
-    row = plane.ledger[seq.row]
-    generated = seq.prompt_tok - plane.requests[seq.row].input_tok + 1
-    remaining = row.output_tok - generated
-    seq.kv_offset = seq.kv_tok - first_step
-    rep.crossing[seq.kv_offset % plane.engine[0].block_tok] += 1
-    plane.finishes[s].key = ((first_step + remaining) << 32) | (plane.finishes[s].key & 0xFFFFFFFF)
-    base = r * plane.engine[0].max_sequences
-    heap_push(plane.finishes, base, rep.decoding, s)
-    rep.decoding += 1
-    rep.context_tok += seq.kv_tok
-
-
-@compiled
-def _stop_decoding(plane, r, s):
-    """Take ``s`` out of the decoding set and settle the tokens and blocks it holds now."""
-    rep = plane.replicas[r]
-    seq = plane.sequences[s]
-    block_tok = plane.engine[0].block_tok
-    seq.kv_tok = seq.kv_offset + rep.step
-    seq.blocks = blocks_for(seq.kv_tok, block_tok)
-    rep.crossing[seq.kv_offset % block_tok] -= 1
-    base = r * plane.engine[0].max_sequences
-    heap_remove(plane.finishes, base, rep.decoding, s)
-    rep.decoding -= 1
-    rep.context_tok -= seq.kv_tok
-
-
-@compiled
-def _prompt_node(plane, row):
-    return plane.requests[row].node if plane.engine[0].prefix_cache else NONE
-
-
-@compiled
-def _leave_running(plane, r, s):
-    rep = plane.replicas[r]
-    seq = plane.sequences[s]
-    if seq.prev != NONE:
-        plane.sequences[seq.prev].next = seq.next
-    if seq.next != NONE:
-        plane.sequences[seq.next].prev = seq.prev
-    else:
-        rep.running_tail = seq.prev
-    if rep.prefill_head == s:
-        rep.prefill_head = seq.next
-    rep.running -= 1
-    seq.next = rep.free_sequence
-    rep.free_sequence = s
-
-
-@compiled
-def _preempt(plane, r, s):
-    """Give up the blocks of a running sequence; it will prefill again from the queue's head."""
-    rep = plane.replicas[r]
-    seq = plane.sequences[s]
-    decoding = rep.prefill_head != s
-    if decoding:
-        _stop_decoding(plane, r, s)
-        # What was generated is prompt when the sequence comes back.
-        seq.prompt_tok = seq.kv_tok + 1
-    row = seq.row
-    kv_release(plane, r, _prompt_node(plane, row), seq.pinned_blocks)
-    rep.free_blocks += seq.blocks - seq.pinned_blocks
-    ledger = plane.ledger[row]
-    ledger.preemptions += 1
-    ledger.resume_tok = seq.prompt_tok
-    _leave_running(plane, r, s)
-    ledger.next_waiting = rep.waiting_head
-    if rep.waiting_head == NONE:
-        rep.waiting_tail = row
-    rep.waiting_head = row
-    rep.preempted = 1
-    plane.clock[0].preemptions += 1
-
-
-@compiled
-def _keep_output(plane, r, s):
-    """Leave the output's full blocks to the prefix of the session's next turn, if it is one."""
-    seq = plane.sequences[s]
-    row = seq.row
-    request = plane.requests[row]
-    following = row + 1
-    if request.node == NONE or request.reasoning_tok > 0 or following >= plane.requests.size:
-        return 0
-    successor = plane.requests[following]
-    if not successor.gap_s >= 0 or successor.node == NONE:
-        return 0
-    if plane.nodes[successor.node].parent != request.node:
-        return 0
-    if plane.nodes[request.node].depth_tok != request.input_tok:
-        return 0
-    end = min(seq.kv_tok // plane.engine[0].block_tok, node_end_block(plane, successor.node))
-    blocks = end - seq.pinned_blocks
-    if blocks > 0 and kv_keep(plane, r, successor.node, blocks):
-        return blocks
-    return 0
-
-
-@compiled
-def _finish(plane, r, s, time_s):
-    """Last token of a sequence that no longer decodes: free its blocks, close its row."""
-    rep = plane.replicas[r]
-    seq = plane.sequences[s]
-    row = seq.row
-    kept = 0
-    node = _prompt_node(plane, row)
-    if node != NONE:
-        kept = _keep_output(plane, r, s)
-        kv_release(plane, r, node, seq.pinned_blocks)
-    rep.free_blocks += seq.blocks - seq.pinned_blocks - kept
-    _leave_running(plane, r, s)
-    rep.in_flight -= 1
-    complete_row(plane, row, time_s + plane.engine[0].request_overhead_s)
-
-
-@compiled
-def complete_row(plane, row, time_s):
-    """Close a row as completed and let the turn that follows it wait for its time."""
-    ledger = plane.ledger[row]
-    ledger.finished_s = time_s
-    ledger.outcome = COMPLETED
-    plane.clock[0].completed += 1
-    schedule_next_turn(plane, row, time_s)
-
-
-@compiled
-def schedule_next_turn(plane, row, time_s):
-    """The row below, if it is the session's next turn, arrives its gap after ``time_s``."""
-    following = row + 1
-    if following < plane.requests.size and plane.requests[following].gap_s >= 0:
-        clock = plane.clock[0]
-        plane.turns[following].key = time_s + plane.requests[following].gap_s
-        heap_push(plane.turns, 0, clock.pending_turns, following)
-        clock.pending_turns += 1
 
 
 @compiled
@@ -265,8 +49,8 @@ def _finish_due(plane, r, time_s):
         s = plane.finishes[base].member
         if plane.finishes[s].key >> 32 > rep.step:
             break
-        _stop_decoding(plane, r, s)
-        _finish(plane, r, s, time_s)
+        stop_decoding(plane, r, s)
+        finish_sequence(plane, r, s, time_s)
 
 
 @compiled
@@ -286,9 +70,9 @@ def _end_prefills(plane, r, time_s):
             ledger.first_token_s = time_s + plane.engine[0].request_overhead_s
         generated = seq.prompt_tok - plane.requests[seq.row].input_tok + 1
         if generated >= ledger.output_tok:
-            _finish(plane, r, s, time_s)
+            finish_sequence(plane, r, s, time_s)
         else:
-            _begin_decoding(plane, r, s, rep.step)
+            begin_decoding(plane, r, s, rep.step)
         s = after
 
 
@@ -305,7 +89,7 @@ def _begin_decode_blocks(plane, r):
         supply = rep.free_blocks + rep.cached_blocks
         kv_take(plane, r, supply)
         rep.begun_blocks += supply
-        _preempt(plane, r, rep.running_tail)
+        preempt(plane, r, rep.running_tail)
         need = growth_blocks(plane, r, 1)
     kv_take(plane, r, need - rep.begun_blocks)
     rep.begun_blocks = need
@@ -323,7 +107,7 @@ def _continue_prompt(plane, r, budget_tok):
     chunk = min(seq.prompt_tok - seq.kv_tok, budget_tok)
     blocks = max(seq.blocks, blocks_for(seq.kv_tok + chunk, block_tok))
     if blocks - seq.blocks > rep.free_blocks + rep.cached_blocks:
-        _preempt(plane, r, s)
+        preempt(plane, r, s)
         return 0, 0.0
     return chunk, _compute_chunk(plane, r, s, chunk, blocks)
 
@@ -332,7 +116,7 @@ def _continue_prompt(plane, r, budget_tok):
 def _compute_chunk(plane, r, s, chunk, blocks):
     """Account for ``chunk`` prompt tokens of a sequence that will hold ``blocks``."""
     seq = plane.sequences[s]
-    node = _prompt_node(plane, seq.row)
+    node = prompt_node(plane, seq.row)
     area = chunk * (seq.kv_tok + 0.5 * (chunk + 1))
     seq.kv_tok += chunk
     kv_take(plane, r, blocks - seq.blocks)
@@ -353,7 +137,7 @@ def _admit(plane, r, budget_tok, time_s):
     ledger = plane.ledger[row]
     block_tok = plane.engine[0].block_tok
     prompt_tok = max(request.input_tok, ledger.resume_tok)
-    node = _prompt_node(plane, row)
+    node = prompt_node(plane, row)
     hit, evictable = kv_lookup(plane, r, node)
     # The last prompt token is always computed: it yields the first output token.
     cached_tok = max(0, min(hit, (prompt_tok - 1) // block_tok)) * block_tok

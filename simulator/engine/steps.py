@@ -1,0 +1,92 @@
+"""Closed forms of one replica's steps: how long they take and which blocks they begin.
+
+Between two changes of the batch every decode step adds one token to every sequence, so the time
+of ``k`` steps is a sum of a constant and a linear term, and a sequence begins a block in every
+``block_tok``-th step. Nothing here changes state.
+"""
+
+import math
+
+from simulator.engine.jit import compiled
+
+
+@compiled
+def blocks_for(tokens, block_tok):
+    return (tokens + block_tok - 1) // block_tok
+
+
+@compiled
+def decode_s(plane, r, steps):
+    """Duration of the next ``steps`` decode steps, every sequence reading its whole context."""
+    rep = plane.replicas[r]
+    engine = plane.engine[0]
+    n = rep.decoding
+    step_s = plane.token_s[n] + engine.sequence_s * n + engine.context_token_s * rep.context_tok
+    growth_s = engine.context_token_s * n
+    return steps * step_s + growth_s * (0.5 * steps * (steps + 1))
+
+
+@compiled
+def mixed_step_s(plane, r, prompt_tok, area):
+    """Duration of a step with prompt tokens that attend to ``area`` tokens in sum."""
+    rep = plane.replicas[r]
+    engine = plane.engine[0]
+    n = rep.decoding
+    return (
+        plane.token_s[n + prompt_tok]
+        + engine.sequence_s * n
+        + engine.context_token_s * (rep.context_tok + n)
+        + engine.prefill_token_s * prompt_tok
+        + engine.attention_s * area
+    )
+
+
+@compiled
+def steps_until(plane, r, elapsed_s):
+    """Smallest number of decode steps that takes at least ``elapsed_s``."""
+    rep = plane.replicas[r]
+    engine = plane.engine[0]
+    n = rep.decoding
+    step_s = plane.token_s[n] + engine.sequence_s * n + engine.context_token_s * rep.context_tok
+    half_s = 0.5 * engine.context_token_s * n
+    linear_s = step_s + half_s
+    steps = math.ceil(2 * elapsed_s / (linear_s + math.sqrt(linear_s**2 + 4 * half_s * elapsed_s)))
+    steps = max(1, steps)
+    # Rounding can leave the root one off either way.
+    while steps > 1 and decode_s(plane, r, steps - 1) >= elapsed_s:
+        steps -= 1
+    while decode_s(plane, r, steps) < elapsed_s:
+        steps += 1
+    return steps
+
+
+@compiled
+def growth_blocks(plane, r, steps):
+    """Blocks that the decoding sequences begin in the next ``steps`` steps."""
+    rep = plane.replicas[r]
+    block_tok = plane.engine[0].block_tok
+    rounds = steps // block_tok
+    begun = rounds * rep.decoding
+    for k in range(steps - rounds * block_tok):
+        # In the k-th step from now a sequence with kv_tok + k = 0 (mod block) needs a block.
+        begun += rep.crossing[(-(rep.step + k)) % block_tok]
+    return begun
+
+
+@compiled
+def affordable_steps(plane, r, wanted):
+    """How many of the next ``wanted`` decode steps the free and evictable blocks allow."""
+    rep = plane.replicas[r]
+    supply = rep.begun_blocks + rep.free_blocks + rep.cached_blocks
+    block_tok = plane.engine[0].block_tok
+    if blocks_for(wanted, block_tok) * rep.decoding <= supply:
+        return wanted
+    rounds = supply // rep.decoding
+    steps = rounds * block_tok
+    supply -= rounds * rep.decoding
+    while steps < wanted:
+        supply -= rep.crossing[(-(rep.step + steps)) % block_tok]
+        if supply < 0:
+            break
+        steps += 1
+    return min(steps, wanted)
