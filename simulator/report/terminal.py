@@ -1,10 +1,13 @@
 """The verdict screen: at most 25 lines that fit 80 columns."""
 
+import textwrap
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+HEADING_WIDTH = 12
 
 
 def usd(value: float | None) -> str:
@@ -71,15 +74,15 @@ def option_table(options: list[dict[str, Any]]) -> Table:
 
 def print_verdict(document: dict[str, Any], console: Console) -> None:
     """Print the verdict screen."""
-    console.print(Text("VERDICT     ", style="bold") + Text(headline(document)))
+    _print_fact("VERDICT", headline(document), console)
     console.print()
     console.print(option_table(document["options"]))
     for option in document["options"]:
         if option["excuse"]:
-            console.print(_line("OUT", f"{option['name']}: {option['excuse']}"))
+            _print_fact("OUT", f"{option['name']}: {option['excuse']}", console)
     console.print()
     for heading, text in _facts(document):
-        console.print(_line(heading, text))
+        _print_fact(heading, text, console)
 
 
 def print_simulation(document: dict[str, Any], console: Console) -> None:
@@ -87,16 +90,15 @@ def print_simulation(document: dict[str, Any], console: Console) -> None:
     console.print(option_table(document["options"]))
     for option in document["options"]:
         if option["excuse"]:
-            console.print(_line("OUT", f"{option['name']}: {option['excuse']}"))
+            _print_fact("OUT", f"{option['name']}: {option['excuse']}", console)
 
 
-def _line(heading: str, text: str) -> Table:
-    """One heading with text that wraps beside it."""
-    grid = Table.grid(padding=0)
-    grid.add_column(width=12)
-    grid.add_column()
-    grid.add_row(Text(heading, style="bold"), Text(text))
-    return grid
+def _print_fact(heading: str, text: str, console: Console) -> None:
+    """Print one heading with text that wraps beside it."""
+    lines = textwrap.wrap(text, console.width - HEADING_WIDTH)
+    console.print(Text(f"{heading:{HEADING_WIDTH}}", style="bold") + Text(lines[0]), soft_wrap=True)
+    for line in lines[1:]:
+        console.print(" " * HEADING_WIDTH + line, soft_wrap=True, markup=False)
 
 
 def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:

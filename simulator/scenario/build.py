@@ -179,7 +179,8 @@ def _api(
         endpoint = replace(endpoint, cache=NO_CACHE)
     if option.price_multiplier != 1.0:
         card = card.scaled(option.price_multiplier)
-    provenance["prices"][option.offer] = f"{card.source}, as of {card.as_of}; {source}"
+    parts = (f"{card.source}, as of {card.as_of}", "" if source == card.source else source)
+    provenance["prices"][option.offer] = "; ".join(part for part in parts if part)
     return ApiOption(name, card, endpoint, option.success_rate)
 
 
