@@ -62,7 +62,7 @@ def option_table(options: list[dict[str, Any]]) -> Table:
         table.add_row(
             option["name"],
             usd(total),
-            f"{quantity(cost['low'])} - {quantity(cost['high'])}",
+            "-" if cost["low"] is None else f"{quantity(cost['low'])} - {quantity(cost['high'])}",
             "-" if per_mtok is None else f"{per_mtok:.3f}",
             seconds(option["ttft_s"]["p95"]),
             seconds(option["tpot_s"]["p95"]),
@@ -95,7 +95,7 @@ def print_simulation(document: dict[str, Any], console: Console) -> None:
 
 def _print_fact(heading: str, text: str, console: Console) -> None:
     """Print one heading with text that wraps beside it."""
-    lines = textwrap.wrap(text, console.width - HEADING_WIDTH)
+    lines = textwrap.wrap(text, console.width - HEADING_WIDTH, break_on_hyphens=False)
     console.print(Text(f"{heading:{HEADING_WIDTH}}", style="bold") + Text(lines[0]), soft_wrap=True)
     for line in lines[1:]:
         console.print(" " * HEADING_WIDTH + line, soft_wrap=True, markup=False)
