@@ -62,6 +62,6 @@ def random_table(
         difficulty=rng.random(n),
         ttft_z=rng.standard_normal(n),
         speed_z=rng.standard_normal(n),
-        tree=PrefixTree(np.array(parent, np.int32), np.array(depth, np.int32)),
+        tree=PrefixTree.numbered(np.array(parent, np.int32), np.array(depth, np.int32)),
         workloads=("sample",),
     )

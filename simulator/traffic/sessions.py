@@ -1,193 +1,240 @@
-"""Synthetic traffic: sessions arrive open-loop over the week, their turns closed-loop.
+"""Sessions of one hour: their turns, pauses, lengths, and how their prompts grow."""
 
-Every hour of every unit of volume has its own random stream. A window of the week therefore
-contains exactly the sessions that the whole week has there, and a larger volume contains all of a
-smaller one, which keeps comparisons between volumes almost free of noise.
-"""
-
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.rng import stream
-from simulator.traffic.shapes import HOURS_PER_WEEK
-from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
-from simulator.units import HOUR_S
+from simulator.traffic.jit import compiled
+from simulator.traffic.quantity import Quantity
+from simulator.traffic.rate import Rate, rate_of_hour
+from simulator.traffic.table import NO_NODE
 
-MAX_TURNS = 64
+MAX_TURNS = 2000
+
+Columns = dict[str, NDArray]
 
 
 @dataclass(frozen=True, slots=True)
-class Lognormal:
-    """Lognormal by median and sigma of the logarithm, cut off at ``most``."""
+class Tools:
+    """Turns that answer a tool call instead of a person."""
 
-    median: float
-    sigma: float
-    most: float
+    share: float
+    """Of the turns behind a session's first."""
+    gap_s: Quantity
+    message_tok: Quantity
 
-    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-        """Draw values, (size,)."""
-        return np.minimum(self.median * np.exp(self.sigma * rng.standard_normal(size)), self.most)
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Passages that every prompt holds behind its tenant's prompt, the popular ones more often."""
+
+    count: int
+    zipf: float
+    per_request: int
+    share: float
+    """Of the requests that hold any."""
+    tokens: Quantity
 
 
 @dataclass(frozen=True, slots=True)
 class SessionTraffic:
-    """Multi-turn conversations behind one system prompt."""
+    """Sessions that arrive open-loop; their turns follow the answers they get."""
 
     name: str
     requests_per_s: float
-    """Mean over the week."""
-    week: NDArray[np.float64]
-    """(168,) hourly factors, mean 1."""
-    turns_mean: float
-    """Turns per session are geometric."""
-    gap_s: Lognormal
+    """Mean over the week at time zero, as long as no session is cut short."""
+    rate: Rate
+    turns: Quantity
+    """Rounded up."""
+    gap_s: Quantity
     """From the end of an answer to the next turn."""
-    system_prompt_tok: int
-    message_tok: Lognormal
-    output_tok: Lognormal
+    system_prompt_tok: Quantity
+    """One draw for each tenant."""
+    message_tok: Quantity
+    output_tok: Quantity
+    """Visible and reasoning."""
     max_output_tok: int
     max_prompt_tok: int
-    """A session ends before its prompt grows beyond this."""
-    prefix_share: float
+    """A session is compacted, or ends, before its prompt grows beyond this."""
+    first_message_tok: Quantity | None = None
+    correlation: float = 0.0
+    """Of the normal scores of message and output."""
+    reasoning_share: Quantity | None = None
+    """Share of the output that is reasoning, left out of later prompts."""
+    prefix_share: float = 1.0
     """Share of sessions with a stable prompt prefix; the others can be cached nowhere."""
+    tools: Tools | None = None
+    documents: Documents | None = None
+    retry_share: float = 0.0
+    """Share of the answers that are asked for once more, with the same prompt."""
+    retry_gap_s: Quantity = field(default_factory=lambda: Quantity.constant(5.0))
+    compact_to_tok: Quantity | None = None
+    """What a full session is summarised to behind its tenant's prompt; None: it ends."""
+    deadline_s: float = np.inf
 
 
-def generate(
-    workloads: tuple[SessionTraffic, ...],
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What does not change from hour to hour: the prompts of tenants and the documents."""
+
+    system_tok: NDArray[np.int64]
+    """(n_tenants,)"""
+    document_tok: NDArray[np.int64]
+    """(n_documents,)"""
+    document_cumulative: NDArray[np.float64]
+    """Popularity up to each document. (n_documents,)"""
+
+
+def fixed_parts(spec: SessionTraffic, seed: int) -> Fixed:
+    """Draw the prompts of a workload's tenants and its documents."""
+    rng = stream(seed, f"{spec.name}/fixed")
+    system = np.rint(spec.system_prompt_tok.draw(rng, spec.rate.tenants.count)).astype(np.int64)
+    if spec.documents is None:
+        return Fixed(system, np.empty(0, np.int64), np.empty(0))
+    tokens = np.maximum(1, np.rint(spec.documents.tokens.draw(rng, spec.documents.count)))
+    weights = np.cumsum(np.arange(1, spec.documents.count + 1) ** -spec.documents.zipf)
+    return Fixed(system, tokens.astype(np.int64), weights / weights[-1])
+
+
+def draw_hour(
+    workload: int,
+    spec: SessionTraffic,
+    fixed: Fixed,
     seed: int,
-    *,
-    volume: float = 1.0,
-    begin_s: float = 0.0,
-    end_s: float,
-) -> RequestTable:
-    """Draw the sessions that start in a span; time zero of the table is ``begin_s``.
+    layer: int,
+    hour: int,
+    share: float,
+) -> Columns:
+    """Sessions of one hour of one unit of volume, of which ``share`` are kept; rows are turns.
 
-    Parameters
-    ----------
-    workloads : tuple of SessionTraffic
-        All workloads that share the table.
-    seed : int
-        Seed of the named streams.
-    volume : float
-        Multiple of the workloads' rates; a larger volume contains the smaller ones.
-    begin_s, end_s : float
-        Span since Monday 00:00 UTC [s].
+    ``previous`` is the row whose prompt a row's prompt begins with, counted from the hour's first,
+    or ``NO_NODE``; ``same`` marks retries, whose prompt is that row's.
     """
-    parts = [
-        _draw_hour(w, spec, seed, layer, hour, min(1.0, volume - layer))
-        for w, spec in enumerate(workloads)
-        for layer in range(math.ceil(volume))
-        for hour in range(int(begin_s // HOUR_S), math.ceil(end_s / HOUR_S))
-    ]
-    columns = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-    return _assemble(columns, workloads, begin_s, end_s)
-
-
-def _draw_hour(
-    workload: int, spec: SessionTraffic, seed: int, layer: int, hour: int, share: float
-) -> dict[str, NDArray]:
-    """Sessions of one hour of one unit of volume, of which ``share`` are kept; rows are turns."""
     rng = stream(seed, f"{spec.name}/sessions/{layer}", hour)
-    rate = spec.requests_per_s / spec.turns_mean * spec.week[hour % HOURS_PER_WEEK]
-    sessions = rng.poisson(rate * HOUR_S)
-    start_s = (hour + np.sort(rng.random(sessions))) * HOUR_S
+    start_s, tenant = rate_of_hour(spec.rate, seed, hour).draw(rng)
+    sessions = len(start_s)
     kept = rng.random(sessions) < share
     stable = rng.random(sessions) < spec.prefix_share
-    turns = np.minimum(rng.geometric(1 / spec.turns_mean, sessions), MAX_TURNS)
+    turns = np.clip(np.ceil(spec.turns.draw(rng, sessions)), 1, MAX_TURNS).astype(np.int64)
     rows = int(turns.sum())
     owner = np.repeat(np.arange(sessions), turns)
     first = np.repeat(np.cumsum(turns) - turns, turns)
-    turn = np.arange(rows) - first
-    message = np.maximum(1, spec.message_tok.draw(rng, rows)).astype(np.int64)
-    output = np.maximum(1, spec.output_tok.draw(rng, rows)).astype(np.int64)
-    output = np.minimum(output, spec.max_output_tok)
-    gap_s = spec.gap_s.draw(rng, rows)
-    prompt = _prompt_tok(spec.system_prompt_tok, message, output, first)
+    head = np.arange(rows) == first
+    score = rng.standard_normal(rows)
+    message, gap_s = _messages(spec, rng, score, head)
+    output, reasoning = _outputs(spec, rng, score)
+    document, document_tok = _documents(spec, fixed, rng, rows)
+    retry = np.zeros(rows, bool)
+    if spec.retry_share:
+        retry = (rng.random(rows) < spec.retry_share) & ~head
+        gap_s[retry] = spec.retry_gap_s.draw(rng, int(retry.sum()))
+        asked = np.maximum.accumulate(np.where(retry, 0, np.arange(rows)))
+        document, document_tok = document[asked], document_tok[asked]
+    compact = np.zeros(rows)
+    if spec.compact_to_tok is not None:
+        compact = np.maximum(1, np.rint(spec.compact_to_tok.draw(rng, rows)))
+    prompt, previous = np.zeros(rows, np.int64), np.full(rows, NO_NODE, np.int64)
+    _grow(
+        first, retry, fixed.system_tok[tenant[owner]], document_tok, message, output - reasoning,
+        compact.astype(np.int64), spec.max_prompt_tok, prompt, previous,
+    )
     columns = {
         "workload": np.full(rows, workload, np.int32),
+        "tenant": tenant[owner].astype(np.int32),
         "start_s": start_s[owner],
-        "turn": turn.astype(np.int32),
-        "gap_s": np.where(turn == 0, np.nan, gap_s),
+        "turn": (np.arange(rows) - first).astype(np.int32),
+        "gap_s": np.where(head, np.nan, gap_s),
         "input_tokens": prompt.astype(np.int32),
-        "output_tokens": output.astype(np.int32),
+        "output_tokens": (output - reasoning).astype(np.int32),
+        "reasoning_tokens": reasoning.astype(np.int32),
         "stable": stable[owner],
+        "same": retry,
         "difficulty": rng.random(rows),
         "ttft_z": rng.standard_normal(rows),
         "speed_z": rng.standard_normal(rows),
+        "document": document,
     }
-    # Prompts grow with every turn, so the fitting turns are the first ones of each session.
-    fits = kept[owner] & (prompt <= spec.max_prompt_tok)
+    fits = kept[owner] & (prompt > 0)
+    number = np.cumsum(fits) - 1
+    columns["previous"] = np.where(previous == NO_NODE, NO_NODE, number[previous])
     return {name: column[fits] for name, column in columns.items()}
 
 
-def _prompt_tok(
-    system_tok: int,
-    message: NDArray[np.int64],
-    output: NDArray[np.int64],
-    first: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Prompt of each turn: system prompt, everything said before, the new message. (n_rows,)"""
-    said = np.cumsum(message + output)
-    before_session = said[first] - (message + output)[first] if len(first) else said
-    return system_tok + said - output - before_session
+def _messages(
+    spec: SessionTraffic, rng: np.random.Generator, score: NDArray, head: NDArray
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """New prompt tokens and pauses of each row."""
+    rows = len(score)
+    message = spec.message_tok.at(score)
+    if spec.first_message_tok is not None:
+        message[head] = spec.first_message_tok.at(score[head])
+    gap_s = spec.gap_s.draw(rng, rows)
+    if spec.tools is not None:
+        tool = (rng.random(rows) < spec.tools.share) & ~head
+        message[tool] = spec.tools.message_tok.at(score[tool])
+        gap_s[tool] = spec.tools.gap_s.draw(rng, int(tool.sum()))
+    return np.maximum(1, np.rint(message)).astype(np.int64), gap_s
 
 
-def _assemble(
-    columns: dict[str, NDArray],
-    workloads: tuple[SessionTraffic, ...],
-    begin_s: float,
-    end_s: float,
-) -> RequestTable:
-    """Order sessions by start, keep those of the span, and lay out the prefix tree."""
-    start_s = columns["start_s"]
-    inside = (start_s >= begin_s) & (start_s < end_s)
-    columns = {name: column[inside] for name, column in columns.items()}
-    head = columns["turn"] == 0
-    arrival = columns["start_s"][head]
-    by_start = np.argsort(arrival, kind="stable")
-    begins = np.flatnonzero(head)
-    lengths = np.diff(np.append(begins, len(head)))
-    offsets = np.repeat(np.cumsum(lengths[by_start]) - lengths[by_start], lengths[by_start])
-    rows = np.repeat(begins[by_start], lengths[by_start]) + np.arange(len(head)) - offsets
-    columns = {name: column[rows] for name, column in columns.items()}
-    count = len(rows)
-    node, tree = _conversation_tree(columns, workloads)
-    return RequestTable(
-        arrival_s=columns["start_s"] - begin_s,
-        gap_s=columns["gap_s"],
-        workload=columns["workload"],
-        input_tokens=columns["input_tokens"],
-        output_tokens=columns["output_tokens"],
-        reasoning_tokens=np.zeros(count, np.int32),
-        max_output_tokens=np.array([w.max_output_tok for w in workloads], np.int32)[
-            columns["workload"]
-        ],
-        prefix_node=node,
-        session=(np.cumsum(columns["turn"] == 0) - 1).astype(np.int32),
-        turn=columns["turn"],
-        deadline_s=np.full(count, np.inf),
-        difficulty=columns["difficulty"],
-        ttft_z=columns["ttft_z"],
-        speed_z=columns["speed_z"],
-        tree=tree,
-        workloads=tuple(w.name for w in workloads),
+def _outputs(
+    spec: SessionTraffic, rng: np.random.Generator, score: NDArray
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All output tokens and those of them that are reasoning, of each row."""
+    own = rng.standard_normal(len(score))
+    if spec.correlation:
+        own = spec.correlation * score + np.sqrt(1 - spec.correlation**2) * own
+    least = 0 if spec.output_tok.most == 0 else 1
+    output = np.clip(np.rint(spec.output_tok.at(own)), least, spec.max_output_tok).astype(np.int64)
+    if spec.reasoning_share is None:
+        return output, np.zeros(len(score), np.int64)
+    share = np.minimum(spec.reasoning_share.draw(rng, len(score)), 1.0)
+    return output, np.minimum(np.rint(share * output), output - least).astype(np.int64)
+
+
+def _documents(
+    spec: SessionTraffic, fixed: Fixed, rng: np.random.Generator, rows: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Documents of each row, (n_rows, per_request) with -1 for none, and their tokens."""
+    if spec.documents is None:
+        return np.empty((rows, 0), np.int32), np.zeros(rows, np.int64)
+    drawn = np.searchsorted(
+        fixed.document_cumulative, rng.random((rows, spec.documents.per_request)), side="right"
     )
+    # The most popular first: a retriever's order would share less, a sorted one as much as can be.
+    drawn = np.sort(drawn, axis=1)
+    drawn[:, 1:][drawn[:, 1:] == drawn[:, :-1]] = -1
+    drawn[rng.random(rows) >= spec.documents.share] = -1
+    tokens = np.where(drawn >= 0, fixed.document_tok[drawn], 0).sum(1)
+    return drawn.astype(np.int32), tokens
 
 
-def _conversation_tree(
-    columns: dict[str, NDArray], workloads: tuple[SessionTraffic, ...]
-) -> tuple[NDArray[np.int32], PrefixTree]:
-    """One root per workload's system prompt, then one node per turn under the turn before it."""
-    count = len(columns["turn"])
-    roots = len(workloads)
-    own = roots + np.arange(count, dtype=np.int32)
-    parent = np.where(columns["turn"] == 0, columns["workload"], own - 1).astype(np.int32)
-    depth = columns["input_tokens"]
-    tree = PrefixTree(
-        np.concatenate([np.full(roots, NO_NODE, np.int32), parent]),
-        np.concatenate([np.array([w.system_prompt_tok for w in workloads], np.int32), depth]),
-    )
-    return np.where(columns["stable"], own, NO_NODE).astype(np.int32), tree
+@compiled
+def _grow(
+    first, retry, system_tok, document_tok, message, answer, compact, most_tok, prompt, previous
+):
+    """Fill in every row's prompt and the row whose prompt it begins with; 0 ends a session."""
+    said = 0
+    ended = False
+    for i in range(first.size):
+        if i == first[i]:
+            said, ended = 0, False
+        if ended:
+            continue
+        fixed_tok = system_tok[i] + document_tok[i]
+        before = NO_NODE if i == first[i] else i - 1
+        if retry[i]:
+            # The answer is thrown away, the question stands.
+            said -= answer[i - 1]
+            prompt[i] = prompt[i - 1]
+        else:
+            if fixed_tok + said + message[i] > most_tok:
+                if compact[i] == 0 or fixed_tok + compact[i] + message[i] > most_tok:
+                    ended = True
+                    continue
+                said, before = compact[i], NO_NODE
+            said += message[i]
+            prompt[i] = fixed_tok + said
+        previous[i] = before
+        said += answer[i]

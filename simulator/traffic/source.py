@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.rng import stream
-from simulator.traffic.sessions import SessionTraffic, generate
+from simulator.traffic.generate import generate
+from simulator.traffic.sessions import SessionTraffic
+from simulator.traffic.shapes import HOURS_PER_WEEK
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
+from simulator.units import HOUR_S, MONTH_S, WEEK_S
 
 
 class TrafficSource(Protocol):
@@ -50,7 +53,7 @@ class GeneratedTraffic:
 
     @property
     def requests_per_s(self) -> float:
-        """Mean rate at volume 1."""
+        """Mean rate at volume 1, without growth."""
         return sum(w.requests_per_s for w in self.workloads)
 
     @property
@@ -60,8 +63,12 @@ class GeneratedTraffic:
 
     def hourly_load(self) -> NDArray[np.float64]:
         """Expected relative load of each hour of the horizon, (hours,)."""
-        hours = np.arange(int(self.horizon_s // 3600))
-        return np.sum([w.requests_per_s * w.week[hours % len(w.week)] for w in self.workloads], 0)
+        hours = np.arange(int(self.horizon_s // HOUR_S))
+        load = np.zeros(len(hours))
+        for w in self.workloads:
+            growth = (1 + w.rate.growth_per_month) ** (hours * HOUR_S / MONTH_S)
+            load += w.requests_per_s * w.rate.week[hours % HOURS_PER_WEEK] * growth
+        return load
 
     def draw(
         self, seed: int, volume: float, begin_s: float = 0.0, end_s: float | None = None
@@ -75,17 +82,27 @@ class GeneratedTraffic:
 class ReplayedTraffic:
     """A trace, replayed as it was, thinned below volume 1 and superposed above it.
 
-    Copies are shifted round the horizon by a random time and share only the roots of the prefix
-    tree with the original: more users of the same product.
+    Sessions are kept or left out as a whole. Copies are shifted round the trace by a random time
+    and share only the roots of the prefix tree with the original: more users of the same product.
+    With ``week``, the trace is laid end to end over a week, every copy thinned or superposed to
+    the shape: a day of log becomes a week with weekends.
     """
 
     table: RequestTable
-    horizon_s: float
+    span_s: float
+    """Of the trace."""
+    week: NDArray[np.float64] | None = None
+    """(168,) hourly factors, mean 1."""
+
+    @property
+    def horizon_s(self) -> float:
+        """Length of what is known [s]."""
+        return self.span_s if self.week is None else WEEK_S
 
     @property
     def requests_per_s(self) -> float:
         """Mean rate at volume 1."""
-        return self.table.size / self.horizon_s
+        return self.table.size / self.span_s
 
     @property
     def workload_names(self) -> tuple[str, ...]:
@@ -93,57 +110,76 @@ class ReplayedTraffic:
         return self.table.workloads
 
     def hourly_load(self) -> NDArray[np.float64]:
-        """Requests in each hour of the horizon, (hours,)."""
-        hours = max(1, math.ceil(self.horizon_s / 3600))
-        counts, _ = np.histogram(self.table.arrival_s, hours, (0, hours * 3600.0))
-        return counts.astype(np.float64)
+        """Expected relative load of each hour of the horizon, (hours,)."""
+        hours = max(1, math.ceil(self.span_s / HOUR_S))
+        counts = np.histogram(self.table.arrival_s, hours, (0, hours * HOUR_S))[0]
+        if self.week is None:
+            return counts.astype(np.float64)
+        if self.span_s < HOUR_S:
+            return self.week
+        at_s = (np.arange(HOURS_PER_WEEK) + 0.5) * HOUR_S % self.span_s
+        load: NDArray[np.float64] = self.week * counts[(at_s // HOUR_S).astype(np.int64)]
+        return load
 
     def draw(
         self, seed: int, volume: float, begin_s: float = 0.0, end_s: float | None = None
     ) -> RequestTable:
-        """Return the requests that arrive in a span."""
+        """Return the requests whose sessions start in a span."""
         end_s = self.horizon_s if end_s is None else end_s
+        peak = volume * (1.0 if self.week is None else float(self.week.max()))
+        tiles = range(int(begin_s // self.span_s), math.ceil(end_s / self.span_s))
         copies = [
-            self._copy(seed, layer, min(1.0, volume - layer)) for layer in range(math.ceil(volume))
+            self._copy(seed, volume, tile, layer, begin_s, end_s)
+            for tile in tiles
+            for layer in range(math.ceil(peak))
         ]
+        copies = [copy for copy in copies if copy.size] or copies[:1]
         table = copies[0] if len(copies) == 1 else _superpose(self.table, copies)
-        inside = (table.arrival_s >= begin_s) & (table.arrival_s < end_s)
-        table = table.take(np.flatnonzero(inside))
         return replace(table, arrival_s=table.arrival_s - begin_s)
 
-    def _copy(self, seed: int, layer: int, share: float) -> RequestTable:
-        rng = stream(seed, "replay/copy", layer)
-        kept = rng.random(self.table.size) < share
-        shift_s = rng.random() * self.horizon_s if layer else 0.0
-        arrival_s = (
-            (self.table.arrival_s + shift_s) % self.horizon_s if layer else (self.table.arrival_s)
-        )
-        shifted = replace(self.table, arrival_s=arrival_s)
-        rows = np.flatnonzero(kept)
-        return shifted.take(rows[np.argsort(arrival_s[rows], kind="stable")])
+    def _copy(
+        self, seed: int, volume: float, tile: int, layer: int, begin_s: float, end_s: float
+    ) -> RequestTable:
+        """The sessions of one laid-out copy that start in a span."""
+        start_s = self.table.arrival_s[self.table.sessions()]
+        rng = stream(seed, f"replay/copy/{tile}", layer)
+        lot = rng.random(len(start_s))
+        if layer:
+            start_s = (start_s + rng.random() * self.span_s) % self.span_s
+        start_s = start_s + tile * self.span_s
+        share = np.full(len(start_s), volume)
+        if self.week is not None:
+            share *= self.week[(start_s // HOUR_S).astype(np.int64) % HOURS_PER_WEEK]
+        chosen = np.flatnonzero((lot < share - layer) & (start_s >= begin_s) & (start_s < end_s))
+        return self.table.arrange(chosen, start_s[chosen])
 
 
 def _superpose(original: RequestTable, copies: list[RequestTable]) -> RequestTable:
-    """Merge copies by arrival; each has its own prefix nodes below the common roots."""
+    """Merge copies by session start; each has its own prefix nodes below the common roots."""
     tree = original.tree
-    roots = np.flatnonzero(tree.parent == NO_NODE)
-    parents, depths, columns = [tree.parent], [tree.depth_tok], []
+    below = tree.parent != NO_NODE
+    tokens = int(tree.first_tok.max(initial=0)) + int(tree.depth_tok.max(initial=0)) + 1
+    parents, depths, firsts, columns = [tree.parent], [tree.depth_tok], [tree.first_tok], []
     for k, copy in enumerate(copies):
-        own = np.arange(tree.size) + k * tree.size
-        own[roots] = roots
+        own = np.where(below, np.arange(tree.size) + k * tree.size, np.arange(tree.size))
         shared = copy.prefix_node != NO_NODE
         node = np.where(shared, own[copy.prefix_node] if tree.size else NO_NODE, NO_NODE)
         columns.append(replace(copy, prefix_node=node.astype(np.int32)))
         if k:
-            below = tree.parent != NO_NODE
             parents.append(np.where(below, own[tree.parent], NO_NODE).astype(np.int32))
             depths.append(tree.depth_tok)
+            firsts.append(tree.first_tok + k * tokens)
+    begin = np.cumsum([0, *(len(c.sessions()) for c in columns)])
+    columns = [
+        replace(c, session=(np.cumsum(np.isnan(c.gap_s)) - 1 + first).astype(np.int32))
+        for c, first in zip(columns, begin[:-1], strict=True)
+    ]
     merged: dict[str, Any] = {
         name: np.concatenate([getattr(c, name) for c in columns])
         for name in RequestTable.__slots__
         if name not in ("tree", "workloads")
     }
-    together = replace(
-        original, **merged, tree=PrefixTree(np.concatenate(parents), np.concatenate(depths))
-    )
-    return together.take(np.argsort(together.arrival_s, kind="stable"))
+    trees = PrefixTree(np.concatenate(parents), np.concatenate(depths), np.concatenate(firsts))
+    together = replace(original, **merged, tree=trees)
+    sessions = together.sessions()
+    return together.arrange(np.arange(len(sessions)), together.arrival_s[sessions])

@@ -21,6 +21,9 @@ class PrefixTree:
     """Parent of each node, ``NO_NODE`` for roots; parents come before children. (n_nodes,)"""
     depth_tok: NDArray[np.int32]
     """Tokens from the root to the node's end. (n_nodes,)"""
+    first_tok: NDArray[np.int64]
+    """Number of the node's first token. Tokens of one number are the same token, in other trees of
+    the same traffic too, so that parts of it can be written down and joined again. (n_nodes,)"""
 
     @property
     def size(self) -> int:
@@ -30,7 +33,13 @@ class PrefixTree:
     @staticmethod
     def empty() -> "PrefixTree":
         """Return the tree of traffic that shares no prefix."""
-        return PrefixTree(np.empty(0, np.int32), np.empty(0, np.int32))
+        return PrefixTree(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))
+
+    @staticmethod
+    def numbered(parent: NDArray[np.int32], depth_tok: NDArray[np.int32]) -> "PrefixTree":
+        """Return a tree whose tokens are numbered node by node."""
+        tokens = depth_tok - np.where(parent == NO_NODE, 0, depth_tok[parent])
+        return PrefixTree(parent, depth_tok, np.cumsum(tokens, dtype=np.int64) - tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,22 @@ class RequestTable:
         }
         return replace(self, **columns)
 
+    def sessions(self) -> NDArray[np.int64]:
+        """Return the first row of every session. (n_sessions,)"""
+        return np.flatnonzero(np.isnan(self.gap_s))
+
+    def arrange(
+        self, chosen: NDArray[np.int64], start_s: NDArray[np.float64]
+    ) -> "RequestTable":
+        """Return some sessions, by their place in ``sessions()``, at new start times."""
+        order = np.argsort(start_s, kind="stable")
+        chosen, start_s = chosen[order], start_s[order]
+        begins = self.sessions()
+        lengths = np.diff(np.append(begins, self.size))[chosen]
+        offsets = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        rows = np.repeat(begins[chosen], lengths) + np.arange(len(offsets)) - offsets
+        return replace(self.take(rows), arrival_s=np.repeat(start_s, lengths))
+
     def check(self) -> None:
         """Raise InputError unless the table keeps what the engine relies on."""
         alone = np.isnan(self.gap_s)
@@ -101,6 +126,10 @@ class RequestTable:
             ("reasoning must not be negative", self.reasoning_tokens < 0),
             ("a prefix must not be longer than its prompt", depth > self.input_tokens),
         )
+        below = self.tree.parent != NO_NODE
+        above = self.tree.parent[below]
+        if (self.tree.depth_tok[below] < self.tree.depth_tok[above]).any():
+            raise InputError("prefix tree: a node must not end before its parent")
         for rule, broken in rules:
             if broken.any():
                 raise InputError(f"request table row {int(broken.argmax())}: {rule}")

@@ -1,129 +1,114 @@
 """Mooncake JSONL: ``timestamp`` [ms], ``input_length``, ``output_length``, ``hash_ids``.
 
 Each hash id stands for one block of the prompt and everything before it; the last block may be
-partial. Format of the Mooncake FAST'25 traces, also written by AIPerf and Dynamo.
+partial. Format of the Mooncake FAST'25 traces, also written by AIPerf and Dynamo. The traces of
+Alibaba Cloud's Bailian are the same with blocks of 16 tokens, seconds, and chats of several turns.
 """
 
-import json
-import math
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.traffic.readers.common import fail, lines, open_loop_table, token_count
-from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
+from simulator.traffic.log import Batch
+from simulator.traffic.prefixes import Runs
+from simulator.traffic.readers.common import BadRecord, Format, Names, number, whole
+from simulator.traffic.readers.containers import json_lines
 
-BLOCK_TOK = 512
-_FIELDS = ("timestamp", "input_length", "output_length", "hash_ids")
+_BAILIAN_BLOCK_TOK = 16
+_MOONCAKE_BLOCK_TOK = 512
 
 
-def read_mooncake(path: Path, seed: int, name: str = "replay") -> RequestTable:
-    """Read a trace into a request table, prefixes as a path-compressed tree.
+def block_runs(ids: NDArray[np.int64], block_tok: int, prompt_tok: int) -> list[tuple[int, int]]:
+    """Return the token runs of a prompt's blocks, the last one cut to the prompt's end."""
+    begins = np.flatnonzero(np.append(True, np.diff(ids) != 1))
+    counts = np.diff(np.append(begins, len(ids))) * block_tok
+    counts[-1] -= max(0, len(ids) * block_tok - prompt_tok)
+    return list(zip((ids[begins] * block_tok).tolist(), counts.tolist(), strict=True))
 
-    Raises
-    ------
-    InputError
-        At the first line that is no valid record, with line and column.
-    """
-    arrival_s: list[float] = []
-    inputs: list[int] = []
-    outputs: list[int] = []
-    blocks = _BlockTree()
-    ends: list[int] = []
-    for number, line in lines(path):
-        record = _record(path, number, line)
-        time_ms = record["timestamp"]
-        column = line.find('"timestamp"') + 1
-        if isinstance(time_ms, bool) or not isinstance(time_ms, int | float):
-            fail(path, number, column, f"timestamp must be a number, not {time_ms!r}")
-        if not math.isfinite(time_ms) or time_ms < 0:
-            fail(path, number, column, f"timestamp must be 0 or more, not {time_ms}")
-        if arrival_s and time_ms / 1e3 < arrival_s[-1]:
-            fail(path, number, column, "timestamp goes backwards")
-        input_tok = _count(path, number, line, record, "input_length")
-        if input_tok < 1:
-            fail(path, number, line.find('"input_length"') + 1, "input_length must be 1 or more")
-        ids = record["hash_ids"]
-        if not isinstance(ids, list) or len(ids) != -(-input_tok // BLOCK_TOK):
-            expected = -(-input_tok // BLOCK_TOK)
-            fail(
-                path,
-                number,
-                line.find('"hash_ids"') + 1,
-                f"hash_ids must list {expected} blocks of {BLOCK_TOK} for {input_tok} tokens",
-            )
-        arrival_s.append(time_ms / 1e3)
-        inputs.append(input_tok)
-        outputs.append(_count(path, number, line, record, "output_length"))
-        ends.append(blocks.add(ids, input_tok))
-    if not arrival_s:
-        fail(path, 1, 1, "no records")
-    tree, node_of_block = blocks.compress(ends)
-    start_s = arrival_s[0]
-    return open_loop_table(
-        name,
-        seed,
-        np.array(arrival_s) - start_s,
-        np.array(inputs, np.int32),
-        np.array(outputs, np.int32),
-        node_of_block[np.array(ends)],
-        tree,
+
+def _mooncake(records: list[dict[str, Any]], names: Names) -> Batch:
+    session = names.session([_text(r, "session_id") for r in records])
+    return _batch(records, 1e-3, _MOONCAKE_BLOCK_TOK, session=session)
+
+
+def _bailian(records: list[dict[str, Any]], names: Names) -> Batch:
+    # A chat's later turns name the one before; the first one's id stands for the whole chat.
+    keys: list[str | None] = []
+    for record in records:
+        chat, parent = record.get("chat_id"), record.get("parent_chat_id", -1)
+        if isinstance(chat, bool) or not isinstance(chat, int):
+            raise BadRecord("chat_id", f"chat_id must be a whole number, not {chat!r}")
+        first = f"chat {parent}"
+        keys.append(first if first in names.sessions else f"chat {chat}")
+        if first in names.sessions:
+            names.sessions.setdefault(f"chat {chat}", names.sessions[first])
+        else:
+            names.session([f"chat {chat}"])
+    workload = names.workload([_text(r, "type") or "replay" for r in records])
+    session = names.session(keys)
+    return _batch(records, 1.0, _BAILIAN_BLOCK_TOK, session=session, workload=workload)
+
+
+def _batch(
+    records: list[dict[str, Any]], unit_s: float, block_tok: int, **known: NDArray
+) -> Batch:
+    inputs = [whole(r, "input_length") for r in records]
+    starts, counts, offsets = [], [], [0]
+    for record, prompt_tok in zip(records, inputs, strict=True):
+        ids = _ids(record, prompt_tok, block_tok)
+        for start, count in block_runs(ids, block_tok, prompt_tok) if len(ids) else ():
+            starts.append(start)
+            counts.append(count)
+        offsets.append(len(starts))
+    return Batch.of(
+        np.array([number(r, "timestamp") for r in records]) * unit_s,
+        np.array(inputs, np.int64),
+        np.array([whole(r, "output_length") for r in records], np.int64),
+        Runs(np.array(starts, np.int64), np.array(counts, np.int64), np.array(offsets, np.int64)),
+        **known,
     )
 
 
-def _record(path: Path, number: int, line: str) -> dict:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        fail(path, number, error.colno, f"not valid JSON: {error.msg}")
-    if not isinstance(record, dict):
-        fail(path, number, 1, "expected a JSON object")
-    for field in _FIELDS:
-        if field not in record:
-            fail(path, number, 1, f"missing field {field!r}")
-    return record
+def _ids(record: dict[str, Any], prompt_tok: int, block_tok: int) -> NDArray[np.int64]:
+    ids = record.get("hash_ids")
+    expected = -(-prompt_tok // block_tok)
+    # Some writers leave out the partial block at the end.
+    if isinstance(ids, list) and len(ids) in (expected, prompt_tok // block_tok):
+        try:
+            array = np.array(ids)
+        except (ValueError, OverflowError):
+            array = np.empty(0, object)
+        if not ids:
+            return np.empty(0, np.int64)
+        if array.dtype.kind == "i" and array.ndim == 1 and array.min() >= 0:
+            return array.astype(np.int64)
+        raise BadRecord("hash_ids", "hash_ids must be whole numbers, 0 or more, below 2**63")
+    if "hash_ids" not in record:
+        raise BadRecord("hash_ids", "missing field 'hash_ids'")
+    raise BadRecord(
+        "hash_ids", f"hash_ids must list {expected} blocks of {block_tok} for {prompt_tok} tokens"
+    )
 
 
-def _count(path: Path, number: int, line: str, record: dict, field: str) -> int:
-    return token_count(path, number, line.find(f'"{field}"') + 1, field, record[field])
+def _text(record: dict[str, Any], name: str) -> str:
+    value = record.get(name)
+    return "" if value is None else str(value)
 
 
-class _BlockTree:
-    """Blocks of all prompts as a tree, then runs of blocks without a branch as nodes."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, int], int] = {}
-        self._parent: list[int] = []
-        self._depth_tok: list[int] = []
-
-    def add(self, ids: list[int], prompt_tok: int) -> int:
-        """Add a prompt's chain; returns its last block."""
-        block = NO_NODE
-        for place, hash_id in enumerate(ids):
-            key = (block, hash_id)
-            known = self._known.get(key)
-            if known is None:
-                known = self._known[key] = len(self._parent)
-                self._parent.append(block)
-                self._depth_tok.append(min((place + 1) * BLOCK_TOK, prompt_tok))
-            block = known
-        return block
-
-    def compress(self, ends: list[int]) -> tuple[PrefixTree, NDArray[np.int32]]:
-        """Merge runs; returns the tree and, for every block that ends one, its node."""
-        parent = np.array(self._parent, np.int64)
-        children = np.bincount(parent[parent >= 0], minlength=len(parent))
-        boundary = children != 1
-        boundary[np.array(ends)] = True
-        node_of_block = np.where(boundary, np.cumsum(boundary) - 1, NO_NODE).astype(np.int32)
-        # Blocks come after their parents, so one pass carries the nearest node above downwards.
-        above: list[int] = []
-        for upper in self._parent:
-            inherited = NO_NODE
-            if upper != NO_NODE:
-                inherited = int(node_of_block[upper]) if boundary[upper] else above[upper]
-            above.append(inherited)
-        depth = np.array(self._depth_tok, np.int32)
-        tree = PrefixTree(np.array(above, np.int32)[boundary], depth[boundary])
-        return tree, node_of_block
+MOONCAKE = Format(
+    "mooncake",
+    "JSON lines with hash_ids of 512-token blocks and timestamps in ms",
+    ('"hash_ids"', '"timestamp"', '"input_length"'),
+    json_lines,
+    _mooncake,
+    block_tok=_MOONCAKE_BLOCK_TOK,
+)
+BAILIAN = Format(
+    "bailian",
+    "JSON lines with hash_ids of 16-token blocks, chat ids and timestamps in s",
+    ('"hash_ids"', '"timestamp"', '"input_length"', '"chat_id"'),
+    json_lines,
+    _bailian,
+    block_tok=_BAILIAN_BLOCK_TOK,
+)

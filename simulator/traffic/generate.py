@@ -1,0 +1,188 @@
+"""Synthetic traffic: sessions arrive open-loop over the week, their turns closed-loop.
+
+Every hour of every unit of volume has its own random stream. A window of the week therefore
+contains exactly the sessions that the whole week has there, and a larger volume contains all of a
+smaller one, which keeps comparisons between volumes almost free of noise.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.traffic.sessions import Columns, Fixed, SessionTraffic, draw_hour, fixed_parts
+from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
+from simulator.units import HOUR_S
+
+_ROOT_TOK = 1 << 24
+"""Token numbers kept for each tenant's prompt and for each document."""
+_FIRST_PROMPT_TOK = 1 << 56
+
+
+def generate(
+    workloads: tuple[SessionTraffic, ...],
+    seed: int,
+    *,
+    volume: float = 1.0,
+    begin_s: float = 0.0,
+    end_s: float,
+) -> RequestTable:
+    """Draw the sessions that start in a span; time zero of the table is ``begin_s``.
+
+    Parameters
+    ----------
+    workloads : tuple of SessionTraffic
+        All workloads that share the table.
+    seed : int
+        Seed of the named streams.
+    volume : float
+        Multiple of the workloads' rates; a larger volume contains the smaller ones.
+    begin_s, end_s : float
+        Span since Monday 00:00 UTC [s].
+    """
+    fixed = [fixed_parts(spec, seed) for spec in workloads]
+    parts = [
+        draw_hour(w, spec, fixed[w], seed, layer, hour, min(1.0, volume - layer))
+        for w, spec in enumerate(workloads)
+        for layer in range(math.ceil(volume))
+        for hour in range(int(begin_s // HOUR_S), math.ceil(end_s / HOUR_S))
+    ]
+    return _assemble(_joined(parts), workloads, fixed, begin_s, end_s)
+
+
+def chunks(
+    workloads: tuple[SessionTraffic, ...], seed: int, *, volume: float, end_s: float
+) -> Iterator[RequestTable]:
+    """Draw hour by hour the sessions that start in each; time zero is that of the whole."""
+    spent_tok = 0
+    for hour in range(math.ceil(end_s / HOUR_S)):
+        begin_s = hour * HOUR_S
+        table = generate(
+            workloads, seed, volume=volume, begin_s=begin_s, end_s=min(end_s, begin_s + HOUR_S)
+        )
+        table.arrival_s[:] += begin_s
+        # Prompts of different hours share nothing but the roots and the documents.
+        own = table.tree.first_tok >= _FIRST_PROMPT_TOK
+        table.tree.first_tok[own] += spent_tok
+        spent_tok += int(table.input_tokens.sum())
+        yield table
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    """Put hours behind one another; rows keep pointing at their previous turn."""
+    begin, width = 0, max(p["document"].shape[1] for p in parts)
+    for part in parts:
+        part["previous"] = np.where(
+            part["previous"] == NO_NODE, NO_NODE, part["previous"] + begin
+        )
+        missing = width - part["document"].shape[1]
+        part["document"] = np.pad(part["document"], ((0, 0), (0, missing)), constant_values=-1)
+        begin += len(part["turn"])
+    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+
+def _assemble(
+    columns: Columns,
+    workloads: tuple[SessionTraffic, ...],
+    fixed: list[Fixed],
+    begin_s: float,
+    end_s: float,
+) -> RequestTable:
+    """Order sessions by start, keep those of the span, and lay out the prefix tree."""
+    head = columns["turn"] == 0
+    begins = np.flatnonzero(head)
+    lengths = np.diff(np.append(begins, len(head)))
+    start_s = columns["start_s"][begins]
+    chosen = np.flatnonzero((start_s >= begin_s) & (start_s < end_s))
+    chosen = chosen[np.argsort(start_s[chosen], kind="stable")]
+    lengths = lengths[chosen]
+    offsets = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    rows = np.repeat(begins[chosen], lengths) + np.arange(len(offsets)) - offsets
+    moved = np.full(len(head), NO_NODE, np.int64)
+    moved[rows] = np.arange(len(rows))
+    columns = {name: column[rows] for name, column in columns.items()}
+    previous = columns["previous"]
+    previous = np.where(previous == NO_NODE, NO_NODE, moved[previous])
+    node, tree = _tree(columns, previous, workloads, fixed)
+    count = len(rows)
+    limits = np.array([w.max_output_tok for w in workloads], np.int32)
+    deadlines = np.array([w.deadline_s for w in workloads])
+    return RequestTable(
+        arrival_s=columns["start_s"] - begin_s,
+        gap_s=columns["gap_s"],
+        workload=columns["workload"],
+        input_tokens=columns["input_tokens"],
+        output_tokens=columns["output_tokens"],
+        reasoning_tokens=columns["reasoning_tokens"],
+        max_output_tokens=limits[columns["workload"]],
+        prefix_node=node,
+        session=np.repeat(np.arange(len(chosen), dtype=np.int32), lengths),
+        turn=(np.arange(count) - offsets).astype(np.int32),
+        deadline_s=deadlines[columns["workload"]],
+        difficulty=columns["difficulty"],
+        ttft_z=columns["ttft_z"],
+        speed_z=columns["speed_z"],
+        tree=tree,
+        workloads=tuple(w.name for w in workloads),
+    )
+
+
+def _tree(
+    columns: Columns,
+    previous: NDArray[np.int64],
+    workloads: tuple[SessionTraffic, ...],
+    fixed: list[Fixed],
+) -> tuple[NDArray[np.int32], PrefixTree]:
+    """Lay out roots for tenants, documents below them, and one node for every prompt of a turn.
+
+    A node's parent is the prompt that it goes on from, else its documents, else its root.
+    """
+    root_tok = np.concatenate([f.system_tok for f in fixed])
+    begins = np.cumsum([0, *(len(f.system_tok) for f in fixed)])
+    above = begins[columns["workload"]] + columns["tenant"]
+    depth = root_tok[above]
+    parents, depths = [np.full(len(root_tok), NO_NODE)], [root_tok]
+    starts = [np.arange(len(root_tok)) * _ROOT_TOK]
+    size = len(root_tok)
+    for level in columns["document"].T:
+        holds = np.flatnonzero(level >= 0)
+        if not len(holds):
+            continue
+        key = above[holds] << 32 | level[holds]
+        _, place, which = np.unique(key, return_index=True, return_inverse=True)
+        first = holds[place]
+        tokens = _document_tok(columns["workload"][first], level[first], fixed)
+        parents.append(above[first])
+        depths.append(depth[first] + tokens)
+        number = begins[-1] + columns["workload"][first] * (1 << 24) + level[first]
+        starts.append(number * _ROOT_TOK)
+        above[holds] = size + which
+        depth[holds] = depths[-1][which]
+        size += len(first)
+    # Retries end where the prompt before them ends; all other prompts have an end of their own.
+    ends = ~columns["same"]
+    own = size + np.cumsum(ends) - 1
+    plain = (columns["document"] < 0).all(1)
+    goes_on = (previous != NO_NODE) & plain & plain[previous]
+    parent = np.where(goes_on, own[previous], above)
+    begin_tok = np.where(goes_on, columns["input_tokens"][previous], depth)
+    fresh = columns["input_tokens"] - begin_tok
+    parents.append(parent[ends])
+    depths.append(columns["input_tokens"][ends])
+    tokens = np.cumsum(fresh[ends])
+    starts.append(_FIRST_PROMPT_TOK + tokens - fresh[ends])
+    tree = PrefixTree(
+        np.concatenate(parents).astype(np.int32),
+        np.concatenate(depths).astype(np.int32),
+        np.concatenate(starts).astype(np.int64),
+    )
+    return np.where(columns["stable"], own, NO_NODE).astype(np.int32), tree
+
+
+def _document_tok(
+    workload: NDArray[np.int32], document: NDArray[np.int32], fixed: list[Fixed]
+) -> NDArray[np.int64]:
+    begins = np.cumsum([0, *(len(f.document_tok) for f in fixed)])
+    tokens = np.concatenate([f.document_tok for f in fixed])
+    return tokens[begins[workload] + document]

@@ -1,0 +1,255 @@
+"""Prompts into a prefix tree: every prompt is a list of runs of consecutive token numbers.
+
+A log names what prompts share in its own way: hash blocks of 512, 64 or 16 tokens, or the turns
+of a session. All of them become runs ``[start, start + count)`` in one space of token numbers, and
+two prompts share exactly the tokens up to where their numbers part. The builder keeps the tree
+path-compressed while it grows, so its size follows the number of prompts, not of tokens.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.traffic.jit import compiled
+from simulator.traffic.table import NO_NODE, PrefixTree
+
+_HASH = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Runs(NamedTuple):
+    """Ragged runs of token numbers: those of prompt ``i`` are ``offsets[i]:offsets[i + 1]``."""
+
+    start: NDArray[np.int64]
+    count: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
+
+class _Nodes(NamedTuple):
+    """The growing tree. A split leaves the old number with the lower part, where ends point."""
+
+    parent: NDArray[np.int32]
+    start: NDArray[np.int64]
+    """Token number at the node's beginning."""
+    count: NDArray[np.int64]
+    """Tokens of the node itself."""
+    depth: NDArray[np.int64]
+    """Tokens from the root to its end."""
+    dense: NDArray[np.int64]
+    """Anonymous number of its first token: tokens numbered in order of their first use."""
+    index: NDArray[np.int32]
+    """Open-addressing table from (parent, first token) to a node."""
+    used: NDArray[np.int64]
+    """(2,): nodes and tokens so far."""
+
+
+@compiled
+def _home(parent, token, mask):
+    key = (np.uint64(token) * _HASH) ^ (np.uint64(parent + 1) * np.uint64(0xD6E8FEB86659FD93))
+    return np.int64((key * _HASH) >> np.uint64(24)) & mask
+
+
+@compiled
+def _find(nodes, parent, token):
+    """Place in the index of the child of ``parent`` that begins with ``token``, or a free one."""
+    mask = nodes.index.size - 1
+    place = _home(parent, token, mask)
+    while True:
+        n = nodes.index[place]
+        if n == -1 or (nodes.parent[n] == parent and nodes.start[n] == token):
+            return place
+        place = (place + 1) & mask
+
+
+@compiled
+def _append(nodes, parent, start, count):
+    n = nodes.used[0]
+    nodes.used[0] += 1
+    nodes.parent[n] = parent
+    nodes.start[n] = start
+    nodes.count[n] = count
+    nodes.depth[n] = count + (nodes.depth[parent] if parent >= 0 else 0)
+    return n
+
+
+@compiled
+def _split(nodes, n, place, head):
+    """Cut the first ``head`` tokens off ``n`` into a new parent of it; returns that parent."""
+    upper = _append(nodes, nodes.parent[n], nodes.start[n], head)
+    nodes.dense[upper] = nodes.dense[n]
+    nodes.index[place] = upper
+    nodes.parent[n] = upper
+    nodes.start[n] += head
+    nodes.count[n] -= head
+    nodes.dense[n] += head
+    nodes.index[_find(nodes, upper, nodes.start[n])] = n
+    return upper
+
+
+@compiled
+def _add(nodes, start, count):
+    """Add one prompt; returns the node at whose end it ends."""
+    n, inside = -1, 0  # every token up to ``inside`` of node ``n`` has been matched
+    for i in range(start.size):
+        token, left = start[i], count[i]
+        while left > 0:
+            if n >= 0 and inside < nodes.count[n]:
+                if nodes.start[n] + inside == token:
+                    step = min(left, nodes.count[n] - inside)
+                    inside += step
+                    token += step
+                    left -= step
+                    continue
+                place = _find(nodes, nodes.parent[n], nodes.start[n])
+                n = _split(nodes, n, place, inside)
+            place = _find(nodes, n, token)
+            child = nodes.index[place]
+            if child == -1:
+                child = _append(nodes, n, token, left)
+                nodes.dense[child] = nodes.used[1]
+                nodes.used[1] += left
+                nodes.index[place] = child
+            n, inside = child, 0
+    if n >= 0 and inside < nodes.count[n] and inside > 0:
+        n = _split(nodes, n, _find(nodes, nodes.parent[n], nodes.start[n]), inside)
+    return n
+
+
+@compiled
+def _add_all(nodes, start, count, offsets, ends):
+    for i in range(ends.size):
+        ends[i] = _add(
+            nodes, start[offsets[i] : offsets[i + 1]], count[offsets[i] : offsets[i + 1]]
+        )
+
+
+@compiled
+def _reindex(nodes):
+    nodes.index[:] = -1
+    for n in range(nodes.used[0]):
+        nodes.index[_find(nodes, nodes.parent[n], nodes.start[n])] = n
+
+
+@compiled
+def _compress(parent, depth, ends):
+    """Merge every chain without a branch or an end in it; returns kept nodes in depth order."""
+    children = np.zeros(parent.size, np.int64)
+    for n in range(parent.size):
+        if parent[n] >= 0:
+            children[parent[n]] += 1
+    kept = children != 1
+    for end in ends:
+        if end >= 0:
+            kept[end] = True
+    number = np.full(parent.size, -1, np.int32)
+    order = np.argsort(depth)
+    above = np.full(parent.size, -1, np.int32)  # nearest kept ancestor, by its new number
+    size = 0
+    for n in order:
+        if parent[n] >= 0:
+            above[n] = number[parent[n]] if kept[parent[n]] else above[parent[n]]
+        if kept[n]:
+            number[n] = size
+            size += 1
+    return kept, number, above
+
+
+@compiled
+def _path_runs(parent, first_tok, depth, ends, offsets, start, count):
+    """Write the merged runs of paths, root first, or only how many there are."""
+    for i in range(ends.size):
+        size = 0
+        node = ends[i]
+        begins = np.int64(-1)
+        while node >= 0:
+            tokens = depth[node] - (depth[parent[node]] if parent[node] >= 0 else 0)
+            if tokens > 0:
+                if first_tok[node] + tokens != begins:
+                    size += 1
+                    if start.size > 0:
+                        count[offsets[i + 1] - size] = 0
+                begins = first_tok[node]
+                if start.size > 0:
+                    start[offsets[i + 1] - size] = begins
+                    count[offsets[i + 1] - size] += tokens
+            node = parent[node]
+        if start.size == 0:
+            offsets[i + 1] = offsets[i] + size
+
+
+def _runs(
+    parent: NDArray[np.int32],
+    first_tok: NDArray[np.int64],
+    depth_tok: NDArray[np.int64],
+    ends: NDArray[np.int32],
+) -> Runs:
+    offsets, none = np.zeros(len(ends) + 1, np.int64), np.empty(0, np.int64)
+    _path_runs(parent, first_tok, depth_tok, ends, offsets, none, none)
+    start, count = np.empty(offsets[-1], np.int64), np.empty(offsets[-1], np.int64)
+    if len(start):
+        _path_runs(parent, first_tok, depth_tok, ends, offsets, start, count)
+    return Runs(start, count, offsets)
+
+
+def runs_of(tree: PrefixTree, ends: NDArray[np.int32]) -> Runs:
+    """Return the runs of prompts that end at nodes of a tree."""
+    return _runs(tree.parent, tree.first_tok, tree.depth_tok.astype(np.int64), ends)
+
+
+class PrefixBuilder:
+    """Grows a prefix tree prompt by prompt; node numbers stay valid while it grows."""
+
+    def __init__(self) -> None:
+        self._nodes = self._allocate(1024)
+
+    @staticmethod
+    def _allocate(capacity: int) -> _Nodes:
+        index_size = 1 << (2 * capacity - 1).bit_length()
+        return _Nodes(
+            parent=np.full(capacity, NO_NODE, np.int32),
+            start=np.zeros(capacity, np.int64),
+            count=np.zeros(capacity, np.int64),
+            depth=np.zeros(capacity, np.int64),
+            dense=np.zeros(capacity, np.int64),
+            index=np.full(index_size, -1, np.int32),
+            used=np.zeros(2, np.int64),
+        )
+
+    def add(self, runs: Runs) -> NDArray[np.int32]:
+        """Add prompts; returns the node at which each ends, ``NO_NODE`` for empty ones."""
+        # A run makes at most one new node and one split, the end of a prompt one more split.
+        self._reserve(2 * len(runs.start) + len(runs.offsets))
+        ends = np.full(len(runs.offsets) - 1, NO_NODE, np.int32)
+        _add_all(self._nodes, *runs, ends)
+        return ends
+
+    def _reserve(self, more: int) -> None:
+        old = self._nodes
+        used = int(old.used[0])
+        if used + more <= len(old.parent):
+            return
+        nodes = self._allocate(max(2 * len(old.parent), used + more))
+        for name in ("parent", "start", "count", "depth", "dense"):
+            getattr(nodes, name)[:used] = getattr(old, name)[:used]
+        nodes.used[:] = old.used
+        _reindex(nodes)
+        self._nodes = nodes
+
+    def finish(self, ends: NDArray[np.int32]) -> tuple[PrefixTree, NDArray[np.int32]]:
+        """Return the tree of all prompts and the end of each in the tree's own numbers."""
+        used = int(self._nodes.used[0])
+        if used == 0:
+            return PrefixTree.empty(), ends
+        parent, depth = self._nodes.parent[:used], self._nodes.depth[:used]
+        kept, number, above = _compress(parent, depth, ends)
+        order = np.flatnonzero(kept)[np.argsort(number[kept])]
+        parent, depth = above[order], depth[order]
+        # Chains that were merged came in one piece, so their numbers run on up to the last one's.
+        ends_tok = self._nodes.dense[order] + self._nodes.count[order]
+        tokens = depth - np.where(parent == NO_NODE, 0, depth[parent])
+        tree = PrefixTree(parent, depth.astype(np.int32), ends_tok - tokens)
+        return tree, np.where(ends == NO_NODE, NO_NODE, number[ends]).astype(np.int32)
+
+    def anonymous(self, ends: NDArray[np.int32]) -> Runs:
+        """Return the runs of prompts with tokens numbered in order of their first use."""
+        return _runs(self._nodes.parent, self._nodes.dense, self._nodes.depth, ends)

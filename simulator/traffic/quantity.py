@@ -1,0 +1,85 @@
+"""Random lengths and times, all drawn the same way: a standard normal through a quantile table.
+
+Between the table's points the logarithm is linear in the normal score, so a lognormal is the table
+with two points, and a copula between two quantities is a correlation of their normal scores.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A positive random number, cut off at both ends."""
+
+    score: NDArray[np.float64]
+    """Normal scores of the points, increasing. (n_points,), at least two"""
+    log_value: NDArray[np.float64]
+    """Logarithms of the values there, not decreasing. (n_points,)"""
+    least: float
+    most: float
+
+    @staticmethod
+    def lognormal(median: float, sigma: float, most: float = np.inf) -> "Quantity":
+        """Return a lognormal by its median and the sigma of its logarithm."""
+        log_median = np.log(median)
+        return Quantity(
+            np.array([-1.0, 1.0]), np.array([log_median - sigma, log_median + sigma]), 0.0, most
+        )
+
+    @staticmethod
+    def constant(value: float) -> "Quantity":
+        """Return a quantity that never varies."""
+        return Quantity(np.array([-1.0, 1.0]), np.full(2, -np.inf), value, value)
+
+    @staticmethod
+    def quantiles(points: Mapping[float, float], most: float = np.inf) -> "Quantity":
+        """Return a quantity by its quantiles; tails go on in the slope of the outer points.
+
+        Raises
+        ------
+        InputError
+            When there are fewer than two points or they do not increase.
+        """
+        from scipy.special import ndtri
+
+        shares = np.array(sorted(points))
+        values = np.array([points[p] for p in shares.tolist()])
+        if len(shares) < 2 or shares[0] <= 0 or shares[-1] >= 1:
+            raise InputError("quantiles need two or more points between 0 and 1")
+        if values[0] <= 0 or (np.diff(values) < 0).any():
+            raise InputError("quantiles must be above 0 and must not decrease")
+        return Quantity(ndtri(shares), np.log(values), 0.0, most)
+
+    @staticmethod
+    def geometric(mean: float) -> "Quantity":
+        """Return an exponential whose ceiling is geometric with this mean, from 1."""
+        from scipy.special import log_ndtr
+
+        if mean <= 1:
+            return Quantity.constant(1)
+        score = np.linspace(-8, 8, 129)
+        return Quantity(score, np.log(log_ndtr(-score) / np.log1p(-1 / mean)), 0.0, np.inf)
+
+    def at(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the values at normal scores, of the same shape."""
+        if self.least == self.most:
+            return np.full(score.shape, self.least)
+        slope = np.diff(self.log_value) / np.diff(self.score)
+        if len(slope) == 1:
+            log = self.log_value[0] + slope[0] * (score - self.score[0])
+        else:
+            log = np.interp(score, self.score, self.log_value)
+            below, above = score < self.score[0], score > self.score[-1]
+            log[below] += slope[0] * (score[below] - self.score[0])
+            log[above] += slope[-1] * (score[above] - self.score[-1])
+        return np.clip(np.exp(log, out=log), self.least, self.most, out=log)
+
+    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
+        """Draw values, (size,)."""
+        return self.at(rng.standard_normal(size))

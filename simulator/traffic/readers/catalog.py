@@ -1,0 +1,53 @@
+"""All formats by name, and how to tell them apart."""
+
+from pathlib import Path
+
+from simulator.errors import InputError, nearest
+from simulator.traffic.log import Log, collect
+from simulator.traffic.readers.agents import AGENT
+from simulator.traffic.readers.canonical import CANONICAL
+from simulator.traffic.readers.common import Format, Names, Skips, open_text, read
+from simulator.traffic.readers.mooncake import BAILIAN, MOONCAKE
+from simulator.traffic.readers.tables import AZURE, BURSTGPT
+
+FORMATS = {
+    fmt.name: fmt for fmt in (CANONICAL, MOONCAKE, BAILIAN, AZURE, BURSTGPT, AGENT)
+}
+_HEAD_CHARS = 65_536
+
+
+def format_of(path: Path, name: str | None = None) -> Format:
+    """Return the format of a name, or the one that a file's beginning shows.
+
+    Raises
+    ------
+    InputError
+        When there is no such format, no such file, or no format that fits.
+    """
+    if name is not None:
+        if name not in FORMATS:
+            raise InputError(f"unknown format {name!r}{nearest(name, sorted(FORMATS))}")
+        return FORMATS[name]
+    if path.suffix == ".parquet":
+        return CANONICAL
+    with open_text(path) as text:
+        head = text.read(_HEAD_CHARS)
+    fitting = [fmt for fmt in FORMATS.values() if all(key in head for key in fmt.keys)]
+    if not fitting:
+        known = ", ".join(sorted(FORMATS))
+        raise InputError(f"{path}: none of the formats is recognised ({known}); give --format")
+    # Of two formats that fit, the one that asks for more is the more particular one.
+    return max(fitting, key=lambda fmt: len(fmt.keys))
+
+
+def read_log(path: Path, fmt: Format, skips: Skips | None = None) -> Log:
+    """Read a whole log.
+
+    Raises
+    ------
+    InputError
+        With file, line and column of the first row that cannot be used.
+    """
+    names = Names()
+    batches = list(read(path, fmt, names, skips or Skips()))
+    return collect(batches, list(names.workloads))

@@ -1,0 +1,176 @@
+"""Writes logs in the canonical form: times, lengths and anonymous prefix numbers, never text.
+
+Times count from the first request. Sessions and token numbers are renumbered in the order of their
+first use, so that nothing of the source's identifiers or content hashes is left.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simulator.errors import InputError
+from simulator.traffic.log import UNKNOWN, Batch, PromptRuns
+from simulator.traffic.prefixes import PrefixBuilder
+from simulator.traffic.readers.canonical import COLUMNS
+
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+_TIMES = ("arrival_s", "end_s")
+_FLOATS = (*_TIMES, "gap_s", "deadline_s")
+_TEXTS = ("workload", "session", "prefix")
+
+Chain = list[tuple[int, int]]
+
+
+def write_log(batches: Iterable[Batch], workloads: Mapping[str, int], target: Path) -> int:
+    """Write batches as they come; returns the number of rows. The file is complete or not there.
+
+    Parameters
+    ----------
+    batches : iterable of Batch
+        In the order of time.
+    workloads : mapping from str to int
+        Numbers of the workloads, in order; it may still grow while batches are drawn.
+    target : Path
+        ``.csv``, ``.jsonl`` or ``.parquet``.
+    """
+    if target.suffix not in SUFFIXES:
+        raise InputError(f"{target}: logs are written as {', '.join(SUFFIXES)}")
+    if not target.parent.is_dir():
+        raise InputError(f"{target.parent}: no such directory")
+    partial = target.with_name(f".{target.name}.partial")
+    rows = 0
+    try:
+        with _SINKS[target.suffix](partial) as sink:
+            origin_s: float | None = None
+            prefixes = _Prefixes()
+            for batch in batches:
+                origin_s = float(batch.at_s[0]) if origin_s is None else origin_s
+                sink(_columns(batch, origin_s, list(workloads), prefixes.texts(batch)))
+                rows += batch.size
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return rows
+
+
+def _columns(
+    batch: Batch, origin_s: float, workloads: list[str], prefixes: list[str | None]
+) -> dict[str, list[Any]]:
+    """Return canonical columns, None where nothing is known."""
+    named: dict[str, list[Any]] = {
+        "arrival_s": (batch.at_s - origin_s).tolist(),
+        "workload": [workloads[w] for w in batch.workload.tolist()] if workloads else [],
+        "prefix": list(prefixes),
+    }
+    for name in COLUMNS:
+        if name in named:
+            continue
+        column = getattr(batch, name) - (origin_s if name == "end_s" else 0)
+        unknown = ~np.isfinite(column) if name in _FLOATS else column == UNKNOWN
+        if unknown.all():
+            named[name] = [None] * batch.size
+        elif unknown.any():
+            flags = zip(column.tolist(), unknown.tolist(), strict=True)
+            named[name] = [None if lost else value for value, lost in flags]
+        else:
+            named[name] = column.tolist()
+    return {name: named[name] or [None] * batch.size for name in COLUMNS}
+
+
+class _Prefixes:
+    """Renumbers prompts, and writes them behind what they share with their session's last."""
+
+    def __init__(self) -> None:
+        self._prompts = PromptRuns()
+        self._builder = PrefixBuilder()
+        self._last: dict[int, Chain] = {}
+
+    def texts(self, batch: Batch) -> list[str | None]:
+        """Return the column ``prefix``. (n_rows,)"""
+        if not len(batch.runs.start) and not batch.shared_tok.any():
+            return [None] * batch.size
+        runs = self._builder.anonymous(self._builder.add(self._prompts.resolve(batch)))
+        pairs = list(zip(runs.start.tolist(), runs.count.tolist(), strict=True))
+        offsets = runs.offsets.tolist()
+        texts: list[str | None] = []
+        for i, session in enumerate(batch.session.tolist()):
+            chain = pairs[offsets[i] : offsets[i + 1]]
+            shared, rest = 0, chain
+            if session != UNKNOWN:
+                shared, rest = _behind_common(self._last.get(session, []), chain)
+                self._last[session] = chain
+            parts = [f"^{shared}"] if shared else []
+            parts.extend(f"{start}+{count}" for start, count in rest)
+            texts.append(" ".join(parts) or None)
+        return texts
+
+
+def _behind_common(before: Chain, chain: Chain) -> tuple[int, Chain]:
+    """Return the tokens that two chains begin with in common and what is behind them."""
+    shared = 0
+    for place, ((start, count), (old_start, old_count)) in enumerate(
+        zip(chain, before, strict=False)
+    ):
+        if start != old_start:
+            return shared, chain[place:]
+        both = min(count, old_count)
+        shared += both
+        if both < count:
+            return shared, [(start + both, count - both), *chain[place + 1 :]]
+        if both < old_count:
+            return shared, chain[place + 1 :]
+    return shared, chain[len(before) :]
+
+
+@contextmanager
+def _csv_sink(path: Path) -> Iterator[Any]:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        yield lambda columns: writer.writerows(zip(*columns.values(), strict=True))
+
+
+@contextmanager
+def _json_sink(path: Path) -> Iterator[Any]:
+    with path.open("w", encoding="utf-8") as file:
+
+        def write(columns: dict[str, list[Any]]) -> None:
+            for row in zip(*columns.values(), strict=True):
+                known = {n: v for n, v in zip(COLUMNS, row, strict=True) if v is not None}
+                file.write(json.dumps(known) + "\n")
+
+        yield write
+
+
+@contextmanager
+def _parquet_sink(path: Path) -> Iterator[Any]:
+    try:
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetWriter
+    except ImportError:
+        raise InputError(f"{path}: Parquet files need pyarrow: breakeven[parquet]") from None
+
+    def kind(name: str) -> Any:
+        if name in _FLOATS:
+            return pa.float64()
+        return pa.string() if name in _TEXTS else pa.int64()
+
+    schema = pa.schema([(name, kind(name)) for name in COLUMNS])
+    with ParquetWriter(path, schema, compression="zstd") as writer:
+
+        def write(columns: dict[str, list[Any]]) -> None:
+            arrays = {
+                name: [None if v is None else str(v) for v in column] if name in _TEXTS else column
+                for name, column in columns.items()
+            }
+            writer.write_table(pa.table(arrays, schema=schema))
+
+        yield write
+
+
+_SINKS = {".csv": _csv_sink, ".jsonl": _json_sink, ".parquet": _parquet_sink}
