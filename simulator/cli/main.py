@@ -1,19 +1,25 @@
 """The command ``breakeven``: options in, one document or one screen out, an exit code."""
 
-import json
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from simulator.cli import traffic
+from simulator.cli.common import (
+    Output,
+    OutputOption,
+    SeedOption,
+    SetOption,
+    console,
+    json_text,
+    print_json,
+)
 from simulator.errors import InfeasibleError, SimulatorError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-    from rich.console import Console
 
     from simulator.analysis.study import Study
     from simulator.analysis.verdict import Verdict
@@ -28,22 +34,11 @@ app = typer.Typer(
 )
 
 
-class Output(StrEnum):
-    """Forms of the result on standard output."""
-
-    TABLE = "table"
-    JSON = "json"
-
+app.add_typer(traffic.app, name="traffic")
 
 ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="YAML file, or the name of a shipped scenario.")
 ]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override one value; repeatable."),
-]
-SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed.")]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Form of the result.")]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one for each core.")
 ]
@@ -90,14 +85,22 @@ def run(
         verdict = decide(study, executor)
     document = verdict_document(verdict)
     if out is not None:
-        _write_run(out, document, resolved_yaml(checked))
+        from simulator.report.html import render_report
+        from simulator.report.write import write_files
+
+        files = {
+            "report.html": render_report(document),
+            "result.json": json_text(document) + "\n",
+            "scenario.resolved.yaml": resolved_yaml(checked),
+        }
+        write_files(out, files)
         _write_ledger(out, verdict)
     if output is Output.JSON:
-        _print_json(document)
+        print_json(document)
     else:
         from simulator.report.terminal import print_verdict
 
-        print_verdict(document, _console())
+        print_verdict(document, console())
 
 
 @app.command()
@@ -114,11 +117,11 @@ def simulate(
     study = _study(scenario, settings, seed)
     document = simulation_document(simulate_as_written(study), study)
     if output is Output.JSON:
-        _print_json(document)
+        print_json(document)
     else:
         from simulator.report.terminal import print_simulation
 
-        print_simulation(document, _console())
+        print_simulation(document, console())
 
 
 @app.command()
@@ -133,7 +136,7 @@ def schema() -> None:
     """Print the JSON schema of scenario files."""
     from simulator.scenario.load import json_schema
 
-    _print_json(json_schema())
+    print_json(json_schema())
 
 
 def _study(scenario: str, settings: list[str] | None, seed: int | None) -> "Study":
@@ -154,22 +157,6 @@ def _workers(jobs: int) -> "Executor":
     return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
 
 
-def _write_run(out: Path, document: dict[str, Any], resolved: str) -> None:
-    """Write all files of a run, each complete or not at all."""
-    from simulator.report.html import render_report
-
-    files = {
-        "report.html": render_report(document),
-        "result.json": _json_text(document) + "\n",
-        "scenario.resolved.yaml": resolved,
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        partial = out / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(out / name)
-
-
 def _write_ledger(out: Path, verdict: "Verdict") -> None:
     """Write what the winner did with every simulated request, where Parquet can be written."""
     from importlib.util import find_spec
@@ -182,20 +169,6 @@ def _write_ledger(out: Path, verdict: "Verdict") -> None:
     partial = out / ".ledger.parquet.partial"
     write_ledger(verdict, partial)
     partial.replace(out / "ledger.parquet")
-
-
-def _json_text(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    sys.stdout.write(_json_text(document) + "\n")
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(highlight=False)
 
 
 def _fail(message: str, code: int) -> NoReturn:

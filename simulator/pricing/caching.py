@@ -20,3 +20,47 @@ class PromptCache:
 
 
 NO_CACHE = PromptCache("none", 0.0, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOffer:
+    """A prompt cache with its price, relative to uncached input."""
+
+    cache: PromptCache
+    read: float
+    write: float
+    source: str
+
+
+_OPENAI = (
+    "OpenAI prompt-caching guide and openai-python 3.54.0; reads at 0.1 as gpt-5.x (published)"
+)
+_ANTHROPIC = "Anthropic prompt-caching documentation; minimum of Sonnet 4.x (published)"
+
+
+def _openai(ttl_s: float) -> CacheOffer:
+    return CacheOffer(PromptCache("prefix", ttl_s, 1024, 128), 0.1, 1.0, _OPENAI)
+
+
+def _anthropic(ttl_s: float, write: float) -> CacheOffer:
+    return CacheOffer(PromptCache("breakpoint", ttl_s, 1024, 1), 0.1, write, _ANTHROPIC)
+
+
+CACHE_OFFERS = {
+    "openai-5m": _openai(300),
+    "openai-10m": _openai(600),
+    "openai-1h": _openai(3600),
+    "openai-24h": _openai(86400),
+    "anthropic-5m": _anthropic(300, 1.25),
+    "anthropic-1h": _anthropic(3600, 2.0),
+    "deepseek": CacheOffer(
+        PromptCache("prefix", 86400, 64, 64),
+        0.02,
+        1.0,
+        "api-docs kv_cache, 64-token units, kept for hours to days (published); one day assumed",
+    ),
+    "infinite": CacheOffer(
+        PromptCache("prefix", float("inf"), 1, 1), 0.0, 1.0, "the most that any cache can find"
+    ),
+}
+"""Rules by the names of the command line, as of 2026-11-23."""

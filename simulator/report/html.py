@@ -1,9 +1,7 @@
 """The HTML report: one file, no network, light and dark."""
 
-import io
 from typing import Any
 
-import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -42,10 +40,5 @@ def _charts(document: dict[str, Any]) -> list[tuple[str, Markup]]:
 
 
 def _svg(ax: Axes) -> Markup:
-    text = io.StringIO()
-    figure = ax.get_figure()
-    assert figure is not None
-    with mpl.rc_context(plots.STYLE):
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})  # type: ignore[union-attr]
-    svg = text.getvalue()
+    svg = plots.svg_text(ax)
     return Markup(svg[svg.index("<svg") :])

@@ -1,5 +1,6 @@
 """Plots as functions from result documents to Matplotlib axes; units on every axis."""
 
+import io
 from typing import Any
 
 import matplotlib as mpl
@@ -21,10 +22,18 @@ STYLE: Any = {
 }
 
 
-def new_axes(width_in: float = 7.0, height_in: float = 4.0) -> Axes:
-    """Return the axes of a new figure that is attached to no window."""
+def new_axes(width_in: float = 7.0, height_in: float = 4.0, rows: int = 1, columns: int = 1) -> Any:
+    """Return the axes, or the array of axes, of a new figure that is attached to no window."""
     with mpl.rc_context(STYLE):
-        return Figure(figsize=(width_in, height_in), layout="constrained").subplots()
+        return Figure(figsize=(width_in, height_in), layout="constrained").subplots(rows, columns)
+
+
+def svg_text(ax: Axes) -> str:
+    """Return the figure of some axes as SVG, the same bytes for the same figure."""
+    text = io.StringIO()
+    with mpl.rc_context(STYLE):
+        ax.figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})  # type: ignore[union-attr]
+    return text.getvalue()
 
 
 def plot_cost_by_volume(document: dict[str, Any], ax: Axes | None = None) -> Axes:

@@ -1,9 +1,7 @@
 """From a checked scenario to a study: the last place that knows YAML names and positions."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, time
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -20,25 +18,19 @@ from simulator.analysis.study import (
 )
 from simulator.economics.interval import Interval
 from simulator.engine.plan import Autoscaler, Fleet
-from simulator.errors import InputError, nearest
+from simulator.errors import nearest
 from simulator.pricing.caching import NO_CACHE
 from simulator.scenario import schema
 from simulator.scenario.load import read_scenario
 from simulator.scenario.price_book import load_offer
 from simulator.scenario.profiles import load_accelerator, load_model, load_serving_class
+from simulator.scenario.sections import Interval as UncertainNumber
+from simulator.scenario.traffic import build_traffic
 from simulator.scenario.yamlfile import Document
 from simulator.serving.capacity import kv_capacity
 from simulator.serving.steptime import physical_step_time
-from simulator.traffic.readers.azure import read_azure
-from simulator.traffic.readers.mooncake import read_mooncake
-from simulator.traffic.sessions import Lognormal, SessionTraffic
-from simulator.traffic.shapes import week_shape
-from simulator.traffic.source import GeneratedTraffic, ReplayedTraffic, TrafficSource
-from simulator.units import HOUR_S, MONTH_S
 
 T = TypeVar("T")
-
-_READERS = {"mooncake": read_mooncake, "azure": read_azure}
 
 
 def load_study(
@@ -58,7 +50,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         At the place in the file whose value cannot be built: an unknown name, a model that does
         not fit its GPUs, a trace with a bad line.
     """
-    provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}, "traffic": {}}
+    provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}}
     built: dict[str, Option] = {}
     for name, option in scenario.options.items():
         if isinstance(option, schema.Api):
@@ -68,7 +60,9 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
     for name, option in scenario.options.items():
         if isinstance(option, schema.Hybrid):
             built[name] = _hybrid(name, option, document, built)
-    traffic, notes = _traffic(scenario, document, provenance)
+    traffic, provenance["traffic"], notes = build_traffic(
+        scenario.traffic, scenario.horizon_hours, scenario.seed, document
+    )
     if scenario.start.weekday() != 0:
         raise document.fail(("start",), f"start must be a Monday, {scenario.start:%A} given")
     midnight = datetime.combine(scenario.start, time(), UTC)
@@ -99,81 +93,17 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
     )
 
 
-def _at(document: Document, path: tuple[str | int, ...], make: Callable[[], T]) -> T:
-    """Make a value, and name its place in the file when that fails."""
-    try:
-        return make()
-    except InputError as error:
-        raise document.fail(path, str(error)) from None
-
-
-def _interval(value: float | schema.Interval) -> Interval:
-    if isinstance(value, schema.Interval):
+def _interval(value: float | UncertainNumber) -> Interval:
+    if isinstance(value, UncertainNumber):
         return Interval(value.low, value.mid, value.high)
     return Interval.certain(value)
-
-
-def _lognormal(lengths: schema.Lengths) -> Lognormal:
-    return Lognormal(lengths.median, lengths.sigma, lengths.most)
-
-
-def _traffic(
-    scenario: schema.Scenario, document: Document, provenance: dict[str, dict[str, str]]
-) -> tuple[TrafficSource, tuple[str, ...]]:
-    sessions = []
-    for name, workload in scenario.traffic.items():
-        if isinstance(workload, schema.Replay):
-            return _replay(name, workload, scenario.seed, document, provenance)
-        sessions.append(
-            SessionTraffic(
-                name=name,
-                requests_per_s=workload.requests_per_month / MONTH_S,
-                week=_at(document, ("traffic", name, "week"), partial(week_shape, workload.week)),
-                turns_mean=workload.turns_mean,
-                gap_s=_lognormal(workload.gap_s),
-                system_prompt_tok=workload.system_prompt_tokens,
-                message_tok=_lognormal(workload.message_tokens),
-                output_tok=_lognormal(workload.output_tokens),
-                max_output_tok=workload.max_output_tokens,
-                max_prompt_tok=workload.max_prompt_tokens,
-                prefix_share=workload.prefix_share,
-            )
-        )
-        provenance["traffic"][name] = f"generated sessions, week shape {workload.week}"
-    notes: tuple[str, ...] = ()
-    if scenario.horizon_hours % 168:
-        notes = ("the horizon is not a whole number of weeks: its hours stand for the month",)
-    return GeneratedTraffic(tuple(sessions), scenario.horizon_hours * HOUR_S), notes
-
-
-def _replay(
-    name: str,
-    replay: schema.Replay,
-    seed: int,
-    document: Document,
-    provenance: dict[str, dict[str, str]],
-) -> tuple[TrafficSource, tuple[str, ...]]:
-    path = Path(replay.path)
-    if not path.is_absolute() and not path.is_file():
-        path = document.path.parent / path
-    if not path.is_file():
-        raise document.fail(("traffic", name, "path"), f"{replay.path}: no such file")
-    table = _READERS[replay.format](path, seed, name)
-    provenance["traffic"][name] = f"replay of {path.name}, {table.size} requests"
-    # One mean gap after the last arrival closes the span, so that a repeat would not touch it.
-    horizon_s = float(table.arrival_s[-1]) * (1 + 1 / max(1, table.size - 1)) or 1.0
-    notes: tuple[str, ...] = ()
-    if horizon_s < 7 * 24 * HOUR_S:
-        hours = horizon_s / HOUR_S
-        notes = (f"{hours:.1f} h of trace stand for the month: no daily or weekly peaks",)
-    return ReplayedTraffic(table, horizon_s), notes
 
 
 def _api(
     name: str, option: schema.Api, document: Document, provenance: dict[str, dict[str, str]]
 ) -> ApiOption:
-    card, endpoint, source = _at(
-        document, ("options", name, "offer"), lambda: load_offer(option.offer)
+    card, endpoint, source = document.made(
+        ("options", name, "offer"), lambda: load_offer(option.offer)
     )
     if not option.caching:
         endpoint = replace(endpoint, cache=NO_CACHE)
@@ -188,10 +118,9 @@ def _self_host(
     name: str, option: schema.SelfHost, document: Document, provenance: dict[str, dict[str, str]]
 ) -> SelfHostOption:
     here = ("options", name)
-    gpu, rent = _at(document, (*here, "accelerator"), lambda: load_accelerator(option.accelerator))
-    model = _at(document, (*here, "model"), lambda: load_model(option.model))
-    kv = _at(
-        document,
+    gpu, rent = document.made((*here, "accelerator"), lambda: load_accelerator(option.accelerator))
+    model = document.made((*here, "model"), lambda: load_model(option.model))
+    kv = document.made(
         (*here, "gpus_per_replica"),
         lambda: kv_capacity(
             model,

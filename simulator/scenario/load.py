@@ -6,6 +6,7 @@ from typing import Any
 
 from simulator.errors import InputError
 from simulator.scenario.files import find_scenario
+from simulator.scenario.presets import with_presets
 from simulator.scenario.schema import Scenario
 from simulator.scenario.yamlfile import (
     Document,
@@ -46,6 +47,7 @@ def read_scenario(
         values["seed"] = seed
     if values:
         document = with_values(document, values)
+    document = with_presets(document)
     return validate(Scenario, document), document
 
 
@@ -64,4 +66,7 @@ def resolved_yaml(scenario: Scenario) -> str:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of scenario files."""
-    return Scenario.model_json_schema()
+    document = Scenario.model_json_schema()
+    # What a workload must say itself when a preset says the rest.
+    document["$defs"]["Sessions"]["required"] = ["kind", "requests_per_month"]
+    return document

@@ -12,7 +12,7 @@ from simulator.errors import InputError, nearest
 from simulator.pricing.book import SNAPSHOT_DATE, snapshot_card, snapshot_offers
 from simulator.pricing.caching import NO_CACHE, PromptCache
 from simulator.pricing.rates import RateCard, RateRow
-from simulator.scenario.schema import Count, NonNegative, Positive, Section
+from simulator.scenario.sections import Count, NonNegative, Positive, Section
 from simulator.scenario.yamlfile import Document, read_yaml, validate
 
 OVERLAY = Path(__file__).parent.parent / "pricing" / "offers.yaml"

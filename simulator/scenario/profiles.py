@@ -8,7 +8,7 @@ from pydantic import Field
 from simulator.economics.interval import Interval as PlainInterval
 from simulator.errors import InputError, nearest
 from simulator.scenario.files import profiles_dir
-from simulator.scenario.schema import Count, Interval, Positive, Section, Share
+from simulator.scenario.sections import Count, Interval, Positive, Section, Share
 from simulator.scenario.yamlfile import Document, read_yaml, validate
 from simulator.serving.accelerators import Accelerator
 from simulator.serving.models import ModelShape

@@ -3,81 +3,10 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, numbers are finite."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class Interval(Section):
-    """An uncertain number: nine in ten cases lie between ``low`` and ``high``."""
-
-    low: float
-    mid: float
-    high: float
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Interval":
-        if not 0 <= self.low <= self.mid <= self.high:
-            raise ValueError("must have 0 <= low <= mid <= high")
-        return self
-
-
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Uncertain = Annotated[
-    Annotated[NonNegative, Tag("number")] | Annotated[Interval, Tag("interval")],
-    Discriminator(lambda v: "interval" if isinstance(v, dict | Interval) else "number"),
-]
-
-
-class Lengths(Section):
-    """Lognormal lengths or times."""
-
-    median: Positive
-    sigma: NonNegative
-    """Of the logarithm."""
-    most: Positive
-    """Longer draws are cut off here."""
-
-
-class Sessions(Section):
-    """Generated multi-turn conversations behind one system prompt."""
-
-    kind: Literal["sessions"]
-    requests_per_month: Positive
-    """Mean volume; a month has 730 hours."""
-    week: str
-    """Weekly shape: flat, azure-conversation or azure-code."""
-    turns_mean: Annotated[float, Field(ge=1)]
-    """Mean of the geometric number of turns in a session."""
-    gap_s: Lengths
-    """From the end of an answer to the user's next turn."""
-    system_prompt_tokens: Annotated[int, Field(ge=0)]
-    message_tokens: Lengths
-    output_tokens: Lengths
-    max_output_tokens: Count
-    """Declared limit of every request."""
-    max_prompt_tokens: Count
-    """A session ends before its prompt grows beyond this."""
-    prefix_share: Share = 1.0
-    """Share of sessions whose prompts keep a stable beginning; the rest can be cached nowhere."""
-
-
-class Replay(Section):
-    """A recorded trace, replayed."""
-
-    kind: Literal["replay"]
-    path: str
-    """File, relative to the scenario."""
-    format: Literal["mooncake", "azure"]
+from simulator.scenario.sections import Count, NonNegative, Positive, Section, Uncertain
+from simulator.scenario.traffic_schema import Replay, Sessions
 
 
 class Slo(Section):
@@ -177,7 +106,7 @@ class Analysis(Section):
 
     worlds: Annotated[int, Field(ge=8, le=100000)] = 512
     """Draws of the uncertain numbers."""
-    volumes: list[Positive] = [0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 4, 6]
+    volumes: tuple[Positive, ...] = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 4, 6)
     """Multiples of the current volume at which break-even is evaluated."""
     sample_requests: Annotated[int, Field(ge=1000)] = 60000
     """Above this many requests, windows of the horizon are sampled instead of all simulated."""

@@ -1,7 +1,8 @@
 """YAML with positions: every problem is one line that says where and what was expected."""
 
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,22 +14,23 @@ from ruamel.yaml.error import MarkedYAMLError
 from simulator.errors import InputError, nearest
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 Path_ = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed file and where its values stand; values set from elsewhere carry that origin."""
+    """A parsed file and where its values stand; values from elsewhere carry that origin."""
 
     path: Path
     data: Any
-    set_paths: frozenset[Path_] = frozenset()
+    origins: Mapping[Path_, str] = field(default_factory=dict)
 
     def place(self, at: Path_) -> str:
         """Return ``file:line:column`` of the deepest part of a path that exists."""
         for end in range(len(at), 0, -1):
-            if at[:end] in self.set_paths:
-                return f"--set {'.'.join(map(str, at[:end]))}"
+            if at[:end] in self.origins:
+                return self.origins[at[:end]]
         line, column, node = 0, 0, self.data
         for key in at:
             if isinstance(node, CommentedMap) and key in node:
@@ -43,6 +45,13 @@ class Document:
     def fail(self, at: Path_, message: str) -> InputError:
         """Return the error of a value."""
         return InputError(f"{self.place(at)}: {message}")
+
+    def made(self, at: Path_, make: Callable[[], T]) -> T:
+        """Make something of a value, and name its place when that fails."""
+        try:
+            return make()
+        except InputError as error:
+            raise self.fail(at, str(error)) from None
 
 
 def read_yaml(path: Path) -> Document:
@@ -105,9 +114,8 @@ def with_values(document: Document, settings: dict[str, Any]) -> Document:
         if not isinstance(node, dict):
             raise InputError(f"--set {path}: {'.'.join(keys[:-1])} is not a mapping")
         node[keys[-1]] = value
-    return Document(
-        document.path, data, document.set_paths | {tuple(path.split(".")) for path in settings}
-    )
+    origins: dict[Path_, str] = {tuple(p.split(".")): f"--set {p}" for p in settings}
+    return Document(document.path, data, {**document.origins, **origins})
 
 
 def validate(model: type[M], document: Document, at: Path_ = ()) -> M:

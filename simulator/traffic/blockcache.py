@@ -76,7 +76,9 @@ def _append(pool, block, which):
 
 
 @compiled
-def _replay(parent, depth, first_block, partial_block, ends, inputs, block_tok, capacity, policy, pool):
+def _replay(
+    parent, depth, first_block, partial_block, ends, inputs, block_tok, capacity, policy, pool
+):
     """Replay prompts; returns hits, hits among full blocks, tokens found, blocks."""
     path = np.empty(parent.size, np.int32)
     hits, full_hits, token_hits, blocks = 0, 0, 0, 0

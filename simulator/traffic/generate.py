@@ -53,8 +53,11 @@ def generate(
 
 def chunks(
     workloads: tuple[SessionTraffic, ...], seed: int, *, volume: float, end_s: float
-) -> Iterator[RequestTable]:
-    """Draw hour by hour the sessions that start in each; time zero is that of the whole."""
+) -> Iterator[tuple[RequestTable, float]]:
+    """Draw hour by hour the sessions that start before its end, which is yielded with them.
+
+    Time zero is that of the whole; memory does not grow with the span.
+    """
     spent_tok = 0
     for hour in range(math.ceil(end_s / HOUR_S)):
         begin_s = hour * HOUR_S
@@ -66,16 +69,14 @@ def chunks(
         own = table.tree.first_tok >= _FIRST_PROMPT_TOK
         table.tree.first_tok[own] += spent_tok
         spent_tok += int(table.input_tokens.sum())
-        yield table
+        yield table, begin_s + HOUR_S
 
 
 def _joined(parts: list[Columns]) -> Columns:
     """Put hours behind one another; rows keep pointing at their previous turn."""
     begin, width = 0, max(p["document"].shape[1] for p in parts)
     for part in parts:
-        part["previous"] = np.where(
-            part["previous"] == NO_NODE, NO_NODE, part["previous"] + begin
-        )
+        part["previous"] = np.where(part["previous"] == NO_NODE, NO_NODE, part["previous"] + begin)
         missing = width - part["document"].shape[1]
         part["document"] = np.pad(part["document"], ((0, 0), (0, missing)), constant_values=-1)
         begin += len(part["turn"])
@@ -163,7 +164,7 @@ def _tree(
     # Retries end where the prompt before them ends; all other prompts have an end of their own.
     ends = ~columns["same"]
     own = size + np.cumsum(ends) - 1
-    plain = (columns["document"] < 0).all(1)
+    plain = np.all(columns["document"] < 0, axis=1)
     goes_on = (previous != NO_NODE) & plain & plain[previous]
     parent = np.where(goes_on, own[previous], above)
     begin_tok = np.where(goes_on, columns["input_tokens"][previous], depth)

@@ -4,7 +4,7 @@ A reader yields batches in the order of time; ``collect`` makes one log of them,
 tree of its prompts, and ``requests`` turns a log into the table that the engine replays.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simulator.rng import stream
 from simulator.traffic.prefixes import PrefixBuilder, Runs, runs_of
-from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
+from simulator.traffic.table import PrefixTree, RequestTable
 
 UNKNOWN = -1
 """A count that the log does not tell; zero is a fact."""
@@ -108,7 +108,7 @@ def _take_runs(runs: Runs, rows: NDArray[np.int64]) -> Runs:
     lengths = np.diff(runs.offsets)[rows]
     offsets = np.append(0, np.cumsum(lengths))
     places = np.repeat(runs.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    return Runs(runs.start[places], runs.count[places], offsets)
+    return Runs(runs.start[places], runs.length[places], offsets)
 
 
 def concatenate(batches: list[Batch]) -> Batch:
@@ -118,7 +118,7 @@ def concatenate(batches: list[Batch]) -> Batch:
     offsets = [b.runs.offsets[1:] + begin for b, begin in zip(batches, begins[:-1], strict=True)]
     runs = Runs(
         np.concatenate([b.runs.start for b in batches]),
-        np.concatenate([b.runs.count for b in batches]),
+        np.concatenate([b.runs.length for b in batches]),
         np.concatenate([np.zeros(1, np.int64), *offsets]),
     )
     return Batch(**columns, runs=runs)
@@ -171,7 +171,7 @@ class PromptRuns:
             zip(rows.session.tolist(), rows.shared_tok.tolist(), strict=True)
         ):
             own = slice(offsets[i], offsets[i + 1])
-            chain = (rows.runs.start[own], rows.runs.count[own])
+            chain = (rows.runs.start[own], rows.runs.length[own])
             if shared:
                 chain = _joined(_head(self._last[session], shared), chain)
             if session != UNKNOWN:
@@ -304,6 +304,26 @@ def _pauses(rows: Batch) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     # A request sent before its session's last answer ran beside it: it follows nothing.
     previous[~(gap_s >= 0)] = UNKNOWN
     return gap_s, previous
+
+
+def recorded_stream(
+    hours: Iterable[tuple[RequestTable, float]], first_token_s: float, token_s: float
+) -> Iterator[Batch]:
+    """Yield the log of tables in the order of time, each with the time before which all began."""
+    held: list[Batch] = []
+    sessions = 0
+    for table, end_s in hours:
+        rows = recorded(table, first_token_s, token_s)
+        held.append(replace(rows, session=rows.session + sessions))
+        sessions += len(table.sessions())
+        together = concatenate(held)
+        together = together.take(np.argsort(together.at_s, kind="stable"))
+        ready = int(np.searchsorted(together.at_s, end_s))
+        if ready:
+            yield together.take(np.arange(ready))
+        held = [together.take(np.arange(ready, together.size))]
+    if held and held[0].size:
+        yield held[0]
 
 
 def recorded(table: RequestTable, first_token_s: float, token_s: float) -> Batch:

@@ -1,7 +1,7 @@
 """Prompts into a prefix tree: every prompt is a list of runs of consecutive token numbers.
 
 A log names what prompts share in its own way: hash blocks of 512, 64 or 16 tokens, or the turns
-of a session. All of them become runs ``[start, start + count)`` in one space of token numbers, and
+of a session. All of them become runs ``[start, start + length)`` in one space of token numbers, and
 two prompts share exactly the tokens up to where their numbers part. The builder keeps the tree
 path-compressed while it grows, so its size follows the number of prompts, not of tokens.
 """
@@ -21,7 +21,7 @@ class Runs(NamedTuple):
     """Ragged runs of token numbers: those of prompt ``i`` are ``offsets[i]:offsets[i + 1]``."""
 
     start: NDArray[np.int64]
-    count: NDArray[np.int64]
+    length: NDArray[np.int64]
     offsets: NDArray[np.int64]
 
 
@@ -31,13 +31,13 @@ class _Nodes(NamedTuple):
     parent: NDArray[np.int32]
     start: NDArray[np.int64]
     """Token number at the node's beginning."""
-    count: NDArray[np.int64]
+    length: NDArray[np.int64]
     """Tokens of the node itself."""
     depth: NDArray[np.int64]
     """Tokens from the root to its end."""
     dense: NDArray[np.int64]
     """Anonymous number of its first token: tokens numbered in order of their first use."""
-    index: NDArray[np.int32]
+    place: NDArray[np.int32]
     """Open-addressing table from (parent, first token) to a node."""
     used: NDArray[np.int64]
     """(2,): nodes and tokens so far."""
@@ -52,10 +52,10 @@ def _home(parent, token, mask):
 @compiled
 def _find(nodes, parent, token):
     """Place in the index of the child of ``parent`` that begins with ``token``, or a free one."""
-    mask = nodes.index.size - 1
+    mask = nodes.place.size - 1
     place = _home(parent, token, mask)
     while True:
-        n = nodes.index[place]
+        n = nodes.place[place]
         if n == -1 or (nodes.parent[n] == parent and nodes.start[n] == token):
             return place
         place = (place + 1) & mask
@@ -67,7 +67,7 @@ def _append(nodes, parent, start, count):
     nodes.used[0] += 1
     nodes.parent[n] = parent
     nodes.start[n] = start
-    nodes.count[n] = count
+    nodes.length[n] = count
     nodes.depth[n] = count + (nodes.depth[parent] if parent >= 0 else 0)
     return n
 
@@ -77,12 +77,12 @@ def _split(nodes, n, place, head):
     """Cut the first ``head`` tokens off ``n`` into a new parent of it; returns that parent."""
     upper = _append(nodes, nodes.parent[n], nodes.start[n], head)
     nodes.dense[upper] = nodes.dense[n]
-    nodes.index[place] = upper
+    nodes.place[place] = upper
     nodes.parent[n] = upper
     nodes.start[n] += head
-    nodes.count[n] -= head
+    nodes.length[n] -= head
     nodes.dense[n] += head
-    nodes.index[_find(nodes, upper, nodes.start[n])] = n
+    nodes.place[_find(nodes, upper, nodes.start[n])] = n
     return upper
 
 
@@ -93,9 +93,9 @@ def _add(nodes, start, count):
     for i in range(start.size):
         token, left = start[i], count[i]
         while left > 0:
-            if n >= 0 and inside < nodes.count[n]:
+            if n >= 0 and inside < nodes.length[n]:
                 if nodes.start[n] + inside == token:
-                    step = min(left, nodes.count[n] - inside)
+                    step = min(left, nodes.length[n] - inside)
                     inside += step
                     token += step
                     left -= step
@@ -103,14 +103,14 @@ def _add(nodes, start, count):
                 place = _find(nodes, nodes.parent[n], nodes.start[n])
                 n = _split(nodes, n, place, inside)
             place = _find(nodes, n, token)
-            child = nodes.index[place]
+            child = nodes.place[place]
             if child == -1:
                 child = _append(nodes, n, token, left)
                 nodes.dense[child] = nodes.used[1]
                 nodes.used[1] += left
-                nodes.index[place] = child
+                nodes.place[place] = child
             n, inside = child, 0
-    if n >= 0 and inside < nodes.count[n] and inside > 0:
+    if n >= 0 and inside < nodes.length[n] and inside > 0:
         n = _split(nodes, n, _find(nodes, nodes.parent[n], nodes.start[n]), inside)
     return n
 
@@ -125,9 +125,9 @@ def _add_all(nodes, start, count, offsets, ends):
 
 @compiled
 def _reindex(nodes):
-    nodes.index[:] = -1
+    nodes.place[:] = -1
     for n in range(nodes.used[0]):
-        nodes.index[_find(nodes, nodes.parent[n], nodes.start[n])] = n
+        nodes.place[_find(nodes, nodes.parent[n], nodes.start[n])] = n
 
 
 @compiled
@@ -208,10 +208,10 @@ class PrefixBuilder:
         return _Nodes(
             parent=np.full(capacity, NO_NODE, np.int32),
             start=np.zeros(capacity, np.int64),
-            count=np.zeros(capacity, np.int64),
+            length=np.zeros(capacity, np.int64),
             depth=np.zeros(capacity, np.int64),
             dense=np.zeros(capacity, np.int64),
-            index=np.full(index_size, -1, np.int32),
+            place=np.full(index_size, -1, np.int32),
             used=np.zeros(2, np.int64),
         )
 
@@ -229,7 +229,7 @@ class PrefixBuilder:
         if used + more <= len(old.parent):
             return
         nodes = self._allocate(max(2 * len(old.parent), used + more))
-        for name in ("parent", "start", "count", "depth", "dense"):
+        for name in ("parent", "start", "length", "depth", "dense"):
             getattr(nodes, name)[:used] = getattr(old, name)[:used]
         nodes.used[:] = old.used
         _reindex(nodes)
@@ -245,7 +245,7 @@ class PrefixBuilder:
         order = np.flatnonzero(kept)[np.argsort(number[kept])]
         parent, depth = above[order], depth[order]
         # Chains that were merged came in one piece, so their numbers run on up to the last one's.
-        ends_tok = self._nodes.dense[order] + self._nodes.count[order]
+        ends_tok = self._nodes.dense[order] + self._nodes.length[order]
         tokens = depth - np.where(parent == NO_NODE, 0, depth[parent])
         tree = PrefixTree(parent, depth.astype(np.int32), ends_tok - tokens)
         return tree, np.where(ends == NO_NODE, NO_NODE, number[ends]).astype(np.int32)

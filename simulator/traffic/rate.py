@@ -62,9 +62,7 @@ class HourOfRate:
     tenant_cumulative: NDArray[np.float64]
     """Shares of tenants up to each, by ten minutes. (6, n_tenants)"""
 
-    def draw(
-        self, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw start times [s since time zero], sorted, and tenants of the hour's sessions."""
         count = rng.poisson(self.cumulative[-1])
         expected = np.sort(rng.random(count)) * self.cumulative[-1]
@@ -78,7 +76,9 @@ class HourOfRate:
         flat = (self.tenant_cumulative + np.arange(len(self.tenant_cumulative))[:, None]).ravel()
         found = np.searchsorted(flat, part + rng.random(count), side="right")
         tenant = found - part * self.tenant_cumulative.shape[1]
-        return self.hour * HOUR_S + offset_s, np.minimum(tenant, self.tenant_cumulative.shape[1] - 1)
+        return self.hour * HOUR_S + offset_s, np.minimum(
+            tenant, self.tenant_cumulative.shape[1] - 1
+        )
 
 
 def rate_of_hour(rate: Rate, seed: int, hour: int) -> HourOfRate:
@@ -97,7 +97,12 @@ def rate_of_hour(rate: Rate, seed: int, hour: int) -> HourOfRate:
     weights = np.tile(tenants.shares(), (parts, 1))
     if tenants.rate_cv > 0:
         own = _noise(
-            f"{rate.name}/tenants", seed, hour, _TENANT_SCALE_S, _TENANT_SCALE_S, tenants.rate_cv,
+            f"{rate.name}/tenants",
+            seed,
+            hour,
+            _TENANT_SCALE_S,
+            _TENANT_SCALE_S,
+            tenants.rate_cv,
             tenants.count,
         )
         weights *= own.T

@@ -130,17 +130,26 @@ def draw_hour(
     if spec.retry_share:
         retry = (rng.random(rows) < spec.retry_share) & ~head
         gap_s[retry] = spec.retry_gap_s.draw(rng, int(retry.sum()))
-        asked = np.maximum.accumulate(np.where(retry, 0, np.arange(rows)))
+        asked = np.where(retry, 0, np.arange(rows))
+        np.maximum.accumulate(asked, out=asked)
         document, document_tok = document[asked], document_tok[asked]
     compact = np.zeros(rows)
     if spec.compact_to_tok is not None:
         compact = np.maximum(1, np.rint(spec.compact_to_tok.draw(rng, rows)))
     prompt, previous = np.zeros(rows, np.int64), np.full(rows, NO_NODE, np.int64)
     _grow(
-        first, retry, fixed.system_tok[tenant[owner]], document_tok, message, output - reasoning,
-        compact.astype(np.int64), spec.max_prompt_tok, prompt, previous,
+        first,
+        retry,
+        fixed.system_tok[tenant[owner]],
+        document_tok,
+        message,
+        output - reasoning,
+        compact.astype(np.int64),
+        spec.max_prompt_tok,
+        prompt,
+        previous,
     )
-    columns = {
+    columns: Columns = {
         "workload": np.full(rows, workload, np.int32),
         "tenant": tenant[owner].astype(np.int32),
         "start_s": start_s[owner],
@@ -199,12 +208,10 @@ def _documents(
     """Documents of each row, (n_rows, per_request) with -1 for none, and their tokens."""
     if spec.documents is None:
         return np.empty((rows, 0), np.int32), np.zeros(rows, np.int64)
-    drawn = np.searchsorted(
-        fixed.document_cumulative, rng.random((rows, spec.documents.per_request)), side="right"
-    )
-    # The most popular first: a retriever's order would share less, a sorted one as much as can be.
-    drawn = np.sort(drawn, axis=1)
-    drawn[:, 1:][drawn[:, 1:] == drawn[:, :-1]] = -1
+    lots = rng.random((rows, spec.documents.per_request))
+    drawn: NDArray[np.int64] = np.searchsorted(fixed.document_cumulative, lots, side="right")
+    for place in range(1, drawn.shape[1]):
+        drawn[(drawn[:, :place] == drawn[:, place, None]).any(1), place] = -1
     drawn[rng.random(rows) >= spec.documents.share] = -1
     tokens = np.where(drawn >= 0, fixed.document_tok[drawn], 0).sum(1)
     return drawn.astype(np.int32), tokens

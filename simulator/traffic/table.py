@@ -100,9 +100,7 @@ class RequestTable:
         """Return the first row of every session. (n_sessions,)"""
         return np.flatnonzero(np.isnan(self.gap_s))
 
-    def arrange(
-        self, chosen: NDArray[np.int64], start_s: NDArray[np.float64]
-    ) -> "RequestTable":
+    def arrange(self, chosen: NDArray[np.int64], start_s: NDArray[np.float64]) -> "RequestTable":
         """Return some sessions, by their place in ``sessions()``, at new start times."""
         order = np.argsort(start_s, kind="stable")
         chosen, start_s = chosen[order], start_s[order]

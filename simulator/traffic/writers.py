@@ -95,7 +95,7 @@ class _Prefixes:
         if not len(batch.runs.start) and not batch.shared_tok.any():
             return [None] * batch.size
         runs = self._builder.anonymous(self._builder.add(self._prompts.resolve(batch)))
-        pairs = list(zip(runs.start.tolist(), runs.count.tolist(), strict=True))
+        pairs = list(zip(runs.start.tolist(), runs.length.tolist(), strict=True))
         offsets = runs.offsets.tolist()
         texts: list[str | None] = []
         for i, session in enumerate(batch.session.tolist()):

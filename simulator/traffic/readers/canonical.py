@@ -127,7 +127,9 @@ def _prefixes(
             if any(start < 0 or count < 1 for start, count in each) or shared[i] < 0:
                 raise ValueError
         except ValueError:
-            raise BadRecord("prefix", f"prefix must be runs start+count, not {text[:60]!r}") from None
+            raise BadRecord(
+                "prefix", f"prefix must be runs start+count, not {text[:60]!r}"
+            ) from None
         runs.append(each)
     return shared, runs
 

@@ -5,18 +5,42 @@ from pathlib import Path
 from simulator.errors import InputError, nearest
 from simulator.traffic.log import Log, collect
 from simulator.traffic.readers.agents import AGENT
+from simulator.traffic.readers.benchmarks import AIPERF, GUIDELLM, SGLANG, VLLM
 from simulator.traffic.readers.canonical import CANONICAL
-from simulator.traffic.readers.common import Format, Names, Skips, open_text, read
+from simulator.traffic.readers.common import Format, Names, Skips, Source, open_text, read
+from simulator.traffic.readers.gateways import HELICONE, LANGFUSE, LITELLM, OTEL
+from simulator.traffic.readers.litellm_db import LITELLM_DATABASE
 from simulator.traffic.readers.mooncake import BAILIAN, MOONCAKE
 from simulator.traffic.readers.tables import AZURE, BURSTGPT
 
 FORMATS = {
-    fmt.name: fmt for fmt in (CANONICAL, MOONCAKE, BAILIAN, AZURE, BURSTGPT, AGENT)
+    fmt.name: fmt
+    for fmt in (
+        CANONICAL,
+        MOONCAKE,
+        BAILIAN,
+        AZURE,
+        BURSTGPT,
+        AGENT,
+        VLLM,
+        SGLANG,
+        AIPERF,
+        GUIDELLM,
+        LITELLM,
+        LANGFUSE,
+        HELICONE,
+        OTEL,
+    )
 }
 _HEAD_CHARS = 65_536
 
 
-def format_of(path: Path, name: str | None = None) -> Format:
+def source_of(text: str) -> Source:
+    """Return what a command's argument names: a file or the address of a database."""
+    return text if "://" in text else Path(text)
+
+
+def format_of(path: Source, name: str | None = None) -> Format:
     """Return the format of a name, or the one that a file's beginning shows.
 
     Raises
@@ -28,6 +52,11 @@ def format_of(path: Path, name: str | None = None) -> Format:
         if name not in FORMATS:
             raise InputError(f"unknown format {name!r}{nearest(name, sorted(FORMATS))}")
         return FORMATS[name]
+    if isinstance(path, str):
+        scheme = path.split("://")[0]
+        if scheme in ("postgresql", "postgres"):
+            return LITELLM_DATABASE
+        raise InputError(f"no logs are read from {scheme}:// addresses, only from postgresql://")
     if path.suffix == ".parquet":
         return CANONICAL
     with open_text(path) as text:
@@ -40,7 +69,7 @@ def format_of(path: Path, name: str | None = None) -> Format:
     return max(fitting, key=lambda fmt: len(fmt.keys))
 
 
-def read_log(path: Path, fmt: Format, skips: Skips | None = None) -> Log:
+def read_log(path: Source, fmt: Format, skips: Skips | None = None) -> Log:
     """Read a whole log.
 
     Raises

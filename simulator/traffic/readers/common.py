@@ -7,13 +7,14 @@ names the row, and so that ``--skip-bad`` leaves out that row alone.
 
 import gzip
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from simulator.traffic.log import UNKNOWN, Batch, concatenate
 
 MAX_LINE_CHARS = 64_000_000
 """A longer line is no record of a request log; reading on would only fill the memory."""
+
+Source = Path | str
+"""A file, or the address of a database (``scheme://...``)."""
 
 MAX_TOKENS = 2**31 - 1
 CHUNK_ROWS = 16_384
@@ -34,6 +38,10 @@ class BadRecord(Exception):
     def __init__(self, field_name: str, message: str) -> None:
         super().__init__(message)
         self.field_name = field_name
+
+
+_OTHER_SHAPE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""What parsing raises when a record is built differently from what its format says."""
 
 
 class Record(NamedTuple):
@@ -83,9 +91,9 @@ class Skips:
     count: int = 0
     first: str = ""
 
-    def note(self, path: Path | str, line: int, column: int, message: str) -> None:
+    def note(self, path: Source, line: int, column: int, message: str) -> None:
         """Count one bad row or raise InputError for it."""
-        text = f"{path}:{line}:{column}: {message}"
+        text = f"{label(path)}:{line}:{column}: {message}"
         if not self.allowed:
             raise InputError(text)
         self.count += 1
@@ -100,18 +108,29 @@ class Format:
     about: str
     keys: tuple[str, ...]
     """Words that the beginning of such a file contains, all of them."""
-    records: Callable[[Path], Iterator[Record | Broken]]
+    records: Callable[[Any], Iterator[Record | Broken]]
+    """From a path, or from the address of a database."""
     parse: Callable[[list[Any], Names], Batch]
     """From the values of records to a batch, or BadRecord."""
     in_order: bool = True
     """Rows must not go back in time; formats whose exports have any order are sorted."""
     block_tok: int = 16
     """Tokens of a prefix block, where the format has blocks."""
+    own_names: Mapping[str, str] = field(default_factory=dict)
+    """What the format calls the columns of a batch, for messages."""
 
 
-def fail(path: Path | str, line: int, column: int, message: str) -> NoReturn:
+def label(source: Source) -> str:
+    """Return what messages call a source: a path, or an address without its password."""
+    if isinstance(source, Path):
+        return str(source)
+    parts = urlsplit(source)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+
+
+def fail(path: Source, line: int, column: int, message: str) -> NoReturn:
     """Raise InputError at a place in a file."""
-    raise InputError(f"{path}:{line}:{column}: {message}")
+    raise InputError(f"{label(path)}:{line}:{column}: {message}")
 
 
 @contextmanager
@@ -166,7 +185,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def read(path: Path, fmt: Format, names: Names, skips: Skips) -> Iterator[Batch]:
+def read(path: Source, fmt: Format, names: Names, skips: Skips) -> Iterator[Batch]:
     """Yield a log's rows in the order of time.
 
     Raises
@@ -191,11 +210,11 @@ def read(path: Path, fmt: Format, names: Names, skips: Skips) -> Iterator[Batch]
         _none(path, skips)
 
 
-def _none(path: Path, skips: Skips) -> NoReturn:
+def _none(path: Source, skips: Skips) -> NoReturn:
     fail(path, 1, 1, f"no usable records{f' ({skips.count} skipped)' if skips.count else ''}")
 
 
-def _batches(path: Path, fmt: Format, names: Names, skips: Skips) -> Iterator[Batch]:
+def _batches(path: Source, fmt: Format, names: Names, skips: Skips) -> Iterator[Batch]:
     records = fmt.records(path)
     last_s = -np.inf
     while chunk := list(islice(records, CHUNK_ROWS)):
@@ -210,7 +229,7 @@ def _batches(path: Path, fmt: Format, names: Names, skips: Skips) -> Iterator[Ba
             _check(batch)
             if fmt.in_order:
                 _check_order(batch, last_s)
-        except BadRecord:
+        except (BadRecord, *_OTHER_SHAPE):
             batch = _one_by_one(path, fmt, names, skips, good, last_s)
         if batch.size:
             last_s = float(batch.at_s[-1])
@@ -218,7 +237,7 @@ def _batches(path: Path, fmt: Format, names: Names, skips: Skips) -> Iterator[Ba
 
 
 def _one_by_one(
-    path: Path, fmt: Format, names: Names, skips: Skips, records: list[Record], last_s: float
+    path: Source, fmt: Format, names: Names, skips: Skips, records: list[Record], last_s: float
 ) -> Batch:
     """Parse records alone, complain about bad ones, and return the others."""
     good = []
@@ -229,7 +248,13 @@ def _one_by_one(
             if fmt.in_order:
                 _check_order(batch, last_s)
         except BadRecord as error:
-            skips.note(path, record.line, _column(record, error.field_name), str(error))
+            name = fmt.own_names.get(error.field_name, error.field_name)
+            message = str(error).replace(error.field_name, name) if name else str(error)
+            skips.note(path, record.line, _column(record, name), message)
+            continue
+        except _OTHER_SHAPE as error:
+            what = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+            skips.note(path, record.line, 1, f"no {fmt.name} record: {what}")
             continue
         if batch.size:
             last_s = float(batch.at_s[-1])
@@ -259,11 +284,12 @@ def _check(batch: Batch) -> None:
         ("max_output_tokens", batch.max_output_tokens, UNKNOWN),
     )
     if not np.isfinite(batch.at_s).all():
-        raise BadRecord("arrival_s", "the time must be a finite number")
+        raise BadRecord("arrival_s", "arrival_s must be a finite number")
     for name, column, least in counts:
         if (column < least).any():
             floor = max(least, 0)
-            raise BadRecord(name, f"{name} must be {floor} or more, not {column[column < least][0]}")
+            bad = column[column < least][0]
+            raise BadRecord(name, f"{name} must be {floor} or more, not {bad}")
         if (column > MAX_TOKENS).any():
             raise BadRecord(name, f"{name} must be at most {MAX_TOKENS}, not {column.max()}")
     over = known > batch.input_tokens
@@ -280,7 +306,7 @@ def _check(batch: Batch) -> None:
 
 def _check_order(batch: Batch, last_s: float) -> None:
     if batch.size and (batch.at_s[0] < last_s or (np.diff(batch.at_s) < 0).any()):
-        raise BadRecord("", "the time goes backwards")
+        raise BadRecord("arrival_s", "arrival_s goes backwards")
 
 
 def whole(record: dict[str, Any], name: str, default: int | None = None) -> int:
@@ -291,7 +317,9 @@ def whole(record: dict[str, Any], name: str, default: int | None = None) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadRecord(name, _missing(record, name) or f"{name} must be a whole number, not {value!r}")
+        raise BadRecord(
+            name, _missing(record, name) or f"{name} must be a whole number, not {value!r}"
+        )
     if value < 0:
         raise BadRecord(name, f"{name} must be 0 or more, not {value}")
     return value
@@ -302,7 +330,7 @@ def number(record: dict[str, Any], name: str) -> float:
     value = record.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRecord(name, _missing(record, name) or f"{name} must be a number, not {value!r}")
-    if not abs(value) < 1e18:
+    if not abs(value) < 1e20:
         raise BadRecord(name, f"{name} must be a finite number, not {value}")
     return float(value)
 

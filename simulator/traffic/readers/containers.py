@@ -49,7 +49,7 @@ def csv_records(path: Path) -> Iterator[Record | Broken]:
 def _csv_rows(path: Path) -> Iterator[Record | Broken]:
     """Yield the header and then every row of its width."""
     csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(line for _, line in lines(path))
+    reader = csv.reader((line for _, line in lines(path)), strict=True)
     header = next(reader, [])
     for place, name in enumerate(header):
         if header.count(name) > 1:
@@ -74,6 +74,7 @@ def json_lines(path: Path) -> Iterator[Record | Broken]:
     for number, line in lines(path):
         if not line.strip():
             continue
+        line = line.rstrip("\r\n")
         try:
             value = json.loads(line)
         except json.JSONDecodeError as error:

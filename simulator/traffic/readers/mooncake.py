@@ -50,9 +50,7 @@ def _bailian(records: list[dict[str, Any]], names: Names) -> Batch:
     return _batch(records, 1.0, _BAILIAN_BLOCK_TOK, session=session, workload=workload)
 
 
-def _batch(
-    records: list[dict[str, Any]], unit_s: float, block_tok: int, **known: NDArray
-) -> Batch:
+def _batch(records: list[dict[str, Any]], unit_s: float, block_tok: int, **known: NDArray) -> Batch:
     inputs = [whole(r, "input_length") for r in records]
     starts, counts, offsets = [], [], [0]
     for record, prompt_tok in zip(records, inputs, strict=True):
@@ -96,6 +94,12 @@ def _text(record: dict[str, Any], name: str) -> str:
     return "" if value is None else str(value)
 
 
+_OWN_NAMES = {
+    "arrival_s": "timestamp",
+    "input_tokens": "input_length",
+    "output_tokens": "output_length",
+}
+
 MOONCAKE = Format(
     "mooncake",
     "JSON lines with hash_ids of 512-token blocks and timestamps in ms",
@@ -103,6 +107,7 @@ MOONCAKE = Format(
     json_lines,
     _mooncake,
     block_tok=_MOONCAKE_BLOCK_TOK,
+    own_names=_OWN_NAMES,
 )
 BAILIAN = Format(
     "bailian",
@@ -111,4 +116,5 @@ BAILIAN = Format(
     json_lines,
     _bailian,
     block_tok=_BAILIAN_BLOCK_TOK,
+    own_names=_OWN_NAMES,
 )

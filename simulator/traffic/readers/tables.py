@@ -57,6 +57,7 @@ AZURE = Format(
     _AZURE,
     _azure_records,
     _azure,
+    own_names=dict(zip(("arrival_s", "input_tokens", "output_tokens"), _AZURE, strict=True)),
 )
 BURSTGPT = Format(
     "burstgpt",
@@ -64,4 +65,9 @@ BURSTGPT = Format(
     _BURST,
     _burst_records,
     _burst,
+    own_names={
+        "arrival_s": "Timestamp",
+        "input_tokens": "Request tokens",
+        "output_tokens": "Response tokens",
+    },
 )

@@ -1,0 +1,37 @@
+"""What all sections of all files share: strictness, and the kinds of numbers."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, numbers are finite."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Interval(Section):
+    """An uncertain number: nine in ten cases lie between ``low`` and ``high``."""
+
+    low: float
+    mid: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Interval":
+        if not 0 <= self.low <= self.mid <= self.high:
+            raise ValueError("must have 0 <= low <= mid <= high")
+        return self
+
+
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Uncertain = Annotated[
+    Annotated[NonNegative, Tag("number")] | Annotated[Interval, Tag("interval")],
+    Discriminator(lambda v: "interval" if isinstance(v, dict | Interval) else "number"),
+]
