@@ -16,7 +16,7 @@ SMALL: dict[str, Any] = {
             "kind": "sessions",
             "requests_per_month": 8_000_000,
             "week": "azure-conversation",
-            "turns_mean": 3,
+            "turns": {"mean": 3},
             "gap_s": {"median": 30, "sigma": 1.0, "most": 600},
             "system_prompt_tokens": 1800,
             "message_tokens": {"median": 60, "sigma": 1.0, "most": 4000},

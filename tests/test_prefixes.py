@@ -116,8 +116,8 @@ def test_block_cache_is_the_plain_one(
 
 
 @settings(max_examples=200, deadline=None)
-@given(PROMPTS, st.integers(0, 10), st.integers(0, 100))
-def test_reuse_is_the_longest_live_beginning(prompts: list, ttl_s: int, seed: int) -> None:
+@given(PROMPTS, st.integers(0, 10) | st.just(np.inf), st.integers(0, 100))
+def test_reuse_is_the_longest_live_beginning(prompts: list, ttl_s: float, seed: int) -> None:
     builder = PrefixBuilder()
     tree, nodes = builder.finish(builder.add(ragged(prompts)))
     at_s = np.sort(np.random.default_rng(seed).integers(0, 30, len(prompts))).astype(np.float64)

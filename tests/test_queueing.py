@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from test_engine_invariants import ENDPOINT
+from traffic_samples import open_loop
 
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
@@ -12,8 +13,7 @@ from simulator.engine.plan import Fleet, Overflow, Plan
 from simulator.engine.run import run
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
-from simulator.traffic.readers.common import open_loop_table
-from simulator.traffic.table import PrefixTree, RequestTable
+from simulator.traffic.table import RequestTable
 
 Z_999 = 3.29
 """Two-sided normal quantile: a correct engine fails one test in a thousand seeds, and the seeds
@@ -35,16 +35,7 @@ ONE_BY_ONE = Fleet(
 
 def poisson_table(rate: float, count: int, tokens: np.ndarray, seed: int) -> RequestTable:
     rng = np.random.default_rng(seed)
-    ones = np.ones(count, np.int32)
-    return open_loop_table(
-        "theory",
-        seed,
-        np.cumsum(rng.exponential(1 / rate, count)),
-        ones,
-        tokens.astype(np.int32),
-        -ones,
-        PrefixTree.empty(),
-    )
+    return open_loop(np.cumsum(rng.exponential(1 / rate, count)), np.ones(count), tokens)
 
 
 def waits_s(ledger: Ledger) -> np.ndarray:

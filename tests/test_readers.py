@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from simulator.errors import InputError
 from simulator.traffic.log import UNKNOWN, Log, requests
 from simulator.traffic.readers.catalog import FORMATS, format_of, read_log
-from simulator.traffic.readers.common import Skips
+from simulator.traffic.readers.reading import Skips
 
 # A checkout beside a data directory finds real traces there; elsewhere the tests say they skip.
 TRACES = Path(
@@ -470,7 +470,7 @@ def test_truncated_gzip_and_long_lines_are_input_errors(
     (tmp_path / "t.jsonl.zst").write_bytes(b"not zstd at all")
     with pytest.raises(InputError, match="not readable as text"):
         read(tmp_path / "t.jsonl.zst", "mooncake")
-    monkeypatch.setattr("simulator.traffic.readers.common.MAX_LINE_CHARS", 1000)
+    monkeypatch.setattr("simulator.traffic.readers.files.MAX_LINE_CHARS", 1000)
     path = lines(tmp_path, GOOD[0], "x" * 2000)
     with pytest.raises(InputError, match=r":2:1: line longer than 1000 characters"):
         read(path, "mooncake")

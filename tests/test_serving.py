@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from traffic_samples import open_loop
 
 from simulator.engine import layout
 from simulator.engine.plan import Fleet, Plan
@@ -17,8 +18,6 @@ from simulator.scenario.profiles import (
 )
 from simulator.serving.capacity import kv_capacity
 from simulator.serving.steptime import StepTime, physical_step_time
-from simulator.traffic.readers.common import open_loop_table
-from simulator.traffic.table import PrefixTree
 
 
 def fleet_of(model: str, gpu: str, gpus: int, precision: str) -> Fleet:
@@ -36,16 +35,8 @@ def fleet_of(model: str, gpu: str, gpus: int, precision: str) -> Fleet:
 
 def offline_output_tok_s(fleet: Fleet, isl: int, osl: int, requests: int = 3000) -> float:
     """Output throughput of a batch that is all there at time zero."""
-    lengths = np.ones(requests, np.int32)
-    table = open_loop_table(
-        "offline",
-        1,
-        np.zeros(requests),
-        isl * lengths,
-        osl * lengths,
-        -lengths,
-        PrefixTree.empty(),
-    )
+    lengths = np.ones(requests, np.int64)
+    table = open_loop(np.zeros(requests), isl * lengths, osl * lengths)
     ledger = run(Plan((layout.FLEET,), fleet), table, 1e9)
     return requests * osl / float(ledger.finished_s.max())
 

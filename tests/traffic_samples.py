@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from simulator.traffic.log import Batch, collect, requests
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
 
 
@@ -65,3 +66,9 @@ def random_table(
         tree=PrefixTree.numbered(np.array(parent, np.int32), np.array(depth, np.int32)),
         workloads=("sample",),
     )
+
+
+def open_loop(arrival_s: np.ndarray, input_tok: np.ndarray, output_tok: np.ndarray) -> RequestTable:
+    """Requests that arrive at given times, the first at zero, and share nothing."""
+    batch = Batch.of(arrival_s, input_tok.astype(np.int64), output_tok.astype(np.int64))
+    return requests(collect([batch], ["open"]), 1)

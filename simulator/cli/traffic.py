@@ -11,7 +11,7 @@ from simulator.cli.common import Output, OutputOption, SetOption, console, print
 
 if TYPE_CHECKING:
     from simulator.traffic.log import Log
-    from simulator.traffic.readers.common import Format, Skips
+    from simulator.traffic.readers.reading import Format, Skips
 
 app = typer.Typer(
     help="Look at request logs, convert and make them, see how cacheable they are.",
@@ -82,7 +82,7 @@ def convert(
 ) -> None:
     """Write a log in the canonical form: times, lengths and anonymous prefix numbers, no text."""
     from simulator.traffic.readers.catalog import format_of, source_of
-    from simulator.traffic.readers.common import Names, Skips, read
+    from simulator.traffic.readers.reading import Names, Skips, read
     from simulator.traffic.writers import write_log
 
     names, skips = Names(), Skips(skip_bad)
@@ -182,7 +182,7 @@ def _cache_by_rule(trace: str, fmt: str | None, skip_bad: bool, rule: str) -> No
 
 def _read(trace: str, fmt: str | None, skip_bad: bool) -> "tuple[Log, Format]":
     from simulator.traffic.readers.catalog import format_of, read_log, source_of
-    from simulator.traffic.readers.common import Skips
+    from simulator.traffic.readers.reading import Skips
 
     skips = Skips(skip_bad)
     source = source_of(trace)

@@ -63,7 +63,8 @@ def _live_tok(parent, depth, ends, at_s, ttl_s):
         node = ends[i]
         while node >= 0:
             # A prompt's beginning is used with it, so it never is the older part.
-            if live[i] == 0 and at_s[i] - last_s[node] <= ttl_s:
+            used = last_s[node] > -np.inf
+            if live[i] == 0 and used and at_s[i] - last_s[node] <= ttl_s:
                 live[i] = depth[node]
             last_s[node] = at_s[i]
             node = parent[node]

@@ -169,11 +169,6 @@ def _superpose(original: RequestTable, copies: list[RequestTable]) -> RequestTab
             parents.append(np.where(below, own[tree.parent], NO_NODE).astype(np.int32))
             depths.append(tree.depth_tok)
             firsts.append(tree.first_tok + k * tokens)
-    begin = np.cumsum([0, *(len(c.sessions()) for c in columns)])
-    columns = [
-        replace(c, session=(np.cumsum(np.isnan(c.gap_s)) - 1 + first).astype(np.int32))
-        for c, first in zip(columns, begin[:-1], strict=True)
-    ]
     merged: dict[str, Any] = {
         name: np.concatenate([getattr(c, name) for c in columns])
         for name in RequestTable.__slots__

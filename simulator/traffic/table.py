@@ -108,7 +108,11 @@ class RequestTable:
         lengths = np.diff(np.append(begins, self.size))[chosen]
         offsets = np.repeat(np.cumsum(lengths) - lengths, lengths)
         rows = np.repeat(begins[chosen], lengths) + np.arange(len(offsets)) - offsets
-        return replace(self.take(rows), arrival_s=np.repeat(start_s, lengths))
+        return replace(
+            self.take(rows),
+            arrival_s=np.repeat(start_s, lengths),
+            session=np.repeat(np.arange(len(chosen), dtype=np.int32), lengths),
+        )
 
     def check(self) -> None:
         """Raise InputError unless the table keeps what the engine relies on."""

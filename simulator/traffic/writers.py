@@ -6,12 +6,13 @@ first use, so that nothing of the source's identifiers or content hashes is left
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.errors import InputError
 from simulator.traffic.log import UNKNOWN, Batch, PromptRuns
@@ -21,7 +22,9 @@ from simulator.traffic.readers.canonical import COLUMNS
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 _TIMES = ("arrival_s", "end_s")
 _FLOATS = (*_TIMES, "gap_s", "deadline_s")
-_TEXTS = ("workload", "session", "prefix")
+_TEXTS = ("workload", "prefix")
+
+_ROW_GROUP_ROWS = 65_536
 
 Chain = list[tuple[int, int]]
 
@@ -58,28 +61,45 @@ def write_log(batches: Iterable[Batch], workloads: Mapping[str, int], target: Pa
     return rows
 
 
+class _Column(NamedTuple):
+    """Values of one canonical column and which of them are not known."""
+
+    values: Any
+    """An array, or a list of text. (n_rows,)"""
+    unknown: NDArray[np.bool_]
+
+    def to_list(self) -> list[Any]:
+        """Return plain values, None where nothing is known."""
+        if self.unknown.all():
+            return [None] * len(self.unknown)
+        values = self.values if isinstance(self.values, list) else self.values.tolist()
+        if not self.unknown.any():
+            return values
+        flags = zip(values, self.unknown.tolist(), strict=True)
+        return [None if lost else value for value, lost in flags]
+
+
 def _columns(
     batch: Batch, origin_s: float, workloads: list[str], prefixes: list[str | None]
-) -> dict[str, list[Any]]:
-    """Return canonical columns, None where nothing is known."""
-    named: dict[str, list[Any]] = {
-        "arrival_s": (batch.at_s - origin_s).tolist(),
-        "workload": [workloads[w] for w in batch.workload.tolist()] if workloads else [],
-        "prefix": list(prefixes),
-    }
+) -> dict[str, _Column]:
+    """Return the canonical columns of a batch."""
+    columns = {}
     for name in COLUMNS:
-        if name in named:
-            continue
-        column = getattr(batch, name) - (origin_s if name == "end_s" else 0)
-        unknown = ~np.isfinite(column) if name in _FLOATS else column == UNKNOWN
-        if unknown.all():
-            named[name] = [None] * batch.size
-        elif unknown.any():
-            flags = zip(column.tolist(), unknown.tolist(), strict=True)
-            named[name] = [None if lost else value for value, lost in flags]
+        if name == "prefix":
+            lost = np.array([text is None for text in prefixes], np.bool_)
+            columns[name] = _Column(prefixes, lost)
+        elif name == "workload":
+            names = workloads or ["replay"]
+            texts = [names[w] for w in batch.workload.tolist()]
+            columns[name] = _Column(texts, np.zeros(batch.size, np.bool_))
+        elif name in _FLOATS:
+            own = "at_s" if name == "arrival_s" else name
+            values = getattr(batch, own) - (origin_s if name in _TIMES else 0.0)
+            columns[name] = _Column(values, ~np.isfinite(values))
         else:
-            named[name] = column.tolist()
-    return {name: named[name] or [None] * batch.size for name in COLUMNS}
+            values = getattr(batch, name)
+            columns[name] = _Column(values, values == UNKNOWN)
+    return columns
 
 
 class _Prefixes:
@@ -127,20 +147,29 @@ def _behind_common(before: Chain, chain: Chain) -> tuple[int, Chain]:
     return shared, chain[len(before) :]
 
 
+Sink = Callable[[dict[str, _Column]], object]
+
+
 @contextmanager
-def _csv_sink(path: Path) -> Iterator[Any]:
+def _csv_sink(path: Path) -> Iterator[Sink]:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        yield lambda columns: writer.writerows(zip(*columns.values(), strict=True))
+
+        def write(columns: dict[str, _Column]) -> None:
+            lists = [column.to_list() for column in columns.values()]
+            writer.writerows(zip(*lists, strict=True))
+
+        yield write
 
 
 @contextmanager
-def _json_sink(path: Path) -> Iterator[Any]:
+def _json_sink(path: Path) -> Iterator[Sink]:
     with path.open("w", encoding="utf-8") as file:
 
-        def write(columns: dict[str, list[Any]]) -> None:
-            for row in zip(*columns.values(), strict=True):
+        def write(columns: dict[str, _Column]) -> None:
+            lists = [column.to_list() for column in columns.values()]
+            for row in zip(*lists, strict=True):
                 known = {n: v for n, v in zip(COLUMNS, row, strict=True) if v is not None}
                 file.write(json.dumps(known) + "\n")
 
@@ -148,7 +177,7 @@ def _json_sink(path: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def _parquet_sink(path: Path) -> Iterator[Any]:
+def _parquet_sink(path: Path) -> Iterator[Sink]:
     try:
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
@@ -162,15 +191,21 @@ def _parquet_sink(path: Path) -> Iterator[Any]:
 
     schema = pa.schema([(name, kind(name)) for name in COLUMNS])
     with ParquetWriter(path, schema, compression="zstd") as writer:
+        held: list[Any] = []
 
-        def write(columns: dict[str, list[Any]]) -> None:
-            arrays = {
-                name: [None if v is None else str(v) for v in column] if name in _TEXTS else column
+        def write(columns: dict[str, _Column]) -> None:
+            arrays = [
+                pa.array(column.values, kind(name), mask=column.unknown)
                 for name, column in columns.items()
-            }
-            writer.write_table(pa.table(arrays, schema=schema))
+            ]
+            held.append(pa.table(arrays, schema=schema))
+            if sum(map(len, held)) >= _ROW_GROUP_ROWS:
+                writer.write_table(pa.concat_tables(held))
+                held.clear()
 
         yield write
+        if held:
+            writer.write_table(pa.concat_tables(held))
 
 
 _SINKS = {".csv": _csv_sink, ".jsonl": _json_sink, ".parquet": _parquet_sink}

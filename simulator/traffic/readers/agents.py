@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from simulator.traffic.log import Batch, ragged
-from simulator.traffic.readers.common import BadRecord, Format, Names, number, whole
 from simulator.traffic.readers.containers import json_lines
 from simulator.traffic.readers.mooncake import block_runs
+from simulator.traffic.readers.reading import Format, Names
+from simulator.traffic.readers.values import BadRecord, number, whole
 
 BEGIN_EVERY_S = 600.0
 _BLOCK_TOK = 64

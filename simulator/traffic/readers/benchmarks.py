@@ -4,41 +4,52 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from simulator.traffic.readers.common import BadRecord, Broken, Format, Record, number, whole
-from simulator.traffic.readers.containers import json_document, json_lines
+from simulator.traffic.readers.chunks import Broken, Item, Record, RecordChunk, in_chunks
+from simulator.traffic.readers.containers import (
+    document_items,
+    json_document,
+    json_items,
+    json_lines,
+)
 from simulator.traffic.readers.gateways import Fields, rows_of
+from simulator.traffic.readers.reading import Format
+from simulator.traffic.readers.values import BadRecord, number, whole
 
 _ARRAYS = ("input_lens", "output_lens", "start_times")
 
 
-def _serving_records(path: Path) -> Iterator[Record | Broken]:
+def _serving_requests(path: Path) -> Iterator[RecordChunk]:
     """Yield the requests of ``vllm bench serve`` or ``sglang.bench_serving`` results.
 
     vLLM writes one document, SGLang one to a line; requests stand in arrays beside one another.
     """
     lines = ".jsonl" in path.suffixes
-    runs = json_lines(path) if lines else json_document(path, lambda document: [document])
-    for run in runs:
-        if isinstance(run, Broken):
-            yield run
-            continue
-        missing = [name for name in _ARRAYS if not isinstance(run.value.get(name), list)]
-        if missing:
-            yield Broken(
-                run.line,
-                1,
-                f"no {missing[0]}: save the result with --save-detailed (vLLM) or "
-                "--output-details (SGLang), in a version that writes start_times",
-            )
-            continue
-        arrays = {n: v for n, v in run.value.items() if isinstance(v, list)}
-        size = len(arrays["start_times"])
-        if any(len(arrays[name]) != size for name in _ARRAYS):
-            yield Broken(run.line, 1, "input_lens, output_lens and start_times differ in length")
-            continue
-        for i in range(size):
-            row = {name: values[i] for name, values in arrays.items() if len(values) == size}
-            yield Record(i + 1, row, None)
+    runs = json_items(path) if lines else document_items(path, lambda document: [document])
+    return in_chunks(item for run in runs for item in _requests_of_run(run))
+
+
+def _requests_of_run(run: Item) -> Iterator[Item]:
+    if isinstance(run, Broken):
+        yield run
+        return
+    line, result = run.line, run.value
+    missing = [name for name in _ARRAYS if not isinstance(result.get(name), list)]
+    if missing:
+        yield Broken(
+            line,
+            1,
+            f"no {missing[0]}: save the result with --save-detailed (vLLM) or "
+            "--output-details (SGLang), in a version that writes start_times",
+        )
+        return
+    arrays = {name: value for name, value in result.items() if isinstance(value, list)}
+    size = len(arrays["start_times"])
+    if any(len(arrays[name]) != size for name in _ARRAYS):
+        yield Broken(line, 1, "input_lens, output_lens and start_times differ in length")
+        return
+    for i in range(size):
+        row = {name: values[i] for name, values in arrays.items() if len(values) == size}
+        yield Record(i + 1, row)
 
 
 def _serving_row(record: Fields) -> Fields | None:
@@ -122,7 +133,7 @@ VLLM = Format(
     "vllm",
     "results of vllm bench serve --save-detailed",
     ('"input_lens"', '"output_lens"', '"start_times"'),
-    _serving_records,
+    _serving_requests,
     rows_of(_serving_row),
     in_order=False,
 )
@@ -130,7 +141,7 @@ SGLANG = Format(
     "sglang",
     "results of sglang.bench_serving --output-details",
     ('"input_lens"', '"output_lens"', '"start_times"', '"server_info"'),
-    _serving_records,
+    _serving_requests,
     rows_of(_serving_row),
     in_order=False,
 )

@@ -18,16 +18,19 @@ CSV with a header, JSON lines or Parquet, with these columns; only the first thr
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError, nearest
-from simulator.traffic.log import UNKNOWN, Batch, ragged
-from simulator.traffic.readers.columns import floats, ints, times
-from simulator.traffic.readers.common import BadRecord, Broken, Format, Names, Record, fail
+from simulator.traffic.log import UNKNOWN, Batch, no_runs, ragged
+from simulator.traffic.prefixes import Runs
+from simulator.traffic.readers.chunks import CHUNK_ROWS, Broken, ColumnChunk
 from simulator.traffic.readers.containers import csv_columns, json_lines
+from simulator.traffic.readers.files import fail
+from simulator.traffic.readers.reading import Format, Names
+from simulator.traffic.readers.values import BadRecord, Column, floats, ints, times
 
 REQUIRED = ("arrival_s", "input_tokens", "output_tokens")
 COUNTS = ("reasoning_tokens", "cached_tokens", "written_tokens", "max_output_tokens")
@@ -35,7 +38,7 @@ OPTIONAL = (*COUNTS, "workload", "session", "end_s", "gap_s", "deadline_s", "pre
 COLUMNS = REQUIRED + OPTIONAL
 
 
-def _records(path: Path) -> Iterator[Record | Broken]:
+def _chunks(path: Path) -> Iterator[ColumnChunk]:
     if path.suffix == ".parquet":
         return _parquet(path)
     if ".jsonl" in path.suffixes:
@@ -43,23 +46,26 @@ def _records(path: Path) -> Iterator[Record | Broken]:
     return csv_columns(path, REQUIRED, OPTIONAL)
 
 
-def _json(path: Path) -> Iterator[Record | Broken]:
-    for record in json_lines(path):
-        if isinstance(record, Record):
-            unknown = [name for name in record.value if name not in COLUMNS]
-            missing = [name for name in REQUIRED if name not in record.value]
+def _json(path: Path) -> Iterator[ColumnChunk]:
+    for chunk in json_lines(path):
+        rows, lines, broken = [], [], chunk.broken
+        for line, record in zip(chunk.lines, chunk.values, strict=True):
+            unknown = [name for name in record if name not in COLUMNS]
+            missing = [name for name in REQUIRED if name not in record]
             if unknown or missing:
                 name = (unknown or missing)[0]
-                what = "unknown" if unknown else "missing"
                 hint = nearest(name, sorted(COLUMNS)) if unknown else ""
-                yield Broken(record.line, 1, f"{what} field {name!r}{hint}")
+                what = "unknown" if unknown else "missing"
+                broken.append(Broken(line, 1, f"{what} field {name!r}{hint}"))
                 continue
-            row = tuple("" if (v := record.value.get(n)) is None else v for n in COLUMNS)
-            record = record._replace(value=row)
-        yield record
+            rows.append(["" if (v := record.get(name)) is None else v for name in COLUMNS])
+            lines.append(line)
+        columns = dict.fromkeys(COLUMNS, ())
+        columns.update(zip(COLUMNS, zip(*rows, strict=True), strict=True) if rows else ())
+        yield ColumnChunk(columns, lines, [], broken)
 
 
-def _parquet(path: Path) -> Iterator[Record | Broken]:
+def _parquet(path: Path) -> Iterator[ColumnChunk]:
     try:
         from pyarrow import ArrowInvalid
         from pyarrow.parquet import ParquetFile
@@ -73,23 +79,21 @@ def _parquet(path: Path) -> Iterator[Record | Broken]:
         for name in (*REQUIRED, *names):
             if name not in names or name not in COLUMNS:
                 fail(path, 1, 1, f"{'missing' if name in COLUMNS else 'unknown'} column {name!r}")
-        line = 0
-        for part in file.iter_batches():
-            columns = [
-                part.column(name).to_pylist() if name in names else [""] * part.num_rows
+        row = 0
+        for part in file.iter_batches(CHUNK_ROWS):
+            columns = {
+                name: tuple("" if v is None else v for v in part.column(name).to_pylist())
+                if name in names
+                else ("",) * part.num_rows
                 for name in COLUMNS
-            ]
-            for row in zip(*columns, strict=True):
-                line += 1
-                yield Record(line, tuple("" if v is None else v for v in row), None)
+            }
+            yield ColumnChunk(columns, range(row + 1, row + part.num_rows + 1), [])
+            row += part.num_rows
     except (ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not readable as Parquet: {str(error)[:120]}") from error
 
 
-def _parse(rows: list[tuple[Any, ...]], names: Names) -> Batch:
-    columns: dict[str, tuple[Any, ...]] = dict(
-        zip(COLUMNS, zip(*rows, strict=True) if rows else ((),) * len(COLUMNS), strict=True)
-    )
+def _parse(columns: dict[str, Column], names: Names) -> Batch:
     known: dict[str, NDArray] = {
         name: ints(name, columns[name], 0 if name == "reasoning_tokens" else UNKNOWN)
         for name in COUNTS
@@ -97,24 +101,22 @@ def _parse(rows: list[tuple[Any, ...]], names: Names) -> Batch:
     known["end_s"] = times("end_s", columns["end_s"], np.nan)
     known["gap_s"] = floats("gap_s", columns["gap_s"], np.nan)
     known["deadline_s"] = floats("deadline_s", columns["deadline_s"], np.inf)
-    known["session"] = names.session([str(key) for key in columns["session"]])
-    known["workload"] = names.workload([str(key) or "replay" for key in columns["workload"]])
+    known["session"] = names.session(columns["session"])
+    known["workload"] = names.workload(columns["workload"])
     known["shared_tok"], runs = _prefixes(columns["prefix"], known["session"])
     return Batch.of(
         times("arrival_s", columns["arrival_s"], None),
         ints("input_tokens", columns["input_tokens"], None),
         ints("output_tokens", columns["output_tokens"], None),
-        ragged(runs),
+        runs,
         **known,
     )
 
 
-def _prefixes(
-    texts: tuple[str, ...], session: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], list[list[tuple[int, int]]]]:
+def _prefixes(texts: Column, session: NDArray[np.int64]) -> tuple[NDArray[np.int64], Runs]:
     shared = np.zeros(len(texts), np.int64)
     if not any(texts):
-        return shared, [[]] * len(texts)
+        return shared, no_runs(len(texts))
     runs = []
     for i, text in enumerate(texts):
         parts = text.split()
@@ -131,13 +133,13 @@ def _prefixes(
                 "prefix", f"prefix must be runs start+count, not {text[:60]!r}"
             ) from None
         runs.append(each)
-    return shared, runs
+    return shared, ragged(runs)
 
 
 CANONICAL = Format(
     "canonical",
     "columns arrival_s, input_tokens, output_tokens and more; CSV, JSON lines or Parquet",
     REQUIRED,
-    _records,
+    _chunks,
     _parse,
 )

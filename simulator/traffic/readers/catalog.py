@@ -7,10 +7,11 @@ from simulator.traffic.log import Log, collect
 from simulator.traffic.readers.agents import AGENT
 from simulator.traffic.readers.benchmarks import AIPERF, GUIDELLM, SGLANG, VLLM
 from simulator.traffic.readers.canonical import CANONICAL
-from simulator.traffic.readers.common import Format, Names, Skips, Source, open_text, read
+from simulator.traffic.readers.files import Source, open_text
 from simulator.traffic.readers.gateways import HELICONE, LANGFUSE, LITELLM, OTEL
 from simulator.traffic.readers.litellm_db import LITELLM_DATABASE
 from simulator.traffic.readers.mooncake import BAILIAN, MOONCAKE
+from simulator.traffic.readers.reading import Format, Names, Skips, read
 from simulator.traffic.readers.tables import AZURE, BURSTGPT
 
 FORMATS = {

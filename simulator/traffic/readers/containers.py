@@ -2,25 +2,36 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
-from operator import itemgetter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from simulator.errors import nearest
-from simulator.traffic.readers.common import Broken, Record, fail, lines, open_text
+from simulator.traffic.readers.chunks import (
+    CHUNK_ROWS,
+    Broken,
+    ColumnChunk,
+    Item,
+    Record,
+    RecordChunk,
+    in_chunks,
+)
+from simulator.traffic.readers.files import fail, lines, open_text
+from simulator.traffic.readers.values import Column
+
+MAX_ROW_CHARS = 16_000_000
+"""A longer row of CSV is no record of a request log."""
 
 
 def csv_columns(
     path: Path, required: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> Iterator[Record | Broken]:
-    """Yield rows as tuples of text in the order of ``required + optional``.
-
-    Columns that are not there are empty; any other column is an error.
-    """
+) -> Iterator[ColumnChunk]:
+    """Yield columns of text; those that are not there are empty, any other is an error."""
     names = required + optional
-    rows = _csv_rows(path)
-    header = cast(Record, next(rows)).value
+    portions = _csv_portions(path)
+    _, header, _ = next(portions)
     for name in required:
         if name not in header:
             close = nearest(name, header).replace("did you mean", "found")
@@ -28,49 +39,72 @@ def csv_columns(
     for place, name in enumerate(header):
         if name not in names:
             fail(path, 1, place + 1, f"unknown column {name!r}{nearest(name, sorted(names))}")
-    # Absent columns are read from an empty field put behind the last one.
-    pick = itemgetter(*(header.index(n) if n in header else len(header) for n in names))
-    for row in rows:
-        if isinstance(row, Record):
-            row = row._replace(value=pick([*row.value, ""]))
-        yield row
+    for places, rows, broken in portions:
+        columns: dict[str, Column] = dict.fromkeys(names, ("",) * len(rows))
+        columns.update(zip(header, zip(*rows, strict=True), strict=True) if rows else ())
+        yield ColumnChunk(columns, places, header, broken)
 
 
-def csv_records(path: Path) -> Iterator[Record | Broken]:
+def csv_records(path: Path) -> Iterator[RecordChunk]:
     """Yield rows as mappings from column to text."""
-    rows = _csv_rows(path)
-    header = cast(Record, next(rows)).value
-    for row in rows:
-        if isinstance(row, Record):
-            row = row._replace(value=dict(zip(header, row.value, strict=True)))
-        yield row
+    portions = _csv_portions(path)
+    _, header, _ = next(portions)
+    for places, rows, broken in portions:
+        values = [dict(zip(header, row, strict=True)) for row in rows]
+        yield RecordChunk(values, list(places), [""] * len(rows), broken)
 
 
-def _csv_rows(path: Path) -> Iterator[Record | Broken]:
-    """Yield the header and then every row of its width."""
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader((line for _, line in lines(path)), strict=True)
-    header = next(reader, [])
-    for place, name in enumerate(header):
-        if header.count(name) > 1:
-            fail(path, 1, place + 1, f"column {name!r} stands there twice")
-    yield Record(1, header, None)
-    width = len(header)
-    try:
-        for row in reader:
-            if not row:
-                continue
-            if len(row) == width:
-                yield Record(reader.line_num, row, (header, row))
-            else:
-                message = f"expected {width} fields, found {len(row)}"
-                yield Broken(reader.line_num, 1, message)
-    except csv.Error as error:
-        fail(path, reader.line_num, 1, f"not valid CSV: {error}")
+def _csv_portions(
+    path: Path,
+) -> Iterator[tuple[Sequence[int], list[Any], list[Broken]]]:
+    """Yield the header as rows, then portions of line numbers, rows and odd places."""
+    csv.field_size_limit(MAX_ROW_CHARS)
+    with open_text(path) as text:
+        # No Python runs between the file and the parser; an endless line arrives in pieces.
+        reader = csv.reader(iter(partial(text.readline, MAX_ROW_CHARS), ""), strict=True)
+        try:
+            header = next(reader, [])
+            for place, name in enumerate(header):
+                if header.count(name) > 1:
+                    fail(path, 1, place + 1, f"column {name!r} stands there twice")
+            yield [1], header, []
+            begin = reader.line_num
+            while rows := list(islice(reader, CHUNK_ROWS)):
+                yield _portion(rows, begin, reader.line_num, len(header))
+                begin = reader.line_num
+        except csv.Error as error:
+            fail(path, reader.line_num, 1, f"not valid CSV: {error}")
 
 
-def json_lines(path: Path) -> Iterator[Record | Broken]:
+def _portion(
+    rows: list[list[str]], begin: int, end: int, width: int
+) -> tuple[Sequence[int], list[Any], list[Broken]]:
+    """Number rows and take out those that are empty or of another width."""
+    lines: Sequence[int] = range(begin + 1, end + 1)
+    if len(lines) != len(rows):  # fields with line breaks in them
+        breaks = (sum(field.count("\n") for field in row) for row in rows)
+        lines = list(accumulate((1 + extra for extra in breaks), initial=begin))[1:]
+    if set(map(len, rows)) == {width}:
+        return lines, rows, []
+    numbered = [(line, row) for line, row in zip(lines, rows, strict=True) if row]
+    good = [(line, row) for line, row in numbered if len(row) == width]
+    broken = [_odd(line, row, width) for line, row in numbered if len(row) != width]
+    return [line for line, _ in good], [row for _, row in good], broken
+
+
+def _odd(line: int, row: list[str], width: int) -> Broken:
+    if sum(map(len, row)) + len(row) >= MAX_ROW_CHARS:
+        return Broken(line, 1, f"line longer than {MAX_ROW_CHARS} characters")
+    return Broken(line, 1, f"expected {width} fields, found {len(row)}")
+
+
+def json_lines(path: Path) -> Iterator[RecordChunk]:
     """Yield the objects of a file with one JSON object a line."""
+    return in_chunks(json_items(path))
+
+
+def json_items(path: Path) -> Iterator[Item]:
+    """Yield line by line what ``json_lines`` gathers."""
     for number, line in lines(path):
         if not line.strip():
             continue
@@ -89,10 +123,13 @@ def json_lines(path: Path) -> Iterator[Record | Broken]:
             yield Broken(number, 1, "expected a JSON object")
 
 
-def json_document(
-    path: Path, items: Callable[[Any], list[Any] | None]
-) -> Iterator[Record | Broken]:
+def json_document(path: Path, items: Callable[[Any], list[Any] | None]) -> Iterator[RecordChunk]:
     """Yield the objects that ``items`` finds in a file that is one JSON document."""
+    return in_chunks(document_items(path, items))
+
+
+def document_items(path: Path, items: Callable[[Any], list[Any] | None]) -> Iterator[Item]:
+    """Yield one by one what ``json_document`` gathers; lines count records."""
     with open_text(path) as text:
         try:
             found = items(json.load(text))
@@ -100,16 +137,16 @@ def json_document(
             fail(path, error.lineno, error.colno, f"not valid JSON: {error.msg}")
         except (RecursionError, AttributeError, KeyError, TypeError):
             found = None
-    if found is None:
+    if not isinstance(found, list):
         fail(path, 1, 1, "not the JSON document that this format has")
     for place, value in enumerate(found):
         if isinstance(value, dict):
-            yield Record(place + 1, value, None)
+            yield Record(place + 1, value)
         else:
             yield Broken(place + 1, 1, "expected a JSON object")
 
 
-def records_of(path: Path, items: Callable[[Any], list[Any] | None]) -> Iterator[Record | Broken]:
+def records_of(path: Path, items: Callable[[Any], list[Any] | None]) -> Iterator[RecordChunk]:
     """Yield records of an export that may be CSV, JSON lines or one JSON document."""
     if ".csv" in path.suffixes:
         yield from csv_records(path)

@@ -14,16 +14,10 @@ from typing import Any
 import numpy as np
 
 from simulator.traffic.log import UNKNOWN, Batch
-from simulator.traffic.readers.common import (
-    BadRecord,
-    Broken,
-    Format,
-    Names,
-    Record,
-    seconds,
-    whole,
-)
-from simulator.traffic.readers.containers import json_document, json_lines, records_of
+from simulator.traffic.readers.chunks import Broken, Item, Record, RecordChunk, in_chunks
+from simulator.traffic.readers.containers import json_document, json_items, records_of
+from simulator.traffic.readers.reading import Format, Names
+from simulator.traffic.readers.values import BadRecord, seconds, whole
 
 Fields = dict[str, Any]
 
@@ -49,8 +43,8 @@ def batch_of(rows: list[Fields], names: Names) -> Batch:
         written_tokens=counts("written"),
         reasoning_tokens=counts("reasoning", 0),
         max_output_tokens=counts("limit"),
-        session=names.session([str(row.get("session") or "") for row in rows]),
-        workload=names.workload([str(row.get("workload") or "replay") for row in rows]),
+        session=names.session([row.get("session") for row in rows]),
+        workload=names.workload([row.get("workload") for row in rows]),
     )
 
 
@@ -253,17 +247,22 @@ def _items(document: Any) -> list[Any] | None:
     return next((document[n] for n in ("data", "observations", "logs") if n in document), None)
 
 
-def _otel_records(path: Path) -> Iterator[Record | Broken]:
+def _otel_spans(path: Path) -> Iterator[RecordChunk]:
     """Yield spans: of one OTLP document, or of one to a line as collectors write them."""
     if ".jsonl" in path.suffixes or ".ndjson" in path.suffixes:
-        for record in json_lines(path):
-            if isinstance(record, Broken):
-                yield record
-                continue
-            for span in _spans(record.value) if "resourceSpans" in record.value else []:
-                yield Record(record.line, span, None)
-    else:
-        yield from json_document(path, _spans)
+        return in_chunks(_spans_of_lines(path))
+    return json_document(path, _spans)
+
+
+def _spans_of_lines(path: Path) -> Iterator[Item]:
+    for item in json_items(path):
+        if isinstance(item, Broken):
+            yield item
+            continue
+        try:
+            yield from [Record(item.line, span) for span in _spans(item.value)]
+        except (AttributeError, KeyError, TypeError):
+            yield Broken(item.line, 1, "not a document of OTLP spans")
 
 
 def rows_of(
@@ -305,7 +304,7 @@ OTEL = Format(
     "otel",
     "OpenTelemetry GenAI spans as OTLP JSON, one document or one to a line",
     ("resourceSpans",),
-    _otel_records,
+    _otel_spans,
     rows_of(_otel_row),
     in_order=False,
 )

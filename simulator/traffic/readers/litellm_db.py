@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from simulator.errors import InputError
-from simulator.traffic.readers.common import Broken, Format, Record, label
+from simulator.traffic.readers.chunks import Item, Record, RecordChunk, in_chunks
+from simulator.traffic.readers.files import label
 from simulator.traffic.readers.gateways import litellm_row, rows_of
+from simulator.traffic.readers.reading import Format
 
 _PORTION = 10_000
 _COLUMNS = (
@@ -21,7 +23,11 @@ _COLUMNS = (
 )
 
 
-def _records(address: str) -> Iterator[Record | Broken]:
+def _chunks(address: str) -> Iterator[RecordChunk]:
+    return in_chunks(_rows(address))
+
+
+def _rows(address: str) -> Iterator[Item]:
     """Yield rows in the order of time; columns that an older proxy lacks are missing.
 
     Raises
@@ -51,7 +57,7 @@ def _records(address: str) -> Iterator[Record | Broken]:
             with connection.cursor("spend_logs") as cursor:  # on the server's side
                 cursor.itersize = _PORTION
                 for line, row in enumerate(cursor.execute(query), start=1):
-                    yield Record(line, row, None)
+                    yield Record(line, row)
     except psycopg.Error as error:
         reason = str(error).strip().splitlines() or ["no connection"]
         raise InputError(f"{place}: {reason[0]}") from None
@@ -61,6 +67,6 @@ LITELLM_DATABASE = Format(
     "litellm-database",
     "the database of a LiteLLM proxy, by its postgresql:// address",
     (),
-    _records,
+    _chunks,
     rows_of(litellm_row),
 )

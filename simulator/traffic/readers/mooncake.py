@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from simulator.traffic.log import Batch
 from simulator.traffic.prefixes import Runs
-from simulator.traffic.readers.common import BadRecord, Format, Names, number, whole
 from simulator.traffic.readers.containers import json_lines
+from simulator.traffic.readers.reading import Format, Names
+from simulator.traffic.readers.values import BadRecord, number, whole
 
 _BAILIAN_BLOCK_TOK = 16
 _MOONCAKE_BLOCK_TOK = 512
