@@ -232,6 +232,7 @@ def test_agent_conversations(tmp_path: Path) -> None:
     [
         ({"in": -1}, "in must be 0 or more"),
         ({"t": "x"}, "t must be a number"),
+        ({"t": -1.0}, "t goes backwards in its list"),
         ({"hp": 11}, "must name blocks that are there"),
         ({"ht": [[3]]}, "ht must hold pairs"),
         ({"ht": [[3, 900]]}, "more blocks than the prompt has tokens"),
@@ -445,6 +446,15 @@ def test_canonical_broken_row(tmp_path: Path, text: str, place: str, message: st
         read(path, "canonical")
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"{path}:{place}: ")
+
+
+@pytest.mark.parametrize("prefix", ["^5", "^26 9+9"])
+def test_canonical_prefix_longer_than_what_it_shares(tmp_path: Path, prefix: str) -> None:
+    path = tmp_path / "trace.csv"
+    other = "b" if prefix == "^5" else "a"
+    path.write_text(CANONICAL + f"0,30,5,a,100+25\n1,50,5,{other},{prefix}\n")
+    with pytest.raises(InputError, match="request 2: its prompt is said to share"):
+        read(path, "canonical")
 
 
 def test_canonical_prefixes(tmp_path: Path) -> None:

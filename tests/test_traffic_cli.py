@@ -71,6 +71,14 @@ def test_prefixes_survive_conversion(tmp_path: Path) -> None:
     assert "0+1100" in (tmp_path / "out.csv").read_text()
 
 
+def test_awkward_workload_names_survive_csv(tmp_path: Path) -> None:
+    names = ['a,b "c"', "two\nlines", "100%s", "plain"]
+    rows = [{"arrival_s": i, "input_tokens": 5, "output_tokens": 1, "workload": name}
+            for i, name in enumerate(names)]  # fmt: skip
+    convert(lines(tmp_path, *rows), tmp_path / "o.csv")
+    assert read_log(tmp_path / "o.csv", FORMATS["canonical"]).workloads == tuple(names)
+
+
 def test_no_text_and_no_names_of_the_source_are_written(tmp_path: Path) -> None:
     for i, target in enumerate(("o.csv", "o.jsonl", "o.parquet")):
         source = document(tmp_path, [{**SPEND, "session_id": "alice@example"}], f"{i}.json")

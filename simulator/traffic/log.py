@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.errors import InputError
 from simulator.rng import stream
 from simulator.traffic.prefixes import PrefixBuilder, Runs, runs_of
 from simulator.traffic.table import PrefixTree, RequestTable
@@ -160,6 +161,7 @@ class PromptRuns:
 
     def __init__(self) -> None:
         self._last: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+        self._rows = 0
 
     def resolve(self, rows: Batch) -> Runs:
         """Put the shared beginnings before the rows' own runs."""
@@ -173,10 +175,17 @@ class PromptRuns:
             own = slice(offsets[i], offsets[i + 1])
             chain = (rows.runs.start[own], rows.runs.length[own])
             if shared:
-                chain = _joined(_head(self._last[session], shared), chain)
+                before = self._last.get(session)
+                if before is None or shared > before[1].sum():
+                    raise InputError(
+                        f"request {self._rows + i + 1}: its prompt is said to share {shared} tokens "
+                        "with its session's previous prompt, which is not that long"
+                    )
+                chain = _joined(_head(before, shared), chain)
             if session != UNKNOWN:
                 self._last[session] = chain
             chains.append(chain)
+        self._rows += rows.size
         return Runs(
             np.concatenate([c[0] for c in chains]),
             np.concatenate([c[1] for c in chains]),

@@ -4,7 +4,6 @@ Times count from the first request. Sessions and token numbers are renumbered in
 first use, so that nothing of the source's identifiers or content hashes is left.
 """
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -153,14 +152,32 @@ Sink = Callable[[dict[str, _Column]], object]
 @contextmanager
 def _csv_sink(path: Path) -> Iterator[Sink]:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        file.write(",".join(COLUMNS) + "\n")
 
         def write(columns: dict[str, _Column]) -> None:
-            lists = [column.to_list() for column in columns.values()]
-            writer.writerows(zip(*lists, strict=True))
+            # One format for the whole batch takes half the time of csv.writer.
+            fields, lists = [], []
+            for name, column in columns.items():
+                if column.unknown.all():
+                    fields.append("")
+                    continue
+                values = column.to_list()
+                plain = name not in _TEXTS and not column.unknown.any()
+                fields.append("%r" if plain else "%s")
+                lists.append(values if plain else list(map(_csv_field, values)))
+            row = ",".join(fields) + "\n"
+            file.write("".join(map(row.__mod__, zip(*lists, strict=True))))
 
         yield write
+
+
+def _csv_field(value: Any) -> str:
+    if value is None:
+        return ""
+    text = str(value)
+    if any(mark in text for mark in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 @contextmanager

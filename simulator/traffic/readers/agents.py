@@ -56,11 +56,14 @@ def _walk(
     requests = parent.get("requests")
     if not isinstance(requests, list):
         raise BadRecord("requests", "requests must be a list")
-    before = 0
+    before, last_s = 0, origin_s
     for request in requests:
         if not isinstance(request, dict):
             raise BadRecord("requests", "requests must hold JSON objects")
         at_s = origin_s + number(request, "t")
+        if at_s < last_s:
+            raise BadRecord("t", "t goes backwards in its list")
+        last_s = at_s
         if "requests" in request:
             name = f"{session}/{request.get('agent_id', len(rows))}"
             _walk(request, name, place, at_s, block_tok, rows)

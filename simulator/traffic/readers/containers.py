@@ -3,7 +3,6 @@
 import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,6 @@ from simulator.traffic.readers.chunks import (
 )
 from simulator.traffic.readers.files import fail, lines, open_text
 from simulator.traffic.readers.values import Column
-
-MAX_ROW_CHARS = 16_000_000
-"""A longer row of CSV is no record of a request log."""
 
 
 def csv_columns(
@@ -58,22 +54,20 @@ def _csv_portions(
     path: Path,
 ) -> Iterator[tuple[Sequence[int], list[Any], list[Broken]]]:
     """Yield the header as rows, then portions of line numbers, rows and odd places."""
-    csv.field_size_limit(MAX_ROW_CHARS)
-    with open_text(path) as text:
-        # No Python runs between the file and the parser; an endless line arrives in pieces.
-        reader = csv.reader(iter(partial(text.readline, MAX_ROW_CHARS), ""), strict=True)
-        try:
-            header = next(reader, [])
-            for place, name in enumerate(header):
-                if header.count(name) > 1:
-                    fail(path, 1, place + 1, f"column {name!r} stands there twice")
-            yield [1], header, []
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(lines(path), strict=True)
+    try:
+        header = next(reader, [])
+        for place, name in enumerate(header):
+            if header.count(name) > 1:
+                fail(path, 1, place + 1, f"column {name!r} stands there twice")
+        yield [1], header, []
+        begin = reader.line_num
+        while rows := list(islice(reader, CHUNK_ROWS)):
+            yield _portion(rows, begin, reader.line_num, len(header))
             begin = reader.line_num
-            while rows := list(islice(reader, CHUNK_ROWS)):
-                yield _portion(rows, begin, reader.line_num, len(header))
-                begin = reader.line_num
-        except csv.Error as error:
-            fail(path, reader.line_num, 1, f"not valid CSV: {error}")
+    except csv.Error as error:
+        fail(path, reader.line_num, 1, f"not valid CSV: {error}")
 
 
 def _portion(
@@ -93,8 +87,6 @@ def _portion(
 
 
 def _odd(line: int, row: list[str], width: int) -> Broken:
-    if sum(map(len, row)) + len(row) >= MAX_ROW_CHARS:
-        return Broken(line, 1, f"line longer than {MAX_ROW_CHARS} characters")
     return Broken(line, 1, f"expected {width} fields, found {len(row)}")
 
 
@@ -105,7 +97,7 @@ def json_lines(path: Path) -> Iterator[RecordChunk]:
 
 def json_items(path: Path) -> Iterator[Item]:
     """Yield line by line what ``json_lines`` gathers."""
-    for number, line in lines(path):
+    for number, line in enumerate(lines(path), start=1):
         if not line.strip():
             continue
         line = line.rstrip("\r\n")

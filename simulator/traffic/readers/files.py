@@ -71,12 +71,12 @@ def _zstd(path: Path, binary: BinaryIO) -> Any:
     return io.BufferedReader(Reader())
 
 
-def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield numbered lines."""
+def lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file, none of them endless."""
     with open_text(path) as text:
         number = 0
         while line := text.readline(MAX_LINE_CHARS):
             number += 1
             if len(line) >= MAX_LINE_CHARS:
                 fail(path, number, 1, f"line longer than {MAX_LINE_CHARS} characters")
-            yield number, line
+            yield line
