@@ -6,8 +6,9 @@ import numpy as np
 
 from simulator.scenario.generator import preset_workload
 from simulator.scenario.presets import load_preset
+from simulator.traffic.collect import collect
 from simulator.traffic.generate import generate
-from simulator.traffic.log import collect, recorded
+from simulator.traffic.replay import recorded
 from simulator.traffic.stats import dispersion, statistics, summary
 from simulator.units import HOUR_S
 

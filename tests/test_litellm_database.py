@@ -10,7 +10,7 @@ import pytest
 
 from simulator.errors import InputError
 from simulator.traffic.readers.catalog import format_of, read_log
-from simulator.traffic.readers.litellm_db import LITELLM_DATABASE
+from simulator.traffic.readers.litellm_database import LITELLM_DATABASE
 from simulator.traffic.readers.reading import Names, Skips, read
 
 # The columns of the proxy's schema that matter here and some of those that must not be read.

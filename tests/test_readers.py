@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.errors import InputError
-from simulator.traffic.log import UNKNOWN, Log, requests
+from simulator.traffic.log import UNKNOWN, Log
 from simulator.traffic.readers.catalog import FORMATS, format_of, read_log
 from simulator.traffic.readers.reading import Skips
+from simulator.traffic.replay import requests
 
 # A checkout beside a data directory finds real traces there; elsewhere the tests say they skip.
 TRACES = Path(

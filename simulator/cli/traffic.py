@@ -111,7 +111,7 @@ def generate(
     """Write generated sessions as a log of a service that answers in 0.5 s at 50 tokens/s."""
     from simulator.scenario.generator import workloads_of
     from simulator.traffic.generate import chunks
-    from simulator.traffic.log import recorded_stream
+    from simulator.traffic.replay import recorded_stream
     from simulator.traffic.writers import write_log
     from simulator.units import HOUR_S
 

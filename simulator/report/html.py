@@ -40,5 +40,5 @@ def _charts(document: dict[str, Any]) -> list[tuple[str, Markup]]:
 
 
 def _svg(ax: Axes) -> Markup:
-    svg = plots.svg_text(ax)
+    svg = plots.svg_text(ax, transparent=True)
     return Markup(svg[svg.index("<svg") :])

@@ -28,11 +28,11 @@ def new_axes(width_in: float = 7.0, height_in: float = 4.0, rows: int = 1, colum
         return Figure(figsize=(width_in, height_in), layout="constrained").subplots(rows, columns)
 
 
-def svg_text(ax: Axes) -> str:
+def svg_text(ax: Axes, transparent: bool) -> str:
     """Return the figure of some axes as SVG, the same bytes for the same figure."""
     text = io.StringIO()
     with mpl.rc_context(STYLE):
-        ax.figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})  # type: ignore[union-attr]
+        ax.figure.savefig(text, format="svg", transparent=transparent, metadata={"Date": None})  # type: ignore[union-attr]
     return text.getvalue()
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulator.report.plots import PALETTE, new_axes, svg_text
+from simulator.report.terminal import quantity
 from simulator.traffic.log import Log
 from simulator.traffic.stats import WINDOWS_S, Statistics
 
@@ -41,12 +42,12 @@ def print_statistics(document: dict[str, Any], console: Console) -> None:
         console.print(f"{heading:12}{text}", soft_wrap=True, markup=False)
     console.print()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for name in _QUANTILES:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in ("input_tokens", "output_tokens", "reasoning_tokens", "turns", "gap_s"):
         if document[row]:
-            table.add_row(row, *(f"{document[row][name]:,.4g}" for name in _QUANTILES))
+            table.add_row(row, *(quantity(document[row][name]) for name in _QUANTILES))
     console.print(table)
 
 
@@ -64,7 +65,7 @@ def traffic_svg(log: Log, found: Statistics) -> str:
     plot_dispersion(found, figure_axes[0, 1])
     plot_lengths(log, figure_axes[1, 0])
     plot_reuse_age(found, figure_axes[1, 1])
-    return svg_text(figure_axes[0, 0])
+    return svg_text(figure_axes[0, 0], transparent=False)
 
 
 def plot_rate(log: Log, ax: Axes) -> Axes:

@@ -7,11 +7,11 @@ import numpy as np
 
 from simulator.scenario import traffic_schema as schema
 from simulator.scenario.yamlfile import Document
-from simulator.traffic.log import requests
 from simulator.traffic.quantity import Quantity
 from simulator.traffic.rate import Rate, Tenants
 from simulator.traffic.readers.catalog import format_of, read_log
 from simulator.traffic.readers.reading import Skips
+from simulator.traffic.replay import requests
 from simulator.traffic.sessions import Documents, SessionTraffic, Tools
 from simulator.traffic.shapes import week_shape
 from simulator.traffic.source import GeneratedTraffic, ReplayedTraffic, TrafficSource

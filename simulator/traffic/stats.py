@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.traffic.log import UNKNOWN, Batch, Log, turns_of
+from simulator.traffic.log import UNKNOWN, Batch, Log
+from simulator.traffic.replay import turns_of
 from simulator.traffic.reuse import Reuse, reuse
 from simulator.units import DAY_S, HOUR_S
 

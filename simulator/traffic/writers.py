@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError
-from simulator.traffic.log import UNKNOWN, Batch, PromptRuns
+from simulator.traffic.collect import PromptRuns
+from simulator.traffic.log import UNKNOWN, Batch
 from simulator.traffic.prefixes import PrefixBuilder
 from simulator.traffic.readers.canonical import COLUMNS
 

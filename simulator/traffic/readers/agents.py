@@ -13,7 +13,7 @@ import numpy as np
 
 from simulator.traffic.log import Batch, ragged
 from simulator.traffic.readers.containers import json_lines
-from simulator.traffic.readers.mooncake import block_runs
+from simulator.traffic.readers.hash_blocks import block_runs
 from simulator.traffic.readers.reading import Format, Names
 from simulator.traffic.readers.values import BadRecord, number, whole
 

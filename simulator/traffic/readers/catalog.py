@@ -3,16 +3,24 @@
 from pathlib import Path
 
 from simulator.errors import InputError, nearest
-from simulator.traffic.log import Log, collect
+from simulator.traffic.collect import collect
+from simulator.traffic.log import Log
 from simulator.traffic.readers.agents import AGENT
-from simulator.traffic.readers.benchmarks import AIPERF, GUIDELLM, SGLANG, VLLM
+from simulator.traffic.readers.aiperf import AIPERF
+from simulator.traffic.readers.azure import AZURE
+from simulator.traffic.readers.bailian import BAILIAN
+from simulator.traffic.readers.burstgpt import BURSTGPT
 from simulator.traffic.readers.canonical import CANONICAL
 from simulator.traffic.readers.files import Source, open_text
-from simulator.traffic.readers.gateways import HELICONE, LANGFUSE, LITELLM, OTEL
-from simulator.traffic.readers.litellm_db import LITELLM_DATABASE
-from simulator.traffic.readers.mooncake import BAILIAN, MOONCAKE
+from simulator.traffic.readers.guidellm import GUIDELLM
+from simulator.traffic.readers.helicone import HELICONE
+from simulator.traffic.readers.langfuse import LANGFUSE
+from simulator.traffic.readers.litellm import LITELLM
+from simulator.traffic.readers.litellm_database import LITELLM_DATABASE
+from simulator.traffic.readers.mooncake import MOONCAKE
+from simulator.traffic.readers.otel import OTEL
 from simulator.traffic.readers.reading import Format, Names, Skips, read
-from simulator.traffic.readers.tables import AZURE, BURSTGPT
+from simulator.traffic.readers.serving_benchmarks import SGLANG, VLLM
 
 FORMATS = {
     fmt.name: fmt

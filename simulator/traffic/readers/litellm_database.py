@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from simulator.errors import InputError
 from simulator.traffic.readers.chunks import Item, Record, RecordChunk, in_chunks
 from simulator.traffic.readers.files import label
-from simulator.traffic.readers.gateways import litellm_row, rows_of
+from simulator.traffic.readers.litellm import litellm_row
 from simulator.traffic.readers.reading import Format
+from simulator.traffic.readers.usage import rows_of
 
 _PORTION = 10_000
 _COLUMNS = (
