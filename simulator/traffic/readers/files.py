@@ -4,6 +4,7 @@ import gzip
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from simulator.errors import InputError
 
 MAX_LINE_CHARS = 64_000_000
 """A longer line is no record of a request log; reading on would only fill the memory."""
+
+_BLOCK_CHARS = 1 << 18
 
 Source = Path | str
 """A file, or the address of a database (``scheme://...``)."""
@@ -73,10 +76,22 @@ def _zstd(path: Path, binary: BinaryIO) -> Any:
 
 def lines(path: Path) -> Iterator[str]:
     """Yield the lines of a text file, none of them endless."""
+    # Python runs once for a block; the lines inside of it are cut by StringIO.
+    return chain.from_iterable(_blocks(path))
+
+
+def _blocks(path: Path) -> Iterator[io.StringIO]:
+    """Yield whole lines, a block at a time."""
+    number, rest = 1, ""
     with open_text(path) as text:
-        number = 0
-        while line := text.readline(MAX_LINE_CHARS):
-            number += 1
-            if len(line) >= MAX_LINE_CHARS:
+        while block := text.read(_BLOCK_CHARS):
+            block = rest + block
+            cut = block.rfind("\n") + 1
+            rest = block[cut:]
+            if cut:
+                yield io.StringIO(block[:cut], newline="\n")
+                number += block.count("\n")
+            if len(rest) > MAX_LINE_CHARS:
                 fail(path, number, 1, f"line longer than {MAX_LINE_CHARS} characters")
-            yield line
+    if rest:
+        yield io.StringIO(rest, newline="\n")

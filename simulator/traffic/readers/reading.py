@@ -47,11 +47,11 @@ class Names:
     def _numbers(known: dict[str, int], keys: Sequence[Any], blank: int) -> NDArray[np.int64]:
         if _blanks(keys) == len(keys):
             return np.full(len(keys), blank, np.int64)
-        numbers = [
-            blank if key is None or key == "" else known.setdefault(str(key), len(known))
-            for key in keys
-        ]
-        return np.array(numbers, np.int64)
+        number_of = {None: blank, "": blank}
+        for key in dict.fromkeys(keys):
+            if key not in number_of:
+                number_of[key] = known.setdefault(str(key), len(known))
+        return np.array(list(map(number_of.__getitem__, keys)), np.int64)
 
 
 def _blanks(keys: Sequence[Any]) -> int:
