@@ -1,16 +1,14 @@
 """The bill: boundaries, windows, inheritance, and agreement with exact arithmetic."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
 
 import numpy as np
 import pytest
-from genai_prices import Usage as GenaiUsage
-from genai_prices import calc_price
 
 from simulator.errors import InputError
 from simulator.pricing.book import snapshot_card, snapshot_offers
-from simulator.pricing.rates import RateCard, RateRow, Usage, bill
+from simulator.pricing.rates import CONTEXTS, RateCard, RateRow, Usage, bill
 from simulator.scenario.price_book import known_offers, load_offer
 
 AS_OF = date(2026, 11, 23)
@@ -24,7 +22,7 @@ def usage(at: str = "2026-11-23T12:00:00", **tokens: int) -> Usage:
     moment = datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()
     names = ("uncached_input", "cache_read", "cache_write", "output", "reasoning")
     columns = {name: np.array([tokens.get(name, 0)], np.int64) for name in names}
-    return Usage(at_s=np.array([moment]), **columns)
+    return Usage.of(np.array([moment]), **columns)
 
 
 def total(rate_card: RateCard, use: Usage) -> float:
@@ -53,6 +51,65 @@ def test_price_window_opens_and_closes_to_the_second_and_wraps() -> None:
     night = (82800.0, 3600.0)
     for at, expected in (("22:59:59", 1), ("23:00:00", 2), ("00:30:00", 2), ("01:00:00", 1)):
         assert priced(night, f"2026-11-23T{at}") == expected
+
+
+def test_inclusive_tier_weekdays_holidays_thinking_and_end_date() -> None:
+    rows = (
+        RateRow({"input": 1.0, "output": 1.0}),
+        RateRow({"input": 2.0}, prompt_tokens_from=1000),
+        RateRow({"input": 5.0}, utc_days=frozenset({0, 1}), not_on=frozenset({date(2026, 12, 1)})),
+        RateRow({"output": 3.0, "reasoning": 3.0}, thinking=True),
+        RateRow({"output": 7.0}, from_date=date(2027, 1, 1), until_date=date(2027, 1, 2)),
+    )
+    wednesday, monday, holiday = "2026-11-25", "2026-11-30", "2026-12-01"
+
+    def per_mtok(at: str, **tokens: int) -> float:
+        return total(card(*rows), usage(f"{at}T12:00:00", **tokens)) / sum(tokens.values()) * 1e6
+
+    assert per_mtok(wednesday, uncached_input=999) == pytest.approx(1)
+    assert per_mtok(wednesday, uncached_input=1000) == pytest.approx(2)
+    assert per_mtok(monday, uncached_input=999) == pytest.approx(5)
+    assert per_mtok(holiday, uncached_input=999) == pytest.approx(1)
+    assert per_mtok(wednesday, output=10) == pytest.approx(1)
+    # One token of reasoning re-rates the whole output where the provider says so.
+    assert per_mtok(wednesday, output=9, reasoning=1) == pytest.approx(3)
+    days = ("2026-12-31", "2027-01-01", "2027-01-02")
+    assert [round(per_mtok(day, output=10)) for day in days] == [1, 7, 1]
+
+
+def test_contexts_change_what_they_name_and_missing_ones_are_errors() -> None:
+    offer = card(
+        RateRow({"input": 2.0, "cache_read": 0.2, "output": 8.0}),
+        RateRow({"input": 4.0}, prompt_tokens_above=100),
+        RateRow({"input": 1.0, "output": 4.0}, context="batch", from_date=date(2026, 10, 1)),
+    )
+    assert offer.contexts == ("standard", "batch")
+    batch = {"context": np.array([CONTEXTS.index("batch")], np.int8)}
+    use = usage(uncached_input=50, cache_read=50, output=10)
+    assert total(offer, use) == pytest.approx((50 * 2 + 50 * 0.2 + 10 * 8) / 1e6)
+    assert total(offer, replace(use, **batch)) == pytest.approx((50 + 50 * 0.2 + 40) / 1e6)
+    flex = {"context": np.array([CONTEXTS.index("flex")], np.int8)}
+    with pytest.raises(InputError, match="no flex price then; its contexts: standard, batch"):
+        bill(offer, replace(use, **flex))
+    early = replace(usage("2026-09-30T00:00:00", output=1), **batch)
+    with pytest.raises(InputError, match="no batch price then"):
+        bill(offer, early)
+
+
+def test_replacing_rows_forget_what_was_before() -> None:
+    rows = (
+        RateRow({"input": 2.0, "cache_read": 0.2}),
+        RateRow({"input": 3.0}, from_date=date(2026, 11, 1), replaces=True),
+    )
+    assert total(card(*rows), usage("2026-10-31T00:00:00", cache_read=10**6)) == 0.2
+    assert total(card(*rows), usage("2026-11-01T00:00:00", cache_read=10**6)) == 3.0
+
+
+def test_prompts_above_the_window_are_errors() -> None:
+    offer = replace(card(RateRow({"input": 1.0})), context_tok=1000)
+    assert total(offer, usage(uncached_input=600, cache_read=400)) > 0
+    with pytest.raises(InputError, match="longer than the context window of 1000 tokens"):
+        bill(offer, usage(uncached_input=601, cache_read=400))
 
 
 def test_dated_price_starts_at_utc_midnight() -> None:
@@ -85,38 +142,6 @@ def test_scaling_prices_scales_the_bill() -> None:
     offer, _, _ = load_offer("openai/gpt-6.1-terra")
     use = usage(uncached_input=1200, cache_read=4000, cache_write=300, output=250)
     assert total(offer.scaled(2.0), use) == pytest.approx(2 * total(offer, use), rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("provider", "model", "at"),
-    [
-        ("openai", "gpt-5.4", "2026-11-23T12:00:00"),
-        ("openai", "gpt-6.1-terra", "2026-11-23T12:00:00"),
-        ("anthropic", "claude-haiku-5-5", "2026-11-23T12:00:00"),
-        ("deepseek", "deepseek-flash", "2026-11-23T02:30:00"),
-        ("deepseek", "deepseek-flash", "2026-11-23T04:00:00"),
-        ("novita", "meta-llama/llama-3.3-70b-instruct", "2026-10-17T12:00:00"),
-        ("novita", "meta-llama/llama-3.3-70b-instruct", "2026-10-18T12:00:00"),
-        ("google", "gemini-2.5-pro", "2026-11-23T12:00:00"),
-    ],
-)
-def test_agrees_with_genai_prices(provider: str, model: str, at: str) -> None:
-    rate_card = snapshot_card(f"{provider}/{model}")
-    rng = np.random.default_rng(5)
-    moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    for _ in range(20):
-        uncached, output = (int(n) for n in rng.integers(0, 250_000, 2))
-        read = int(rng.integers(0, 250_000)) if "cache_read" in rate_card.rows[0].rates else 0
-        theirs = calc_price(
-            GenaiUsage(
-                input_tokens=uncached + read, cache_read_tokens=read or None, output_tokens=output
-            ),
-            model,
-            provider_id=provider,
-            genai_request_timestamp=moment,
-        ).total_price
-        ours = total(rate_card, usage(at, uncached_input=uncached, cache_read=read, output=output))
-        assert ours == pytest.approx(float(Decimal(theirs)), rel=1e-9)
 
 
 def test_every_simulated_offer_can_be_billed_completely() -> None:

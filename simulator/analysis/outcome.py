@@ -174,7 +174,9 @@ def _api_usd(
             if not at.any():
                 continue
             columns = {name: column[at] for name, column in part.columns.items()}
-            at_s = part.ledger.arrival_s[part.done][at] + part.slice.offset_s + epoch_s
-            for bucket, cost in bill(card, Usage(at_s=at_s, **columns)).items():
+            ledger = part.ledger
+            moment_s = ledger.finished_s if card.billed_at == "completion" else ledger.arrival_s
+            at_s = moment_s[part.done][at] + part.slice.offset_s + epoch_s
+            for bucket, cost in bill(card, Usage.of(at_s, **columns)).items():
                 usd[bucket] = usd.get(bucket, 0.0) + float(cost.sum()) * month_factor
     return usd

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from simulator.cli import traffic
+from simulator.cli import prices, traffic
 from simulator.cli.common import (
     Output,
     OutputOption,
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 
 
+app.add_typer(prices.app, name="prices")
 app.add_typer(traffic.app, name="traffic")
 
 ScenarioArgument = Annotated[

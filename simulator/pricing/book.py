@@ -35,28 +35,52 @@ def _tiers(price: Any) -> _Tiers:
     return _Tiers(float(price), ())
 
 
-def _rows(prices: Any, constraint: Any) -> list[RateRow]:
+def _rows(prices: Any, conditions: dict[str, Any]) -> list[RateRow]:
     """Turn one set of prices into a base row and one row for each context tier."""
-    from_date, window = _conditions(constraint)
     tiers = {
         bucket: _tiers(value)
         for key, bucket in _BUCKET_OF_KEY.items()
         if (value := vars(prices).get(key)) is not None
     }
-    rows = [RateRow({b: t.base for b, t in tiers.items()}, None, from_date, window)]
+    rates = {bucket: tier.base for bucket, tier in tiers.items()}
+    if (fee := vars(prices).get("requests_kcount")) is not None:
+        rates["per_request"] = float(fee) / 1000
+    rows = [RateRow(rates, **conditions)]
     starts = sorted({start for t in tiers.values() for start, _ in t.steps})
+    inherited = {**conditions, "replaces": False}
     for start in starts:
-        rates = {b: rate for b, t in tiers.items() for s, rate in t.steps if s == start}
-        rows.append(RateRow(rates, start, from_date, window))
+        stepped = {b: rate for b, t in tiers.items() for s, rate in t.steps if s == start}
+        rows.append(RateRow(stepped, prompt_tokens_above=start, **inherited))
     return rows
 
 
-def _conditions(constraint: Any) -> tuple[date | None, tuple[float, float] | None]:
+def _conditions(constraint: Any) -> dict[str, Any]:
     if constraint is None:
-        return None, None
+        return {}
     if hasattr(constraint, "start_date"):
-        return constraint.start_date, None
-    return None, (_utc_seconds(constraint.start_time), _utc_seconds(constraint.end_time))
+        return {"from_date": constraint.start_date}
+    window = (_utc_seconds(constraint.start_time), _utc_seconds(constraint.end_time))
+    return {"utc_window_s": window}
+
+
+# What the snapshot calls the ways of being served; a fast mode is bought as priority.
+_CONTEXT_OF = {
+    ("processing", "batch"): "batch",
+    ("service_tier", "flex"): "flex",
+    ("service_tier", "priority"): "priority",
+    ("speed", "fast"): "priority",
+}
+
+
+def _variant_rows(model: Any) -> list[RateRow]:
+    """Rows of batch, flex and priority prices; of two that hold, the snapshot's first one wins."""
+    rows: list[RateRow] = []
+    for variant in reversed(model.price_variants or ()):
+        when = tuple(variant.when.items())
+        context = _CONTEXT_OF.get(when[0]) if len(when) == 1 else None
+        if context is not None:
+            rows += _rows(variant.prices, {**_conditions(variant.constraint), "context": context})
+    return rows
 
 
 def _utc_seconds(clock: time) -> float:
@@ -95,10 +119,15 @@ def snapshot_card(offer: str) -> RateCard:
         if not isinstance(prices, list)
         else [(conditional.constraint, conditional.prices) for conditional in prices]
     )
-    rows = [row for constraint, part in parts for row in _rows(part, constraint)]
+    rows = [
+        row
+        for place, (constraint, part) in enumerate(parts)
+        for row in _rows(part, {**_conditions(constraint), "replaces": place > 0})
+    ]
     rows = [row for row in rows if row.rates]
-    if not rows:
+    if not any(bucket in row.rates for row in rows for bucket in ("input", "output")):
         raise InputError(f"{offer} has no token price in the price book")
+    rows += _variant_rows(model)
     return RateCard(
         offer,
         tuple(rows),

@@ -1,12 +1,13 @@
 """Rate cards and the bill: ordered conditional rows, priced for many requests in one pass."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import InputError
+from simulator.errors import InputError, nearest
 from simulator.units import DAY_S, MTOK
 
 BUCKETS = (
@@ -29,6 +30,11 @@ _FALLBACK = {
 }
 
 
+CONTEXTS = ("standard", "batch", "flex", "priority")
+"""How a call is served; usage names them by their place in here."""
+STANDARD = 0
+
+
 @dataclass(frozen=True, slots=True)
 class RateRow:
     """Rates that hold under conditions; all given conditions must be true."""
@@ -37,21 +43,49 @@ class RateRow:
     """By bucket, USD per Mtok (``per_request``: USD)."""
     prompt_tokens_above: int | None = None
     """Holds when the whole prompt, cached tokens included, is longer than this."""
+    prompt_tokens_from: int | None = None
+    """Holds when the whole prompt has at least so many tokens."""
     from_date: date | None = None
     """Holds from this UTC day on."""
+    until_date: date | None = None
+    """Holds until this UTC day, which is the first without it."""
     utc_window_s: tuple[float, float] | None = None
     """Holds within [begin, end) seconds of the UTC day; may wrap over midnight."""
+    utc_days: frozenset[int] | None = None
+    """Holds on these days of the week, Monday is 0."""
+    not_on: frozenset[date] = frozenset()
+    """Does not hold on these UTC days: public holidays."""
+    context: str | None = None
+    """Holds for calls that are served so, out of ``CONTEXTS``."""
+    thinking: bool | None = None
+    """Holds for calls with, or without, reasoning."""
+    replaces: bool = False
+    """Stands in the place of all rows before it; else it changes only what it names."""
 
-    def holds(self, prompt_tok: NDArray[np.int64], at_s: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return where the conditions are met; ``at_s`` in Unix seconds. (n,), (n,) -> (n,)"""
-        mask = np.ones(len(prompt_tok), np.bool_)
+    @property
+    def tiered(self) -> bool:
+        """Whether it depends on the prompt's length."""
+        return self.prompt_tokens_above is not None or self.prompt_tokens_from is not None
+
+    def holds(self, usage: "Usage") -> NDArray[np.bool_]:
+        """Return where the conditions are met. (n_calls,)"""
+        mask = self._holds_at(usage.at_s)
         if self.prompt_tokens_above is not None:
-            mask &= prompt_tok > self.prompt_tokens_above
+            mask &= usage.prompt_tok > self.prompt_tokens_above
+        if self.prompt_tokens_from is not None:
+            mask &= usage.prompt_tok >= self.prompt_tokens_from
+        if self.context is not None:
+            mask &= usage.context == CONTEXTS.index(self.context)
+        if self.thinking is not None:
+            mask &= (usage.reasoning > 0) == self.thinking
+        return mask
+
+    def _holds_at(self, at_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        mask = np.ones(len(at_s), np.bool_)
         if self.from_date is not None:
-            midnight = datetime(
-                self.from_date.year, self.from_date.month, self.from_date.day, tzinfo=UTC
-            )
-            mask &= at_s >= midnight.timestamp()
+            mask &= at_s >= _midnight_s(self.from_date)
+        if self.until_date is not None:
+            mask &= at_s < _midnight_s(self.until_date)
         if self.utc_window_s is not None:
             begin, end = self.utc_window_s
             day_s = at_s % DAY_S
@@ -59,7 +93,16 @@ class RateRow:
             if end < begin:
                 inside = (day_s >= begin) | (day_s < end)
             mask &= inside
+        if self.utc_days is not None:
+            # The first of January 1970 was a Thursday.
+            mask &= np.isin((at_s // DAY_S + 3) % 7, list(self.utc_days))
+        if self.not_on:
+            mask &= ~np.isin(at_s // DAY_S, [_midnight_s(d) // DAY_S for d in self.not_on])
         return mask
+
+
+def _midnight_s(day: date) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +115,19 @@ class RateCard:
     source: str
     context_tok: int | None = None
     """Context window where the price book states it."""
+    billed_at: Literal["start", "completion"] = "start"
+    """Which moment of a call decides on dated rates."""
 
     def __post_init__(self) -> None:
         """Refuse cards that would price a bucket by guessing."""
-        if not self.rows or self.rows[0].prompt_tokens_above is not None:
+        if not self.rows or self.rows[0].tiered or self.rows[0].context is not None:
             raise InputError(f"{self.offer}: the first rate row must hold always")
         for row in self.rows:
+            if row.context is not None and row.context not in CONTEXTS:
+                raise InputError(
+                    f"{self.offer}: unknown context {row.context!r}"
+                    f"{nearest(row.context, list(CONTEXTS))}"
+                )
             for bucket, rate in row.rates.items():
                 if bucket not in BUCKETS:
                     raise InputError(
@@ -85,6 +135,12 @@ class RateCard:
                     )
                 if not rate >= 0:
                     raise InputError(f"{self.offer}: {bucket} rate must be 0 or more, not {rate}")
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """How its calls may be served."""
+        named = {row.context for row in self.rows}
+        return tuple(c for i, c in enumerate(CONTEXTS) if i == STANDARD or c in named)
 
     def scaled(self, factor: float) -> "RateCard":
         """Return the card with every rate multiplied."""
@@ -107,8 +163,58 @@ class Usage:
     output: NDArray[np.int64]
     """Visible output."""
     reasoning: NDArray[np.int64]
-    cache_write_1h: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Empty when nothing was written for the long lifetime."""
+    cache_write_1h: NDArray[np.int64]
+    """Written for the long lifetime: an hour, or twelve."""
+    context: NDArray[np.int8]
+    """How the call is served: place in ``CONTEXTS``."""
+
+    @staticmethod
+    def of(at_s: NDArray[np.float64], **tokens: NDArray[np.int64]) -> "Usage":
+        """Return usage in which what is not given is nothing, and served as standard."""
+        known: dict[str, Any] = {name: np.zeros(len(at_s), np.int64) for name in _COUNTS}
+        known["context"] = np.full(len(at_s), STANDARD, np.int8)
+        return Usage(at_s=at_s, **{**known, **tokens})
+
+    @property
+    def prompt_tok(self) -> NDArray[np.int64]:
+        """Whole prompts. (n_calls,)"""
+        return self.uncached_input + self.cache_read + self.cache_write + self.cache_write_1h
+
+    def take(self, calls: NDArray[Any]) -> "Usage":
+        """Return some of the calls, by place or by mask."""
+        return Usage(**{f.name: getattr(self, f.name)[calls] for f in fields(self)})
+
+
+_COUNTS = (
+    "uncached_input",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "output",
+    "reasoning",
+)
+
+
+def problems(card: RateCard, usage: Usage) -> list[tuple[NDArray[np.bool_], str]]:
+    """Return what makes calls impossible to price, each with the calls that it concerns."""
+    found = []
+    for code in np.unique(usage.context).tolist():
+        if code == STANDARD:
+            continue
+        context = CONTEXTS[code]
+        asked = usage.context == code
+        offered = np.zeros(len(asked), np.bool_)
+        for row in card.rows:
+            if row.context == context and not row.tiered:
+                offered |= row.holds(usage)
+        if (asked & ~offered).any():
+            known = ", ".join(card.contexts)
+            text = f"{card.offer} has no {context} price then; its contexts: {known}"
+            found.append((asked & ~offered, text))
+    if card.context_tok is not None:
+        text = f"the prompt is longer than the context window of {card.context_tok} tokens"
+        found.append((usage.prompt_tok > card.context_tok, text))
+    return [(mask, text) for mask, text in found if mask.any()]
 
 
 def bill(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
@@ -124,23 +230,21 @@ def bill(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
     InputError
         When a used bucket has no price, directly or through the one it inherits.
     """
-    long_written = usage.cache_write_1h
-    prompt_tok = usage.uncached_input + usage.cache_read + usage.cache_write
-    if len(long_written):
-        prompt_tok = prompt_tok + long_written
+    for mask, reason in problems(card, usage):
+        raise InputError(f"call {int(mask.argmax()) + 1}: {reason}")
     amounts = {
         "input": usage.uncached_input,
         "cache_read": usage.cache_read,
         "cache_write": usage.cache_write,
-        "cache_write_1h": long_written,
+        "cache_write_1h": usage.cache_write_1h,
         "output": usage.output,
         "reasoning": usage.reasoning,
     }
-    holds = [row.holds(prompt_tok, usage.at_s) for row in card.rows]
+    holds = [row.holds(usage) for row in card.rows]
     usd = {
         bucket: tokens / MTOK * _rate(card, bucket, holds)
         for bucket, tokens in amounts.items()
-        if len(tokens) and tokens.any()
+        if tokens.any()
     }
     if any("per_request" in row.rates for row in card.rows):
         usd["per_request"] = _rate(card, "per_request", holds)
@@ -153,8 +257,12 @@ def _rate(card: RateCard, bucket: str, holds: list[NDArray[np.bool_]]) -> NDArra
     for row, mask in zip(card.rows, holds, strict=True):
         if bucket in row.rates:
             rate[mask] = row.rates[bucket]
+        elif row.replaces:
+            rate[mask] = np.nan
     unknown = np.isnan(rate)
     if unknown.any():
+        if bucket == "per_request":
+            return np.where(unknown, 0.0, rate)  # a fee that some rows have and others do not
         if bucket not in _FALLBACK:
             raise InputError(f"{card.offer} has no price for {bucket}")
         rate[unknown] = _rate(card, _FALLBACK[bucket], holds)[unknown]

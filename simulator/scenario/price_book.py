@@ -1,6 +1,7 @@
 """The price book: the genai-prices snapshot with our overlay of endpoint behaviour and caches."""
 
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from simulator.engine.plan import Endpoint
 from simulator.errors import InputError, nearest
 from simulator.pricing.book import SNAPSHOT_DATE, snapshot_card, snapshot_offers
 from simulator.pricing.caching import NO_CACHE, PromptCache
+from simulator.pricing.holidays import CALENDARS
 from simulator.pricing.rates import RateCard, RateRow
 from simulator.scenario.sections import Count, NonNegative, Positive, Section
 from simulator.scenario.yamlfile import Document, read_yaml, validate
@@ -37,14 +39,49 @@ class Behaviour(Section):
     speed_sigma: NonNegative
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class When(Section):
+    """Conditions of a rate row, all of which must be true."""
+
+    prompt_tokens_above: Count | None = None
+    prompt_tokens_from: Count | None = None
+    from_date: date | None = None
+    until_date: date | None = None
+    context: Literal["batch", "flex", "priority"] | None = None
+    thinking: bool | None = None
+
+
+class Row(Section):
+    """Rates that hold under conditions; later rows win for the buckets that they name."""
+
+    when: When
+    rates: dict[str, NonNegative]
+
+
+class Peak(Section):
+    """When the snapshot's windows by the time of day hold."""
+
+    utc_days: list[Day]
+    not_on: Literal["china"]
+    """Calendar of the holidays on which they do not."""
+
+
 class Offer(Section):
     """One entry of the overlay."""
 
     rates: dict[str, NonNegative] = Field(default_factory=dict)
-    context_tok: Count
-    max_output_tok: Count
-    cache: CacheRule
-    endpoint: Behaviour
+    """USD per Mtok by bucket, behind the snapshot's rows where it has some."""
+    rows: list[Row] = Field(default_factory=list)
+    peak: Peak | None = None
+    billed_at: Literal["start", "completion"] = "start"
+    context_tok: Count | None = None
+    max_output_tok: Count | None = None
+    cache: CacheRule | None = None
+    endpoint: Behaviour | None = None
+    """Absent: the offer has prices, but cannot be simulated."""
     source: str
 
 
@@ -55,7 +92,26 @@ def _overlay() -> Document:
 
 def known_offers() -> list[str]:
     """Return every offer whose endpoint behaviour is known, so that it can be simulated."""
-    return sorted(_overlay().data)
+    return sorted(name for name, entry in _overlay().data.items() if "endpoint" in entry)
+
+
+def known_cards() -> list[str]:
+    """Return every offer that has prices in the snapshot or in the overlay."""
+    return sorted({*snapshot_offers(), *_overlay().data})
+
+
+def load_card(name: str) -> RateCard:
+    """Return an offer's rate card.
+
+    Raises
+    ------
+    InputError
+        When the book does not know the offer, or knows no price for it.
+    """
+    overlay = _overlay()
+    if name not in overlay.data:
+        return snapshot_card(name)
+    return _card(name, validate(Offer, overlay, (name,)))
 
 
 def load_offer(name: str) -> tuple[RateCard, Endpoint, str]:
@@ -67,16 +123,16 @@ def load_offer(name: str) -> tuple[RateCard, Endpoint, str]:
         When the book does not know the offer, or knows its prices but not how it behaves.
     """
     overlay = _overlay()
-    priced = set(snapshot_offers())
-    if name not in overlay.data:
-        if name in priced:
+    offer = validate(Offer, overlay, (name,)) if name in overlay.data else None
+    if offer is None or offer.endpoint is None:
+        if name in known_cards():
             raise InputError(
                 f"offer {name!r} has prices but no known endpoint behaviour; "
                 f"offers that can be simulated: {', '.join(known_offers())}"
             )
         raise InputError(f"unknown offer {name!r}{nearest(name, known_offers())}")
-    offer = validate(Offer, overlay, (name,))
-    card = _card(name, offer, name in priced)
+    if offer.cache is None or offer.context_tok is None or offer.max_output_tok is None:
+        raise overlay.fail((name,), "an endpoint needs cache, context_tok and max_output_tok")
     cache = PromptCache(**offer.cache.model_dump()) if offer.cache.rule != "none" else NO_CACHE
     endpoint = Endpoint(
         name=name,
@@ -85,18 +141,27 @@ def load_offer(name: str) -> tuple[RateCard, Endpoint, str]:
         cache=cache,
         **offer.endpoint.model_dump(),
     )
-    return card, endpoint, offer.source
+    return _card(name, offer), endpoint, offer.source
 
 
-def _card(name: str, offer: Offer, in_snapshot: bool) -> RateCard:
-    if in_snapshot:
-        card = snapshot_card(name)
-        if not offer.rates:
-            return card
-        # Behind the conditional rows of the snapshot, an overlay rate holds always.
-        return replace(
-            card,
-            rows=(*card.rows, RateRow(dict(offer.rates))),
-            source=f"{card.source}; {offer.source}",
+def _card(name: str, offer: Offer) -> RateCard:
+    rows = [RateRow(**row.when.model_dump(), rates=dict(row.rates)) for row in offer.rows]
+    if name not in snapshot_offers():
+        first = RateRow(dict(offer.rates))
+        context_tok = offer.context_tok
+        return RateCard(
+            name, (first, *rows), SNAPSHOT_DATE, offer.source, context_tok, offer.billed_at
         )
-    return RateCard(name, (RateRow(dict(offer.rates)),), SNAPSHOT_DATE, offer.source)
+    card = snapshot_card(name)
+    theirs = list(card.rows)
+    if offer.peak is not None:
+        days = frozenset(_DAYS.index(day) for day in offer.peak.utc_days)
+        holidays = CALENDARS[offer.peak.not_on]
+        theirs = [
+            row if row.utc_window_s is None else replace(row, utc_days=days, not_on=holidays)
+            for row in theirs
+        ]
+    # Behind the conditional rows of the snapshot, an overlay rate holds always.
+    own = [RateRow(dict(offer.rates))] if offer.rates else []
+    source = f"{card.source}; {offer.source}" if own or rows or offer.peak else card.source
+    return replace(card, rows=(*theirs, *own, *rows), source=source, billed_at=offer.billed_at)
