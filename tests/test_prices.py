@@ -18,8 +18,8 @@ from test_readers import TRACES
 from simulator.errors import InputError
 from simulator.pricing.book import snapshot_card, snapshot_offers
 from simulator.pricing.rates import CONTEXTS, RateCard, Usage, bill
-from simulator.scenario.price_book import known_cards, load_card
-from simulator.scenario.usage_costs import usage_costs
+from simulator.scenario.price_book import PriceBook
+from simulator.scenario.usage import price_usage
 
 OFFERS = TRACES.parent / "offers.csv"
 THEIR_CONTEXT = {
@@ -121,7 +121,7 @@ def test_ten_thousand_random_usages_agree_with_genai_prices() -> None:
 def test_offers_of_the_table_come_out_exactly() -> None:
     """Base rates of all 51 offers; two of them bear another name in the book."""
     at = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    known = set(known_cards())
+    known = set(PriceBook().names())
     columns = {
         "input_per_mtok": "uncached_input",
         "cached_read": "cache_read",
@@ -134,7 +134,7 @@ def test_offers_of_the_table_come_out_exactly() -> None:
     for row in rows:
         plain = row["offer"].split("(")[0]
         names = (f"{row['provider']}/{row['model']}", plain, f"fireworks/{row['model']}")
-        card = load_card(next(name for name in names if name in known))
+        card = PriceBook().card(next(name for name in names if name in known))
         for column, bucket in columns.items():
             if row[column]:
                 price = offer_total(card, at, **{bucket: 1000}) * 1000
@@ -154,7 +154,7 @@ def test_offers_of_the_table_come_out_exactly() -> None:
 def test_tiers_begin_behind_their_threshold(
     offer: str, threshold: int, base: float, above: float
 ) -> None:
-    card, at = load_card(offer), datetime(2026, 11, 23, tzinfo=UTC)
+    card, at = PriceBook().card(offer), datetime(2026, 11, 23, tzinfo=UTC)
     for prompt, rate in ((threshold - 1, base), (threshold, base), (threshold + 1, above)):
         cost = offer_total(card, at, uncached_input=prompt - 1000, cache_read=1000)
         read = offer_total(card, at, uncached_input=prompt - 1000) / (prompt - 1000)
@@ -164,13 +164,13 @@ def test_tiers_begin_behind_their_threshold(
 
 
 def test_qwen_rerates_all_output_of_thinking_calls() -> None:
-    card, at = load_card("alibaba/qwen-plus"), datetime(2026, 11, 23, tzinfo=UTC)
+    card, at = PriceBook().card("alibaba/qwen-plus"), datetime(2026, 11, 23, tzinfo=UTC)
     assert offer_total(card, at, output=10**6) == pytest.approx(1.2)
     assert offer_total(card, at, output=10**6 - 1, reasoning=1) == pytest.approx(4.0)
 
 
 def test_deepseek_peaks_are_on_working_days() -> None:
-    card = load_card("deepseek/deepseek-flash")
+    card = PriceBook().card("deepseek/deepseek-flash")
     assert card.billed_at == "completion"
 
     def rate(at: str) -> float:
@@ -262,10 +262,12 @@ def test_many_rows_cost_what_each_costs_alone() -> None:
         columns["cache_read"].append(str(rng.randrange(prompt)))
         columns["output_total"].append(str(output))
         columns["reasoning"].append(str(rng.randrange(output + 1)))
-    cost_usd, errors = usage_costs(columns)
+    cost_usd, errors = price_usage(columns)
     assert (np.isnan(cost_usd) == [bool(e) for e in errors]).all()
     for row in range(0, 500, 7):
-        alone, reason = usage_costs({name: [values[row]] for name, values in columns.items()})
+        alone, reason = price_usage(
+            {name: [values[row]] for name, values in columns.items()}, PriceBook()
+        )
         np.testing.assert_array_equal(alone, cost_usd[[row]])
         assert reason[0] == errors[row]
 

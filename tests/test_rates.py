@@ -9,7 +9,7 @@ import pytest
 from simulator.errors import InputError
 from simulator.pricing.book import snapshot_card, snapshot_offers
 from simulator.pricing.rates import CONTEXTS, RateCard, RateRow, Usage, bill
-from simulator.scenario.price_book import known_offers, load_offer
+from simulator.scenario.price_book import PriceBook, known_offers
 
 AS_OF = date(2026, 11, 23)
 
@@ -139,7 +139,7 @@ def test_cards_refuse_guesses() -> None:
 
 
 def test_scaling_prices_scales_the_bill() -> None:
-    offer, _, _ = load_offer("openai/gpt-6.1-terra")
+    offer, _, _ = PriceBook().offer("openai/gpt-6.1-terra")
     use = usage(uncached_input=1200, cache_read=4000, cache_write=300, output=250)
     assert total(offer.scaled(2.0), use) == pytest.approx(2 * total(offer, use), rel=1e-12)
 
@@ -147,7 +147,7 @@ def test_scaling_prices_scales_the_bill() -> None:
 def test_every_simulated_offer_can_be_billed_completely() -> None:
     use = usage(uncached_input=10, cache_read=10, cache_write=10, output=10, reasoning=10)
     for name in known_offers():
-        offer, endpoint, source = load_offer(name)
+        offer, endpoint, source = PriceBook().offer(name)
         assert total(offer, use) > 0
         assert endpoint.max_output_tok <= endpoint.context_tok
         assert source
@@ -165,6 +165,6 @@ def test_the_whole_snapshot_can_be_read_or_says_why_not() -> None:
 
 def test_unknown_offer_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r"did you mean 'openai/gpt-6.1-terra'"):
-        load_offer("openai/gpt-6.1-tera")
+        PriceBook().offer("openai/gpt-6.1-tera")
     with pytest.raises(InputError, match="no known endpoint behaviour"):
-        load_offer("openai/gpt-4o")
+        PriceBook().offer("openai/gpt-4o")

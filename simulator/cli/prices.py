@@ -1,15 +1,35 @@
 """``breakeven prices``: the price book, and what usage costs by it."""
 
 import csv
+import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from simulator.cli.common import Output, OutputOption, console, print_json
 
+if TYPE_CHECKING:
+    from simulator.pricing.rates import RateCard
+    from simulator.scenario.price_book import PriceBook
+
 app = typer.Typer(help="The price book, and what usage costs by it.", no_args_is_help=True)
+
+
+BookOption = Annotated[
+    Path | None,
+    typer.Option("--book", metavar="FILE", help="Prices first from what `prices import` wrote."),
+]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(metavar="SOURCE", help="genai-prices' or LiteLLM's price JSON: path or URL."),
+]
+AsOfOption = Annotated[
+    datetime | None,
+    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day of the prices; default: today."),
+]
 
 
 @app.command("list")
@@ -17,23 +37,18 @@ def list_offers(
     contains: Annotated[
         str, typer.Argument(metavar="[TEXT]", help="Only offers with this in their name.")
     ] = "",
+    book: BookOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List offers with their base prices."""
-    from simulator.errors import InputError
     from simulator.report.prices import card_document, print_cards
-    from simulator.scenario.price_book import known_cards, known_offers, load_card
+    from simulator.scenario.price_book import known_offers
 
     simulated = set(known_offers())
-    documents: list[dict[str, Any]] = []
-    for name in known_cards():
-        if contains.lower() not in name.lower():
-            continue
-        try:
-            card = load_card(name)
-        except InputError:
-            continue  # prices of something else than tokens: pages, hours, searches
-        documents.append({**card_document(card), "simulated": name in simulated})
+    documents: list[dict[str, Any]] = [
+        {**card_document(card), "simulated": name in simulated}
+        for name, card in _cards(_book(book), contains).items()
+    ]
     if output is Output.JSON:
         print_json({"offers": documents})
     else:
@@ -43,13 +58,13 @@ def list_offers(
 @app.command()
 def show(
     offer: Annotated[str, typer.Argument(metavar="OFFER", help="provider/model")],
+    book: BookOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show every rate of an offer and its conditions."""
     from simulator.report.prices import card_document, print_card
-    from simulator.scenario.usage_costs import card_of
 
-    document = card_document(card_of(offer))
+    document = card_document(_book(book).card(offer))
     if output is Output.JSON:
         print_json(document)
     else:
@@ -58,15 +73,16 @@ def show(
 
 @app.command()
 def cost(
-    usage: Annotated[Path, typer.Argument(metavar="USAGE.csv", help="Usage rows; - is stdin.")],
+    usage: Annotated[Path, typer.Argument(metavar="USAGE.csv", help="Usage rows.")],
+    book: BookOption = None,
 ) -> None:
     """Price usage rows: the table again on standard output, with cost_usd and error."""
     from simulator.pricing.book import SNAPSHOT_DATE
-    from simulator.scenario.usage_costs import priced_rows
+    from simulator.scenario.usage import priced_rows
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     failed = total = 0
-    for header, rows in priced_rows(usage):
+    for header, rows in priced_rows(usage, _book(book)):
         if total == 0:
             writer.writerow(header)
         writer.writerows(rows)
@@ -76,3 +92,99 @@ def cost(
         f"{total} rows by prices as of {SNAPSHOT_DATE}"
         + (f", {failed} could not be priced\n" if failed else "\n")
     )
+
+
+@app.command("import")
+def import_prices(
+    source: SourceArgument,
+    target: Annotated[Path, typer.Argument(metavar="TARGET.json", help="File to write.")],
+    as_of: AsOfOption = None,
+) -> None:
+    """Take newer prices from a file or URL; scenarios name the target as their price_file."""
+    from simulator.report.write import write_files
+    from simulator.scenario.price_book import imported_entry
+
+    cards = _feed(source, as_of)
+    text = json.dumps({name: imported_entry(card) for name, card in cards.items()}, indent=1)
+    write_files(target.parent, {target.name: text + "\n"})
+    sys.stderr.write(f"{len(cards)} offers -> {target}\n")
+
+
+@app.command()
+def diff(
+    source: SourceArgument,
+    contains: Annotated[
+        str, typer.Argument(metavar="[TEXT]", help="Only offers with this in their name.")
+    ] = "",
+    book: BookOption = None,
+    as_of: AsOfOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show what a newer price file changes in the book."""
+    from simulator.pricing.feeds import changes
+    from simulator.report.prices import print_changes
+
+    theirs = {name: c for name, c in _feed(source, as_of).items() if contains in name}
+    found = changes(_cards(_book(book), contains), theirs)
+    if output is Output.JSON:
+        print_json({"changes": found})
+    else:
+        print_changes(found, console())
+
+
+def _book(path: Path | None) -> "PriceBook":
+    from simulator.scenario.price_book import PriceBook
+
+    return PriceBook() if path is None else PriceBook.with_file(path)
+
+
+def _cards(book: "PriceBook", contains: str) -> "dict[str, RateCard]":
+    """Return the cards of offers that price tokens; some price pages, hours or searches."""
+    from simulator.errors import InputError
+
+    cards = {}
+    for name in book.names():
+        if contains.lower() in name.lower():
+            try:
+                cards[name] = book.card(name)
+            except InputError as error:
+                if "has no token price" not in str(error):
+                    raise
+    return cards
+
+
+def _feed(source: str, as_of: datetime | None) -> "dict[str, RateCard]":
+    from simulator.errors import InputError
+    from simulator.pricing.feeds import feed_cards
+
+    text = _fetched(source) if "://" in source else _text(Path(source))
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{source}:{error.lineno}:{error.colno}: not valid JSON") from None
+    day = (as_of or datetime.now(UTC)).date()
+    return feed_cards(raw, source.rpartition("/")[2], day)
+
+
+def _text(path: Path) -> str:
+    from simulator.errors import InputError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not text'}") from None
+
+
+def _fetched(url: str) -> str:
+    """Fetch a price file: only here, and only because the user asked for it."""
+    from urllib.request import urlopen
+
+    from simulator.errors import InputError
+
+    if not url.startswith(("https://", "http://", "file://")):
+        raise InputError(f"{url}: prices are fetched by https, http or file addresses")
+    try:
+        with urlopen(url, timeout=60) as answer:
+            return str(answer.read().decode("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{url}: {error}") from None

@@ -113,6 +113,15 @@ def snapshot_card(offer: str) -> RateCard:
     model = _models().get(offer)
     if model is None:
         raise InputError(f"unknown offer {offer!r}{nearest(offer, snapshot_offers())}")
+    source = f"genai-prices {version('genai-prices')}"
+    card = model_card(offer, model, SNAPSHOT_DATE, source)
+    if card is None:
+        raise InputError(f"{offer} has no token price in the price book")
+    return card
+
+
+def model_card(offer: str, model: Any, as_of: date, source: str) -> RateCard | None:
+    """Return the rate card of a model of genai-prices, None where it has no token price."""
     prices = model.prices
     parts = (
         [(None, prices)]
@@ -126,12 +135,6 @@ def snapshot_card(offer: str) -> RateCard:
     ]
     rows = [row for row in rows if row.rates]
     if not any(bucket in row.rates for row in rows for bucket in ("input", "output")):
-        raise InputError(f"{offer} has no token price in the price book")
+        return None
     rows += _variant_rows(model)
-    return RateCard(
-        offer,
-        tuple(rows),
-        SNAPSHOT_DATE,
-        f"genai-prices {version('genai-prices')}",
-        model.context_window,
-    )
+    return RateCard(offer, tuple(rows), as_of, source, model.context_window)

@@ -33,6 +33,7 @@ _FALLBACK = {
 CONTEXTS = ("standard", "batch", "flex", "priority")
 """How a call is served; usage names them by their place in here."""
 STANDARD = 0
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,32 @@ class RateRow:
     def tiered(self) -> bool:
         """Whether it depends on the prompt's length."""
         return self.prompt_tokens_above is not None or self.prompt_tokens_from is not None
+
+    def conditions(self) -> list[str]:
+        """Return the conditions in words, empty where it always holds."""
+        found = []
+        if self.context is not None:
+            found.append(self.context)
+        if self.thinking is not None:
+            found.append("thinking" if self.thinking else "not thinking")
+        if self.prompt_tokens_above is not None:
+            found.append(f"prompt > {self.prompt_tokens_above}")
+        if self.prompt_tokens_from is not None:
+            found.append(f"prompt >= {self.prompt_tokens_from}")
+        if self.from_date is not None:
+            found.append(f"from {self.from_date}")
+        if self.until_date is not None:
+            found.append(f"until {self.until_date}")
+        if self.utc_window_s is not None:
+            begin, end = (
+                f"{int(s) // 3600:02}:{int(s) % 3600 // 60:02}" for s in self.utc_window_s
+            )
+            found.append(f"{begin}-{end} UTC")
+        if self.utc_days is not None:
+            found.append(" ".join(_DAYS[day] for day in sorted(self.utc_days)))
+        if self.not_on:
+            found.append("not on holidays")
+        return found
 
     def holds(self, usage: "Usage") -> NDArray[np.bool_]:
         """Return where the conditions are met. (n_calls,)"""

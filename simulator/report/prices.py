@@ -5,9 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from simulator.pricing.rates import BUCKETS, RateCard, RateRow
+from simulator.pricing.rates import BUCKETS, RateCard
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SHORT = {"cache_write_1h": "write 1h", "cache_write": "write", "cache_read": "read"}
 
 
@@ -20,32 +19,8 @@ def card_document(card: RateCard) -> dict[str, Any]:
         "context_tokens": card.context_tok,
         "contexts": list(card.contexts),
         "billed_at": card.billed_at,
-        "rows": [{"when": _conditions(row), "rates": dict(row.rates)} for row in card.rows],
+        "rows": [{"when": row.conditions(), "rates": dict(row.rates)} for row in card.rows],
     }
-
-
-def _conditions(row: RateRow) -> list[str]:
-    found = []
-    if row.context is not None:
-        found.append(row.context)
-    if row.thinking is not None:
-        found.append("thinking" if row.thinking else "not thinking")
-    if row.prompt_tokens_above is not None:
-        found.append(f"prompt > {row.prompt_tokens_above}")
-    if row.prompt_tokens_from is not None:
-        found.append(f"prompt >= {row.prompt_tokens_from}")
-    if row.from_date is not None:
-        found.append(f"from {row.from_date}")
-    if row.until_date is not None:
-        found.append(f"until {row.until_date}")
-    if row.utc_window_s is not None:
-        begin, end = (f"{int(s) // 3600:02}:{int(s) % 3600 // 60:02}" for s in row.utc_window_s)
-        found.append(f"{begin}-{end} UTC")
-    if row.utc_days is not None:
-        found.append(" ".join(_DAYS[day] for day in sorted(row.utc_days)))
-    if row.not_on:
-        found.append("not on holidays")
-    return found
 
 
 def print_cards(documents: list[dict[str, Any]], console: Console) -> None:
@@ -82,3 +57,22 @@ def print_card(document: dict[str, Any], console: Console) -> None:
     if document["billed_at"] == "completion":
         console.print("dated rates by the time of completion")
     console.print(f"source: {document['source']}", markup=False, soft_wrap=True)
+
+
+def print_changes(changes: list[dict[str, Any]], console: Console) -> None:
+    """Print what differs between two books."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("offer (USD per Mtok)", overflow="fold")
+    table.add_column("what", overflow="fold")
+    for heading in ("before", "after"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for change in changes:
+        if change["change"] != "rate":
+            table.add_row(change["offer"], change["change"], "", "")
+            continue
+        what = f"{_SHORT.get(change['bucket'], change['bucket'])}, {change['when']}"
+        rates = ("-" if change[k] is None else f"{change[k]:g}" for k in ("before", "after"))
+        table.add_row(change["offer"], what, *rates)
+    console.print(table)
+    offers = {change["offer"] for change in changes}
+    console.print(f"{len(changes)} changes in {len(offers)} offers")

@@ -22,7 +22,7 @@ from simulator.errors import nearest
 from simulator.pricing.caching import NO_CACHE
 from simulator.scenario import schema
 from simulator.scenario.load import read_scenario
-from simulator.scenario.price_book import load_offer
+from simulator.scenario.price_book import PriceBook
 from simulator.scenario.profiles import load_accelerator, load_model, load_serving_class
 from simulator.scenario.sections import Interval as UncertainNumber
 from simulator.scenario.traffic import build_traffic
@@ -52,9 +52,10 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
     """
     provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}}
     built: dict[str, Option] = {}
+    book = _price_book(scenario, document)
     for name, option in scenario.options.items():
         if isinstance(option, schema.Api):
-            built[name] = _api(name, option, document, provenance)
+            built[name] = _api(name, option, document, book, provenance)
         elif isinstance(option, schema.SelfHost):
             built[name] = _self_host(name, option, document, provenance)
     for name, option in scenario.options.items():
@@ -99,11 +100,22 @@ def _interval(value: float | UncertainNumber) -> Interval:
     return Interval.certain(value)
 
 
+def _price_book(scenario: schema.Scenario, document: Document) -> PriceBook:
+    if scenario.price_file is None:
+        return PriceBook()
+    path = document.path.parent / scenario.price_file
+    return document.made(("price_file",), lambda: PriceBook.with_file(path))
+
+
 def _api(
-    name: str, option: schema.Api, document: Document, provenance: dict[str, dict[str, str]]
+    name: str,
+    option: schema.Api,
+    document: Document,
+    book: PriceBook,
+    provenance: dict[str, dict[str, str]],
 ) -> ApiOption:
     card, endpoint, source = document.made(
-        ("options", name, "offer"), lambda: load_offer(option.offer)
+        ("options", name, "offer"), lambda: book.offer(option.offer)
     )
     if not option.caching:
         endpoint = replace(endpoint, cache=NO_CACHE)

@@ -131,6 +131,8 @@ class Scenario(Section):
     """Workloads by name; or one replay."""
     slo: Slo
     options: dict[str, Option]
+    price_file: str | None = None
+    """What `breakeven prices import` wrote, relative to the scenario; its prices come first."""
     people: People
     analysis: Analysis = Analysis()
 

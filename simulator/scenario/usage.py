@@ -1,7 +1,6 @@
 """What usage rows cost: columns of text in, a cost or the reason for none out, row by row."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from simulator.errors import InputError, nearest
 from simulator.pricing.rates import CONTEXTS, RateCard, Usage, bill, problems
-from simulator.scenario.price_book import known_cards, load_card
+from simulator.scenario.price_book import PriceBook
 from simulator.traffic.readers.containers import csv_records
 from simulator.traffic.readers.files import fail
 from simulator.traffic.readers.values import BadRecord, seconds
@@ -27,8 +26,8 @@ COUNTS = (
 REQUIRED = ("offer", "at", "input_total", "output_total")
 
 
-def usage_costs(
-    columns: Mapping[str, Sequence[str]],
+def price_usage(
+    columns: Mapping[str, Sequence[str]], book: PriceBook | None = None
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Price usage rows.
 
@@ -37,6 +36,8 @@ def usage_costs(
     columns : dict of str to sequence of str
         ``offer`` (provider/model), ``at`` (ISO 8601, UTC when bare), ``context`` (standard where
         blank or absent), and token counts by ``COUNTS``.
+    book : PriceBook, optional
+        Where prices come from; default: the shipped book.
 
     Returns
     -------
@@ -45,6 +46,7 @@ def usage_costs(
     errors : list of str
         Why not, empty where it can. (n_rows,)
     """
+    book = book or PriceBook()
     size = len(columns["offer"])
     errors = [""] * size
     blank = [""] * size
@@ -73,7 +75,7 @@ def usage_costs(
     for offer, rows in _by_offer(columns["offer"]).items():
         good = rows[[not errors[row] for row in rows.tolist()]]
         try:
-            card = _load(offer)
+            card = book.card(offer)
         except InputError as error:
             _mark_rows(errors, good, str(error))
             continue
@@ -104,16 +106,6 @@ def _priced(
                     )[0]
     cost_usd[~able] = np.nan
     return cost_usd
-
-
-@cache
-def _load(offer: str) -> RateCard:
-    try:
-        return load_card(offer)
-    except InputError as error:
-        if offer in known_cards():
-            raise
-        raise InputError(f"unknown offer {offer!r}{nearest(offer, known_cards())}") from error
 
 
 def _by_offer(offers: Sequence[str]) -> dict[str, NDArray[np.int64]]:
@@ -162,12 +154,7 @@ def _mark_rows(errors: list[str], rows: NDArray[np.int64], reason: str) -> None:
         errors[row] = errors[row] or reason
 
 
-def card_of(offer: str) -> RateCard:
-    """Return an offer's rate card; raises InputError that names the nearest offer."""
-    return _load(offer)
-
-
-def priced_rows(path: Path) -> Iterator[tuple[list[str], list[list[str]]]]:
+def priced_rows(path: Path, book: PriceBook) -> Iterator[tuple[list[str], list[list[str]]]]:
     """Yield the header and portions of rows with ``cost_usd`` and ``error`` behind them.
 
     Raises
@@ -184,7 +171,7 @@ def priced_rows(path: Path) -> Iterator[tuple[list[str], list[list[str]]]]:
                 close = nearest(name, header).replace("did you mean", "found")
                 fail(path, 1, 1, f"missing column {name!r}{close}")
         columns = {name: [row[name] for row in chunk.values] for name in header}
-        cost_usd, errors = usage_costs(columns)
+        cost_usd, errors = price_usage(columns, book)
         rows = [
             [*row.values(), "" if error else repr(cost), error]
             for row, cost, error in zip(chunk.values, cost_usd.tolist(), errors, strict=True)
