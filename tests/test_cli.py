@@ -161,6 +161,7 @@ BAD_VALUES = [
     (["options", "hybrid", "base"], "owm", "'owm' is no selfhost option"),
     (["options", "own", "rent_usd_per_gpu_hour"], {"low": 3, "mid": 2, "high": 4}, "low <= mid"),
     (["traffic", "chat", "week"], "azure-conversatoin", "did you mean 'azure-conversation'?"),
+    (["options", "own", "accelerator"], "mi325x", "no rent of mi325x is known"),
     (["start"], "2026-11-24", "start must be a Monday"),
     (["seed"], float("nan"), "seed must be"),
     (["traffic", "chat", "preset"], "chatt", "unknown preset 'chatt' (did you mean 'chat'?)"),
@@ -260,3 +261,19 @@ def test_help_imports_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_profiles_are_listed_and_shown() -> None:
+    listed = json.loads(breakeven("hardware", "list", "-o", "json").stdout)["accelerators"]
+    assert listed["h100-sxm"]["memory_gb"] == 80
+    assert listed["mi325x"]["rent_usd_per_gpu_hour"] is None
+    for kind in ("hardware", "models"):
+        screen = breakeven(kind, "list")
+        assert screen.returncode == 0
+        assert max(map(len, screen.stdout.splitlines())) <= 80
+    shown = json.loads(breakeven("models", "show", "deepseek-r1", "-o", "json").stdout)
+    assert shown["attention"] == "mla"
+    assert "config.json" in breakeven("models", "show", "gpt-oss-120b").stdout
+    missing = breakeven("hardware", "show", "h100-sxn")
+    assert missing.returncode == 3
+    assert "did you mean 'h100-sxm'?" in missing.stderr

@@ -107,9 +107,9 @@ def test_capacity_is_what_weights_leave() -> None:
     shape, (chip, _) = load_model("llama-3.3-70b"), load_accelerator("h100-sxm")
     common = {"weight_precision": "fp8", "kv_precision": "fp8", "memory_utilization": 0.9}
     two, four = (kv_capacity(shape, chip, gpus=n, block_tok=16, **common) for n in (2, 4))
-    assert shape.kv_bytes_per_tok("fp8") == 80 * 2 * 8 * 128
+    assert shape.kv_bytes_per_tok("fp8", 2) == 80 * 2 * 8 * 128
     free_gb = 2 * 80 * 0.9 - 2 * 1.5 - 70.6 * 1.03
-    assert two.blocks == int(free_gb * 1e9 / (16 * shape.kv_bytes_per_tok("fp8")))
+    assert two.blocks == int(free_gb * 1e9 / (16 * shape.kv_bytes_per_tok("fp8", 2)))
     assert four.blocks > 2 * two.blocks
     assert not two.starved
     with pytest.raises(InputError, match=r"does not fit 1 x h100-sxm: weights 72\.7 GB"):
@@ -122,10 +122,22 @@ def test_every_profile_loads_and_names_its_source() -> None:
     for name in profile_names("accelerators"):
         accelerator, rent = load_accelerator(name)
         assert accelerator.source
-        assert 0 < rent.low <= rent.mid <= rent.high
+        if rent is not None:
+            assert 0 < rent.low <= rent.mid <= rent.high
+        assert accelerator.peak_flops("bf16") > 1e13
     for name in profile_names("models"):
         model = load_model(name)
         assert model.source
         assert model.active_params <= model.total_params
+        assert (model.experts > 0) == (model.expert_share > 0)
     with pytest.raises(InputError, match="did you mean 'h100-sxm'"):
         load_accelerator("h100-sxn")
+
+
+def test_kv_heads_are_copied_where_there_are_fewer_than_gpus() -> None:
+    """One latent head on eight GPUs is kept eight times; eight heads on eight GPUs once."""
+    deepseek, llama = load_model("deepseek-r1"), load_model("llama-3.3-70b")
+    assert deepseek.kv_bytes_per_tok("fp8", 1) == 61 * 576
+    assert deepseek.kv_bytes_per_tok("fp8", 8) == 8 * 61 * 576
+    assert llama.kv_bytes_per_tok("bf16", 8) == llama.kv_bytes_per_tok("bf16", 1)
+    assert load_model("qwen3-235b").kv_bytes_per_tok("fp8", 8) == 2 * 94 * 4 * 128 * 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from simulator.cli import prices, traffic
+from simulator.cli import prices, profiles, traffic
 from simulator.cli.common import (
     Output,
     OutputOption,
@@ -35,6 +35,8 @@ app = typer.Typer(
 )
 
 
+app.add_typer(profiles.hardware, name="hardware")
+app.add_typer(profiles.models, name="models")
 app.add_typer(prices.app, name="prices")
 app.add_typer(traffic.app, name="traffic")
 

@@ -176,13 +176,18 @@ def _self_host(
         f"throughput within {coefficients.band_low - 1:+.0%} to {coefficients.band_high - 1:+.0%}"
     )
     given = option.rent_usd_per_gpu_hour
+    rent = rent if given is None else _interval(given)
+    if rent is None:
+        raise document.fail(
+            (*here, "accelerator"), f"no rent of {gpu.name} is known: give rent_usd_per_gpu_hour"
+        )
     return SelfHostOption(
         name=name,
         fleet=fleet,
         replicas=None if option.replicas == "auto" else option.replicas,
         spare_replicas=option.spare_replicas,
         gpus_per_replica=option.gpus_per_replica,
-        rent_usd_per_gpu_hour=rent if given is None else _interval(given),
+        rent_usd_per_gpu_hour=rent,
         speed=Interval(coefficients.band_low, 1.0, coefficients.band_high),
         label=f"{option.gpus_per_replica}x{gpu.name}, {model.name} {option.weight_precision}",
         success_rate=option.success_rate,

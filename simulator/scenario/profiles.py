@@ -1,7 +1,7 @@
 """Hardware profiles: accelerators, model shapes and serving classes from YAML."""
 
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -23,7 +23,8 @@ class AcceleratorProfile(Section):
     memory_tb_s: Positive
     link_gb_s: Positive
     tdp_w: Positive
-    rent_usd_per_gpu_hour: Interval
+    rent_usd_per_gpu_hour: Interval | None = None
+    """On demand; absent where no list shows one."""
     source: str
 
 
@@ -63,12 +64,24 @@ def _document(name: str) -> Document:
     return read_yaml(profiles_dir() / f"{name}.yaml")
 
 
-def profile_names(kind: Literal["accelerators", "models"]) -> list[str]:
-    """Return the names of all shipped profiles of a kind."""
+def profile_names(kind: str) -> list[str]:
+    """Return the names of all shipped profiles of a kind: accelerators or models."""
     return sorted(_document(kind).data)
 
 
-def _find(kind: Literal["accelerators", "models"], name: str) -> Document:
+def profile_document(kind: str, name: str) -> dict[str, Any]:
+    """Return a profile as plain values.
+
+    Raises
+    ------
+    InputError
+        When there is no such profile, or it is not valid.
+    """
+    model = AcceleratorProfile if kind == "accelerators" else ModelProfile
+    return validate(model, _find(kind, name), (name,)).model_dump()
+
+
+def _find(kind: str, name: str) -> Document:
     document = _document(kind)
     if name not in document.data:
         raise InputError(
@@ -77,8 +90,8 @@ def _find(kind: Literal["accelerators", "models"], name: str) -> Document:
     return document
 
 
-def load_accelerator(name: str) -> tuple[Accelerator, PlainInterval]:
-    """Return an accelerator and what renting one costs [USD/GPU-hour].
+def load_accelerator(name: str) -> tuple[Accelerator, PlainInterval | None]:
+    """Return an accelerator and what renting one costs [USD/GPU-hour], None where unknown.
 
     Raises
     ------
@@ -96,6 +109,8 @@ def load_accelerator(name: str) -> tuple[Accelerator, PlainInterval]:
         profile.tdp_w,
         profile.source,
     )
+    if rent is None:
+        return accelerator, None
     return accelerator, PlainInterval(rent.low, rent.mid, rent.high)
 
 

@@ -50,7 +50,7 @@ def kv_capacity(
     usable_gb = memory_gb * memory_utilization - gpus * ACTIVATION_GB
     weights_gb = model.weight_bytes(weight_precision) / 1e9
     free_gb = usable_gb - weights_gb
-    block_gb = model.kv_bytes_per_tok(kv_precision) * block_tok / 1e9
+    block_gb = model.kv_bytes_per_tok(kv_precision, gpus) * block_tok / 1e9
     if free_gb < block_gb:
         raise InputError(
             f"{model.name} in {weight_precision} does not fit {gpus} x {gpu.name}: "

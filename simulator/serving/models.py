@@ -53,14 +53,19 @@ class ModelShape:
         """Values per query head in the attention product."""
         return self.head_dim
 
-    def kv_bytes_per_tok(self, precision: str) -> float:
-        """KV cache of one token over all layers and all GPUs [B]."""
+    def kv_bytes_per_tok(self, precision: str, gpus: int) -> float:
+        """KV cache of one token over all layers and all GPUs of a tensor-parallel replica [B].
+
+        A head cannot be cut: with fewer KV heads than GPUs, as with the one latent head of MLA,
+        every GPU holds a copy of one.
+        """
         if precision not in KV_BYTES:
             raise InputError(
                 f"unknown KV precision {precision!r}; known: {', '.join(sorted(KV_BYTES))}"
             )
         values = self.kv_heads * self.head_dim * (1 if self.attention == "mla" else 2)
-        return self.layers * values * KV_BYTES[precision]
+        copies = max(1.0, gpus / self.kv_heads)
+        return self.layers * values * copies * KV_BYTES[precision]
 
     def weight_bytes(self, precision: str) -> float:
         """All weights at a precision [B]."""

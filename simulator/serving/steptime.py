@@ -121,7 +121,7 @@ def physical_step_time(
         )
     fixed_s = c.fixed_s + model.layers * c.layer_s
     token_s = fixed_s + compute_s + weights_s + allreduce_s
-    kv_s = model.kv_bytes_per_tok(kv_precision) / (c.memory_efficiency * bandwidth)
+    kv_s = model.kv_bytes_per_tok(kv_precision, gpus) / (c.memory_efficiency * bandwidth)
     attention_flops = 4 * model.layers * model.q_heads * model.attention_head_dim
     attention_s = attention_flops / (c.attention_efficiency * gpu.peak_flops("bf16") * gpus)
     return StepTime(token_s, context_token_s=kv_s, attention_s=attention_s)

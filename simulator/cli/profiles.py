@@ -1,0 +1,58 @@
+"""``breakeven hardware`` and ``breakeven models``: the shipped profiles."""
+
+from typing import Annotated
+
+import typer
+
+from simulator.cli.common import Output, OutputOption, console, print_json
+
+hardware = typer.Typer(help="Accelerators that options may name.", no_args_is_help=True)
+models = typer.Typer(help="Models that options may name.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a profile.")]
+
+
+@hardware.command("list")
+def list_hardware(output: OutputOption = Output.TABLE) -> None:
+    """List accelerators with their memory, rates and rent."""
+    _list("accelerators", output)
+
+
+@hardware.command("show")
+def show_hardware(name: NameArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show everything that is known of an accelerator, and its source."""
+    _show("accelerators", name, output)
+
+
+@models.command("list")
+def list_models(output: OutputOption = Output.TABLE) -> None:
+    """List models with their size, context and KV cache."""
+    _list("models", output)
+
+
+@models.command("show")
+def show_model(name: NameArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show the shape of a model, and its source."""
+    _show("models", name, output)
+
+
+def _list(kind: str, output: Output) -> None:
+    from simulator.report.profiles import print_profiles
+    from simulator.scenario.profiles import profile_document, profile_names
+
+    found = {name: profile_document(kind, name) for name in profile_names(kind)}
+    if output is Output.JSON:
+        print_json({kind: found})
+    else:
+        print_profiles(kind, found, console())
+
+
+def _show(kind: str, name: str, output: Output) -> None:
+    from simulator.report.profiles import print_profile
+    from simulator.scenario.profiles import profile_document
+
+    found = profile_document(kind, name)
+    if output is Output.JSON:
+        print_json(found)
+    else:
+        print_profile(name, found, console())

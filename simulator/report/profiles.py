@@ -1,0 +1,58 @@
+"""Profiles of hardware and models on the screen."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Profile = dict[str, Any]
+
+
+def print_profiles(kind: str, profiles: dict[str, Profile], console: Console) -> None:
+    """Print one line for each profile."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(kind, no_wrap=True)
+    columns = _HARDWARE if kind == "accelerators" else _MODELS
+    for heading in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, profile in profiles.items():
+        table.add_row(name, *(show(profile) for show in columns.values()))
+    console.print(table)
+
+
+def _rent(profile: Profile) -> str:
+    rent = profile["rent_usd_per_gpu_hour"]
+    return "unknown" if rent is None else f"{rent['low']:g} - {rent['mid']:g} - {rent['high']:g}"
+
+
+def _tflops(precision: str) -> Any:
+    def show(profile: Profile) -> str:
+        peak = profile["peak_tflops"].get(precision)
+        return "-" if peak is None else f"{peak:g}"
+
+    return show
+
+
+_HARDWARE: dict[str, Any] = {
+    "GB": lambda p: f"{p['memory_gb']:g}",
+    "TB/s": lambda p: f"{p['memory_tb_s']:g}",
+    "bf16": _tflops("bf16"),
+    "fp8": _tflops("fp8"),
+    "fp4": _tflops("fp4"),
+    "USD/GPU-hour": _rent,
+}
+_MODELS: dict[str, Any] = {
+    "params": lambda p: f"{p['total_params_b']:g}B",
+    "active": lambda p: f"{p['active_params_b']:g}B",
+    "layers": lambda p: f"{p['layers']}",
+    "KV heads": lambda p: "MLA" if p["attention"] == "mla" else f"{p['kv_heads']}",
+    "context": lambda p: f"{p['context_tok']:,}",
+}
+
+
+def print_profile(name: str, profile: Profile, console: Console) -> None:
+    """Print every field of a profile."""
+    console.print(name, style="bold")
+    for field, value in profile.items():
+        if value is not None:
+            console.print(f"  {field:24}{value}", markup=False, soft_wrap=True)
