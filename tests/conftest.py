@@ -3,4 +3,10 @@
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+# The same examples in every run: a change fails because of itself, never because of its luck.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
