@@ -140,16 +140,15 @@ def _book(path: Path | None) -> "PriceBook":
 
 def _cards(book: "PriceBook", contains: str) -> "dict[str, RateCard]":
     """Return the cards of offers that price tokens; some price pages, hours or searches."""
-    from simulator.errors import InputError
+    from contextlib import suppress
+
+    from simulator.pricing.book import NoTokenPriceError
 
     cards = {}
     for name in book.names():
         if contains.lower() in name.lower():
-            try:
+            with suppress(NoTokenPriceError):
                 cards[name] = book.card(name)
-            except InputError as error:
-                if "has no token price" not in str(error):
-                    raise
     return cards
 
 

@@ -50,11 +50,17 @@ def stats(
     ] = None,
 ) -> None:
     """Rate, dispersion, lengths, sessions and prefix reuse of a log."""
+    from simulator.traffic.readers.catalog import source_of
+    from simulator.traffic.readers.files import label
     from simulator.traffic.stats import statistics
 
     log, read_as = _read(trace, fmt, skip_bad)
     found = statistics(log)
-    document = {"trace": Path(trace).name, "format": read_as.name, **found.to_dict()}
+    document = {
+        "trace": Path(label(source_of(trace))).name,
+        "format": read_as.name,
+        **found.to_dict(),
+    }
     if out is not None:
         from simulator.cli.common import json_text
         from simulator.report.traffic import traffic_svg

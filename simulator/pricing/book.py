@@ -23,6 +23,10 @@ _BUCKET_OF_KEY = {
 }
 
 
+class NoTokenPriceError(InputError):
+    """An offer that prices something else than tokens: pages, hours, searches."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Tiers:
     base: float
@@ -116,7 +120,7 @@ def snapshot_card(offer: str) -> RateCard:
     source = f"genai-prices {version('genai-prices')}"
     card = model_card(offer, model, SNAPSHOT_DATE, source)
     if card is None:
-        raise InputError(f"{offer} has no token price in the price book")
+        raise NoTokenPriceError(f"{offer} has no token price in the price book")
     return card
 
 

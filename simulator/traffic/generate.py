@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.traffic.sessions import Columns, Fixed, SessionTraffic, draw_hour, fixed_parts
-from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
+from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable, session_rows
 from simulator.units import HOUR_S
 
 _ROOT_TOK = 1 << 24
@@ -93,20 +93,16 @@ def _assemble(
     """Order sessions by start, keep those of the span, and lay out the prefix tree."""
     head = columns["turn"] == 0
     begins = np.flatnonzero(head)
-    lengths = np.diff(np.append(begins, len(head)))
     start_s = columns["start_s"][begins]
     chosen = np.flatnonzero((start_s >= begin_s) & (start_s < end_s))
     chosen = chosen[np.argsort(start_s[chosen], kind="stable")]
-    lengths = lengths[chosen]
-    offsets = np.repeat(np.cumsum(lengths) - lengths, lengths)
-    rows = np.repeat(begins[chosen], lengths) + np.arange(len(offsets)) - offsets
+    rows, lengths = session_rows(begins, len(head), chosen)
     moved = np.full(len(head), NO_NODE, np.int64)
     moved[rows] = np.arange(len(rows))
     columns = {name: column[rows] for name, column in columns.items()}
     previous = columns["previous"]
     previous = np.where(previous == NO_NODE, NO_NODE, moved[previous])
     node, tree = _tree(columns, previous, workloads, fixed)
-    count = len(rows)
     limits = np.array([w.max_output_tok for w in workloads], np.int32)
     deadlines = np.array([w.deadline_s for w in workloads])
     return RequestTable(
@@ -119,7 +115,7 @@ def _assemble(
         max_output_tokens=limits[columns["workload"]],
         prefix_node=node,
         session=np.repeat(np.arange(len(chosen), dtype=np.int32), lengths),
-        turn=(np.arange(count) - offsets).astype(np.int32),
+        turn=columns["turn"],
         deadline_s=deadlines[columns["workload"]],
         difficulty=columns["difficulty"],
         ttft_z=columns["ttft_z"],

@@ -104,10 +104,7 @@ class RequestTable:
         """Return some sessions, by their place in ``sessions()``, at new start times."""
         order = np.argsort(start_s, kind="stable")
         chosen, start_s = chosen[order], start_s[order]
-        begins = self.sessions()
-        lengths = np.diff(np.append(begins, self.size))[chosen]
-        offsets = np.repeat(np.cumsum(lengths) - lengths, lengths)
-        rows = np.repeat(begins[chosen], lengths) + np.arange(len(offsets)) - offsets
+        rows, lengths = session_rows(self.sessions(), self.size, chosen)
         return replace(
             self.take(rows),
             arrival_s=np.repeat(start_s, lengths),
@@ -139,3 +136,15 @@ class RequestTable:
             raise InputError("request table: rows must be sorted by arrival")
         if self.size and not alone[0]:
             raise InputError("request table row 0: a turn cannot come before its session's first")
+
+
+def session_rows(
+    begins: NDArray[np.int64], size: int, chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of chosen sessions, behind one another, and how many each has.
+
+    ``begins`` are the first rows of all sessions, (n_sessions,), in ``size`` rows.
+    """
+    lengths = np.diff(np.append(begins, size))[chosen]
+    offsets = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return np.repeat(begins[chosen], lengths) + np.arange(len(offsets)) - offsets, lengths
