@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from traffic_samples import random_table
 
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
-from simulator.engine.plan import Autoscaler, Endpoint, Fleet, Overflow, Plan
+from simulator.engine.plan import Autoscaler, Endpoint, Fleet, Gateway, Overflow, Plan, Target
 from simulator.engine.run import run
 from simulator.errors import InputError
 from simulator.pricing.caching import NO_CACHE, PromptCache
+from simulator.pricing.rates import RateCard, RateRow
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 
@@ -33,8 +35,15 @@ FLEET = Fleet(
     replicas=2,
     cold_start_s=5.0,
 )
+CARD = RateCard(
+    "test/model",
+    (RateRow({"input": 1.0, "cache_read": 0.1, "cache_write": 1.25, "output": 5.0}),),
+    date(2026, 11, 23),
+    "test",
+)
 ENDPOINT = Endpoint(
     name="api",
+    card=CARD,
     ttft_median_s=0.5,
     ttft_sigma=0.3,
     prefill_token_s=1e-4,
@@ -45,6 +54,7 @@ ENDPOINT = Endpoint(
     cache=PromptCache("prefix", ttl_s=30.0, min_tok=64, step_tok=16),
 )
 OWN = (layout.FLEET,)
+DIRECT = (Gateway((Target(0),)),)
 
 
 def plans() -> st.SearchStrategy[Plan]:
@@ -68,7 +78,7 @@ def plans() -> st.SearchStrategy[Plan]:
     endpoints = rules.map(lambda rule: replace(ENDPOINT, cache=replace(ENDPOINT.cache, rule=rule)))
     return st.builds(
         lambda fleet, spill, endpoint, api: Plan(
-            routes=(0,) if api else OWN, fleet=fleet, endpoints=(endpoint,), overflow=spill
+            (0,) if api else OWN, fleet, (endpoint,), DIRECT, overflow=spill
         ),
         fleets,
         spills,
@@ -126,7 +136,7 @@ def test_routing_never_uses_the_true_output_length() -> None:
     """Requests that differ only in their hidden output are sent to the same places at first."""
     table = random_table(11, sessions=60, rate_per_s=60.0)
     longer = replace(table, output_tokens=table.output_tokens * 7 + 3)
-    plan = Plan(OWN, FLEET, (ENDPOINT,), Overflow(0, 3))
+    plan = Plan(OWN, FLEET, (ENDPOINT,), DIRECT, Overflow(0, 3))
     first = np.flatnonzero(np.isnan(table.gap_s))
     a, b = run(plan, table, 1e5), run(plan, longer, 1e5)
     early = min(np.nanmin(a.finished_s), np.nanmin(b.finished_s)) - FLEET.request_overhead_s
@@ -153,13 +163,14 @@ def test_compiled_and_plain_python_agree(tmp_path: Path) -> None:
     script = """
 import sys
 import numpy as np
-from test_engine_invariants import ENDPOINT, FLEET, OWN
+from test_engine_invariants import DIRECT, ENDPOINT, FLEET, OWN
 from dataclasses import replace
 from simulator.engine.plan import Autoscaler, Overflow, Plan
 from simulator.engine.run import run
 from traffic_samples import random_table
 fleet = replace(FLEET, autoscaler=Autoscaler(3.0, 6, 1.0, 4.0))
-ledger = run(Plan(OWN, fleet, (ENDPOINT,), Overflow(0, 5)), random_table(3, sessions=25), 1e4)
+plan = Plan(OWN, fleet, (ENDPOINT,), DIRECT, Overflow(0, 5))
+ledger = run(plan, random_table(3, sessions=25), 1e4)
 np.save(sys.argv[1], np.stack([ledger.arrival_s, ledger.first_token_s, ledger.finished_s]))
 """
     results = []
@@ -218,11 +229,10 @@ def served_by_api(cache: PromptCache, **columns: object) -> Ledger:
         output_tokens=np.full(4, 20, np.int32),
         reasoning_tokens=np.zeros(4, np.int32),
         prefix_node=np.zeros(4, np.int32),
-        ttft_z=np.zeros(4),
-        speed_z=np.zeros(4),
         **columns,
     )
-    return run(Plan((0,), None, (replace(ENDPOINT, cache=cache),)), table, 1e5)
+    exact = replace(ENDPOINT, cache=cache, ttft_sigma=0.0, speed_sigma=0.0)
+    return run(Plan((0,), None, (exact,), DIRECT), table, 1e5)
 
 
 def test_cache_entry_exists_from_the_writers_first_token_until_idle_for_its_lifetime() -> None:
@@ -254,9 +264,9 @@ def test_endpoint_times_and_limits() -> None:
     assert (cut.output_tok == 20).all()
     tight = replace(ENDPOINT, context_tok=1210, cache=NO_CACHE)
     table = cut.table
-    ledger = run(Plan((0,), None, (tight,)), table, 1e5)
+    ledger = run(Plan((0,), None, (tight,), DIRECT), table, 1e5)
     assert (ledger.output_tok == 10).all()
-    ledger = run(Plan((0,), None, (replace(tight, context_tok=1200),)), table, 1e5)
+    ledger = run(Plan((0,), None, (replace(tight, context_tok=1200),), DIRECT), table, 1e5)
     assert (ledger.outcome == layout.REJECTED).all()
     assert not math.isnan(ledger.finished_s[0])
 
@@ -265,7 +275,7 @@ def test_overflow_takes_what_every_replica_is_too_busy_for() -> None:
     table = random_table(21, sessions=200, rate_per_s=20.0)
     shares = []
     for limit in (1, 4, 16, 10_000):
-        ledger = run(Plan(OWN, FLEET, (ENDPOINT,), Overflow(0, limit)), table, 1e5)
+        ledger = run(Plan(OWN, FLEET, (ENDPOINT,), DIRECT, Overflow(0, limit)), table, 1e5)
         fits = table.input_tokens < 1500
         shares.append(float((ledger.server[fits] == layout.FLEET).mean()))
     assert shares == sorted(shares)

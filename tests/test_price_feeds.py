@@ -85,7 +85,7 @@ def test_genai_file() -> None:
     assert set(cards) == {"acme/small"}
     first, dated, tier = cards["acme/small"].rows
     assert first.rates == {"input": 1, "output": 4, "cache_read": 0.1}
-    assert (dated.from_date, dated.replaces) == (date(2026, 12, 1), True)
+    assert (dated.from_time, dated.replaces) == (date(2026, 12, 1), True)
     assert (tier.prompt_tokens_above, tier.rates) == (1000, {"input": 3})
 
 

@@ -107,7 +107,7 @@ def test_ten_thousand_random_usages_agree_with_genai_prices() -> None:
             ours = offer_total(card, at, context, **tokens)
         except InputError as error:
             assert f"has no {context} price then" in str(error)  # noqa: PT017
-            dates = [row.from_date for row in card.rows if row.context == context]
+            dates = [row.from_time for row in card.rows if row.context == context]
             assert all(begin is not None and begin > at.date() for begin in dates)
             standard = theirs(name, at, "standard", tokens)
             assert theirs(name, at, context, tokens) == standard

@@ -59,7 +59,7 @@ def test_inclusive_tier_weekdays_holidays_thinking_and_end_date() -> None:
         RateRow({"input": 2.0}, prompt_tokens_from=1000),
         RateRow({"input": 5.0}, utc_days=frozenset({0, 1}), not_on=frozenset({date(2026, 12, 1)})),
         RateRow({"output": 3.0, "reasoning": 3.0}, thinking=True),
-        RateRow({"output": 7.0}, from_date=date(2027, 1, 1), until_date=date(2027, 1, 2)),
+        RateRow({"output": 7.0}, from_time=date(2027, 1, 1), until_time=date(2027, 1, 2)),
     )
     wednesday, monday, holiday = "2026-11-25", "2026-11-30", "2026-12-01"
 
@@ -81,7 +81,7 @@ def test_contexts_change_what_they_name_and_missing_ones_are_errors() -> None:
     offer = card(
         RateRow({"input": 2.0, "cache_read": 0.2, "output": 8.0}),
         RateRow({"input": 4.0}, prompt_tokens_above=100),
-        RateRow({"input": 1.0, "output": 4.0}, context="batch", from_date=date(2026, 10, 1)),
+        RateRow({"input": 1.0, "output": 4.0}, context="batch", from_time=date(2026, 10, 1)),
     )
     assert offer.contexts == ("standard", "batch")
     batch = {"context": np.array([CONTEXTS.index("batch")], np.int8)}
@@ -99,7 +99,7 @@ def test_contexts_change_what_they_name_and_missing_ones_are_errors() -> None:
 def test_replacing_rows_forget_what_was_before() -> None:
     rows = (
         RateRow({"input": 2.0, "cache_read": 0.2}),
-        RateRow({"input": 3.0}, from_date=date(2026, 11, 1), replaces=True),
+        RateRow({"input": 3.0}, from_time=date(2026, 11, 1), replaces=True),
     )
     assert total(card(*rows), usage("2026-10-31T00:00:00", cache_read=10**6)) == 0.2
     assert total(card(*rows), usage("2026-11-01T00:00:00", cache_read=10**6)) == 3.0
@@ -113,7 +113,7 @@ def test_prompts_above_the_window_are_errors() -> None:
 
 
 def test_dated_price_starts_at_utc_midnight() -> None:
-    rows = (RateRow({"input": 2.0}), RateRow({"input": 4.0}, from_date=date(2026, 12, 1)))
+    rows = (RateRow({"input": 2.0}), RateRow({"input": 4.0}, from_time=date(2026, 12, 1)))
     assert total(card(*rows), usage("2026-11-30T23:59:59", uncached_input=10**6)) == 2
     assert total(card(*rows), usage("2026-12-01T00:00:00", uncached_input=10**6)) == 4
 

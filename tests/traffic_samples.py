@@ -63,8 +63,7 @@ def random_table(
         turn=column("turn", np.int32),
         deadline_s=np.full(n, np.inf),
         difficulty=rng.random(n),
-        ttft_z=rng.standard_normal(n),
-        speed_z=rng.standard_normal(n),
+        dice=rng.bit_generator.random_raw(n),
         tree=PrefixTree.numbered(np.array(parent, np.int32), np.array(depth, np.int32)),
         workloads=("sample",),
     )

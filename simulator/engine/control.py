@@ -44,6 +44,19 @@ def autoscale(
             low_since_s = math.inf
 
 
+def outages(
+    env: simpy.Environment, plane: DataPlane, endpoint: int, spans_s: list[tuple[float, float]]
+) -> Generator[simpy.Event, None, None]:
+    """Take an endpoint down over spans of time, which neither overlap nor lie in the past."""
+    for begin_s, end_s in spans_s:
+        yield env.timeout(begin_s - env.now)
+        plane.advance(env.now)
+        plane.set_down(endpoint, True)
+        yield env.timeout(end_s - env.now)
+        plane.advance(env.now)
+        plane.set_down(endpoint, False)
+
+
 def start(
     env: simpy.Environment, plane: DataPlane, cold_start_s: float
 ) -> Generator[simpy.Event, None, None]:
@@ -51,4 +64,4 @@ def start(
     slot = plane.launch(env.now)
     yield env.timeout(cold_start_s)
     plane.advance(env.now)
-    plane.activate(slot, env.now)
+    plane.activate(slot)

@@ -1,17 +1,35 @@
-"""An API endpoint: latency and speed drawn per request, and the provider's prompt cache.
+"""An API endpoint: whether it takes an attempt, how fast it answers, what the answer leaves behind.
 
-Two rules cover the providers (see ``pricing.caching``). A *prefix* cache finds any earlier prompt
-prefix, in steps of some tokens, and writes for free. A *breakpoint* cache holds whole prefixes up
-to a marked end, here the end of every prefix-tree node, and charges for writing them. In both an
-entry exists from the first token of the request that wrote it, and lives until it has not been
-used for the rule's lifetime.
+An attempt that is accepted begins at once or waits in the endpoint's queue; its whole course is
+drawn when it begins and ends in a timer.
 """
 
 import math
 
+from simulator.engine.dice import FAILURE, LATENCY, SPEED, normal, uniform
 from simulator.engine.jit import compiled
-from simulator.engine.layout import CACHE_BREAKPOINT, CACHE_NONE, NONE, REJECTED
-from simulator.engine.sequences import complete_row, schedule_next_turn
+from simulator.engine.layout import (
+    ACCEPTED,
+    ANSWER,
+    FAILED,
+    LIMITED,
+    NONE,
+    QUEUED,
+    REFUSED,
+    REJECTED,
+    TIMED_OUT,
+)
+from simulator.engine.limits import (
+    answer_usd,
+    budget_wait_s,
+    current_rate,
+    limit_wait_s,
+    settle_limits,
+    spend,
+    take_from_limits,
+)
+from simulator.engine.promptcache import cached_prefix_tok, use_cache
+from simulator.engine.sequences import complete_row, schedule_next_turn, wait_for
 
 
 @compiled
@@ -20,62 +38,105 @@ def reject_row(plane, row, time_s):
     ledger = plane.ledger[row]
     ledger.outcome = REJECTED
     ledger.output_tok = 0
+    ledger.cached_tok = 0
     ledger.finished_s = time_s
     plane.clock[0].rejected += 1
     schedule_next_turn(plane, row, time_s)
 
 
 @compiled
-def cached_prefix_tok(plane, e, node, time_s):
-    """Tokens of the deepest live prefix of a path."""
+def fits(plane, e, row):
+    """Whether an endpoint could serve a request at all."""
     endpoint = plane.endpoints[e]
-    while node != NONE and plane.nodes[node].depth_tok >= endpoint.cache_min_tok:
-        if plane.prefixes[e, node].ready_s <= time_s < plane.prefixes[e, node].expiry_s:
-            depth = plane.nodes[node].depth_tok
-            return depth // endpoint.cache_step_tok * endpoint.cache_step_tok
-        node = plane.nodes[node].parent
-    return 0
+    request = plane.requests[row]
+    if request.input_tok >= endpoint.context_tok:
+        return False
+    return not (endpoint.refuses_long_outputs and request.declared_tok > endpoint.max_output_tok)
 
 
 @compiled
-def touch_prefixes(plane, e, node, time_s, ready_s):
-    """Write a path's prefixes that are not alive, and renew the lifetime of those that are."""
-    endpoint = plane.endpoints[e]
-    while node != NONE and plane.nodes[node].depth_tok >= endpoint.cache_min_tok:
-        if time_s >= plane.prefixes[e, node].expiry_s:
-            plane.prefixes[e, node].ready_s = ready_s
-        plane.prefixes[e, node].expiry_s = max(time_s, plane.prefixes[e, node].ready_s) + (
-            endpoint.cache_ttl_s
-        )
-        node = plane.nodes[node].parent
-
-
-@compiled
-def serve_at_endpoint(plane, e, row, time_s):
-    """Serve a row that arrives now; its whole course is known at once."""
+def attempt_at_endpoint(plane, e, row, time_s):
+    """Ask an endpoint to serve a row; how that ends, and in the clock what a limit's wait is."""
     endpoint = plane.endpoints[e]
     request = plane.requests[row]
     ledger = plane.ledger[row]
-    if request.input_tok >= endpoint.context_tok:
-        reject_row(plane, row, time_s)
-        return
-    ledger.output_tok = min(
-        request.output_tok, endpoint.max_output_tok, endpoint.context_tok - request.input_tok
-    )
-    cached_tok = 0
-    if endpoint.cache_rule != CACHE_NONE:
-        cached_tok = cached_prefix_tok(plane, e, request.node, time_s)
-    ttft_s = endpoint.ttft_median_s * math.exp(endpoint.ttft_sigma * request.ttft_z)
-    ttft_s += endpoint.prefill_token_s * (request.input_tok - cached_tok)
-    output_tok_s = endpoint.output_tok_s * math.exp(endpoint.speed_sigma * request.speed_z)
+    if not fits(plane, e, row):
+        return REFUSED
+    if endpoint.down:
+        return FAILED
+    ledger.cached_tok = cached_prefix_tok(plane, e, row, time_s)
+    wait_s = max(limit_wait_s(plane, e, row, time_s), budget_wait_s(plane, e, time_s))
+    if wait_s == math.inf:
+        return REFUSED
+    plane.clock[0].retry_after_s = wait_s
+    if wait_s > 0:
+        return LIMITED
+    full = endpoint.in_flight >= endpoint.concurrency
+    if full and endpoint.queued >= endpoint.queue:
+        return LIMITED
+    if endpoint.error_rate > 0:
+        if uniform(request.dice, ledger.attempts, FAILURE) < endpoint.error_rate:
+            return FAILED
+    take_from_limits(plane, e, row)
+    if not full:
+        endpoint.in_flight += 1
+        return ACCEPTED
+    ledger.next_waiting = NONE
+    if endpoint.queue_head == NONE:
+        endpoint.queue_head = row
+    else:
+        plane.ledger[endpoint.queue_tail].next_waiting = row
+    endpoint.queue_tail = row
+    endpoint.queued += 1
+    return QUEUED
+
+
+@compiled
+def begin_at_endpoint(plane, e, row, time_s):
+    """Serve a row from now on: draw its course and let it wait for its end."""
+    endpoint = plane.endpoints[e]
+    request = plane.requests[row]
+    ledger = plane.ledger[row]
+    most = min(endpoint.max_output_tok, endpoint.context_tok - request.input_tok)
+    ledger.output_tok = min(request.output_tok, most)
+    ttft_s = endpoint.prefill_token_s * (request.input_tok - ledger.cached_tok)
+    latency = normal(request.dice, ledger.attempts, LATENCY)
+    ttft_s += endpoint.ttft_median_s * math.exp(endpoint.ttft_sigma * latency)
+    speed = normal(request.dice, ledger.attempts, SPEED)
+    output_tok_s = endpoint.output_tok_s * math.exp(endpoint.speed_sigma * speed)
     ledger.start_s = time_s
     ledger.first_token_s = time_s + ttft_s
-    ledger.cached_tok = cached_tok
-    if endpoint.cache_rule != CACHE_NONE and request.node != NONE:
-        if endpoint.cache_rule == CACHE_BREAKPOINT:
-            depth = plane.nodes[request.node].depth_tok
-            if depth >= endpoint.cache_min_tok:
-                ledger.written_tok = depth - cached_tok
-        touch_prefixes(plane, e, request.node, time_s, ledger.first_token_s)
-    more_tok = max(0, ledger.output_tok - 1)
-    complete_row(plane, row, ledger.first_token_s + more_tok / output_tok_s)
+    ledger.rate = current_rate(plane, e, time_s)
+    use_cache(plane, e, row, time_s)
+    end_s = ledger.first_token_s + max(0, ledger.output_tok - 1) / output_tok_s
+    if end_s - time_s > endpoint.window_s:
+        end_s = time_s + endpoint.window_s
+        ledger.output_tok = 0
+    wait_for(plane, row, ANSWER, end_s)
+
+
+@compiled
+def end_at_endpoint(plane, row, time_s):
+    """Close a row that was served; returns the row that begins in its place, or NONE."""
+    ledger = plane.ledger[row]
+    e = ledger.server
+    endpoint = plane.endpoints[e]
+    settle_limits(plane, e, row)
+    if time_s - ledger.start_s >= endpoint.window_s:
+        ledger.outcome = TIMED_OUT
+        ledger.finished_s = time_s
+        plane.clock[0].timed_out += 1
+        schedule_next_turn(plane, row, time_s)
+    else:
+        if endpoint.billed_at_completion:
+            ledger.rate = current_rate(plane, e, time_s)
+        ledger.usd = answer_usd(plane, e, row)
+        spend(plane, e, ledger.usd, time_s)
+        complete_row(plane, row, time_s)
+    following = endpoint.queue_head
+    if following == NONE:
+        endpoint.in_flight -= 1
+        return NONE
+    endpoint.queue_head = plane.ledger[following].next_waiting
+    endpoint.queued -= 1
+    return following

@@ -25,11 +25,23 @@ IDLE, BOUNDARY, PREFILL, DECODE = 0, 1, 2, 3
 # Request outcomes. A row that has not arrived before the horizon was never offered.
 ABSENT, IN_FLIGHT, COMPLETED, REJECTED, TIMED_OUT = 0, 1, 2, 3, 4
 # Prompt-cache rules of endpoints.
-CACHE_NONE, CACHE_PREFIX, CACHE_BREAKPOINT = 0, 1, 2
+CACHE_NONE, CACHE_PREFIX, CACHE_BREAKPOINT, CACHE_UNIT = 0, 1, 2, 3
+# What a row that waits for its time waits for.
+ARRIVAL, ATTEMPT, ANSWER = 0, 1, 2
+# How an attempt at an endpoint ends: it is served or queued there, was over a rate limit, failed,
+# or is such that it can never be served there.
+ACCEPTED, QUEUED, LIMITED, FAILED, REFUSED = 0, 1, 2, 3, 4
+# Strategies of gateways; see ``plan.Gateway``. Behind SAMPLED, a target is drawn by weight.
+ORDERED, LEAST_BUSY, LEAST_USED, FASTEST, CHEAPEST, SAMPLED = 0, 1, 2, 3, 4, 5
+SHUFFLE, INVERSE_SQUARE, ADJUSTED = 5, 6, 7
+# What rate limits count.
+REQUESTS, INPUT_TOK, OUTPUT_TOK, TOK = 0, 1, 2, 3
 
 BLOCK_TOK_MAX = 64
+LATENCIES = 10
+"""Latest times to first token that a gateway remembers of a target (LiteLLM's default)."""
 
-i1, i4, i8, f8 = np.int8, np.int32, np.int64, np.float64
+i1, i4, i8, u8, f8 = np.int8, np.int32, np.int64, np.uint64, np.float64
 
 
 def _record(*fields: tuple) -> np.dtype:
@@ -39,11 +51,11 @@ def _record(*fields: tuple) -> np.dtype:
 REQUEST = _record(
     ("arrival_s", f8),  # of a row that arrives by itself
     ("gap_s", f8),  # >= 0: arrives this long after the row above is done; NaN: by itself
-    ("ttft_z", f8),  # standard normal draws of the endpoint's latency and speed
-    ("speed_z", f8),
+    ("dice", u8),  # see ``dice``
     ("input_tok", i4),
     ("output_tok", i4),  # visible and reasoning
     ("reasoning_tok", i4),
+    ("declared_tok", i4),  # the most output that it asks for
     ("node", i4),  # deepest prefix-tree node of the prompt, NONE without a shared prefix
     ("workload", i4),
 )
@@ -53,6 +65,9 @@ LEDGER = _record(
     ("start_s", f8),
     ("first_token_s", f8),
     ("finished_s", f8),
+    ("stored_tok_h", f8),  # cache storage bought, tokens times hours
+    ("usd", f8),  # price of the answer, as far as gateways and budgets know it
+    ("tried", i8),  # bit by target of the tier that was tried
     ("cached_tok", i4),
     ("written_tok", i4),
     ("output_tok", i4),  # produced; below the wish when cut at a length limit
@@ -60,7 +75,15 @@ LEDGER = _record(
     ("preemptions", i4),
     ("server", i4),  # FLEET, the endpoint's index, or NOWHERE
     ("replica", i4),
+    ("gateway", i4),  # that it goes through, or NONE
+    ("target", i4),  # that serves it
+    ("attempts", i4),
+    ("tier", i4),
+    ("tier_attempts", i4),
+    ("idle_attempts", i4),  # that found nothing to try
+    ("rate", i4),  # first rate record of the period that decides on its price
     ("next_waiting", i4),  # link of the waiting queue that the row stands in
+    ("awaits", i1),
     ("outcome", i1),
 )
 
@@ -134,21 +157,127 @@ ENDPOINT = _record(
     ("output_tok_s", f8),
     ("speed_sigma", f8),
     ("cache_ttl_s", f8),
+    ("cache_max_age_s", f8),
+    ("cache_machine_per_min", f8),
+    ("cache_pays_from", f8),  # tokens read per token written
+    ("error_rate", f8),
+    ("error_s", f8),
+    ("window_s", f8),
     ("cache_min_tok", i4),
     ("cache_step_tok", i4),
+    ("cache_shared", i4),  # levels of the prefix tree that are marked
+    ("cache_lookback", i4),
     ("context_tok", i4),
     ("max_output_tok", i4),
+    ("concurrency", i4),
+    ("queue", i4),
+    ("first_limit", i4),
+    ("limits", i4),
+    ("first_rate", i4),
+    ("tiers", i4),  # prices by prompt length
+    ("periods", i4),  # prices by time
+    ("period", i4),  # the current one
+    ("in_flight", i4),
+    ("queued", i4),
+    ("queue_head", i4),
+    ("queue_tail", i4),
     ("cache_rule", i1),
+    ("cache_end_mark", i1),
+    ("cache_stored", i1),
+    ("cached_counts", i1),
+    ("refuses_long_outputs", i1),
+    ("billed_at_completion", i1),
+    ("down", i1),
+)
+
+LIMIT = _record(  # a token bucket that refills continuously
+    ("per_s", f8),
+    ("most", f8),
+    ("level", f8),
+    ("at_s", f8),
+    ("of", i1),
+)
+
+BUDGET = _record(  # money per period; of endpoints, then of targets, then of gateways
+    ("usd", f8),
+    ("period_s", f8),
+    ("spent_usd", f8),
+    ("period", i8),
+)
+
+RATE = _record(  # by period, reasoning (no, yes) and tier of an endpoint
+    ("from_s", f8),
+    ("from_tok", i8),
+    ("input_usd", f8),  # per token
+    ("cache_read_usd", f8),
+    ("cache_write_usd", f8),
+    ("output_usd", f8),
+    ("reasoning_usd", f8),
+    ("storage_usd", f8),  # per token and hour
+    ("request_usd", f8),
+)
+
+TARGET = _record(  # an endpoint behind a gateway
+    ("weight", f8),
+    ("cooling_until_s", f8),
+    ("minute", i8),  # that the counts below are of
+    ("minute_attempts", i4),
+    ("minute_failures", i4),
+    ("minute_tok", i8),
+    ("usd_per_tok", f8),  # smoothed, as billed; 0 before the first answer
+    ("success", f8),  # smoothed share of attempts
+    ("latency_sum_s", f8),
+    ("latencies", i8),
+    ("latency_s", f8, (LATENCIES,)),
+    ("endpoint", i4),
+    ("tier", i4),
+)
+
+GATEWAY = _record(
+    ("backoff_s", f8),
+    ("backoff_max_s", f8),
+    ("jitter", f8),
+    ("retry_after_max_s", f8),
+    ("cooldown_s", f8),
+    ("failure_share", f8),
+    ("latency_buffer", f8),
+    ("sticky_s", f8),
+    ("max_prompt_usd", f8),  # per token
+    ("max_output_usd", f8),
+    ("first_target", i4),
+    ("targets", i4),
+    ("tiers", i4),
+    ("attempts", i4),
+    ("failures_counted", i4),
+    ("failures_allowed", i4),
+    ("strategy", i1),
+    ("repeats", i1),
+    ("backs_off_always", i1),
+    ("gives_up_on_long_waits", i1),
+    ("cools_on_limit", i1),
+    ("bypass", i1),
+    ("knows_limits", i1),
+    ("checks_output", i1),
 )
 
 NODE = _record(
     ("parent", i4),
     ("depth_tok", i4),
+    ("level", i4),  # number of nodes above it
 )
 
 PREFIX = _record(  # a prefix-tree node in an endpoint's prompt cache
     ("ready_s", f8),
     ("expiry_s", f8),
+    ("used_s", f8),  # last prompt with it, whether it was cached or not
+    ("machines", i8),  # bit by machine that has it
+    ("minute", i4),  # that ``requests`` is of
+    ("requests", i4),
+)
+
+REUSE = _record(  # what marking would have brought a workload: shared beginnings, then ends
+    ("read_tok", f8),
+    ("written_tok", f8),
 )
 
 WAKE = _record(("key", f8), ("member", i4), ("place", i4))
@@ -158,22 +287,25 @@ FINISH = _record(("key", i8), ("member", i4), ("place", i4))
 """Member of a heap ordered by step of the last token << 32 | admission number."""
 
 CLOCK = _record(
+    ("zero_s", f8),  # Unix time of the run's zero
     ("now_s", f8),
-    ("horizon_s", f8),
+    ("retry_after_s", f8),  # what the last refused attempt was told
     ("next_row", i8),  # next row that may arrive by itself
-    ("pending_turns", i8),
+    ("pending", i8),  # rows that wait for their time
     ("offered", i8),
     ("completed", i8),
     ("rejected", i8),
+    ("timed_out", i8),
     ("steps", i8),
     ("preemptions", i8),
     ("replicas", i4),
     ("rotation", i4),  # where the search for the least loaded replica starts
     ("overflow_in_flight", i4),  # spill when every replica has this many; NONE: never
-    ("overflow_endpoint", i4),
+    ("overflow_gateway", i4),
     ("sticky_slack", i4),  # how much busier than the best the session's replica may be
     ("lobby_head", i4),  # rows that wait for a replica to become ready
     ("lobby_tail", i4),
+    ("admitting", i4),  # rows of the lobby that go on now
     ("free_entry", i4),
 )
 
@@ -192,7 +324,7 @@ class Plane(NamedTuple):
     ledger: Records
     """LEDGER [rows]"""
     route: np.ndarray
-    """Route code by workload [workloads]."""
+    """FLEET or gateway by workload [workloads]."""
     nodes: Records
     """NODE [nodes], the prefix tree"""
     replicas: Records
@@ -211,5 +343,17 @@ class Plane(NamedTuple):
     """ENDPOINT [endpoints]"""
     prefixes: Records
     """PREFIX: prompt cache of each endpoint [endpoints, nodes]."""
-    turns: Records
-    """WAKE: turns that wait for their time, by row [rows]."""
+    reuse: Records
+    """REUSE [endpoints, workloads, 2]"""
+    limits: Records
+    """LIMIT of every endpoint"""
+    rates: Records
+    """RATE of every endpoint"""
+    budgets: Records
+    """BUDGET [endpoints + targets + gateways]"""
+    gateways: Records
+    """GATEWAY [gateways]"""
+    targets: Records
+    """TARGET of every gateway"""
+    timers: Records
+    """WAKE: rows that wait for their time, by row [rows]."""

@@ -49,6 +49,12 @@ class Ledger:
     output_tok: NDArray[np.int32]
     """Tokens produced, reasoning included. (n_requests,)"""
     preemptions: NDArray[np.int32]
+    attempts: NDArray[np.int32]
+    """At endpoints, refused and failed ones included. (n_requests,)"""
+    stored_tok_h: NDArray[np.float64]
+    """Cache storage that the request bought, tokens times hours. (n_requests,)"""
+    usd: NDArray[np.float64]
+    """What the endpoint's answer cost, as gateways and budgets saw it. (n_requests,)"""
     fleet: FleetAccount | None
 
     @property

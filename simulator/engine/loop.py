@@ -1,17 +1,28 @@
-"""The event loop of the data plane: arrivals, turns and replica events in time order.
+"""The event loop of the data plane: arrivals, timers and replica events in time order.
 
-At one instant, arrivals come before replica events, so that what arrives on a step boundary is
-scheduled at it; a replica therefore ends a phase and begins the next in two events.
+At one instant, what arrives comes before replica events, so that it is scheduled at a step
+boundary on which it arrives; a replica therefore ends a phase and begins the next in two events.
 """
 
 import math
 
 import numpy as np
 
-from simulator.engine.endpoint import reject_row, serve_at_endpoint
+from simulator.engine.endpoint import begin_at_endpoint, end_at_endpoint, reject_row
+from simulator.engine.gateway import attempt_through_gateway, learn_from_answer
 from simulator.engine.heap import heap_remove
 from simulator.engine.jit import compiled
-from simulator.engine.layout import BOUNDARY, FLEET, IN_FLIGHT, NONE, NOWHERE, READY
+from simulator.engine.layout import (
+    ANSWER,
+    ARRIVAL,
+    BOUNDARY,
+    COMPLETED,
+    FLEET,
+    IN_FLIGHT,
+    NONE,
+    NOWHERE,
+    READY,
+)
 from simulator.engine.replica import begin_phase, end_phase, enqueue
 
 
@@ -48,59 +59,65 @@ def choose_replica(plane, row):
 
 
 @compiled
-def choose_server(plane, row):
-    """Where a row goes now: (route code, replica); a fleet without a ready replica: NONE."""
+def _choose_server(plane, row):
+    """Where a row goes: (FLEET, its replica or NONE while none is ready), a gateway or NOWHERE."""
     clock = plane.clock[0]
     request = plane.requests[row]
     route = plane.route[request.workload]
     if route != FLEET:
         return route, NONE
-    spills = clock.overflow_endpoint != NONE
+    spills = clock.overflow_gateway != NONE
     if request.input_tok >= plane.engine[0].max_model_tok:
-        return clock.overflow_endpoint if spills else NOWHERE, NONE
+        return clock.overflow_gateway if spills else NOWHERE, NONE
     r = choose_replica(plane, row)
     if spills and (r == NONE or plane.replicas[r].in_flight >= clock.overflow_in_flight):
-        return clock.overflow_endpoint, NONE
+        return clock.overflow_gateway, NONE
     return FLEET, r
 
 
 @compiled
-def dispatch(plane, row, time_s):
-    """Send a row to an endpoint or a replica, or into the lobby while no replica is ready."""
+def _enter_lobby(plane, row):
+    """Let a row wait for a replica to become ready."""
     clock = plane.clock[0]
-    ledger = plane.ledger[row]
-    server, r = choose_server(plane, row)
-    ledger.server = server
-    ledger.replica = r
-    if server >= 0:
-        serve_at_endpoint(plane, server, row, time_s)
-    elif server == NOWHERE:
-        reject_row(plane, row, time_s)
+    plane.ledger[row].next_waiting = NONE
+    if clock.lobby_head == NONE:
+        clock.lobby_head = row
     else:
-        request = plane.requests[row]
-        room_tok = plane.engine[0].max_model_tok - request.input_tok
-        ledger.output_tok = min(request.output_tok, room_tok)
-        if r != NONE:
-            enqueue(plane, r, row, time_s)
-        else:
-            ledger.next_waiting = NONE
-            if clock.lobby_head == NONE:
-                clock.lobby_head = row
-            else:
-                plane.ledger[clock.lobby_tail].next_waiting = row
-            clock.lobby_tail = row
+        plane.ledger[clock.lobby_tail].next_waiting = row
+    clock.lobby_tail = row
 
 
 @compiled
-def admit_lobby(plane, time_s):
-    """Send everything that waited for a replica on its way; called when one becomes ready."""
+def _leave_lobby(plane):
+    """Row that waited longest for a replica."""
     clock = plane.clock[0]
     row = clock.lobby_head
-    clock.lobby_head = NONE
-    while row != NONE:
-        after = plane.ledger[row].next_waiting
-        dispatch(plane, row, time_s)
-        row = after
+    clock.lobby_head = plane.ledger[row].next_waiting
+    clock.admitting -= 1
+    return row
+
+
+@compiled
+def _dispatch(plane, row, time_s):
+    """Send a row on its way; True when an endpoint begins to serve it now."""
+    ledger = plane.ledger[row]
+    if ledger.gateway == NONE:
+        server, r = _choose_server(plane, row)
+        ledger.server = server
+        ledger.replica = r
+        if server == NOWHERE:
+            reject_row(plane, row, time_s)
+            return False
+        if server == FLEET:
+            room_tok = plane.engine[0].max_model_tok - plane.requests[row].input_tok
+            ledger.output_tok = min(plane.requests[row].output_tok, room_tok)
+            if r == NONE:
+                _enter_lobby(plane, row)
+            else:
+                enqueue(plane, r, row, time_s)
+            return False
+        ledger.gateway = server
+    return attempt_through_gateway(plane, row, time_s)
 
 
 @compiled
@@ -116,10 +133,10 @@ def _skip_to_next_arrival(plane):
 
 
 @compiled
-def _next_turn_s(plane):
-    if plane.clock[0].pending_turns == 0:
+def _next_timer_s(plane):
+    if plane.clock[0].pending == 0:
         return math.inf
-    return plane.turns[plane.turns[0].member].key
+    return plane.timers[plane.timers[0].member].key
 
 
 @compiled
@@ -130,16 +147,24 @@ def _next_replica_s(plane):
 
 
 @compiled
-def _take_arrival(plane, is_turn):
-    """Row that arrives next: the first of the waiting turns, or the next one by itself."""
+def _take_row(plane, is_timer):
+    """Row whose time has come: the first of the waiting ones, or the next that arrives."""
     clock = plane.clock[0]
-    if is_turn:
-        row = plane.turns[0].member
-        heap_remove(plane.turns, 0, clock.pending_turns, row)
-        clock.pending_turns -= 1
+    if is_timer:
+        row = plane.timers[0].member
+        heap_remove(plane.timers, 0, clock.pending, row)
+        clock.pending -= 1
         return row
     clock.next_row += 1
     return clock.next_row - 1
+
+
+@compiled
+def _arrive(plane, row, time_s):
+    ledger = plane.ledger[row]
+    ledger.arrival_s = time_s
+    ledger.outcome = IN_FLIGHT
+    plane.clock[0].offered += 1
 
 
 @compiled
@@ -147,25 +172,39 @@ def advance(plane, until_s):
     """Process every event up to and including ``until_s``."""
     clock = plane.clock[0]
     while True:
-        head_s = _skip_to_next_arrival(plane)
-        turn_s = _next_turn_s(plane)
-        arrival_s = min(head_s, turn_s)
-        replica_s = _next_replica_s(plane)
-        now_s = min(arrival_s, replica_s)
-        if now_s > until_s:
-            break
-        clock.now_s = now_s
-        if arrival_s <= now_s:
-            row = _take_arrival(plane, turn_s < head_s)
-            ledger = plane.ledger[row]
-            ledger.arrival_s = now_s
-            ledger.outcome = IN_FLIGHT
-            clock.offered += 1
-            dispatch(plane, row, now_s)
+        begins = NONE
+        if clock.admitting > 0:
+            row = _leave_lobby(plane)
+            now_s = clock.now_s
+            moves = True
         else:
-            r = plane.wakes[0].member
-            if plane.replicas[r].phase == BOUNDARY:
-                begin_phase(plane, r, now_s)
-            else:
-                end_phase(plane, r)
+            head_s = _skip_to_next_arrival(plane)
+            timer_s = _next_timer_s(plane)
+            row_s = min(head_s, timer_s)
+            replica_s = _next_replica_s(plane)
+            now_s = min(row_s, replica_s)
+            if now_s > until_s:
+                break
+            clock.now_s = now_s
+            if row_s > replica_s:
+                r = plane.wakes[0].member
+                if plane.replicas[r].phase == BOUNDARY:
+                    begin_phase(plane, r, now_s)
+                else:
+                    end_phase(plane, r)
+                continue
+            row = _take_row(plane, timer_s < head_s)
+            awaited = plane.ledger[row].awaits
+            moves = awaited != ANSWER
+            if awaited == ARRIVAL:
+                _arrive(plane, row, now_s)
+        if moves:
+            if _dispatch(plane, row, now_s):
+                begins = row
+        else:
+            begins = end_at_endpoint(plane, row, now_s)
+            if plane.ledger[row].outcome == COMPLETED:
+                learn_from_answer(plane, row, now_s)
+        if begins != NONE:
+            begin_at_endpoint(plane, plane.ledger[begins].server, begins, now_s)
     clock.now_s = until_s

@@ -1,8 +1,11 @@
-"""What one run simulates: a fleet, endpoints and the rules that connect them."""
+"""What one run simulates: a fleet, endpoints, gateways and the rules that connect them."""
 
+import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from simulator.pricing.caching import PromptCache
+from simulator.pricing.rates import STANDARD, RateCard
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 
@@ -39,10 +42,32 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A provider's rate limit as a token bucket that refills continuously."""
+
+    of: Literal["requests", "input_tok", "output_tok", "tok"]
+    """``output_tok`` takes the declared output at the start and gives back at the end what was not
+    used; ``tok`` is input and declared output, and gives nothing back."""
+    amount: float
+    period_s: float
+    burst_s: float
+    """The bucket holds what refills in this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Money that may be spent in every period, counted from the Unix epoch."""
+
+    usd: float
+    period_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """An API as its client sees it."""
 
     name: str
+    card: RateCard
     ttft_median_s: float
     ttft_sigma: float
     """Of the logarithm."""
@@ -54,13 +79,104 @@ class Endpoint:
     context_tok: int
     max_output_tok: int
     cache: PromptCache
+    cache_pays_from: float = 0.0
+    """Marks are set while at least so many tokens are read for each one written; 0: always."""
+    context: int = STANDARD
+    """How calls are served and priced: place in ``pricing.rates.CONTEXTS``."""
+    refuses_long_outputs: bool = False
+    """A declared output above ``max_output_tok`` is an error; else the output is cut."""
+    limits: tuple[Limit, ...] = ()
+    cached_counts: bool = True
+    """Cached prompt tokens count towards the limits."""
+    concurrency: int | None = None
+    queue: int = 0
+    """Requests that wait when ``concurrency`` are being served; more are turned away."""
+    budget: Budget | None = None
+    """The provider's spend limit: calls are turned away above it."""
+    error_rate: float = 0.0
+    """Share of attempts that fail although the endpoint is up."""
+    error_s: float = 0.2
+    """Until a failing or refused attempt has its answer."""
+    outages_s: tuple[tuple[float, float], ...] = ()
+    """Begin and end of times in which every attempt fails, Unix seconds."""
+    window_s: float = math.inf
+    """Batch work that takes longer expires, unpaid."""
+
+
+Strategy = Literal[
+    "ordered", "shuffle", "least-busy", "least-used", "latency", "cheapest", "inverse-square",
+    "adjusted",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An endpoint behind a gateway."""
+
+    endpoint: int
+    tier: int = 0
+    """Tiers are tried in order: groups of deployments, then their fallbacks."""
+    weight: float = 1.0
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What stands between the application and its endpoints, an SDK's retries at least.
+
+    An attempt goes to a target of the request's tier that may take it. One that fails is repeated
+    ``attempts`` times within the tier; then comes the next tier, and behind the last one the
+    request is lost. A target that fails too often cools down, and takes nothing meanwhile.
+    """
+
+    targets: tuple[Target, ...]
+    strategy: Strategy = "ordered"
+    attempts: int = 3
+    """Within a tier."""
+    repeats: bool = True
+    """A target may be tried again by the same request."""
+    backoff_s: float = 0.5
+    """Before the second attempt, twice as long before each further one."""
+    backoff_max_s: float = 8.0
+    jitter: float = 0.25
+    """Share of a pause that chance may take off."""
+    backs_off_always: bool = True
+    """Also when another target of the tier is healthy."""
+    retry_after_max_s: float = 60.0
+    """Longest pause asked for by an endpoint that is kept."""
+    gives_up_on_long_waits: bool = False
+    """A longer one ends the attempts within the tier; else the own pause is taken."""
+    cooldown_s: float = 0.0
+    cools_on_limit: bool = False
+    """A rate limit cools a target at once, and is no failure."""
+    failure_share: float = 1.0
+    """Of the attempts within a minute, above which a target cools down..."""
+    failures_counted: int = 1
+    """...once it had so many attempts in the minute."""
+    failures_allowed: int | None = None
+    """More failures within a minute cool a target, whatever their share."""
+    bypass: bool = False
+    """When all targets of a tier cool down, they are tried all the same."""
+    latency_buffer: float = 0.0
+    """``latency`` picks among targets slower than the fastest by at most this share."""
+    sticky_s: float = 0.0
+    """A session stays with its endpoint for so long after its last answer."""
+    knows_limits: bool = False
+    """Targets over their rate limits are not tried."""
+    checks_output: bool = False
+    """Targets that cannot give the declared output are not tried."""
+    max_prompt_usd_per_mtok: float = math.inf
+    max_output_usd_per_mtok: float = math.inf
+    """Targets dearer than these just now are not tried."""
+    budget: Budget | None = None
+    """Above it, requests are refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overflow:
-    """Spill to an endpoint when every replica has ``in_flight`` requests."""
+    """Spill to a gateway when every replica has ``in_flight`` requests."""
 
-    endpoint: int
+    gateway: int
     in_flight: int
 
 
@@ -69,7 +185,8 @@ class Plan:
     """One option at one size."""
 
     routes: tuple[int, ...]
-    """Per workload: FLEET or the index of an endpoint."""
+    """Per workload: FLEET or the index of a gateway."""
     fleet: Fleet | None = None
     endpoints: tuple[Endpoint, ...] = field(default=())
+    gateways: tuple[Gateway, ...] = field(default=())
     overflow: Overflow | None = None

@@ -4,7 +4,7 @@ import numpy as np
 import simpy
 
 from simulator.engine import layout
-from simulator.engine.control import autoscale
+from simulator.engine.control import autoscale, outages
 from simulator.engine.ledger import FleetAccount, Ledger
 from simulator.engine.plan import Plan
 from simulator.engine.plane import DataPlane
@@ -12,7 +12,7 @@ from simulator.errors import SimulatorError
 from simulator.traffic.table import RequestTable
 
 
-def run(plan: Plan, table: RequestTable, horizon_s: float) -> Ledger:
+def run(plan: Plan, table: RequestTable, horizon_s: float, zero_s: float = 0.0) -> Ledger:
     """Serve a table's requests up to a horizon.
 
     Parameters
@@ -23,6 +23,8 @@ def run(plan: Plan, table: RequestTable, horizon_s: float) -> Ledger:
         What arrives; later rows than the horizon are never offered.
     horizon_s : float
         End of the simulated span [s]; what runs then is in flight.
+    zero_s : float
+        Unix time of the span's begin; decides on dated prices, outages and budget periods.
 
     Raises
     ------
@@ -32,11 +34,18 @@ def run(plan: Plan, table: RequestTable, horizon_s: float) -> Ledger:
         When the run broke an invariant; a defect of the engine, never of the input.
     """
     table.check()
-    plane = DataPlane(plan, table)
+    plane = DataPlane(plan, table, zero_s, horizon_s)
+    env = simpy.Environment()
     if plan.fleet is not None and plan.fleet.autoscaler is not None:
-        env = simpy.Environment()
         env.process(autoscale(env, plane, plan.fleet))
-        env.run(until=horizon_s)
+    for place, endpoint in enumerate(plan.endpoints):
+        spans_s = [
+            (max(0.0, begin - zero_s), end - zero_s)
+            for begin, end in endpoint.outages_s
+            if end > zero_s
+        ]
+        env.process(outages(env, plane, place, spans_s))
+    env.run(until=horizon_s)
     plane.advance(horizon_s)
     ledger = _close(plane, table, horizon_s, plan)
     _check(plane, ledger)
@@ -46,8 +55,9 @@ def run(plan: Plan, table: RequestTable, horizon_s: float) -> Ledger:
 def _close(plane: DataPlane, table: RequestTable, horizon_s: float, plan: Plan) -> Ledger:
     rows = plane.state.ledger
     outcome = np.ascontiguousarray(rows.outcome)
-    # An endpoint's course is known on arrival; what ends behind the horizon is still under way.
-    outcome[(outcome == layout.COMPLETED) & (rows.finished_s > horizon_s)] = layout.IN_FLIGHT
+    # The overhead of a replica's answer and the wait for a refusal may reach behind the horizon.
+    known = (outcome == layout.COMPLETED) | (outcome == layout.REJECTED)
+    outcome[known & (rows.finished_s > horizon_s)] = layout.IN_FLIGHT
     columns = {
         name: np.ascontiguousarray(rows[name])
         for name in (
@@ -60,6 +70,9 @@ def _close(plane: DataPlane, table: RequestTable, horizon_s: float, plan: Plan) 
             "written_tok",
             "output_tok",
             "preemptions",
+            "attempts",
+            "stored_tok_h",
+            "usd",
         )
     }
     account = _account(plane, horizon_s) if plan.fleet is not None else None
@@ -91,9 +104,10 @@ def _check(plane: DataPlane, ledger: Ledger) -> None:
     clock = plane.state.clock[0]
     counts = np.bincount(ledger.outcome, minlength=5)
     in_flight = int(counts[layout.IN_FLIGHT])
-    if int(clock.offered) != int(counts[layout.COMPLETED] + counts[layout.REJECTED]) + in_flight:
+    closed = counts[[layout.COMPLETED, layout.REJECTED, layout.TIMED_OUT]].sum()
+    if int(clock.offered) != int(closed) + in_flight:
         raise SimulatorError(
-            "request conservation broken: offered != completed + rejected + in flight"
+            "request conservation broken: offered != completed + rejected + timed out + in flight"
         )
     held = plane.in_flight()
     late = (ledger.outcome == layout.IN_FLIGHT) & (ledger.server == layout.FLEET)

@@ -3,13 +3,23 @@
 from simulator.engine.heap import heap_push, heap_remove
 from simulator.engine.jit import compiled
 from simulator.engine.kv import kv_keep, kv_release, node_end_block
-from simulator.engine.layout import COMPLETED, NONE
+from simulator.engine.layout import ARRIVAL, COMPLETED, NONE
 from simulator.engine.steps import blocks_for
 
 
 @compiled
 def prompt_node(plane, row):
     return plane.requests[row].node if plane.engine[0].prefix_cache else NONE
+
+
+@compiled
+def wait_for(plane, row, what, time_s):
+    """Let a row wait until a time, for its arrival, its next attempt or its answer's end."""
+    clock = plane.clock[0]
+    plane.ledger[row].awaits = what
+    plane.timers[row].key = time_s
+    heap_push(plane.timers, 0, clock.pending, row)
+    clock.pending += 1
 
 
 @compiled
@@ -27,10 +37,7 @@ def schedule_next_turn(plane, row, time_s):
     """The row below, if it is the session's next turn, arrives its gap after ``time_s``."""
     following = row + 1
     if following < plane.requests.size and plane.requests[following].gap_s >= 0:
-        clock = plane.clock[0]
-        plane.turns[following].key = time_s + plane.requests[following].gap_s
-        heap_push(plane.turns, 0, clock.pending_turns, following)
-        clock.pending_turns += 1
+        wait_for(plane, following, ARRIVAL, time_s + plane.requests[following].gap_s)
 
 
 @compiled

@@ -62,7 +62,7 @@ def _conditions(constraint: Any) -> dict[str, Any]:
     if constraint is None:
         return {}
     if hasattr(constraint, "start_date"):
-        return {"from_date": constraint.start_date}
+        return {"from_time": constraint.start_date}
     window = (_utc_seconds(constraint.start_time), _utc_seconds(constraint.end_time))
     return {"utc_window_s": window}
 

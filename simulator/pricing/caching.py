@@ -1,5 +1,6 @@
 """Prompt-cache rules of providers."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,14 +10,31 @@ class PromptCache:
     """When a provider finds a prompt's beginning in its cache.
 
     ``prefix``: any earlier prefix, in steps of ``step_tok``, written for free. ``breakpoint``:
-    prefixes up to marked ends, written for a fee. ``none``: nothing is ever found.
+    whole prefixes up to marked ends, written for a fee. ``unit``: whole prompts, and beginnings
+    that a second prompt turned out to share, written for free. ``none``: nothing is ever found.
+    In all of them an entry exists from the first token of the request that wrote it.
     """
 
-    rule: Literal["none", "prefix", "breakpoint"]
+    rule: Literal["none", "prefix", "breakpoint", "unit"]
     ttl_s: float
     """Lifetime since the last use."""
     min_tok: int
     step_tok: int
+    max_age_s: float = math.inf
+    """Lifetime since it was written, however often it is used."""
+    machine_per_min: float = math.inf
+    """Requests with one beginning above this rate go to further machines, each with a cache of
+    its own."""
+    marks: int = 4
+    """Breakpoints of one request: the prompt's end, and shared beginnings from the root on."""
+    end_mark: bool = True
+    """Without, only shared beginnings are marked: contents that are set up to be cached."""
+    lookback: int = 1_000_000
+    """How many earlier turns above the end are searched; marked beginnings always are."""
+    stored: bool = False
+    """Lifetime is paid by token and hour."""
+    long: bool = False
+    """Writes are billed at the price of the long lifetime."""
 
 
 NO_CACHE = PromptCache("none", 0.0, 0, 1)

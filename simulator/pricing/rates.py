@@ -17,9 +17,11 @@ BUCKETS = (
     "cache_write_1h",
     "output",
     "reasoning",
+    "storage",
     "per_request",
 )
-"""What a rate row may price: USD per million tokens, ``per_request`` in USD."""
+"""What a rate row may price: USD per million tokens, ``storage`` per million tokens and hour,
+``per_request`` in USD."""
 
 # A bucket without a price of its own costs what this one does; feeds leave it out to say so.
 _FALLBACK = {
@@ -46,10 +48,10 @@ class RateRow:
     """Holds when the whole prompt, cached tokens included, is longer than this."""
     prompt_tokens_from: int | None = None
     """Holds when the whole prompt has at least so many tokens."""
-    from_date: date | None = None
-    """Holds from this UTC day on."""
-    until_date: date | None = None
-    """Holds until this UTC day, which is the first without it."""
+    from_time: date | None = None
+    """Holds from this UTC day or moment on."""
+    until_time: date | None = None
+    """Holds until this UTC day or moment, which is the first without it."""
     utc_window_s: tuple[float, float] | None = None
     """Holds within [begin, end) seconds of the UTC day; may wrap over midnight."""
     utc_days: frozenset[int] | None = None
@@ -79,10 +81,10 @@ class RateRow:
             found.append(f"prompt > {self.prompt_tokens_above}")
         if self.prompt_tokens_from is not None:
             found.append(f"prompt >= {self.prompt_tokens_from}")
-        if self.from_date is not None:
-            found.append(f"from {self.from_date}")
-        if self.until_date is not None:
-            found.append(f"until {self.until_date}")
+        if self.from_time is not None:
+            found.append(f"from {self.from_time}")
+        if self.until_time is not None:
+            found.append(f"until {self.until_time}")
         if self.utc_window_s is not None:
             begin, end = (
                 f"{int(s) // 3600:02}:{int(s) % 3600 // 60:02}" for s in self.utc_window_s
@@ -109,10 +111,10 @@ class RateRow:
 
     def _holds_at(self, at_s: NDArray[np.float64]) -> NDArray[np.bool_]:
         mask = np.ones(len(at_s), np.bool_)
-        if self.from_date is not None:
-            mask &= at_s >= _midnight_s(self.from_date)
-        if self.until_date is not None:
-            mask &= at_s < _midnight_s(self.until_date)
+        if self.from_time is not None:
+            mask &= at_s >= unix_s(self.from_time)
+        if self.until_time is not None:
+            mask &= at_s < unix_s(self.until_time)
         if self.utc_window_s is not None:
             begin, end = self.utc_window_s
             day_s = at_s % DAY_S
@@ -124,12 +126,15 @@ class RateRow:
             # The first of January 1970 was a Thursday.
             mask &= np.isin((at_s // DAY_S + 3) % 7, list(self.utc_days))
         if self.not_on:
-            mask &= ~np.isin(at_s // DAY_S, [_midnight_s(d) // DAY_S for d in self.not_on])
+            mask &= ~np.isin(at_s // DAY_S, [unix_s(day) // DAY_S for day in self.not_on])
         return mask
 
 
-def _midnight_s(day: date) -> float:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+def unix_s(moment: date) -> float:
+    """Return a UTC day's midnight, or a moment's time [s]; a moment without zone is in UTC."""
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,18 @@ class RateCard:
         )
         return replace(self, rows=rows)
 
+    def spiked(self, factor: float, from_time: datetime, until_time: datetime) -> "RateCard":
+        """Return the card with every rate multiplied between two moments."""
+        extra = []
+        for row in self.rows:
+            begin = max(unix_s(row.from_time or from_time), unix_s(from_time))
+            end = min(unix_s(row.until_time or until_time), unix_s(until_time))
+            if begin < end:
+                span = (datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC))
+                rates = {bucket: rate * factor for bucket, rate in row.rates.items()}
+                extra.append(replace(row, rates=rates, from_time=span[0], until_time=span[1]))
+        return replace(self, rows=(*self.rows, *extra))
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -194,11 +211,14 @@ class Usage:
     """Written for the long lifetime: an hour, or twelve."""
     context: NDArray[np.int8]
     """How the call is served: place in ``CONTEXTS``."""
+    stored_tok_h: NDArray[np.float64]
+    """Tokens that the call keeps in a cache that is paid by the hour, times hours."""
 
     @staticmethod
-    def of(at_s: NDArray[np.float64], **tokens: NDArray[np.int64]) -> "Usage":
+    def of(at_s: NDArray[np.float64], **tokens: NDArray[Any]) -> "Usage":
         """Return usage in which what is not given is nothing, and served as standard."""
         known: dict[str, Any] = {name: np.zeros(len(at_s), np.int64) for name in _COUNTS}
+        known["stored_tok_h"] = np.zeros(len(at_s))
         known["context"] = np.full(len(at_s), STANDARD, np.int8)
         return Usage(at_s=at_s, **{**known, **tokens})
 
@@ -241,11 +261,28 @@ def problems(card: RateCard, usage: Usage) -> list[tuple[NDArray[np.bool_], str]
     if card.context_tok is not None:
         text = f"the prompt is longer than the context window of {card.context_tok} tokens"
         found.append((usage.prompt_tok > card.context_tok, text))
+    holds = [row.holds(usage) for row in card.rows]
+    for bucket, tokens in _amounts(usage).items():
+        if (used := tokens > 0).any():
+            unknown = used & np.isnan(_rate(card, bucket, holds))
+            found.append((unknown, f"{card.offer} has no price for {bucket}"))
     return [(mask, text) for mask, text in found if mask.any()]
 
 
+def _amounts(usage: Usage) -> dict[str, NDArray[Any]]:
+    return {
+        "input": usage.uncached_input,
+        "cache_read": usage.cache_read,
+        "cache_write": usage.cache_write,
+        "cache_write_1h": usage.cache_write_1h,
+        "output": usage.output,
+        "reasoning": usage.reasoning,
+        "storage": usage.stored_tok_h,
+    }
+
+
 def bill(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
-    """Price calls by component.
+    """Price calls by component; see ``problems`` for what cannot be priced.
 
     Returns
     -------
@@ -255,31 +292,35 @@ def bill(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
     Raises
     ------
     InputError
-        When a used bucket has no price, directly or through the one it inherits.
+        When a call cannot be priced.
     """
     for mask, reason in problems(card, usage):
         raise InputError(f"call {int(mask.argmax()) + 1}: {reason}")
-    amounts = {
-        "input": usage.uncached_input,
-        "cache_read": usage.cache_read,
-        "cache_write": usage.cache_write,
-        "cache_write_1h": usage.cache_write_1h,
-        "output": usage.output,
-        "reasoning": usage.reasoning,
-    }
-    holds = [row.holds(usage) for row in card.rows]
+    return priced(card, usage)
+
+
+def priced(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
+    """Price calls that have no ``problems``, as ``bill`` does."""
+    found = rates(card, usage)
     usd = {
-        bucket: tokens / MTOK * _rate(card, bucket, holds)
-        for bucket, tokens in amounts.items()
+        # Nothing used costs nothing, whatever it would have cost.
+        bucket: tokens / MTOK * np.where(tokens > 0, found[bucket], 0.0)
+        for bucket, tokens in _amounts(usage).items()
         if tokens.any()
     }
     if any("per_request" in row.rates for row in card.rows):
-        usd["per_request"] = _rate(card, "per_request", holds)
+        usd["per_request"] = found["per_request"]
     return usd
 
 
+def rates(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
+    """Return the rate of every bucket for every call, NaN where it has none, (n_calls,) each."""
+    holds = [row.holds(usage) for row in card.rows]
+    return {bucket: _rate(card, bucket, holds) for bucket in BUCKETS}
+
+
 def _rate(card: RateCard, bucket: str, holds: list[NDArray[np.bool_]]) -> NDArray[np.float64]:
-    """Rate of a bucket for every call; NaN nowhere."""
+    """Rate of a bucket for every call, NaN where it has none; what is free has no fee."""
     rate = np.full(len(holds[0]), np.nan)
     for row, mask in zip(card.rows, holds, strict=True):
         if bucket in row.rates:
@@ -290,7 +331,6 @@ def _rate(card: RateCard, bucket: str, holds: list[NDArray[np.bool_]]) -> NDArra
     if unknown.any():
         if bucket == "per_request":
             return np.where(unknown, 0.0, rate)  # a fee that some rows have and others do not
-        if bucket not in _FALLBACK:
-            raise InputError(f"{card.offer} has no price for {bucket}")
-        rate[unknown] = _rate(card, _FALLBACK[bucket], holds)[unknown]
+        if bucket in _FALLBACK:
+            rate[unknown] = _rate(card, _FALLBACK[bucket], holds)[unknown]
     return rate

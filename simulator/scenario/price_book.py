@@ -49,8 +49,8 @@ class When(Section):
 
     prompt_tokens_above: Count | None = None
     prompt_tokens_from: Count | None = None
-    from_date: date | None = None
-    until_date: date | None = None
+    from_time: date | None = None
+    until_time: date | None = None
     context: Literal["batch", "flex", "priority"] | None = None
     thinking: bool | None = None
     utc_window_s: tuple[NonNegative, NonNegative] | None = None

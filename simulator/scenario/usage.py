@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError, nearest
-from simulator.pricing.rates import CONTEXTS, RateCard, Usage, bill, problems
+from simulator.pricing.rates import CONTEXTS, RateCard, Usage, priced, problems
 from simulator.scenario.price_book import PriceBook
 from simulator.traffic.readers.containers import csv_records
 from simulator.traffic.readers.files import fail
@@ -91,19 +91,8 @@ def _priced(
     for mask, reason in problems(card, usage):
         _mark_rows(errors, rows[mask & able], reason)
         able &= ~mask
-    if able.any():
-        try:
-            for cost in bill(card, usage.take(able)).values():
-                cost_usd[able] += cost
-        except InputError as error:  # a bucket that the card has no price for
-            if able.sum() == 1:
-                _mark_rows(errors, rows[able], str(error))
-                able[:] = False
-            else:
-                for place in np.flatnonzero(able):
-                    cost_usd[place] = _priced(
-                        card, usage.take(np.array([place])), rows[[place]], errors
-                    )[0]
+    for cost in priced(card, usage.take(able)).values():
+        cost_usd[able] += cost
     cost_usd[~able] = np.nan
     return cost_usd
 

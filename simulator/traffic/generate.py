@@ -118,8 +118,7 @@ def _assemble(
         turn=columns["turn"],
         deadline_s=deadlines[columns["workload"]],
         difficulty=columns["difficulty"],
-        ttft_z=columns["ttft_z"],
-        speed_z=columns["speed_z"],
+        dice=columns["dice"],
         tree=tree,
         workloads=tuple(w.name for w in workloads),
     )

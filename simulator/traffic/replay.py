@@ -47,8 +47,7 @@ def requests(log: Log, seed: int, name: str = "replay") -> RequestTable:
         turn=(np.arange(count) - first).astype(np.int32),
         deadline_s=rows.deadline_s[order],
         difficulty=rng.random(count)[order],
-        ttft_z=rng.standard_normal(count)[order],
-        speed_z=rng.standard_normal(count)[order],
+        dice=rng.bit_generator.random_raw(count)[order],
         tree=log.tree,
         workloads=log.workloads,
     )

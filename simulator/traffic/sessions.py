@@ -161,8 +161,7 @@ def draw_hour(
         "stable": stable[owner],
         "same": retry,
         "difficulty": rng.random(rows),
-        "ttft_z": rng.standard_normal(rows),
-        "speed_z": rng.standard_normal(rows),
+        "dice": rng.bit_generator.random_raw(rows),
         "document": document,
     }
     fits = kept[owner] & (prompt > 0)

@@ -71,9 +71,9 @@ class RequestTable:
     """Latest useful completion after arrival [s]; inf when interactive. (n_requests,)"""
     difficulty: NDArray[np.float64]
     """Uniform in [0, 1), shared by all models. (n_requests,)"""
-    ttft_z: NDArray[np.float64]
-    speed_z: NDArray[np.float64]
-    """Standard normal draws of an endpoint's latency and speed. (n_requests,)"""
+    dice: NDArray[np.uint64]
+    """64 random bits, of which all that happens by chance to the request is a function.
+    (n_requests,)"""
     tree: PrefixTree
     workloads: tuple[str, ...]
 

@@ -1,0 +1,237 @@
+"""From a plan and a request table to the records that the data plane reads."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from simulator.engine import layout
+from simulator.engine.jit import compiled
+from simulator.engine.layout import NONE, Records
+from simulator.engine.plan import Budget, Endpoint, Fleet, Gateway, Plan
+from simulator.errors import InputError
+from simulator.pricing.schedule import Schedule, schedule
+from simulator.traffic.table import PrefixTree, RequestTable
+from simulator.units import MTOK
+
+_CACHE_RULES = {
+    "none": layout.CACHE_NONE,
+    "prefix": layout.CACHE_PREFIX,
+    "breakpoint": layout.CACHE_BREAKPOINT,
+    "unit": layout.CACHE_UNIT,
+}
+_STRATEGIES = {
+    "ordered": layout.ORDERED,
+    "shuffle": layout.SHUFFLE,
+    "least-busy": layout.LEAST_BUSY,
+    "least-used": layout.LEAST_USED,
+    "latency": layout.FASTEST,
+    "cheapest": layout.CHEAPEST,
+    "inverse-square": layout.INVERSE_SQUARE,
+    "adjusted": layout.ADJUSTED,
+}
+_LIMITS = {
+    "requests": layout.REQUESTS,
+    "input_tok": layout.INPUT_TOK,
+    "output_tok": layout.OUTPUT_TOK,
+    "tok": layout.TOK,
+}
+MAX_TARGETS = 62
+"""Of one gateway; those that were tried are bits of an integer."""
+_MANY = np.iinfo(np.int32).max
+
+
+def records(dtype: np.dtype, size: int) -> Records:
+    """Return zeroed records."""
+    return np.zeros(size, dtype).view(np.recarray)
+
+
+def requests(table: RequestTable) -> Records:
+    """Return REQUEST records."""
+    rows = records(layout.REQUEST, table.size)
+    rows.arrival_s = table.arrival_s
+    rows.gap_s = table.gap_s
+    rows.dice = table.dice
+    rows.input_tok = table.input_tokens
+    rows.output_tok = table.completion_tokens
+    rows.reasoning_tok = table.reasoning_tokens
+    rows.declared_tok = table.max_output_tokens
+    rows.node = table.prefix_node
+    rows.workload = table.workload
+    return rows
+
+
+def ledger(size: int) -> Records:
+    """Return LEDGER records of rows that have not arrived."""
+    rows = records(layout.LEDGER, size)
+    for name in ("arrival_s", "start_s", "first_token_s", "finished_s"):
+        rows[name] = np.nan
+    for name in ("replica", "server", "gateway", "target"):
+        rows[name] = NONE
+    return rows
+
+
+def engine(fleet: Fleet | None) -> tuple[Records, np.ndarray]:
+    """Return the ENGINE record and step times by tokens."""
+    record = records(layout.ENGINE, 1)
+    record.block_tok = 1
+    if fleet is None:
+        return record, np.zeros(1)
+    if fleet.kv.block_tok > layout.BLOCK_TOK_MAX:
+        raise InputError(f"KV blocks hold at most {layout.BLOCK_TOK_MAX} tokens")
+    if fleet.max_batched_tok < fleet.max_sequences:
+        raise InputError("the token budget of a step must cover one token for every sequence")
+    step = fleet.step_time
+    record.request_overhead_s = fleet.request_overhead_s
+    record.sequence_s = step.sequence_s
+    record.prefill_token_s = step.prefill_token_s
+    record.context_token_s = step.context_token_s
+    record.attention_s = step.attention_s
+    record.kv_blocks = fleet.kv.blocks
+    record.block_tok = fleet.kv.block_tok
+    record.max_batched_tok = fleet.max_batched_tok
+    record.max_sequences = fleet.max_sequences
+    record.max_model_tok = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
+    record.prefix_cache = fleet.prefix_cache
+    return record, np.ascontiguousarray(step.token_s, np.float64)
+
+
+def endpoints(
+    plan: Plan, zero_s: float, horizon_s: float
+) -> tuple[Records, Records, Records]:
+    """Return ENDPOINT records with their LIMIT and RATE records."""
+    found = records(layout.ENDPOINT, len(plan.endpoints))
+    limits: list[tuple[float, float, int]] = []
+    rates: list[Records] = []
+    for record, endpoint in zip(found, plan.endpoints, strict=True):
+        _copy(
+            record, endpoint, "ttft_median_s", "ttft_sigma", "prefill_token_s", "output_tok_s",
+            "speed_sigma", "context_tok", "max_output_tok", "refuses_long_outputs",
+            "cached_counts", "queue", "error_rate", "error_s", "window_s",
+        )  # fmt: skip
+        _put_cache(record, endpoint)
+        record.concurrency = endpoint.concurrency or _MANY
+        record.queue_head = record.queue_tail = NONE
+        record.billed_at_completion = endpoint.card.billed_at == "completion"
+        record.first_limit, record.limits = len(limits), len(endpoint.limits)
+        for limit in endpoint.limits:
+            per_s = limit.amount / limit.period_s
+            limits.append((per_s, per_s * limit.burst_s, _LIMITS[limit.of]))
+        prices = schedule(endpoint.card, endpoint.context, zero_s, zero_s + horizon_s)
+        record.first_rate = sum(len(r) for r in rates)
+        record.periods, record.tiers = len(prices.from_s), len(prices.from_tok)
+        rates.append(_rates(prices, zero_s))
+    buckets = records(layout.LIMIT, len(limits))
+    for bucket, (per_s, most, of) in zip(buckets, limits, strict=True):
+        bucket.per_s, bucket.most, bucket.level, bucket.of = per_s, most, most, of
+    joined = np.concatenate(rates) if rates else records(layout.RATE, 0)
+    return found, buckets, joined.view(np.recarray)
+
+
+def _put_cache(record: Any, endpoint: Endpoint) -> None:
+    cache = endpoint.cache
+    record.cache_rule = _CACHE_RULES[cache.rule]
+    record.cache_ttl_s = cache.ttl_s
+    record.cache_min_tok = cache.min_tok
+    record.cache_step_tok = cache.step_tok
+    record.cache_max_age_s = cache.max_age_s
+    record.cache_machine_per_min = cache.machine_per_min
+    record.cache_pays_from = endpoint.cache_pays_from
+    record.cache_end_mark = cache.end_mark
+    record.cache_shared = cache.marks - cache.end_mark
+    record.cache_lookback = cache.lookback
+    record.cache_stored = cache.stored
+
+
+def _rates(prices: Schedule, zero_s: float) -> Records:
+    """Return the RATE records of a schedule, times from the run's zero."""
+    found = np.zeros(prices.usd.shape[:3], layout.RATE)
+    found["from_s"] = (prices.from_s - zero_s)[:, None, None]
+    found["from_tok"] = prices.from_tok[None, None, :]
+    for place, name in enumerate(
+        ("input", "cache_read", "cache_write", "output", "reasoning", "storage", "request")
+    ):
+        found[f"{name}_usd"] = prices.usd[..., place]
+    return found.reshape(-1).view(np.recarray)
+
+
+def gateways(plan: Plan) -> tuple[Records, Records]:
+    """Return GATEWAY and TARGET records."""
+    found = records(layout.GATEWAY, len(plan.gateways))
+    targets = records(layout.TARGET, sum(len(g.targets) for g in plan.gateways))
+    first = 0
+    for record, gateway in zip(found, plan.gateways, strict=True):
+        _check_targets(gateway, len(plan.endpoints))
+        _copy(
+            record, gateway, "backoff_s", "backoff_max_s", "jitter", "retry_after_max_s",
+            "cooldown_s", "failure_share", "latency_buffer", "sticky_s", "attempts",
+            "failures_counted", "repeats", "backs_off_always", "gives_up_on_long_waits",
+            "cools_on_limit", "bypass", "knows_limits", "checks_output",
+        )  # fmt: skip
+        allowed = gateway.failures_allowed
+        record.failures_allowed = NONE if allowed is None else allowed
+        record.max_prompt_usd = gateway.max_prompt_usd_per_mtok / MTOK
+        record.max_output_usd = gateway.max_output_usd_per_mtok / MTOK
+        record.strategy = _STRATEGIES[gateway.strategy]
+        record.first_target, record.targets = first, len(gateway.targets)
+        record.tiers = 1 + max(target.tier for target in gateway.targets)
+        for place, target in enumerate(gateway.targets):
+            entry = targets[first + place]
+            entry.endpoint, entry.tier, entry.weight = target.endpoint, target.tier, target.weight
+            entry.cooling_until_s = -math.inf
+            entry.success = 1.0
+        first += len(gateway.targets)
+    return found, targets
+
+
+def _check_targets(gateway: Gateway, known: int) -> None:
+    if not 1 <= len(gateway.targets) <= MAX_TARGETS:
+        raise InputError(f"a gateway needs 1 to {MAX_TARGETS} targets")
+    if any(target.endpoint >= known for target in gateway.targets):
+        raise InputError("a gateway's target must be one of the plan's endpoints")
+
+
+def budgets(plan: Plan) -> Records:
+    """Return BUDGET records: of endpoints, of targets, of gateways."""
+    owners: list[Budget | None] = [endpoint.budget for endpoint in plan.endpoints]
+    owners += [target.budget for gateway in plan.gateways for target in gateway.targets]
+    owners += [gateway.budget for gateway in plan.gateways]
+    found = records(layout.BUDGET, len(owners))
+    found.usd = [math.inf if b is None else b.usd for b in owners]
+    found.period_s = [math.inf if b is None else b.period_s for b in owners]
+    return found
+
+
+def _copy(record: Any, source: object, *names: str) -> None:
+    for name in names:
+        setattr(record, name, getattr(source, name))
+
+
+def nodes(tree: PrefixTree) -> Records:
+    """Return NODE records."""
+    found = records(layout.NODE, tree.size)
+    found.parent = tree.parent
+    found.depth_tok = tree.depth_tok
+    _put_levels(found)
+    return found
+
+
+@compiled
+def _put_levels(nodes):
+    for node in range(nodes.size):
+        parent = nodes[node].parent
+        nodes[node].level = 0 if parent == NONE else nodes[parent].level + 1
+
+
+def prefixes(endpoints: int, nodes: int) -> Records:
+    """Return PREFIX records of nothing cached."""
+    found = np.zeros((endpoints, nodes), layout.PREFIX).view(np.recarray)
+    found.ready_s = math.inf
+    found.expiry_s = -math.inf
+    found.used_s = -math.inf
+    return found
+
+
+def reuse(endpoints: int, workloads: int) -> Records:
+    """Return REUSE records of nothing seen."""
+    return np.zeros((endpoints, workloads, 2), layout.REUSE).view(np.recarray)

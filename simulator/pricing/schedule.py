@@ -1,0 +1,73 @@
+"""A rate card over a span of time, worked out: which rates hold when, for prompts of which length.
+
+The engine looks prices up while it runs, where a gateway, a budget or a spend limit depends on
+them. It reads these tables, so that the card's algebra is written down once, in ``rates``.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.pricing.rates import RateCard, RateRow, Usage, rates, unix_s
+from simulator.units import DAY_S, MTOK
+
+PRICED = ("input", "cache_read", "cache_write", "output", "reasoning", "storage", "per_request")
+"""Buckets of a schedule, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Rates of one offer by time, by whether a call reasons and by the prompt's length."""
+
+    from_s: NDArray[np.float64]
+    """First moment of each period, Unix seconds; the first one is the span's begin. (n_periods,)"""
+    from_tok: NDArray[np.int64]
+    """Least prompt of each tier; the first one is 0. (n_tiers,)"""
+    usd: NDArray[np.float64]
+    """USD per token, per token and hour for storage, per call; NaN where the card has no price.
+    By period, reasoning (no, yes), tier and bucket. (n_periods, 2, n_tiers, len(PRICED))"""
+
+
+def schedule(card: RateCard, context: int, begin_s: float, end_s: float) -> Schedule:
+    """Work a card out for calls of one context between two moments, Unix seconds."""
+    from_s = np.array(sorted({begin_s, *_moments(card, begin_s, end_s)}))
+    from_tok = np.array(sorted({0, *_tiers(card)}), np.int64)
+    cells = list(product(from_s, (0, 1), from_tok))
+    at_s, reasons, prompt_tok = (np.array(column) for column in zip(*cells, strict=True))
+    calls = Usage.of(
+        at_s,
+        uncached_input=prompt_tok,
+        reasoning=reasons,
+        context=np.full(len(cells), context, np.int8),
+    )
+    found = rates(card, calls)
+    usd = np.stack(
+        [found[b] if b == "per_request" else found[b] / MTOK for b in PRICED], axis=1
+    )
+    return Schedule(from_s, from_tok, usd.reshape(len(from_s), 2, len(from_tok), len(PRICED)))
+
+
+def _tiers(card: RateCard) -> set[int]:
+    above = {r.prompt_tokens_above + 1 for r in card.rows if r.prompt_tokens_above is not None}
+    return above | {r.prompt_tokens_from for r in card.rows if r.prompt_tokens_from is not None}
+
+
+def _moments(card: RateCard, begin_s: float, end_s: float) -> set[float]:
+    """Moments within the span at which some row may begin or cease to hold."""
+    moments = {
+        unix_s(moment)
+        for row in card.rows
+        for moment in (row.from_time, row.until_time)
+        if moment is not None
+    }
+    of_day = {second for row in card.rows for second in _seconds_of_day(row)}
+    for day in range(int(begin_s // DAY_S), int(end_s // DAY_S) + 1):
+        moments |= {day * DAY_S + second for second in of_day}
+    return {moment for moment in moments if begin_s < moment < end_s}
+
+
+def _seconds_of_day(row: RateRow) -> set[float]:
+    midnight = {0.0} if row.utc_days is not None or row.not_on else set()
+    return midnight | set(row.utc_window_s or ())
