@@ -82,7 +82,7 @@ def test_stable_prefixes_help_those_who_cache() -> None:
 
 
 def test_caching_switched_off_costs_more() -> None:
-    base, off = answer(), answer("options.frontier-api.caching=false")
+    base, off = answer(), answer("options.frontier-api.caching=never")
     assert total(off, "frontier-api") > total(base, "frontier-api")
     assert option(off, "frontier-api")["tokens"]["cache_read"] == 0
 

@@ -40,6 +40,9 @@ class Evaluation:
     def cost_usd(self, study: Study) -> dict[str, float]:
         """Cost by component at the most likely rates [USD/month]."""
         usd = {f"api_{bucket}": cost for bucket, cost in self.outcome.api_usd.items()}
+        api = api_part(self.option)
+        if api is not None and api.fixed_usd_per_month:
+            usd["api_fixed"] = api.fixed_usd_per_month
         base = self_hosted_part(self.option)
         if base is not None:
             owning = OwningCost(
@@ -90,16 +93,17 @@ class Evaluator:
     def simulate(self, option: Option, size: Size) -> list[Ledger]:
         """Run an option at a size on every slice of the sample."""
         plan = plan_of(self.study, option, size)
-        return [run(plan, s.table, s.horizon_s) for s in self.sample.slices]
+        epoch_s = self.study.epoch_s
+        return [run(plan, s.table, s.horizon_s, epoch_s + s.offset_s) for s in self.sample.slices]
 
     def evaluate(self, option: Option, size: Size) -> Evaluation:
         """Simulate an option at a size, measure and price it; once."""
         key = (option.name, size)
         if key not in self._known:
             ledgers = self.simulate(option, size)
-            api = api_part(option)
-            cards = (api.card,) if api else ()
-            outcome = measure(self.sample, ledgers, self.study.slo, cards, self.study.epoch_s)
+            outcome = measure(
+                self.sample, ledgers, self.study.slo, api_part(option), self.study.epoch_s
+            )
             self._known[key] = Evaluation(option, size, outcome)
         return self._known[key]
 
@@ -108,7 +112,7 @@ def plan_of(study: Study, option: Option, size: Size) -> Plan:
     """Lay out what the engine shall run."""
     workloads = len(study.traffic.workload_names)
     if isinstance(option, ApiOption):
-        return Plan(routes=(0,) * workloads, endpoints=(option.endpoint,))
+        return Plan(option.routes, None, option.endpoints, option.gateways)
     base = option.base if isinstance(option, HybridOption) else option
     fleet = replace(
         base.fleet,
@@ -124,6 +128,7 @@ def plan_of(study: Study, option: Option, size: Size) -> Plan:
     return Plan(
         routes=routes,
         fleet=fleet,
-        endpoints=(option.overflow.endpoint,),
-        overflow=Overflow(0, size.spill_in_flight),
+        endpoints=option.overflow.endpoints,
+        gateways=option.overflow.gateways,
+        overflow=Overflow(option.overflow.routes, size.spill_in_flight),
     )

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.sampling import Sample, Slice
-from simulator.analysis.study import Slo
+from simulator.analysis.study import ApiOption, Slo
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
-from simulator.pricing.rates import RateCard, Usage, bill
+from simulator.engine.plan import Endpoint
+from simulator.pricing.rates import Usage, bill
 from simulator.units import MONTH_S
 
 
@@ -40,6 +41,10 @@ class Outcome:
     utilisation: float | None
     """Busy share of replica time; None without replicas."""
     preemptions: int
+    attempts: int
+    """At endpoints, refused and failed ones included."""
+    served_by: dict[str, int]
+    """Completed requests by endpoint; those of own replicas are not in here."""
 
     @property
     def attainment(self) -> float:
@@ -56,10 +61,10 @@ def measure(
     sample: Sample,
     ledgers: list[Ledger],
     slo: Slo,
-    cards: tuple[RateCard, ...],
+    api: ApiOption | None,
     epoch_s: float,
 ) -> Outcome:
-    """Reduce the ledgers of a sample's slices; ``cards`` price the plan's endpoints in order."""
+    """Reduce the ledgers of a sample's slices; ``api`` owns the plan's endpoints."""
     slices = sample.slices
     parts = [_Part(s, ledger) for s, ledger in zip(slices, ledgers, strict=True)]
     offered = sum(p.offered for p in parts)
@@ -69,6 +74,7 @@ def measure(
     ttft_s, tpot_s, e2e_s = (
         np.concatenate([getattr(p, name) for p in parts]) for name in ("ttft_s", "tpot_s", "e2e_s")
     )
+    deferred = sum(p.deferred for p in parts)
     own, all_tokens = sum(p.own_tokens for p in parts), sum(p.all_tokens for p in parts)
     fleets = [ledger.fleet for ledger in ledgers if ledger.fleet is not None]
     owned_s = sum(
@@ -89,9 +95,13 @@ def measure(
         ttft_s=ttft_s,
         tpot_s=tpot_s[~np.isnan(tpot_s)],
         e2e_s=e2e_s,
-        slo_met=_attainment(slo, offered, ttft_s, tpot_s, e2e_s),
+        slo_met=_attainment(
+            slo, offered - deferred, ttft_s, tpot_s, e2e_s, deferred, sum(p.in_time for p in parts)
+        ),
         self_hosted_share=own / all_tokens if all_tokens else 0.0,
-        api_usd=_api_usd(parts, cards, epoch_s, month_factor),
+        api_usd=_api_usd(parts, api, epoch_s, month_factor) if api else {},
+        attempts=sum(p.attempts for p in parts),
+        served_by=_served_by(parts, api.endpoints if api else ()),
         owned_replicas=owned_s / sample.counted_s,
         max_replicas=max((f.max_replicas for f in fleets), default=0),
         utilisation=sum(f.busy_s for f in fleets) / lifetime_s if lifetime_s else None,
@@ -115,15 +125,23 @@ class _Part:
         done = self.counted & ledger.completed
         self.done = done
         produced = ledger.output_tok[done]
-        self.ttft_s = (ledger.first_token_s - ledger.arrival_s)[done]
-        self.e2e_s = (ledger.finished_s - ledger.arrival_s)[done]
-        more = np.where(produced > 1, produced - 1, np.nan)
+        # Work with a deadline has no latency that anyone waits for.
+        waits = np.isinf(table.deadline_s)
+        at_once = done & waits
+        self.deferred = int((self.counted & ~waits).sum())
+        late_s = ledger.finished_s - ledger.arrival_s - table.deadline_s
+        self.in_time = int((late_s[done & ~waits] <= 0).sum())
+        self.ttft_s = (ledger.first_token_s - ledger.arrival_s)[at_once]
+        self.e2e_s = (ledger.finished_s - ledger.arrival_s)[at_once]
+        answered = ledger.output_tok[at_once]
+        more = np.where(answered > 1, answered - 1, np.nan)
         self.tpot_s = (self.e2e_s - self.ttft_s) / more
+        self.attempts = int(ledger.attempts[self.counted].sum())
         prompt = table.input_tokens[done].astype(np.int64)
         read = ledger.cached_tok[done].astype(np.int64)
         written = ledger.written_tok[done].astype(np.int64)
-        # A cut output loses its visible end, never its reasoning.
-        reasoning = np.minimum(table.reasoning_tokens[done], produced).astype(np.int64)
+        reasoning = ledger.reasoning_tok[done].astype(np.int64)
+        self.stored_tok_h = ledger.stored_tok_h[done]
         self.columns = {
             "uncached_input": prompt - read - written,
             "cache_read": read,
@@ -147,6 +165,8 @@ def _attainment(
     ttft_s: NDArray[np.float64],
     tpot_s: NDArray[np.float64],
     e2e_s: NDArray[np.float64],
+    deferred: int,
+    in_time: int,
 ) -> dict[str, float]:
     met = np.ones(len(ttft_s), np.bool_)
     shares = {}
@@ -160,23 +180,51 @@ def _attainment(
         within = ~(values > limit)  # one token has no TPOT and cannot miss it
         met &= within
         shares[name] = float(within.sum() / offered) if offered else 1.0
-    shares["attainment"] = float(met.sum() / offered) if offered else 1.0
+    if deferred:
+        shares["deadline"] = in_time / deferred
+    everything = offered + deferred
+    shares["attainment"] = float((met.sum() + in_time) / everything) if everything else 1.0
     return shares
 
 
+def _served_by(parts: list[_Part], endpoints: tuple[Endpoint, ...]) -> dict[str, int]:
+    served: dict[str, int] = {}
+    for place, endpoint in enumerate(endpoints):
+        count = sum(int((part.server == place).sum()) for part in parts)
+        served[endpoint.name] = served.get(endpoint.name, 0) + count
+    return served
+
+
 def _api_usd(
-    parts: list[_Part], cards: tuple[RateCard, ...], epoch_s: float, month_factor: float
+    parts: list[_Part], api: ApiOption, epoch_s: float, month_factor: float
 ) -> dict[str, float]:
     usd: dict[str, float] = {}
-    for endpoint, card in enumerate(cards):
+    for place, endpoint in enumerate(api.endpoints):
         for part in parts:
-            at = part.server == endpoint
+            at = part.server == place
             if not at.any():
                 continue
-            columns = {name: column[at] for name, column in part.columns.items()}
-            ledger = part.ledger
-            moment_s = ledger.finished_s if card.billed_at == "completion" else ledger.arrival_s
-            at_s = moment_s[part.done][at] + part.slice.offset_s + epoch_s
-            for bucket, cost in bill(card, Usage.of(at_s, **columns)).items():
+            for bucket, cost in bill(endpoint.card, _usage(part, endpoint, at, epoch_s)).items():
                 usd[bucket] = usd.get(bucket, 0.0) + float(cost.sum()) * month_factor
+    if api.fee_share:
+        usd["gateway_fee"] = sum(usd.values()) * api.fee_share
     return usd
+
+
+def _usage(
+    part: _Part, endpoint: Endpoint, at: NDArray[np.bool_], epoch_s: float
+) -> Usage:
+    """Billed usage of the completed calls ``at`` an endpoint."""
+    columns: dict[str, NDArray] = {name: column[at] for name, column in part.columns.items()}
+    if endpoint.cache.long:
+        columns["cache_write_1h"] = columns.pop("cache_write")
+    at_end = endpoint.card.billed_at == "completion"
+    moment_s = part.ledger.finished_s if at_end else part.ledger.start_s
+    count = int(at.sum())
+    return Usage.of(
+        moment_s[part.done][at] + part.slice.offset_s + epoch_s,
+        stored_tok_h=part.stored_tok_h[at],
+        context=np.full(count, endpoint.context, np.int8),
+        content=np.full(count, endpoint.content, np.int8),
+        **columns,
+    )

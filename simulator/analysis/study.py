@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from simulator.economics.interval import Interval
-from simulator.engine.plan import Endpoint, Fleet
-from simulator.pricing.rates import RateCard
+from simulator.engine.plan import Endpoint, Fleet, Gateway
 from simulator.traffic.source import TrafficSource
 
 
@@ -20,11 +19,17 @@ class Slo:
 
 @dataclass(frozen=True, slots=True)
 class ApiOption:
-    """Buy every token from one offer."""
+    """Buy every token, from one offer or through a gateway to several."""
 
     name: str
-    card: RateCard
-    endpoint: Endpoint
+    endpoints: tuple[Endpoint, ...]
+    gateways: tuple[Gateway, ...]
+    routes: tuple[int, ...]
+    """Per workload, the gateway that its requests go through."""
+    fee_share: float
+    """Of the price, on top for the gateway."""
+    fixed_usd_per_month: float
+    """For capacity that is paid used or not."""
     success_rate: float | None
     kind: str = "api"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.evaluate import Evaluator, self_hosted_part
+from simulator.analysis.evaluate import Evaluator, api_part, self_hosted_part
 from simulator.analysis.sizing import Sized, size_option
 from simulator.analysis.study import Option, Study
 from simulator.rng import stream
@@ -75,7 +75,11 @@ def _class_cost(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float6
     if not sized.feasible:
         return np.full(len(worlds.speed_z), np.inf)
     evaluation = sized.evaluation
-    cost = np.full(len(worlds.speed_z), sum(evaluation.outcome.api_usd.values()))
+    api_usd = sum(evaluation.outcome.api_usd.values())
+    api = api_part(evaluation.option)
+    if api is not None:
+        api_usd += api.fixed_usd_per_month
+    cost = np.full(len(worlds.speed_z), api_usd)
     base = self_hosted_part(evaluation.option)
     if base is None:
         return cost

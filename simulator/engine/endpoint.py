@@ -98,7 +98,10 @@ def begin_at_endpoint(plane, e, row, time_s):
     request = plane.requests[row]
     ledger = plane.ledger[row]
     most = min(endpoint.max_output_tok, endpoint.context_tok - request.input_tok)
-    ledger.output_tok = min(request.output_tok, most)
+    thought_tok = min(request.reasoning_tok, endpoint.max_reasoning_tok)
+    ledger.output_tok = min(request.output_tok - request.reasoning_tok + thought_tok, most)
+    # An output that is cut loses its visible end first.
+    ledger.reasoning_tok = min(thought_tok, ledger.output_tok)
     ttft_s = endpoint.prefill_token_s * (request.input_tok - ledger.cached_tok)
     latency = normal(request.dice, ledger.attempts, LATENCY)
     ttft_s += endpoint.ttft_median_s * math.exp(endpoint.ttft_sigma * latency)
@@ -111,7 +114,7 @@ def begin_at_endpoint(plane, e, row, time_s):
     end_s = ledger.first_token_s + max(0, ledger.output_tok - 1) / output_tok_s
     if end_s - time_s > endpoint.window_s:
         end_s = time_s + endpoint.window_s
-        ledger.output_tok = 0
+        ledger.output_tok = ledger.reasoning_tok = 0
     wait_for(plane, row, ANSWER, end_s)
 
 

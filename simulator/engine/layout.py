@@ -71,6 +71,7 @@ LEDGER = _record(
     ("cached_tok", i4),
     ("written_tok", i4),
     ("output_tok", i4),  # produced; below the wish when cut at a length limit
+    ("reasoning_tok", i4),  # of these
     ("resume_tok", i4),  # to prefill after a preemption; 0 before any
     ("preemptions", i4),
     ("server", i4),  # FLEET, the endpoint's index, or NOWHERE
@@ -175,6 +176,8 @@ ENDPOINT = _record(
     ("limits", i4),
     ("first_rate", i4),
     ("tiers", i4),  # prices by prompt length
+    ("shares", i4),  # prices by cached share
+    ("max_reasoning_tok", i4),
     ("periods", i4),  # prices by time
     ("period", i4),  # the current one
     ("in_flight", i4),
@@ -205,9 +208,10 @@ BUDGET = _record(  # money per period; of endpoints, then of targets, then of ga
     ("period", i8),
 )
 
-RATE = _record(  # by period, reasoning (no, yes) and tier of an endpoint
+RATE = _record(  # by period, reasoning (no, yes), tier and cached share of an endpoint
     ("from_s", f8),
     ("from_tok", i8),
+    ("from_share", f8),
     ("input_usd", f8),  # per token
     ("cache_read_usd", f8),
     ("cache_write_usd", f8),
@@ -301,7 +305,6 @@ CLOCK = _record(
     ("replicas", i4),
     ("rotation", i4),  # where the search for the least loaded replica starts
     ("overflow_in_flight", i4),  # spill when every replica has this many; NONE: never
-    ("overflow_gateway", i4),
     ("sticky_slack", i4),  # how much busier than the best the session's replica may be
     ("lobby_head", i4),  # rows that wait for a replica to become ready
     ("lobby_tail", i4),
@@ -327,6 +330,8 @@ class Plane(NamedTuple):
     """FLEET or gateway by workload [workloads]."""
     nodes: Records
     """NODE [nodes], the prefix tree"""
+    overflow: np.ndarray
+    """Gateway that a workload spills to, NONE: none [workloads]."""
     replicas: Records
     """REPLICA [max replicas]"""
     wakes: Records

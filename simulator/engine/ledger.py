@@ -48,6 +48,7 @@ class Ledger:
     """Prompt tokens written to a cache for a fee. (n_requests,)"""
     output_tok: NDArray[np.int32]
     """Tokens produced, reasoning included. (n_requests,)"""
+    reasoning_tok: NDArray[np.int32]
     preemptions: NDArray[np.int32]
     attempts: NDArray[np.int32]
     """At endpoints, refused and failed ones included. (n_requests,)"""

@@ -93,7 +93,7 @@ def spend(plane, b, usd, time_s):
 def current_rate(plane, e, time_s):
     """First rate record of the period that an endpoint's prices are in; time never runs back."""
     endpoint = plane.endpoints[e]
-    stride = 2 * endpoint.tiers
+    stride = 2 * endpoint.tiers * endpoint.shares
     while endpoint.period + 1 < endpoint.periods:
         if plane.rates[endpoint.first_rate + (endpoint.period + 1) * stride].from_s > time_s:
             break
@@ -107,12 +107,17 @@ def answer_usd(plane, e, row):
     endpoint = plane.endpoints[e]
     request = plane.requests[row]
     ledger = plane.ledger[row]
-    reasoning = min(request.reasoning_tok, ledger.output_tok)
+    reasoning = ledger.reasoning_tok
     rate = ledger.rate
     if reasoning > 0:
-        rate += endpoint.tiers
+        rate += endpoint.tiers * endpoint.shares
     for k in range(endpoint.tiers - 1):
-        if request.input_tok < plane.rates[rate + 1].from_tok:
+        if request.input_tok < plane.rates[rate + endpoint.shares].from_tok:
+            break
+        rate += endpoint.shares
+    cached_share = ledger.cached_tok / request.input_tok
+    for k in range(endpoint.shares - 1):
+        if cached_share < plane.rates[rate + 1].from_share:
             break
         rate += 1
     prices = plane.rates[rate]

@@ -11,7 +11,7 @@ import numpy as np
 from simulator.engine.endpoint import begin_at_endpoint, end_at_endpoint, reject_row
 from simulator.engine.gateway import attempt_through_gateway, learn_from_answer
 from simulator.engine.heap import heap_remove
-from simulator.engine.jit import compiled
+from simulator.engine.jit import compiled, entry
 from simulator.engine.layout import (
     ANSWER,
     ARRIVAL,
@@ -66,12 +66,13 @@ def _choose_server(plane, row):
     route = plane.route[request.workload]
     if route != FLEET:
         return route, NONE
-    spills = clock.overflow_gateway != NONE
+    overflow = plane.overflow[request.workload]
     if request.input_tok >= plane.engine[0].max_model_tok:
-        return clock.overflow_gateway if spills else NOWHERE, NONE
+        return overflow if overflow != NONE else NOWHERE, NONE
     r = choose_replica(plane, row)
-    if spills and (r == NONE or plane.replicas[r].in_flight >= clock.overflow_in_flight):
-        return clock.overflow_gateway, NONE
+    if overflow != NONE:
+        if r == NONE or plane.replicas[r].in_flight >= clock.overflow_in_flight:
+            return overflow, NONE
     return FLEET, r
 
 
@@ -111,6 +112,7 @@ def _dispatch(plane, row, time_s):
         if server == FLEET:
             room_tok = plane.engine[0].max_model_tok - plane.requests[row].input_tok
             ledger.output_tok = min(plane.requests[row].output_tok, room_tok)
+            ledger.reasoning_tok = min(plane.requests[row].reasoning_tok, ledger.output_tok)
             if r == NONE:
                 _enter_lobby(plane, row)
             else:
@@ -167,7 +169,7 @@ def _arrive(plane, row, time_s):
     plane.clock[0].offered += 1
 
 
-@compiled
+@entry
 def advance(plane, until_s):
     """Process every event up to and including ``until_s``."""
     clock = plane.clock[0]

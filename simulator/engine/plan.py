@@ -79,6 +79,10 @@ class Endpoint:
     context_tok: int
     max_output_tok: int
     cache: PromptCache
+    content: int = 0
+    """What calls write, where that is priced: place in ``pricing.rates.CONTENTS``."""
+    thinking_budget_tok: int | None = None
+    """Reasoning stops there."""
     cache_pays_from: float = 0.0
     """Marks are set while at least so many tokens are read for each one written; 0: always."""
     context: int = STANDARD
@@ -176,7 +180,8 @@ class Gateway:
 class Overflow:
     """Spill to a gateway when every replica has ``in_flight`` requests."""
 
-    gateway: int
+    gateways: tuple[int, ...]
+    """Per workload."""
     in_flight: int
 
 

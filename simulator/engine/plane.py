@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from simulator.engine import layout, tables
-from simulator.engine.heap import heap_push
 from simulator.engine.layout import NONE, Plane, Records
 from simulator.engine.loop import advance
 from simulator.engine.plan import Plan
@@ -39,6 +38,9 @@ class DataPlane:
             requests=tables.requests(table),
             ledger=tables.ledger(table.size),
             route=np.array(plan.routes, np.int32),
+            overflow=np.array(
+                plan.overflow.gateways if plan.overflow else (NONE,) * len(plan.routes), np.int32
+            ),
             nodes=tables.nodes(table.tree),
             replicas=records(layout.REPLICA, capacity),
             wakes=records(layout.WAKE, capacity),
@@ -66,7 +68,6 @@ class DataPlane:
     def _init_clock(self, plan: Plan, zero_s: float) -> None:
         clock = self.state.clock[0]
         clock.zero_s = zero_s
-        clock.overflow_gateway = plan.overflow.gateway if plan.overflow else NONE
         clock.overflow_in_flight = plan.overflow.in_flight if plan.overflow else NONE
         clock.sticky_slack = plan.fleet.sticky_slack if plan.fleet else 0
         clock.lobby_head = NONE
@@ -142,7 +143,9 @@ class DataPlane:
         state.sequences.next[own] = own + 1
         rep.free_sequence = slot * size
         state.wakes[slot].key = math.inf
-        heap_push(state.wakes, 0, int(clock.replicas), slot)
+        # What never wakes stands at the end of the heap.
+        state.wakes[slot].member = slot
+        state.wakes[slot].place = slot
         clock.replicas += 1
 
     def activate(self, slot: int) -> None:

@@ -69,6 +69,7 @@ def _close(plane: DataPlane, table: RequestTable, horizon_s: float, plan: Plan) 
             "cached_tok",
             "written_tok",
             "output_tok",
+            "reasoning_tok",
             "preemptions",
             "attempts",
             "stored_tok_h",

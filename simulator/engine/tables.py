@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from simulator.engine import layout
-from simulator.engine.jit import compiled
+from simulator.engine.jit import entry
 from simulator.engine.layout import NONE, Records
 from simulator.engine.plan import Budget, Endpoint, Fleet, Gateway, Plan
 from simulator.errors import InputError
-from simulator.pricing.schedule import Schedule, schedule
+from simulator.pricing.schedule import PRICED, Schedule, schedule
 from simulator.traffic.table import PrefixTree, RequestTable
 from simulator.units import MTOK
 
@@ -111,16 +111,21 @@ def endpoints(
         )  # fmt: skip
         _put_cache(record, endpoint)
         record.concurrency = endpoint.concurrency or _MANY
+        thinking = endpoint.thinking_budget_tok
+        record.max_reasoning_tok = _MANY if thinking is None else thinking
         record.queue_head = record.queue_tail = NONE
         record.billed_at_completion = endpoint.card.billed_at == "completion"
         record.first_limit, record.limits = len(limits), len(endpoint.limits)
         for limit in endpoint.limits:
             per_s = limit.amount / limit.period_s
             limits.append((per_s, per_s * limit.burst_s, _LIMITS[limit.of]))
-        prices = schedule(endpoint.card, endpoint.context, zero_s, zero_s + horizon_s)
+        prices = schedule(
+            endpoint.card, endpoint.context, endpoint.content, zero_s, zero_s + horizon_s
+        )
         record.first_rate = sum(len(r) for r in rates)
-        record.periods, record.tiers = len(prices.from_s), len(prices.from_tok)
-        rates.append(_rates(prices, zero_s))
+        record.periods = len(prices.from_s)
+        record.tiers, record.shares = len(prices.from_tok), len(prices.from_share)
+        rates.append(_rates(prices, zero_s, endpoint.cache.long))
     buckets = records(layout.LIMIT, len(limits))
     for bucket, (per_s, most, of) in zip(buckets, limits, strict=True):
         bucket.per_s, bucket.most, bucket.level, bucket.of = per_s, most, most, of
@@ -143,15 +148,17 @@ def _put_cache(record: Any, endpoint: Endpoint) -> None:
     record.cache_stored = cache.stored
 
 
-def _rates(prices: Schedule, zero_s: float) -> Records:
+def _rates(prices: Schedule, zero_s: float, long: bool) -> Records:
     """Return the RATE records of a schedule, times from the run's zero."""
-    found = np.zeros(prices.usd.shape[:3], layout.RATE)
-    found["from_s"] = (prices.from_s - zero_s)[:, None, None]
-    found["from_tok"] = prices.from_tok[None, None, :]
-    for place, name in enumerate(
-        ("input", "cache_read", "cache_write", "output", "reasoning", "storage", "request")
-    ):
-        found[f"{name}_usd"] = prices.usd[..., place]
+    found = np.zeros(prices.usd.shape[:4], layout.RATE)
+    found["from_s"] = (prices.from_s - zero_s)[:, None, None, None]
+    found["from_tok"] = prices.from_tok[:, None]
+    found["from_share"] = prices.from_share
+    usd = {bucket: prices.usd[..., place] for place, bucket in enumerate(PRICED)}
+    for bucket in ("input", "cache_read", "output", "reasoning", "storage"):
+        found[f"{bucket}_usd"] = usd[bucket]
+    found["cache_write_usd"] = usd["cache_write_1h" if long else "cache_write"]
+    found["request_usd"] = usd["per_request"]
     return found.reshape(-1).view(np.recarray)
 
 
@@ -216,7 +223,7 @@ def nodes(tree: PrefixTree) -> Records:
     return found
 
 
-@compiled
+@entry
 def _put_levels(nodes):
     for node in range(nodes.size):
         parent = nodes[node].parent

@@ -35,6 +35,8 @@ _FALLBACK = {
 CONTEXTS = ("standard", "batch", "flex", "priority")
 """How a call is served; usage names them by their place in here."""
 STANDARD = 0
+CONTENTS = ("prose", "code")
+"""What a call writes, for offers that price it; usage names it by its place in here."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -62,6 +64,10 @@ class RateRow:
     """Holds for calls that are served so, out of ``CONTEXTS``."""
     thinking: bool | None = None
     """Holds for calls with, or without, reasoning."""
+    content: str | None = None
+    """Holds for calls that write this, out of ``CONTENTS``."""
+    cached_share_from: float | None = None
+    """Holds when at least this share of the prompt was read from a cache."""
     replaces: bool = False
     """Stands in the place of all rows before it; else it changes only what it names."""
 
@@ -77,6 +83,10 @@ class RateRow:
             found.append(self.context)
         if self.thinking is not None:
             found.append("thinking" if self.thinking else "not thinking")
+        if self.content is not None:
+            found.append(self.content)
+        if self.cached_share_from is not None:
+            found.append(f"cached >= {self.cached_share_from:.0%}")
         if self.prompt_tokens_above is not None:
             found.append(f"prompt > {self.prompt_tokens_above}")
         if self.prompt_tokens_from is not None:
@@ -96,9 +106,16 @@ class RateRow:
             found.append("not on holidays")
         return found
 
-    def holds(self, usage: "Usage") -> NDArray[np.bool_]:
-        """Return where the conditions are met. (n_calls,)"""
+    def holds(
+        self, usage: "Usage", cached_share: NDArray[np.float64] | None = None
+    ) -> NDArray[np.bool_]:
+        """Return where the conditions are met, (n_calls,); the cached share is the usage's own."""
         mask = self._holds_at(usage.at_s)
+        if self.content is not None:
+            mask &= usage.content == CONTENTS.index(self.content)
+        if self.cached_share_from is not None:
+            share = usage.cached_share if cached_share is None else cached_share
+            mask &= share >= self.cached_share_from
         if self.prompt_tokens_above is not None:
             mask &= usage.prompt_tok > self.prompt_tokens_above
         if self.prompt_tokens_from is not None:
@@ -160,6 +177,11 @@ class RateCard:
                     f"{self.offer}: unknown context {row.context!r}"
                     f"{nearest(row.context, list(CONTEXTS))}"
                 )
+            if row.content is not None and row.content not in CONTENTS:
+                raise InputError(
+                    f"{self.offer}: unknown content {row.content!r}"
+                    f"{nearest(row.content, list(CONTENTS))}"
+                )
             for bucket, rate in row.rates.items():
                 if bucket not in BUCKETS:
                     raise InputError(
@@ -211,6 +233,8 @@ class Usage:
     """Written for the long lifetime: an hour, or twelve."""
     context: NDArray[np.int8]
     """How the call is served: place in ``CONTEXTS``."""
+    content: NDArray[np.int8]
+    """What the call writes: place in ``CONTENTS``."""
     stored_tok_h: NDArray[np.float64]
     """Tokens that the call keeps in a cache that is paid by the hour, times hours."""
 
@@ -220,12 +244,18 @@ class Usage:
         known: dict[str, Any] = {name: np.zeros(len(at_s), np.int64) for name in _COUNTS}
         known["stored_tok_h"] = np.zeros(len(at_s))
         known["context"] = np.full(len(at_s), STANDARD, np.int8)
+        known["content"] = np.zeros(len(at_s), np.int8)
         return Usage(at_s=at_s, **{**known, **tokens})
 
     @property
     def prompt_tok(self) -> NDArray[np.int64]:
         """Whole prompts. (n_calls,)"""
         return self.uncached_input + self.cache_read + self.cache_write + self.cache_write_1h
+
+    @property
+    def cached_share(self) -> NDArray[np.float64]:
+        """Share of each prompt that was read from a cache. (n_calls,)"""
+        return self.cache_read / np.maximum(1, self.prompt_tok)
 
     def take(self, calls: NDArray[Any]) -> "Usage":
         """Return some of the calls, by place or by mask."""
@@ -313,9 +343,11 @@ def priced(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
     return usd
 
 
-def rates(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
+def rates(
+    card: RateCard, usage: Usage, cached_share: NDArray[np.float64] | None = None
+) -> dict[str, NDArray[np.float64]]:
     """Return the rate of every bucket for every call, NaN where it has none, (n_calls,) each."""
-    holds = [row.holds(usage) for row in card.rows]
+    holds = [row.holds(usage, cached_share) for row in card.rows]
     return {bucket: _rate(card, bucket, holds) for bucket in BUCKETS}
 
 

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from simulator.pricing.rates import RateCard, RateRow, Usage, rates, unix_s
 from simulator.units import DAY_S, MTOK
 
-PRICED = ("input", "cache_read", "cache_write", "output", "reasoning", "storage", "per_request")
+PRICED = (
+    "input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning", "storage",
+    "per_request",
+)  # fmt: skip
 """Buckets of a schedule, in this order."""
 
 
@@ -25,33 +28,43 @@ class Schedule:
     """First moment of each period, Unix seconds; the first one is the span's begin. (n_periods,)"""
     from_tok: NDArray[np.int64]
     """Least prompt of each tier; the first one is 0. (n_tiers,)"""
+    from_share: NDArray[np.float64]
+    """Least cached share of the prompt of each step; the first one is 0. (n_shares,)"""
     usd: NDArray[np.float64]
     """USD per token, per token and hour for storage, per call; NaN where the card has no price.
-    By period, reasoning (no, yes), tier and bucket. (n_periods, 2, n_tiers, len(PRICED))"""
+    By period, reasoning (no, yes), tier, cached share and bucket.
+    (n_periods, 2, n_tiers, n_shares, len(PRICED))"""
 
 
-def schedule(card: RateCard, context: int, begin_s: float, end_s: float) -> Schedule:
-    """Work a card out for calls of one context between two moments, Unix seconds."""
+def schedule(
+    card: RateCard, context: int, content: int, begin_s: float, end_s: float
+) -> Schedule:
+    """Work a card out for calls of one context and content between two Unix times."""
     from_s = np.array(sorted({begin_s, *_moments(card, begin_s, end_s)}))
     from_tok = np.array(sorted({0, *_tiers(card)}), np.int64)
-    cells = list(product(from_s, (0, 1), from_tok))
-    at_s, reasons, prompt_tok = (np.array(column) for column in zip(*cells, strict=True))
+    from_share = np.array(sorted({0.0, *_shares(card)}))
+    cells = list(product(from_s, (0, 1), from_tok, from_share))
+    at_s, reasons, prompt_tok, share = (np.array(c) for c in zip(*cells, strict=True))
     calls = Usage.of(
         at_s,
         uncached_input=prompt_tok,
         reasoning=reasons,
         context=np.full(len(cells), context, np.int8),
+        content=np.full(len(cells), content, np.int8),
     )
-    found = rates(card, calls)
-    usd = np.stack(
-        [found[b] if b == "per_request" else found[b] / MTOK for b in PRICED], axis=1
-    )
-    return Schedule(from_s, from_tok, usd.reshape(len(from_s), 2, len(from_tok), len(PRICED)))
+    found = rates(card, calls, share)
+    usd = np.stack([found[b] if b == "per_request" else found[b] / MTOK for b in PRICED], axis=1)
+    shape = (len(from_s), 2, len(from_tok), len(from_share), len(PRICED))
+    return Schedule(from_s, from_tok, from_share, usd.reshape(shape))
 
 
 def _tiers(card: RateCard) -> set[int]:
     above = {r.prompt_tokens_above + 1 for r in card.rows if r.prompt_tokens_above is not None}
     return above | {r.prompt_tokens_from for r in card.rows if r.prompt_tokens_from is not None}
+
+
+def _shares(card: RateCard) -> set[float]:
+    return {r.cached_share_from for r in card.rows if r.cached_share_from is not None}
 
 
 def _moments(card: RateCard, begin_s: float, end_s: float) -> set[float]:
@@ -63,7 +76,8 @@ def _moments(card: RateCard, begin_s: float, end_s: float) -> set[float]:
         if moment is not None
     }
     of_day = {second for row in card.rows for second in _seconds_of_day(row)}
-    for day in range(int(begin_s // DAY_S), int(end_s // DAY_S) + 1):
+    days = range(int(begin_s // DAY_S), int(end_s // DAY_S) + 1) if of_day else ()
+    for day in days:
         moments |= {day * DAY_S + second for second in of_day}
     return {moment for moment in moments if begin_s < moment < end_s}
 

@@ -114,6 +114,8 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
             "mean": evaluation.owned_replicas,
             "max": outcome.max_replicas + (base.spare_replicas if base else 0),
         },
+        "served_by": outcome.served_by,
+        "attempts": outcome.attempts,
         "spill_in_flight": evaluation.size.spill_in_flight or None,
         "utilisation": number(outcome.utilisation),
         "preemptions": outcome.preemptions,

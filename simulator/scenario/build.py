@@ -1,6 +1,5 @@
 """From a checked scenario to a study: the last place that knows YAML names and positions."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, time
 from importlib.metadata import version
 from pathlib import Path
@@ -19,8 +18,9 @@ from simulator.analysis.study import (
 from simulator.economics.interval import Interval
 from simulator.engine.plan import Autoscaler, Fleet
 from simulator.errors import nearest
-from simulator.pricing.caching import NO_CACHE
 from simulator.scenario import schema
+from simulator.scenario.endpoints import Clock, api_option
+from simulator.scenario.gateways import gateway_option
 from simulator.scenario.load import read_scenario
 from simulator.scenario.price_book import PriceBook
 from simulator.scenario.profiles import load_accelerator, load_model, load_serving_class
@@ -29,6 +29,7 @@ from simulator.scenario.traffic import build_traffic
 from simulator.scenario.yamlfile import Document
 from simulator.serving.capacity import kv_capacity
 from simulator.serving.steptime import physical_step_time
+from simulator.traffic.source import TrafficSource
 
 T = TypeVar("T")
 
@@ -52,21 +53,27 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
     """
     provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}}
     built: dict[str, Option] = {}
-    book = _price_book(scenario, document)
-    for name, option in scenario.options.items():
-        if isinstance(option, schema.Api):
-            built[name] = _api(name, option, document, book, provenance)
-        elif isinstance(option, schema.SelfHost):
-            built[name] = _self_host(name, option, document, provenance)
-    for name, option in scenario.options.items():
-        if isinstance(option, schema.Hybrid):
-            built[name] = _hybrid(name, option, document, built)
     traffic, provenance["traffic"], notes = build_traffic(
         scenario.traffic, scenario.horizon_hours, scenario.seed, document
     )
     if scenario.start.weekday() != 0:
         raise document.fail(("start",), f"start must be a Monday, {scenario.start:%A} given")
     midnight = datetime.combine(scenario.start, time(), UTC)
+    clock = Clock(midnight, traffic.horizon_s, scenario.seed)
+    contents = _contents(scenario, traffic)
+    book = _price_book(scenario, document)
+    for name, option in scenario.options.items():
+        if isinstance(option, schema.Api):
+            built[name] = _api(name, option, document, book, clock, contents)
+            provenance["prices"][option.offer] = _source(book, option)
+        elif isinstance(option, schema.SelfHost):
+            built[name] = _self_host(name, option, document, provenance)
+    for name, option in scenario.options.items():
+        if isinstance(option, schema.Gateway):
+            built[name] = _gateway(name, option, document, built, tuple(contents))
+    for name, option in scenario.options.items():
+        if isinstance(option, schema.Hybrid):
+            built[name] = _hybrid(name, option, document, built)
     provenance["versions"] = {
         name: version(name) for name in ("breakeven", "numpy", "numba", "simpy", "genai-prices")
     }
@@ -107,23 +114,53 @@ def _price_book(scenario: schema.Scenario, document: Document) -> PriceBook:
     return document.made(("price_file",), lambda: PriceBook.with_file(path))
 
 
+def _contents(scenario: schema.Scenario, traffic: TrafficSource) -> dict[str, str]:
+    """What each workload writes; those of a log are all alike."""
+    said = list(scenario.traffic.values())
+    return {
+        name: scenario.traffic.get(name, said[0]).content for name in traffic.workload_names
+    }
+
+
 def _api(
     name: str,
     option: schema.Api,
     document: Document,
     book: PriceBook,
-    provenance: dict[str, dict[str, str]],
+    clock: Clock,
+    contents: dict[str, str],
 ) -> ApiOption:
-    card, endpoint, source = document.made(
-        ("options", name, "offer"), lambda: book.offer(option.offer)
+    return document.made(
+        ("options", name, "offer"), lambda: api_option(name, option, book, clock, contents)
     )
-    if not option.caching:
-        endpoint = replace(endpoint, cache=NO_CACHE)
-    if option.price_multiplier != 1.0:
-        card = card.scaled(option.price_multiplier)
-    parts = (f"{card.source}, as of {card.as_of}", "" if source == card.source else source)
-    provenance["prices"][option.offer] = "; ".join(part for part in parts if part)
-    return ApiOption(name, card, endpoint, option.success_rate)
+
+
+def _source(book: PriceBook, option: schema.Api) -> str:
+    card, source = book.card(option.offer), book.simulated(option.offer).source
+    parts = (f"{card.source}, as of {card.as_of}", "" if source in card.source else source)
+    return "; ".join(part for part in parts if part)
+
+
+def _gateway(
+    name: str,
+    option: schema.Gateway,
+    document: Document,
+    built: dict[str, Option],
+    workloads: tuple[str, ...],
+) -> ApiOption:
+    members = []
+    for place, wanted in enumerate(option.targets):
+        found = built.get(wanted)
+        if not isinstance(found, ApiOption):
+            fitting = [n for n, o in built.items() if isinstance(o, ApiOption)]
+            raise document.fail(
+                ("options", name, "targets", place),
+                f"{wanted!r} is no api option{nearest(wanted, fitting)}",
+            )
+        members.append(found)
+    return document.made(
+        ("options", name, "policy"), lambda: gateway_option(name, option, members, workloads)
+    )
 
 
 def _self_host(

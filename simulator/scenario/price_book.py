@@ -2,102 +2,37 @@
 
 import json
 from dataclasses import dataclass, fields, replace
-from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
-
-from simulator.engine.plan import Endpoint
 from simulator.errors import InputError, nearest
 from simulator.pricing.book import SNAPSHOT_DATE, snapshot_card, snapshot_offers
-from simulator.pricing.caching import NO_CACHE, PromptCache
 from simulator.pricing.holidays import CALENDARS
 from simulator.pricing.rates import RateCard, RateRow
-from simulator.scenario.sections import Count, NonNegative, Positive, Section
+from simulator.scenario.offer_schema import DAYS, Offer, When
 from simulator.scenario.yamlfile import Document, read_yaml, validate
 
-OVERLAY = Path(__file__).parent.parent / "pricing" / "offers.yaml"
-
-
-class CacheRule(Section):
-    """A provider's prompt cache."""
-
-    rule: Literal["none", "prefix", "breakpoint"]
-    min_tok: Annotated[int, Field(ge=0)] = 0
-    step_tok: Count = 1
-    ttl_s: NonNegative = 0
-
-
-class Behaviour(Section):
-    """Latency and speed of an endpoint as its client sees them."""
-
-    ttft_median_s: Positive
-    ttft_sigma: NonNegative
-    prefill_token_s: NonNegative
-    output_tok_s: Positive
-    speed_sigma: NonNegative
-
-
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-_DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-class When(Section):
-    """Conditions of a rate row, all of which must be true."""
-
-    prompt_tokens_above: Count | None = None
-    prompt_tokens_from: Count | None = None
-    from_time: date | None = None
-    until_time: date | None = None
-    context: Literal["batch", "flex", "priority"] | None = None
-    thinking: bool | None = None
-    utc_window_s: tuple[NonNegative, NonNegative] | None = None
-    replaces: bool = False
-    """Stands in the place of all rows before it."""
-
-
-class Row(Section):
-    """Rates that hold under conditions; later rows win for the buckets that they name."""
-
-    when: When
-    rates: dict[str, NonNegative]
-
-
-class Peak(Section):
-    """When the snapshot's windows by the time of day hold."""
-
-    utc_days: list[Day]
-    not_on: Literal["china"]
-    """Calendar of the holidays on which they do not."""
-
-
-class Offer(Section):
-    """One entry of the overlay."""
-
-    as_of: date | None = None
-    rates: dict[str, NonNegative] = Field(default_factory=dict)
-    """USD per Mtok by bucket, behind the snapshot's rows where it has some."""
-    rows: list[Row] = Field(default_factory=list)
-    peak: Peak | None = None
-    billed_at: Literal["start", "completion"] = "start"
-    context_tok: Count | None = None
-    max_output_tok: Count | None = None
-    cache: CacheRule | None = None
-    endpoint: Behaviour | None = None
-    """Absent: the offer has prices, but cannot be simulated."""
-    source: str
+OVERLAYS = tuple(
+    Path(__file__).parent.parent / "pricing" / name for name in ("offers.yaml", "article.yaml")
+)
 
 
 @cache
-def _overlay() -> Document:
-    return read_yaml(OVERLAY)
+def _overlay() -> dict[str, Document]:
+    """Offers of the overlay, each with the file that it stands in."""
+    documents = [read_yaml(path) for path in OVERLAYS]
+    return {name: document for document in documents for name in document.data}
+
+
+@cache
+def _entry(name: str) -> Offer:
+    return validate(Offer, _overlay()[name], (name,))
 
 
 def known_offers() -> list[str]:
     """Return every offer whose endpoint behaviour is known, so that it can be simulated."""
-    return sorted(name for name, entry in _overlay().data.items() if "endpoint" in entry)
+    return sorted(n for n, document in _overlay().items() if "endpoint" in document.data[n])
 
 
 @dataclass(frozen=True)
@@ -128,55 +63,51 @@ class PriceBook:
     def names(self) -> list[str]:
         """Return every offer that has prices."""
         imported = self.imported.data if self.imported else {}
-        return sorted({*snapshot_offers(), *_overlay().data, *imported})
+        return sorted({*snapshot_offers(), *_overlay(), *imported})
 
-    def card(self, name: str) -> RateCard:
-        """Return an offer's rate card.
+    def card(self, name: str, region: str | None = None) -> RateCard:
+        """Return an offer's rate card, with the uplift of a region where one is asked for.
 
         Raises
         ------
         InputError
-            When the book does not know the offer, or knows no price for it.
+            When the book does not know the offer, or knows no price for it, or none there.
         """
-        overlay = _overlay()
+        card = self._card(name)
+        if region is None:
+            return card
+        known = _entry(name).regions if name in _overlay() else {}
+        if region not in known:
+            told = f"; its regions: {', '.join(known)}" if known else ""
+            raise InputError(f"{name} has no known price in region {region!r}{told}")
+        return card.scaled(known[region])
+
+    def _card(self, name: str) -> RateCard:
         if self.imported is not None and name in self.imported.data:
             offer = validate(Offer, self.imported, (name,))
             return _own_card(name, offer)
-        if name in overlay.data:
-            return _card(name, validate(Offer, overlay, (name,)))
+        if name in _overlay():
+            return _card(name, _entry(name))
         if name not in snapshot_offers():
             raise InputError(f"unknown offer {name!r}{nearest(name, self.names())}")
         return snapshot_card(name)
 
-    def offer(self, name: str) -> tuple[RateCard, Endpoint, str]:
-        """Return an offer's rate card, its endpoint and the source of the endpoint's figures.
+    def simulated(self, name: str) -> Offer:
+        """Return what is known of how an offer behaves.
 
         Raises
         ------
         InputError
             When the book does not know the offer, or knows its prices but not how it behaves.
         """
-        overlay = _overlay()
-        offer = validate(Offer, overlay, (name,)) if name in overlay.data else None
-        if offer is None or offer.endpoint is None:
-            if name in self.names():
-                raise InputError(
-                    f"offer {name!r} has prices but no known endpoint behaviour; "
-                    f"offers that can be simulated: {', '.join(known_offers())}"
-                )
-            raise InputError(f"unknown offer {name!r}{nearest(name, known_offers())}")
-        if offer.cache is None or offer.context_tok is None or offer.max_output_tok is None:
-            raise overlay.fail((name,), "an endpoint needs cache, context_tok and max_output_tok")
-        rule = offer.cache
-        cache = PromptCache(**rule.model_dump()) if rule.rule != "none" else NO_CACHE
-        endpoint = Endpoint(
-            name=name,
-            context_tok=offer.context_tok,
-            max_output_tok=offer.max_output_tok,
-            cache=cache,
-            **offer.endpoint.model_dump(),
-        )
-        return self.card(name), endpoint, offer.source
+        if name in known_offers():
+            return _entry(name)
+        if name in self.names():
+            raise InputError(
+                f"offer {name!r} has prices but no known endpoint behaviour; "
+                f"offers that can be simulated: {', '.join(known_offers())}"
+            )
+        raise InputError(f"unknown offer {name!r}{nearest(name, known_offers())}")
 
 
 def imported_entry(card: RateCard) -> dict[str, Any]:
@@ -213,7 +144,7 @@ def _card(name: str, offer: Offer) -> RateCard:
     rows = _own_card(name, offer).rows[1:]
     theirs = list(card.rows)
     if offer.peak is not None:
-        days = frozenset(_DAYS.index(day) for day in offer.peak.utc_days)
+        days = frozenset(DAYS.index(day) for day in offer.peak.utc_days)
         holidays = CALENDARS[offer.peak.not_on]
         theirs = [
             row if row.utc_window_s is None else replace(row, utc_days=days, not_on=holidays)

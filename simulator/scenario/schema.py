@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from simulator.scenario.api_schema import Api, Gateway
 from simulator.scenario.sections import Count, NonNegative, Positive, Section, Uncertain
 from simulator.scenario.traffic_schema import Replay, Sessions
 
@@ -23,20 +24,6 @@ class Slo(Section):
         if self.ttft_s is None and self.tpot_s is None and self.e2e_s is None:
             raise ValueError("give at least one of ttft_s, tpot_s, e2e_s")
         return self
-
-
-class Api(Section):
-    """Buy tokens from one offer."""
-
-    kind: Literal["api"]
-    offer: str
-    """``provider/model`` of the price book."""
-    price_multiplier: Positive = 1.0
-    """On every rate, for negotiated prices and what-ifs."""
-    caching: bool = True
-    """Use the provider's prompt cache where it has one."""
-    success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Share of answers that are right; needed for cost per correct answer."""
 
 
 class Autoscale(Section):
@@ -87,7 +74,7 @@ class Hybrid(Section):
     base: str
     """Name of a selfhost option."""
     overflow: str
-    """Name of an api option."""
+    """Name of an api or gateway option."""
     spill_in_flight: Count | Literal["auto"] = "auto"
     """Spill when every replica has this many requests in flight; auto finds the cheapest."""
     replicas: Count | Literal["auto"] = "auto"
@@ -114,7 +101,7 @@ class Analysis(Section):
 
 
 Traffic = Annotated[Sessions | Replay, Field(discriminator="kind")]
-Option = Annotated[Api | SelfHost | Hybrid, Field(discriminator="kind")]
+Option = Annotated[Api | Gateway | SelfHost | Hybrid, Field(discriminator="kind")]
 
 
 class Scenario(Section):
@@ -124,7 +111,7 @@ class Scenario(Section):
     name: str
     seed: Annotated[int, Field(ge=0)] = 1
     start: date
-    """First simulated day (UTC), a Monday for weekly shapes; decides dated prices."""
+    """First simulated day (UTC), a Monday for weekly shapes; decides on dated prices."""
     horizon_hours: Annotated[int, Field(ge=1)] = 168
     """Length of generated traffic; a replay has its trace's length."""
     traffic: dict[str, Traffic]

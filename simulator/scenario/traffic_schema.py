@@ -125,6 +125,8 @@ class Sessions(Section):
     max_prompt_tokens: Count
     prefix_share: Share = 1.0
     """Share of sessions whose prompts keep a stable beginning; the rest can be cached nowhere."""
+    content: Literal["prose", "code"] = "prose"
+    """What the outputs are, for offers that price it."""
     deadline_hours: Positive | None = None
     """Batch work: latest useful completion after arrival; default: interactive."""
 
@@ -154,3 +156,5 @@ class Replay(Section):
     """Multiplies the times between arrivals, not the pauses inside sessions."""
     repeat_week: str | None = None
     """Lay the window end to end over a week of this shape; default: it is the whole horizon."""
+    content: Literal["prose", "code"] = "prose"
+    """What the outputs are, for offers that price it."""
