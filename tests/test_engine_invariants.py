@@ -73,7 +73,7 @@ def plans() -> st.SearchStrategy[Plan]:
         st.booleans(),
         st.booleans(),
     )
-    spills = st.one_of(st.none(), st.builds(Overflow, st.just(0), st.integers(0, 6)))
+    spills = st.one_of(st.none(), st.builds(Overflow, st.just((0,)), st.integers(0, 6)))
     rules = st.sampled_from(["none", "prefix", "breakpoint"])
     endpoints = rules.map(lambda rule: replace(ENDPOINT, cache=replace(ENDPOINT.cache, rule=rule)))
     return st.builds(
@@ -136,7 +136,7 @@ def test_routing_never_uses_the_true_output_length() -> None:
     """Requests that differ only in their hidden output are sent to the same places at first."""
     table = random_table(11, sessions=60, rate_per_s=60.0)
     longer = replace(table, output_tokens=table.output_tokens * 7 + 3)
-    plan = Plan(OWN, FLEET, (ENDPOINT,), DIRECT, Overflow(0, 3))
+    plan = Plan(OWN, FLEET, (ENDPOINT,), DIRECT, Overflow((0,), 3))
     first = np.flatnonzero(np.isnan(table.gap_s))
     a, b = run(plan, table, 1e5), run(plan, longer, 1e5)
     early = min(np.nanmin(a.finished_s), np.nanmin(b.finished_s)) - FLEET.request_overhead_s
@@ -169,7 +169,7 @@ from simulator.engine.plan import Autoscaler, Overflow, Plan
 from simulator.engine.run import run
 from traffic_samples import random_table
 fleet = replace(FLEET, autoscaler=Autoscaler(3.0, 6, 1.0, 4.0))
-plan = Plan(OWN, fleet, (ENDPOINT,), DIRECT, Overflow(0, 5))
+plan = Plan(OWN, fleet, (ENDPOINT,), DIRECT, Overflow((0,), 5))
 ledger = run(plan, random_table(3, sessions=25), 1e4)
 np.save(sys.argv[1], np.stack([ledger.arrival_s, ledger.first_token_s, ledger.finished_s]))
 """
@@ -275,7 +275,7 @@ def test_overflow_takes_what_every_replica_is_too_busy_for() -> None:
     table = random_table(21, sessions=200, rate_per_s=20.0)
     shares = []
     for limit in (1, 4, 16, 10_000):
-        ledger = run(Plan(OWN, FLEET, (ENDPOINT,), DIRECT, Overflow(0, limit)), table, 1e5)
+        ledger = run(Plan(OWN, FLEET, (ENDPOINT,), DIRECT, Overflow((0,), limit)), table, 1e5)
         fits = table.input_tokens < 1500
         shares.append(float((ledger.server[fits] == layout.FLEET).mean()))
     assert shares == sorted(shares)

@@ -174,7 +174,7 @@ def test_scenarios_bill_by_their_price_file(tmp_path: Path) -> None:
     path = write_scenario(tmp_path / "s.yaml", {**SMALL, "price_file": "book.json"})
     study = load_study(path)
     (option,) = [o for o in study.options if o.name == "hosted"]
-    assert option.card.rows[0].rates["input"] == 2 * card.rows[0].rates["input"]
+    assert option.endpoints[0].card.rows[0].rates["input"] == 2 * card.rows[0].rates["input"]
     assert study.provenance["prices"][offer].startswith("our contract, as of 2026-12-24")
     with pytest.raises(InputError, match=r"s.yaml:\d+:\d+: .*nowhere.json: no such file"):
         load_study(path, []) and load_study(

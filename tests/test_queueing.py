@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_engine_invariants import ENDPOINT
+from test_engine_invariants import DIRECT, ENDPOINT
 from traffic_samples import open_loop
 
 from simulator.engine import layout
@@ -78,7 +78,7 @@ def test_m_m_c_c_overflow_is_erlang_loss() -> None:
     tokens = np.random.default_rng(4).geometric(1 / service_tok, 200_000)
     table = poisson_table(offered_erlang / service_tok, len(tokens), tokens, seed=5)
     fleet = replace(ONE_BY_ONE, replicas=servers)
-    plan = Plan((layout.FLEET,), fleet, (ENDPOINT,), Overflow(0, 1))
+    plan = Plan((layout.FLEET,), fleet, (ENDPOINT,), DIRECT, Overflow((0,), 1))
     spilled = (run(plan, table, 1e12).server != layout.FLEET).astype(float)
     mean, half = batch_interval(spilled)
     blocking = 1.0

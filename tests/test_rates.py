@@ -139,18 +139,19 @@ def test_cards_refuse_guesses() -> None:
 
 
 def test_scaling_prices_scales_the_bill() -> None:
-    offer, _, _ = PriceBook().offer("openai/gpt-6.1-terra")
+    offer = PriceBook().card("openai/gpt-6.1-terra")
     use = usage(uncached_input=1200, cache_read=4000, cache_write=300, output=250)
     assert total(offer.scaled(2.0), use) == pytest.approx(2 * total(offer, use), rel=1e-12)
 
 
 def test_every_simulated_offer_can_be_billed_completely() -> None:
     use = usage(uncached_input=10, cache_read=10, cache_write=10, output=10, reasoning=10)
+    embedded = usage(uncached_input=10)
     for name in known_offers():
-        offer, endpoint, source = PriceBook().offer(name)
-        assert total(offer, use) > 0
-        assert endpoint.max_output_tok <= endpoint.context_tok
-        assert source
+        offer, behaviour = PriceBook().card(name), PriceBook().simulated(name)
+        assert total(offer, embedded if "embedding" in name else use) > 0
+        assert behaviour.max_output_tok <= behaviour.context_tok
+        assert behaviour.source
 
 
 def test_the_whole_snapshot_can_be_read_or_says_why_not() -> None:
@@ -165,6 +166,6 @@ def test_the_whole_snapshot_can_be_read_or_says_why_not() -> None:
 
 def test_unknown_offer_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r"did you mean 'openai/gpt-6.1-terra'"):
-        PriceBook().offer("openai/gpt-6.1-tera")
+        PriceBook().simulated("openai/gpt-6.1-tera")
     with pytest.raises(InputError, match="no known endpoint behaviour"):
-        PriceBook().offer("openai/gpt-4o")
+        PriceBook().simulated("openai/o1")

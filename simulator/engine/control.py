@@ -47,14 +47,13 @@ def autoscale(
 def outages(
     env: simpy.Environment, plane: DataPlane, endpoint: int, spans_s: list[tuple[float, float]]
 ) -> Generator[simpy.Event, None, None]:
-    """Take an endpoint down over spans of time, which neither overlap nor lie in the past."""
-    for begin_s, end_s in spans_s:
-        yield env.timeout(begin_s - env.now)
-        plane.advance(env.now)
-        plane.set_down(endpoint, True)
-        yield env.timeout(end_s - env.now)
-        plane.advance(env.now)
-        plane.set_down(endpoint, False)
+    """Take an endpoint down over spans [begin, end), which neither overlap nor lie in the past."""
+    for span_s in spans_s:
+        for moment_s, down in zip(span_s, (True, False), strict=True):
+            yield env.timeout(moment_s - env.now)
+            # What arrives at the moment itself meets the new state.
+            plane.advance(math.nextafter(env.now, -math.inf))
+            plane.set_down(endpoint, down)
 
 
 def start(
