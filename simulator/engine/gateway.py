@@ -65,17 +65,18 @@ def _allowed(plane, g, t, row, time_s):
 
 
 @compiled
-def _eligible(plane, g, t, row, time_s, though_cooling):
-    """Whether a request may be tried at a target now."""
+def _eligible(plane, g, t, row, tier, time_s, though_cooling):
+    """Whether a request that has come to a tier may be tried at a target now."""
     gateway = plane.gateways[g]
     ledger = plane.ledger[row]
     target = plane.targets[t]
-    if target.tier != ledger.tier:
+    if target.tier != tier:
         return False
     if target.cooling_until_s > time_s and not though_cooling:
         return False
-    if not gateway.repeats and (ledger.tried >> (t - gateway.first_target)) & 1:
-        return False
+    if not gateway.repeats and tier == ledger.tier:
+        if (ledger.tried >> (t - gateway.first_target)) & 1:
+            return False
     if not _allowed(plane, g, t, row, time_s):
         return False
     return not (gateway.knows_limits and limit_wait_s(plane, target.endpoint, row, time_s) > 0)
@@ -111,8 +112,8 @@ def _rank(plane, g, t, time_s):
 
 
 @compiled
-def _choose_among(plane, g, row, time_s, though_cooling):
-    """Target of the row's tier by the gateway's strategy, or NONE."""
+def _choose_among(plane, g, row, tier, time_s, though_cooling):
+    """Target of a tier by the gateway's strategy, or NONE."""
     gateway = plane.gateways[g]
     request = plane.requests[row]
     ledger = plane.ledger[row]
@@ -122,7 +123,7 @@ def _choose_among(plane, g, row, time_s, though_cooling):
     least = math.inf
     if gateway.strategy < SAMPLED:
         for t in range(gateway.first_target, gateway.first_target + gateway.targets):
-            if _eligible(plane, g, t, row, time_s, though_cooling):
+            if _eligible(plane, g, t, row, tier, time_s, though_cooling):
                 least = min(least, _rank(plane, g, t, time_s))
         least *= 1.0 + gateway.latency_buffer
     # One uniform number is enough to draw by weight in one pass.
@@ -130,7 +131,7 @@ def _choose_among(plane, g, row, time_s, though_cooling):
     total = 0.0
     chosen = NONE
     for t in range(gateway.first_target, gateway.first_target + gateway.targets):
-        if not _eligible(plane, g, t, row, time_s, though_cooling):
+        if not _eligible(plane, g, t, row, tier, time_s, though_cooling):
             continue
         weight = _rank(plane, g, t, time_s)
         if gateway.strategy < SAMPLED:
@@ -156,14 +157,17 @@ def _session_target(plane, g, row, time_s):
         last = plane.ledger[row - 1]
         if last.gateway == g and last.target != NONE:
             if time_s - last.finished_s <= gateway.sticky_s:
-                if _eligible(plane, g, last.target, row, time_s, False):
+                if _eligible(plane, g, last.target, row, 0, time_s, False):
                     return last.target
     return NONE
 
 
 @compiled
 def _choose_target(plane, g, row, time_s):
-    """Target of the row's next attempt, in its tier or the nearest behind it; or NONE."""
+    """Target of the row's next attempt, in its tier or the nearest behind it; or NONE.
+
+    A row that goes on to another tier begins anew there.
+    """
     gateway = plane.gateways[g]
     ledger = plane.ledger[row]
     if ledger.attempts == 0:
@@ -172,16 +176,21 @@ def _choose_target(plane, g, row, time_s):
             return chosen
     # Twice through the tiers: with what is well, then with what cools down, where that is done.
     for turn in range(1 + gateway.bypass):
-        tier = ledger.tier
-        while ledger.tier < gateway.tiers:
-            chosen = _choose_among(plane, g, row, time_s, turn == 1)
+        for tier in range(ledger.tier, gateway.tiers):
+            chosen = _choose_among(plane, g, row, tier, time_s, turn == 1)
             if chosen != NONE:
+                _go_to_tier(plane, row, tier)
                 return chosen
-            ledger.tier += 1
-            ledger.tier_attempts = 0
-            ledger.tried = 0
-        ledger.tier = tier
     return NONE
+
+
+@compiled
+def _go_to_tier(plane, row, tier):
+    ledger = plane.ledger[row]
+    if tier != ledger.tier:
+        ledger.tier = tier
+        ledger.tier_attempts = 0
+        ledger.tried = 0
 
 
 @compiled
@@ -242,12 +251,11 @@ def _wait_for_any(plane, g, row, time_s):
         if _allowed(plane, g, t, row, time_s):
             until_s = min(until_s, max(time_s, plane.targets[t].cooling_until_s))
     ledger.idle_attempts += 1
-    if until_s == math.inf or ledger.idle_attempts >= gateway.attempts:
+    exhausted = ledger.tried != 0 or ledger.idle_attempts >= gateway.attempts
+    if exhausted or until_s == math.inf:
         reject_row(plane, row, time_s)
         return
-    ledger.tier = 0
-    ledger.tier_attempts = 0
-    ledger.tried = 0
+    _go_to_tier(plane, row, 0)
     pause_s = _pause_s(plane, g, row, ledger.idle_attempts)
     wait_for(plane, row, ATTEMPT, max(until_s, time_s + pause_s))
 
@@ -272,9 +280,7 @@ def _after_failure(plane, g, t, row, ended, time_s):
     if again:
         wait_for(plane, row, ATTEMPT, told_s + pause_s)
         return
-    ledger.tier += 1
-    ledger.tier_attempts = 0
-    ledger.tried = 0
+    _go_to_tier(plane, row, ledger.tier + 1)
     if ledger.tier < gateway.tiers:
         wait_for(plane, row, ATTEMPT, told_s)
     else:
@@ -304,7 +310,8 @@ def attempt_through_gateway(plane, row, time_s):
     ledger.tier_attempts += 1
     if ended == ACCEPTED or ended == QUEUED:
         return ended == ACCEPTED
-    ledger.tried |= 1 << (t - plane.gateways[g].first_target)
+    if not plane.gateways[g].repeats:
+        ledger.tried |= 1 << (t - plane.gateways[g].first_target)
     if ended != REFUSED:
         _note_failure(plane, g, t, ended, time_s)
     _after_failure(plane, g, t, row, ended, time_s)
