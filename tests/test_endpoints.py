@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -168,7 +169,7 @@ def test_outages_make_the_availability() -> None:
     spans = draw_outages(stream(1, "outages/x"), 0.996, 0.0, 40 * year_s)
     down = sum(end - begin for begin, end in spans)
     assert down / (40 * year_s) == pytest.approx(0.004, rel=0.1)
-    assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in pairwise(spans))
     assert draw_outages(stream(1, "outages/x"), 1.0, 0.0, year_s) == ()
 
 
@@ -223,7 +224,9 @@ def test_the_engine_knows_the_same_prices_as_the_bill(name: str) -> None:
     assert behaviour.cache is not None
     cache = PromptCache("breakpoint", 60.0, 1, 1, stored=behaviour.cache.stored)
     endpoint = replace(EXACT, card=card, cache=cache, context_tok=card.context_tok or 400_000)
-    table = random_table(5, sessions=150, rate_per_s=150 / (7 * 86400), prompt_tok=endpoint.context_tok // 8)
+    table = random_table(
+        5, sessions=150, rate_per_s=150 / (7 * 86400), prompt_tok=endpoint.context_tok // 8
+    )
     if "embedding" in name:
         table = replace(
             table,
@@ -250,7 +253,10 @@ def test_the_engine_knows_the_same_prices_as_the_bill(name: str) -> None:
 
 
 def test_price_windows_open_and_close_to_the_second_in_the_engine() -> None:
-    rows = (RateRow({"input": 1.0, "output": 1.0}), RateRow({"input": 2.0}, utc_window_s=(3600, 7200)))
+    rows = (
+        RateRow({"input": 1.0, "output": 1.0}),
+        RateRow({"input": 2.0}, utc_window_s=(3600, 7200)),
+    )
     endpoint = replace(EXACT, card=replace(CARD, rows=rows))
     times = [3599.0, 3599.999, 3600.0, 7199.999, 7200.0]
     ledger = run(direct(endpoint), calls(times, output_tok=0), 1e5, MONDAY_S)

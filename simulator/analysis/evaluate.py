@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from simulator.analysis.outcome import Outcome, measure
-from simulator.analysis.sampling import Sample, sample_traffic
+from simulator.analysis.sampling import Sample, Slice, sample_traffic
 from simulator.analysis.study import ApiOption, HybridOption, Option, SelfHostOption, Study
 from simulator.economics.owning import OwningCost
 from simulator.engine.layout import FLEET
@@ -93,8 +95,10 @@ class Evaluator:
     def simulate(self, option: Option, size: Size) -> list[Ledger]:
         """Run an option at a size on every slice of the sample."""
         plan = plan_of(self.study, option, size)
-        epoch_s = self.study.epoch_s
-        return [run(plan, s.table, s.horizon_s, epoch_s + s.offset_s) for s in self.sample.slices]
+        return [
+            run(plan, s.table, _end_s(plan, s), self.study.epoch_s + s.offset_s)
+            for s in self.sample.slices
+        ]
 
     def evaluate(self, option: Option, size: Size) -> Evaluation:
         """Simulate an option at a size, measure and price it; once."""
@@ -106,6 +110,12 @@ class Evaluator:
             )
             self._known[key] = Evaluation(option, size, outcome)
         return self._known[key]
+
+
+def _end_s(plan: Plan, part: Slice) -> float:
+    """End of a slice's simulation; where nothing is owned, deferred work is waited for."""
+    deadlines_s = part.table.deadline_s[np.isfinite(part.table.deadline_s)]
+    return part.horizon_s + (deadlines_s.max(initial=0.0) if plan.fleet is None else 0.0)
 
 
 def plan_of(study: Study, option: Option, size: Size) -> Plan:

@@ -211,9 +211,7 @@ def _api_usd(
     return usd
 
 
-def _usage(
-    part: _Part, endpoint: Endpoint, at: NDArray[np.bool_], epoch_s: float
-) -> Usage:
+def _usage(part: _Part, endpoint: Endpoint, at: NDArray[np.bool_], epoch_s: float) -> Usage:
     """Billed usage of the completed calls ``at`` an endpoint."""
     columns: dict[str, NDArray] = {name: column[at] for name, column in part.columns.items()}
     if endpoint.cache.long:

@@ -2,14 +2,15 @@
 
 A large volume needs no whole week to be known. Hours are ranked by expected load and every k-th is
 taken, so that quiet and busy hours keep their shares. A window in the middle of each is simulated
-with a warm-up before and some time after it, and only its own arrivals are counted.
+with a warm-up before and some time after it, and only its own arrivals are counted. Where an option
+has outages or budgets, which no window can stand for, the whole horizon is simulated all the same.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.analysis.study import Study
+from simulator.analysis.study import ApiOption, Study
 from simulator.traffic.table import RequestTable
 from simulator.units import HOUR_S, MINUTE_S, MONTH_S
 
@@ -61,13 +62,28 @@ def sample_traffic(study: Study, volume: float) -> Sample:
     window_s = WARM_UP_S + COUNTED_S + TAIL_S
     affordable_s = study.effort.sample_requests / (source.requests_per_s * volume)
     windows = max(FEWEST_WINDOWS, int(affordable_s / window_s))
-    if affordable_s >= source.horizon_s or windows >= len(load):
+    if affordable_s >= source.horizon_s or windows >= len(load) or _remembers(study):
         table = source.draw(study.seed, volume)
         return Sample((Slice(table, 0.0, source.horizon_s, 0.0, source.horizon_s),), None)
     ranked = np.argsort(load, kind="stable")
     places = ((np.arange(windows) + 0.5) * len(load) / windows).astype(int)
     slices = tuple(_window(study, volume, int(hour)) for hour in sorted(ranked[places]))
     return Sample(slices, source.requests_per_s * volume * MONTH_S)
+
+
+def _remembers(study: Study) -> bool:
+    """Whether an option depends on more than the warm-up before: its outages or its budgets."""
+    apis = [option for option in study.options if isinstance(option, ApiOption)]
+    endpoints = [endpoint for api in apis for endpoint in api.endpoints]
+    gateways = [gateway for api in apis for gateway in api.gateways]
+    budgets = [
+        *(endpoint.budget for endpoint in endpoints),
+        *(gateway.budget for gateway in gateways),
+        *(target.budget for gateway in gateways for target in gateway.targets),
+    ]
+    return any(endpoint.outages_s for endpoint in endpoints) or any(
+        budget is not None and budget.period_s > WARM_UP_S for budget in budgets
+    )
 
 
 def _window(study: Study, volume: float, hour: int) -> Slice:

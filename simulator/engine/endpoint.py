@@ -74,9 +74,8 @@ def attempt_at_endpoint(plane, e, row, time_s):
     full = endpoint.in_flight >= endpoint.concurrency
     if full and endpoint.queued >= endpoint.queue:
         return LIMITED
-    if endpoint.error_rate > 0:
-        if uniform(request.dice, ledger.attempts, FAILURE) < endpoint.error_rate:
-            return FAILED
+    if uniform(request.dice, ledger.attempts, FAILURE) < endpoint.error_rate:
+        return FAILED
     take_from_limits(plane, e, row)
     if not full:
         endpoint.in_flight += 1

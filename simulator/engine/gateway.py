@@ -55,9 +55,9 @@ def _allowed(plane, g, t, row, time_s):
     e = plane.targets[t].endpoint
     if not fits(plane, e, row):
         return False
-    if gateway.checks_output:
-        if plane.requests[row].declared_tok > plane.endpoints[e].max_output_tok:
-            return False
+    short = plane.endpoints[e].max_output_tok < plane.requests[row].declared_tok
+    if gateway.checks_output and short:
+        return False
     prices = plane.rates[current_rate(plane, e, time_s)]
     if prices.input_usd > gateway.max_prompt_usd or prices.output_usd > gateway.max_output_usd:
         return False
@@ -74,9 +74,9 @@ def _eligible(plane, g, t, row, tier, time_s, though_cooling):
         return False
     if target.cooling_until_s > time_s and not though_cooling:
         return False
-    if not gateway.repeats and tier == ledger.tier:
-        if (ledger.tried >> (t - gateway.first_target)) & 1:
-            return False
+    tried = tier == ledger.tier and (ledger.tried >> (t - gateway.first_target)) & 1 == 1
+    if tried and not gateway.repeats:
+        return False
     if not _allowed(plane, g, t, row, time_s):
         return False
     return not (gateway.knows_limits and limit_wait_s(plane, target.endpoint, row, time_s) > 0)
@@ -153,13 +153,13 @@ def _choose_among(plane, g, row, tier, time_s, though_cooling):
 def _session_target(plane, g, row, time_s):
     """Target that served the session's last turn, while the gateway keeps sessions there."""
     gateway = plane.gateways[g]
-    if gateway.sticky_s > 0 and row > 0 and plane.requests[row].gap_s >= 0:
-        last = plane.ledger[row - 1]
-        if last.gateway == g and last.target != NONE:
-            if time_s - last.finished_s <= gateway.sticky_s:
-                if _eligible(plane, g, last.target, row, 0, time_s, False):
-                    return last.target
-    return NONE
+    if gateway.sticky_s == 0 or row == 0 or not plane.requests[row].gap_s >= 0:
+        return NONE
+    last = plane.ledger[row - 1]
+    known = last.gateway == g and last.target != NONE
+    if not known or time_s - last.finished_s > gateway.sticky_s:
+        return NONE
+    return last.target if _eligible(plane, g, last.target, row, 0, time_s, False) else NONE
 
 
 @compiled
@@ -204,9 +204,7 @@ def _note_failure(plane, g, t, ended, time_s):
     else:
         target.minute_failures += 1
         enough = target.minute_attempts >= gateway.failures_counted
-        cools = enough and (
-            target.minute_failures > gateway.failure_share * target.minute_attempts
-        )
+        cools = enough and (target.minute_failures > gateway.failure_share * target.minute_attempts)
         if gateway.failures_allowed != NONE:
             cools = cools or target.minute_failures > gateway.failures_allowed
     if cools:
@@ -308,7 +306,7 @@ def attempt_through_gateway(plane, row, time_s):
     ended = attempt_at_endpoint(plane, target.endpoint, row, time_s)
     ledger.attempts += 1
     ledger.tier_attempts += 1
-    if ended == ACCEPTED or ended == QUEUED:
+    if ended in (ACCEPTED, QUEUED):
         return ended == ACCEPTED
     if not plane.gateways[g].repeats:
         ledger.tried |= 1 << (t - plane.gateways[g].first_target)

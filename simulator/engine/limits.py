@@ -111,12 +111,12 @@ def answer_usd(plane, e, row):
     rate = ledger.rate
     if reasoning > 0:
         rate += endpoint.tiers * endpoint.shares
-    for k in range(endpoint.tiers - 1):
+    for _ in range(endpoint.tiers - 1):
         if request.input_tok < plane.rates[rate + endpoint.shares].from_tok:
             break
         rate += endpoint.shares
     cached_share = ledger.cached_tok / request.input_tok
-    for k in range(endpoint.shares - 1):
+    for _ in range(endpoint.shares - 1):
         if cached_share < plane.rates[rate + 1].from_share:
             break
         rate += 1

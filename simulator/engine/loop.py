@@ -70,9 +70,9 @@ def _choose_server(plane, row):
     if request.input_tok >= plane.engine[0].max_model_tok:
         return overflow if overflow != NONE else NOWHERE, NONE
     r = choose_replica(plane, row)
-    if overflow != NONE:
-        if r == NONE or plane.replicas[r].in_flight >= clock.overflow_in_flight:
-            return overflow, NONE
+    busy = r == NONE or plane.replicas[r].in_flight >= clock.overflow_in_flight
+    if overflow != NONE and busy:
+        return overflow, NONE
     return FLEET, r
 
 

@@ -11,12 +11,11 @@ from simulator.engine.plan import Plan
 from simulator.engine.tables import records
 from simulator.traffic.table import RequestTable
 
+
 class DataPlane:
     """The compiled state of one run, and what the control plane may do to it."""
 
-    def __init__(
-        self, plan: Plan, table: RequestTable, zero_s: float, horizon_s: float
-    ) -> None:
+    def __init__(self, plan: Plan, table: RequestTable, zero_s: float, horizon_s: float) -> None:
         fleet = plan.fleet
         capacity = 0
         if fleet is not None:

@@ -6,7 +6,7 @@ wrote it, until ``expiry_s``, which every use puts off, and no longer than the r
 
 import math
 
-from simulator.engine.jit import compiled
+from simulator.engine.jit import compiled, entry
 from simulator.engine.layout import (
     CACHE_BREAKPOINT,
     CACHE_NONE,
@@ -17,8 +17,17 @@ from simulator.engine.layout import (
 from simulator.units import HOUR_S, MINUTE_S
 
 MACHINES = 62
-_BENEFIT_OF_DOUBT_TOK = 50_000.0
+_TRIED_TOK = 50_000.0
+"""Tokens that are written before their use is judged; assumed."""
 _SHARED, _END = 0, 1
+
+
+@entry
+def put_levels(nodes):
+    """Count the nodes above each node of a tree; parents come before children."""
+    for node in range(nodes.size):
+        parent = nodes[node].parent
+        nodes[node].level = 0 if parent == NONE else nodes[parent].level + 1
 
 
 @compiled
@@ -113,8 +122,8 @@ def _marks(plane, e, row, time_s):
     end.written_tok += end_tok - max(known_tok, shared_tok)
     pays = endpoint.cache_pays_from
     return (
-        shared.read_tok + _BENEFIT_OF_DOUBT_TOK >= pays * shared.written_tok,
-        end.read_tok + _BENEFIT_OF_DOUBT_TOK >= pays * end.written_tok,
+        shared.read_tok >= pays * (shared.written_tok - _TRIED_TOK),
+        end.read_tok >= pays * (end.written_tok - _TRIED_TOK),
     )
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from simulator.engine import layout
-from simulator.engine.jit import entry
 from simulator.engine.layout import NONE, Records
 from simulator.engine.plan import Budget, Endpoint, Fleet, Gateway, Plan
+from simulator.engine.promptcache import put_levels
 from simulator.errors import InputError
 from simulator.pricing.schedule import PRICED, Schedule, schedule
 from simulator.traffic.table import PrefixTree, RequestTable
@@ -96,9 +96,7 @@ def engine(fleet: Fleet | None) -> tuple[Records, np.ndarray]:
     return record, np.ascontiguousarray(step.token_s, np.float64)
 
 
-def endpoints(
-    plan: Plan, zero_s: float, horizon_s: float
-) -> tuple[Records, Records, Records]:
+def endpoints(plan: Plan, zero_s: float, horizon_s: float) -> tuple[Records, Records, Records]:
     """Return ENDPOINT records with their LIMIT and RATE records."""
     found = records(layout.ENDPOINT, len(plan.endpoints))
     limits: list[tuple[float, float, int]] = []
@@ -219,15 +217,8 @@ def nodes(tree: PrefixTree) -> Records:
     found = records(layout.NODE, tree.size)
     found.parent = tree.parent
     found.depth_tok = tree.depth_tok
-    _put_levels(found)
+    put_levels(found)
     return found
-
-
-@entry
-def _put_levels(nodes):
-    for node in range(nodes.size):
-        parent = nodes[node].parent
-        nodes[node].level = 0 if parent == NONE else nodes[parent].level + 1
 
 
 def prefixes(endpoints: int, nodes: int) -> Records:

@@ -36,9 +36,7 @@ class Schedule:
     (n_periods, 2, n_tiers, n_shares, len(PRICED))"""
 
 
-def schedule(
-    card: RateCard, context: int, content: int, begin_s: float, end_s: float
-) -> Schedule:
+def schedule(card: RateCard, context: int, content: int, begin_s: float, end_s: float) -> Schedule:
     """Work a card out for calls of one context and content between two Unix times."""
     from_s = np.array(sorted({begin_s, *_moments(card, begin_s, end_s)}))
     from_tok = np.array(sorted({0, *_tiers(card)}), np.int64)

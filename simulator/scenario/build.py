@@ -19,6 +19,7 @@ from simulator.economics.interval import Interval
 from simulator.engine.plan import Autoscaler, Fleet
 from simulator.errors import nearest
 from simulator.scenario import schema
+from simulator.scenario.api_schema import Api, Gateway
 from simulator.scenario.endpoints import Clock, api_option
 from simulator.scenario.gateways import gateway_option
 from simulator.scenario.load import read_scenario
@@ -63,13 +64,13 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
     contents = _contents(scenario, traffic)
     book = _price_book(scenario, document)
     for name, option in scenario.options.items():
-        if isinstance(option, schema.Api):
+        if isinstance(option, Api):
             built[name] = _api(name, option, document, book, clock, contents)
             provenance["prices"][option.offer] = _source(book, option)
         elif isinstance(option, schema.SelfHost):
             built[name] = _self_host(name, option, document, provenance)
     for name, option in scenario.options.items():
-        if isinstance(option, schema.Gateway):
+        if isinstance(option, Gateway):
             built[name] = _gateway(name, option, document, built, tuple(contents))
     for name, option in scenario.options.items():
         if isinstance(option, schema.Hybrid):
@@ -117,14 +118,12 @@ def _price_book(scenario: schema.Scenario, document: Document) -> PriceBook:
 def _contents(scenario: schema.Scenario, traffic: TrafficSource) -> dict[str, str]:
     """What each workload writes; those of a log are all alike."""
     said = list(scenario.traffic.values())
-    return {
-        name: scenario.traffic.get(name, said[0]).content for name in traffic.workload_names
-    }
+    return {name: scenario.traffic.get(name, said[0]).content for name in traffic.workload_names}
 
 
 def _api(
     name: str,
-    option: schema.Api,
+    option: Api,
     document: Document,
     book: PriceBook,
     clock: Clock,
@@ -135,7 +134,7 @@ def _api(
     )
 
 
-def _source(book: PriceBook, option: schema.Api) -> str:
+def _source(book: PriceBook, option: Api) -> str:
     card, source = book.card(option.offer), book.simulated(option.offer).source
     parts = (f"{card.source}, as of {card.as_of}", "" if source in card.source else source)
     return "; ".join(part for part in parts if part)
@@ -143,7 +142,7 @@ def _source(book: PriceBook, option: schema.Api) -> str:
 
 def _gateway(
     name: str,
-    option: schema.Gateway,
+    option: Gateway,
     document: Document,
     built: dict[str, Option],
     workloads: tuple[str, ...],

@@ -113,7 +113,9 @@ def _openrouter(
     late = {p for p in places if not _preferred(policy, members[p].endpoints[0])}
     ceiling = policy.max_price
     gateway = Gateway(
-        targets=tuple(Target(p, tier=int(0 < len(late) < len(places) and p in late)) for p in places),
+        targets=tuple(
+            Target(p, tier=int(0 < len(late) < len(places) and p in late)) for p in places
+        ),
         strategy=strategy,
         attempts=len(places),
         repeats=False,
@@ -168,7 +170,9 @@ def _litellm(
     alone = len(group) == 1
     gateway = Gateway(
         targets=tuple(
-            Target(p, tier, weights[p] if tier == 0 else 1.0, budget(policy.budgets.get(targets[p])))
+            Target(
+                p, tier, weights[p] if tier == 0 else 1.0, budget(policy.budgets.get(targets[p]))
+            )
             for p, tier in tiers.items()
         ),
         strategy=_LITELLM_STRATEGIES[policy.strategy],
