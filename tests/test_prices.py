@@ -241,6 +241,63 @@ def test_prices_cost(tmp_path: Path) -> None:
         assert rows[name]["error"].startswith(reason)
 
 
+def test_parquet_is_priced_as_the_same_csv_is(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    rows = list(csv.DictReader(USAGE.splitlines()))
+    counts = [name for name in rows[0] if name not in ("id", "offer", "at", "context")]
+    rows = [row for row in rows if all((row[name] or "0").isdigit() for name in counts)]
+    table = pa.table(
+        {
+            name: [int(row[name] or 0) if name in counts else row[name] for row in rows]
+            for name in rows[0]
+        }
+    )
+    path, out = tmp_path / "usage.parquet", tmp_path / "priced.parquet"
+    pq.write_table(table, path)
+    run = breakeven("prices", "cost", str(path), "--out", str(out))
+    assert (run.returncode, run.stdout) == (0, "")
+    priced = {row["id"]: row for row in pq.read_table(out).to_pylist()}
+    assert set(priced) == {row["id"] for row in rows}
+    for name, row in priced.items():
+        if name in COSTS:
+            assert row["cost_usd"] == pytest.approx(COSTS[name], rel=1e-12)
+            assert row["error"] is None
+        else:
+            assert row["cost_usd"] is None
+            assert row["error"].startswith(REASONS[name])
+    moments = pa.array([datetime.fromisoformat("2026-11-23T00:00:00")], pa.timestamp("ms"))
+    pq.write_table(
+        pa.table({"offer": ["openai/gpt-4o"], "at": moments, "input_total": [1000],
+                  "output_total": pa.array([None], pa.int64())}),
+        path,
+    )  # fmt: skip
+    breakeven("prices", "cost", str(path), "--out", str(out))
+    assert pq.read_table(out)["cost_usd"].to_pylist() == [pytest.approx(0.0025)]
+
+
+def test_parquet_with_other_types_or_columns_is_told_and_nothing_is_written(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    path, out = tmp_path / "usage.parquet", tmp_path / "priced.parquet"
+    columns = {"offer": ["openai/gpt-4o"], "at": ["2026-11-23"], "output_total": [1]}
+    for change, reason in (
+        ({"input": [1]}, "missing column 'input_total' (found"),
+        ({"input_total": [1.5]}, "column 'input_total' must be whole numbers, not double"),
+        ({"input_total": [1], "offer": [4]}, "column 'offer' must be text, not int64"),
+    ):
+        pq.write_table(pa.table({**columns, **change}), path)
+        run = breakeven("prices", "cost", str(path), "--out", str(out))
+        assert run.returncode == 3
+        assert reason in run.stderr
+    path.write_bytes(b"PAR1 no more")
+    run = breakeven("prices", "cost", str(path), "--out", str(out))
+    assert run.returncode == 3
+    assert "not a Parquet file" in run.stderr
+    assert breakeven("prices", "cost", str(path)).returncode == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["usage.parquet"]
+
+
 def test_prices_cost_of_a_table_without_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "usage.csv"
     path.write_text("offer,at,input,output_total\nopenai/gpt-4o,2026-11-23,5,5\n")

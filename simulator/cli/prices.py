@@ -73,11 +73,74 @@ def show(
 
 @app.command()
 def cost(
-    usage: Annotated[Path, typer.Argument(metavar="USAGE.csv", help="Usage rows.")],
+    usage: Annotated[Path, typer.Argument(metavar="USAGE", help="Usage rows: CSV or Parquet.")],
     book: BookOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Parquet file to write, where USAGE is one."),
+    ] = None,
 ) -> None:
-    """Price usage rows: the table again on standard output, with cost_usd and error."""
+    """Price usage rows: the table again, with cost_usd and error.
+
+    A CSV table comes back on standard output, a Parquet table goes to --out.
+    """
+    parquet = usage.suffix == ".parquet"
+    if parquet != (out is not None):
+        need = "needs --out FILE" if parquet else "is priced to standard output: leave out --out"
+        raise typer.BadParameter(f"{usage} {need}")
+    failed, total = _cost_of_parquet(usage, out, book) if out else _cost_of_csv(usage, book)
+    _tell_priced(failed, total)
+
+
+def _tell_priced(failed: int, total: int) -> None:
     from simulator.pricing.book import SNAPSHOT_DATE
+
+    sys.stderr.write(
+        f"{total} rows by prices as of {SNAPSHOT_DATE}"
+        + (f", {failed} could not be priced\n" if failed else "\n")
+    )
+
+
+def _cost_of_parquet(usage: Path, out: Path, book: Path | None) -> tuple[int, int]:
+    """Write a priced Parquet table whole or not at all; returns failed and all rows."""
+    from concurrent.futures import ThreadPoolExecutor
+    from itertools import chain
+
+    from simulator.errors import InputError
+    from simulator.scenario.usage_parquet import priced_portions
+
+    failed = total = 0
+    portions = priced_portions(usage, _book(book))
+    first = next(portions, None)
+    if first is None:
+        raise InputError(f"{usage}: no rows")
+    from pyarrow.parquet import ParquetWriter
+
+    # Costs hardly repeat: a dictionary of them would take most of the time and save nothing.
+    repeats = [name for name in first.column_names if name != "cost_usd"]
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        with (
+            ParquetWriter(partial, first.schema, use_dictionary=repeats) as writer,
+            ThreadPoolExecutor(1) as beside,
+        ):
+            written = beside.submit(writer.write_table, first)
+            for portion in chain([first], portions):
+                if portion is not first:
+                    written.result()
+                    written = beside.submit(writer.write_table, portion)
+                total += len(portion)
+                failed += portion["cost_usd"].null_count
+            written.result()
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    partial.replace(out)
+    return failed, total
+
+
+def _cost_of_csv(usage: Path, book: Path | None) -> tuple[int, int]:
+    """Print a priced table; returns failed and all rows."""
     from simulator.scenario.usage import priced_rows
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -88,10 +151,7 @@ def cost(
         writer.writerows(rows)
         total += len(rows)
         failed += sum(1 for row in rows if row[-1])
-    sys.stderr.write(
-        f"{total} rows by prices as of {SNAPSHOT_DATE}"
-        + (f", {failed} could not be priced\n" if failed else "\n")
-    )
+    return failed, total
 
 
 @app.command("import")

@@ -1,6 +1,7 @@
 """What usage rows cost: columns of text in, a cost or the reason for none out, row by row."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,25 @@ COUNTS = (
 REQUIRED = ("offer", "at", "input_total", "output_total")
 
 
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Usage rows as columns, all (n_rows,)."""
+
+    offers: Sequence[str]
+    """Names that ``offer`` counts through."""
+    offer: NDArray[np.int64]
+    at_s: NDArray[np.float64]
+    """Unix seconds."""
+    context: NDArray[np.int8]
+    """Place in ``CONTEXTS``."""
+    counts: dict[str, NDArray[np.int64]]
+    """By ``COUNTS``."""
+
+
+Errors = dict[int, str]
+"""Why a row cannot be priced, by row; the first reason found."""
+
+
 def price_usage(
     columns: Mapping[str, Sequence[str]], book: PriceBook | None = None
 ) -> tuple[NDArray[np.float64], list[str]]:
@@ -46,73 +66,80 @@ def price_usage(
     errors : list of str
         Why not, empty where it can. (n_rows,)
     """
-    book = book or PriceBook()
     size = len(columns["offer"])
-    errors = [""] * size
+    errors: Errors = {}
     blank = [""] * size
-    counts = {
-        name: _parsed(columns.get(name, blank), errors, np.int64, _whole_or_zero(name))
-        for name in COUNTS
-    }
-    at_s = _parsed(columns["at"], errors, np.float64, lambda text: seconds("at", text))
-    context = _parsed(columns.get("context", blank), errors, np.int8, _context)
+    places: dict[str, int] = {}
+    offer = np.array([places.setdefault(o, len(places)) for o in columns["offer"]], np.int64)
+    calls = Calls(
+        list(places),
+        offer,
+        _parsed(columns["at"], errors, np.float64, lambda text: seconds("at", text)),
+        _parsed(columns.get("context", blank), errors, np.int8, _context),
+        {
+            name: _parsed(columns.get(name, blank), errors, np.int64, _whole_or_zero(name))
+            for name in COUNTS
+        },
+    )
+    cost_usd = price_calls(calls, errors, book or PriceBook())
+    return cost_usd, [errors.get(row, "") for row in range(size)]
+
+
+def price_calls(calls: Calls, errors: Errors, book: PriceBook) -> NDArray[np.float64]:
+    """Price calls, NaN where that cannot be done, and add the reasons to ``errors``."""
+    counts = calls.counts
     written = counts["cache_write_5m"] + counts["cache_write_1h"]
     uncached = counts["input_total"] - counts["cache_read"] - written
     visible = counts["output_total"] - counts["reasoning"]
     _mark(errors, uncached < 0, "more tokens read and written than input_total")
     _mark(errors, visible < 0, "more reasoning tokens than output_total")
     usage = Usage.of(
-        at_s,
+        calls.at_s,
         uncached_input=uncached,
         cache_read=counts["cache_read"],
         cache_write=counts["cache_write_5m"],
         cache_write_1h=counts["cache_write_1h"],
         output=visible,
         reasoning=counts["reasoning"],
-        context=context,
+        context=calls.context,
     )
-    cost_usd = np.full(size, np.nan)
-    for offer, rows in _by_offer(columns["offer"]).items():
-        good = rows[[not errors[row] for row in rows.tolist()]]
+    cost_usd = np.full(len(calls.at_s), np.nan)
+    able = np.ones(len(cost_usd), np.bool_)
+    able[list(errors)] = False
+    for place, name in enumerate(calls.offers):
+        rows = np.flatnonzero((calls.offer == place) & able)
         try:
-            card = book.card(offer)
+            card = book.card(name)
         except InputError as error:
-            _mark_rows(errors, good, str(error))
+            _mark_rows(errors, rows, str(error))
             continue
-        cost_usd[good] = _priced(card, usage.take(good), good, errors)
-    return cost_usd, errors
+        cost_usd[rows] = _priced(card, usage.take(rows), rows, errors)
+    return cost_usd
 
 
 def _priced(
-    card: RateCard, usage: Usage, rows: NDArray[np.int64], errors: list[str]
+    card: RateCard, usage: Usage, rows: NDArray[np.int64], errors: Errors
 ) -> NDArray[np.float64]:
-    cost_usd = np.zeros(len(rows))
     able = np.ones(len(rows), np.bool_)
     for mask, reason in problems(card, usage):
         _mark_rows(errors, rows[mask & able], reason)
         able &= ~mask
-    for cost in priced(card, usage.take(able)).values():
+    cost_usd = np.full(len(rows), np.nan)
+    cost_usd[able] = 0.0
+    for cost in priced(card, usage if able.all() else usage.take(able)).values():
         cost_usd[able] += cost
-    cost_usd[~able] = np.nan
     return cost_usd
 
 
-def _by_offer(offers: Sequence[str]) -> dict[str, NDArray[np.int64]]:
-    found: dict[str, list[int]] = {}
-    for row, offer in enumerate(offers):
-        found.setdefault(offer, []).append(row)
-    return {offer: np.array(rows, np.int64) for offer, rows in found.items()}
-
-
 def _parsed(
-    texts: Sequence[str], errors: list[str], dtype: type, one: Callable[[str], float]
+    texts: Sequence[str], errors: Errors, dtype: type, one: Callable[[str], float]
 ) -> NDArray:
     values: NDArray[Any] = np.zeros(len(texts), dtype)
     for row, text in enumerate(texts):
         try:
             values[row] = one(text)
         except (BadRecord, InputError) as error:
-            errors[row] = errors[row] or str(error)
+            errors.setdefault(row, str(error))
     return values
 
 
@@ -134,13 +161,13 @@ def _context(text: str) -> int:
     return CONTEXTS.index(name)
 
 
-def _mark(errors: list[str], mask: NDArray[np.bool_], reason: str) -> None:
+def _mark(errors: Errors, mask: NDArray[np.bool_], reason: str) -> None:
     _mark_rows(errors, np.flatnonzero(mask), reason)
 
 
-def _mark_rows(errors: list[str], rows: NDArray[np.int64], reason: str) -> None:
+def _mark_rows(errors: Errors, rows: NDArray[np.int64], reason: str) -> None:
     for row in rows.tolist():
-        errors[row] = errors[row] or reason
+        errors.setdefault(row, reason)
 
 
 def priced_rows(path: Path, book: PriceBook) -> Iterator[tuple[list[str], list[list[str]]]]:
