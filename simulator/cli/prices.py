@@ -164,7 +164,7 @@ def import_prices(
     from simulator.report.write import write_files
     from simulator.scenario.price_book import imported_entry
 
-    cards = _feed(source, as_of)
+    cards = _feed(_raw_feed(source), source, as_of)
     text = json.dumps({name: imported_entry(card) for name, card in cards.items()}, indent=1)
     write_files(target.parent, {target.name: text + "\n"})
     sys.stderr.write(f"{len(cards)} offers -> {target}\n")
@@ -181,11 +181,12 @@ def diff(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what a newer price file changes in the book."""
-    from simulator.pricing.feeds import changes
+    from simulator.pricing.feeds import changes, names_like_the_book
     from simulator.report.prices import print_changes
 
-    theirs = {name: c for name, c in _feed(source, as_of).items() if contains in name}
-    found = changes(_cards(_book(book), contains), theirs)
+    raw = _raw_feed(source)
+    theirs = {n: card for n, card in _feed(raw, source, as_of).items() if contains in n}
+    found = changes(_cards(_book(book), contains), theirs, names_like_the_book(raw))
     if output is Output.JSON:
         print_json({"changes": found})
     else:
@@ -212,15 +213,19 @@ def _cards(book: "PriceBook", contains: str) -> "dict[str, RateCard]":
     return cards
 
 
-def _feed(source: str, as_of: datetime | None) -> "dict[str, RateCard]":
+def _raw_feed(source: str) -> Any:
     from simulator.errors import InputError
-    from simulator.pricing.feeds import feed_cards
 
     text = _fetched(source) if "://" in source else _text(Path(source))
     try:
-        raw = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{source}:{error.lineno}:{error.colno}: not valid JSON") from None
+
+
+def _feed(raw: Any, source: str, as_of: datetime | None) -> "dict[str, RateCard]":
+    from simulator.pricing.feeds import feed_cards
+
     day = (as_of or datetime.now(UTC)).date()
     return feed_cards(raw, source.rpartition("/")[2], day)
 

@@ -120,10 +120,20 @@ def _litellm_key(key: str) -> tuple[str, str | None, int | None] | None:
     return None if bucket is None else (bucket, context, above)
 
 
-def changes(before: Mapping[str, RateCard], after: Mapping[str, RateCard]) -> list[dict[str, Any]]:
-    """Return what differs between two sets of rate cards, offer by offer and rate by rate."""
+def names_like_the_book(raw: Any) -> bool:
+    """Whether a price file calls offers as the book does; LiteLLM calls many otherwise."""
+    return isinstance(raw, list)
+
+
+def changes(
+    before: Mapping[str, RateCard], after: Mapping[str, RateCard], same_names: bool = True
+) -> list[dict[str, Any]]:
+    """Return what differs between two sets of rate cards, offer by offer and rate by rate.
+
+    Where the two do not call offers alike, only offers that both know are compared.
+    """
     found: list[dict[str, Any]] = []
-    for offer in sorted({*before, *after}):
+    for offer in sorted({*before, *after} if same_names else {*before}.intersection(after)):
         old, new = before.get(offer), after.get(offer)
         if old is None or new is None:
             found.append({"offer": offer, "change": "new" if old is None else "gone"})

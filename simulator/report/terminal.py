@@ -78,8 +78,7 @@ def print_verdict(document: dict[str, Any], console: Console) -> None:
     console.print()
     console.print(option_table(document["options"]))
     for option in document["options"]:
-        if option["excuse"]:
-            _print_fact("OUT", f"{option['name']}: {option['excuse']}", console)
+        _print_option_facts(option, console)
     console.print()
     for heading, text in _facts(document):
         _print_fact(heading, text, console)
@@ -89,8 +88,18 @@ def print_simulation(document: dict[str, Any], console: Console) -> None:
     """Print the options of ``simulate``."""
     console.print(option_table(document["options"]))
     for option in document["options"]:
-        if option["excuse"]:
-            _print_fact("OUT", f"{option['name']}: {option['excuse']}", console)
+        _print_option_facts(option, console)
+
+
+def _print_option_facts(option: dict[str, Any], console: Console) -> None:
+    """Say why an option is out, and where a gateway sent its requests."""
+    if option["excuse"]:
+        _print_fact("OUT", f"{option['name']}: {option['excuse']}", console)
+    served = {name: count for name, count in option["served_by"].items() if count}
+    if len(served) > 1:
+        total = sum(served.values())
+        parts = ", ".join(f"{count / total:.0%} {name}" for name, count in served.items())
+        _print_fact("SERVED BY", f"{option['name']}: {parts}", console)
 
 
 def _print_fact(heading: str, text: str, console: Console) -> None:
