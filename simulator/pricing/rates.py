@@ -185,7 +185,8 @@ class RateCard:
             for bucket, rate in row.rates.items():
                 if bucket not in BUCKETS:
                     raise InputError(
-                        f"{self.offer}: unknown bucket {bucket!r}; known: {', '.join(BUCKETS)}"
+                        f"{self.offer}: unknown bucket {bucket!r}{nearest(bucket, list(BUCKETS))}"
+                        f"; known: {', '.join(BUCKETS)}"
                     )
                 if not rate >= 0:
                     raise InputError(f"{self.offer}: {bucket} rate must be 0 or more, not {rate}")
