@@ -5,11 +5,11 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
+from api_samples import CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from traffic_samples import random_table
@@ -20,7 +20,6 @@ from simulator.engine.plan import Autoscaler, Endpoint, Fleet, Gateway, Overflow
 from simulator.engine.run import run
 from simulator.errors import InputError
 from simulator.pricing.caching import NO_CACHE, PromptCache
-from simulator.pricing.rates import RateCard, RateRow
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 
@@ -34,12 +33,6 @@ FLEET = Fleet(
     request_overhead_s=0.03,
     replicas=2,
     cold_start_s=5.0,
-)
-CARD = RateCard(
-    "test/model",
-    (RateRow({"input": 1.0, "cache_read": 0.1, "cache_write": 1.25, "output": 5.0}),),
-    date(2026, 11, 23),
-    "test",
 )
 ENDPOINT = Endpoint(
     name="api",
