@@ -5,16 +5,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simulator.analysis.verdict import decide, simulate_as_written
     from simulator.report.document import verdict_document
+    from simulator.scenario.benchmark import predict_benchmark
     from simulator.scenario.build import load_study
     from simulator.scenario.usage import price_usage
 
-__all__ = ["decide", "load_study", "price_usage", "simulate_as_written", "verdict_document"]
+__all__ = [
+    "decide",
+    "load_study",
+    "predict_benchmark",
+    "price_usage",
+    "simulate_as_written",
+    "verdict_document",
+]
 
 _HOMES = {
     "decide": "simulator.analysis.verdict",
     "simulate_as_written": "simulator.analysis.verdict",
     "verdict_document": "simulator.report.document",
     "load_study": "simulator.scenario.build",
+    "predict_benchmark": "simulator.scenario.benchmark",
     "price_usage": "simulator.scenario.usage",
 }
 

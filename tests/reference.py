@@ -25,6 +25,7 @@ class Sequence:
     keys: list = field(default_factory=list)
     """Keys of the shared blocks held, from the root down."""
     private_blocks: int = 0
+    promised_blocks: int = 0
     cached_tok: int = 0
     chunk: int = 0
 
@@ -163,6 +164,7 @@ class Replica:
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self.blocks = Blocks(owner.fleet.kv.blocks)
+        self.promised_blocks = 0
         self.wake = owner.env.event()
         owner.env.process(self.serve())
 
@@ -212,7 +214,15 @@ class Replica:
             sequence.keys.append(key)
             sequence.private_blocks -= 1
 
+    def most_blocks(self, row: int) -> int:
+        fleet, table = self.owner.fleet, self.owner.table
+        room = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
+        tokens = min(int(table.input_tokens[row]) + int(table.max_output_tokens[row]), room)
+        return -(-tokens // fleet.kv.block_tok)
+
     def release(self, sequence: Sequence) -> None:
+        self.promised_blocks -= sequence.promised_blocks
+        sequence.promised_blocks = 0
         self.blocks.unpin(reversed(sequence.keys))
         self.blocks.free += sequence.private_blocks
         sequence.keys = []
@@ -272,6 +282,12 @@ class Replica:
         pinned_now = sum(key in self.blocks.evictable for key in hit)
         if new > self.blocks.supply - pinned_now:
             return False
+        if self.owner.fleet.reserves_output:
+            most = self.most_blocks(sequence.row) - len(hit)
+            if self.promised_blocks + most > self.owner.fleet.kv.blocks:
+                return False
+            sequence.promised_blocks = most
+            self.promised_blocks += most
         self.waiting.popleft()
         self.running.append(sequence)
         for key in hit:
@@ -299,14 +315,14 @@ class Replica:
         )
         return (
             step.token_s[tokens]
-            + step.sequence_s * len(decoding)
+            + step.decoding_s[len(decoding)]
             + step.prefill_token_s * prompt_tok
             + step.context_token_s * context
             + step.attention_s * area
         )
 
     def end_step(self) -> None:
-        overhead = self.owner.fleet.request_overhead_s
+        fleet = self.owner.fleet
         now = self.owner.env.now
         for sequence in list(self.running):
             sequence.computed_tok += sequence.chunk
@@ -314,6 +330,8 @@ class Replica:
             if sequence.prefilling:
                 continue
             row = sequence.row
+            prompt_tok = int(self.owner.table.input_tokens[row])
+            overhead = fleet.request_overhead_s + fleet.request_token_s * prompt_tok
             sequence.generated += 1
             if math.isnan(self.owner.first_token_s[row]):
                 self.owner.first_token_s[row] = now + overhead

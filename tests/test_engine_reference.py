@@ -19,7 +19,7 @@ def random_fleet(seed: int) -> Fleet:
     budget = int(rng.choice([16, 64, 256]))
     step = StepTime(
         token_s=0.01 + 1e-4 * np.arange(budget + 1) ** 0.9,
-        sequence_s=float(rng.choice([0, 2e-4])),
+        decoding_s=float(rng.choice([0, 2e-4])) * np.arange(budget + 1),
         prefill_token_s=float(rng.choice([0, 3e-5])),
         context_token_s=float(rng.choice([0, 1e-6])),
         attention_s=float(rng.choice([0, 1e-8])),
@@ -33,9 +33,11 @@ def random_fleet(seed: int) -> Fleet:
         max_model_tok=int(rng.choice([650, 1900])),
         prefix_cache=bool(rng.random() < 0.8),
         request_overhead_s=float(rng.choice([0, 0.03])),
+        request_token_s=float(rng.choice([0, 1e-4])),
         replicas=int(rng.integers(1, 4)),
         cold_start_s=60.0,
         sticky_slack=int(rng.integers(0, 4)),
+        reserves_output=bool(rng.random() < 0.3),
     )
 
 

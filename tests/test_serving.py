@@ -4,41 +4,34 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from traffic_samples import open_loop
 
-from simulator.engine import layout
-from simulator.engine.plan import Fleet, Plan
-from simulator.engine.run import run
+from simulator.analysis.benchmark import Load, Serving, run_benchmark
 from simulator.errors import InputError
+from simulator.scenario.deployments import deployment
 from simulator.scenario.profiles import (
     load_accelerator,
     load_model,
-    load_serving_class,
     profile_names,
 )
-from simulator.serving.capacity import kv_capacity
-from simulator.serving.steptime import StepTime, physical_step_time
+from simulator.scenario.serving_profile import serving_profile
+from simulator.serving.deployment import Deployment
+from simulator.serving.parallelism import Parallelism
+from simulator.serving.speculation import Speculation
+from simulator.serving.steptime import StepTime
 
 
-def fleet_of(model: str, gpu: str, gpus: int, precision: str) -> Fleet:
-    shape, (chip, _) = load_model(model), load_accelerator(gpu)
-    coefficients = load_serving_class(shape.serving_class)
-    precisions = {"weight_precision": precision, "kv_precision": "fp8"}
-    kv = kv_capacity(shape, chip, gpus=gpus, **precisions, memory_utilization=0.9, block_tok=16)
-    step = physical_step_time(
-        shape, chip, coefficients, gpus=gpus, **precisions, max_batched_tok=8192
-    )
-    # TensorRT-LLM admits no more than fit to their end: 1000 tokens in and out.
-    sequences = min(1024, kv.blocks * kv.block_tok // 2000)
-    return Fleet(step, kv, 8192, sequences, 32768, True, 0.0, 1, 60.0)
-
-
-def offline_output_tok_s(fleet: Fleet, isl: int, osl: int, requests: int = 3000) -> float:
-    """Output throughput of a batch that is all there at time zero."""
-    lengths = np.ones(requests, np.int64)
-    table = open_loop(np.zeros(requests), isl * lengths, osl * lengths)
-    ledger = run(Plan((layout.FLEET,), fleet), table, 1e9)
-    return requests * osl / float(ledger.finished_s.max())
+def served(
+    model: str = "llama-3.3-70b",
+    gpu: str = "h100-sxm",
+    gpus: int = 2,
+    precision: str = "fp8",
+    *,
+    engine: str = "vllm",
+    kv_precision: str = "fp8",
+    **degrees: int,
+) -> Deployment:
+    spread = Parallelism(gpus, **degrees)
+    return deployment(serving_profile(), model, gpu, engine, spread, precision, kv_precision)
 
 
 # Published by NVIDIA in the TensorRT-LLM performance overview: 1000 tokens in and out, offline.
@@ -56,73 +49,157 @@ PUBLISHED = [
 def test_published_throughput_is_within_the_stated_band(
     model: str, gpu: str, gpus: int, precision: str, published: float
 ) -> None:
-    band = load_serving_class("dense")
-    predicted = offline_output_tok_s(fleet_of(model, gpu, gpus, precision), 1000, 1000)
+    found = served(model, gpu, gpus, precision, engine="trtllm")
+    predicted = run_benchmark(found, Load("offline", 0, 1000, 1000), Serving()).output_tok_s
+    band = found.coefficients
     assert band.band_low <= published / predicted <= band.band_high
 
 
-def step(gpus: int = 2, gpu: str = "h100-sxm", **change: float) -> StepTime:
-    shape, (chip, _) = load_model("llama-3.3-70b"), load_accelerator(gpu)
-    return physical_step_time(
-        shape,
-        replace(chip, **change),
-        load_serving_class("dense"),
-        gpus=gpus,
-        weight_precision="fp8",
-        kv_precision="fp8",
-        max_batched_tok=2048,
-    )
+def test_embeddings_measured_on_an_l4_are_within_the_stated_band() -> None:
+    """bge-large on L4: 62,100 input tok/s with text-embeddings-inference."""
+    found = served("bge-large", "l4", 1, "fp16", engine="tei", kv_precision="fp16")
+    got = run_benchmark(found, Load("concurrency", 64, 450, 0, requests=2000), Serving())
+    assert got.output_tok == 0
+    band = found.coefficients
+    assert band.band_low <= 62100 / got.total_tok_s <= band.band_high
+
+
+def step(found: Deployment, **change: object) -> StepTime:
+    return replace(found, gpu=replace(found.gpu, **change)).step_time(2048)
 
 
 def test_steps_grow_with_tokens_and_shrink_with_better_hardware() -> None:
-    base = step()
+    base = step(served())
     assert (np.diff(base.token_s) > 0).all()
-    for better in (step(memory_tb_s=6.0), step(peak_tflops={"bf16": 2000.0, "fp8": 4000.0})):
+    for better in (
+        step(served(), memory_tb_s=6.0),
+        step(served(), peak_tflops={"bf16": 2000.0, "fp8": 4000.0}),
+        step(served(), link_gb_s=900.0),
+    ):
         assert (better.token_s <= base.token_s).all()
         assert better.token_s[512] < base.token_s[512]
         assert better.context_token_s <= base.context_token_s
-    wider = step(gpus=4)
-    assert wider.token_s[1024] < base.token_s[1024]
 
 
-def test_steps_are_never_above_the_roofline() -> None:
-    shape, (chip, _) = load_model("llama-3.3-70b"), load_accelerator("h100-sxm")
-    tokens = np.arange(2049)
-    flops_s = 2 * shape.active_params * tokens / (2 * chip.peak_flops("fp8"))
-    bytes_s = shape.weight_bytes("fp8") / (2 * chip.memory_bytes_s)
-    assert (step().token_s > np.maximum(flops_s, bytes_s)).all()
+@pytest.mark.parametrize("precision", ["bf16", "fp8", "nvfp4"])
+@pytest.mark.parametrize("model", ["llama-3.1-8b", "llama-3.3-70b", "qwen3-235b", "deepseek-r1"])
+@pytest.mark.parametrize("gpu", ["a100-sxm-80", "h100-sxm", "b200-sxm", "mi300x"])
+def test_steps_are_never_above_the_roofline(gpu: str, model: str, precision: str) -> None:
+    found = served(model, gpu, 8, precision)
+    tokens = np.arange(2049, dtype=float)
+    flops_s = 2 * found.model.active_params * tokens / (8 * found.gpu.peak_flops(precision))
+    read = found.model.read_weight_bytes(tokens, precision, found.spread)
+    bytes_s = read / (8 * found.gpu.memory_bytes_s)
+    got = found.step_time(2048)
+    assert (got.token_s > np.maximum(flops_s, bytes_s)).all()
+    kv_s = found.model.kv_bytes_per_tok("fp8", found.spread) / (8 * found.gpu.memory_bytes_s)
+    assert got.context_token_s > kv_s
+
+
+@pytest.mark.parametrize("model", ["llama-3.1-8b", "llama-3.3-70b", "qwen3-235b"])
+@pytest.mark.parametrize("gpu", ["h100-sxm", "h200-sxm", "b200-sxm"])
+def test_throughput_grows_with_gpus_and_concurrency(gpu: str, model: str) -> None:
+    def tok_s(gpus: int, clients: int) -> float:
+        load = Load("concurrency", clients, 1024, 256, requests=4 * clients)
+        return run_benchmark(served(model, gpu, gpus), load, Serving()).output_tok_s
+
+    enough = {"llama-3.1-8b": 1, "llama-3.3-70b": 2, "qwen3-235b": 8}[model]
+    by_gpus = [tok_s(n, 16) for n in (1, 2, 4, 8) if n >= enough]
+    assert (np.diff(by_gpus) > 0).all()
+    by_clients = [tok_s(8, c) for c in (1, 4, 16, 64, 256)]
+    assert (np.diff(by_clients) > 0).all()
 
 
 def test_experts_are_touched_one_by_one() -> None:
-    shape = load_model("qwen3-235b")
+    shape, spread = load_model("qwen3-235b"), Parallelism(8)
     tokens = np.array([1.0, 16.0, 4096.0])
-    touched = shape.touched_weight_bytes(tokens, "fp8") / shape.weight_bytes("fp8")
-    expected_one = 1 - shape.expert_share + shape.expert_share * 8 / 128
-    assert touched[0] == pytest.approx(expected_one)
-    assert touched[0] < touched[1] < touched[2] <= 1
-    assert touched[2] == pytest.approx(1.0, abs=1e-6)
+    read = shape.read_weight_bytes(tokens, "bf16", spread) / 2
+    assert read[0] == pytest.approx(shape.active_params)
+    assert read[0] < read[1] < read[2]
+    assert read[2] == pytest.approx(shape.read_params + shape.expert_params, rel=1e-6)
 
 
 def test_capacity_is_what_weights_leave() -> None:
-    shape, (chip, _) = load_model("llama-3.3-70b"), load_accelerator("h100-sxm")
-    common = {"weight_precision": "fp8", "kv_precision": "fp8", "memory_utilization": 0.9}
-    two, four = (kv_capacity(shape, chip, gpus=n, block_tok=16, **common) for n in (2, 4))
-    assert shape.kv_bytes_per_tok("fp8", 2) == 80 * 2 * 8 * 128
-    free_gb = 2 * 80 * 0.9 - 2 * 1.5 - 70.6 * 1.03
-    assert two.blocks == int(free_gb * 1e9 / (16 * shape.kv_bytes_per_tok("fp8", 2)))
+    two, four = (served(gpus=n).kv(0.9, 16) for n in (2, 4))
+    kept = served().model.kv_bytes_per_tok("fp8", Parallelism(2))
+    assert kept == 80 * 2 * 8 * 128
+    free_gb = 2 * 80 * 0.9 - 2 * 2.0 - 70.6 * 1.03
+    assert two.blocks == int(free_gb * 1e9 / (16 * kept))
     assert four.blocks > 2 * two.blocks
-    assert not two.starved
+    assert not two.starved(1e12)
     with pytest.raises(InputError, match=r"does not fit 1 x h100-sxm: weights 72\.7 GB"):
-        kv_capacity(shape, chip, gpus=1, block_tok=16, **common)
-    starved = kv_capacity(shape, chip, gpus=1, block_tok=16, **common | {"memory_utilization": 1.0})
-    assert starved.starved
+        served(gpus=1).kv(0.9, 16)
+    tight = served(gpus=1).kv(1.0, 16)
+    assert tight.starved(1e12)
+    assert not tight.starved(1000)
+    assert replace(served(), kv_tok=4000).kv(0.9, 16).blocks == 250
+
+
+def test_pipelines_keep_throughput_and_lengthen_steps() -> None:
+    """Two stages of four GPUs: a step takes what four GPUs take, for half of the tokens each."""
+    cut, staged = served(gpus=8).step_time(512), served(gpus=4, pipeline=2).step_time(512)
+    alone = served(gpus=4).step_time(512)
+    assert staged.token_s[2] > cut.token_s[2]
+    assert staged.token_s[512] == pytest.approx(alone.token_s[256], rel=0.01)
+    assert staged.context_token_s == pytest.approx(cut.context_token_s)
+
+
+def test_data_parallel_attention_keeps_one_copy_of_the_latent_cache() -> None:
+    """Eight GPUs copy MLA's one head eight times, unless each attends for its own sequences."""
+    cut = served("deepseek-r1", "h200-sxm", 8)
+    own = served("deepseek-r1", "h200-sxm", 8, expert=8, data_attention=1)
+    assert own.kv(0.9, 16).blocks > 4 * cut.kv(0.9, 16).blocks
+    spread = own.spread
+    assert own.model.weight_bytes("fp8", spread) > own.model.weight_bytes("fp8", cut.spread)
+    assert own.model.kv_bytes_per_tok("fp8", spread) == 61 * 576
+    assert cut.model.kv_bytes_per_tok("fp8", cut.spread) == 8 * 61 * 576
+
+
+def test_windows_bound_what_a_sequence_reads() -> None:
+    gemma = load_model("gemma-3-27b")
+    whole = replace(gemma, window_layers=0)
+    spread = Parallelism(1)
+    per_layer = whole.kv_bytes_per_tok("bf16", spread) / 62
+    assert gemma.kv_bytes_per_tok("bf16", spread) == pytest.approx(10 * per_layer)
+    assert gemma.window_bytes("bf16", spread) == pytest.approx(52 * 1024 * per_layer)
+
+
+def test_speculation_gains_less_as_the_batch_grows() -> None:
+    guess = Speculation(3)
+    assert guess.tokens_per_step == pytest.approx(1 + 0.67 + 0.67 * 0.402 + 0.67 * 0.402 * 0.2412)
+    plain = served("llama-3.3-70b", "h100-sxm", 4)
+    base, fast = plain.step_time(4096), replace(plain, speculation=guess).step_time(4096)
+    n = np.array([1, 8, 64, 512])
+    gain = (base.token_s[n] + base.decoding_s[n]) / (fast.token_s[n] + fast.decoding_s[n])
+    assert (np.diff(gain) < 0).all()
+    assert 1 < gain[0] < guess.tokens_per_step
+    assert gain[-1] < 1.05
+    np.testing.assert_array_equal(fast.token_s, base.token_s)  # prompts are read as before
+
+
+def test_a_draft_that_is_never_wrong_and_free_divides_the_step() -> None:
+    perfect = Speculation(1, acceptance=0.999999, decay=1.0, draft_step_share=0.0)
+    base = StepTime.linear(64, fixed_s=0.01, context_token_s=1e-6)
+    fast = perfect.applied(base)
+    assert fast.token_s[5] + fast.decoding_s[5] == pytest.approx(0.005, rel=1e-5)
+    assert fast.context_token_s == pytest.approx(0.5e-6, rel=1e-5)
+
+
+def test_eight_bits_fall_back_to_what_a_chip_has() -> None:
+    a100, h100, b200 = (load_accelerator(n)[0] for n in ("a100-sxm-80", "h100-sxm", "b200-sxm"))
+    assert a100.peak_flops("fp8") == a100.peak_flops("bf16")
+    assert a100.peak_flops("int8") == 2 * a100.peak_flops("bf16")
+    assert h100.peak_flops("int8") == h100.peak_flops("fp8")
+    assert h100.peak_flops("mxfp4") == h100.peak_flops("bf16")
+    assert b200.peak_flops("mxfp4") == b200.peak_flops("fp8")
 
 
 def test_every_profile_loads_and_names_its_source() -> None:
     for name in profile_names("accelerators"):
-        accelerator, rent = load_accelerator(name)
+        accelerator, rents = load_accelerator(name)
         assert accelerator.source
-        if rent is not None:
+        assert accelerator.generation in serving_profile().generations
+        for rent in rents.values():
             assert 0 < rent.low <= rent.mid <= rent.high
         assert accelerator.peak_flops("bf16") > 1e13
     for name in profile_names("models"):
@@ -135,9 +212,8 @@ def test_every_profile_loads_and_names_its_source() -> None:
 
 
 def test_kv_heads_are_copied_where_there_are_fewer_than_gpus() -> None:
-    """One latent head on eight GPUs is kept eight times; eight heads on eight GPUs once."""
-    deepseek, llama = load_model("deepseek-r1"), load_model("llama-3.3-70b")
-    assert deepseek.kv_bytes_per_tok("fp8", 1) == 61 * 576
-    assert deepseek.kv_bytes_per_tok("fp8", 8) == 8 * 61 * 576
-    assert llama.kv_bytes_per_tok("bf16", 8) == llama.kv_bytes_per_tok("bf16", 1)
-    assert load_model("qwen3-235b").kv_bytes_per_tok("fp8", 8) == 2 * 94 * 4 * 128 * 2
+    """Eight heads on eight GPUs are kept once, four of them twice."""
+    llama, qwen = load_model("llama-3.3-70b"), load_model("qwen3-235b")
+    one, eight = Parallelism(1), Parallelism(8)
+    assert llama.kv_bytes_per_tok("bf16", eight) == llama.kv_bytes_per_tok("bf16", one)
+    assert qwen.kv_bytes_per_tok("fp8", eight) == 2 * 94 * 4 * 128 * 2

@@ -100,6 +100,7 @@ REPLICA = _record(
     ("context_tok", i8),  # KV tokens of all decoding sequences
     ("free_blocks", i4),
     ("cached_blocks", i4),  # unreferenced and evictable
+    ("promised_blocks", i4),  # of all running sequences
     ("begun_blocks", i4),  # taken already for the first step of the phase
     ("decoding", i4),
     ("running", i4),
@@ -122,6 +123,7 @@ SEQUENCE = _record(
     ("kv_tok", i4),  # while prefilling: tokens computed or being computed
     ("prompt_tok", i4),  # to prefill: the prompt, and what was generated before a preemption
     ("pinned_blocks", i4),  # leading blocks owned by prefix-tree nodes
+    ("promised_blocks", i4),  # that it may come to hold beside those found in the cache
     ("blocks", i4),  # while prefilling: all blocks held
     ("row", i4),
     ("prev", i4),
@@ -139,7 +141,7 @@ KV_ENTRY = _record(
 
 ENGINE = _record(  # how one replica serves; one record per fleet
     ("request_overhead_s", f8),
-    ("sequence_s", f8),
+    ("request_token_s", f8),  # the same per prompt token
     ("prefill_token_s", f8),
     ("context_token_s", f8),
     ("attention_s", f8),  # per prompt token and token of its context
@@ -149,6 +151,7 @@ ENGINE = _record(  # how one replica serves; one record per fleet
     ("max_sequences", i4),
     ("max_model_tok", i4),
     ("prefix_cache", i1),
+    ("reserves_output", i1),
 )
 
 ENDPOINT = _record(
@@ -322,6 +325,8 @@ class Plane(NamedTuple):
     """ENGINE [1]"""
     token_s: np.ndarray
     """Step time by tokens in the step [max_batched_tok + 1]."""
+    decoding_s: np.ndarray
+    """Added by the number of decoding sequences [max_batched_tok + 1]."""
     requests: Records
     """REQUEST [rows], never written"""
     ledger: Records

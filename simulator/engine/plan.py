@@ -37,6 +37,11 @@ class Fleet:
     """Always on."""
     cold_start_s: float
     autoscaler: Autoscaler | None = None
+    request_token_s: float = 0.0
+    """The same per prompt token."""
+    reserves_output: bool = False
+    """A request is admitted only when its whole declared output would find blocks (TensorRT-LLM's
+    rule); else when its first chunk does, and growth may preempt (vLLM's)."""
     sticky_slack: int = 8
     """A session leaves its replica when that has this many more in flight than the best."""
 

@@ -20,6 +20,8 @@ from simulator.engine.layout import BOUNDARY, DECODE, DRAINING, IDLE, NONE, OFF,
 from simulator.engine.sequences import (
     begin_decoding,
     finish_sequence,
+    most_blocks,
+    overhead_s,
     preempt,
     prompt_node,
     stop_decoding,
@@ -67,7 +69,7 @@ def _end_prefills(plane, r, time_s):
             break
         ledger = plane.ledger[seq.row]
         if math.isnan(ledger.first_token_s):
-            ledger.first_token_s = time_s + plane.engine[0].request_overhead_s
+            ledger.first_token_s = time_s + overhead_s(plane, seq.row)
         generated = seq.prompt_tok - plane.requests[seq.row].input_tok + 1
         if generated >= ledger.output_tok:
             finish_sequence(plane, r, s, time_s)
@@ -145,6 +147,11 @@ def _admit(plane, r, budget_tok, time_s):
     blocks = max(hit, blocks_for(cached_tok + chunk, block_tok))
     if blocks - hit > rep.free_blocks + rep.cached_blocks - evictable:
         return 0, 0.0
+    promised_blocks = 0
+    if plane.engine[0].reserves_output:
+        promised_blocks = most_blocks(plane, row) - hit
+        if rep.promised_blocks + promised_blocks > plane.engine[0].kv_blocks:
+            return 0, 0.0
     rep.waiting_head = ledger.next_waiting
     if rep.waiting_head == NONE:
         rep.waiting_tail = NONE
@@ -156,6 +163,8 @@ def _admit(plane, r, budget_tok, time_s):
     seq.kv_tok = cached_tok
     seq.blocks = hit
     seq.pinned_blocks = hit
+    seq.promised_blocks = promised_blocks
+    rep.promised_blocks += promised_blocks
     seq.prev = rep.running_tail
     seq.next = NONE
     if rep.running_tail != NONE:

@@ -13,6 +13,22 @@ def prompt_node(plane, row):
 
 
 @compiled
+def overhead_s(plane, row):
+    """What a row spends outside steps before its first token, and its client knows of the last."""
+    engine = plane.engine[0]
+    return engine.request_overhead_s + engine.request_token_s * plane.requests[row].input_tok
+
+
+@compiled
+def most_blocks(plane, row):
+    """Blocks that a row holds in the end if it writes all that it declared."""
+    request = plane.requests[row]
+    engine = plane.engine[0]
+    tokens = min(request.input_tok + request.declared_tok, engine.max_model_tok)
+    return blocks_for(tokens, engine.block_tok)
+
+
+@compiled
 def wait_for(plane, row, what, time_s):
     """Let a row wait until a time, for its arrival, its next attempt or its answer's end."""
     clock = plane.clock[0]
@@ -85,6 +101,7 @@ def _leave_running(plane, r, s):
     if rep.prefill_head == s:
         rep.prefill_head = seq.next
     rep.running -= 1
+    rep.promised_blocks -= seq.promised_blocks
     seq.next = rep.free_sequence
     rep.free_sequence = s
 
@@ -151,4 +168,4 @@ def finish_sequence(plane, r, s, time_s):
     rep.free_blocks += seq.blocks - seq.pinned_blocks - kept
     _leave_running(plane, r, s)
     rep.in_flight -= 1
-    complete_row(plane, row, time_s + plane.engine[0].request_overhead_s)
+    complete_row(plane, row, time_s + overhead_s(plane, row))

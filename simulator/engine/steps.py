@@ -21,7 +21,7 @@ def decode_s(plane, r, steps):
     rep = plane.replicas[r]
     engine = plane.engine[0]
     n = rep.decoding
-    step_s = plane.token_s[n] + engine.sequence_s * n + engine.context_token_s * rep.context_tok
+    step_s = plane.token_s[n] + plane.decoding_s[n] + engine.context_token_s * rep.context_tok
     growth_s = engine.context_token_s * n
     return steps * step_s + growth_s * (0.5 * steps * (steps + 1))
 
@@ -34,7 +34,7 @@ def mixed_step_s(plane, r, prompt_tok, area):
     n = rep.decoding
     return (
         plane.token_s[n + prompt_tok]
-        + engine.sequence_s * n
+        + plane.decoding_s[n]
         + engine.context_token_s * (rep.context_tok + n)
         + engine.prefill_token_s * prompt_tok
         + engine.attention_s * area
@@ -47,7 +47,7 @@ def steps_until(plane, r, elapsed_s):
     rep = plane.replicas[r]
     engine = plane.engine[0]
     n = rep.decoding
-    step_s = plane.token_s[n] + engine.sequence_s * n + engine.context_token_s * rep.context_tok
+    step_s = plane.token_s[n] + plane.decoding_s[n] + engine.context_token_s * rep.context_tok
     half_s = 0.5 * engine.context_token_s * n
     linear_s = step_s + half_s
     steps = math.ceil(2 * elapsed_s / (linear_s + math.sqrt(linear_s**2 + 4 * half_s * elapsed_s)))

@@ -71,19 +71,19 @@ def ledger(size: int) -> Records:
     return rows
 
 
-def engine(fleet: Fleet | None) -> tuple[Records, np.ndarray]:
-    """Return the ENGINE record and step times by tokens."""
+def engine(fleet: Fleet | None) -> tuple[Records, np.ndarray, np.ndarray]:
+    """Return the ENGINE record and step times by tokens and by decoding sequences."""
     record = records(layout.ENGINE, 1)
     record.block_tok = 1
     if fleet is None:
-        return record, np.zeros(1)
+        return record, np.zeros(1), np.zeros(1)
     if fleet.kv.block_tok > layout.BLOCK_TOK_MAX:
         raise InputError(f"KV blocks hold at most {layout.BLOCK_TOK_MAX} tokens")
     if fleet.max_batched_tok < fleet.max_sequences:
         raise InputError("the token budget of a step must cover one token for every sequence")
     step = fleet.step_time
     record.request_overhead_s = fleet.request_overhead_s
-    record.sequence_s = step.sequence_s
+    record.request_token_s = fleet.request_token_s
     record.prefill_token_s = step.prefill_token_s
     record.context_token_s = step.context_token_s
     record.attention_s = step.attention_s
@@ -93,7 +93,9 @@ def engine(fleet: Fleet | None) -> tuple[Records, np.ndarray]:
     record.max_sequences = fleet.max_sequences
     record.max_model_tok = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
     record.prefix_cache = fleet.prefix_cache
-    return record, np.ascontiguousarray(step.token_s, np.float64)
+    record.reserves_output = fleet.reserves_output
+    columns = (np.ascontiguousarray(c, np.float64) for c in (step.token_s, step.decoding_s))
+    return record, *columns
 
 
 def endpoints(plan: Plan, zero_s: float, horizon_s: float) -> tuple[Records, Records, Records]:

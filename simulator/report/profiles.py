@@ -21,7 +21,7 @@ def print_profiles(kind: str, profiles: dict[str, Profile], console: Console) ->
 
 
 def _rent(profile: Profile) -> str:
-    rent = profile["rent_usd_per_gpu_hour"]
+    rent = profile["rents_usd_per_gpu_hour"].get("on-demand")
     return "unknown" if rent is None else f"{rent['low']:g} - {rent['mid']:g} - {rent['high']:g}"
 
 

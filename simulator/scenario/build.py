@@ -1,5 +1,6 @@
 """From a checked scenario to a study: the last place that knows YAML names and positions."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from importlib.metadata import version
 from pathlib import Path
@@ -20,16 +21,20 @@ from simulator.engine.plan import Autoscaler, Fleet
 from simulator.errors import nearest
 from simulator.scenario import schema
 from simulator.scenario.api_schema import Api, Gateway
+from simulator.scenario.calibration_file import calibrated
+from simulator.scenario.deployments import deployment
 from simulator.scenario.endpoints import Clock, api_option
 from simulator.scenario.gateways import gateway_option
 from simulator.scenario.load import read_scenario
 from simulator.scenario.price_book import PriceBook
-from simulator.scenario.profiles import load_accelerator, load_model, load_serving_class
+from simulator.scenario.profiles import load_accelerator
 from simulator.scenario.sections import Interval as UncertainNumber
+from simulator.scenario.serving_profile import serving_profile
 from simulator.scenario.traffic import build_traffic
-from simulator.scenario.yamlfile import Document
-from simulator.serving.capacity import kv_capacity
-from simulator.serving.steptime import physical_step_time
+from simulator.scenario.yamlfile import Document, Path_
+from simulator.serving.deployment import Deployment
+from simulator.serving.parallelism import Parallelism
+from simulator.serving.speculation import Speculation
 from simulator.traffic.source import TrafficSource
 
 T = TypeVar("T")
@@ -166,56 +171,45 @@ def _self_host(
     name: str, option: schema.SelfHost, document: Document, provenance: dict[str, dict[str, str]]
 ) -> SelfHostOption:
     here = ("options", name)
-    gpu, rent = document.made((*here, "accelerator"), lambda: load_accelerator(option.accelerator))
-    model = document.made((*here, "model"), lambda: load_model(option.model))
+    served = _deployment(option, document, here)
+    gpu, c = served.gpu, served.coefficients
     kv = document.made(
         (*here, "gpus_per_replica"),
-        lambda: kv_capacity(
-            model,
-            gpu,
-            gpus=option.gpus_per_replica,
-            weight_precision=option.weight_precision,
-            kv_precision=option.kv_precision,
-            memory_utilization=option.memory_utilization,
-            block_tok=option.block_tokens,
-        ),
+        lambda: served.kv(option.memory_utilization, option.block_tokens),
     )
     if option.max_batched_tokens < option.max_sequences:
         raise document.fail(
             (*here, "max_batched_tokens"), "must be at least max_sequences: one token for each"
         )
-    coefficients = load_serving_class(model.serving_class)
-    step = physical_step_time(
-        model,
-        gpu,
-        coefficients,
-        gpus=option.gpus_per_replica,
-        weight_precision=option.weight_precision,
-        kv_precision=option.kv_precision,
-        max_batched_tok=option.max_batched_tokens,
-    )
+    engine, overhead_s = served.engine, option.request_overhead_s
     scaler = option.autoscale
     fleet = Fleet(
-        step_time=step,
+        step_time=served.step_time(option.max_batched_tokens),
         kv=kv,
         max_batched_tok=option.max_batched_tokens,
         max_sequences=option.max_sequences,
-        max_model_tok=min(option.max_model_tokens, model.context_tok),
+        max_model_tok=min(option.max_model_tokens, served.model.context_tok),
         prefix_cache=option.prefix_cache,
-        request_overhead_s=option.request_overhead_s,
+        request_overhead_s=engine.request_s if overhead_s is None else overhead_s,
+        request_token_s=engine.request_token_s if overhead_s is None else 0.0,
+        reserves_output=engine.reserves_output,
         replicas=1,
         cold_start_s=option.cold_start_s,
         autoscaler=Autoscaler(**scaler.model_dump()) if scaler else None,
     )
+    zero_shot = f"{served.model.serving_class} class, zero-shot"
+    origin = "calibrated" if option.calibration else zero_shot
     provenance["hardware"][name] = (
-        f"{model.source}; {gpu.source}; step time: {model.serving_class} class, zero-shot, "
-        f"throughput within {coefficients.band_low - 1:+.0%} to {coefficients.band_high - 1:+.0%}"
+        f"{served.model.source}; {gpu.source}; step time: {origin}, "
+        f"throughput within {c.band_low - 1:+.0%} to {c.band_high - 1:+.0%}"
     )
+    _, rents = load_accelerator(option.accelerator)
     given = option.rent_usd_per_gpu_hour
-    rent = rent if given is None else _interval(given)
+    rent = rents.get(option.commitment) if given is None else _interval(given)
     if rent is None:
         raise document.fail(
-            (*here, "accelerator"), f"no rent of {gpu.name} is known: give rent_usd_per_gpu_hour"
+            (*here, "accelerator"),
+            f"no {option.commitment} rent of {gpu.name} is known: give rent_usd_per_gpu_hour",
         )
     return SelfHostOption(
         name=name,
@@ -224,9 +218,57 @@ def _self_host(
         spare_replicas=option.spare_replicas,
         gpus_per_replica=option.gpus_per_replica,
         rent_usd_per_gpu_hour=rent,
-        speed=Interval(coefficients.band_low, 1.0, coefficients.band_high),
-        label=f"{option.gpus_per_replica}x{gpu.name}, {model.name} {option.weight_precision}",
+        speed=Interval(c.band_low, 1.0, c.band_high),
+        label=served.label,
         success_rate=option.success_rate,
+    )
+
+
+def _deployment(option: schema.SelfHost, document: Document, here: Path_) -> Deployment:
+    """What one replica is, by the names of its profiles."""
+    stages = option.pipeline_stages
+    if option.gpus_per_replica % stages:
+        raise document.fail(
+            (*here, "pipeline_stages"),
+            f"must divide the {option.gpus_per_replica} GPUs of a replica",
+        )
+    spread = document.made(
+        (*here, "expert_parallel"),
+        lambda: Parallelism(
+            option.gpus_per_replica // stages,
+            stages,
+            option.expert_parallel,
+            option.data_parallel_attention,
+        ),
+    )
+    gpu, _ = document.made((*here, "accelerator"), lambda: load_accelerator(option.accelerator))
+    document.made(
+        (*here, "engine"), lambda: serving_profile().engine(option.engine, gpu.generation)
+    )
+    found = document.made(
+        (*here, "model"),
+        lambda: deployment(
+            serving_profile(),
+            option.model,
+            option.accelerator,
+            option.engine,
+            spread,
+            option.weight_precision,
+            option.kv_precision,
+        ),
+    )
+    if option.calibration is not None:
+        path = document.path.parent / option.calibration
+        found = document.made((*here, "calibration"), lambda: calibrated(found, path))
+    guess = option.speculation
+    return replace(
+        found,
+        kv_tok=option.kv_tokens,
+        speculation=Speculation(
+            guess.draft_tokens, guess.acceptance, guess.decay, guess.draft_step_share
+        )
+        if guess
+        else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Hardware profiles: accelerators, model shapes and serving classes from YAML."""
+"""Hardware profiles: accelerators and model shapes from YAML."""
 
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -12,19 +12,27 @@ from simulator.scenario.sections import Count, Interval, Positive, Section, Shar
 from simulator.scenario.yamlfile import Document, read_yaml, validate
 from simulator.serving.accelerators import Accelerator
 from simulator.serving.models import ModelShape
-from simulator.serving.steptime import StepCoefficients
+
+Commitment = Literal["on-demand", "spot", "1-year", "3-year"]
 
 
 class AcceleratorProfile(Section):
     """One accelerator of hardware_profiles/accelerators.yaml."""
 
-    peak_tflops: dict[Literal["bf16", "fp8", "fp4"], Positive]
+    generation: Literal[
+        "ampere", "ada", "hopper", "blackwell", "blackwell-consumer", "cdna3", "cdna4", "tpu",
+        "trainium",
+    ]  # fmt: skip
+    peak_tflops: dict[Literal["bf16", "fp8", "int8", "fp4"], Positive]
     memory_gb: Positive
     memory_tb_s: Positive
     link_gb_s: Positive
     tdp_w: Positive
-    rent_usd_per_gpu_hour: Interval | None = None
-    """On demand; absent where no list shows one."""
+    rents_usd_per_gpu_hour: dict[Commitment, Interval] = Field(default_factory=dict)
+    """By commitment; absent where no list shows one."""
+    node_kw: Positive | None = None
+    """All-in power of a node per accelerator."""
+    purchase_usd: Interval | None = None
     source: str
 
 
@@ -42,21 +50,12 @@ class ModelProfile(Section):
     experts_per_token: Annotated[int, Field(ge=0)] = 0
     expert_share: Share = 0.0
     attention: Literal["gqa", "mla"] = "gqa"
+    window_layers: Annotated[int, Field(ge=0)] = 0
+    window_tok: Annotated[int, Field(ge=0)] = 0
+    quantized: Literal["all", "experts"] = "all"
+    kind: Literal["decoder", "embedding"] = "decoder"
     context_tok: Count
     source: str
-
-
-class ServingClass(Section):
-    """One class of hardware_profiles/serving_classes.yaml."""
-
-    fixed_s: Positive
-    layer_s: Positive
-    compute_efficiency: Annotated[float, Field(gt=0, le=1)]
-    memory_efficiency: Annotated[float, Field(gt=0, le=1)]
-    allreduce_latency_s: Positive
-    allreduce_efficiency: Annotated[float, Field(gt=0, le=1)]
-    attention_efficiency: Annotated[float, Field(gt=0, le=1)]
-    band: Annotated[list[Positive], Field(min_length=2, max_length=2)]
 
 
 @cache
@@ -90,8 +89,8 @@ def _find(kind: str, name: str) -> Document:
     return document
 
 
-def load_accelerator(name: str) -> tuple[Accelerator, PlainInterval | None]:
-    """Return an accelerator and what renting one costs [USD/GPU-hour], None where unknown.
+def load_accelerator(name: str) -> tuple[Accelerator, dict[str, PlainInterval]]:
+    """Return an accelerator and what renting one costs [USD/GPU-hour], by commitment as known.
 
     Raises
     ------
@@ -99,9 +98,9 @@ def load_accelerator(name: str) -> tuple[Accelerator, PlainInterval | None]:
         When there is no such profile, or it is not valid.
     """
     profile = validate(AcceleratorProfile, _find("accelerators", name), (name,))
-    rent = profile.rent_usd_per_gpu_hour
     accelerator = Accelerator(
         name,
+        profile.generation,
         {str(k): v for k, v in profile.peak_tflops.items()},
         profile.memory_gb,
         profile.memory_tb_s,
@@ -109,9 +108,8 @@ def load_accelerator(name: str) -> tuple[Accelerator, PlainInterval | None]:
         profile.tdp_w,
         profile.source,
     )
-    if rent is None:
-        return accelerator, None
-    return accelerator, PlainInterval(rent.low, rent.mid, rent.high)
+    rents = profile.rents_usd_per_gpu_hour.items()
+    return accelerator, {kind: PlainInterval(r.low, r.mid, r.high) for kind, r in rents}
 
 
 def load_model(name: str) -> ModelShape:
@@ -130,10 +128,3 @@ def load_model(name: str) -> ModelShape:
         active_params=profile.active_params_b * 1e9,
         **fields,
     )
-
-
-def load_serving_class(name: str) -> StepCoefficients:
-    """Return the step-time coefficients of a class of models."""
-    fields = validate(ServingClass, _document("serving_classes"), (name,)).model_dump()
-    low, high = fields.pop("band")
-    return StepCoefficients(**fields, band_low=low, band_high=high)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simulator.scenario.api_schema import Api, Gateway
+from simulator.scenario.profiles import Commitment
 from simulator.scenario.sections import Count, NonNegative, Positive, Section, Uncertain
 from simulator.scenario.traffic_schema import Replay, Sessions
 
@@ -36,6 +37,18 @@ class Autoscale(Section):
     scale_down_delay_s: NonNegative = 300
 
 
+class Speculation(Section):
+    """Let a draft propose tokens that the model checks in one step."""
+
+    draft_tokens: Count
+    acceptance: Annotated[float, Field(gt=0, lt=1)] = 0.67
+    """Share of first proposals that pass; measured with EAGLE3 on gpt-oss-120b."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """Factor on the acceptance of each further position."""
+    draft_step_share: NonNegative = 0.045
+    """Time of drafting one token, as a share of a model step; assumed."""
+
+
 class SelfHost(Section):
     """Run the model on GPUs of one's own."""
 
@@ -45,7 +58,19 @@ class SelfHost(Section):
     accelerator: str
     """From hardware_profiles/accelerators.yaml."""
     gpus_per_replica: Count
-    """Tensor-parallel."""
+    """Tensor-parallel, but for ``pipeline_stages``."""
+    pipeline_stages: Count = 1
+    """Groups of layers, each on its own share of the GPUs."""
+    expert_parallel: Count = 1
+    """GPUs of a stage over which whole experts are spread."""
+    data_parallel_attention: bool = False
+    """Every GPU attends for its own sequences, with all attention weights."""
+    engine: str = "vllm"
+    """Serving engine from hardware_profiles/serving.yaml."""
+    speculation: Speculation | None = None
+    calibration: str | None = None
+    """What `breakeven calibrate` wrote, relative to the scenario; it replaces the shipped
+    coefficients and their error band."""
     weight_precision: Literal["fp16", "bf16", "fp8", "int8", "int4", "nvfp4", "mxfp4"]
     kv_precision: Literal["fp16", "bf16", "fp8", "int8"] = "fp8"
     replicas: Count | Literal["auto"] = "auto"
@@ -55,15 +80,20 @@ class SelfHost(Section):
     autoscale: Autoscale | None = None
     cold_start_s: NonNegative = 180
     """From launch to ready: machine, image, weights, warm-up."""
+    commitment: Commitment = "on-demand"
+    """Which of the accelerator's rents is paid."""
     rent_usd_per_gpu_hour: Uncertain | None = None
-    """Default: the accelerator's interval."""
+    """Default: the accelerator's interval for the commitment."""
     max_batched_tokens: Count = 8192
     max_sequences: Count = 256
     max_model_tokens: Count = 32768
     block_tokens: Annotated[int, Field(ge=1, le=64)] = 16
     memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
     prefix_cache: bool = True
-    request_overhead_s: NonNegative = 0.03
+    kv_tokens: Count | None = None
+    """Tokens of KV cache of a replica as the engine reports them; default: computed."""
+    request_overhead_s: NonNegative | None = None
+    """Outside the engine's steps; default: the engine's."""
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
 
 

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 from simulator.errors import InputError
 
-# Tensor-core path of each weight precision: weight-only formats compute in 16 bit.
-_COMPUTE_FORMAT = {
-    "fp16": "bf16",
-    "bf16": "bf16",
-    "fp8": "fp8",
-    "int8": "fp8",
-    "int4": "bf16",
-    "mxfp4": "bf16",
-    "nvfp4": "fp4",
+# Tensor-core paths of each weight precision, the first that a chip has; all have 16 bit, in which
+# weight-only formats compute. MXFP4 weights meet 8-bit activations.
+_COMPUTE_FORMATS = {
+    "fp16": (),
+    "bf16": (),
+    "fp8": ("fp8",),
+    "int8": ("int8", "fp8"),
+    "int4": (),
+    "mxfp4": ("mxfp8",),
+    "nvfp4": ("fp4",),
 }
 
 
@@ -21,8 +22,9 @@ class Accelerator:
     """One accelerator; peaks are dense, without sparsity."""
 
     name: str
+    generation: str
     peak_tflops: dict[str, float]
-    """By compute format: bf16, fp8, fp4."""
+    """By compute format: bf16, fp8, int8, fp4."""
     memory_gb: float
     memory_tb_s: float
     link_gb_s: float
@@ -45,8 +47,14 @@ class Accelerator:
 
         Formats that the chip has no units for compute in 16 bit, which every chip has.
         """
-        if precision not in _COMPUTE_FORMAT:
-            known = ", ".join(sorted(_COMPUTE_FORMAT))
+        if precision not in _COMPUTE_FORMATS:
+            known = ", ".join(sorted(_COMPUTE_FORMATS))
             raise InputError(f"unknown weight precision {precision!r}; known: {known}")
-        wanted = _COMPUTE_FORMAT[precision]
-        return self.peak_tflops.get(wanted, self.peak_tflops["bf16"]) * 1e12
+        # Chips with 4-bit units multiply MXFP4 by MXFP8 at their 8-bit rate.
+        has = self.peak_tflops | ({"mxfp8": self.peak_tflops["fp8"]} if self._has_fp4 else {})
+        found = next((has[name] for name in _COMPUTE_FORMATS[precision] if name in has), None)
+        return (self.peak_tflops["bf16"] if found is None else found) * 1e12
+
+    @property
+    def _has_fp4(self) -> bool:
+        return "fp4" in self.peak_tflops

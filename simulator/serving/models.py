@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError
+from simulator.serving.parallelism import Parallelism
 
 WEIGHT_BYTES = {
     "fp16": 2.0,
@@ -20,14 +21,22 @@ WEIGHT_BYTES = {
 
 KV_BYTES = {"fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0}
 
+MLA_PREFILL_DIM = 160
+"""Mean of the 192 values of a query-key product and the 128 of a value, of DeepSeek's MLA, which
+prefills uncompressed (technical report of DeepSeek-V2, arXiv 2405.04434)."""
+
+MLA_DECODE_DIM = 544
+"""Mean of the 576 latent values that a query meets and the 512 that it sums, per decoded token."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """Shape of a decoder; parameters are counts, not billions."""
+    """Shape of a transformer; parameters are counts, not billions."""
 
     name: str
     total_params: float
     active_params: float
+    """Multiplied per token; without the table of embeddings."""
     layers: int
     hidden: int
     q_heads: int
@@ -42,45 +51,116 @@ class ModelShape:
     """``gqa`` or ``mla``."""
     context_tok: int
     source: str
+    window_layers: int = 0
+    """Layers whose attention reaches back ``window_tok`` tokens, or keeps a constant state (0)."""
+    window_tok: int = 0
+    quantized: str = "all"
+    """``all`` weights have the weight precision, or ``experts`` alone and the rest is bf16."""
+    kind: str = "decoder"
+    """``embedding`` models read prompts and write nothing."""
 
     @property
     def serving_class(self) -> str:
-        """Coefficient class: ``dense``, which few experts resemble, or ``fine_moe``."""
+        """Class of coefficients: ``embedding``, ``dense``, which few experts resemble, or
+        ``fine_moe``.
+        """
+        if self.kind == "embedding":
+            return "embedding"
         return "fine_moe" if self.experts >= 32 else "dense"
 
     @property
-    def attention_head_dim(self) -> int:
-        """Values per query head in the attention product."""
-        return self.head_dim
+    def full_layers(self) -> int:
+        """Layers that attend to, and cache, the whole context."""
+        return self.layers - self.window_layers
 
-    def kv_bytes_per_tok(self, precision: str, gpus: int) -> float:
-        """KV cache of one token over all layers and all GPUs of a tensor-parallel replica [B].
+    @property
+    def expert_params(self) -> float:
+        """Parameters in experts."""
+        return self.total_params * self.expert_share
+
+    @property
+    def read_params(self) -> float:
+        """Parameters outside experts that every step reads: those active beside the experts."""
+        if self.experts == 0:
+            return self.active_params
+        routed = self.expert_params * self.experts_per_token / self.experts
+        # Rounded totals can leave next to nothing; attention is never that small.
+        return max(self.active_params - routed, 0.2 * self.active_params)
+
+    def weight_bytes_per_param(self, precision: str) -> tuple[float, float]:
+        """Bytes of a parameter outside experts and within.
+
+        Raises
+        ------
+        InputError
+            When the precision is unknown.
+        """
+        if precision not in WEIGHT_BYTES:
+            raise InputError(
+                f"unknown weight precision {precision!r}; known: {', '.join(sorted(WEIGHT_BYTES))}"
+            )
+        within = WEIGHT_BYTES[precision]
+        return (WEIGHT_BYTES["bf16"] if self.quantized == "experts" else within), within
+
+    def weight_bytes(self, precision: str, spread: Parallelism) -> float:
+        """All weights of a replica [B]; attention that is not cut is held once by each GPU."""
+        outside, within = self.weight_bytes_per_param(precision)
+        copies = spread.tensor if spread.data_attention else 1
+        return (
+            self.total_params - self.expert_params
+        ) * outside * copies + self.expert_params * within
+
+    def read_weight_bytes(
+        self, tokens: NDArray[np.float64], precision: str, spread: Parallelism
+    ) -> NDArray[np.float64]:
+        """Weights that a step of ``tokens`` tokens reads on all GPUs [B]. (n,) -> (n,)
+
+        Of E experts with k per token, T tokens touch ``1 - (1 - k/E)**T``.
+        """
+        outside, within = self.weight_bytes_per_param(precision)
+        copies = spread.tensor if spread.data_attention else 1
+        always = np.full_like(tokens, self.read_params * outside * copies)
+        if self.experts == 0:
+            return always
+        touched = 1 - (1 - self.experts_per_token / self.experts) ** tokens
+        return always + self.expert_params * within * touched
+
+    def kv_bytes_per_tok(self, precision: str, spread: Parallelism) -> float:
+        """KV cache of one token over all layers and all GPUs of a replica [B].
 
         A head cannot be cut: with fewer KV heads than GPUs, as with the one latent head of MLA,
-        every GPU holds a copy of one.
+        every GPU holds a copy of one, unless attention is data-parallel.
+
+        Raises
+        ------
+        InputError
+            When the precision is unknown.
         """
         if precision not in KV_BYTES:
             raise InputError(
                 f"unknown KV precision {precision!r}; known: {', '.join(sorted(KV_BYTES))}"
             )
         values = self.kv_heads * self.head_dim * (1 if self.attention == "mla" else 2)
-        copies = max(1.0, gpus / self.kv_heads)
-        return self.layers * values * copies * KV_BYTES[precision]
+        cut = 1 if spread.data_attention else spread.tensor
+        return self.full_layers * values * max(1.0, cut / self.kv_heads) * KV_BYTES[precision]
 
-    def weight_bytes(self, precision: str) -> float:
-        """All weights at a precision [B]."""
-        if precision not in WEIGHT_BYTES:
-            raise InputError(
-                f"unknown weight precision {precision!r}; known: {', '.join(sorted(WEIGHT_BYTES))}"
-            )
-        return self.total_params * WEIGHT_BYTES[precision]
+    def window_bytes(self, precision: str, spread: Parallelism) -> float:
+        """KV that one sequence reads in its window layers in every step [B]."""
+        if self.full_layers == 0:
+            return 0.0
+        per_layer = self.kv_bytes_per_tok(precision, spread) / self.full_layers
+        return per_layer * self.window_layers * self.window_tok
 
-    def touched_weight_bytes(
-        self, tokens: NDArray[np.float64], precision: str
-    ) -> NDArray[np.float64]:
-        """Weights that a step of ``tokens`` tokens reads [B]. (n,) -> (n,)"""
-        weights = self.weight_bytes(precision)
-        if self.experts == 0:
-            return np.full_like(tokens, weights)
-        touched = 1 - (1 - self.experts_per_token / self.experts) ** tokens
-        return weights * (1 - self.expert_share + self.expert_share * touched)
+    @property
+    def prefill_attention_flops(self) -> float:
+        """Attention work per prompt token and token of its context [FLOP]."""
+        width = MLA_PREFILL_DIM if self.attention == "mla" else self.head_dim
+        return 4.0 * self.full_layers * self.q_heads * width
+
+    @property
+    def decode_attention_flops(self) -> float:
+        """Attention work per decoded token and token of its context [FLOP]; negligible beside its
+        memory traffic but for MLA, whose heads all read the same latent values.
+        """
+        width = MLA_DECODE_DIM if self.attention == "mla" else self.head_dim
+        return 4.0 * self.full_layers * self.q_heads * width

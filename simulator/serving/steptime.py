@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from simulator.serving.accelerators import Accelerator
 from simulator.serving.models import ModelShape
+from simulator.serving.parallelism import Parallelism
 
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
-    """``t = token_s[T] + sequence_s*n + prefill_token_s*P + context_token_s*S + attention_s*A``.
+    """``t = token_s[T] + decoding_s[n] + prefill_token_s*P + context_token_s*S + attention_s*A``.
 
     ``T`` tokens in the step, of which ``P`` belong to prompts and ``n`` to decoding sequences with
     ``S`` context tokens; ``A`` sums, over prompt tokens, the context that each attends to.
@@ -24,7 +25,8 @@ class StepTime:
 
     token_s: NDArray[np.float64]
     """(max_batched_tok + 1,) [s]"""
-    sequence_s: float = 0.0
+    decoding_s: NDArray[np.float64]
+    """Added by ``n`` decoding sequences. (max_batched_tok + 1,) [s]"""
     prefill_token_s: float = 0.0
     context_token_s: float = 0.0
     attention_s: float = 0.0
@@ -41,7 +43,7 @@ class StepTime:
         """Return a plain linear step time, which queueing theory can check."""
         return StepTime(
             np.full(max_batched_tok + 1, fixed_s),
-            sequence_s=sequence_s,
+            sequence_s * np.arange(max_batched_tok + 1, dtype=np.float64),
             prefill_token_s=prefill_token_s,
             context_token_s=context_token_s,
         )
@@ -51,7 +53,7 @@ class StepTime:
         return replace(
             self,
             token_s=self.token_s * factor,
-            sequence_s=self.sequence_s * factor,
+            decoding_s=self.decoding_s * factor,
             prefill_token_s=self.prefill_token_s * factor,
             context_token_s=self.context_token_s * factor,
             attention_s=self.attention_s * factor,
@@ -60,19 +62,27 @@ class StepTime:
 
 @dataclass(frozen=True, slots=True)
 class StepCoefficients:
-    """Efficiencies and overheads of one class of models, and how wrong predictions may be.
+    """Efficiencies and overheads of one deployment, and how wrong predictions may be.
 
-    Source of the shipped values: rounded fits on public benchmarks, see
-    ``hardware_profiles/serving_classes.yaml``.
+    Shares are of peak rates, never above one: no prediction beats the roofline. Source of the
+    shipped values: ``hardware_profiles/serving.yaml``, fitted as ``docs/validation.md`` tells.
     """
 
     fixed_s: float
     layer_s: float
+    sequence_s: float
+    """Per decoding sequence: sampling, detokenising, bookkeeping."""
     compute_efficiency: float
     memory_efficiency: float
-    allreduce_latency_s: float
-    allreduce_efficiency: float
+    kv_efficiency: float
+    """Share of the memory bandwidth at which caches are read."""
     attention_efficiency: float
+    allreduce_latency_s: float
+    exchange_latency_s: float
+    """Of the exchange of tokens around data-parallel attention."""
+    link_efficiency: float
+    expert_imbalance: float
+    """Load of the busiest GPU over the mean where whole experts are spread."""
     band_low: float
     """Measured over predicted throughput, lower end of the error band."""
     band_high: float
@@ -82,46 +92,65 @@ def physical_step_time(
     model: ModelShape,
     gpu: Accelerator,
     coefficients: StepCoefficients,
+    spread: Parallelism,
     *,
-    gpus: int,
     weight_precision: str,
     kv_precision: str,
     max_batched_tok: int,
 ) -> StepTime:
-    """Tabulate the additive step-time model for one tensor-parallel replica.
+    """Tabulate the additive step-time model for one replica.
 
-    ``t_fix + layers*t_layer + FLOPs/(ec*peak) + bytes/(em*bandwidth) + all-reduce``: the sum, not
-    the maximum, of compute and memory time, which fitted public measurements better. For mixtures
-    of experts the touched share of expert weights with T tokens is ``1 - (1 - k/E)**T``.
+    ``t_fix + layers*t_layer + FLOPs/(ec*peak) + bytes/(em*bandwidth) + communication``: the sum,
+    not the maximum, of compute and memory time, which fits public measurements better. A pipeline
+    of p stages runs p steps at once, of a p-th of the tokens each: every token passes all stages,
+    so that a step takes as long as on one stage's GPUs with all layers.
 
     Raises
     ------
     InputError
-        When the accelerator has no peak rate for the precision.
+        When a precision is unknown.
     """
     c = coefficients
     tokens = np.arange(max_batched_tok + 1, dtype=np.float64)
+    step_tok = np.maximum(tokens / spread.pipeline, np.minimum(tokens, 1.0))
+    gpus = spread.tensor
+    imbalance = c.expert_imbalance if spread.expert > 1 and model.experts else 1.0
     peak = gpu.peak_flops(weight_precision) * gpus
     bandwidth = gpu.memory_bytes_s * gpus
-    compute_s = 2 * model.active_params * tokens / (c.compute_efficiency * peak)
-    weights_s = model.touched_weight_bytes(tokens, weight_precision) / (
-        c.memory_efficiency * bandwidth
-    )
-    allreduce_s = np.zeros_like(tokens)
-    if gpus > 1:
-        message_bytes = tokens * model.hidden * 2
-        ring = 2 * (gpus - 1) / gpus
-        allreduce_s = (
-            2
-            * model.layers
-            * (
-                c.allreduce_latency_s
-                + ring * message_bytes / (c.allreduce_efficiency * gpu.link_bytes_s)
-            )
-        )
+    compute_s = 2 * model.active_params * step_tok * imbalance / (c.compute_efficiency * peak)
+    weights = model.read_weight_bytes(step_tok, weight_precision, spread) * imbalance
+    weights_s = weights / (c.memory_efficiency * bandwidth)
     fixed_s = c.fixed_s + model.layers * c.layer_s
-    token_s = fixed_s + compute_s + weights_s + allreduce_s
-    kv_s = model.kv_bytes_per_tok(kv_precision, gpus) / (c.memory_efficiency * bandwidth)
-    attention_flops = 4 * model.layers * model.q_heads * model.attention_head_dim
-    attention_s = attention_flops / (c.attention_efficiency * gpu.peak_flops("bf16") * gpus)
-    return StepTime(token_s, context_token_s=kv_s, attention_s=attention_s)
+    token_s = fixed_s + compute_s + weights_s + _communication_s(model, gpu, c, spread, step_tok)
+    cache_bytes_s = c.kv_efficiency * bandwidth * spread.pipeline
+    attention_peak = gpu.peak_flops(kv_precision)  # in the precision of the cache
+    attention_flops_s = c.attention_efficiency * attention_peak * gpus * spread.pipeline
+    sequence_s = c.sequence_s + model.window_bytes(kv_precision, spread) / cache_bytes_s
+    return StepTime(
+        token_s,
+        sequence_s * tokens,
+        context_token_s=model.kv_bytes_per_tok(kv_precision, spread) / cache_bytes_s
+        + model.decode_attention_flops / attention_flops_s,
+        attention_s=model.prefill_attention_flops / attention_flops_s,
+    )
+
+
+def _communication_s(
+    model: ModelShape,
+    gpu: Accelerator,
+    c: StepCoefficients,
+    spread: Parallelism,
+    tokens: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Ring all-reduces behind attention and MLP; data-parallel attention gathers and scatters
+    tokens around the MLP instead, which is one ring's traffic. (n,) -> (n,)
+    """
+    activations = tokens * model.hidden * 2
+    hop_s = activations / (c.link_efficiency * gpu.link_bytes_s)
+    passed_s = (spread.pipeline - 1) * (c.allreduce_latency_s + hop_s)
+    if spread.tensor == 1:
+        return passed_s
+    ring_s = 2 * (spread.tensor - 1) / spread.tensor * hop_s
+    if spread.data_attention:
+        return passed_s + model.layers * (2 * c.exchange_latency_s + ring_s)
+    return passed_s + 2 * model.layers * (c.allreduce_latency_s + ring_s)

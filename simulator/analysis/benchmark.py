@@ -1,0 +1,211 @@
+"""What a load generator would measure on one deployment, by running the engine."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from simulator.engine import layout
+from simulator.engine.ledger import Ledger
+from simulator.engine.plan import Fleet, Plan
+from simulator.engine.run import run
+from simulator.errors import InputError
+from simulator.rng import stream
+from simulator.serving.deployment import Deployment
+from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
+
+LoadKind = Literal["offline", "concurrency", "request-rate", "static-batch"]
+
+MOST_DRIFT = 0.2
+"""Greatest share of an output by which requests of a fixed length drift apart."""
+
+ROUNDS = 10
+"""Requests per client of a closed loop, the custom of InferenceMAX."""
+
+FOREVER_S = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How a benchmark asks."""
+
+    kind: LoadKind
+    value: float
+    """Clients, requests per second or sequences; not read when offline."""
+    prompt_tok: int
+    output_tok: int
+    range_ratio: float = 1.0
+    """Lengths are uniform in [ratio, 1] of the nominal ones."""
+    requests: int | None = None
+    """Default: ten per client; offline 3,000, more of short and 1,500 of long ones, as trtllm-bench
+    documents its runs."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind != "offline" and not self.value > 0:
+            raise InputError(f"{self.kind} must be above zero, {self.value:g} given")
+        if self.prompt_tok < 1 or self.output_tok < 0 or not 0 < self.range_ratio <= 1:
+            raise InputError("prompts need a token, outputs none, range_ratio 0 < ratio <= 1")
+
+    @property
+    def sequences(self) -> float:
+        """Sequences in flight that the load asks for; an offline load asks for all."""
+        return self.value if self.kind in ("concurrency", "static-batch") else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How the engine is started; the benchmarks' customs by default."""
+
+    max_batched_tok: int = 8192
+    max_sequences: int | None = None
+    """Default: the engine's."""
+    memory_utilization: float = 0.92
+    block_tok: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Per-request measures of one run, and its totals. All in seconds and tokens."""
+
+    duration_s: float
+    prompt_tok: int
+    output_tok: int
+    ttft_s: np.ndarray
+    """(n_requests,)"""
+    tpot_s: np.ndarray
+    """Of requests with more than one output token. (<= n_requests,)"""
+    e2e_s: np.ndarray
+    """(n_requests,)"""
+    preemptions: int
+
+    @property
+    def output_tok_s(self) -> float:
+        """Output throughput [tok/s]."""
+        return self.output_tok / self.duration_s
+
+    @property
+    def total_tok_s(self) -> float:
+        """Prompt and output throughput [tok/s]."""
+        return (self.prompt_tok + self.output_tok) / self.duration_s
+
+    @property
+    def request_s(self) -> float:
+        """Requests per second."""
+        return len(self.ttft_s) / self.duration_s
+
+
+def run_benchmark(
+    deployment: Deployment, load: Load, serving: Serving, replicas: int = 1
+) -> Benchmark:
+    """Serve a load on one deployment from an empty start to its last token.
+
+    Replicas share a load evenly: one is simulated, with its share, and counted ``replicas`` times.
+
+    Raises
+    ------
+    InputError
+        When the weights, or one request, do not fit.
+    """
+    kv = deployment.kv(serving.memory_utilization, serving.block_tok)
+    longest_tok = load.prompt_tok + math.ceil(load.output_tok * (1 + _drift(deployment, load)))
+    if longest_tok > kv.blocks * kv.block_tok:
+        raise InputError(
+            f"{deployment.label}: {kv.blocks * kv.block_tok} tokens of KV cache do not fit one "
+            f"request of {longest_tok}"
+        )
+    table = benchmark_requests(load, replicas, _drift(deployment, load))
+    fleet = Fleet(
+        step_time=deployment.step_time(serving.max_batched_tok),
+        kv=kv,
+        max_batched_tok=serving.max_batched_tok,
+        max_sequences=min(
+            serving.max_sequences or deployment.engine.max_sequences, max(table.size, 1)
+        ),
+        max_model_tok=longest_tok + 1,
+        prefix_cache=False,
+        request_overhead_s=deployment.engine.request_s,
+        request_token_s=deployment.engine.request_token_s,
+        replicas=1,
+        cold_start_s=0.0,
+        reserves_output=deployment.engine.reserves_output,
+    )
+    ledger = run(Plan(routes=(layout.FLEET,), fleet=fleet), table, FOREVER_S)
+    return _measured(ledger, replicas)
+
+
+def _measured(ledger: Ledger, replicas: int) -> Benchmark:
+    several = ledger.output_tok > 1
+    decoding_s = (ledger.finished_s - ledger.first_token_s)[several]
+    return Benchmark(
+        duration_s=float(np.nanmax(ledger.finished_s)) - float(ledger.arrival_s[0]),
+        prompt_tok=int(ledger.table.input_tokens.sum()) * replicas,
+        output_tok=int(ledger.output_tok.sum()) * replicas,
+        ttft_s=ledger.first_token_s - ledger.arrival_s,
+        tpot_s=decoding_s / (ledger.output_tok[several] - 1),
+        e2e_s=ledger.finished_s - ledger.arrival_s,
+        preemptions=int(ledger.preemptions.sum()),
+    )
+
+
+def _drift(deployment: Deployment, load: Load) -> float:
+    """Share by which outputs of a fixed length differ, see ``Engine.drift_tok``; single batches
+    end as they began.
+    """
+    if load.range_ratio < 1 or load.kind == "static-batch" or load.output_tok <= 1:
+        return 0.0
+    return min(deployment.engine.drift_tok / load.output_tok, MOST_DRIFT)
+
+
+def benchmark_requests(load: Load, replicas: int = 1, drift: float = 0.0) -> RequestTable:
+    """Return what one of ``replicas`` replicas is asked.
+
+    A closed loop is as many sessions as clients, each asking again as soon as it has its answer.
+    Outputs are uniform within the share ``drift`` around what the load says.
+    """
+    rng = stream(load.seed, "benchmark")
+    if load.kind == "concurrency":
+        clients = max(1, round(load.value / replicas))
+        turns = max(1, math.ceil((load.requests or ROUNDS * load.value) / load.value))
+    elif load.kind == "static-batch":
+        clients, turns = max(1, round(load.value / replicas)), 1
+    else:
+        clients, turns = max(1, (load.requests or _many(load)) // replicas), 1
+    arrival_s = np.zeros(clients)
+    if load.kind == "request-rate":
+        arrival_s = np.cumsum(rng.exponential(replicas / load.value, clients))
+    size = clients * turns
+    gap_s = np.zeros(size)
+    gap_s[::turns] = np.nan
+    zeros = np.zeros(size, np.int32)
+    output_tok = _drawn(load.output_tok, load.range_ratio, rng, size)
+    if drift > 0:
+        drifted = load.output_tok * rng.uniform(1 - drift, 1 + drift, size)
+        output_tok = np.maximum(np.rint(drifted), 1).astype(np.int32)
+    return RequestTable(
+        arrival_s=np.repeat(arrival_s, turns),
+        gap_s=gap_s,
+        workload=zeros,
+        input_tokens=np.maximum(_drawn(load.prompt_tok, load.range_ratio, rng, size), 1),
+        output_tokens=output_tok,
+        reasoning_tokens=zeros,
+        max_output_tokens=output_tok,
+        prefix_node=np.full(size, NO_NODE, np.int32),
+        session=np.repeat(np.arange(clients, dtype=np.int32), turns),
+        turn=np.tile(np.arange(turns, dtype=np.int32), clients),
+        deadline_s=np.full(size, np.inf),
+        difficulty=np.zeros(size),
+        dice=np.zeros(size, np.uint64),
+        tree=PrefixTree.empty(),
+        workloads=("benchmark",),
+    )
+
+
+def _many(load: Load) -> int:
+    tokens = load.prompt_tok + load.output_tok
+    return 1500 if tokens > 2500 else round(3000 * max(1.0, 1000 / tokens))
+
+
+def _drawn(nominal: int, ratio: float, rng: np.random.Generator, size: int) -> np.ndarray:
+    return np.rint(nominal * rng.uniform(ratio, 1.0, size)).astype(np.int32)

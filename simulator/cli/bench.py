@@ -1,0 +1,203 @@
+"""``breakeven bench`` and ``breakeven calibrate``: what a deployment measures, and learning it."""
+
+import csv
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simulator.cli.common import Output, OutputOption, console, print_json
+
+
+class TableOutput(StrEnum):
+    """Forms of the result on standard output."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class LoadChoice(StrEnum):
+    """How a benchmark asks."""
+
+    CONCURRENCY = "concurrency"
+    OFFLINE = "offline"
+    REQUEST_RATE = "request-rate"
+    STATIC_BATCH = "static-batch"
+
+
+ModelOption = Annotated[str | None, typer.Option("--model", help="Model to serve.")]
+GpuOption = Annotated[str | None, typer.Option("--gpu", help="Accelerator.")]
+GpusOption = Annotated[int, typer.Option("--gpus", min=1, help="Of all replicas.")]
+TensorOption = Annotated[
+    int | None, typer.Option("--tp", min=1, help="GPUs of one replica; default: all.")
+]
+ParallelismOption = Annotated[
+    str, typer.Option("--parallelism", help="Further degrees, such as ep8, pp2 or dp_attn.")
+]
+EngineOption = Annotated[str, typer.Option("--engine", help="vllm, sglang, trtllm, ...")]
+WeightsOption = Annotated[
+    str, typer.Option("--weights", help="Weight precision; default: as published.")
+]
+KvOption = Annotated[str, typer.Option("--kv", help="Precision of the KV cache.")]
+KvTokensOption = Annotated[
+    int | None,
+    typer.Option("--kv-tokens", min=1, help="KV cache of a replica as the engine reports it."),
+]
+
+
+def bench(
+    points: Annotated[
+        Path | None,
+        typer.Argument(metavar="[POINTS.csv]", help="Predict every row of a table."),
+    ] = None,
+    model: ModelOption = None,
+    gpu: GpuOption = None,
+    gpus: GpusOption = 1,
+    tensor: TensorOption = None,
+    parallelism: ParallelismOption = "",
+    engine: EngineOption = "vllm",
+    weights: WeightsOption = "",
+    kv: KvOption = "",
+    kv_tokens: KvTokensOption = None,
+    load: Annotated[LoadChoice, typer.Option(help="How it is asked.")] = LoadChoice.CONCURRENCY,
+    value: Annotated[
+        float, typer.Option("--value", help="Clients, requests per second, or sequences.")
+    ] = 16.0,
+    isl: Annotated[int, typer.Option(min=1, help="Prompt tokens.")] = 1024,
+    osl: Annotated[int, typer.Option(min=0, help="Output tokens.")] = 1024,
+    range_ratio: Annotated[
+        float, typer.Option(help="Lengths are uniform in [ratio, 1] of these.")
+    ] = 1.0,
+    requests: Annotated[int | None, typer.Option(min=1, help="Default: ten per client.")] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What `calibrate` wrote.")
+    ] = None,
+    output: Annotated[
+        TableOutput, typer.Option("--output", "-o", help="Form of the result.")
+    ] = TableOutput.TABLE,
+) -> None:
+    """Predict what a benchmark would measure, by running the engine.
+
+    Give --model and --gpu for one deployment, or a table of points.
+    """
+    if points is not None:
+        if model or gpu:
+            raise typer.BadParameter("give a table or --model and --gpu, not both")
+        _table(points, output)
+        return
+    if model is None or gpu is None:
+        raise typer.BadParameter("give --model and --gpu, or a table of points")
+    from simulator.analysis.benchmark import Load, Serving, run_benchmark
+    from simulator.report.benchmark import benchmark_document, print_benchmark
+    from simulator.scenario.benchmark import named_deployment
+
+    found, replicas = named_deployment(
+        model,
+        gpu,
+        gpus=gpus,
+        tensor=tensor,
+        parallelism=parallelism,
+        engine=engine,
+        weight_precision=weights,
+        kv_precision=kv,
+        kv_tokens=kv_tokens,
+        calibration=calibration,
+    )
+    asked = Load(load.value, value, isl, osl, range_ratio, requests)
+    result = run_benchmark(found, asked, Serving(), replicas)
+    c = found.coefficients
+    document = benchmark_document(result, (c.band_low, c.band_high))
+    if output is TableOutput.JSON:
+        print_json(document)
+    elif output is TableOutput.CSV:
+        _write_csv([list(document), ["" if v is None else str(v) for v in document.values()]])
+    else:
+        times = f"{replicas} x " if replicas > 1 else ""
+        print_benchmark(f"{times}{found.label}, {found.engine.name}", document, console())
+
+
+def _table(points: Path, output: TableOutput) -> None:
+    from simulator.scenario.bench_table import predicted_rows
+    from simulator.scenario.serving_profile import serving_profile
+
+    header: list[str] = []
+    documents: list[dict[str, Any]] = []
+    for header, rows in predicted_rows(points, serving_profile()):
+        if output is TableOutput.CSV:
+            _write_csv(rows if documents else [header, *rows])
+        documents += [dict(zip(header, row, strict=True)) for row in rows]
+    if output is TableOutput.JSON:
+        print_json({"points": documents})
+    elif output is TableOutput.TABLE:
+        from simulator.report.benchmark import print_points
+
+        print_points(documents, console())
+    said = sum(d["pred_status"] == "ok" for d in documents)
+    sys.stderr.write(f"{len(documents)} points, {said} predicted\n")
+
+
+def _write_csv(rows: list[list[str]]) -> None:
+    csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+
+
+def calibrate(
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RESULTS...", help="Files of vLLM, SGLang, GuideLLM, AIPerf, or a CSV table."
+        ),
+    ],
+    model: Annotated[str, typer.Option("--model", help="Model that was served.")],
+    gpu: Annotated[str, typer.Option("--gpu", help="Accelerator.")],
+    gpus: GpusOption = 1,
+    tensor: TensorOption = None,
+    parallelism: ParallelismOption = "",
+    engine: EngineOption = "vllm",
+    weights: WeightsOption = "",
+    kv: KvOption = "",
+    kv_tokens: KvTokensOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the calibration here.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Fit a deployment's coefficients to its own benchmarks; report the error left."""
+    from dataclasses import replace
+
+    from simulator.analysis.benchmark import Serving
+    from simulator.analysis.calibration import calibrate as fit
+    from simulator.report.benchmark import calibration_document, print_calibration
+    from simulator.report.write import write_files
+    from simulator.scenario.benchmark import named_deployment
+    from simulator.scenario.calibration_file import calibration_text
+    from simulator.scenario.measurements import read_measurements
+
+    found, replicas = named_deployment(
+        model,
+        gpu,
+        gpus=gpus,
+        tensor=tensor,
+        parallelism=parallelism,
+        engine=engine,
+        weight_precision=weights,
+        kv_precision=kv,
+        kv_tokens=kv_tokens,
+    )
+    measured = [replace(m, replicas=replicas) for m in read_measurements(results)]
+    calibration = fit(found, measured, Serving())
+    document = calibration_document(calibration)
+    if out is not None:
+        names = ", ".join(path.name for path in results)
+        write_files(out.parent, {out.name: calibration_text(found, calibration, names)})
+    if output is Output.JSON:
+        print_json(document)
+    else:
+        print_calibration(document, console())
+    if "scale" in calibration.factors:
+        sys.stderr.write(
+            "breakeven: fewer than three benchmarks fit no more than a scale; loads unlike these "
+            "will miss by more\n"
+        )

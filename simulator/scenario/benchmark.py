@@ -1,0 +1,110 @@
+"""One deployment's benchmark by names: what the command and the library start from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from simulator.analysis.benchmark import Benchmark, Load, LoadKind, Serving, run_benchmark
+from simulator.scenario.calibration_file import calibrated
+from simulator.scenario.deployments import (
+    deployment,
+    read_parallelism,
+    read_weight_precision,
+    usual_kv_precision,
+)
+from simulator.scenario.names import known_engine, known_gpu, known_model, known_precision
+from simulator.scenario.profiles import load_model, profile_names
+from simulator.scenario.serving_profile import serving_profile
+from simulator.serving.deployment import Deployment
+
+
+def named_deployment(
+    model: str,
+    accelerator: str,
+    *,
+    gpus: int = 1,
+    tensor: int | None = None,
+    parallelism: str = "",
+    engine: str = "vllm",
+    weight_precision: str = "",
+    kv_precision: str = "",
+    kv_tokens: int | None = None,
+    calibration: str | Path | None = None,
+) -> tuple[Deployment, int]:
+    """Return a deployment by names as benchmark tables write them, and how many replicas of it.
+
+    Parameters
+    ----------
+    model, accelerator, engine : str
+        Names of profiles, or what is near enough.
+    gpus : int
+        Of all replicas.
+    tensor : int
+        GPUs of one replica; default: all.
+    parallelism : str
+        Further degrees: ``ep8``, ``pp2``, ``dp_attn``.
+    weight_precision, kv_precision : str
+        Default: what the model is published in, and what the engine keeps beside it.
+    kv_tokens : int
+        KV cache of one replica as the engine reports it; default: what the weights leave.
+    calibration : path
+        What ``breakeven calibrate`` wrote.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, or the degrees do not go together.
+    """
+    profile = serving_profile()
+    shape = load_model(known_model(model, profile_names("models")))
+    chosen = known_engine(engine, sorted(profile.engines))
+    weights = read_weight_precision(weight_precision, shape)
+    kv = known_precision(kv_precision) if kv_precision else usual_kv_precision(chosen, weights)
+    spread, replicas = read_parallelism(tensor or gpus, gpus, parallelism)
+    gpu = known_gpu(accelerator, profile_names("accelerators"))
+    found = deployment(profile, shape.name, gpu, chosen, spread, weights, kv)
+    if calibration is not None:
+        found = calibrated(found, Path(calibration))
+    return replace(found, kv_tok=kv_tokens), replicas
+
+
+def predict_benchmark(
+    model: str,
+    accelerator: str,
+    *,
+    load_kind: LoadKind = "concurrency",
+    load_value: float = 16,
+    prompt_tok: int = 1024,
+    output_tok: int = 1024,
+    range_ratio: float = 1.0,
+    requests: int | None = None,
+    serving: Serving | None = None,
+    gpus: int = 1,
+    tensor: int | None = None,
+    parallelism: str = "",
+    engine: str = "vllm",
+    weight_precision: str = "",
+    kv_precision: str = "",
+    kv_tokens: int | None = None,
+    calibration: str | Path | None = None,
+) -> Benchmark:
+    """Predict what a load generator would measure; see ``named_deployment`` and ``Load``.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, or the model or one request does not fit.
+    """
+    found, replicas = named_deployment(
+        model,
+        accelerator,
+        gpus=gpus,
+        tensor=tensor,
+        parallelism=parallelism,
+        engine=engine,
+        weight_precision=weight_precision,
+        kv_precision=kv_precision,
+        kv_tokens=kv_tokens,
+        calibration=calibration,
+    )
+    load = Load(load_kind, load_value, prompt_tok, output_tok, range_ratio, requests)
+    return run_benchmark(found, load, serving or Serving(), replicas)

@@ -1,0 +1,198 @@
+"""Benchmark results on disk: vLLM, SGLang, GuideLLM, AIPerf, or a table."""
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from simulator.analysis.benchmark import Load, LoadKind
+from simulator.analysis.calibration import Measurement
+from simulator.errors import InputError
+
+Record = dict[str, Any]
+
+
+def read_measurements(paths: list[Path]) -> list[Measurement]:
+    """Read every benchmark in some files.
+
+    A JSON file is of vLLM, GuideLLM or AIPerf, by what it holds; a JSON Lines file has one run of
+    SGLang or vLLM on each line; a CSV table has the columns of ``bench`` and output_tok_s,
+    tpot_mean_ms, ttft_mean_ms as measured. Lengths are means.
+
+    Raises
+    ------
+    InputError
+        When a file is of no known format, or lacks a figure.
+    """
+    return [m for path in paths for m in _read(path)]
+
+
+def _read(path: Path) -> list[Measurement]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.suffix == ".csv":
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                _of_table(row, f"{path}:{n}") for n, row in enumerate(csv.DictReader(file), start=2)
+            ]
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not text") from None
+    return [m for record in _records(path, text) for m in _of_record(record, str(path))]
+
+
+def _records(path: Path, text: str) -> Iterator[Record]:
+    """JSON documents of a file: one, or one on each line."""
+    try:
+        found = [json.loads(text)]
+    except ValueError:
+        try:
+            found = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except ValueError as error:
+            raise InputError(f"{path}: neither JSON nor JSON Lines: {error}") from None
+    for record in found:
+        if not isinstance(record, dict):
+            raise InputError(f"{path}: expected JSON objects")
+        yield record
+
+
+def _of_record(record: Record, where: str) -> list[Measurement]:
+    if "mean_ttft_ms" in record and "total_output_tokens" in record:
+        return [_of_serving_script(record, where)]
+    if isinstance(record.get("benchmarks"), list):
+        return [_of_guidellm(each, where) for each in record["benchmarks"]]
+    if "output_token_throughput" in record and "input_sequence_length" in record:
+        return [_of_aiperf(record, where)]
+    raise InputError(
+        f"{where}: no result of vLLM, SGLang, GuideLLM or AIPerf: expected mean_ttft_ms and "
+        "total_output_tokens, or benchmarks, or output_token_throughput"
+    )
+
+
+def _of_serving_script(record: Record, where: str) -> Measurement:
+    """Read vLLM's ``bench serve`` and SGLang's ``bench_serving``, which descend from one script."""
+    requests = _figure(record, where, "completed")
+    prompt_tok = _figure(record, where, "total_input_tokens") / requests
+    output_tok = _figure(record, where, "total_output_tokens") / requests
+    load = _load(
+        record.get("max_concurrency"), record.get("request_rate"), prompt_tok, output_tok, requests
+    )
+    return Measurement(
+        load,
+        _figure(record, where, "output_throughput"),
+        _optional(record, "mean_tpot_ms") / 1e3,
+        _optional(record, "mean_ttft_ms") / 1e3,
+    )
+
+
+def _of_guidellm(record: Record, where: str) -> Measurement:
+    """One entry of GuideLLM's ``benchmarks``; the strategy has moved between its versions."""
+    metrics = record.get("metrics")
+    strategy = _found(record.get("config") or record.get("args") or {}, "strategy")
+    if not isinstance(metrics, dict) or not isinstance(strategy, dict):
+        raise InputError(f"{where}: a GuideLLM benchmark without metrics or strategy")
+    kind = strategy.get("type_") or strategy.get("type")
+    streams = {"synchronous": 1}.get(str(kind), strategy.get("streams"))
+    rate = strategy.get("rate") if kind in ("constant", "poisson", "async") else None
+    load = _load(
+        streams,
+        rate,
+        _mean(metrics, where, "prompt_token_count"),
+        _mean(metrics, where, "output_token_count"),
+        None,
+    )
+    return Measurement(
+        load,
+        _mean(metrics, where, "output_tokens_per_second"),
+        _mean(metrics, where, "inter_token_latency_ms") / 1e3,
+        _mean(metrics, where, "time_to_first_token_ms") / 1e3,
+    )
+
+
+def _of_aiperf(record: Record, where: str) -> Measurement:
+    """AIPerf's ``profile_export_aiperf.json``, and genai-perf's before it."""
+    asked = _found(record.get("input_config") or {}, "loadgen") or record.get("input_config") or {}
+    load = _load(
+        asked.get("concurrency"),
+        asked.get("request_rate"),
+        _average(record, where, "input_sequence_length"),
+        _average(record, where, "output_sequence_length"),
+        asked.get("request_count"),
+    )
+    return Measurement(
+        load,
+        _average(record, where, "output_token_throughput"),
+        _average(record, where, "inter_token_latency") / 1e3,
+        _average(record, where, "time_to_first_token") / 1e3,
+    )
+
+
+def _of_table(row: dict[str, str], where: str) -> Measurement:
+    kind = row.get("load_kind", "")
+    kinds: tuple[LoadKind, ...] = ("offline", "concurrency", "request-rate", "static-batch")
+    if kind not in kinds:
+        raise InputError(f"{where}: load_kind must be one of {', '.join(kinds)}, {kind!r} given")
+    value = 0.0 if kind == "offline" else _figure(row, where, "load_value")
+    load = Load(
+        kind,
+        value,
+        round(_figure(row, where, "isl")),
+        round(_figure(row, where, "osl")),
+        _optional(row, "range_ratio") if row.get("range_ratio") else 1.0,
+    )
+    return Measurement(
+        load,
+        _figure(row, where, "output_tok_s"),
+        _optional(row, "tpot_mean_ms") / 1e3,
+        _optional(row, "ttft_mean_ms") / 1e3,
+    )
+
+
+def _load(clients: Any, rate: Any, prompt_tok: float, output_tok: float, requests: Any) -> Load:
+    """Closed loop when clients are bounded, open at a finite rate, else offline."""
+    lengths = (max(1, round(prompt_tok)), max(1, round(output_tok)))
+    count = int(requests) if requests else None
+    if clients:
+        return Load("concurrency", float(clients), *lengths, requests=count)
+    if rate and math.isfinite(float(rate)):
+        return Load("request-rate", float(rate), *lengths, requests=count)
+    return Load("offline", 0.0, *lengths, requests=count)
+
+
+def _figure(record: Record, where: str, name: str) -> float:
+    value = _optional(record, name)
+    if not value > 0:
+        raise InputError(f"{where}: {name} must be a number above zero, {record.get(name)!r} given")
+    return value
+
+
+def _optional(record: Record, name: str) -> float:
+    """A number above zero, or NaN."""
+    try:
+        value = float(record.get(name) or "nan")
+    except (TypeError, ValueError):
+        return math.nan
+    return value if value > 0 and math.isfinite(value) else math.nan
+
+
+def _mean(metrics: Record, where: str, name: str) -> float:
+    found = metrics.get(name)
+    done = found.get("successful") if isinstance(found, dict) else None
+    return _figure(done if isinstance(done, dict) else {}, f"{where}: {name}", "mean")
+
+
+def _average(record: Record, where: str, name: str) -> float:
+    found = record.get(name)
+    return _figure(found if isinstance(found, dict) else {}, f"{where}: {name}", "avg")
+
+
+def _found(node: Any, key: str) -> Any:
+    """First value of a key, however deep."""
+    if not isinstance(node, dict):
+        return None
+    if key in node:
+        return node[key]
+    return next((v for v in (_found(child, key) for child in node.values()) if v is not None), None)

@@ -1,0 +1,168 @@
+"""Names of accelerators, models, engines and precisions as benchmark tables write them."""
+
+import re
+from collections.abc import Iterable
+
+from simulator.errors import InputError, nearest
+
+# What tables put around a name without changing what is meant.
+_GPU_NOISE = re.compile(
+    r"nvidia|amd|instinct|geforce|tesla|google|aws|grace hopper superchip|nps\d|spx|cts|capped"
+    r"|\d+\s?w\b|tensor core|gpu"
+)
+_MODEL_NOISE = re.compile(
+    r"\b(instruct|hf|chat|it|base|awq|gptq|fp8|fp4|nvfp4|mxfp4|bf16|fp16|int8|int4|w8a8|w4a16|moe"
+    r"|dynamic|quantized|kv|v0\.\d|\d{4}|\d+e|a\d+b|meta|thinking)\b"
+)
+_GPUS = {  # the first pattern that is found decides
+    r"gh200.*144": "gh200-144",
+    r"gh200": "gh200-96",
+    r"gb300": "gb300-nvl72",
+    r"gb200": "gb200-nvl72",
+    r"h100.*nvl": "h100-nvl",
+    r"h100.*pcie": "h100-pcie",
+    r"h100": "h100-sxm",
+    r"h200": "h200-sxm",
+    r"b200": "b200-sxm",
+    r"b300": "b300-sxm",
+    r"a100.*pcie": "a100-pcie-80",
+    r"a100.*40": "a100-sxm-40",
+    r"a100": "a100-sxm-80",
+    r"l40s": "l40s",
+    r"\bl4\b": "l4",
+    r"a10g": "a10g",
+    r"4090": "rtx-4090",
+    r"5090": "rtx-5090",
+    r"3090": "rtx-3090",
+    r"pro.?6000": "rtx-pro-6000",
+    r"mi300x": "mi300x",
+    r"mi325x": "mi325x",
+    r"mi355x": "mi355x",
+    r"v5e|v5litepod": "tpu-v5e",
+    r"v6e|trillium": "tpu-v6e",
+    r"trn2|trainium.?2": "trainium2",
+}
+_MODELS = {
+    r"llama.?2.*70b": "llama-2-70b",
+    r"llama.?2.*7b": "llama-2-7b",
+    r"llama.*405b": "llama-3.1-405b",
+    r"llama.*3\.3.*70b": "llama-3.3-70b",
+    r"llama.*3\.1.*70b": "llama-3.1-70b",
+    r"llama.*3.*70b": "llama-3-70b",
+    r"llama.*3\.1.*8b": "llama-3.1-8b",
+    r"llama.*3.*8b": "llama-3-8b",
+    r"deepseek.*r1.*distill.*llama.*70b": "llama-3.3-70b",
+    r"deepseek.*r1.*distill.*qwen.*32b": "qwen2.5-32b",
+    r"deepseek.*r1": "deepseek-r1",
+    r"deepseek.*v3": "deepseek-v3",
+    r"kimi.*k2\.5": "kimi-k2.5",
+    r"kimi.*k2": "kimi-k2",
+    r"gpt.?j": "gpt-j-6b",
+    r"qwen.?3\.5.*397b": "qwen3.5-397b",
+    r"qwen.?3.*coder.*480b": "qwen3-coder-480b",
+    r"qwen.?3.*next": "qwen3-next-80b",
+    r"qwen.?3.*embedding.*8b": "qwen3-embedding-8b",
+    r"qwen.?3.*235b": "qwen3-235b",
+    r"qwen.?3.*30b": "qwen3-30b",
+    r"maverick": "llama-4-maverick",
+    r"scout": "llama-4-scout",
+    r"mixtral.*8x22b": "mixtral-8x22b",
+    r"mixtral.*8x7b": "mixtral-8x7b",
+    r"mistral.*7b": "mistral-7b",
+    r"minimax.*m2\.5": "minimax-m2.5",
+    r"minimax.*m2": "minimax-m2",
+    r"bge.*large": "bge-large",
+    r"bge.*m3": "bge-m3",
+}
+_ENGINES = {
+    r"llama\.?cpp": "llama.cpp",
+    r"mii|deepspeed": "deepspeed-mii",
+    r"tensorrt|trt": "trtllm",
+    r"sglang": "sglang",
+    r"vllm": "vllm",
+    r"\btei\b|text-embeddings": "tei",
+}
+PRECISIONS = {
+    "fp16": "fp16",
+    "float16": "fp16",
+    "bf16": "bf16",
+    "bfloat16": "bf16",
+    "fp8": "fp8",
+    "fp8_block": "fp8",
+    "int8": "int8",
+    "w8a8": "int8",
+    "fp4": "nvfp4",
+    "nvfp4": "nvfp4",
+    "mxfp4": "mxfp4",
+    "int4": "int4",
+    "awq": "int4",
+    "gptq": "int4",
+    "w4a16": "int4",
+}
+
+
+def known_gpu(text: str, known: list[str]) -> str:
+    """Return the profile that a table's name of an accelerator means.
+
+    Raises
+    ------
+    InputError
+        When none does, with the nearest.
+    """
+    return _known("accelerator", text, _GPU_NOISE, _GPUS, known)
+
+
+def known_model(text: str, known: list[str]) -> str:
+    """Return the profile that a table's name of a model means.
+
+    Raises
+    ------
+    InputError
+        When none does, with the nearest.
+    """
+    return _known("model", text.rsplit("/", 1)[-1], _MODEL_NOISE, _MODELS, known)
+
+
+def known_engine(text: str, known: list[str]) -> str:
+    """Return the engine that a table's words mean: the first of them that names one.
+
+    Raises
+    ------
+    InputError
+        When none does, with the nearest.
+    """
+    return _known("engine", text, re.compile(r"(?!)"), _ENGINES, known)
+
+
+def known_precision(text: str) -> str:
+    """Return the precision of weights or caches that a table's word means.
+
+    Raises
+    ------
+    InputError
+        When there is none of the name.
+    """
+    word = text.strip().lower()
+    if word not in PRECISIONS:
+        raise InputError(f"unknown precision {text!r}{nearest(word, sorted(PRECISIONS))}")
+    return PRECISIONS[word]
+
+
+def _bare(text: str, noise: re.Pattern[str]) -> str:
+    return re.sub(r"[^a-z0-9.]+", "", noise.sub(" ", text.lower().replace("_", "-")))
+
+
+def _known(
+    what: str, text: str, noise: re.Pattern[str], aliases: dict[str, str], known: Iterable[str]
+) -> str:
+    names = list(known)
+    if text in names:
+        return text
+    bare = _bare(text, noise)
+    for name in names:
+        if bare and bare == _bare(name, noise):
+            return name
+    for pattern, name in aliases.items():
+        if name in names and re.search(pattern, text.lower()):
+            return name
+    raise InputError(f"unknown {what} {text!r}{nearest(text, names)}")

@@ -1,0 +1,35 @@
+"""How one replica spreads over its GPUs."""
+
+from dataclasses import dataclass
+
+from simulator.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Parallelism:
+    """Degrees of one replica; ``tensor`` GPUs share every layer, ``pipeline`` groups the layers."""
+
+    tensor: int
+    pipeline: int = 1
+    expert: int = 1
+    """GPUs over which whole experts are spread, the rest of ``tensor`` cuts them."""
+    data_attention: bool = False
+    """Every GPU holds all attention weights and the KV cache of its own share of the sequences."""
+
+    def __post_init__(self) -> None:
+        if self.tensor % self.expert != 0:
+            raise InputError(
+                f"expert parallelism {self.expert} must divide the {self.tensor} GPUs of a layer"
+            )
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one replica."""
+        return self.tensor * self.pipeline
+
+    def __str__(self) -> str:
+        parts = [f"tp{self.tensor}"]
+        parts += [f"pp{self.pipeline}"] if self.pipeline > 1 else []
+        parts += [f"ep{self.expert}"] if self.expert > 1 else []
+        parts += ["dp_attn"] if self.data_attention else []
+        return ",".join(parts)
