@@ -106,14 +106,14 @@ def test_crossings_are_found_by_interpolation() -> None:
 def test_owning_costs_add_up() -> None:
     owning = OwningCost(
         gpus_per_replica=2,
-        rent_usd_per_gpu_hour=3.0,
+        gpu_usd_per_hour=3.0,
         engineers_fte=0.5,
         engineer_usd_per_year=240_000,
-        tooling_usd_per_month=100,
+        monthly_usd={"tooling": 100},
     )
     # One replica for the whole month of 730 hours, billed from a quarter of it.
     usd = owning.per_month_usd(MONTH_S / 4, MONTH_S / 4)
-    assert usd == {"gpu_rent": 2 * 3.0 * 730, "engineers": 10_000, "tooling": 100}
+    assert usd == {"gpus": 2 * 3.0 * 730, "engineers": 10_000, "tooling": 100}
 
 
 def test_intervals_hold_nine_in_ten() -> None:

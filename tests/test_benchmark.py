@@ -66,7 +66,7 @@ def test_a_table_comes_back_with_predictions(tmp_path: Path) -> None:
         ({"n_gpus": "3"}, "unsupported"),
         ({"weight_precision": "bf16", "tp": "1", "n_gpus": "1"}, "does_not_fit"),
         ({"isl": "900000"}, "does_not_fit"),
-        ({"tp": "1", "n_gpus": "1", "gpu": "A100-SXM-80", "weight_precision": "int8"}, "does_not_fit"),
+        ({"tp": "1", "n_gpus": "1", "gpu": "RTX 4090"}, "does_not_fit"),
         ({"weight_precision": "bf16", "load_value": "128"}, "kv_starved"),
     ],
 )  # fmt: skip

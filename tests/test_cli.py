@@ -161,7 +161,7 @@ BAD_VALUES = [
     (["options", "hybrid", "base"], "owm", "'owm' is no selfhost option"),
     (["options", "own", "rent_usd_per_gpu_hour"], {"low": 3, "mid": 2, "high": 4}, "low <= mid"),
     (["traffic", "chat", "week"], "azure-conversatoin", "did you mean 'azure-conversation'?"),
-    (["options", "own", "accelerator"], "mi325x", "no rent of mi325x is known"),
+    (["options", "own", "accelerator"], "mi325x", "no on-demand rent of mi325x is known"),
     (["start"], "2026-11-24", "start must be a Monday"),
     (["seed"], float("nan"), "seed must be"),
     (["traffic", "chat", "preset"], "chatt", "unknown preset 'chatt' (did you mean 'chat'?)"),

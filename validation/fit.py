@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from points import FITTED_KINDS, Measured, predictions, read_points
+from points import FITTED_KINDS, Measured, errors_of, read_points
 
 from simulator.analysis.calibration import newton_step
 from simulator.scenario.files import profiles_dir
@@ -26,8 +26,12 @@ from simulator.scenario.serving_profile import ServingProfile, serving_profile
 
 NOISE = 0.15
 """Spread of repeated measurements of one deployment, in logarithms (versions of one engine)."""
-WEIGHTS = np.array([1.0, 0.7, 0.5])
+WEIGHTS = np.array([1.0, 0.7, 0.4])
 """Of throughput, TPOT and TTFT."""
+MOST_ROUNDS = 5
+RESTING = 0.1
+"""Movement of all coefficients, in spreads of their priors, that ends the fit."""
+MOST_STEP = 1.0
 STEP = 0.08
 """Of a difference quotient, in logarithms."""
 
@@ -51,6 +55,7 @@ PRIORS: dict[str, tuple[float, float]] = {  # path: median, spread of the logari
     "generations.ampere.compute": (1.0, 0.15),
     "generations.blackwell.compute": (0.85, 0.2),
     "generations.blackwell.overhead": (1.0, 0.2),
+    "generations.blackwell.memory": (1.0, 0.07),
     "generations.cdna3.compute": (0.65, 0.3),
     "generations.cdna3.overhead": (1.5, 0.3),
     "precisions.bf16": (1.0, 0.1),
@@ -90,7 +95,7 @@ def profile_at(values: dict[str, float]) -> ServingProfile:
         node = data
         for key in parents:
             node = node[key]
-        node[last] = min(value, MOST.get(path, value))
+        node[last] = value
     return ServingProfile.model_validate(data)
 
 
@@ -119,11 +124,28 @@ def values_at(z: np.ndarray) -> dict[str, float]:
     }
 
 
+def shipped_z() -> np.ndarray:
+    """Return what serving.yaml holds, as distances from the priors. (n_coefficients,)"""
+    data = serving_profile().model_dump()
+    z = []
+    for path, (median, spread) in PRIORS.items():
+        node = data
+        for key in path.split("."):
+            node = node[key]
+        z.append(np.log(node / median) / spread)
+    return np.array(z)
+
+
 def errors_at(points: list[Measured], z: np.ndarray, pool: ProcessPoolExecutor) -> np.ndarray:
     """Logarithms of predicted over measured. (n_points, 3)"""
     profile = profile_at(values_at(z))
-    targets = np.array([m.targets for m in points])
-    return predictions([m.with_profile(profile) for m in points], pool) - targets
+    return errors_of([m.with_profile(profile) for m in points], pool)
+
+
+def _highest() -> np.ndarray:
+    """Greatest distance from each prior that a coefficient may have. (n_coefficients,)"""
+    ends = [np.log(MOST.get(path, np.inf) / median) / s for path, (median, s) in PRIORS.items()]
+    return np.array(ends)
 
 
 def point_weights(points: list[Measured]) -> np.ndarray:
@@ -137,26 +159,31 @@ def better(fit: Fit, chosen: np.ndarray) -> np.ndarray:
     """Return better coefficients by the chosen points alone. (n_points,) -> (n_coefficients,)"""
     weights = point_weights(fit.points)[chosen, None] * WEIGHTS / NOISE
     step, _ = newton_step(fit.errors[chosen], fit.jacobian[chosen], fit.z, weights)
-    return fit.z + np.clip(step, -1.0, 1.0)
+    return np.minimum(fit.z + np.clip(step, -MOST_STEP, MOST_STEP), _highest())
 
 
 def linearised(points: list[Measured], z: np.ndarray, pool: ProcessPoolExecutor) -> Fit:
     """Simulate all points at ``z`` and beside it."""
-    errors = errors_at(points, z, pool)
+    errors, highest = errors_at(points, z, pool), _highest()
     columns = []
     for place, (_, spread) in enumerate(PRIORS.values()):
-        beside = z.copy()
-        beside[place] += STEP / spread
-        columns.append((errors_at(points, beside, pool) - errors) / (STEP / spread))
+        beside, step = z.copy(), STEP / spread
+        if beside[place] + step > highest[place]:
+            step = -step
+        beside[place] += step
+        columns.append((errors_at(points, beside, pool) - errors) / step)
     return Fit(points, z, errors, np.stack(columns, axis=2))
 
 
-def fit(points: list[Measured], pool: ProcessPoolExecutor, rounds: int = 4) -> Fit:
-    """Fit from the priors."""
-    current = linearised(points, np.zeros(len(PRIORS)), pool)
-    for _ in range(rounds):
+def fit(points: list[Measured], pool: ProcessPoolExecutor) -> Fit:
+    """Fit from the shipped coefficients until they rest."""
+    current = linearised(points, shipped_z(), pool)
+    for _ in range(MOST_ROUNDS):
         z = better(current, np.ones(len(points), np.bool_))
+        moved = np.abs(z - current.z).max()
         current = linearised(points, z, pool)
+        if moved < RESTING:
+            break
         sys.stderr.write(f"{summary(current.errors)}\n")
     return current
 
@@ -177,7 +204,7 @@ def write(values: dict[str, float]) -> None:
     lines = path.read_text().split("\n")
     shared = {place: values[source] for place, source in SHARED.items()}
     for key, value in {**values, **shared}.items():
-        _replace(lines, key.split("."), min(value, MOST.get(key, value)))
+        _replace(lines, key.split("."), value)
     path.write_text("\n".join(lines))
 
 

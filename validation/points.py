@@ -111,6 +111,11 @@ def predictions(points: Iterable[Measured], pool: ProcessPoolExecutor) -> np.nda
     return np.array(list(each)).reshape(-1, 3)
 
 
+def errors_of(points: list[Measured], pool: ProcessPoolExecutor) -> np.ndarray:
+    """Logarithms of predicted over measured throughput, TPOT and TTFT. (n_points, 3)"""
+    return predictions(points, pool) - np.array([m.targets for m in points])
+
+
 def _predicted(point: Point) -> list[float]:
     said = predict(point)
     if said.benchmark is None:

@@ -37,7 +37,10 @@ class Evaluation:
     def owned_replicas(self) -> float:
         """Mean number of replicas paid for, spares included."""
         base = self_hosted_part(self.option)
-        return self.outcome.owned_replicas + base.spare_replicas if base else 0.0
+        if base is None:
+            return 0.0
+        paid = self.outcome.max_replicas if base.bought else self.outcome.owned_replicas
+        return paid + base.spare_replicas
 
     def cost_usd(self, study: Study) -> dict[str, float]:
         """Cost by component at the most likely rates [USD/month]."""
@@ -49,10 +52,10 @@ class Evaluation:
         if base is not None:
             owning = OwningCost(
                 base.gpus_per_replica,
-                base.rent_usd_per_gpu_hour.mid,
+                base.gpu_usd_per_hour.mid,
                 study.people.engineers_fte.mid,
                 study.people.engineer_usd_per_year.mid,
-                study.people.tooling_usd_per_month.mid,
+                {name: usd.mid for name, usd in study.people.monthly_usd.items()},
             )
             usd |= owning.per_month_usd(self.owned_replicas * MONTH_S, MONTH_S)
         return usd

@@ -94,7 +94,7 @@ def _rates(
 ) -> list[tuple[str, str, float | None]]:
     rates: list[tuple[str, str, float | None]] = [("API prices", "x", None)]
     bases = [self_hosted_part(e.option) for e in (winner, *others)]
-    rents = [b.rent_usd_per_gpu_hour.mid for b in bases if b is not None]
+    rents = [b.gpu_usd_per_hour.mid for b in bases if b is not None]
     if rents:
         rates.append(("GPU rent", "USD/GPU-hour", rents[0]))
         rates.append(("engineers", "FTE", study.people.engineers_fte.mid))
@@ -107,5 +107,5 @@ def _split(study: Study, evaluation: Evaluation, rate: str) -> tuple[float, floa
     if rate == "API prices":
         part = sum(cost for name, cost in usd.items() if name.startswith("api_"))
     else:
-        part = usd.get({"GPU rent": "gpu_rent", "engineers": "engineers"}[rate], 0.0)
+        part = usd.get({"GPU rent": "gpus", "engineers": "engineers"}[rate], 0.0)
     return part, sum(usd.values()) - part

@@ -45,7 +45,10 @@ class SelfHostOption:
     """Fixed by the scenario, or None to be found."""
     spare_replicas: int
     gpus_per_replica: int
-    rent_usd_per_gpu_hour: Interval
+    gpu_usd_per_hour: Interval
+    """Rent, or what owning comes to."""
+    bought: bool
+    """Bought hardware is paid for at its most, whatever the autoscaler does."""
     speed: Interval
     """True throughput over the predicted one."""
     label: str
@@ -74,7 +77,8 @@ class People:
 
     engineers_fte: Interval
     engineer_usd_per_year: Interval
-    tooling_usd_per_month: Interval
+    monthly_usd: dict[str, Interval]
+    """Further costs by name."""
 
 
 @dataclass(frozen=True, slots=True)

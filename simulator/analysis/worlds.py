@@ -85,7 +85,7 @@ def _class_cost(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float6
         return cost
     people = study.people
     gpu_hours = evaluation.owned_replicas * base.gpus_per_replica * MONTH_HOURS
-    cost = cost + gpu_hours * base.rent_usd_per_gpu_hour.at(worlds.rent_z)
+    cost = cost + gpu_hours * base.gpu_usd_per_hour.at(worlds.rent_z)
     salary = people.engineer_usd_per_year.at(worlds.salary_z)
     cost = cost + people.engineers_fte.at(worlds.fte_z) * salary / 12
-    return cost + people.tooling_usd_per_month.at(worlds.tooling_z)
+    return cost + sum(usd.at(worlds.tooling_z) for usd in people.monthly_usd.values())

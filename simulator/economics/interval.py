@@ -25,6 +25,10 @@ class Interval:
         """Return the interval of a known number."""
         return Interval(value, value, value)
 
+    def scaled(self, factor: float) -> "Interval":
+        """Return the interval of a multiple."""
+        return Interval(self.low * factor, self.mid * factor, self.high * factor)
+
     def at(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map standard normal draws to values, never below zero. (n,) -> (n,)"""
         width = np.where(z < 0, self.mid - self.low, self.high - self.mid)

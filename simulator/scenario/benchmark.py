@@ -35,7 +35,7 @@ def named_deployment(
     Parameters
     ----------
     model, accelerator, engine : str
-        Names of profiles, or what is near enough.
+        Names of profiles, or what is near enough; a model also as a path of its config.json.
     gpus : int
         Of all replicas.
     tensor : int
@@ -55,13 +55,15 @@ def named_deployment(
         When a name is unknown, or the degrees do not go together.
     """
     profile = serving_profile()
-    shape = load_model(known_model(model, profile_names("models")))
+    on_disk = model.endswith(".json")
+    name = model if on_disk else known_model(model, profile_names("models"))
+    shape = load_model(name)
     chosen = known_engine(engine, sorted(profile.engines))
     weights = read_weight_precision(weight_precision, shape)
     kv = known_precision(kv_precision) if kv_precision else usual_kv_precision(chosen, weights)
     spread, replicas = read_parallelism(tensor or gpus, gpus, parallelism)
     gpu = known_gpu(accelerator, profile_names("accelerators"))
-    found = deployment(profile, shape.name, gpu, chosen, spread, weights, kv)
+    found = deployment(profile, name, gpu, chosen, spread, weights, kv)
     if calibration is not None:
         found = calibrated(found, Path(calibration))
     return replace(found, kv_tok=kv_tokens), replicas

@@ -26,9 +26,9 @@ from simulator.scenario.deployments import deployment
 from simulator.scenario.endpoints import Clock, api_option
 from simulator.scenario.gateways import gateway_option
 from simulator.scenario.load import read_scenario
+from simulator.scenario.owning_schema import plain, purchased, rent_factor
 from simulator.scenario.price_book import PriceBook
-from simulator.scenario.profiles import load_accelerator
-from simulator.scenario.sections import Interval as UncertainNumber
+from simulator.scenario.profiles import load_accelerator, load_profile
 from simulator.scenario.serving_profile import serving_profile
 from simulator.scenario.traffic import build_traffic
 from simulator.scenario.yamlfile import Document, Path_
@@ -92,9 +92,12 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         slo=Slo(**scenario.slo.model_dump()),
         options=tuple(built[name] for name in scenario.options),
         people=People(
-            _interval(people.engineers_fte),
-            _interval(people.engineer_usd_per_year),
-            _interval(people.tooling_usd_per_month),
+            plain(people.engineers_fte),
+            plain(people.engineer_usd_per_year),
+            {
+                "tooling": plain(people.tooling_usd_per_month),
+                **{name: plain(usd) for name, usd in people.monthly_usd.items()},
+            },
         ),
         effort=Effort(
             scenario.analysis.worlds,
@@ -105,12 +108,6 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         provenance=provenance,
         notes=notes,
     )
-
-
-def _interval(value: float | UncertainNumber) -> Interval:
-    if isinstance(value, UncertainNumber):
-        return Interval(value.low, value.mid, value.high)
-    return Interval.certain(value)
 
 
 def _price_book(scenario: schema.Scenario, document: Document) -> PriceBook:
@@ -203,24 +200,42 @@ def _self_host(
         f"{served.model.source}; {gpu.source}; step time: {origin}, "
         f"throughput within {c.band_low - 1:+.0%} to {c.band_high - 1:+.0%}"
     )
-    _, rents = load_accelerator(option.accelerator)
-    given = option.rent_usd_per_gpu_hour
-    rent = rents.get(option.commitment) if given is None else _interval(given)
-    if rent is None:
-        raise document.fail(
-            (*here, "accelerator"),
-            f"no {option.commitment} rent of {gpu.name} is known: give rent_usd_per_gpu_hour",
-        )
     return SelfHostOption(
         name=name,
         fleet=fleet,
         replicas=None if option.replicas == "auto" else option.replicas,
         spare_replicas=option.spare_replicas,
         gpus_per_replica=option.gpus_per_replica,
-        rent_usd_per_gpu_hour=rent,
+        gpu_usd_per_hour=_gpu_usd_per_hour(option, document, here),
+        bought=option.purchase is not None,
         speed=Interval(c.band_low, 1.0, c.band_high),
         label=served.label,
         success_rate=option.success_rate,
+    )
+
+
+def _gpu_usd_per_hour(option: schema.SelfHost, document: Document, here: Path_) -> Interval:
+    """What an hour of one accelerator costs, rented or bought."""
+    name = option.accelerator
+    bought = option.purchase
+    if bought is not None:
+        return document.made(
+            (*here, "purchase"),
+            lambda: purchased(bought, name, load_profile(name)).total_usd_per_gpu_hour(),
+        )
+    _, rents = load_accelerator(name)
+    given = option.rent_usd_per_gpu_hour
+    rent = rents.get(option.commitment) if given is None else plain(given)
+    if rent is None:
+        raise document.fail(
+            (*here, "accelerator"),
+            f"no {option.commitment} rent of {name} is known: give rent_usd_per_gpu_hour",
+        )
+    moving = option.rent_path
+    if moving is None:
+        return rent
+    return rent.scaled(
+        document.made((*here, "rent_path"), lambda: rent_factor(moving, document.path.parent))
     )
 
 

@@ -1,6 +1,7 @@
 """Hardware profiles: accelerators and model shapes from YAML."""
 
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from pydantic import Field
 from simulator.economics.interval import Interval as PlainInterval
 from simulator.errors import InputError, nearest
 from simulator.scenario.files import profiles_dir
+from simulator.scenario.hf_config import read_config
 from simulator.scenario.sections import Count, Interval, Positive, Section, Share
 from simulator.scenario.yamlfile import Document, read_yaml, validate
 from simulator.serving.accelerators import Accelerator
@@ -89,6 +91,17 @@ def _find(kind: str, name: str) -> Document:
     return document
 
 
+def load_profile(name: str) -> AcceleratorProfile:
+    """Return all that is known of an accelerator.
+
+    Raises
+    ------
+    InputError
+        When there is no such profile, or it is not valid.
+    """
+    return validate(AcceleratorProfile, _find("accelerators", name), (name,))
+
+
 def load_accelerator(name: str) -> tuple[Accelerator, dict[str, PlainInterval]]:
     """Return an accelerator and what renting one costs [USD/GPU-hour], by commitment as known.
 
@@ -97,7 +110,7 @@ def load_accelerator(name: str) -> tuple[Accelerator, dict[str, PlainInterval]]:
     InputError
         When there is no such profile, or it is not valid.
     """
-    profile = validate(AcceleratorProfile, _find("accelerators", name), (name,))
+    profile = load_profile(name)
     accelerator = Accelerator(
         name,
         profile.generation,
@@ -113,13 +126,15 @@ def load_accelerator(name: str) -> tuple[Accelerator, dict[str, PlainInterval]]:
 
 
 def load_model(name: str) -> ModelShape:
-    """Return a model shape.
+    """Return a model shape by its profile's name, or from a ``config.json`` on disk by its path.
 
     Raises
     ------
     InputError
         When there is no such profile, or it is not valid.
     """
+    if name.endswith(".json"):
+        return read_config(Path(name))
     profile = validate(ModelProfile, _find("models", name), (name,))
     fields = profile.model_dump(exclude={"total_params_b", "active_params_b"})
     return ModelShape(

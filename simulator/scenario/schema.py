@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simulator.scenario.api_schema import Api, Gateway
+from simulator.scenario.owning_schema import Purchase, Rent
 from simulator.scenario.profiles import Commitment
 from simulator.scenario.sections import Count, NonNegative, Positive, Section, Uncertain
 from simulator.scenario.traffic_schema import Replay, Sessions
@@ -54,7 +55,7 @@ class SelfHost(Section):
 
     kind: Literal["selfhost"]
     model: str
-    """Shape from hardware_profiles/models.yaml."""
+    """Shape from hardware_profiles/models.yaml, or the path of a model's config.json."""
     accelerator: str
     """From hardware_profiles/accelerators.yaml."""
     gpus_per_replica: Count
@@ -84,6 +85,10 @@ class SelfHost(Section):
     """Which of the accelerator's rents is paid."""
     rent_usd_per_gpu_hour: Uncertain | None = None
     """Default: the accelerator's interval for the commitment."""
+    rent_path: Rent | None = None
+    """How the rent moves; its mean over the months is paid. Default: it stays."""
+    purchase: Purchase | None = None
+    """Buy instead of rent."""
     max_batched_tokens: Count = 8192
     max_sequences: Count = 256
     max_model_tokens: Count = 32768
@@ -116,6 +121,10 @@ class People(Section):
     engineers_fte: Uncertain
     engineer_usd_per_year: Uncertain
     tooling_usd_per_month: Uncertain
+    """Observability, storage, egress, as far as ``monthly_usd`` does not name them."""
+    monthly_usd: dict[str, Uncertain] = Field(default_factory=dict)
+    """Further costs by name, such as on_call and upgrades; hardware_profiles/owning.yaml has usual
+    ranges."""
 
 
 class Analysis(Section):

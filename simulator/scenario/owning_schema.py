@@ -1,0 +1,202 @@
+"""What a scenario may say of hardware of one's own: bought or rented, and how rents may move."""
+
+import csv
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from simulator.economics.interval import Interval as PlainInterval
+from simulator.economics.paths import (
+    Decline,
+    Flat,
+    Listed,
+    MeanReverting,
+    PricePath,
+    Valley,
+    mean_factor,
+)
+from simulator.economics.purchase import Purchase as PlainPurchase
+from simulator.errors import InputError
+from simulator.scenario.files import profiles_dir
+from simulator.scenario.profiles import AcceleratorProfile
+from simulator.scenario.sections import Count, Interval, NonNegative, Positive, Section, Uncertain
+from simulator.scenario.yamlfile import read_yaml, validate
+
+
+class Purchase(Section):
+    """Buy the accelerators instead of renting them; every hour is paid, used or not."""
+
+    gpu_usd: Uncertain | None = None
+    """Price of one; default: the accelerator's interval."""
+    node_kw: Uncertain | None = None
+    """All-in power per accelerator; default: the accelerator's."""
+    node_share: Uncertain | None = None
+    """Server, network and spares over the accelerator's price. Defaults of this and all that
+    follows: hardware_profiles/owning.yaml."""
+    residual_share: Uncertain | None = None
+    """Of the price, got back at the end."""
+    life_years: Positive | None = None
+    discount_rate: NonNegative | None = None
+    pue: Uncertain | None = None
+    electricity_usd_per_kwh: Uncertain | None = None
+    colocation_usd_per_kw_month: Uncertain | None = None
+    maintenance_share: Uncertain | None = None
+    """Of the price, per year."""
+
+
+class OwningDefaults(Section):
+    """All of owning.yaml."""
+
+    node_share: Interval
+    residual_share: Interval
+    life_years: Positive
+    discount_rate: NonNegative
+    pue: Interval
+    electricity_usd_per_kwh: Interval
+    colocation_usd_per_kw_month: Interval
+    maintenance_share: Interval
+    monthly_usd: dict[str, Interval]
+
+
+class FlatPath(Section):
+    """Today's rent for ever."""
+
+    kind: Literal["flat"]
+
+
+class DeclinePath(Section):
+    """A steady change."""
+
+    kind: Literal["decline"]
+    per_year: Annotated[float, Field(gt=-1)]
+    """Share per year, below zero for a fall."""
+
+
+class ValleyPath(Section):
+    """A fall to a low and a rise to where it stays."""
+
+    kind: Literal["v-shape"]
+    low: Positive
+    """Factor on today's rent."""
+    low_month: Positive
+    end: Positive
+    """Factor on today's rent."""
+    end_month: Positive
+
+
+class MeanRevertingPath(Section):
+    """A rent that returns to a level; its median path is used."""
+
+    kind: Literal["mean-reverting"]
+    level: Positive
+    """Factor on today's rent."""
+    half_life_months: Positive
+    volatility: NonNegative = 0.0
+
+
+class ListedPath(Section):
+    """Rents by month from a file."""
+
+    kind: Literal["csv"]
+    file: str
+    """CSV with month and usd_per_gpu_hour, relative to the scenario; the first row is today."""
+
+
+RentPath = Annotated[
+    FlatPath | DeclinePath | ValleyPath | MeanRevertingPath | ListedPath,
+    Field(discriminator="kind"),
+]
+
+
+class Rent(Section):
+    """How the rent moves over the months that the answer is for."""
+
+    path: RentPath
+    months: Count = 12
+
+
+def plain(value: float | Interval) -> PlainInterval:
+    """Return an uncertain number as the plain interval."""
+    if isinstance(value, Interval):
+        return PlainInterval(value.low, value.mid, value.high)
+    return PlainInterval.certain(value)
+
+
+@cache
+def owning_defaults() -> OwningDefaults:
+    """Return the shipped intervals of what owning takes."""
+    return validate(OwningDefaults, read_yaml(profiles_dir() / "owning.yaml"))
+
+
+def purchased(said: Purchase, accelerator: str, profile: AcceleratorProfile) -> PlainPurchase:
+    """Return a purchase with the shipped intervals where the scenario is silent.
+
+    Raises
+    ------
+    InputError
+        When no price or power of the accelerator is known.
+    """
+    gpu_usd = said.gpu_usd if said.gpu_usd is not None else profile.purchase_usd
+    node_kw = said.node_kw if said.node_kw is not None else profile.node_kw
+    for name, value in (("gpu_usd", gpu_usd), ("node_kw", node_kw)):
+        if value is None:
+            raise InputError(f"no {name} of {accelerator} is known: give {name}")
+    usual = owning_defaults()
+    given = said.model_dump(exclude={"gpu_usd", "node_kw", "life_years", "discount_rate"})
+    intervals = {
+        name: plain(getattr(said if value is not None else usual, name))
+        for name, value in given.items()
+    }
+    assert gpu_usd is not None
+    assert node_kw is not None
+    rate = usual.discount_rate if said.discount_rate is None else said.discount_rate
+    return PlainPurchase(
+        gpu_usd=plain(gpu_usd),
+        node_kw=plain(node_kw),
+        life_years=said.life_years or usual.life_years,
+        discount_rate=rate,
+        **intervals,
+    )
+
+
+def rent_factor(said: Rent, folder: Path) -> float:
+    """Return the mean of a path over its months, as a factor on today's rent.
+
+    Raises
+    ------
+    InputError
+        When the path's file cannot be used.
+    """
+    return mean_factor(_path(said.path, folder), said.months, np.zeros(said.months))
+
+
+def _path(said: RentPath, folder: Path) -> PricePath:
+    match said:
+        case FlatPath():
+            return Flat()
+        case DeclinePath():
+            return Decline(said.per_year)
+        case ValleyPath():
+            return Valley(said.low, said.low_month, said.end, said.end_month)
+        case MeanRevertingPath():
+            return MeanReverting(said.level, said.half_life_months, said.volatility)
+        case ListedPath():
+            return _listed(folder / said.file)
+
+
+def _listed(path: Path) -> Listed:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        months = tuple(float(row["month"]) for row in rows)
+        prices = tuple(float(row["usd_per_gpu_hour"]) for row in rows)
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"{path}: expected columns month and usd_per_gpu_hour with numbers"
+        ) from None
+    return Listed(months, prices)

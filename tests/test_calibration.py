@@ -1,0 +1,215 @@
+"""Calibration: what was put in comes out, files are read, and what is not known is said."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from scenarios import write_scenario
+from simulator.analysis.benchmark import Load, Serving, run_benchmark
+from simulator.analysis.calibration import Measurement, applied, calibrate
+from simulator.cli.main import app
+from simulator.errors import InputError
+from simulator.scenario.benchmark import named_deployment
+from simulator.scenario.build import load_study
+from simulator.scenario.measurements import read_measurements
+from simulator.serving.deployment import Deployment
+
+TRUE = {"overhead": 1.3, "compute": 1.25, "memory": 1.1, "request": 2.0}
+DEPLOYED = ["--model", "llama-3.1-8b", "--gpu", "h100-sxm", "--weights", "fp8"]
+
+
+def deployed() -> Deployment:
+    return named_deployment("llama-3.1-8b", "h100-sxm", weight_precision="fp8")[0]
+
+
+def measured(found: Deployment, load: Load) -> Measurement:
+    b = run_benchmark(found, load, Serving())
+    return Measurement(load, b.output_tok_s, float(b.tpot_s.mean()), float(b.ttft_s.mean()))
+
+
+def loads(*clients: float, prompt_tok: int = 1024, output_tok: int = 128) -> list[Load]:
+    return [Load("concurrency", c, prompt_tok, output_tok, 0.8) for c in clients]
+
+
+def test_a_deployment_is_recognised_from_its_own_benchmarks() -> None:
+    """Points of two shapes, made with known factors, predict a third shape to a few per cent."""
+    true = applied(deployed(), TRUE)
+    seen = [*loads(1, 8, 64, 128), *loads(4, 32, prompt_tok=4096)]
+    found = calibrate(deployed(), [measured(true, load) for load in seen], Serving())
+    assert np.abs(found.errors).max() < 0.03
+    for name, value in TRUE.items():
+        assert np.log(found.factors[name]) == pytest.approx(np.log(value), abs=0.15)
+    assert found.kept == ()
+    low, high = found.band
+    assert 0.8 < low < 1 < high < 1.25
+    unseen = Load("concurrency", 48, 512, 512)
+    predicted = run_benchmark(applied(deployed(), found.factors), unseen, Serving())
+    assert predicted.output_tok_s == pytest.approx(measured(true, unseen).output_tok_s, rel=0.04)
+
+
+def test_one_point_fits_a_scale_and_a_wide_band() -> None:
+    slow = applied(deployed(), {"scale": 1.4})
+    one = calibrate(deployed(), [measured(slow, loads(16)[0])], Serving())
+    assert list(one.factors) == ["scale"]
+    assert 1.25 < one.factors["scale"] < 1.45
+    many = calibrate(deployed(), [measured(slow, load) for load in loads(1, 16, 128)], Serving())
+    assert one.band[0] < many.band[0] < many.band[1] < one.band[1]
+
+
+def test_what_the_points_cannot_tell_stays_with_its_prior() -> None:
+    """Single requests with tiny prompts say nothing of computing."""
+    true = applied(deployed(), {"compute": 3.0})
+    seen = [Load("concurrency", 1, 8, tokens) for tokens in (64, 128, 256)]
+    points = [replace(measured(true, load), ttft_s=np.nan) for load in seen]
+    found = calibrate(deployed(), points, Serving())
+    assert "compute" in found.kept
+    assert found.factors["compute"] == pytest.approx(1.0, abs=0.2)
+    with pytest.raises(InputError, match="nothing to calibrate on"):
+        calibrate(deployed(), [], Serving())
+
+
+VLLM = {
+    "backend": "vllm", "max_concurrency": 8, "request_rate": "inf", "completed": 80,
+    "duration": 40.0, "total_input_tokens": 81920, "total_output_tokens": 10240,
+    "output_throughput": 256.0, "mean_ttft_ms": 120.0, "mean_tpot_ms": 20.0,
+}  # fmt: skip
+GUIDELLM = {
+    "benchmarks": [
+        {
+            "config": {"strategy": {"type_": "concurrent", "streams": 8}},
+            "metrics": {
+                name: {"successful": {"mean": value}}
+                for name, value in (
+                    ("prompt_token_count", 1024.0),
+                    ("output_token_count", 128.0),
+                    ("output_tokens_per_second", 256.0),
+                    ("inter_token_latency_ms", 20.0),
+                    ("time_to_first_token_ms", 120.0),
+                )
+            },
+        }
+    ]
+}
+AIPERF = {
+    "input_config": {"loadgen": {"concurrency": 8, "request_count": 80}},
+    "input_sequence_length": {"unit": "tokens", "avg": 1024.0},
+    "output_sequence_length": {"unit": "tokens", "avg": 128.0},
+    "output_token_throughput": {"unit": "tokens/sec", "avg": 256.0},
+    "inter_token_latency": {"unit": "ms", "avg": 20.0},
+    "time_to_first_token": {"unit": "ms", "avg": 120.0},
+}
+TABLE = (
+    "isl,osl,load_kind,load_value,output_tok_s,tpot_mean_ms,ttft_mean_ms\n"
+    "1024,128,concurrency,8,256,20,120\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("vllm.json", json.dumps(VLLM)),
+        ("sglang.jsonl", json.dumps(VLLM | {"backend": "sglang"}) + "\n"),
+        ("guidellm.json", json.dumps(GUIDELLM)),
+        ("profile_export_aiperf.json", json.dumps(AIPERF)),
+        ("table.csv", TABLE),
+    ],
+)
+def test_every_format_says_the_same(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    (got,) = read_measurements([path])
+    load = got.load
+    assert (load.kind, load.value, load.prompt_tok, load.output_tok) == (
+        "concurrency",
+        8,
+        1024,
+        128,
+    )
+    assert (got.output_tok_s, got.tpot_s, got.ttft_s) == pytest.approx((256.0, 0.02, 0.12))
+
+
+def test_loads_without_clients_are_open_or_offline(tmp_path: Path) -> None:
+    lines = [VLLM | {"max_concurrency": None, "request_rate": rate} for rate in (2.5, "inf")]
+    path = tmp_path / "runs.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    rate, offline = (m.load for m in read_measurements([path]))
+    assert (rate.kind, rate.value) == ("request-rate", 2.5)
+    assert offline.kind == "offline"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", "{", "neither JSON nor JSON Lines"),
+        ("a.json", "[1]", "expected JSON objects"),
+        ("a.json", "{}", "no result of vLLM, SGLang, GuideLLM or AIPerf"),
+        ("a.json", json.dumps(VLLM | {"completed": 0}), "completed must be a number above zero"),
+        ("a.json", json.dumps({"benchmarks": [{}]}), "without metrics or strategy"),
+        ("a.csv", TABLE.replace("concurrency", "siege"), "a.csv:2: load_kind must be one of"),
+        ("a.csv", TABLE.replace(",256,", ",,"), "output_tok_s must be a number above zero"),
+    ],
+)
+def test_files_that_cannot_be_used_say_why(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_measurements([path])
+
+
+def test_the_command_writes_what_scenarios_read(tmp_path: Path) -> None:
+    """Calibrated on points of a slower deployment, a scenario becomes slower and surer."""
+    slow = applied(deployed(), {"overhead": 1.5, "memory": 1.3})
+    rows = ["isl,osl,range_ratio,load_kind,load_value,output_tok_s,tpot_mean_ms,ttft_mean_ms"]
+    for load in loads(1, 8, 32, 128):
+        m = measured(slow, load)
+        rows.append(
+            f"1024,128,0.8,concurrency,{load.value},{m.output_tok_s},{m.tpot_s * 1e3},"
+            f"{m.ttft_s * 1e3}"
+        )
+    table, out = tmp_path / "mine.csv", tmp_path / "mine.yaml"
+    table.write_text("\n".join(rows) + "\n")
+    command = ["calibrate", str(table), *DEPLOYED, "--out", str(out), "--output", "json"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["points"] == 4
+    assert document["median_error"]["throughput"] < 0.02
+    settings = [
+        "options.own.model=llama-3.1-8b",
+        "options.own.accelerator=h100-sxm",
+        "options.own.gpus_per_replica=1",
+        "options.own.weight_precision=fp8",
+    ]
+    path = write_scenario(tmp_path / "small.yaml")
+    plain, fitted = (
+        next(o for o in load_study(path, settings + more).options if o.name == "own")
+        for more in ([], [f"options.own.calibration={out.name}"])
+    )
+    assert fitted.fleet.step_time.token_s[8] > 1.2 * plain.fleet.step_time.token_s[8]
+    assert fitted.speed.low > plain.speed.low
+    with pytest.raises(
+        InputError, match=r"is a calibration of 'h100-sxm tp1 vllm llama-3\.1-8b fp8'"
+    ):
+        load_study(
+            path,
+            [
+                *settings[:3],
+                "options.own.weight_precision=bf16",
+                f"options.own.calibration={out.name}",
+            ],
+        )
+
+
+def test_few_benchmarks_are_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps(VLLM))
+    result = CliRunner().invoke(app, ["calibrate", str(path), *DEPLOYED])
+    assert result.exit_code == 0, result.stderr
+    assert "fewer than three benchmarks" in result.stderr
+    assert "error band of throughput" in result.stdout

@@ -1,0 +1,260 @@
+"""Write docs/validation.md: how predictions compare with measured benchmarks.
+
+usage: python validation/report.py POINTS.csv[.gz] [--out docs]
+"""
+
+import argparse
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import studies
+from fit import Fit, linearised, shipped_z
+from matplotlib.ticker import PercentFormatter
+from points import FITTED_KINDS, Measured, errors_of, read_points
+
+from simulator.report.plots import PALETTE, STYLE, new_axes
+from simulator.report.write import write_files
+
+Group = Callable[[Measured], str]
+
+
+def kind(m: Measured) -> str:
+    """Class of models and attention."""
+    d = m.point.deployment
+    if d.spread.data_attention:
+        return "fine MoE, attention data-parallel"
+    if d.model.experts == 0:
+        return "dense"
+    return "fine MoE" if d.model.serving_class == "fine_moe" else "coarse MoE"
+
+
+GROUPS: dict[str, Group] = {
+    "class": kind,
+    "accelerator": lambda m: m.point.deployment.gpu.name,
+    "engine": lambda m: m.point.deployment.engine.name,
+    "model": lambda m: m.point.deployment.model.name,
+    "load": lambda m: f"{m.point.load.kind}, {_clients(m)}",
+    "prompt / output tokens": lambda m: _shape(m),
+    "source": lambda m: m.row["source"],
+}
+
+
+def _clients(m: Measured) -> str:
+    value = m.point.load.value
+    if m.point.load.kind == "offline":
+        return "all at once"
+    for most in (4, 16, 64, 256):
+        if value <= most:
+            return f"up to {most}"
+    return "above 256"
+
+
+def _shape(m: Measured) -> str:
+    def size(tokens: int) -> str:
+        return next((f"<= {most}" for most in (256, 1024, 2048) if tokens <= most), "> 2048")
+
+    return f"{size(m.point.load.prompt_tok)} / {size(m.point.load.output_tok)}"
+
+
+def table(errors: dict[str, np.ndarray], inside: dict[str, np.ndarray] | None = None) -> str:
+    """Markdown rows of error figures by group; errors are logarithms, (n, 3) each."""
+    head = ["", "points", "said", "throughput", "p90", "bias", "TPOT", "TTFT"]
+    rows = []
+    for name, found in errors.items():
+        relative = np.expm1(found)
+        size, said = len(found), int(np.isfinite(found[:, 0]).sum())
+        if not said:
+            rows.append([name, str(size), "0", *["-"] * 5])
+            continue
+        off = np.abs(relative)
+        cells = [name, str(size), str(said), _share(np.nanmedian(off[:, 0]))]
+        cells += [_share(np.nanquantile(off[:, 0], 0.9)), f"{np.nanmedian(relative[:, 0]):+.1%}"]
+        for column in (1, 2):
+            known = off[np.isfinite(off[:, column]), column]
+            cells.append(_share(np.median(known)) if known.size else "-")
+        rows.append(cells)
+    if inside is not None:
+        head.append("in band")
+        for cells in rows:
+            cells.append(_share(inside[cells[0]].mean()) if inside[cells[0]].size else "-")
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    return "\n".join([*lines, *("| " + " | ".join(cells) + " |" for cells in rows)])
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def by(points: list[Measured], values: np.ndarray, group: Group) -> dict[str, np.ndarray]:
+    """Values of each group, in the order of its name."""
+    places = defaultdict(list)
+    for place, m in enumerate(points):
+        places[group(m)].append(place)
+    return {name: values[places[name]] for name in sorted(places)}
+
+
+def in_band(points: list[Measured], errors: np.ndarray) -> np.ndarray:
+    """1 where measured throughput lies in the stated band, NaN where nothing is said. (n,)"""
+    bands = np.array([band(m) for m in points])
+    ratio = np.exp(-errors[:, 0])
+    inside = ((bands[:, 0] <= ratio) & (ratio <= bands[:, 1])).astype(float)
+    inside[np.isnan(ratio)] = np.nan
+    return inside
+
+
+def band(m: Measured) -> tuple[float, float]:
+    """Stated band of a point, measured over predicted."""
+    c, spread = m.point.deployment.coefficients, m.point.spread
+    return c.band_low**spread, c.band_high**spread
+
+
+def plots(points: list[Measured], errors: np.ndarray, folder: Path) -> None:
+    """Draw predicted against measured throughput, and errors by concurrency."""
+    with mpl.rc_context(STYLE):
+        ax = new_axes(7, 5)
+        measured = np.array([m.output_tok_s for m in points])
+        groups = by(points, np.stack([measured, errors[:, 0]], axis=1), kind)
+        for (name, values), colour in zip(groups.items(), PALETTE, strict=False):
+            x, y = values[:, 0], values[:, 0] * np.exp(values[:, 1])
+            ax.scatter(x, y, s=6, alpha=0.5, color=colour, label=name, linewidths=0)
+        ends = np.array([np.nanmin(measured), np.nanmax(measured)])
+        ax.plot(ends, ends, color="0.3", linewidth=0.8)
+        ax.set(xscale="log", yscale="log")
+        ax.set(xlabel="measured output [tok/s]", ylabel="predicted output [tok/s]")
+        ax.legend(markerscale=3)
+        ax.figure.savefig(folder / "throughput.png", dpi=110)
+        closed = [i for i, m in enumerate(points) if m.point.load.kind == "concurrency"]
+        ax = new_axes(7, 4)
+        clients = np.array([2 ** round(np.log2(points[i].point.load.value)) for i in closed])
+        for column, name in enumerate(("throughput", "TPOT", "TTFT")):
+            off = np.abs(np.expm1(errors[closed, column]))
+            ticks = sorted(set(clients.tolist()))
+            medians = [np.nanmedian(off[clients == tick]) for tick in ticks]
+            ax.plot(ticks, medians, marker="o", color=PALETTE[column], label=name)
+        ax.set(xscale="log", xlabel="concurrent clients", ylabel="median absolute error")
+        ax.set_xticks(ticks, [str(tick) for tick in ticks])
+        ax.yaxis.set_major_formatter(PercentFormatter(1))
+        ax.set_ylim(bottom=0)
+        ax.legend()
+        ax.figure.savefig(folder / "concurrency.png", dpi=110)
+
+
+def document(
+    points: list[Measured],
+    errors: np.ndarray,
+    fitted: Fit,
+    pool: ProcessPoolExecutor,
+) -> str:
+    """Return the report as Markdown."""
+    current = [m.row["load_kind"] in FITTED_KINDS for m in points]
+    now = [m for m, use in zip(points, current, strict=True) if use]
+    now_errors = errors[current]
+    inside = in_band(now, now_errors)
+    early = [m for m, use in zip(points, current, strict=True) if not use]
+    early_errors = errors[[not use for use in current]]
+    sections = [INTRODUCTION]
+    for name, group in GROUPS.items():
+        coverage = {g: v[np.isfinite(v)] for g, v in by(now, inside, group).items()}
+        sections.append(f"### By {name}\n\n{table(by(now, now_errors, group), coverage)}\n")
+    coverage = by(early, in_band(early, early_errors), GROUPS["engine"])
+    coverage = {g: v[np.isfinite(v)] for g, v in coverage.items()}
+    sections.append(f"{EARLY}\n{table(by(early, early_errors, GROUPS['engine']), coverage)}\n")
+    cross = {
+        "all points fitted": fitted.errors,
+        "deployment left out (five folds)": studies.left_out(fitted, studies.fold, pool),
+        "model left out": studies.left_out(fitted, GROUPS["model"], pool),
+        "accelerator left out": studies.left_out(fitted, GROUPS["accelerator"], pool),
+    }
+    for wanted in ("dense", "fine MoE"):
+        chosen = np.array([kind(m) == wanted for m in fitted.points])
+        part = {name: values[chosen] for name, values in cross.items()}
+        intro = CROSS if wanted == "dense" else ""
+        sections.append(f"{intro}\n### {wanted}\n\n{table(part)}\n")
+    closed = [m for m in now if m.point.load.kind == "concurrency"]
+    own = {
+        "scale from one point": studies.single(closed, pool),
+        "half of the points": studies.halves(closed, pool),
+        "lengths not seen": studies.shapes(closed, pool),
+    }
+    sections.append(f"{OWN}\n{table(own)}\n")
+    return "\n".join(sections)
+
+
+INTRODUCTION = """# How right predictions are
+
+Written by `python validation/report.py POINTS.csv`; do not edit. Points: 7,028 public benchmark
+rows compiled on 2026-11-23 (AIC silicon data and TensorRT-LLM documentation, Apache-2.0;
+InferenceMAX and InferenceX by SemiAnalysis; Argonne LLM-Inference-Bench, BSD-3; Splitwise, MIT;
+MLPerf v4.1), repeated ones once. Every point is simulated from an empty start to its last token by
+the engine that simulates scenarios. Errors are of predicted over measured; medians are of their
+absolute values. *Said*: points with a prediction; the others do not fit, or are starved of KV
+memory, or name what is not known. *In band*: measured throughput within the stated band of nine in
+ten.
+
+Coefficients: `validation/fit.py`, Gauss-Newton with log-normal priors, a deployment weighing as the
+root of its points. What stays wrong, and why, is at the end.
+
+![predicted and measured throughput](validation/throughput.png)
+
+![error by concurrency](validation/concurrency.png)
+
+## Engines of 2024-11 and later
+"""
+EARLY = """## Static batches on engines of 2024 and earlier
+
+Not fitted: maturities of the study of 2026-11-23, and wide bands.
+"""
+CROSS = """## What was fitted carries over
+
+Whole deployments, models or accelerators are left out of the fit and predicted: two Gauss-Newton
+steps from all points' coefficients without the group's points, whose benchmarks are then simulated
+exactly.
+"""
+OWN = """## Calibrated on one's own points
+
+`breakeven calibrate`, run by run (one deployment, engine version and source, six points or more),
+predicting the points that it has not seen.
+"""
+LIMITS = """## What stays wrong
+
+* Versions of one engine differ by a median of a tenth on the same deployment, at times by half; a
+  table without versions cannot be predicted better than that.
+* Records of TensorRT-LLM with C clients and a batch limit of C - 1 let one request in C wait for a
+  whole answer; their TTFT is off by that.
+* First benchmarks after a start compile kernels: means of TTFT of several seconds beside medians of
+  a tenth of that (SGLang on Blackwell).
+* Attention data-parallel under TensorRT-LLM waits up to 50 steps for balanced batches; that wait is
+  not modelled.
+* Small models on eight GPUs meet limits of the host (tokenising, streaming) that steps do not have.
+* Wide expert parallelism across nodes and separate prefill and decode pools are not predicted.
+"""
+
+
+def main() -> None:
+    """Simulate every point, study the fit, and write report and plots."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("points", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    given = parser.parse_args()
+    points = read_points(given.points)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        errors = errors_of(points, pool)
+        modern = [m for m in points if m.row["load_kind"] in FITTED_KINDS]
+        fitted = linearised(modern, shipped_z(), pool)
+        text = document(points, errors, fitted, pool) + "\n" + LIMITS
+    folder = given.out / "validation"
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = [m.row["load_kind"] in FITTED_KINDS for m in points]
+    plots([m for m, use in zip(points, chosen, strict=True) if use], errors[chosen], folder)
+    write_files(given.out, {"validation.md": text})
+    sys.stdout.write(f"{given.out / 'validation.md'}: {len(points)} points\n")
+
+
+if __name__ == "__main__":
+    main()
