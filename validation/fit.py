@@ -24,7 +24,7 @@ from simulator.analysis.calibration import newton_step
 from simulator.scenario.files import profiles_dir
 from simulator.scenario.serving_profile import ServingProfile, serving_profile
 
-NOISE = 0.15
+NOISE = 0.1
 """Spread of repeated measurements of one deployment, in logarithms (versions of one engine)."""
 WEIGHTS = np.array([1.0, 0.7, 0.4])
 """Of throughput, TPOT and TTFT."""
@@ -58,8 +58,9 @@ PRIORS: dict[str, tuple[float, float]] = {  # path: median, spread of the logari
     "generations.blackwell.memory": (1.0, 0.07),
     "generations.cdna3.compute": (0.65, 0.3),
     "generations.cdna3.overhead": (1.5, 0.3),
-    "precisions.bf16": (1.0, 0.1),
-    "precisions.nvfp4": (0.8, 0.3),
+    "precisions.bf16.compute": (1.0, 0.1),
+    "precisions.nvfp4.compute": (0.8, 0.3),
+    "precisions.nvfp4.memory": (0.9, 0.1),
     "engines.vllm.sequence_s": (5e-6, 0.7),
     "engines.vllm.request_s": (0.020, 0.4),
     "engines.vllm.request_token_s": (4e-6, 0.7),
@@ -74,7 +75,7 @@ PRIORS: dict[str, tuple[float, float]] = {  # path: median, spread of the logari
     "engines.trtllm.generations.blackwell.overhead": (1.0, 0.25),
 }
 SHARED = {  # what follows another coefficient
-    "precisions.fp16": "precisions.bf16",
+    "precisions.fp16.compute": "precisions.bf16.compute",
     "engines.sglang.sequence_s": "engines.vllm.sequence_s",
     "engines.trtllm.sequence_s": "engines.vllm.sequence_s",
 }

@@ -71,10 +71,9 @@ def measure(
     month_factor = MONTH_S / sample.counted_s
     if sample.requests_per_month is not None and offered:
         month_factor = sample.requests_per_month / offered
-    ttft_s, tpot_s, e2e_s = (
-        np.concatenate([getattr(p, name) for p in parts]) for name in ("ttft_s", "tpot_s", "e2e_s")
-    )
-    deferred = sum(p.deferred for p in parts)
+    latencies = {
+        name: np.concatenate([p.latencies[name] for p in parts]) for name in parts[0].latencies
+    }
     own, all_tokens = sum(p.own_tokens for p in parts), sum(p.all_tokens for p in parts)
     fleets = [ledger.fleet for ledger in ledgers if ledger.fleet is not None]
     owned_s = sum(
@@ -92,12 +91,10 @@ def measure(
             "in_flight": sum(p.count(layout.IN_FLIGHT) for p in parts),
         },
         tokens={name: sum(p.tokens[name] for p in parts) for name in parts[0].tokens},
-        ttft_s=ttft_s,
-        tpot_s=tpot_s[~np.isnan(tpot_s)],
-        e2e_s=e2e_s,
-        slo_met=_attainment(
-            slo, offered - deferred, ttft_s, tpot_s, e2e_s, deferred, sum(p.in_time for p in parts)
-        ),
+        ttft_s=latencies["ttft_s"],
+        tpot_s=latencies["tpot_s"][~np.isnan(latencies["tpot_s"])],
+        e2e_s=latencies["e2e_s"],
+        slo_met=_attainment(slo, parts, latencies),
         self_hosted_share=own / all_tokens if all_tokens else 0.0,
         api_usd=_api_usd(parts, api, epoch_s, month_factor) if api else {},
         attempts=sum(p.attempts for p in parts),
@@ -115,43 +112,25 @@ class _Part:
     def __init__(self, part: Slice, ledger: Ledger) -> None:
         self.slice = part
         self.ledger = ledger
-        table = ledger.table
         self.counted = (
             ledger.offered
             & (ledger.arrival_s >= part.count_from_s)
             & (ledger.arrival_s < part.count_to_s)
         )
         self.offered = int(self.counted.sum())
-        done = self.counted & ledger.completed
-        self.done = done
-        produced = ledger.output_tok[done]
+        self.done = self.counted & ledger.completed
         # Work with a deadline has no latency that anyone waits for.
-        waits = np.isinf(table.deadline_s)
-        at_once = done & waits
-        self.deferred = int((self.counted & ~waits).sum())
-        late_s = ledger.finished_s - ledger.arrival_s - table.deadline_s
-        self.in_time = int((late_s[done & ~waits] <= 0).sum())
-        self.ttft_s = (ledger.first_token_s - ledger.arrival_s)[at_once]
-        self.e2e_s = (ledger.finished_s - ledger.arrival_s)[at_once]
-        answered = ledger.output_tok[at_once]
-        more = np.where(answered > 1, answered - 1, np.nan)
-        self.tpot_s = (self.e2e_s - self.ttft_s) / more
+        deferred = self.counted & np.isfinite(ledger.table.deadline_s)
+        self.deferred = int(deferred.sum())
+        late_s = ledger.finished_s - ledger.arrival_s - ledger.table.deadline_s
+        self.in_time = int((late_s[self.done & deferred] <= 0).sum())
+        self.latencies = _latencies(ledger, self.done & ~deferred)
         self.attempts = int(ledger.attempts[self.counted].sum())
-        prompt = table.input_tokens[done].astype(np.int64)
-        read = ledger.cached_tok[done].astype(np.int64)
-        written = ledger.written_tok[done].astype(np.int64)
-        reasoning = ledger.reasoning_tok[done].astype(np.int64)
-        self.stored_tok_h = ledger.stored_tok_h[done]
-        self.columns = {
-            "uncached_input": prompt - read - written,
-            "cache_read": read,
-            "cache_write": written,
-            "output": produced - reasoning,
-            "reasoning": reasoning,
-        }
+        self.stored_tok_h = ledger.stored_tok_h[self.done]
+        self.columns = _token_columns(ledger, self.done)
         self.tokens = {name: int(column.sum()) for name, column in self.columns.items()}
-        self.server = ledger.server[done]
-        row_tokens = prompt + produced
+        self.server = ledger.server[self.done]
+        row_tokens = np.sum(list(self.columns.values()), axis=0)
         self.all_tokens = int(row_tokens.sum())
         self.own_tokens = int(row_tokens[self.server == layout.FLEET].sum())
 
@@ -159,30 +138,54 @@ class _Part:
         return int((self.counted & (self.ledger.outcome == outcome)).sum())
 
 
+def _latencies(ledger: Ledger, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+    """TTFT, TPOT (NaN for a single token) and E2E of some rows [s]."""
+    ttft_s = (ledger.first_token_s - ledger.arrival_s)[rows]
+    e2e_s = (ledger.finished_s - ledger.arrival_s)[rows]
+    answered = ledger.output_tok[rows]
+    more = np.where(answered > 1, answered - 1, np.nan)
+    return {"ttft_s": ttft_s, "tpot_s": (e2e_s - ttft_s) / more, "e2e_s": e2e_s}
+
+
+def _token_columns(ledger: Ledger, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
+    """Tokens of some rows by how they are billed."""
+    prompt, read, written, produced, reasoning = (
+        column[rows].astype(np.int64)
+        for column in (
+            ledger.table.input_tokens,
+            ledger.cached_tok,
+            ledger.written_tok,
+            ledger.output_tok,
+            ledger.reasoning_tok,
+        )
+    )
+    return {
+        "uncached_input": prompt - read - written,
+        "cache_read": read,
+        "cache_write": written,
+        "output": produced - reasoning,
+        "reasoning": reasoning,
+    }
+
+
 def _attainment(
-    slo: Slo,
-    offered: int,
-    ttft_s: NDArray[np.float64],
-    tpot_s: NDArray[np.float64],
-    e2e_s: NDArray[np.float64],
-    deferred: int,
-    in_time: int,
+    slo: Slo, parts: list[_Part], latencies: dict[str, NDArray[np.float64]]
 ) -> dict[str, float]:
-    met = np.ones(len(ttft_s), np.bool_)
+    """Share of offered requests within each limit, and within all that hold for them."""
+    deferred, in_time = sum(p.deferred for p in parts), sum(p.in_time for p in parts)
+    everything = sum(p.offered for p in parts)
+    awaited = everything - deferred
+    met = np.ones(len(latencies["ttft_s"]), np.bool_)
     shares = {}
-    for name, values, limit in (
-        ("ttft_s", ttft_s, slo.ttft_s),
-        ("tpot_s", tpot_s, slo.tpot_s),
-        ("e2e_s", e2e_s, slo.e2e_s),
-    ):
+    for name, values in latencies.items():
+        limit = getattr(slo, name)
         if limit is None:
             continue
         within = ~(values > limit)  # one token has no TPOT and cannot miss it
         met &= within
-        shares[name] = float(within.sum() / offered) if offered else 1.0
+        shares[name] = float(within.sum() / awaited) if awaited else 1.0
     if deferred:
         shares["deadline"] = in_time / deferred
-    everything = offered + deferred
     shares["attainment"] = float((met.sum() + in_time) / everything) if everything else 1.0
     return shares
 

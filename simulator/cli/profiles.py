@@ -15,19 +15,21 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a pro
 @hardware.command("list")
 def list_hardware(output: OutputOption = Output.TABLE) -> None:
     """List accelerators with their memory, rates and rent."""
-    _list("accelerators", output)
+    _list(("accelerators", "appliances"), output)
 
 
 @hardware.command("show")
 def show_hardware(name: NameArgument, output: OutputOption = Output.TABLE) -> None:
     """Show everything that is known of an accelerator, and its source."""
-    _show("accelerators", name, output)
+    from simulator.scenario.profiles import profile_names
+
+    _show("appliances" if name in profile_names("appliances") else "accelerators", name, output)
 
 
 @models.command("list")
 def list_models(output: OutputOption = Output.TABLE) -> None:
     """List models with their size, context and KV cache."""
-    _list("models", output)
+    _list(("models",), output)
 
 
 @models.command("show")
@@ -36,15 +38,16 @@ def show_model(name: NameArgument, output: OutputOption = Output.TABLE) -> None:
     _show("models", name, output)
 
 
-def _list(kind: str, output: Output) -> None:
+def _list(kinds: tuple[str, ...], output: Output) -> None:
     from simulator.report.profiles import print_profiles
     from simulator.scenario.profiles import profile_document, profile_names
 
-    found = {name: profile_document(kind, name) for name in profile_names(kind)}
+    found = {k: {name: profile_document(k, name) for name in profile_names(k)} for k in kinds}
     if output is Output.JSON:
-        print_json({kind: found})
-    else:
-        print_profiles(kind, found, console())
+        print_json(found)
+        return
+    for kind, profiles in found.items():
+        print_profiles(kind, profiles, console())
 
 
 def _show(kind: str, name: str, output: Output) -> None:

@@ -29,6 +29,7 @@ from simulator.engine.limits import (
     take_from_limits,
 )
 from simulator.engine.promptcache import cached_prefix_tok, use_cache
+from simulator.engine.queues import join_line, leave_line
 from simulator.engine.sequences import complete_row, schedule_next_turn, wait_for
 
 
@@ -80,12 +81,7 @@ def attempt_at_endpoint(plane, e, row, time_s):
     if not full:
         endpoint.in_flight += 1
         return ACCEPTED
-    ledger.next_waiting = NONE
-    if endpoint.queue_head == NONE:
-        endpoint.queue_head = row
-    else:
-        plane.ledger[endpoint.queue_tail].next_waiting = row
-    endpoint.queue_tail = row
+    join_line(plane, endpoint, row)
     endpoint.queued += 1
     return QUEUED
 
@@ -135,10 +131,10 @@ def end_at_endpoint(plane, row, time_s):
         ledger.usd = answer_usd(plane, e, row)
         spend(plane, e, ledger.usd, time_s)
         complete_row(plane, row, time_s)
-    following = endpoint.queue_head
+    following = endpoint.waiting_head
     if following == NONE:
         endpoint.in_flight -= 1
         return NONE
-    endpoint.queue_head = plane.ledger[following].next_waiting
+    leave_line(plane, endpoint)
     endpoint.queued -= 1
     return following

@@ -38,6 +38,16 @@ _FAILURE_S = 1000.0
 
 
 @compiled
+def _target_budget(plane, t):
+    return plane.endpoints.size + t
+
+
+@compiled
+def _gateway_budget(plane, g):
+    return plane.endpoints.size + plane.targets.size + g
+
+
+@compiled
 def _renew_minute(plane, t, time_s):
     target = plane.targets[t]
     minute = math.floor(time_s / MINUTE_S)
@@ -61,7 +71,7 @@ def _allowed(plane, g, t, row, time_s):
     prices = plane.rates[current_rate(plane, e, time_s)]
     if prices.input_usd > gateway.max_prompt_usd or prices.output_usd > gateway.max_output_usd:
         return False
-    return budget_wait_s(plane, plane.endpoints.size + t, time_s) == 0
+    return budget_wait_s(plane, _target_budget(plane, t), time_s) == 0
 
 
 @compiled
@@ -290,8 +300,7 @@ def attempt_through_gateway(plane, row, time_s):
     """Make a row's next attempt; True when an endpoint begins to serve it now."""
     ledger = plane.ledger[row]
     g = ledger.gateway
-    first_budget = plane.endpoints.size + plane.targets.size
-    if budget_wait_s(plane, first_budget + g, time_s) > 0:
+    if budget_wait_s(plane, _gateway_budget(plane, g), time_s) > 0:
         reject_row(plane, row, time_s)
         return False
     t = _choose_target(plane, g, row, time_s)
@@ -330,6 +339,5 @@ def learn_from_answer(plane, row, time_s):
     if target.usd_per_tok == 0:
         target.usd_per_tok = per_tok
     target.usd_per_tok += _SMOOTHING * (per_tok - target.usd_per_tok)
-    spend(plane, plane.endpoints.size + ledger.target, ledger.usd, time_s)
-    gateway_budget = plane.endpoints.size + plane.targets.size + ledger.gateway
-    spend(plane, gateway_budget, ledger.usd, time_s)
+    spend(plane, _target_budget(plane, ledger.target), ledger.usd, time_s)
+    spend(plane, _gateway_budget(plane, ledger.gateway), ledger.usd, time_s)

@@ -185,8 +185,8 @@ ENDPOINT = _record(
     ("period", i4),  # the current one
     ("in_flight", i4),
     ("queued", i4),
-    ("queue_head", i4),
-    ("queue_tail", i4),
+    ("waiting_head", i4),
+    ("waiting_tail", i4),
     ("cache_rule", i1),
     ("cache_end_mark", i1),
     ("cache_stored", i1),
@@ -309,8 +309,8 @@ CLOCK = _record(
     ("rotation", i4),  # where the search for the least loaded replica starts
     ("overflow_in_flight", i4),  # spill when every replica has this many; NONE: never
     ("sticky_slack", i4),  # how much busier than the best the session's replica may be
-    ("lobby_head", i4),  # rows that wait for a replica to become ready
-    ("lobby_tail", i4),
+    ("waiting_head", i4),  # rows that wait for a replica to become ready
+    ("waiting_tail", i4),
     ("admitting", i4),  # rows of the lobby that go on now
     ("free_entry", i4),
 )

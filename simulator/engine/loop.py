@@ -23,6 +23,7 @@ from simulator.engine.layout import (
     NOWHERE,
     READY,
 )
+from simulator.engine.queues import join_line, leave_line
 from simulator.engine.replica import begin_phase, end_phase, enqueue
 
 
@@ -77,28 +78,6 @@ def _choose_server(plane, row):
 
 
 @compiled
-def _enter_lobby(plane, row):
-    """Let a row wait for a replica to become ready."""
-    clock = plane.clock[0]
-    plane.ledger[row].next_waiting = NONE
-    if clock.lobby_head == NONE:
-        clock.lobby_head = row
-    else:
-        plane.ledger[clock.lobby_tail].next_waiting = row
-    clock.lobby_tail = row
-
-
-@compiled
-def _leave_lobby(plane):
-    """Row that waited longest for a replica."""
-    clock = plane.clock[0]
-    row = clock.lobby_head
-    clock.lobby_head = plane.ledger[row].next_waiting
-    clock.admitting -= 1
-    return row
-
-
-@compiled
 def _dispatch(plane, row, time_s):
     """Send a row on its way; True when an endpoint begins to serve it now."""
     ledger = plane.ledger[row]
@@ -114,7 +93,7 @@ def _dispatch(plane, row, time_s):
             ledger.output_tok = min(plane.requests[row].output_tok, room_tok)
             ledger.reasoning_tok = min(plane.requests[row].reasoning_tok, ledger.output_tok)
             if r == NONE:
-                _enter_lobby(plane, row)
+                join_line(plane, plane.clock[0], row)
             else:
                 enqueue(plane, r, row, time_s)
             return False
@@ -176,7 +155,8 @@ def advance(plane, until_s):
     while True:
         begins = NONE
         if clock.admitting > 0:
-            row = _leave_lobby(plane)
+            row = leave_line(plane, clock)
+            clock.admitting -= 1
             now_s = clock.now_s
             moves = True
         else:

@@ -70,8 +70,7 @@ class DataPlane:
         clock.zero_s = zero_s
         clock.overflow_in_flight = plan.overflow.in_flight if plan.overflow else NONE
         clock.sticky_slack = plan.fleet.sticky_slack if plan.fleet else 0
-        clock.lobby_head = NONE
-        clock.lobby_tail = NONE
+        clock.waiting_head = clock.waiting_tail = NONE
 
     def _link_free_entries(self) -> None:
         entries = self.state.kv_entries
@@ -96,7 +95,7 @@ class DataPlane:
 
     def _in_lobby(self) -> int:
         waiting = 0
-        row = self.state.clock[0].lobby_head
+        row = self.state.clock[0].waiting_head
         while row != NONE:
             waiting += 1
             row = self.state.ledger[row].next_waiting

@@ -17,6 +17,7 @@ from simulator.engine.heap import heap_moved
 from simulator.engine.jit import compiled
 from simulator.engine.kv import kv_lookup, kv_pin, kv_take, node_end_block
 from simulator.engine.layout import BOUNDARY, DECODE, DRAINING, IDLE, NONE, OFF, PREFILL
+from simulator.engine.queues import join_line, leave_line
 from simulator.engine.sequences import (
     begin_decoding,
     finish_sequence,
@@ -152,9 +153,7 @@ def _admit(plane, r, budget_tok, time_s):
         promised_blocks = most_blocks(plane, row) - hit
         if rep.promised_blocks + promised_blocks > plane.engine[0].kv_blocks:
             return 0, 0.0
-    rep.waiting_head = ledger.next_waiting
-    if rep.waiting_head == NONE:
-        rep.waiting_tail = NONE
+    leave_line(plane, rep)
     s = rep.free_sequence
     seq = plane.sequences[s]
     rep.free_sequence = seq.next
@@ -253,14 +252,8 @@ def end_phase(plane, r):
 def enqueue(plane, r, row, time_s):
     """Put a row at the end of the replica's queue and wake the replica when it may be admitted."""
     rep = plane.replicas[r]
-    ledger = plane.ledger[row]
-    ledger.next_waiting = NONE
     alone = rep.waiting_head == NONE
-    if alone:
-        rep.waiting_head = row
-    else:
-        plane.ledger[rep.waiting_tail].next_waiting = row
-    rep.waiting_tail = row
+    join_line(plane, rep, row)
     rep.in_flight += 1
     if rep.phase == IDLE:
         rep.phase = BOUNDARY

@@ -4,6 +4,7 @@ from simulator.engine.heap import heap_push, heap_remove
 from simulator.engine.jit import compiled
 from simulator.engine.kv import kv_keep, kv_release, node_end_block
 from simulator.engine.layout import ARRIVAL, COMPLETED, NONE
+from simulator.engine.queues import cut_line
 from simulator.engine.steps import blocks_for
 
 
@@ -123,10 +124,7 @@ def preempt(plane, r, s):
     ledger.preemptions += 1
     ledger.resume_tok = seq.prompt_tok
     _leave_running(plane, r, s)
-    ledger.next_waiting = rep.waiting_head
-    if rep.waiting_head == NONE:
-        rep.waiting_tail = row
-    rep.waiting_head = row
+    cut_line(plane, rep, row)
     rep.preempted = 1
     plane.clock[0].preemptions += 1
 

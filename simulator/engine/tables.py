@@ -82,18 +82,13 @@ def engine(fleet: Fleet | None) -> tuple[Records, np.ndarray, np.ndarray]:
     if fleet.max_batched_tok < fleet.max_sequences:
         raise InputError("the token budget of a step must cover one token for every sequence")
     step = fleet.step_time
-    record.request_overhead_s = fleet.request_overhead_s
-    record.request_token_s = fleet.request_token_s
-    record.prefill_token_s = step.prefill_token_s
-    record.context_token_s = step.context_token_s
-    record.attention_s = step.attention_s
-    record.kv_blocks = fleet.kv.blocks
-    record.block_tok = fleet.kv.block_tok
-    record.max_batched_tok = fleet.max_batched_tok
-    record.max_sequences = fleet.max_sequences
+    _copy(
+        record, fleet, "request_overhead_s", "request_token_s", "max_batched_tok", "max_sequences",
+        "prefix_cache", "reserves_output",
+    )  # fmt: skip
+    _copy(record, step, "prefill_token_s", "context_token_s", "attention_s")
+    record.kv_blocks, record.block_tok = fleet.kv.blocks, fleet.kv.block_tok
     record.max_model_tok = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
-    record.prefix_cache = fleet.prefix_cache
-    record.reserves_output = fleet.reserves_output
     columns = (np.ascontiguousarray(c, np.float64) for c in (step.token_s, step.decoding_s))
     return record, *columns
 
@@ -113,7 +108,7 @@ def endpoints(plan: Plan, zero_s: float, horizon_s: float) -> tuple[Records, Rec
         record.concurrency = endpoint.concurrency or _MANY
         thinking = endpoint.thinking_budget_tok
         record.max_reasoning_tok = _MANY if thinking is None else thinking
-        record.queue_head = record.queue_tail = NONE
+        record.waiting_head = record.waiting_tail = NONE
         record.billed_at_completion = endpoint.card.billed_at == "completion"
         record.first_limit, record.limits = len(limits), len(endpoint.limits)
         for limit in endpoint.limits:
@@ -135,17 +130,13 @@ def endpoints(plan: Plan, zero_s: float, horizon_s: float) -> tuple[Records, Rec
 
 def _put_cache(record: Any, endpoint: Endpoint) -> None:
     cache = endpoint.cache
+    _copy(
+        record, cache, "ttl_s", "min_tok", "step_tok", "max_age_s", "machine_per_min", "end_mark",
+        "lookback", "stored", prefix="cache_",
+    )  # fmt: skip
     record.cache_rule = _CACHE_RULES[cache.rule]
-    record.cache_ttl_s = cache.ttl_s
-    record.cache_min_tok = cache.min_tok
-    record.cache_step_tok = cache.step_tok
-    record.cache_max_age_s = cache.max_age_s
-    record.cache_machine_per_min = cache.machine_per_min
     record.cache_pays_from = endpoint.cache_pays_from
-    record.cache_end_mark = cache.end_mark
     record.cache_shared = cache.marks - cache.end_mark
-    record.cache_lookback = cache.lookback
-    record.cache_stored = cache.stored
 
 
 def _rates(prices: Schedule, zero_s: float, long: bool) -> Records:
@@ -209,9 +200,9 @@ def budgets(plan: Plan) -> Records:
     return found
 
 
-def _copy(record: Any, source: object, *names: str) -> None:
+def _copy(record: Any, source: object, *names: str, prefix: str = "") -> None:
     for name in names:
-        setattr(record, name, getattr(source, name))
+        setattr(record, prefix + name, getattr(source, name))
 
 
 def nodes(tree: PrefixTree) -> Records:

@@ -12,7 +12,7 @@ def print_profiles(kind: str, profiles: dict[str, Profile], console: Console) ->
     """Print one line for each profile."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(kind, no_wrap=True)
-    columns = _HARDWARE if kind == "accelerators" else _MODELS
+    columns = _COLUMNS[kind]
     for heading in columns:
         table.add_column(heading, justify="right", no_wrap=True)
     for name, profile in profiles.items():
@@ -22,7 +22,7 @@ def print_profiles(kind: str, profiles: dict[str, Profile], console: Console) ->
 
 def _rent(profile: Profile) -> str:
     rent = profile["rents_usd_per_gpu_hour"].get("on-demand")
-    return "unknown" if rent is None else f"{rent['low']:g} - {rent['mid']:g} - {rent['high']:g}"
+    return "unknown" if rent is None else _said(rent)
 
 
 def _tflops(precision: str) -> Any:
@@ -48,6 +48,12 @@ _MODELS: dict[str, Any] = {
     "KV heads": lambda p: "MLA" if p["attention"] == "mla" else f"{p['kv_heads']}",
     "context": lambda p: f"{p['context_tok']:,}",
 }
+_APPLIANCES: dict[str, Any] = {
+    "GB": lambda p: f"{p['memory_gb']:g}",
+    "TB/s": lambda p: f"{p['memory_tb_s']:g}",
+    "tokens sold as": lambda p: p["offers"][0],
+}
+_COLUMNS = {"accelerators": _HARDWARE, "appliances": _APPLIANCES, "models": _MODELS}
 
 
 def print_profile(name: str, profile: Profile, console: Console) -> None:
@@ -55,4 +61,15 @@ def print_profile(name: str, profile: Profile, console: Console) -> None:
     console.print(name, style="bold")
     for field, value in profile.items():
         if value is not None:
-            console.print(f"  {field:24}{value}", markup=False, soft_wrap=True)
+            console.print(f"  {field:24}{_said(value)}", markup=False, soft_wrap=True)
+
+
+def _said(value: Any) -> str:
+    """A value on one line: intervals as low - mid - high, other mappings by name."""
+    if isinstance(value, dict) and set(value) == {"low", "mid", "high"}:
+        return f"{value['low']:g} - {value['mid']:g} - {value['high']:g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_said(part)}" for name, part in value.items())
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value))
+    return str(value)

@@ -17,7 +17,7 @@ from simulator.scenario.deployments import (
     usual_kv_precision,
 )
 from simulator.scenario.names import known_engine, known_gpu, known_model, known_precision
-from simulator.scenario.profiles import load_model, profile_names
+from simulator.scenario.profiles import load_accelerator, load_model, profile_names
 from simulator.scenario.serving_profile import ServingProfile
 from simulator.serving.deployment import Deployment
 from simulator.serving.models import ModelShape
@@ -168,7 +168,11 @@ def _supported(row: dict[str, str], profile: ServingProfile, gpu: str, model: Mo
     text = row.get("weight_precision", "")
     weights = read_weight_precision(text, model)
     kv_text = row.get("kv_precision", "")
-    kv = known_precision(kv_text) if kv_text else usual_kv_precision(engine, weights)
+    kv = (
+        known_precision(kv_text)
+        if kv_text
+        else usual_kv_precision(engine, load_accelerator(gpu)[0].generation, weights)
+    )
     tensor = _whole(row.get("tp", ""))
     gpus = _whole(row["n_gpus"])
     if gpus is None:

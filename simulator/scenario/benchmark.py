@@ -12,7 +12,7 @@ from simulator.scenario.deployments import (
     usual_kv_precision,
 )
 from simulator.scenario.names import known_engine, known_gpu, known_model, known_precision
-from simulator.scenario.profiles import load_model, profile_names
+from simulator.scenario.profiles import load_accelerator, load_model, profile_names
 from simulator.scenario.serving_profile import serving_profile
 from simulator.serving.deployment import Deployment
 
@@ -60,9 +60,10 @@ def named_deployment(
     shape = load_model(name)
     chosen = known_engine(engine, sorted(profile.engines))
     weights = read_weight_precision(weight_precision, shape)
-    kv = known_precision(kv_precision) if kv_precision else usual_kv_precision(chosen, weights)
-    spread, replicas = read_parallelism(tensor or gpus, gpus, parallelism)
     gpu = known_gpu(accelerator, profile_names("accelerators"))
+    usual = usual_kv_precision(chosen, load_accelerator(gpu)[0].generation, weights)
+    kv = known_precision(kv_precision) if kv_precision else usual
+    spread, replicas = read_parallelism(tensor or gpus, gpus, parallelism)
     found = deployment(profile, name, gpu, chosen, spread, weights, kv)
     if calibration is not None:
         found = calibrated(found, Path(calibration))

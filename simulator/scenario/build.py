@@ -65,7 +65,8 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
     if scenario.start.weekday() != 0:
         raise document.fail(("start",), f"start must be a Monday, {scenario.start:%A} given")
     midnight = datetime.combine(scenario.start, time(), UTC)
-    clock = Clock(midnight, traffic.horizon_s, scenario.seed)
+    begin_s = midnight.timestamp()
+    clock = Clock(begin_s, begin_s + traffic.horizon_s, scenario.seed)
     contents = _contents(scenario, traffic)
     book = _price_book(scenario, document)
     for name, option in scenario.options.items():

@@ -51,12 +51,14 @@ def usual_precision(model: ModelShape) -> str:
     return "mxfp4" if model.quantized == "experts" else "bf16"
 
 
-def usual_kv_precision(engine: str, weight_precision: str) -> str:
-    """Cache precision of tables that do not say: TensorRT-LLM's checkpoints of 4 and 8 bits come
-    with 8-bit caches, other engines keep 16 bits unless asked.
+def usual_kv_precision(engine: str, generation: str, weight_precision: str) -> str:
+    """Cache precision of tables that do not say.
+
+    TensorRT-LLM's checkpoints of 4 and 8 bits come with 8-bit caches, and recipes for Blackwell ask
+    for them (InferenceX, 2025 and 2026); other engines keep 16 bits unless asked.
     """
-    quantized = weight_precision in ("fp8", "int8", "nvfp4")
-    return "fp8" if engine == "trtllm" and quantized else "bf16"
+    quantized = weight_precision in ("fp8", "int8", "nvfp4", "mxfp4")
+    return "fp8" if quantized and (engine == "trtllm" or generation == "blackwell") else "bf16"
 
 
 def read_weight_precision(text: str, model: ModelShape) -> str:

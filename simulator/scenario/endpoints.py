@@ -1,8 +1,8 @@
 """From what a scenario says of an offer, and what the book knows of it, to endpoints."""
 
 import math
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from simulator.analysis.study import ApiOption
 from simulator.engine.plan import Budget, Endpoint, Gateway, Limit, Target
@@ -12,7 +12,7 @@ from simulator.pricing.outages import draw_outages
 from simulator.pricing.rates import CONTENTS, CONTEXTS, RateCard, RateRow, unix_s
 from simulator.pricing.schedule import PRICED, schedule
 from simulator.rng import stream
-from simulator.scenario.api_schema import Api, Outage
+from simulator.scenario.api_schema import Api
 from simulator.scenario.offer_schema import Behaviour, Offer, RateLimit, SpendLimit, Tier
 from simulator.scenario.price_book import PriceBook
 from simulator.units import DAY_S, HOUR_S, MINUTE_S
@@ -31,13 +31,13 @@ BATCH = Behaviour(
 (230,000 batches of OpenRouter's batch API, 2026; measured)."""
 
 
+@dataclass(frozen=True, slots=True)
 class Clock:
-    """The simulated span, and the seed that decides on its accidents."""
+    """The simulated span, Unix seconds, and the seed that decides on its accidents."""
 
-    def __init__(self, begin: datetime, horizon_s: float, seed: int) -> None:
-        self.begin_s = begin.timestamp()
-        self.end_s = self.begin_s + horizon_s
-        self.seed = seed
+    begin_s: float
+    end_s: float
+    seed: int
 
 
 def api_option(
@@ -79,7 +79,7 @@ def api_option(
     return ApiOption(
         name=name,
         endpoints=tuple(endpoints.values()),
-        gateways=tuple(client(place, option.retries) for place in places.values()),
+        gateways=tuple(_client(place, option.retries) for place in places.values()),
         routes=tuple(places[kind] for kind in kinds),
         fee_share=0.0,
         fixed_usd_per_month=option.dedicated.usd_per_month if option.dedicated else 0.0,
@@ -87,7 +87,7 @@ def api_option(
     )
 
 
-def client(endpoint: int, retries: int) -> Gateway:
+def _client(endpoint: int, retries: int) -> Gateway:
     """Return a client that asks one endpoint and repeats what fails.
 
     Pauses are those of OpenAI's and Anthropic's Python clients: 0.5 s doubling up to 8 s, up to a
@@ -146,7 +146,7 @@ def _endpoint(
         content=content,
         thinking_budget_tok=option.thinking_budget_tokens,
         refuses_long_outputs=offer.refuses_long_outputs,
-        limits=tuple(rate_limit(limit) for limit in option.limits or tier.limits),
+        limits=tuple(_rate_limit(limit) for limit in option.limits or tier.limits),
         cached_counts=offer.cached_counts,
         concurrency=dedicated.concurrency if dedicated else option.concurrency or tier.concurrency,
         queue=dedicated.queue if dedicated else 0,
@@ -178,19 +178,11 @@ def _cache(option: Api, offer: Offer) -> PromptCache:
     long = option.cache_lifetime == "long"
     if long and said.long_ttl_s is None:
         raise InputError(f"{option.offer} sells no long cache lifetime")
-    return PromptCache(
-        rule=said.rule,
-        ttl_s=said.long_ttl_s or 0.0 if long else said.ttl_s,
-        min_tok=said.min_tok,
-        step_tok=said.step_tok,
-        max_age_s=math.inf if said.max_age_s is None or long else said.max_age_s,
-        machine_per_min=math.inf if said.machine_per_min is None else said.machine_per_min,
-        marks=said.marks,
-        end_mark=said.end_mark,
-        lookback=1_000_000 if said.lookback is None else said.lookback,
-        stored=said.stored,
-        long=long,
-    )
+    fields = said.model_dump(exclude={"long_ttl_s"}, exclude_none=True)
+    if long:
+        fields.pop("max_age_s", None)
+        fields["ttl_s"] = said.long_ttl_s
+    return PromptCache(**fields, long=long)
 
 
 def _pays_from(endpoint: Endpoint, clock: Clock) -> float:
@@ -218,7 +210,7 @@ def _tier(option: Api, offer: Offer) -> Tier:
     return offer.tiers[option.tier]
 
 
-def rate_limit(said: RateLimit) -> Limit:
+def _rate_limit(said: RateLimit) -> Limit:
     """Return the engine's limit."""
     period_s = _PERIOD_S[said.per]
     return Limit(said.of, said.amount, period_s, said.burst_s or period_s)
@@ -239,13 +231,5 @@ def _outages(option: Api, offer: Offer, clock: Clock) -> tuple[tuple[float, floa
         provider = option.offer.partition("/")[0]
         rng = stream(clock.seed, f"outages/{provider}")
         return draw_outages(rng, offer.availability, clock.begin_s, clock.end_s)
-    return tuple(_span(outage) for outage in sorted(option.outages, key=_begin))
-
-
-def _begin(outage: Outage) -> float:
-    return unix_s(outage.from_time)
-
-
-def _span(outage: Outage) -> tuple[float, float]:
-    begin = _begin(outage)
-    return begin, begin + outage.minutes * MINUTE_S
+    spans_s = ((unix_s(o.from_time), o.minutes * MINUTE_S) for o in option.outages)
+    return tuple((begin, begin + length) for begin, length in sorted(spans_s))

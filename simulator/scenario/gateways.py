@@ -1,7 +1,7 @@
 """From a gateway's documented parameters to the rules that the engine knows.
 
-Each function reads one product's policy; ``reference`` to its documentation is in the policy's
-section of ``api_schema``.
+Each function reads one product's policy; where its documentation is, the policy's section of
+``api_schema`` says.
 """
 
 from collections.abc import Callable

@@ -38,6 +38,19 @@ class AcceleratorProfile(Section):
     source: str
 
 
+class ApplianceProfile(Section):
+    """One machine of hardware_profiles/appliances.yaml, whose tokens are sold and not itself."""
+
+    memory_gb: Positive
+    """Of one chip."""
+    memory_tb_s: Positive
+    system_kw: Interval
+    """Of what serves a model of 70 billion parameters."""
+    system: str
+    offers: tuple[str, ...]
+    source: str
+
+
 class ModelProfile(Section):
     """One model of hardware_profiles/models.yaml."""
 
@@ -66,7 +79,7 @@ def _document(name: str) -> Document:
 
 
 def profile_names(kind: str) -> list[str]:
-    """Return the names of all shipped profiles of a kind: accelerators or models."""
+    """Return the names of all shipped profiles of a kind: accelerators, appliances or models."""
     return sorted(_document(kind).data)
 
 
@@ -78,8 +91,14 @@ def profile_document(kind: str, name: str) -> dict[str, Any]:
     InputError
         When there is no such profile, or it is not valid.
     """
-    model = AcceleratorProfile if kind == "accelerators" else ModelProfile
-    return validate(model, _find(kind, name), (name,)).model_dump()
+    return validate(_SECTIONS[kind], _find(kind, name), (name,)).model_dump()
+
+
+_SECTIONS: dict[str, type[Section]] = {
+    "accelerators": AcceleratorProfile,
+    "appliances": ApplianceProfile,
+    "models": ModelProfile,
+}
 
 
 def _find(kind: str, name: str) -> Document:
@@ -99,6 +118,9 @@ def load_profile(name: str) -> AcceleratorProfile:
     InputError
         When there is no such profile, or it is not valid.
     """
+    if name in profile_names("appliances"):
+        offers = profile_document("appliances", name)["offers"]
+        raise InputError(f"{name} is not sold, its tokens are: name an offer, such as {offers[0]}")
     return validate(AcceleratorProfile, _find("accelerators", name), (name,))
 
 

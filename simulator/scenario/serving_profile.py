@@ -41,6 +41,13 @@ class Generation(Section):
     """Factor on the width of the band, in logarithms."""
 
 
+class Precision(Section):
+    """Factors that a precision of weights brings."""
+
+    compute: Positive
+    memory: Positive
+
+
 class OnGeneration(Section):
     """Factors of an engine that is further, or less far, on one generation than on others."""
 
@@ -77,7 +84,7 @@ class ServingProfile(Section):
     classes: dict[str, ServingClass]
     mla_layer: Positive
     generations: dict[str, Generation]
-    precisions: dict[str, Positive]
+    precisions: dict[str, Precision]
     engines: dict[str, EngineProfile]
 
     def engine(self, name: str, generation: str) -> Engine:
@@ -111,7 +118,7 @@ class ServingProfile(Section):
             known = ", ".join(sorted(self.precisions))
             raise InputError(f"unknown weight precision {weight_precision!r}; known: {known}")
         kind = self.classes[model.serving_class]
-        generation = self.generations[gpu.generation]
+        generation, precision = self.generations[gpu.generation], self.precisions[weight_precision]
         overhead = engine.overhead[model.serving_class] * engine.slowness
         layer = generation.overhead * (self.mla_layer if model.attention == "mla" else 1.0)
         spread = generation.spread * engine.spread
@@ -124,9 +131,11 @@ class ServingProfile(Section):
             layer_s=kind.layer_s * layer * overhead,
             sequence_s=engine.sequence_s * generation.overhead,
             compute_efficiency=efficiency(
-                kind.compute_efficiency, generation.compute, self.precisions[weight_precision]
+                kind.compute_efficiency, generation.compute, precision.compute
             ),
-            memory_efficiency=efficiency(kind.memory_efficiency, generation.memory),
+            memory_efficiency=efficiency(
+                kind.memory_efficiency, generation.memory, precision.memory
+            ),
             kv_efficiency=efficiency(self.kv_efficiency, generation.memory),
             attention_efficiency=efficiency(self.attention_efficiency, generation.compute),
             allreduce_latency_s=kind.allreduce_latency_s * overhead,

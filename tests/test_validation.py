@@ -1,0 +1,119 @@
+"""Predictions against measured public benchmarks, where the data are at hand."""
+
+import os
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fit
+import numpy as np
+import pytest
+from points import FITTED_KINDS, Measured, errors_of, measured_tok_s, read_points
+from report import in_band, kind
+
+POINTS = Path(
+    os.environ.get(
+        "BREAKEVEN_POINTS", Path(__file__).parents[2] / "shared" / "data" / "calibration.csv.gz"
+    )
+)
+needs_points = pytest.mark.skipif(
+    not POINTS.is_file(), reason=f"public benchmark points are not at {POINTS}"
+)
+
+
+@pytest.fixture(scope="module")
+def predicted() -> tuple[list[Measured], np.ndarray]:
+    points = [m for m in read_points(POINTS) if m.row["load_kind"] in FITTED_KINDS]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return points, errors_of(points, pool)
+
+
+@needs_points
+@pytest.mark.parametrize(
+    ("wanted", "median", "tail"),
+    [
+        ("dense", 0.08, 0.25),
+        ("fine MoE", 0.13, 0.35),
+        ("fine MoE, attention data-parallel", 0.20, 0.45),
+        ("coarse MoE", 0.15, 0.40),
+    ],
+)
+def test_throughput_of_public_benchmarks(
+    predicted: tuple[list[Measured], np.ndarray], wanted: str, median: float, tail: float
+) -> None:
+    points, errors = predicted
+    chosen = np.array([kind(m) == wanted for m in points])
+    off = np.abs(np.expm1(errors[chosen, 0]))
+    assert np.isfinite(off).mean() > 0.9
+    assert np.nanmedian(off) < median
+    assert np.nanquantile(off, 0.9) < tail
+
+
+@needs_points
+def test_stated_bands_hold(predicted: tuple[list[Measured], np.ndarray]) -> None:
+    points, errors = predicted
+    assert np.nanmean(in_band(points, errors)) > 0.85
+
+
+@needs_points
+def test_latencies_of_dense_models(predicted: tuple[list[Measured], np.ndarray]) -> None:
+    points, errors = predicted
+    off = np.abs(np.expm1(errors[[kind(m) == "dense" for m in points]]))
+    assert np.nanmedian(off[:, 1]) < 0.09
+    assert np.nanmedian(off[:, 2]) < 0.26
+
+
+@needs_points
+def test_no_deployment_is_missed_on_all_its_points(
+    predicted: tuple[list[Measured], np.ndarray],
+) -> None:
+    """A reading gone wrong shows as one deployment that is off by a factor throughout."""
+    points, errors = predicted
+    groups = defaultdict(list)
+    for m, error in zip(points, errors[:, 0], strict=True):
+        if np.isfinite(error):
+            groups[m.deployment].append(error)
+    off = {d: np.exp(abs(np.median(e))) for d, e in groups.items() if len(e) >= 6}
+    assert max(off.values()) < 2.2, max(off, key=off.__getitem__)
+
+
+def test_throughput_follows_from_times_where_it_is_not_given() -> None:
+    row = {
+        "load_kind": "concurrency", "load_value": "8", "osl": "100", "range_ratio": "0.8",
+        "ttft_mean_ms": "110", "tpot_mean_ms": "10",
+    }  # fmt: skip
+    assert measured_tok_s(row) == pytest.approx(8 * 90 / (0.110 + 89 * 0.010))
+    assert measured_tok_s(row | {"output_tok_s": "500"}) == 500
+    assert np.isnan(measured_tok_s(row | {"load_kind": "request-rate"}))
+
+
+def test_shipped_coefficients_are_where_the_fit_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written is read back; everything else in the file stays."""
+    shipped = fit.profiles_dir() / "serving.yaml"
+    copy = tmp_path / "serving.yaml"
+    copy.write_text(shipped.read_text())
+    monkeypatch.setattr(fit, "profiles_dir", lambda: tmp_path)
+    values = fit.values_at(fit.shipped_z())
+    fit.write(values)
+    assert fit.profile_at(values).model_dump() == fit.serving_profile().model_dump()
+    before, after = shipped.read_text().splitlines(), copy.read_text().splitlines()
+    assert len(before) == len(after)
+    changed = [b for b, a in zip(before, after, strict=True) if b.split("#")[0] != a.split("#")[0]]
+    assert len(changed) <= len(values) + len(fit.SHARED)
+    assert all("source" not in line for line in changed)
+
+
+def test_a_step_of_the_fit_finds_what_was_put_in() -> None:
+    """Errors that are linear in the coefficients are gone after a few steps, but for the priors."""
+    rng = np.random.default_rng(5)
+    size = len(fit.PRIORS)
+    jacobian = rng.normal(size=(400, 3, size))
+    wanted = rng.normal(size=size) * 0.5
+    z = np.zeros(size)
+    for _ in range(6):
+        errors = jacobian @ (z - wanted)
+        step, _ = fit.newton_step(errors, jacobian, z, np.ones((1, 3)) / 0.15)
+        z = z + step
+    np.testing.assert_allclose(z, wanted, atol=0.01)
