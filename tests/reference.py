@@ -314,7 +314,7 @@ class Replica:
             for position in range(s.chunk)
         )
         return (
-            step.token_s[tokens]
+            (step.mixed_s if prompt_tok else step.token_s)[tokens]
             + step.decoding_s[len(decoding)]
             + step.prefill_token_s * prompt_tok
             + step.context_token_s * context

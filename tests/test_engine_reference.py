@@ -19,6 +19,7 @@ def random_fleet(seed: int) -> Fleet:
     budget = int(rng.choice([16, 64, 256]))
     step = StepTime(
         token_s=0.01 + 1e-4 * np.arange(budget + 1) ** 0.9,
+        mixed_s=0.012 + 1e-4 * np.arange(budget + 1) ** 0.9,
         decoding_s=float(rng.choice([0, 2e-4])) * np.arange(budget + 1),
         prefill_token_s=float(rng.choice([0, 3e-5])),
         context_token_s=float(rng.choice([0, 1e-6])),

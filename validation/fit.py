@@ -37,6 +37,8 @@ STEP = 0.08
 
 PRIORS: dict[str, tuple[float, float]] = {  # path: median, spread of the logarithm
     "fixed_s": (1e-3, 0.5),
+    "launch_s": (4e-4, 0.5),
+    "overlap": (1.3, 0.15),
     "kv_efficiency": (0.8, 0.2),
     "attention_efficiency": (0.5, 0.2),
     "expert_imbalance": (1.2, 0.1),
@@ -85,6 +87,7 @@ MOST = {  # efficiencies stay below the roofline
     "classes.dense.memory_efficiency": 0.95,
     "classes.fine_moe.memory_efficiency": 0.95,
 }
+LEAST = {"overlap": 1.0}
 
 
 def profile_at(values: dict[str, float]) -> ServingProfile:
@@ -143,10 +146,14 @@ def errors_at(points: list[Measured], z: np.ndarray, pool: ProcessPoolExecutor) 
     return errors_of([m.with_profile(profile) for m in points], pool)
 
 
-def _highest() -> np.ndarray:
-    """Greatest distance from each prior that a coefficient may have. (n_coefficients,)"""
-    ends = [np.log(MOST.get(path, np.inf) / median) / s for path, (median, s) in PRIORS.items()]
-    return np.array(ends)
+def _ends() -> np.ndarray:
+    """Least and greatest distance from each prior that a coefficient may have. (2, n)"""
+    return np.array(
+        [
+            [np.log(ends.get(path, open_end) / median) / s for path, (median, s) in PRIORS.items()]
+            for ends, open_end in ((LEAST, 1e-12), (MOST, 1e12))
+        ]
+    )
 
 
 def point_weights(points: list[Measured]) -> np.ndarray:
@@ -160,12 +167,12 @@ def better(fit: Fit, chosen: np.ndarray) -> np.ndarray:
     """Return better coefficients by the chosen points alone. (n_points,) -> (n_coefficients,)"""
     weights = point_weights(fit.points)[chosen, None] * WEIGHTS / NOISE
     step, _ = newton_step(fit.errors[chosen], fit.jacobian[chosen], fit.z, weights)
-    return np.minimum(fit.z + np.clip(step, -MOST_STEP, MOST_STEP), _highest())
+    return np.clip(fit.z + np.clip(step, -MOST_STEP, MOST_STEP), *_ends())
 
 
 def linearised(points: list[Measured], z: np.ndarray, pool: ProcessPoolExecutor) -> Fit:
     """Simulate all points at ``z`` and beside it."""
-    errors, highest = errors_at(points, z, pool), _highest()
+    errors, (_, highest) = errors_at(points, z, pool), _ends()
     columns = []
     for place, (_, spread) in enumerate(PRIORS.values()):
         beside, step = z.copy(), STEP / spread

@@ -324,7 +324,9 @@ class Plane(NamedTuple):
     engine: Records
     """ENGINE [1]"""
     token_s: np.ndarray
-    """Step time by tokens in the step [max_batched_tok + 1]."""
+    """Time of a decoding step by its tokens [max_batched_tok + 1]."""
+    mixed_s: np.ndarray
+    """The same with prompt tokens among them [max_batched_tok + 1]."""
     decoding_s: np.ndarray
     """Added by the number of decoding sequences [max_batched_tok + 1]."""
     requests: Records

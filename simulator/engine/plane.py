@@ -26,15 +26,14 @@ class DataPlane:
         nodes = table.tree.size if fleet is not None and fleet.prefix_cache else 0
         # Every entry holds at least one block of its replica.
         entries = capacity * min(fleet.kv.blocks, nodes) if fleet else 0
-        engine, token_s, decoding_s = tables.engine(fleet)
+        engine, step_tables = tables.engine(fleet)
         endpoints, limits, rates = tables.endpoints(plan, zero_s, horizon_s)
         gateways, targets = tables.gateways(plan)
         index_size = 1 << max(1, (2 * entries).bit_length())
         self.state = Plane(
             clock=records(layout.CLOCK, 1),
             engine=engine,
-            token_s=token_s,
-            decoding_s=decoding_s,
+            **step_tables,
             requests=tables.requests(table),
             ledger=tables.ledger(table.size),
             route=np.array(plan.routes, np.int32),

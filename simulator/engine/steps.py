@@ -33,7 +33,7 @@ def mixed_step_s(plane, r, prompt_tok, area):
     engine = plane.engine[0]
     n = rep.decoding
     return (
-        plane.token_s[n + prompt_tok]
+        plane.mixed_s[n + prompt_tok]
         + plane.decoding_s[n]
         + engine.context_token_s * (rep.context_tok + n)
         + engine.prefill_token_s * prompt_tok

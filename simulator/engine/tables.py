@@ -36,6 +36,7 @@ _LIMITS = {
     "output_tok": layout.OUTPUT_TOK,
     "tok": layout.TOK,
 }
+_STEP_TABLES = ("token_s", "mixed_s", "decoding_s")
 MAX_TARGETS = 62
 """Of one gateway; those that were tried are bits of an integer."""
 _MANY = np.iinfo(np.int32).max
@@ -71,12 +72,12 @@ def ledger(size: int) -> Records:
     return rows
 
 
-def engine(fleet: Fleet | None) -> tuple[Records, np.ndarray, np.ndarray]:
-    """Return the ENGINE record and step times by tokens and by decoding sequences."""
+def engine(fleet: Fleet | None) -> tuple[Records, dict[str, np.ndarray]]:
+    """Return the ENGINE record and the tables of step times."""
     record = records(layout.ENGINE, 1)
     record.block_tok = 1
     if fleet is None:
-        return record, np.zeros(1), np.zeros(1)
+        return record, {name: np.zeros(1) for name in _STEP_TABLES}
     if fleet.kv.block_tok > layout.BLOCK_TOK_MAX:
         raise InputError(f"KV blocks hold at most {layout.BLOCK_TOK_MAX} tokens")
     if fleet.max_batched_tok < fleet.max_sequences:
@@ -89,8 +90,8 @@ def engine(fleet: Fleet | None) -> tuple[Records, np.ndarray, np.ndarray]:
     _copy(record, step, "prefill_token_s", "context_token_s", "attention_s")
     record.kv_blocks, record.block_tok = fleet.kv.blocks, fleet.kv.block_tok
     record.max_model_tok = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
-    columns = (np.ascontiguousarray(c, np.float64) for c in (step.token_s, step.decoding_s))
-    return record, *columns
+    columns = {n: np.ascontiguousarray(getattr(step, n), np.float64) for n in _STEP_TABLES}
+    return record, columns
 
 
 def endpoints(plan: Plan, zero_s: float, horizon_s: float) -> tuple[Records, Records, Records]:

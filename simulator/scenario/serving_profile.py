@@ -77,6 +77,8 @@ class ServingProfile(Section):
 
     most_efficiency: Efficiency
     fixed_s: NonNegative
+    launch_s: NonNegative
+    overlap: Annotated[float, Field(ge=1)]
     kv_efficiency: Efficiency
     attention_efficiency: Efficiency
     expert_imbalance: Annotated[float, Field(ge=1)]
@@ -129,6 +131,8 @@ class ServingProfile(Section):
         return StepCoefficients(
             fixed_s=self.fixed_s * overhead,
             layer_s=kind.layer_s * layer * overhead,
+            launch_s=self.launch_s * engine.slowness,
+            overlap=self.overlap,
             sequence_s=engine.sequence_s * generation.overhead,
             compute_efficiency=efficiency(
                 kind.compute_efficiency, generation.compute, precision.compute

@@ -19,12 +19,15 @@ from simulator.serving.parallelism import Parallelism
 class StepTime:
     """``t = token_s[T] + decoding_s[n] + prefill_token_s*P + context_token_s*S + attention_s*A``.
 
-    ``T`` tokens in the step, of which ``P`` belong to prompts and ``n`` to decoding sequences with
-    ``S`` context tokens; ``A`` sums, over prompt tokens, the context that each attends to.
+    With prompt tokens in the step, ``mixed_s`` stands for ``token_s``. ``T`` tokens, of which ``P``
+    belong to prompts and ``n`` to decoding sequences with ``S`` context tokens; ``A`` sums, over
+    prompt tokens, the context that each attends to.
     """
 
     token_s: NDArray[np.float64]
-    """(max_batched_tok + 1,) [s]"""
+    """Of steps that decode alone. (max_batched_tok + 1,) [s]"""
+    mixed_s: NDArray[np.float64]
+    """Of steps with prompt tokens. (max_batched_tok + 1,) [s]"""
     decoding_s: NDArray[np.float64]
     """Added by ``n`` decoding sequences. (max_batched_tok + 1,) [s]"""
     prefill_token_s: float = 0.0
@@ -41,8 +44,10 @@ class StepTime:
         context_token_s: float = 0.0,
     ) -> "StepTime":
         """Return a plain linear step time, which queueing theory can check."""
+        same_s = np.full(max_batched_tok + 1, fixed_s)
         return StepTime(
-            np.full(max_batched_tok + 1, fixed_s),
+            same_s,
+            same_s,
             sequence_s * np.arange(max_batched_tok + 1, dtype=np.float64),
             prefill_token_s=prefill_token_s,
             context_token_s=context_token_s,
@@ -53,6 +58,7 @@ class StepTime:
         return replace(
             self,
             token_s=self.token_s * factor,
+            mixed_s=self.mixed_s * factor,
             decoding_s=self.decoding_s * factor,
             prefill_token_s=self.prefill_token_s * factor,
             context_token_s=self.context_token_s * factor,
@@ -70,10 +76,15 @@ class StepCoefficients:
 
     fixed_s: float
     layer_s: float
+    launch_s: float
+    """Per layer of a step with prompt tokens, which no captured graph covers: while the accelerator
+    has less to do, the host's launches decide."""
     sequence_s: float
     """Per decoding sequence: sampling, detokenising, bookkeeping."""
     compute_efficiency: float
     memory_efficiency: float
+    overlap: float
+    """How far computing hides behind memory traffic: p of ``(a^p + b^p)^(1/p)``; 1 is their sum."""
     kv_efficiency: float
     """Share of the memory bandwidth at which caches are read."""
     attention_efficiency: float
@@ -98,12 +109,13 @@ def physical_step_time(
     kv_precision: str,
     max_batched_tok: int,
 ) -> StepTime:
-    """Tabulate the additive step-time model for one replica.
+    """Tabulate the step-time model for one replica.
 
-    ``t_fix + layers*t_layer + FLOPs/(ec*peak) + bytes/(em*bandwidth) + communication``: the sum,
-    not the maximum, of compute and memory time, which fits public measurements better. A pipeline
-    of p stages runs p steps at once, of a p-th of the tokens each: every token passes all stages,
-    so that a step takes as long as on one stage's GPUs with all layers.
+    ``t_fix + layers*t_layer + (compute^p + memory^p)^(1/p) + communication``, where compute is
+    FLOPs/(ec*peak) and memory bytes/(em*bandwidth). Public measurements lie between their sum
+    (p = 1) and their maximum, the roofline. A step with prompt tokens takes at least its launches.
+    A pipeline of p stages runs p steps at once, of a p-th of the tokens each: every token passes
+    all stages, so that a step takes as long as on one stage's GPUs with all layers.
 
     Raises
     ------
@@ -121,13 +133,16 @@ def physical_step_time(
     weights = model.read_weight_bytes(step_tok, weight_precision, spread) * imbalance
     weights_s = weights / (c.memory_efficiency * bandwidth)
     fixed_s = c.fixed_s + model.layers * c.layer_s
-    token_s = fixed_s + compute_s + weights_s + _communication_s(model, gpu, c, spread, step_tok)
+    worked_s = (compute_s**c.overlap + weights_s**c.overlap) ** (1 / c.overlap)
+    token_s = fixed_s + worked_s + _communication_s(model, gpu, c, spread, step_tok)
+    mixed_s = np.maximum(token_s, c.fixed_s + model.layers * c.launch_s)
     cache_bytes_s = c.kv_efficiency * bandwidth * spread.pipeline
     attention_peak = gpu.peak_flops(kv_precision)  # in the precision of the cache
     attention_flops_s = c.attention_efficiency * attention_peak * gpus * spread.pipeline
     sequence_s = c.sequence_s + model.window_bytes(kv_precision, spread) / cache_bytes_s
     return StepTime(
         token_s,
+        mixed_s,
         sequence_s * tokens,
         context_token_s=model.kv_bytes_per_tok(kv_precision, spread) / cache_bytes_s
         + model.decode_attention_flops / attention_flops_s,
