@@ -19,10 +19,9 @@ from simulator.scenario.deployments import (
 from simulator.scenario.names import known_engine, known_gpu, known_model, known_precision
 from simulator.scenario.profiles import load_accelerator, load_model, profile_names
 from simulator.scenario.serving_profile import ServingProfile
+from simulator.scenario.tables import table_portions
 from simulator.serving.deployment import Deployment
 from simulator.serving.models import ModelShape
-from simulator.traffic.readers.containers import csv_records
-from simulator.traffic.readers.files import fail
 
 T = TypeVar("T")
 
@@ -89,16 +88,9 @@ def predicted_rows(
         When the file or a column that must be there is missing, or a row has another width.
     """
     known: dict[tuple[str, ...], Prediction] = {}
-    for chunk in csv_records(path):
-        for broken in chunk.broken:
-            fail(path, *broken)
-        header = list(chunk.values[0]) if chunk.values else []
-        for name in REQUIRED:
-            if name not in header:
-                close = nearest(name, header).replace("did you mean", "found")
-                fail(path, 1, 1, f"missing column {name!r}{close}")
+    for header, portion in table_portions(path, REQUIRED):
         rows = []
-        for row in chunk.values:
+        for row in portion:
             key = tuple(row.get(name, "") for name in _READ)
             if key not in known:
                 known[key] = predict_row(row, profile)

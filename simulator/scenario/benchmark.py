@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from simulator.analysis.benchmark import Benchmark, Load, LoadKind, Serving, run_benchmark
 from simulator.scenario.calibration_file import calibrated
@@ -15,6 +16,19 @@ from simulator.scenario.names import known_engine, known_gpu, known_model, known
 from simulator.scenario.profiles import load_accelerator, load_model, profile_names
 from simulator.scenario.serving_profile import serving_profile
 from simulator.serving.deployment import Deployment
+
+
+class Deployed(TypedDict, total=False):
+    """How ``named_deployment`` puts a model and an accelerator together."""
+
+    gpus: int
+    tensor: int | None
+    parallelism: str
+    engine: str
+    weight_precision: str
+    kv_precision: str
+    kv_tokens: int | None
+    calibration: str | Path | None
 
 
 def named_deployment(
@@ -81,14 +95,7 @@ def predict_benchmark(
     range_ratio: float = 1.0,
     requests: int | None = None,
     serving: Serving | None = None,
-    gpus: int = 1,
-    tensor: int | None = None,
-    parallelism: str = "",
-    engine: str = "vllm",
-    weight_precision: str = "",
-    kv_precision: str = "",
-    kv_tokens: int | None = None,
-    calibration: str | Path | None = None,
+    **deployed: Unpack[Deployed],
 ) -> Benchmark:
     """Predict what a load generator would measure; see ``named_deployment`` and ``Load``.
 
@@ -97,17 +104,6 @@ def predict_benchmark(
     InputError
         When a name is unknown, or the model or one request does not fit.
     """
-    found, replicas = named_deployment(
-        model,
-        accelerator,
-        gpus=gpus,
-        tensor=tensor,
-        parallelism=parallelism,
-        engine=engine,
-        weight_precision=weight_precision,
-        kv_precision=kv_precision,
-        kv_tokens=kv_tokens,
-        calibration=calibration,
-    )
+    found, replicas = named_deployment(model, accelerator, **deployed)
     load = Load(load_kind, load_value, prompt_tok, output_tok, range_ratio, requests)
     return run_benchmark(found, load, serving or Serving(), replicas)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from simulator.errors import InputError, nearest
 from simulator.pricing.rates import CONTEXTS, RateCard, Usage, priced, problems
 from simulator.scenario.price_book import PriceBook
-from simulator.traffic.readers.containers import csv_records
-from simulator.traffic.readers.files import fail
+from simulator.scenario.tables import table_portions
 from simulator.traffic.readers.values import BadRecord, seconds
 
 COUNTS = (
@@ -178,18 +177,11 @@ def priced_rows(path: Path, book: PriceBook) -> Iterator[tuple[list[str], list[l
     InputError
         When the file or a column that must be there is missing, or a row has another width.
     """
-    for chunk in csv_records(path):
-        for broken in chunk.broken:
-            fail(path, *broken)
-        header = list(chunk.values[0]) if chunk.values else []
-        for name in REQUIRED:
-            if name not in header:
-                close = nearest(name, header).replace("did you mean", "found")
-                fail(path, 1, 1, f"missing column {name!r}{close}")
-        columns = {name: [row[name] for row in chunk.values] for name in header}
+    for header, portion in table_portions(path, REQUIRED):
+        columns = {name: [row[name] for row in portion] for name in header}
         cost_usd, errors = price_usage(columns, book)
         rows = [
             [*row.values(), "" if error else repr(cost), error]
-            for row, cost, error in zip(chunk.values, cost_usd.tolist(), errors, strict=True)
+            for row, cost, error in zip(portion, cost_usd.tolist(), errors, strict=True)
         ]
         yield [*header, "cost_usd", "error"], rows

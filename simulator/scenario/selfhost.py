@@ -1,0 +1,153 @@
+"""From what a scenario says of a deployment, and what the profiles know of it, to replicas."""
+
+from dataclasses import replace
+
+from simulator.analysis.study import SelfHostOption
+from simulator.economics.interval import Interval
+from simulator.engine.plan import Autoscaler, Fleet
+from simulator.scenario.calibration_file import calibrated
+from simulator.scenario.deployments import deployment
+from simulator.scenario.owning_schema import plain, purchased, rent_factor
+from simulator.scenario.profiles import load_accelerator, load_profile
+from simulator.scenario.schema import SelfHost
+from simulator.scenario.serving_profile import serving_profile
+from simulator.scenario.yamlfile import Document, Path_
+from simulator.serving.deployment import Deployment
+from simulator.serving.parallelism import Parallelism
+from simulator.serving.speculation import Speculation
+
+
+def self_host_option(
+    name: str, option: SelfHost, document: Document, hardware: dict[str, str]
+) -> SelfHostOption:
+    """Build the option of one deployment, and note in ``hardware`` where its figures come from.
+
+    Raises
+    ------
+    InputError
+        At the place in the file whose value cannot be built: an unknown name, a model that does
+        not fit its GPUs, a rent that nobody knows.
+    """
+    here = ("options", name)
+    served = _deployment(option, document, here)
+    gpu, c = served.gpu, served.coefficients
+    kv = document.made(
+        (*here, "gpus_per_replica"),
+        lambda: served.kv(option.memory_utilization, option.block_tokens),
+    )
+    if option.max_batched_tokens < option.max_sequences:
+        raise document.fail(
+            (*here, "max_batched_tokens"), "must be at least max_sequences: one token for each"
+        )
+    engine, overhead_s = served.engine, option.request_overhead_s
+    scaler = option.autoscale
+    fleet = Fleet(
+        step_time=served.step_time(option.max_batched_tokens),
+        kv=kv,
+        max_batched_tok=option.max_batched_tokens,
+        max_sequences=option.max_sequences,
+        max_model_tok=min(option.max_model_tokens, served.model.context_tok),
+        prefix_cache=option.prefix_cache,
+        request_overhead_s=engine.request_s if overhead_s is None else overhead_s,
+        request_token_s=engine.request_token_s if overhead_s is None else 0.0,
+        reserves_output=engine.reserves_output,
+        replicas=1,
+        cold_start_s=option.cold_start_s,
+        autoscaler=Autoscaler(**scaler.model_dump()) if scaler else None,
+    )
+    zero_shot = f"{served.model.serving_class} class, zero-shot"
+    origin = "calibrated" if option.calibration else zero_shot
+    hardware[name] = (
+        f"{served.model.source}; {gpu.source}; step time: {origin}, "
+        f"throughput within {c.band_low - 1:+.0%} to {c.band_high - 1:+.0%}"
+    )
+    return SelfHostOption(
+        name=name,
+        fleet=fleet,
+        replicas=None if option.replicas == "auto" else option.replicas,
+        spare_replicas=option.spare_replicas,
+        gpus_per_replica=option.gpus_per_replica,
+        gpu_usd_per_hour=_gpu_usd_per_hour(option, document, here),
+        bought=option.purchase is not None,
+        speed=Interval(c.band_low, 1.0, c.band_high),
+        label=served.label,
+        success_rate=option.success_rate,
+    )
+
+
+def _gpu_usd_per_hour(option: SelfHost, document: Document, here: Path_) -> Interval:
+    """What an hour of one accelerator costs, rented or bought."""
+    name = option.accelerator
+    bought = option.purchase
+    if bought is not None:
+        return document.made(
+            (*here, "purchase"),
+            lambda: purchased(bought, name, load_profile(name)).total_usd_per_gpu_hour(),
+        )
+    _, rents = load_accelerator(name)
+    given = option.rent_usd_per_gpu_hour
+    rent = rents.get(option.commitment) if given is None else plain(given)
+    if rent is None:
+        raise document.fail(
+            (*here, "accelerator"),
+            f"no {option.commitment} rent of {name} is known: give rent_usd_per_gpu_hour",
+        )
+    moving = option.rent_path
+    if moving is None:
+        return rent
+    return rent.scaled(
+        document.made((*here, "rent_path"), lambda: rent_factor(moving, document.path.parent))
+    )
+
+
+def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment:
+    """What one replica is, by the names of its profiles."""
+    stages = option.pipeline_stages
+    if option.gpus_per_replica % stages:
+        raise document.fail(
+            (*here, "pipeline_stages"),
+            f"must divide the {option.gpus_per_replica} GPUs of a replica",
+        )
+    spread = document.made(
+        (*here, "expert_parallel"),
+        lambda: Parallelism(
+            option.gpus_per_replica // stages,
+            stages,
+            option.expert_parallel,
+            option.data_parallel_attention,
+        ),
+    )
+    gpu, _ = document.made((*here, "accelerator"), lambda: load_accelerator(option.accelerator))
+    document.made(
+        (*here, "engine"), lambda: serving_profile().engine(option.engine, gpu.generation)
+    )
+    found = document.made(
+        (*here, "model"),
+        lambda: deployment(
+            serving_profile(),
+            _model(option.model, document),
+            option.accelerator,
+            option.engine,
+            spread,
+            option.weight_precision,
+            option.kv_precision,
+        ),
+    )
+    if option.calibration is not None:
+        path = document.path.parent / option.calibration
+        found = document.made((*here, "calibration"), lambda: calibrated(found, path))
+    guess = option.speculation
+    return replace(
+        found,
+        kv_tok=option.kv_tokens,
+        speculation=Speculation(
+            guess.draft_tokens, guess.acceptance, guess.decay, guess.draft_step_share
+        )
+        if guess
+        else None,
+    )
+
+
+def _model(said: str, document: Document) -> str:
+    """Name of a profile, or path of a configuration, which is relative to the scenario."""
+    return str(document.path.parent / said) if said.endswith(".json") else said

@@ -1,0 +1,29 @@
+"""CSV tables that commands read, portion by portion, other columns carried through."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from simulator.errors import nearest
+from simulator.traffic.readers.containers import csv_records
+from simulator.traffic.readers.files import fail
+
+
+def table_portions(
+    path: Path, required: tuple[str, ...]
+) -> Iterator[tuple[list[str], list[dict[str, str]]]]:
+    """Yield the header and portions of rows by column.
+
+    Raises
+    ------
+    InputError
+        When the file or a required column is missing, or a row has another width.
+    """
+    for chunk in csv_records(path):
+        for broken in chunk.broken:
+            fail(path, *broken)
+        header = list(chunk.values[0]) if chunk.values else []
+        for name in required:
+            if name not in header:
+                close = nearest(name, header).replace("did you mean", "found")
+                fail(path, 1, 1, f"missing column {name!r}{close}")
+        yield header, chunk.values
