@@ -179,6 +179,7 @@ def test_degrees_are_read_as_tables_write_them(
         ("NVIDIA GeForce RTX 4090", "rtx-4090"),
         ("L4", "l4"),
         ("NVIDIA L40S", "l40s"),
+        ("A100 40GB PCIe", "a100-pcie-40"),
     ],
 )
 def test_accelerators_are_known_by_their_long_names(text: str, expected: str) -> None:
@@ -198,10 +199,16 @@ def test_accelerators_are_known_by_their_long_names(text: str, expected: str) ->
         ("Mixtral-8x7B-v0.1", "mixtral-8x7b"),
         ("GPT-J-6B", "gpt-j-6b"),
         ("google/gemma-3-27b-it", "gemma-3-27b"),
+        ("DeepSeek-R1-Distill-Llama-8B", "llama-3.1-8b"),
     ],
 )
 def test_models_are_known_by_their_long_names(text: str, expected: str) -> None:
     assert known_model(text, profile_names("models")) == expected
+
+
+def test_a_distillate_is_never_taken_for_its_teacher() -> None:
+    with pytest.raises(InputError, match="unknown model"):
+        known_model("DeepSeek-R1-Distill-Something-3B", profile_names("models"))
 
 
 def test_a_request_that_never_fits_is_an_error() -> None:

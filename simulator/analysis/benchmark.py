@@ -78,6 +78,8 @@ class Benchmark:
     """Of requests with more than one output token. (<= n_requests,)"""
     e2e_s: np.ndarray
     """(n_requests,)"""
+    itl_mean_s: float
+    """Mean time between two tokens of one answer; NaN without any."""
     preemptions: int
 
     @property
@@ -138,13 +140,15 @@ def run_benchmark(
 def _measured(ledger: Ledger, replicas: int) -> Benchmark:
     several = ledger.output_tok > 1
     decoding_s = (ledger.finished_s - ledger.first_token_s)[several]
+    gaps = ledger.output_tok[several] - 1
     return Benchmark(
         duration_s=float(np.nanmax(ledger.finished_s)) - float(ledger.arrival_s[0]),
         prompt_tok=int(ledger.table.input_tokens.sum()) * replicas,
         output_tok=int(ledger.output_tok.sum()) * replicas,
         ttft_s=ledger.first_token_s - ledger.arrival_s,
-        tpot_s=decoding_s / (ledger.output_tok[several] - 1),
+        tpot_s=decoding_s / gaps,
         e2e_s=ledger.finished_s - ledger.arrival_s,
+        itl_mean_s=float(decoding_s.sum() / gaps.sum()) if several.any() else math.nan,
         preemptions=int(ledger.preemptions.sum()),
     )
 

@@ -69,7 +69,7 @@ def bench(
     isl: Annotated[int, typer.Option(min=1, help="Prompt tokens.")] = 1024,
     osl: Annotated[int, typer.Option(min=0, help="Output tokens.")] = 1024,
     range_ratio: Annotated[
-        float, typer.Option(help="Lengths are uniform in [ratio, 1] of these.")
+        float, typer.Option(help="Lengths are uniform from this share of these up.")
     ] = 1.0,
     requests: Annotated[int | None, typer.Option(min=1, help="Default: ten per client.")] = None,
     calibration: Annotated[

@@ -1,5 +1,6 @@
 """A predicted benchmark, under the names that ``vllm bench serve`` gives its figures."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from simulator.analysis.calibration import Calibration
 LATENCIES = {
     "ttft": "Time to First Token",
     "tpot": "Time per Output Token (excl. 1st token)",
+    "itl": "Inter-token Latency",
     "e2el": "End-to-end Latency",
 }
 WIDTH = 50
@@ -30,6 +32,7 @@ def benchmark_document(b: Benchmark, band: tuple[float, float]) -> dict[str, Any
         "total_token_throughput": b.total_tok_s,
         "output_throughput_low": b.output_tok_s * band[0],
         "output_throughput_high": b.output_tok_s * band[1],
+        "mean_itl_ms": None if math.isnan(b.itl_mean_s) else b.itl_mean_s * 1e3,
         "preemptions": b.preemptions,
     }
     for name, values_s in (("ttft", b.ttft_s), ("tpot", b.tpot_s), ("e2el", b.e2e_s)):
@@ -66,6 +69,8 @@ def print_benchmark(label: str, document: dict[str, Any], console: Console) -> N
     for short, heading in LATENCIES.items():
         console.print(heading.center(WIDTH, "-"))
         for kind in ("mean", "median", "p99"):
+            if f"{kind}_{short}_ms" not in document:
+                continue  # gaps between single tokens are not kept
             value = document[f"{kind}_{short}_ms"]
             name = f"{'P99' if kind == 'p99' else kind.capitalize()} {short.upper()} (ms):"
             console.print(f"{name:<40}{'-' if value is None else f'{value:.2f}'}")

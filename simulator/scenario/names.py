@@ -22,15 +22,21 @@ _GPUS = {  # the first pattern that is found decides
     r"h100.*nvl": "h100-nvl",
     r"h100.*pcie": "h100-pcie",
     r"h100": "h100-sxm",
+    r"\bh20\b": "h20",
     r"h200": "h200-sxm",
     r"b200": "b200-sxm",
     r"b300": "b300-sxm",
+    r"a100.*40.*pcie|a100.*pcie.*40": "a100-pcie-40",
     r"a100.*pcie": "a100-pcie-80",
     r"a100.*40": "a100-sxm-40",
     r"a100": "a100-sxm-80",
     r"l40s": "l40s",
+    r"\bl40\b": "l40",
+    r"\ba40\b": "a40",
+    r"a6000": "rtx-a6000",
     r"\bl4\b": "l4",
     r"a10g": "a10g",
+    r"\ba10\b": "a10",
     r"4090": "rtx-4090",
     r"5090": "rtx-5090",
     r"3090": "rtx-3090",
@@ -43,6 +49,14 @@ _GPUS = {  # the first pattern that is found decides
     r"trn2|trainium.?2": "trainium2",
 }
 _MODELS = {
+    r"distill.*llama.*70b": "llama-3.3-70b",
+    r"distill.*llama.*8b": "llama-3.1-8b",
+    r"distill.*qwen.*32b": "qwen2.5-32b",
+    r"distill.*qwen.*14b": "qwen2.5-14b",
+    r"distill.*qwen.*7b": "qwen2.5-7b",
+    r"distill": "",  # of another model than its name says
+    r"codellama.*34b": "codellama-34b",
+    r"llama.?2.*13b": "llama-2-13b",
     r"llama.?2.*70b": "llama-2-70b",
     r"llama.?2.*7b": "llama-2-7b",
     r"llama.*405b": "llama-3.1-405b",
@@ -51,13 +65,16 @@ _MODELS = {
     r"llama.*3.*70b": "llama-3-70b",
     r"llama.*3\.1.*8b": "llama-3.1-8b",
     r"llama.*3.*8b": "llama-3-8b",
-    r"deepseek.*r1.*distill.*llama.*70b": "llama-3.3-70b",
-    r"deepseek.*r1.*distill.*qwen.*32b": "qwen2.5-32b",
     r"deepseek.*r1": "deepseek-r1",
     r"deepseek.*v3": "deepseek-v3",
     r"kimi.*k2\.5": "kimi-k2.5",
     r"kimi.*k2": "kimi-k2",
     r"gpt.?j": "gpt-j-6b",
+    r"bloom": "bloom-176b",
+    r"qwq.*32b|qwen.?2\.5.*32b": "qwen2.5-32b",
+    r"qwen.?2\.5.*72b": "qwen2.5-72b",
+    r"qwen.?2\.5.*14b": "qwen2.5-14b",
+    r"qwen.?2\.5.*7b": "qwen2.5-7b",
     r"qwen.?3\.5.*397b": "qwen3.5-397b",
     r"qwen.?3.*coder.*480b": "qwen3-coder-480b",
     r"qwen.?3.*next": "qwen3-next-80b",
@@ -69,6 +86,9 @@ _MODELS = {
     r"mixtral.*8x22b": "mixtral-8x22b",
     r"mixtral.*8x7b": "mixtral-8x7b",
     r"mistral.*7b": "mistral-7b",
+    r"mistral.*small.*24b|devstral": "mistral-small-24b",
+    r"mistral.*large": "mistral-large-123b",
+    r"mistral.*nemo": "mistral-nemo-12b",
     r"minimax.*m2\.5": "minimax-m2.5",
     r"minimax.*m2": "minimax-m2",
     r"bge.*large": "bge-large",
@@ -77,9 +97,11 @@ _MODELS = {
 _ENGINES = {
     r"llama\.?cpp": "llama.cpp",
     r"mii|deepspeed": "deepspeed-mii",
-    r"tensorrt|trt": "trtllm",
+    r"tensorrt|trt|\bnim\b": "trtllm",
     r"sglang": "sglang",
     r"vllm": "vllm",
+    r"\btgi\b|text-generation-inference": "tgi",
+    r"lmdeploy|turbomind": "lmdeploy",
     r"\btei\b|text-embeddings": "tei",
 }
 PRECISIONS = {
@@ -163,6 +185,8 @@ def _known(
         if bare and bare == _bare(name, noise):
             return name
     for pattern, name in aliases.items():
-        if name in names and re.search(pattern, text.lower()):
-            return name
+        if re.search(pattern, text.lower()):
+            if name in names:
+                return name
+            break
     raise InputError(f"unknown {what} {text!r}{nearest(text, names)}")

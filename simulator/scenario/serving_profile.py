@@ -53,6 +53,7 @@ class OnGeneration(Section):
 
     overhead: Positive
     request: Positive
+    spread: Positive
 
 
 class EngineProfile(Section):
@@ -104,6 +105,7 @@ class ServingProfile(Section):
         if there is not None:
             fields["overhead"] = {k: v * there.overhead for k, v in fields["overhead"].items()}
             fields["request_s"] *= there.request
+            fields["spread"] *= there.spread
         return Engine(name, **fields)
 
     def coefficients(
