@@ -89,6 +89,8 @@ class StepCoefficients:
     """Share of the memory bandwidth at which caches are read."""
     attention_efficiency: float
     allreduce_latency_s: float
+    """Of a wide group; n GPUs pay (n-1)/n of it. Measured decoding gains from each doubling of the
+    GPUs, even where one token is all there is to do."""
     exchange_latency_s: float
     """Of the exchange of tokens around data-parallel attention."""
     link_efficiency: float
@@ -168,4 +170,5 @@ def _communication_s(
     ring_s = 2 * (spread.tensor - 1) / spread.tensor * hop_s
     if spread.data_attention:
         return passed_s + model.layers * (2 * c.exchange_latency_s + ring_s)
-    return passed_s + 2 * model.layers * (c.allreduce_latency_s + ring_s)
+    latency_s = (spread.tensor - 1) / spread.tensor * c.allreduce_latency_s
+    return passed_s + 2 * model.layers * (latency_s + ring_s)
