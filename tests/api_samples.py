@@ -64,6 +64,7 @@ def calls(
         session=np.arange(n, dtype=np.int32),
         turn=np.zeros(n, np.int32),
         deadline_s=np.full(n, np.inf),
+        patience_s=np.full(n, np.inf),
         difficulty=np.zeros(n),
         dice=np.random.default_rng(1).bit_generator.random_raw(n),
         tree=tree or PrefixTree.empty(),
@@ -74,13 +75,13 @@ def calls(
 def direct(endpoint: Endpoint, **rules: object) -> Plan:
     """A client that asks one endpoint and takes no for an answer."""
     gateway = Gateway((Target(0),), **{"attempts": 1, **rules})
-    return Plan((0,), None, (endpoint,), (gateway,))
+    return Plan((0,), (), (endpoint,), (gateway,))
 
 
 def through(gateway: Gateway, *endpoints: Endpoint) -> Plan:
     """A gateway to endpoints, which are numbered in the order of the gateway's targets."""
     named = tuple(replace(e, name=f"e{k}") for k, e in enumerate(endpoints))
-    return Plan((0,), None, named, (gateway,))
+    return Plan((0,), (), named, (gateway,))
 
 
 def among(count: int, **rules: object) -> Gateway:

@@ -1,17 +1,19 @@
-"""A plain simulation of one fleet, step by step and block by block, to hold the engine against.
+"""A plain simulation of fleets, step by step and block by block, to hold the engine against.
 
 One SimPy process per replica executes every step; KV blocks are single objects in an ordered
 dictionary, identified by (prefix-tree node, index within the node). Slow on purpose: nothing here
 is clever, so that it can be read against the description of the scheduler.
 """
 
+import itertools
 import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import simpy
 
-from simulator.engine.plan import Fleet
+from simulator.engine import layout
+from simulator.engine.plan import Fleet, Plan
 from simulator.traffic.table import NO_NODE, RequestTable
 
 
@@ -28,6 +30,8 @@ class Sequence:
     promised_blocks: int = 0
     cached_tok: int = 0
     chunk: int = 0
+    transferred: bool = False
+    order: tuple[int, int] = (0, 0)
 
     @property
     def blocks(self) -> int:
@@ -77,11 +81,11 @@ class Blocks:
                 self.evictable[key] = None
 
 
-class ReferenceFleet:
-    """Serves a table with sessions on a fixed fleet; results by row."""
+class Reference:
+    """Serves a table with sessions on a plan's fixed fleets; results by row."""
 
-    def __init__(self, fleet: Fleet, table: RequestTable, horizon_s: float) -> None:
-        self.fleet = fleet
+    def __init__(self, plan: Plan, table: RequestTable, horizon_s: float) -> None:
+        self.plan = plan
         self.table = table
         self.env = simpy.Environment()
         n = table.size
@@ -90,12 +94,15 @@ class ReferenceFleet:
         self.first_token_s = [math.nan] * n
         self.finished_s = [math.nan] * n
         self.cached_tok = [0] * n
+        self.told_tok = [0] * n
         self.preemptions = [0] * n
-        self.replica_of = [-1] * n
-        self.rejected = [False] * n
+        self.home: list[Replica | None] = [None] * n
+        self.at: list[Replica | None] = [None] * n
+        self.outcome = [layout.ABSENT] * n
         self.rotation = 0
-        self.max_model_tok = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
-        self.replicas = [Replica(self, r) for r in range(fleet.replicas)]
+        self.joined = 0
+        fleets = [fleet for fleet in plan.fleets for _ in range(fleet.replicas)]
+        self.replicas = [Replica(self, place, fleet) for place, fleet in enumerate(fleets)]
         self.env.process(self.arrivals())
         self.env.run(until=math.nextafter(horizon_s, math.inf))
 
@@ -105,65 +112,95 @@ class ReferenceFleet:
                 yield self.env.timeout(self.table.arrival_s[row] - self.env.now)
                 self.arrive(row)
 
-    def arrive(self, row: int) -> None:
-        self.arrival_s[row] = self.env.now
-        if self.table.input_tokens[row] >= self.max_model_tok:
-            self.rejected[row] = True
-            self.session_goes_on(row, self.env.now)
-            return
-        replica = self.choose(row)
-        self.replica_of[row] = replica.index
-        replica.submit(row)
-
-    def choose(self, row: int) -> "Replica":
-        count = len(self.replicas)
-        order = [self.replicas[(self.rotation + k) % count] for k in range(count)]
-        best = min(order, key=lambda replica: replica.in_flight)
-        self.rotation = (best.index + 1) % count
-        if not math.isnan(self.table.gap_s[row]) and self.replica_of[row - 1] >= 0:
-            last = self.replicas[self.replica_of[row - 1]]
-            if last.in_flight - best.in_flight <= self.fleet.sticky_slack:
-                return last
-        return best
-
-    def output_tok(self, row: int) -> int:
-        room = self.max_model_tok - int(self.table.input_tokens[row])
-        return min(int(self.table.completion_tokens[row]), room)
-
-    def session_goes_on(self, row: int, done_s: float) -> None:
-        following = row + 1
-        if following < self.table.size and not math.isnan(self.table.gap_s[following]):
-            at_s = done_s + self.table.gap_s[following]
-            self.env.process(self.turn(following, at_s))
-
     def turn(self, row: int, at_s: float):
         yield self.env.timeout(at_s - self.env.now)
         self.arrive(row)
 
-    def block_keys(self, row: int) -> list:
-        """Keys of the full blocks of a row's shared prefix, from the root down."""
-        node = int(self.table.prefix_node[row])
-        path = []
-        while node != NO_NODE:
-            path.append(node)
-            node = int(self.table.tree.parent[node])
-        size = self.fleet.kv.block_tok
-        keys = []
-        for node in reversed(path):
-            parent = int(self.table.tree.parent[node])
-            begin = int(self.table.tree.depth_tok[parent]) // size if parent != NO_NODE else 0
-            end = int(self.table.tree.depth_tok[node]) // size
-            keys += [(node, k) for k in range(end - begin)]
-        return keys if self.fleet.prefix_cache else []
+    def arrive(self, row: int) -> None:
+        self.arrival_s[row] = self.env.now
+        self.outcome[row] = layout.IN_FLIGHT
+        takers = [r for r in self.replicas if self.takes(r, row)]
+        chosen = self.bound(row, self.least_loaded(takers)) if takers else None
+        if chosen is None or not chosen.has_room:
+            self.close(row, layout.REJECTED, self.env.now)
+            return
+        self.home[row] = chosen
+        chosen.submit(Sequence(row, int(self.table.input_tokens[row])))
+        if math.isfinite(self.table.patience_s[row]):
+            self.env.process(self.patience(row))
+
+    def patience(self, row: int):
+        yield self.env.timeout(self.arrival_s[row] + self.table.patience_s[row] - self.env.now)
+        if self.outcome[row] != layout.IN_FLIGHT:
+            return
+        self.close(row, layout.TIMED_OUT, self.env.now)
+        replica = self.at[row]
+        if replica is not None:
+            replica.abandon(row)
+
+    def close(self, row: int, outcome: int, time_s: float) -> None:
+        until_s = self.arrival_s[row] + self.table.patience_s[row]
+        if outcome == layout.COMPLETED and time_s >= until_s:
+            outcome, time_s = layout.TIMED_OUT, until_s
+        self.outcome[row] = outcome
+        self.finished_s[row] = time_s
+        following = row + 1
+        if following < self.table.size and not math.isnan(self.table.gap_s[following]):
+            self.env.process(self.turn(following, time_s + self.table.gap_s[following]))
+
+    def takes(self, replica: "Replica", row: int) -> bool:
+        serves = replica.fleet.serves
+        served = serves is None or self.table.workload[row] in serves
+        return served and self.table.input_tokens[row] < replica.max_model_tok
+
+    def least_loaded(self, takers: list["Replica"]) -> "Replica":
+        count = len(self.replicas)
+        order = sorted(takers, key=lambda replica: (replica.place - self.rotation) % count)
+        best = min(order, key=lambda replica: replica.in_flight / replica.fleet.weight)
+        self.rotation = (best.place + 1) % count
+        return best
+
+    def bound(self, row: int, best: "Replica") -> "Replica":
+        """The session's replica, or that with the longest prefix, while it is not too busy."""
+        most = best.in_flight + best.fleet.affinity_slack
+        chosen = best
+        if best.fleet.affinity == "session" and not math.isnan(self.table.gap_s[row]):
+            last = self.home[row - 1]
+            if last is not None and last.in_flight <= most and self.takes(last, row):
+                chosen = last
+        if best.fleet.affinity == "prefix":
+            peers = [r for r in self.replicas if r.fleet is best.fleet]
+            start = peers.index(best)
+            free = [r for r in peers[start:] + peers[:start] if r.in_flight <= most]
+            longest = max(free, key=lambda replica: len(replica.resident(row)))
+            chosen = longest if longest.resident(row) else best
+        return chosen if chosen.has_room else best
+
+    def transfer(self, sequence: Sequence, fleet: Fleet):
+        row = sequence.row
+        self.at[row] = None
+        prompt_tok = int(self.table.input_tokens[row])
+        yield self.env.timeout(fleet.transfer_s + fleet.transfer_token_s * prompt_tok)
+        if self.outcome[row] == layout.IN_FLIGHT:
+            decoders = self.plan.fleets[fleet.decode_fleet]
+            replica = self.least_loaded([r for r in self.replicas if r.fleet is decoders])
+            replica.submit(Sequence(row, prompt_tok, transferred=True))
 
 
 class Replica:
-    def __init__(self, owner: ReferenceFleet, index: int) -> None:
+    def __init__(self, owner: Reference, place: int, fleet: Fleet) -> None:
         self.owner = owner
-        self.index = index
-        self.waiting: deque[Sequence] = deque()
+        self.place = place
+        self.fleet = fleet
+        holders = [fleet]
+        if fleet.decode_fleet is not None:
+            holders.append(owner.plan.fleets[fleet.decode_fleet])
+        self.max_model_tok = min(
+            min(f.max_model_tok, f.kv.blocks * f.kv.block_tok) for f in holders
+        )
+        self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
-        self.blocks = Blocks(owner.fleet.kv.blocks)
+        self.blocks = Blocks(fleet.kv.blocks)
         self.promised_blocks = 0
         self.wake = owner.env.event()
         owner.env.process(self.serve())
@@ -172,10 +209,66 @@ class Replica:
     def in_flight(self) -> int:
         return len(self.waiting) + len(self.running)
 
-    def submit(self, row: int) -> None:
-        self.waiting.append(Sequence(row, int(self.owner.table.input_tokens[row])))
+    @property
+    def has_room(self) -> bool:
+        most = self.fleet.max_waiting
+        return most is None or self.in_flight < self.fleet.max_sequences + most
+
+    def output_tok(self, row: int) -> int:
+        room = self.max_model_tok - int(self.owner.table.input_tokens[row])
+        return min(int(self.owner.table.completion_tokens[row]), room)
+
+    def block_keys(self, row: int) -> list:
+        """Keys of the full blocks of a row's shared prefix, from the root down."""
+        table = self.owner.table
+        node = int(table.prefix_node[row])
+        path = []
+        while node != NO_NODE:
+            path.append(node)
+            node = int(table.tree.parent[node])
+        size = self.fleet.kv.block_tok
+        keys = []
+        for node in reversed(path):
+            parent = int(table.tree.parent[node])
+            begin = int(table.tree.depth_tok[parent]) // size if parent != NO_NODE else 0
+            end = int(table.tree.depth_tok[node]) // size
+            keys += [(node, k) for k in range(end - begin)]
+        return keys if self.fleet.prefix_cache else []
+
+    def resident(self, row: int) -> list:
+        return list(itertools.takewhile(self.blocks.resident, self.block_keys(row)))
+
+    def submit(self, sequence: Sequence) -> None:
+        table, row = self.owner.table, sequence.row
+        rank = 0
+        if self.fleet.order == "shortest":
+            rank = int(table.max_output_tokens[row])
+        elif self.fleet.order == "priority":
+            rank = self.owner.plan.priorities[table.workload[row]]
+        self.owner.joined += 1
+        sequence.order = (rank, self.owner.joined)
+        self.owner.at[row] = self
+        self.line_up(sequence)
         if not self.wake.triggered:
             self.wake.succeed()
+
+    def line_up(self, sequence: Sequence) -> None:
+        self.waiting.append(sequence)
+        self.waiting.sort(key=lambda s: s.order)
+
+    def abandon(self, row: int) -> None:
+        for sequence in self.waiting:
+            if sequence.row == row:
+                self.waiting.remove(sequence)
+                self.owner.told_tok[row] = sequence.generated
+                return
+
+    def drop_abandoned(self) -> None:
+        for sequence in list(self.running):
+            if self.owner.outcome[sequence.row] == layout.TIMED_OUT:
+                self.running.remove(sequence)
+                self.release(sequence)
+                self.owner.told_tok[sequence.row] = sequence.generated
 
     def serve(self):
         env = self.owner.env
@@ -187,17 +280,20 @@ class Replica:
             # one turn of the event queue starts the process of a turn, the next lets it arrive.
             yield env.timeout(0)
             yield env.timeout(0)
-            yield env.timeout(self.schedule())
-            self.end_step()
+            self.drop_abandoned()
+            if self.waiting or self.running:
+                yield env.timeout(self.schedule())
+                self.end_step()
+                self.drop_abandoned()
 
     def need(self, sequence: Sequence, tokens: int) -> int:
-        size = self.owner.fleet.kv.block_tok
+        size = self.fleet.kv.block_tok
         return max(0, -(-tokens // size) - sequence.blocks)
 
     def grow(self, sequence: Sequence, tokens: int) -> None:
         """Hold blocks for the first ``tokens`` tokens, shared ones as far as the prefix goes."""
-        size = self.owner.fleet.kv.block_tok
-        keys = self.owner.block_keys(sequence.row)
+        size = self.fleet.kv.block_tok
+        keys = self.block_keys(sequence.row)
         for _ in range(self.need(sequence, tokens)):
             index = sequence.blocks
             full = tokens // size
@@ -215,7 +311,7 @@ class Replica:
             sequence.private_blocks -= 1
 
     def most_blocks(self, row: int) -> int:
-        fleet, table = self.owner.fleet, self.owner.table
+        fleet, table = self.fleet, self.owner.table
         room = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
         tokens = min(int(table.input_tokens[row]) + int(table.max_output_tokens[row]), room)
         return -(-tokens // fleet.kv.block_tok)
@@ -236,12 +332,16 @@ class Replica:
             int(self.owner.table.input_tokens[victim.row]) + victim.generated,
         )
         victim.computed_tok = 0
-        self.waiting.appendleft(victim)
+        victim.transferred = False
+        if self.fleet.order == "first-come":
+            self.owner.joined += 1
+            victim.order = (-1, -self.owner.joined)
+        self.line_up(victim)
         self.owner.preemptions[victim.row] += 1
         return victim
 
     def schedule(self) -> float:
-        fleet = self.owner.fleet
+        fleet = self.fleet
         budget = fleet.max_batched_tok
         preempted = False
         scheduled: list[Sequence] = []
@@ -270,39 +370,38 @@ class Replica:
 
     def admit(self, budget: int) -> bool:
         sequence = self.waiting[0]
-        size = self.owner.fleet.kv.block_tok
-        hit = []
-        for key in self.owner.block_keys(sequence.row):
-            if not self.blocks.resident(key):
-                break
-            hit.append(key)
+        size = self.fleet.kv.block_tok
+        hit = self.resident(sequence.row)
         cached = min(len(hit), (sequence.prompt_tok - 1) // size) * size
-        chunk = min(sequence.prompt_tok - cached, budget)
-        new = max(0, -(-(cached + chunk) // size) - len(hit))
+        known = sequence.prompt_tok - 1 if sequence.transferred else cached
+        chunk = min(sequence.prompt_tok - known, budget)
+        if not self.fleet.chunked_prefill and chunk < sequence.prompt_tok - known:
+            return False
+        new = max(0, -(-(known + chunk) // size) - len(hit))
         pinned_now = sum(key in self.blocks.evictable for key in hit)
         if new > self.blocks.supply - pinned_now:
             return False
-        if self.owner.fleet.reserves_output:
+        if self.fleet.reserves_output:
             most = self.most_blocks(sequence.row) - len(hit)
-            if self.promised_blocks + most > self.owner.fleet.kv.blocks:
+            if self.promised_blocks + most > self.fleet.kv.blocks:
                 return False
             sequence.promised_blocks = most
             self.promised_blocks += most
-        self.waiting.popleft()
+        self.waiting.pop(0)
         self.running.append(sequence)
         for key in hit:
             self.blocks.pin(key)
         sequence.keys = hit
-        sequence.computed_tok = cached
+        sequence.computed_tok = known
         sequence.chunk = chunk
         if math.isnan(self.owner.start_s[sequence.row]):
             self.owner.start_s[sequence.row] = self.owner.env.now
             self.owner.cached_tok[sequence.row] = cached
-        self.grow(sequence, cached + chunk)
+        self.grow(sequence, known + chunk)
         return True
 
     def step_s(self, scheduled: list[Sequence]) -> float:
-        step = self.owner.fleet.step_time
+        step = self.fleet.step_time
         tokens = sum(sequence.chunk for sequence in scheduled)
         prompt_tok = sum(s.chunk for s in scheduled if s.prefilling)
         decoding = [s for s in scheduled if not s.prefilling]
@@ -322,20 +421,29 @@ class Replica:
         )
 
     def end_step(self) -> None:
-        fleet = self.owner.fleet
-        now = self.owner.env.now
+        fleet, owner = self.fleet, self.owner
+        now = owner.env.now
         for sequence in list(self.running):
             sequence.computed_tok += sequence.chunk
             sequence.chunk = 0
             if sequence.prefilling:
                 continue
             row = sequence.row
-            prompt_tok = int(self.owner.table.input_tokens[row])
+            left = owner.outcome[row] == layout.TIMED_OUT
+            if fleet.decode_fleet is not None:
+                if not left:
+                    self.running.remove(sequence)
+                    self.release(sequence)
+                    owner.env.process(owner.transfer(sequence, fleet))
+                continue
+            prompt_tok = int(owner.table.input_tokens[row])
             overhead = fleet.request_overhead_s + fleet.request_token_s * prompt_tok
             sequence.generated += 1
-            if math.isnan(self.owner.first_token_s[row]):
-                self.owner.first_token_s[row] = now + overhead
-            if sequence.generated >= self.owner.output_tok(row):
+            if left:
+                continue
+            if math.isnan(owner.first_token_s[row]):
+                owner.first_token_s[row] = now + overhead
+            if sequence.generated >= self.output_tok(row):
                 self.running.remove(sequence)
                 self.finish(sequence, now + overhead)
 
@@ -352,13 +460,13 @@ class Replica:
             and table.tree.parent[table.prefix_node[following]] == table.prefix_node[row]
             and table.tree.depth_tok[table.prefix_node[row]] == table.input_tokens[row]
         ):
-            self.keep_output(sequence, self.owner.block_keys(following))
+            self.keep_output(sequence, self.block_keys(following))
         self.release(sequence)
-        self.owner.finished_s[row] = time_s
-        self.owner.session_goes_on(row, time_s)
+        self.owner.told_tok[row] = self.output_tok(row)
+        self.owner.close(row, layout.COMPLETED, time_s)
 
     def keep_output(self, sequence: Sequence, keys: list) -> None:
-        size = self.owner.fleet.kv.block_tok
+        size = self.fleet.kv.block_tok
         begin = len(sequence.keys)
         keep = keys[begin : sequence.computed_tok // size]
         if keep and not self.blocks.resident(keep[0]):

@@ -272,4 +272,4 @@ def test_a_plan_with_too_many_targets_is_refused() -> None:
 
     gateway = Gateway(tuple(Target(0) for _ in range(63)))
     with pytest.raises(InputError, match="1 to 62 targets"):
-        run(Plan((0,), None, (EXACT,), (gateway,)), calls([0.0]), 1.0)
+        run(Plan((0,), (), (EXACT,), (gateway,)), calls([0.0]), 1.0)

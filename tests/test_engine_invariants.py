@@ -71,7 +71,7 @@ def plans() -> st.SearchStrategy[Plan]:
     endpoints = rules.map(lambda rule: replace(ENDPOINT, cache=replace(ENDPOINT.cache, rule=rule)))
     return st.builds(
         lambda fleet, spill, endpoint, api: Plan(
-            (0,) if api else OWN, fleet, (endpoint,), DIRECT, overflow=spill
+            (0,) if api else OWN, (fleet,), (endpoint,), DIRECT, overflow=spill
         ),
         fleets,
         spills,
@@ -102,8 +102,8 @@ def assert_invariants(ledger: Ledger, plan: Plan) -> None:
     assert (ledger.cached_tok + ledger.written_tok <= table.input_tokens).all()
     assert (ledger.output_tok <= table.completion_tokens).all()
     assert (ledger.output_tok >= 0).all()
-    if plan.fleet is not None and ledger.fleet is not None:
-        assert 0 <= ledger.fleet.busy_s <= ledger.fleet.owned_s(0, ledger.horizon_s) + 1e-6
+    if plan.fleets:
+        assert 0 <= ledger.fleets[0].busy_s <= ledger.fleets[0].owned_s(0, ledger.horizon_s) + 1e-6
 
 
 @settings(max_examples=120, deadline=None)
@@ -129,7 +129,7 @@ def test_routing_never_uses_the_true_output_length() -> None:
     """Requests that differ only in their hidden output are sent to the same places at first."""
     table = random_table(11, sessions=60, rate_per_s=60.0)
     longer = replace(table, output_tokens=table.output_tokens * 7 + 3)
-    plan = Plan(OWN, FLEET, (ENDPOINT,), DIRECT, Overflow((0,), 3))
+    plan = Plan(OWN, (FLEET,), (ENDPOINT,), DIRECT, Overflow((0,), 3))
     first = np.flatnonzero(np.isnan(table.gap_s))
     a, b = run(plan, table, 1e5), run(plan, longer, 1e5)
     early = min(np.nanmin(a.finished_s), np.nanmin(b.finished_s)) - FLEET.request_overhead_s
@@ -141,7 +141,7 @@ def test_routing_never_uses_the_true_output_length() -> None:
 def test_littles_law() -> None:
     table = random_table(5, sessions=400, rate_per_s=1.0)
     horizon_s = 400.0
-    ledger = run(Plan(OWN, FLEET), table, horizon_s)
+    ledger = run(Plan(OWN, (FLEET,)), table, horizon_s)
     end = np.where(np.isnan(ledger.finished_s), horizon_s, ledger.finished_s)
     offered = ledger.offered
     sojourn_s = np.minimum(end, horizon_s)[offered] - ledger.arrival_s[offered]
@@ -162,7 +162,7 @@ from simulator.engine.plan import Autoscaler, Overflow, Plan
 from simulator.engine.run import run
 from traffic_samples import random_table
 fleet = replace(FLEET, autoscaler=Autoscaler(3.0, 6, 1.0, 4.0))
-plan = Plan(OWN, fleet, (ENDPOINT,), DIRECT, Overflow((0,), 5))
+plan = Plan(OWN, (fleet,), (ENDPOINT,), DIRECT, Overflow((0,), 5))
 ledger = run(plan, random_table(3, sessions=25), 1e4)
 np.save(sys.argv[1], np.stack([ledger.arrival_s, ledger.first_token_s, ledger.finished_s]))
 """
@@ -182,28 +182,28 @@ np.save(sys.argv[1], np.stack([ledger.arrival_s, ledger.first_token_s, ledger.fi
 def test_overload_for_a_day_ends_with_everything_accounted_for() -> None:
     table = random_table(8, sessions=3000, rate_per_s=3000 / 86400)
     slow = replace(FLEET, step_time=StepTime.linear(256, fixed_s=30.0), replicas=1)
-    ledger = run(Plan(OWN, slow), table, 86400.0)
+    ledger = run(Plan(OWN, (slow,)), table, 86400.0)
     assert (ledger.outcome == layout.IN_FLIGHT).any()
-    assert_invariants(ledger, Plan(OWN, slow))
+    assert_invariants(ledger, Plan(OWN, (slow,)))
 
 
 def test_no_replicas_and_nothing_else_keeps_everyone_waiting() -> None:
     table = random_table(9, sessions=10)
-    ledger = run(Plan(OWN, replace(FLEET, replicas=0)), table, 1e4)
+    ledger = run(Plan(OWN, (replace(FLEET, replicas=0),)), table, 1e4)
     assert (ledger.outcome[np.isnan(table.gap_s)] == layout.IN_FLIGHT).all()
 
 
 def test_empty_table() -> None:
     table = random_table(1, sessions=5).take(np.arange(0))
-    ledger = run(Plan(OWN, FLEET), table, 100.0)
+    ledger = run(Plan(OWN, (FLEET,)), table, 100.0)
     assert not ledger.offered.any()
-    assert ledger.fleet is not None
-    assert ledger.fleet.owned_s(0, 100) == 200.0
+    assert ledger.fleets
+    assert ledger.fleets[0].owned_s(0, 100) == 200.0
 
 
 def test_budget_below_sequence_cap_is_refused() -> None:
     with pytest.raises(InputError, match="token budget"):
-        run(Plan(OWN, replace(FLEET, max_batched_tok=4)), random_table(1, sessions=2), 1.0)
+        run(Plan(OWN, (replace(FLEET, max_batched_tok=4),)), random_table(1, sessions=2), 1.0)
 
 
 # --- endpoints ---------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def served_by_api(cache: PromptCache, **columns: object) -> Ledger:
         **columns,
     )
     exact = replace(ENDPOINT, cache=cache, ttft_sigma=0.0, speed_sigma=0.0)
-    return run(Plan((0,), None, (exact,), DIRECT), table, 1e5)
+    return run(Plan((0,), (), (exact,), DIRECT), table, 1e5)
 
 
 def test_cache_entry_exists_from_the_writers_first_token_until_idle_for_its_lifetime() -> None:
@@ -257,9 +257,9 @@ def test_endpoint_times_and_limits() -> None:
     assert (cut.output_tok == 20).all()
     tight = replace(ENDPOINT, context_tok=1210, cache=NO_CACHE)
     table = cut.table
-    ledger = run(Plan((0,), None, (tight,), DIRECT), table, 1e5)
+    ledger = run(Plan((0,), (), (tight,), DIRECT), table, 1e5)
     assert (ledger.output_tok == 10).all()
-    ledger = run(Plan((0,), None, (replace(tight, context_tok=1200),), DIRECT), table, 1e5)
+    ledger = run(Plan((0,), (), (replace(tight, context_tok=1200),), DIRECT), table, 1e5)
     assert (ledger.outcome == layout.REJECTED).all()
     assert not math.isnan(ledger.finished_s[0])
 
@@ -268,7 +268,7 @@ def test_overflow_takes_what_every_replica_is_too_busy_for() -> None:
     table = random_table(21, sessions=200, rate_per_s=20.0)
     shares = []
     for limit in (1, 4, 16, 10_000):
-        ledger = run(Plan(OWN, FLEET, (ENDPOINT,), DIRECT, Overflow((0,), limit)), table, 1e5)
+        ledger = run(Plan(OWN, (FLEET,), (ENDPOINT,), DIRECT, Overflow((0,), limit)), table, 1e5)
         fits = table.input_tokens < 1500
         shares.append(float((ledger.server[fits] == layout.FLEET).mean()))
     assert shares == sorted(shares)

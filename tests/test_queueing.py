@@ -54,7 +54,7 @@ def test_m_d_1_wait(load: float) -> None:
     service_s = 5.0
     tokens = np.full(200_000, service_s)
     table = poisson_table(load / service_s, len(tokens), tokens, seed=1)
-    mean, half = batch_interval(waits_s(run(Plan((layout.FLEET,), ONE_BY_ONE), table, 1e12)))
+    mean, half = batch_interval(waits_s(run(Plan((layout.FLEET,), (ONE_BY_ONE,)), table, 1e12)))
     # Pollaczek-Khinchine for constant service. An idle server starts at once, so no step waits.
     assert mean == pytest.approx(load * service_s / (2 * (1 - load)), abs=half)
     assert half < 0.1 * mean
@@ -65,7 +65,7 @@ def test_m_g_1_wait_with_geometric_lengths(mean_tok: float) -> None:
     load = 0.7
     tokens = np.random.default_rng(2).geometric(1 / mean_tok, 300_000)
     table = poisson_table(load / mean_tok, len(tokens), tokens, seed=3)
-    mean, half = batch_interval(waits_s(run(Plan((layout.FLEET,), ONE_BY_ONE), table, 1e12)))
+    mean, half = batch_interval(waits_s(run(Plan((layout.FLEET,), (ONE_BY_ONE,)), table, 1e12)))
     second_moment = mean_tok**2 * (2 - 1 / mean_tok)
     rate = load / mean_tok
     assert mean == pytest.approx(rate * second_moment / (2 * (1 - load)), abs=half)
@@ -78,7 +78,7 @@ def test_m_m_c_c_overflow_is_erlang_loss() -> None:
     tokens = np.random.default_rng(4).geometric(1 / service_tok, 200_000)
     table = poisson_table(offered_erlang / service_tok, len(tokens), tokens, seed=5)
     fleet = replace(ONE_BY_ONE, replicas=servers)
-    plan = Plan((layout.FLEET,), fleet, (ENDPOINT,), DIRECT, Overflow((0,), 1))
+    plan = Plan((layout.FLEET,), (fleet,), (ENDPOINT,), DIRECT, Overflow((0,), 1))
     spilled = (run(plan, table, 1e12).server != layout.FLEET).astype(float)
     mean, half = batch_interval(spilled)
     blocking = 1.0
@@ -104,7 +104,7 @@ def test_batching_is_the_exact_birth_death_chain() -> None:
     )
     tokens = np.random.default_rng(6).geometric(1 / mean_tok, 300_000)
     table = poisson_table(rate, len(tokens), tokens, seed=7)
-    ledger = run(Plan((layout.FLEET,), fleet), table, 1e12)
+    ledger = run(Plan((layout.FLEET,), (fleet,)), table, 1e12)
     mean, half = batch_interval((ledger.finished_s - ledger.arrival_s)[ledger.completed])
     weights = [1.0]
     for n in range(1, 2000):

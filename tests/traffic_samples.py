@@ -62,6 +62,7 @@ def random_table(
         session=column("session", np.int32),
         turn=column("turn", np.int32),
         deadline_s=np.full(n, np.inf),
+        patience_s=np.full(n, np.inf),
         difficulty=rng.random(n),
         dice=rng.bit_generator.random_raw(n),
         tree=PrefixTree.numbered(np.array(parent, np.int32), np.array(depth, np.int32)),

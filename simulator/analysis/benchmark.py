@@ -133,7 +133,7 @@ def run_benchmark(
         cold_start_s=0.0,
         reserves_output=deployment.engine.reserves_output,
     )
-    ledger = run(Plan(routes=(layout.FLEET,), fleet=fleet), table, FOREVER_S)
+    ledger = run(Plan(routes=(layout.FLEET,), fleets=(fleet,)), table, FOREVER_S)
     return _measured(ledger, replicas)
 
 
@@ -199,6 +199,7 @@ def benchmark_requests(load: Load, replicas: int = 1, drift: float = 0.0) -> Req
         session=np.repeat(np.arange(clients, dtype=np.int32), turns),
         turn=np.tile(np.arange(turns, dtype=np.int32), clients),
         deadline_s=np.full(size, np.inf),
+        patience_s=np.full(size, np.inf),
         difficulty=np.zeros(size),
         dice=np.zeros(size, np.uint64),
         tree=PrefixTree.empty(),

@@ -118,14 +118,14 @@ class Evaluator:
 def _end_s(plan: Plan, part: Slice) -> float:
     """End of a slice's simulation; where nothing is owned, deferred work is waited for."""
     deadlines_s = part.table.deadline_s[np.isfinite(part.table.deadline_s)]
-    return part.horizon_s + (deadlines_s.max(initial=0.0) if plan.fleet is None else 0.0)
+    return part.horizon_s + (deadlines_s.max(initial=0.0) if not plan.fleets else 0.0)
 
 
 def plan_of(study: Study, option: Option, size: Size) -> Plan:
     """Lay out what the engine shall run."""
     workloads = len(study.traffic.workload_names)
     if isinstance(option, ApiOption):
-        return Plan(option.routes, None, option.endpoints, option.gateways)
+        return Plan(option.routes, (), option.endpoints, option.gateways)
     base = option.base if isinstance(option, HybridOption) else option
     fleet = replace(
         base.fleet,
@@ -137,10 +137,10 @@ def plan_of(study: Study, option: Option, size: Size) -> Plan:
         fleet = replace(fleet, autoscaler=replace(fleet.autoscaler, max_replicas=most))
     routes = (FLEET,) * workloads
     if isinstance(option, SelfHostOption):
-        return Plan(routes=routes, fleet=fleet)
+        return Plan(routes=routes, fleets=(fleet,))
     return Plan(
         routes=routes,
-        fleet=fleet,
+        fleets=(fleet,),
         endpoints=option.overflow.endpoints,
         gateways=option.overflow.gateways,
         overflow=Overflow(option.overflow.routes, size.spill_in_flight),

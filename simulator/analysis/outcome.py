@@ -75,11 +75,9 @@ def measure(
         name: np.concatenate([p.latencies[name] for p in parts]) for name in parts[0].latencies
     }
     own, all_tokens = sum(p.own_tokens for p in parts), sum(p.all_tokens for p in parts)
-    fleets = [ledger.fleet for ledger in ledgers if ledger.fleet is not None]
-    owned_s = sum(
-        f.owned_s(s.count_from_s, s.count_to_s) for f, s in zip(fleets, slices, strict=False)
-    )
-    lifetime_s = sum(f.owned_s(0.0, s.horizon_s) for f, s in zip(fleets, slices, strict=False))
+    fleets = [(s, f) for s, ledger in zip(slices, ledgers, strict=True) for f in ledger.fleets]
+    owned_s = sum(f.owned_s(s.count_from_s, s.count_to_s) for s, f in fleets)
+    lifetime_s = sum(f.owned_s(0.0, s.horizon_s) for s, f in fleets)
     return Outcome(
         counted_s=sample.counted_s,
         month_factor=month_factor,
@@ -100,9 +98,11 @@ def measure(
         attempts=sum(p.attempts for p in parts),
         served_by=_served_by(parts, api.endpoints if api else ()),
         owned_replicas=owned_s / sample.counted_s,
-        max_replicas=max((f.max_replicas for f in fleets), default=0),
-        utilisation=sum(f.busy_s for f in fleets) / lifetime_s if lifetime_s else None,
-        preemptions=sum(f.preemptions for f in fleets),
+        max_replicas=max(
+            (sum(f.max_replicas for f in ledger.fleets) for ledger in ledgers), default=0
+        ),
+        utilisation=sum(f.busy_s for _, f in fleets) / lifetime_s if lifetime_s else None,
+        preemptions=sum(f.preemptions for _, f in fleets),
     )
 
 

@@ -7,40 +7,40 @@ import numpy as np
 import simpy
 
 from simulator.engine import layout
-from simulator.engine.plan import Fleet
+from simulator.engine.plan import Autoscaler, Fleet
 from simulator.engine.plane import DataPlane
 
 
 def autoscale(
-    env: simpy.Environment, plane: DataPlane, fleet: Fleet
+    env: simpy.Environment, plane: DataPlane, place: int, fleet: Fleet, scaler: Autoscaler
 ) -> Generator[simpy.Event, None, None]:
     """Follow the load: start replicas at once, drain them when fewer would do for a while.
 
     ``wanted = ceil(requests in flight / target)`` between the always-on replicas and the maximum,
     the rule of concurrency-target autoscalers; what is starting counts as there.
     """
-    scaler = fleet.autoscaler
-    assert scaler is not None
     low_since_s = math.inf
     while True:
         yield env.timeout(scaler.interval_s)
         plane.advance(env.now)
-        wanted = math.ceil(plane.in_flight() / scaler.target_in_flight)
+        wanted = math.ceil(plane.in_flight(place) / scaler.target_in_flight)
         wanted = min(max(wanted, fleet.replicas), scaler.max_replicas)
-        states = plane.replicas.state
+        slots = plane.replicas(place)
+        states = slots.state
         present = int(np.isin(states, (layout.STARTING, layout.READY)).sum())
         if wanted > present:
             for _ in range(wanted - present):
-                env.process(start(env, plane, fleet.cold_start_s))
+                env.process(start(env, plane, place, fleet.cold_start_s))
         if wanted >= present:
             low_since_s = math.inf
             continue
         low_since_s = min(low_since_s, env.now)
         if env.now - low_since_s >= scaler.scale_down_delay_s:
             ready = np.flatnonzero(states == layout.READY)
-            emptiest = ready[np.argsort(plane.replicas.in_flight[ready], kind="stable")]
+            emptiest = ready[np.argsort(slots.in_flight[ready], kind="stable")]
+            first = int(plane.state.engine[place].first_slot)
             for slot in emptiest[: present - wanted]:
-                plane.drain(int(slot), env.now)
+                plane.drain(first + int(slot), env.now)
             low_since_s = math.inf
 
 
@@ -57,10 +57,10 @@ def outages(
 
 
 def start(
-    env: simpy.Environment, plane: DataPlane, cold_start_s: float
+    env: simpy.Environment, plane: DataPlane, place: int, cold_start_s: float
 ) -> Generator[simpy.Event, None, None]:
     """Launch one replica now; it serves after its cold start and is paid for from now."""
-    slot = plane.launch(env.now)
+    slot = plane.launch(place, env.now)
     yield env.timeout(cold_start_s)
     plane.advance(env.now)
     plane.activate(slot)

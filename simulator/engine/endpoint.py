@@ -12,12 +12,11 @@ from simulator.engine.layout import (
     ACCEPTED,
     ANSWER,
     FAILED,
+    FIRST_COME,
     LIMITED,
     NONE,
     QUEUED,
     REFUSED,
-    REJECTED,
-    TIMED_OUT,
 )
 from simulator.engine.limits import (
     answer_usd,
@@ -30,19 +29,14 @@ from simulator.engine.limits import (
 )
 from simulator.engine.promptcache import cached_prefix_tok, use_cache
 from simulator.engine.queues import join_line, leave_line
-from simulator.engine.sequences import complete_row, schedule_next_turn, wait_for
-
-
-@compiled
-def reject_row(plane, row, time_s):
-    """Close a row unserved; its session goes on all the same."""
-    ledger = plane.ledger[row]
-    ledger.outcome = REJECTED
-    ledger.output_tok = 0
-    ledger.cached_tok = 0
-    ledger.finished_s = time_s
-    plane.clock[0].rejected += 1
-    schedule_next_turn(plane, row, time_s)
+from simulator.engine.rows import (
+    complete_row,
+    limit_patience,
+    patient_until_s,
+    stop_waiting,
+    time_out_row,
+    wait_for,
+)
 
 
 @compiled
@@ -61,6 +55,7 @@ def attempt_at_endpoint(plane, e, row, time_s):
     endpoint = plane.endpoints[e]
     request = plane.requests[row]
     ledger = plane.ledger[row]
+    call = plane.calls[row]
     if not fits(plane, e, row):
         return REFUSED
     if endpoint.down:
@@ -75,13 +70,14 @@ def attempt_at_endpoint(plane, e, row, time_s):
     full = endpoint.in_flight >= endpoint.concurrency
     if full and endpoint.queued >= endpoint.queue:
         return LIMITED
-    if uniform(request.dice, ledger.attempts, FAILURE) < endpoint.error_rate:
+    if uniform(request.dice, call.attempts, FAILURE) < endpoint.error_rate:
         return FAILED
     take_from_limits(plane, e, row)
     if not full:
         endpoint.in_flight += 1
         return ACCEPTED
-    join_line(plane, endpoint, row)
+    join_line(plane, endpoint, row, FIRST_COME)
+    limit_patience(plane, row)
     endpoint.queued += 1
     return QUEUED
 
@@ -92,24 +88,32 @@ def begin_at_endpoint(plane, e, row, time_s):
     endpoint = plane.endpoints[e]
     request = plane.requests[row]
     ledger = plane.ledger[row]
+    call = plane.calls[row]
+    stop_waiting(plane, row)
     most = min(endpoint.max_output_tok, endpoint.context_tok - request.input_tok)
     thought_tok = min(request.reasoning_tok, endpoint.max_reasoning_tok)
     ledger.output_tok = min(request.output_tok - request.reasoning_tok + thought_tok, most)
     # An output that is cut loses its visible end first.
     ledger.reasoning_tok = min(thought_tok, ledger.output_tok)
     ttft_s = endpoint.prefill_token_s * (request.input_tok - ledger.cached_tok)
-    latency = normal(request.dice, ledger.attempts, LATENCY)
+    latency = normal(request.dice, call.attempts, LATENCY)
     ttft_s += endpoint.ttft_median_s * math.exp(endpoint.ttft_sigma * latency)
-    speed = normal(request.dice, ledger.attempts, SPEED)
+    speed = normal(request.dice, call.attempts, SPEED)
     output_tok_s = endpoint.output_tok_s * math.exp(endpoint.speed_sigma * speed)
     ledger.start_s = time_s
     ledger.first_token_s = time_s + ttft_s
-    ledger.rate = current_rate(plane, e, time_s)
+    call.rate = current_rate(plane, e, time_s)
     use_cache(plane, e, row, time_s)
     end_s = ledger.first_token_s + max(0, ledger.output_tok - 1) / output_tok_s
+    until_s = patient_until_s(plane, row)
     if end_s - time_s > endpoint.window_s:
         end_s = time_s + endpoint.window_s
         ledger.output_tok = ledger.reasoning_tok = 0
+    elif end_s > until_s:
+        # Whoever hangs up pays for what was written until then.
+        told_s = until_s - ledger.first_token_s
+        ledger.output_tok = 0 if told_s < 0 else 1 + math.floor(told_s * output_tok_s)
+        ledger.reasoning_tok = min(ledger.reasoning_tok, ledger.output_tok)
     wait_for(plane, row, ANSWER, end_s)
 
 
@@ -117,19 +121,17 @@ def begin_at_endpoint(plane, e, row, time_s):
 def end_at_endpoint(plane, row, time_s):
     """Close a row that was served; returns the row that begins in its place, or NONE."""
     ledger = plane.ledger[row]
+    call = plane.calls[row]
     e = ledger.server
     endpoint = plane.endpoints[e]
     settle_limits(plane, e, row)
     if time_s - ledger.start_s >= endpoint.window_s:
-        ledger.outcome = TIMED_OUT
-        ledger.finished_s = time_s
-        plane.clock[0].timed_out += 1
-        schedule_next_turn(plane, row, time_s)
+        time_out_row(plane, row, time_s)
     else:
         if endpoint.billed_at_completion:
-            ledger.rate = current_rate(plane, e, time_s)
-        ledger.usd = answer_usd(plane, e, row)
-        spend(plane, e, ledger.usd, time_s)
+            call.rate = current_rate(plane, e, time_s)
+        call.usd = answer_usd(plane, e, row)
+        spend(plane, e, call.usd, time_s)
         complete_row(plane, row, time_s)
     following = endpoint.waiting_head
     if following == NONE:

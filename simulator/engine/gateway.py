@@ -7,7 +7,7 @@ its time like a new arrival does.
 import math
 
 from simulator.engine.dice import EXPLORE, PAUSE, ROUTE, uniform
-from simulator.engine.endpoint import attempt_at_endpoint, fits, reject_row
+from simulator.engine.endpoint import attempt_at_endpoint, fits
 from simulator.engine.jit import compiled
 from simulator.engine.layout import (
     ACCEPTED,
@@ -27,7 +27,7 @@ from simulator.engine.layout import (
     SHUFFLE,
 )
 from simulator.engine.limits import budget_wait_s, current_rate, limit_wait_s, spend
-from simulator.engine.sequences import wait_for
+from simulator.engine.rows import reject_row, wait_for
 from simulator.units import MINUTE_S
 
 EXPLORED_SHARE = 0.02
@@ -78,13 +78,13 @@ def _allowed(plane, g, t, row, time_s):
 def _eligible(plane, g, t, row, tier, time_s, though_cooling):
     """Whether a request that has come to a tier may be tried at a target now."""
     gateway = plane.gateways[g]
-    ledger = plane.ledger[row]
+    call = plane.calls[row]
     target = plane.targets[t]
     if target.tier != tier:
         return False
     if target.cooling_until_s > time_s and not though_cooling:
         return False
-    tried = tier == ledger.tier and (ledger.tried >> (t - gateway.first_target)) & 1 == 1
+    tried = tier == call.tier and (call.tried >> (t - gateway.first_target)) & 1 == 1
     if tried and not gateway.repeats:
         return False
     if not _allowed(plane, g, t, row, time_s):
@@ -126,9 +126,9 @@ def _choose_among(plane, g, row, tier, time_s, though_cooling):
     """Target of a tier by the gateway's strategy, or NONE."""
     gateway = plane.gateways[g]
     request = plane.requests[row]
-    ledger = plane.ledger[row]
+    call = plane.calls[row]
     explores = gateway.strategy == ADJUSTED and (
-        uniform(request.dice, ledger.attempts, EXPLORE) < EXPLORED_SHARE
+        uniform(request.dice, call.attempts, EXPLORE) < EXPLORED_SHARE
     )
     least = math.inf
     if gateway.strategy < SAMPLED:
@@ -137,7 +137,7 @@ def _choose_among(plane, g, row, tier, time_s, though_cooling):
                 least = min(least, _rank(plane, g, t, time_s))
         least *= 1.0 + gateway.latency_buffer
     # One uniform number is enough to draw by weight in one pass.
-    u = uniform(request.dice, ledger.attempts, ROUTE)
+    u = uniform(request.dice, call.attempts, ROUTE)
     total = 0.0
     chosen = NONE
     for t in range(gateway.first_target, gateway.first_target + gateway.targets):
@@ -166,10 +166,11 @@ def _session_target(plane, g, row, time_s):
     if gateway.sticky_s == 0 or row == 0 or not plane.requests[row].gap_s >= 0:
         return NONE
     last = plane.ledger[row - 1]
-    known = last.gateway == g and last.target != NONE
+    call = plane.calls[row - 1]
+    known = last.gateway == g and call.attempts > 0
     if not known or time_s - last.finished_s > gateway.sticky_s:
         return NONE
-    return last.target if _eligible(plane, g, last.target, row, 0, time_s, False) else NONE
+    return call.target if _eligible(plane, g, call.target, row, 0, time_s, False) else NONE
 
 
 @compiled
@@ -179,14 +180,14 @@ def _choose_target(plane, g, row, time_s):
     A row that goes on to another tier begins anew there.
     """
     gateway = plane.gateways[g]
-    ledger = plane.ledger[row]
-    if ledger.attempts == 0:
+    call = plane.calls[row]
+    if call.attempts == 0:
         chosen = _session_target(plane, g, row, time_s)
         if chosen != NONE:
             return chosen
     # Twice through the tiers: with what is well, then with what cools down, where that is done.
     for turn in range(1 + gateway.bypass):
-        for tier in range(ledger.tier, gateway.tiers):
+        for tier in range(call.tier, gateway.tiers):
             chosen = _choose_among(plane, g, row, tier, time_s, turn == 1)
             if chosen != NONE:
                 _go_to_tier(plane, row, tier)
@@ -196,11 +197,11 @@ def _choose_target(plane, g, row, time_s):
 
 @compiled
 def _go_to_tier(plane, row, tier):
-    ledger = plane.ledger[row]
-    if tier != ledger.tier:
-        ledger.tier = tier
-        ledger.tier_attempts = 0
-        ledger.tried = 0
+    call = plane.calls[row]
+    if tier != call.tier:
+        call.tier = tier
+        call.tier_attempts = 0
+        call.tried = 0
 
 
 @compiled
@@ -245,7 +246,7 @@ def _pause_s(plane, g, row, failures):
     """Pause behind the given number of failures."""
     gateway = plane.gateways[g]
     pause_s = min(gateway.backoff_max_s, gateway.backoff_s * 2.0 ** (failures - 1))
-    luck = uniform(plane.requests[row].dice, plane.ledger[row].attempts, PAUSE)
+    luck = uniform(plane.requests[row].dice, plane.calls[row].attempts, PAUSE)
     return pause_s * (1.0 - gateway.jitter * luck)
 
 
@@ -253,18 +254,18 @@ def _pause_s(plane, g, row, failures):
 def _wait_for_any(plane, g, row, time_s):
     """Nothing can be tried now: come back when something may have become well, or give up."""
     gateway = plane.gateways[g]
-    ledger = plane.ledger[row]
+    call = plane.calls[row]
     until_s = math.inf
     for t in range(gateway.first_target, gateway.first_target + gateway.targets):
         if _allowed(plane, g, t, row, time_s):
             until_s = min(until_s, max(time_s, plane.targets[t].cooling_until_s))
-    ledger.idle_attempts += 1
-    exhausted = ledger.tried != 0 or ledger.idle_attempts >= gateway.attempts
+    call.idle_attempts += 1
+    exhausted = call.tried != 0 or call.idle_attempts >= gateway.attempts
     if exhausted or until_s == math.inf:
         reject_row(plane, row, time_s)
         return
     _go_to_tier(plane, row, 0)
-    pause_s = _pause_s(plane, g, row, ledger.idle_attempts)
+    pause_s = _pause_s(plane, g, row, call.idle_attempts)
     wait_for(plane, row, ATTEMPT, max(until_s, time_s + pause_s))
 
 
@@ -272,12 +273,12 @@ def _wait_for_any(plane, g, row, time_s):
 def _after_failure(plane, g, t, row, ended, time_s):
     """Try again within the tier, in the next one, or give up."""
     gateway = plane.gateways[g]
-    ledger = plane.ledger[row]
+    call = plane.calls[row]
     told_s = time_s + plane.endpoints[plane.targets[t].endpoint].error_s
     pause_s = 0.0
-    again = ledger.tier_attempts < gateway.attempts
+    again = call.tier_attempts < gateway.attempts
     if ended != REFUSED and (gateway.backs_off_always or not _other_is_well(plane, g, t, time_s)):
-        pause_s = _pause_s(plane, g, row, ledger.tier_attempts)
+        pause_s = _pause_s(plane, g, row, call.tier_attempts)
         asked_s = plane.clock[0].retry_after_s if ended == LIMITED else 0.0
         if asked_s > gateway.retry_after_max_s:
             again = again and not gateway.gives_up_on_long_waits
@@ -288,8 +289,8 @@ def _after_failure(plane, g, t, row, ended, time_s):
     if again:
         wait_for(plane, row, ATTEMPT, told_s + pause_s)
         return
-    _go_to_tier(plane, row, ledger.tier + 1)
-    if ledger.tier < gateway.tiers:
+    _go_to_tier(plane, row, call.tier + 1)
+    if call.tier < gateway.tiers:
         wait_for(plane, row, ATTEMPT, told_s)
     else:
         reject_row(plane, row, told_s)
@@ -299,6 +300,7 @@ def _after_failure(plane, g, t, row, ended, time_s):
 def attempt_through_gateway(plane, row, time_s):
     """Make a row's next attempt; True when an endpoint begins to serve it now."""
     ledger = plane.ledger[row]
+    call = plane.calls[row]
     g = ledger.gateway
     if budget_wait_s(plane, _gateway_budget(plane, g), time_s) > 0:
         reject_row(plane, row, time_s)
@@ -309,16 +311,16 @@ def attempt_through_gateway(plane, row, time_s):
         return False
     target = plane.targets[t]
     ledger.server = target.endpoint
-    ledger.target = t
+    call.target = t
     _renew_minute(plane, t, time_s)
     target.minute_attempts += 1
     ended = attempt_at_endpoint(plane, target.endpoint, row, time_s)
-    ledger.attempts += 1
-    ledger.tier_attempts += 1
+    call.attempts += 1
+    call.tier_attempts += 1
     if ended in (ACCEPTED, QUEUED):
         return ended == ACCEPTED
     if not plane.gateways[g].repeats:
-        ledger.tried |= 1 << (t - plane.gateways[g].first_target)
+        call.tried |= 1 << (t - plane.gateways[g].first_target)
     if ended != REFUSED:
         _note_failure(plane, g, t, ended, time_s)
     _after_failure(plane, g, t, row, ended, time_s)
@@ -329,15 +331,16 @@ def attempt_through_gateway(plane, row, time_s):
 def learn_from_answer(plane, row, time_s):
     """Let the gateway of a completed row see how fast and how dear its target was."""
     ledger = plane.ledger[row]
-    target = plane.targets[ledger.target]
+    call = plane.calls[row]
+    target = plane.targets[call.target]
     tokens = plane.requests[row].input_tok + ledger.output_tok
-    _renew_minute(plane, ledger.target, time_s)
+    _renew_minute(plane, call.target, time_s)
     target.minute_tok += tokens
     target.success += _SMOOTHING * (1.0 - target.success)
-    _remember_latency(plane, ledger.target, ledger.first_token_s - ledger.start_s)
-    per_tok = ledger.usd / tokens
+    _remember_latency(plane, call.target, ledger.first_token_s - ledger.start_s)
+    per_tok = call.usd / tokens
     if target.usd_per_tok == 0:
         target.usd_per_tok = per_tok
     target.usd_per_tok += _SMOOTHING * (per_tok - target.usd_per_tok)
-    spend(plane, _target_budget(plane, ledger.target), ledger.usd, time_s)
-    spend(plane, _gateway_budget(plane, ledger.gateway), ledger.usd, time_s)
+    spend(plane, _target_budget(plane, call.target), call.usd, time_s)
+    spend(plane, _gateway_budget(plane, ledger.gateway), call.usd, time_s)

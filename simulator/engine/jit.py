@@ -6,11 +6,13 @@ from simulator.jit import compiler
 
 # _nrt=False: nothing in here allocates, so no reference counting; it took two thirds of the time.
 # forceinline: the plane's arrays would else be copied to the stack at every call.
-_OPTIONS = {"_nrt": False, "forceinline": True}
+_HERE = Path(__file__).parent
+# A third of the compilation went into wrappers that only plain Python needs.
+_INNER = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-entry = compiler(Path(__file__).parent, **_OPTIONS)
+entry = compiler(_HERE, _nrt=False, forceinline=True)
 """Decorator of what plain Python calls."""
-compiled = compiler(
-    Path(__file__).parent, **_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
-"""Decorator of what only compiled code calls: a third of the compilation went into wrappers."""
+compiled = compiler(_HERE, **_INNER, forceinline=True)
+"""Decorator of what only compiled code calls."""
+called = compiler(_HERE, **_INNER)
+"""The same for what many places use: compiled once, it must take single arrays, not the plane."""

@@ -131,11 +131,11 @@ def kv_take(plane, r, count):
 
 
 @compiled
-def node_end_block(plane, node):
-    """Number of full blocks from the root to the end of ``node``."""
+def node_end_block(plane, r, node):
+    """Number of full blocks of replica ``r`` from the root to the end of ``node``."""
     if node == NONE:
         return 0
-    return plane.nodes[node].depth_tok // plane.engine[0].block_tok
+    return plane.nodes[node].depth_tok // plane.engine[plane.replicas[r].fleet].block_tok
 
 
 @compiled
@@ -143,10 +143,10 @@ def kv_lookup(plane, r, node):
     """Leading resident blocks of a path, and how many of them are evictable today."""
     hit = 0
     evictable = 0
-    end = node_end_block(plane, node)
+    end = node_end_block(plane, r, node)
     while node != NONE:
         parent = plane.nodes[node].parent
-        begin = node_end_block(plane, parent)
+        begin = node_end_block(plane, r, parent)
         if end > begin:
             e = kv_find(plane, r, node)
             if e != NONE:
@@ -167,10 +167,10 @@ def kv_pin(plane, r, node, covered, cover):
 
     Blocks that were not resident have been taken by the caller and are filled from here on.
     """
-    end = node_end_block(plane, node)
+    end = node_end_block(plane, r, node)
     while node != NONE and end > covered:
         parent = plane.nodes[node].parent
-        begin = node_end_block(plane, parent)
+        begin = node_end_block(plane, r, parent)
         if begin < end and begin < cover:
             e = kv_find(plane, r, node)
             if e == NONE:
@@ -188,10 +188,10 @@ def kv_pin(plane, r, node, covered, cover):
 @compiled
 def kv_release(plane, r, node, covered):
     """Drop a sequence's pins on the first ``covered`` blocks of its path, the deepest first."""
-    end = node_end_block(plane, node)
+    end = node_end_block(plane, r, node)
     while node != NONE:
         parent = plane.nodes[node].parent
-        begin = node_end_block(plane, parent)
+        begin = node_end_block(plane, r, parent)
         if begin < end and begin < covered:
             e = kv_find(plane, r, node)
             entry = plane.kv_entries[e]

@@ -26,8 +26,13 @@ IDLE, BOUNDARY, PREFILL, DECODE = 0, 1, 2, 3
 ABSENT, IN_FLIGHT, COMPLETED, REJECTED, TIMED_OUT = 0, 1, 2, 3, 4
 # Prompt-cache rules of endpoints.
 CACHE_NONE, CACHE_PREFIX, CACHE_BREAKPOINT, CACHE_UNIT = 0, 1, 2, 3
-# What a row that waits for its time waits for.
-ARRIVAL, ATTEMPT, ANSWER = 0, 1, 2
+# What a row's timer is for: to arrive, to go on (a retry, a transfer), the end of an answer, or the
+# end of its client's patience.
+ARRIVAL, ATTEMPT, ANSWER, PATIENCE, NOTHING = 0, 1, 2, 3, 4
+# The order in which a replica's queue is served, see ``plan.Fleet``.
+FIRST_COME, PRIORITY, SHORTEST = 0, 1, 2
+# What binds a request to a replica beside its load.
+BY_NOTHING, BY_SESSION, BY_PREFIX = 0, 1, 2
 # How an attempt at an endpoint ends: it is served or queued there, was over a rate limit, failed,
 # or is such that it can never be served there.
 ACCEPTED, QUEUED, LIMITED, FAILED, REFUSED = 0, 1, 2, 3, 4
@@ -51,6 +56,7 @@ def _record(*fields: tuple) -> np.dtype:
 REQUEST = _record(
     ("arrival_s", f8),  # of a row that arrives by itself
     ("gap_s", f8),  # >= 0: arrives this long after the row above is done; NaN: by itself
+    ("patience_s", f8),  # after its arrival the client gives up; inf: never
     ("dice", u8),  # see ``dice``
     ("input_tok", i4),
     ("output_tok", i4),  # visible and reasoning
@@ -65,27 +71,36 @@ LEDGER = _record(
     ("start_s", f8),
     ("first_token_s", f8),
     ("finished_s", f8),
-    ("stored_tok_h", f8),  # cache storage bought, tokens times hours
-    ("usd", f8),  # price of the answer, as far as gateways and budgets know it
-    ("tried", i8),  # bit by target of the tier that was tried
+    ("order", i8),  # place in the line that the row waits in, the least first
     ("cached_tok", i4),
-    ("written_tok", i4),
     ("output_tok", i4),  # produced; below the wish when cut at a length limit
     ("reasoning_tok", i4),  # of these
     ("resume_tok", i4),  # to prefill after a preemption; 0 before any
     ("preemptions", i4),
     ("server", i4),  # FLEET, the endpoint's index, or NOWHERE
     ("replica", i4),
+    ("sequence", i4),  # that runs it, or NONE
+    ("home", i4),  # the replica that it was sent to first
+    ("pool", i4),  # fleet that must go on with it, NONE: any that serves its workload
     ("gateway", i4),  # that it goes through, or NONE
-    ("target", i4),  # that serves it
+    ("left", i4),  # links of the line that the row waits in
+    ("right", i4),
+    ("awaits", i1),
+    ("outcome", i1),
+    ("transferred", i1),  # its prompt was computed elsewhere
+)
+
+CALL = _record(  # what endpoints and gateways note of a row
+    ("stored_tok_h", f8),  # cache storage bought, tokens times hours
+    ("usd", f8),  # price of the answer, as far as gateways and budgets know it
+    ("tried", i8),  # bit by target of the tier that was tried
+    ("written_tok", i4),
+    ("target", i4),  # of the last attempt
     ("attempts", i4),
     ("tier", i4),
     ("tier_attempts", i4),
     ("idle_attempts", i4),  # that found nothing to try
     ("rate", i4),  # first rate record of the period that decides on its price
-    ("next_waiting", i4),  # link of the waiting queue that the row stands in
-    ("awaits", i1),
-    ("outcome", i1),
 )
 
 REPLICA = _record(
@@ -98,15 +113,17 @@ REPLICA = _record(
     ("planned_steps", i8),  # steps of the running phase
     ("admitted", i8),  # sequences ever admitted; orders ties
     ("context_tok", i8),  # KV tokens of all decoding sequences
+    ("preemptions", i8),
     ("free_blocks", i4),
     ("cached_blocks", i4),  # unreferenced and evictable
     ("promised_blocks", i4),  # of all running sequences
-    ("begun_blocks", i4),  # taken already for the first step of the phase
+    ("begun_blocks", i4),  # of the growth in the phase, taken already
     ("decoding", i4),
     ("running", i4),
     ("in_flight", i4),  # running and waiting
+    ("fleet", i4),
+    ("first_sequence", i4),
     ("waiting_head", i4),
-    ("waiting_tail", i4),
     ("running_tail", i4),  # the last admitted, first to be preempted
     ("prefill_head", i4),  # first of the sequences with prompt tokens in this step
     ("free_sequence", i4),
@@ -128,6 +145,7 @@ SEQUENCE = _record(
     ("row", i4),
     ("prev", i4),
     ("next", i4),
+    ("decodes", i1),
 )
 
 KV_ENTRY = _record(
@@ -139,7 +157,10 @@ KV_ENTRY = _record(
     ("next", i4),
 )
 
-ENGINE = _record(  # how one replica serves; one record per fleet
+ENGINE = _record(  # how a fleet's replicas serve, and the rows that wait for one to become ready
+    ("load", f8),  # that a request in flight is
+    ("transfer_s", f8),
+    ("transfer_token_s", f8),
     ("request_overhead_s", f8),
     ("request_token_s", f8),  # the same per prompt token
     ("prefill_token_s", f8),
@@ -150,8 +171,20 @@ ENGINE = _record(  # how one replica serves; one record per fleet
     ("max_batched_tok", i4),
     ("max_sequences", i4),
     ("max_model_tok", i4),
+    ("max_waiting", i4),  # at a replica beside those that may run, or for one to become ready
+    ("affinity_slack", i4),  # how much busier than the best the replica may be that it is bound to
+    ("decode_fleet", i4),  # that goes on behind the prompt, NONE: the same replica
+    ("first_time", i4),  # of its step times
+    ("first_slot", i4),  # of its replicas
+    ("slots", i4),
+    ("waiting_head", i4),
+    ("waiting", i4),
+    ("admitting", i4),  # of them, those that go on now
     ("prefix_cache", i1),
     ("reserves_output", i1),
+    ("chunked", i1),
+    ("order", i1),
+    ("affinity", i1),
 )
 
 ENDPOINT = _record(
@@ -186,7 +219,6 @@ ENDPOINT = _record(
     ("in_flight", i4),
     ("queued", i4),
     ("waiting_head", i4),
-    ("waiting_tail", i4),
     ("cache_rule", i1),
     ("cache_end_mark", i1),
     ("cache_stored", i1),
@@ -303,15 +335,10 @@ CLOCK = _record(
     ("completed", i8),
     ("rejected", i8),
     ("timed_out", i8),
-    ("steps", i8),
-    ("preemptions", i8),
-    ("replicas", i4),
+    ("joined", i8),  # rows that ever joined a line; orders those of equal rank
     ("rotation", i4),  # where the search for the least loaded replica starts
     ("overflow_in_flight", i4),  # spill when every replica has this many; NONE: never
-    ("sticky_slack", i4),  # how much busier than the best the session's replica may be
-    ("waiting_head", i4),  # rows that wait for a replica to become ready
-    ("waiting_tail", i4),
-    ("admitting", i4),  # rows of the lobby that go on now
+    ("admitting", i4),  # rows of all fleets that go on now
     ("free_entry", i4),
 )
 
@@ -322,17 +349,23 @@ class Plane(NamedTuple):
     clock: Records
     """CLOCK [1]"""
     engine: Records
-    """ENGINE [1]"""
+    """ENGINE [fleets]"""
     token_s: np.ndarray
-    """Time of a decoding step by its tokens [max_batched_tok + 1]."""
+    """Time of a decoding step by its tokens; max_batched_tok + 1 of each fleet."""
     mixed_s: np.ndarray
-    """The same with prompt tokens among them [max_batched_tok + 1]."""
+    """The same with prompt tokens among them."""
     decoding_s: np.ndarray
-    """Added by the number of decoding sequences [max_batched_tok + 1]."""
+    """Added by the number of decoding sequences."""
+    serves: np.ndarray
+    """Whether a fleet takes a workload's requests [fleets, workloads]."""
+    priority: np.ndarray
+    """The least goes first [workloads]."""
     requests: Records
     """REQUEST [rows], never written"""
     ledger: Records
     """LEDGER [rows]"""
+    calls: Records
+    """CALL [rows]"""
     route: np.ndarray
     """FLEET or gateway by workload [workloads]."""
     nodes: Records
@@ -340,13 +373,16 @@ class Plane(NamedTuple):
     overflow: np.ndarray
     """Gateway that a workload spills to, NONE: none [workloads]."""
     replicas: Records
-    """REPLICA [max replicas]"""
+    """REPLICA: slots of all fleets [replicas]"""
+    loads: np.ndarray
+    """What least-loaded routing compares: requests in flight over the fleet's weight, inf of a
+    replica that is not ready [replicas]."""
     wakes: Records
-    """WAKE: next event of each replica, inf when idle [max replicas]."""
+    """WAKE: next event of each replica, inf when idle [replicas]."""
     sequences: Records
-    """SEQUENCE [max replicas * max_sequences]"""
+    """SEQUENCE: max_sequences of each replica"""
     finishes: Records
-    """FINISH: decoding sequences, a heap per replica [max replicas * max_sequences]."""
+    """FINISH: decoding sequences, a heap per replica"""
     kv_entries: Records
     """KV_ENTRY pool"""
     kv_index: np.ndarray

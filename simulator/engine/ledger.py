@@ -37,7 +37,7 @@ class Ledger:
     outcome: NDArray[np.int8]
     """Codes of ``engine.layout``: ABSENT rows were never offered. (n_requests,)"""
     server: NDArray[np.int32]
-    """FLEET or the endpoint's index. (n_requests,)"""
+    """FLEET, the endpoint's index, or NOWHERE. (n_requests,)"""
     arrival_s: NDArray[np.float64]
     start_s: NDArray[np.float64]
     first_token_s: NDArray[np.float64]
@@ -56,7 +56,9 @@ class Ledger:
     """Cache storage that the request bought, tokens times hours. (n_requests,)"""
     usd: NDArray[np.float64]
     """What the endpoint's answer cost, as gateways and budgets saw it. (n_requests,)"""
-    fleet: FleetAccount | None
+    fleet: NDArray[np.int32]
+    """Place of the fleet that served it, ``layout.NONE``: none. (n_requests,)"""
+    fleets: tuple[FleetAccount, ...]
 
     @property
     def offered(self) -> NDArray[np.bool_]:

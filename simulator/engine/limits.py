@@ -103,12 +103,13 @@ def current_rate(plane, e, time_s):
 
 @compiled
 def answer_usd(plane, e, row):
-    """Price of a complete answer in the period of ``ledger.rate``."""
+    """Price of a complete answer in the period of ``call.rate``."""
     endpoint = plane.endpoints[e]
     request = plane.requests[row]
     ledger = plane.ledger[row]
+    call = plane.calls[row]
     reasoning = ledger.reasoning_tok
-    rate = ledger.rate
+    rate = call.rate
     if reasoning > 0:
         rate += endpoint.tiers * endpoint.shares
     for _ in range(endpoint.tiers - 1):
@@ -121,15 +122,15 @@ def answer_usd(plane, e, row):
             break
         rate += 1
     prices = plane.rates[rate]
-    uncached = request.input_tok - ledger.cached_tok - ledger.written_tok
+    uncached = request.input_tok - ledger.cached_tok - call.written_tok
     usd = prices.request_usd + uncached * prices.input_usd
     # A price that is not known is NaN and must not spoil what does not use it.
     if ledger.cached_tok > 0:
         usd += ledger.cached_tok * prices.cache_read_usd
-    if ledger.written_tok > 0:
-        usd += ledger.written_tok * prices.cache_write_usd
-    if ledger.stored_tok_h > 0:
-        usd += ledger.stored_tok_h * prices.storage_usd
+    if call.written_tok > 0:
+        usd += call.written_tok * prices.cache_write_usd
+    if call.stored_tok_h > 0:
+        usd += call.stored_tok_h * prices.storage_usd
     if ledger.output_tok > reasoning:
         usd += (ledger.output_tok - reasoning) * prices.output_usd
     if reasoning > 0:

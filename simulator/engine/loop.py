@@ -6,75 +6,148 @@ boundary on which it arrives; a replica therefore ends a phase and begins the ne
 
 import math
 
-import numpy as np
-
-from simulator.engine.endpoint import begin_at_endpoint, end_at_endpoint, reject_row
+from simulator.engine.endpoint import begin_at_endpoint, end_at_endpoint
 from simulator.engine.gateway import attempt_through_gateway, learn_from_answer
 from simulator.engine.heap import heap_remove
 from simulator.engine.jit import compiled, entry
+from simulator.engine.kv import kv_lookup
 from simulator.engine.layout import (
     ANSWER,
     ARRIVAL,
+    ATTEMPT,
     BOUNDARY,
+    BY_NOTHING,
+    BY_SESSION,
     COMPLETED,
+    FIRST_COME,
     FLEET,
     IN_FLIGHT,
     NONE,
+    NOTHING,
     NOWHERE,
+    PATIENCE,
     READY,
 )
-from simulator.engine.queues import join_line, leave_line
-from simulator.engine.replica import begin_phase, end_phase, enqueue
+from simulator.engine.queues import drop_closed, join_line, leave_line
+from simulator.engine.replica import abandon, begin_phase, end_phase, enqueue, evict_until_now
+from simulator.engine.rows import (
+    limit_patience,
+    patient_until_s,
+    reject_row,
+    stop_waiting,
+    time_out_row,
+)
+from simulator.engine.sequences import prompt_node
 
 
 @compiled
-def least_loaded(plane):
-    """Ready replica with the fewest requests in flight, or NONE; ties go round."""
+def _takes(plane, f, row):
+    """Whether a fleet serves a row's workload, or goes on with the row, and could hold it."""
+    pool = plane.ledger[row].pool
+    request = plane.requests[row]
+    if request.input_tok >= plane.engine[f].max_model_tok:
+        return False
+    return plane.serves[f, request.workload] if pool == NONE else pool == f
+
+
+@compiled
+def _least_loaded(plane, row):
+    """Ready replica that takes a row with the least in flight, or NONE; ties go round."""
     clock = plane.clock[0]
     best = NONE
-    fewest = np.iinfo(np.int32).max
-    for k in range(clock.replicas):
-        r = (clock.rotation + k) % clock.replicas
-        rep = plane.replicas[r]
-        if rep.state == READY and rep.in_flight < fewest:
+    least = math.inf
+    r = clock.rotation
+    for _ in range(plane.replicas.size):
+        if plane.loads[r] < least and _takes(plane, plane.replicas[r].fleet, row):
             best = r
-            fewest = rep.in_flight
+            least = plane.loads[r]
+        r += 1
+        if r == plane.replicas.size:
+            r = 0
     if best != NONE:
-        clock.rotation = (best + 1) % clock.replicas
+        clock.rotation = best + 1 if best + 1 < plane.replicas.size else 0
     return best
 
 
 @compiled
-def choose_replica(plane, row):
-    """The session's last replica unless it is much busier than the least loaded one."""
-    best = least_loaded(plane)
-    if best != NONE and row > 0 and plane.requests[row].gap_s >= 0:
-        last = plane.ledger[row - 1].replica
-        if last != NONE:
-            rep = plane.replicas[last]
-            if rep.state == READY:
-                slack = rep.in_flight - plane.replicas[best].in_flight
-                if slack <= plane.clock[0].sticky_slack:
-                    return last
-    return best
+def _bound_replica(plane, row, best):
+    """Replica that a row is bound to by its session or its prefix, unless it is much busier."""
+    if plane.ledger[row].pool != NONE:
+        return best
+    engine = plane.engine[plane.replicas[best].fleet]
+    most = plane.replicas[best].in_flight + engine.affinity_slack
+    if engine.affinity == BY_SESSION:
+        if row == 0 or not plane.requests[row].gap_s >= 0:
+            return best
+        last = plane.ledger[row - 1].home
+        if last == NONE:
+            return best
+        rep = plane.replicas[last]
+        bound = rep.state == READY and rep.in_flight <= most and _takes(plane, rep.fleet, row)
+        return last if bound else best
+    longest = 0
+    node = prompt_node(plane, best, row)
+    chosen = best
+    for k in range(engine.slots):
+        r = engine.first_slot + (best - engine.first_slot + k) % engine.slots
+        rep = plane.replicas[r]
+        if rep.state == READY and rep.in_flight <= most:
+            evict_until_now(plane, r, plane.clock[0].now_s)
+            hit, _ = kv_lookup(plane, r, node)
+            if hit > longest:
+                longest = hit
+                chosen = r
+    return chosen
+
+
+@compiled
+def _has_room(plane, r):
+    rep = plane.replicas[r]
+    engine = plane.engine[rep.fleet]
+    return rep.in_flight < engine.max_sequences + engine.max_waiting
+
+
+@compiled
+def _choose_replica(plane, row):
+    """Replica that a row goes to, or NONE."""
+    best = _least_loaded(plane, row)
+    if best == NONE or plane.engine[plane.replicas[best].fleet].affinity == BY_NOTHING:
+        return best
+    bound = _bound_replica(plane, row, best)
+    return bound if _has_room(plane, bound) else best
+
+
+@compiled
+def _first_fleet(plane, row):
+    """First fleet that takes a row, or NONE."""
+    for f in range(plane.engine.size):
+        if _takes(plane, f, row):
+            return f
+    return NONE
 
 
 @compiled
 def _choose_server(plane, row):
     """Where a row goes: (FLEET, its replica or NONE while none is ready), a gateway or NOWHERE."""
-    clock = plane.clock[0]
-    request = plane.requests[row]
-    route = plane.route[request.workload]
+    route = plane.route[plane.requests[row].workload]
     if route != FLEET:
         return route, NONE
-    overflow = plane.overflow[request.workload]
-    if request.input_tok >= plane.engine[0].max_model_tok:
+    overflow = plane.overflow[plane.requests[row].workload]
+    f = _first_fleet(plane, row)
+    if f == NONE:
         return overflow if overflow != NONE else NOWHERE, NONE
-    r = choose_replica(plane, row)
-    busy = r == NONE or plane.replicas[r].in_flight >= clock.overflow_in_flight
+    r = _choose_replica(plane, row)
+    if plane.ledger[row].pool != NONE:
+        return FLEET, r  # no way back from where the prompt was computed
+    if r == NONE:
+        full = plane.engine[f].waiting >= plane.engine[f].max_waiting
+        busy = True
+    else:
+        full = not _has_room(plane, r)
+        busy = full or plane.replicas[r].in_flight >= plane.clock[0].overflow_in_flight
     if overflow != NONE and busy:
         return overflow, NONE
-    return FLEET, r
+    return NOWHERE if full else FLEET, r
 
 
 @compiled
@@ -84,21 +157,72 @@ def _dispatch(plane, row, time_s):
     if ledger.gateway == NONE:
         server, r = _choose_server(plane, row)
         ledger.server = server
-        ledger.replica = r
         if server == NOWHERE:
+            stop_waiting(plane, row)
             reject_row(plane, row, time_s)
             return False
         if server == FLEET:
-            room_tok = plane.engine[0].max_model_tok - plane.requests[row].input_tok
-            ledger.output_tok = min(plane.requests[row].output_tok, room_tok)
-            ledger.reasoning_tok = min(plane.requests[row].reasoning_tok, ledger.output_tok)
-            if r == NONE:
-                join_line(plane, plane.clock[0], row)
-            else:
-                enqueue(plane, r, row, time_s)
+            _send_to_fleet(plane, row, r, time_s)
             return False
+        stop_waiting(plane, row)
         ledger.gateway = server
     return attempt_through_gateway(plane, row, time_s)
+
+
+@compiled
+def _send_to_fleet(plane, row, r, time_s):
+    """Let a row wait at a replica, or for one to become ready."""
+    request = plane.requests[row]
+    ledger = plane.ledger[row]
+    ledger.replica = r
+    if ledger.awaits == NOTHING:
+        limit_patience(plane, row)
+    if r == NONE:
+        engine = plane.engine[_first_fleet(plane, row)]
+        engine.waiting += 1
+        join_line(plane, engine, row, FIRST_COME)
+        return
+    if ledger.home == NONE:
+        ledger.home = r
+    most_tok = plane.engine[plane.replicas[r].fleet].max_model_tok
+    ledger.output_tok = min(request.output_tok, most_tok - request.input_tok)
+    ledger.reasoning_tok = min(request.reasoning_tok, ledger.output_tok)
+    enqueue(plane, r, row, time_s)
+
+
+@compiled
+def _give_up(plane, row, time_s):
+    """The client of a row leaves, wherever the row is; an answer that has begun ends by itself."""
+    ledger = plane.ledger[row]
+    in_line = ledger.awaits == PATIENCE
+    ledger.awaits = NOTHING
+    time_out_row(plane, row, time_s)
+    if not in_line:
+        ledger.output_tok = ledger.reasoning_tok = 0
+        return
+    if ledger.gateway != NONE:
+        endpoint = plane.endpoints[ledger.server]
+        endpoint.queued -= 1
+        drop_closed(plane, endpoint)
+    elif ledger.replica != NONE:
+        abandon(plane, ledger.replica, row, time_s)
+    else:
+        engine = plane.engine[_first_fleet(plane, row)]
+        engine.waiting -= 1
+        drop_closed(plane, engine)
+
+
+@compiled
+def _leave_lobby(plane):
+    """Take a row that waited for a replica to become ready and may go on now."""
+    plane.clock[0].admitting -= 1
+    for f in range(plane.engine.size):
+        engine = plane.engine[f]
+        if engine.admitting > 0:
+            engine.admitting -= 1
+            engine.waiting -= 1
+            return leave_line(plane, engine)
+    return NONE
 
 
 @compiled
@@ -122,7 +246,7 @@ def _next_timer_s(plane):
 
 @compiled
 def _next_replica_s(plane):
-    if plane.clock[0].replicas == 0:
+    if plane.wakes.size == 0:
         return math.inf
     return plane.wakes[plane.wakes[0].member].key
 
@@ -145,6 +269,7 @@ def _arrive(plane, row, time_s):
     ledger = plane.ledger[row]
     ledger.arrival_s = time_s
     ledger.outcome = IN_FLIGHT
+    ledger.awaits = NOTHING
     plane.clock[0].offered += 1
 
 
@@ -154,11 +279,10 @@ def advance(plane, until_s):
     clock = plane.clock[0]
     while True:
         begins = NONE
+        awaited = NOTHING
         if clock.admitting > 0:
-            row = leave_line(plane, clock)
-            clock.admitting -= 1
+            row = _leave_lobby(plane)
             now_s = clock.now_s
-            moves = True
         else:
             head_s = _skip_to_next_arrival(plane)
             timer_s = _next_timer_s(plane)
@@ -177,16 +301,19 @@ def advance(plane, until_s):
                 continue
             row = _take_row(plane, timer_s < head_s)
             awaited = plane.ledger[row].awaits
-            moves = awaited != ANSWER
             if awaited == ARRIVAL:
                 _arrive(plane, row, now_s)
-        if moves:
-            if _dispatch(plane, row, now_s):
-                begins = row
-        else:
+        if awaited == ANSWER:
             begins = end_at_endpoint(plane, row, now_s)
             if plane.ledger[row].outcome == COMPLETED:
                 learn_from_answer(plane, row, now_s)
+        elif awaited != NOTHING and now_s >= patient_until_s(plane, row):
+            _give_up(plane, row, now_s)
+        else:
+            if awaited == ATTEMPT:
+                plane.ledger[row].awaits = NOTHING
+            if _dispatch(plane, row, now_s):
+                begins = row
         if begins != NONE:
             begin_at_endpoint(plane, plane.ledger[begins].server, begins, now_s)
     clock.now_s = until_s

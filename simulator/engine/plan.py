@@ -1,4 +1,4 @@
-"""What one run simulates: a fleet, endpoints, gateways and the rules that connect them."""
+"""What one run simulates: fleets, endpoints, gateways and the rules that connect them."""
 
 import math
 from dataclasses import dataclass, field
@@ -42,8 +42,28 @@ class Fleet:
     reserves_output: bool = False
     """A request is admitted only when its whole declared output would find blocks (TensorRT-LLM's
     rule); else when its first chunk does, and growth may preempt (vLLM's)."""
-    sticky_slack: int = 8
-    """A session leaves its replica when that has this many more in flight than the best."""
+    chunked_prefill: bool = True
+    """Else a prompt is computed in one step, and waits until the step's budget has room for it."""
+    order: Literal["first-come", "priority", "shortest"] = "first-come"
+    """Of a replica's queue: ``priority`` of the workload, or least declared output, ties by
+    arrival. Who is preempted is the last admitted in any case."""
+    max_waiting: int | None = None
+    """Requests that a replica may hold beyond ``max_sequences``, and that may wait for one to
+    become ready; more spill or are refused. None: any number."""
+    affinity: Literal["none", "session", "prefix"] = "session"
+    """What binds a request to a replica: its session's last one, or the longest resident prefix."""
+    affinity_slack: int = 8
+    """A request leaves that replica when it has this many more in flight than the best."""
+    serves: frozenset[int] | None = None
+    """Workloads whose requests come here; None: all."""
+    weight: float = 1.0
+    """Requests in flight are balanced over the replicas of several fleets in proportion to it."""
+    decode_fleet: int | None = None
+    """Place of the fleet that decodes what this one has prefilled: its prompt's KV is sent there,
+    and the first token comes from there."""
+    transfer_s: float = 0.0
+    transfer_token_s: float = 0.0
+    """Duration of that, and per prompt token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +215,10 @@ class Plan:
     """One option at one size."""
 
     routes: tuple[int, ...]
-    """Per workload: FLEET or the index of a gateway."""
-    fleet: Fleet | None = None
+    """Per workload: FLEET, which is every fleet that serves it, or the index of a gateway."""
+    fleets: tuple[Fleet, ...] = ()
     endpoints: tuple[Endpoint, ...] = field(default=())
     gateways: tuple[Gateway, ...] = field(default=())
     overflow: Overflow | None = None
+    priorities: tuple[int, ...] = ()
+    """Per workload, the least goes first; empty: all the same."""

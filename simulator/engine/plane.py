@@ -16,17 +16,13 @@ class DataPlane:
     """The compiled state of one run, and what the control plane may do to it."""
 
     def __init__(self, plan: Plan, table: RequestTable, zero_s: float, horizon_s: float) -> None:
-        fleet = plan.fleet
-        capacity = 0
-        if fleet is not None:
-            most = fleet.autoscaler.max_replicas if fleet.autoscaler else 0
-            # A drained replica keeps its slot while its last requests run: twice is plenty.
-            capacity = max(fleet.replicas, most) * (2 if fleet.autoscaler else 1)
-        sequences = capacity * (fleet.max_sequences if fleet else 0)
-        nodes = table.tree.size if fleet is not None and fleet.prefix_cache else 0
+        engine, step_tables = tables.engine(plan.fleets)
+        capacity = int(engine.slots.sum())
+        sequences = int((engine.slots * engine.max_sequences).sum())
+        nodes = table.tree.size
         # Every entry holds at least one block of its replica.
-        entries = capacity * min(fleet.kv.blocks, nodes) if fleet else 0
-        engine, step_tables = tables.engine(fleet)
+        kept = engine.slots * np.minimum(engine.kv_blocks, nodes) * engine.prefix_cache
+        entries = int(kept.sum())
         endpoints, limits, rates = tables.endpoints(plan, zero_s, horizon_s)
         gateways, targets = tables.gateways(plan)
         index_size = 1 << max(1, (2 * entries).bit_length())
@@ -36,12 +32,16 @@ class DataPlane:
             **step_tables,
             requests=tables.requests(table),
             ledger=tables.ledger(table.size),
+            calls=records(layout.CALL, table.size),
             route=np.array(plan.routes, np.int32),
             overflow=np.array(
                 plan.overflow.gateways if plan.overflow else (NONE,) * len(plan.routes), np.int32
             ),
+            serves=tables.serves(plan),
+            priority=np.array(plan.priorities or (0,) * len(plan.routes), np.int64),
             nodes=tables.nodes(table.tree),
             replicas=records(layout.REPLICA, capacity),
+            loads=np.full(capacity, np.inf),
             wakes=records(layout.WAKE, capacity),
             sequences=records(layout.SEQUENCE, sequences),
             finishes=records(layout.FINISH, sequences),
@@ -57,99 +57,79 @@ class DataPlane:
             targets=targets,
             timers=records(layout.WAKE, table.size),
         )
-        self._closed_periods_s: list[tuple[float, float]] = []
-        self._init_clock(plan, zero_s)
-        self._link_free_entries()
-        if fleet is not None:
-            for _ in range(fleet.replicas):
-                self.activate(self.launch(0.0))
-
-    def _init_clock(self, plan: Plan, zero_s: float) -> None:
+        self._closed_periods_s: list[list[tuple[float, float]]] = [[] for _ in plan.fleets]
         clock = self.state.clock[0]
         clock.zero_s = zero_s
         clock.overflow_in_flight = plan.overflow.in_flight if plan.overflow else NONE
-        clock.sticky_slack = plan.fleet.sticky_slack if plan.fleet else 0
-        clock.waiting_head = clock.waiting_tail = NONE
+        self._link_free_entries()
+        self._set_up_replicas()
+        for place, fleet in enumerate(plan.fleets):
+            for _ in range(fleet.replicas):
+                self.activate(self.launch(place, 0.0))
 
     def _link_free_entries(self) -> None:
         entries = self.state.kv_entries
         entries.next = np.arange(1, len(entries) + 1)
         self.state.clock[0].free_entry = 0 if len(entries) else NONE
 
-    @property
-    def replicas(self) -> Records:
-        """REPLICA records of every slot ever used."""
-        return self.state.replicas[: self.state.clock[0].replicas]
+    def _set_up_replicas(self) -> None:
+        state = self.state
+        first = 0
+        for r, rep in enumerate(state.replicas):
+            for name in ("waiting_head", "running_tail", "prefill_head", "lru_head", "lru_tail"):
+                rep[name] = NONE
+            rep.fleet = np.searchsorted(state.engine.first_slot, r, side="right") - 1
+            rep.free_blocks = state.engine[rep.fleet].kv_blocks
+            rep.stopped_s = math.nan
+            rep.first_sequence = rep.free_sequence = first
+            first += int(state.engine[rep.fleet].max_sequences)
+            state.sequences.next[rep.first_sequence : first] = (
+                np.arange(rep.first_sequence, first) + 1
+            )
+        state.wakes.key = math.inf
+        state.wakes.member = state.wakes.place = np.arange(len(state.wakes))
 
-    def periods_s(self, now_s: float) -> np.ndarray:
+    def replicas(self, fleet: int) -> Records:
+        """REPLICA records of a fleet's slots."""
+        engine = self.state.engine[fleet]
+        return self.state.replicas[engine.first_slot : engine.first_slot + engine.slots]
+
+    def periods_s(self, fleet: int, now_s: float) -> np.ndarray:
         """Begin and end of every time paid for so far, of those still running now. (n, 2)"""
-        replicas = self.replicas
-        stop_s = np.where(replicas.state == layout.OFF, replicas.stopped_s, now_s)
-        latest = np.stack([replicas.launched_s, stop_s], axis=1)
-        return np.concatenate([np.array(self._closed_periods_s).reshape(-1, 2), latest])
+        slots = self.replicas(fleet)
+        slots = slots[(slots.state != layout.OFF) | ~np.isnan(slots.stopped_s)]
+        stop_s = np.where(slots.state == layout.OFF, slots.stopped_s, now_s)
+        latest = np.stack([slots.launched_s, stop_s], axis=1)
+        return np.concatenate([np.array(self._closed_periods_s[fleet]).reshape(-1, 2), latest])
 
-    def in_flight(self) -> int:
-        """Requests that replicas hold or that wait for one to become ready."""
-        return int(self.replicas.in_flight.sum()) + self._in_lobby()
-
-    def _in_lobby(self) -> int:
-        waiting = 0
-        row = self.state.clock[0].waiting_head
-        while row != NONE:
-            waiting += 1
-            row = self.state.ledger[row].next_waiting
-        return waiting
+    def in_flight(self, fleet: int) -> int:
+        """Requests that a fleet's replicas hold or that wait for one to become ready."""
+        return int(self.replicas(fleet).in_flight.sum() + self.state.engine[fleet].waiting)
 
     def advance(self, until_s: float) -> None:
         """Process every event up to and including a time [s]."""
         advance(self.state, until_s)
 
-    def launch(self, time_s: float) -> int:
+    def launch(self, fleet: int, time_s: float) -> int:
         """Start paying for a replica; returns its slot. It serves once activated."""
-        clock = self.state.clock[0]
-        idle = np.flatnonzero(self.replicas.state == layout.OFF)
-        if len(idle):
-            slot = int(idle[0])
-        else:
-            slot = int(clock.replicas)
-            self._open_slot(slot)
+        slots = self.replicas(fleet)
+        idle = np.flatnonzero(slots.state == layout.OFF)
+        slot = int(self.state.engine[fleet].first_slot + idle[0])
         rep = self.state.replicas[slot]
         if not math.isnan(rep.stopped_s):
-            self._closed_periods_s.append((float(rep.launched_s), float(rep.stopped_s)))
+            self._closed_periods_s[fleet].append((float(rep.launched_s), float(rep.stopped_s)))
         rep.state = layout.STARTING
         rep.launched_s = time_s
         rep.stopped_s = math.nan
         return slot
 
-    def _open_slot(self, slot: int) -> None:
-        state = self.state
-        clock = state.clock[0]
-        rep = state.replicas[slot]
-        for name in (
-            "waiting_head",
-            "waiting_tail",
-            "running_tail",
-            "prefill_head",
-            "lru_head",
-            "lru_tail",
-        ):
-            rep[name] = NONE
-        rep.free_blocks = state.engine[0].kv_blocks
-        rep.stopped_s = math.nan
-        size = int(state.engine[0].max_sequences)
-        own = np.arange(slot * size, (slot + 1) * size)
-        state.sequences.next[own] = own + 1
-        rep.free_sequence = slot * size
-        state.wakes[slot].key = math.inf
-        # What never wakes stands at the end of the heap.
-        state.wakes[slot].member = slot
-        state.wakes[slot].place = slot
-        clock.replicas += 1
-
     def activate(self, slot: int) -> None:
         """Let a launched replica take requests, first those that waited for one."""
         self.state.replicas[slot].state = layout.READY
-        self.state.clock[0].admitting = self._in_lobby()
+        self.state.loads[slot] = 0.0
+        engine = self.state.engine
+        engine.admitting = engine.waiting
+        self.state.clock[0].admitting = engine.waiting.sum()
 
     def set_down(self, endpoint: int, down: bool) -> None:
         """Begin or end an outage of an endpoint; what it is answering goes on."""
@@ -158,6 +138,7 @@ class DataPlane:
     def drain(self, slot: int, time_s: float) -> None:
         """Send a replica no more requests; it stops when its last one is done."""
         rep = self.state.replicas[slot]
+        self.state.loads[slot] = np.inf
         if rep.in_flight == 0:
             rep.state = layout.OFF
             rep.stopped_s = time_s

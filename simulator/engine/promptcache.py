@@ -133,6 +133,7 @@ def use_cache(plane, e, row, time_s):
     endpoint = plane.endpoints[e]
     request = plane.requests[row]
     ledger = plane.ledger[row]
+    call = plane.calls[row]
     end = request.node
     if endpoint.cache_rule == CACHE_NONE or end == NONE:
         return
@@ -152,11 +153,11 @@ def use_cache(plane, e, row, time_s):
                 keeps = mark_shared
             else:
                 keeps = node == end and mark_end and endpoint.cache_end_mark == 1
-            if keeps and ledger.written_tok == 0 and depth > ledger.cached_tok:
-                ledger.written_tok = depth - ledger.cached_tok
+            if keeps and call.written_tok == 0 and depth > ledger.cached_tok:
+                call.written_tok = depth - ledger.cached_tok
             keeps = keeps or (alive and depth == ledger.cached_tok)
         if keeps:
-            ledger.stored_tok_h += _write(plane, e, node, machine, time_s, ledger.first_token_s)
+            call.stored_tok_h += _write(plane, e, node, machine, time_s, ledger.first_token_s)
         plane.prefixes[e, node].used_s = time_s
         root = node
         node = plane.nodes[node].parent

@@ -16,15 +16,28 @@ import math
 from simulator.engine.heap import heap_moved
 from simulator.engine.jit import compiled
 from simulator.engine.kv import kv_lookup, kv_pin, kv_take, node_end_block
-from simulator.engine.layout import BOUNDARY, DECODE, DRAINING, IDLE, NONE, OFF, PREFILL
-from simulator.engine.queues import join_line, leave_line
+from simulator.engine.layout import (
+    BOUNDARY,
+    DECODE,
+    DRAINING,
+    FIRST_COME,
+    IDLE,
+    IN_FLIGHT,
+    NONE,
+    OFF,
+    PREFILL,
+    SHORTEST,
+)
+from simulator.engine.queues import drop_closed, join_line, leave_line
 from simulator.engine.sequences import (
     begin_decoding,
+    count_in_flight,
     finish_sequence,
     most_blocks,
     overhead_s,
     preempt,
     prompt_node,
+    set_last_step,
     stop_decoding,
 )
 from simulator.engine.steps import (
@@ -40,16 +53,15 @@ from simulator.engine.steps import (
 @compiled
 def _wake_at(plane, r, time_s):
     plane.wakes[r].key = time_s
-    heap_moved(plane.wakes, 0, plane.clock[0].replicas, r)
+    heap_moved(plane.wakes, 0, plane.wakes.size, r)
 
 
 @compiled
 def _finish_due(plane, r, time_s):
     """Finish every decoding sequence whose last token was emitted in the step just executed."""
     rep = plane.replicas[r]
-    base = r * plane.engine[0].max_sequences
     while rep.decoding > 0:
-        s = plane.finishes[base].member
+        s = plane.finishes[rep.first_sequence].member
         if plane.finishes[s].key >> 32 > rep.step:
             break
         stop_decoding(plane, r, s)
@@ -65,14 +77,16 @@ def _end_prefills(plane, r, time_s):
     while s != NONE:
         seq = plane.sequences[s]
         after = seq.next
-        if seq.kv_tok < seq.prompt_tok:
+        ledger = plane.ledger[seq.row]
+        left = ledger.outcome != IN_FLIGHT
+        if seq.kv_tok < seq.prompt_tok and not left:
             rep.prefill_head = s  # the last one, unfinished
             break
-        ledger = plane.ledger[seq.row]
-        if math.isnan(ledger.first_token_s):
-            ledger.first_token_s = time_s + overhead_s(plane, seq.row)
+        goes_on = plane.engine[rep.fleet].decode_fleet != NONE
+        if math.isnan(ledger.first_token_s) and not left and not goes_on:
+            ledger.first_token_s = time_s + overhead_s(plane, r, seq.row)
         generated = seq.prompt_tok - plane.requests[seq.row].input_tok + 1
-        if generated >= ledger.output_tok:
+        if left or goes_on or generated >= ledger.output_tok:
             finish_sequence(plane, r, s, time_s)
         else:
             begin_decoding(plane, r, s, rep.step)
@@ -106,7 +120,7 @@ def _continue_prompt(plane, r, budget_tok):
     if s == NONE:
         return 0, 0.0
     seq = plane.sequences[s]
-    block_tok = plane.engine[0].block_tok
+    block_tok = plane.engine[rep.fleet].block_tok
     chunk = min(seq.prompt_tok - seq.kv_tok, budget_tok)
     blocks = max(seq.blocks, blocks_for(seq.kv_tok + chunk, block_tok))
     if blocks - seq.blocks > rep.free_blocks + rep.cached_blocks:
@@ -118,13 +132,15 @@ def _continue_prompt(plane, r, budget_tok):
 @compiled
 def _compute_chunk(plane, r, s, chunk, blocks):
     """Account for ``chunk`` prompt tokens of a sequence that will hold ``blocks``."""
+    rep = plane.replicas[r]
     seq = plane.sequences[s]
-    node = prompt_node(plane, seq.row)
+    node = prompt_node(plane, r, seq.row)
     area = chunk * (seq.kv_tok + 0.5 * (chunk + 1))
     seq.kv_tok += chunk
     kv_take(plane, r, blocks - seq.blocks)
     seq.blocks = blocks
-    covered = min(seq.kv_tok // plane.engine[0].block_tok, node_end_block(plane, node))
+    block_tok = plane.engine[rep.fleet].block_tok
+    covered = min(seq.kv_tok // block_tok, node_end_block(plane, r, node))
     if covered > seq.pinned_blocks:
         kv_pin(plane, r, node, seq.pinned_blocks, covered)
         seq.pinned_blocks = covered
@@ -138,28 +154,33 @@ def _admit(plane, r, budget_tok, time_s):
     row = rep.waiting_head
     request = plane.requests[row]
     ledger = plane.ledger[row]
-    block_tok = plane.engine[0].block_tok
+    engine = plane.engine[rep.fleet]
+    block_tok = engine.block_tok
     prompt_tok = max(request.input_tok, ledger.resume_tok)
-    node = prompt_node(plane, row)
+    node = prompt_node(plane, r, row)
     hit, evictable = kv_lookup(plane, r, node)
     # The last prompt token is always computed: it yields the first output token.
     cached_tok = max(0, min(hit, (prompt_tok - 1) // block_tok)) * block_tok
-    chunk = min(prompt_tok - cached_tok, budget_tok)
-    blocks = max(hit, blocks_for(cached_tok + chunk, block_tok))
+    known_tok = prompt_tok - 1 if ledger.transferred else cached_tok
+    chunk = min(prompt_tok - known_tok, budget_tok)
+    if not engine.chunked and chunk < prompt_tok - known_tok:
+        return 0, 0.0
+    blocks = max(hit, blocks_for(known_tok + chunk, block_tok))
     if blocks - hit > rep.free_blocks + rep.cached_blocks - evictable:
         return 0, 0.0
     promised_blocks = 0
-    if plane.engine[0].reserves_output:
-        promised_blocks = most_blocks(plane, row) - hit
-        if rep.promised_blocks + promised_blocks > plane.engine[0].kv_blocks:
+    if engine.reserves_output:
+        promised_blocks = most_blocks(plane, r, row) - hit
+        if rep.promised_blocks + promised_blocks > engine.kv_blocks:
             return 0, 0.0
     leave_line(plane, rep)
     s = rep.free_sequence
     seq = plane.sequences[s]
     rep.free_sequence = seq.next
     seq.row = row
+    ledger.sequence = s
     seq.prompt_tok = prompt_tok
-    seq.kv_tok = cached_tok
+    seq.kv_tok = known_tok
     seq.blocks = hit
     seq.pinned_blocks = hit
     seq.promised_blocks = promised_blocks
@@ -176,7 +197,7 @@ def _admit(plane, r, budget_tok, time_s):
     rep.admitted += 1
     if hit > 0:
         kv_pin(plane, r, node, 0, hit)
-    if ledger.preemptions == 0:
+    if math.isnan(ledger.start_s):
         ledger.start_s = time_s
         ledger.cached_tok = cached_tok
     return chunk, _compute_chunk(plane, r, s, chunk, blocks)
@@ -186,7 +207,7 @@ def _admit(plane, r, budget_tok, time_s):
 def begin_phase(plane, r, time_s):
     """Schedule at a step boundary: one step with prompt tokens, or decode steps, or idleness."""
     rep = plane.replicas[r]
-    engine = plane.engine[0]
+    engine = plane.engine[rep.fleet]
     rep.t_s = time_s
     rep.preempted = 0
     _begin_decode_blocks(plane, r)
@@ -227,8 +248,7 @@ def _plan_decode(plane, r):
     rep = plane.replicas[r]
     if rep.preempted and rep.waiting_head != NONE:
         return 1  # the step after a preemption admits again
-    base = r * plane.engine[0].max_sequences
-    finish_step = plane.finishes[plane.finishes[base].member].key >> 32
+    finish_step = plane.finishes[plane.finishes[rep.first_sequence].member].key >> 32
     return affordable_steps(plane, r, finish_step - rep.step)
 
 
@@ -238,7 +258,6 @@ def end_phase(plane, r):
     rep = plane.replicas[r]
     time_s = plane.wakes[r].key
     steps = rep.planned_steps
-    plane.clock[0].steps += steps
     if rep.phase == DECODE:
         kv_take(plane, r, growth_blocks(plane, r, steps) - rep.begun_blocks)
     rep.step += steps
@@ -249,18 +268,76 @@ def end_phase(plane, r):
 
 
 @compiled
-def enqueue(plane, r, row, time_s):
-    """Put a row at the end of the replica's queue and wake the replica when it may be admitted."""
+def evict_until_now(plane, r, time_s):
+    """Bring the cache up to now in the middle of a phase, for whoever looks into it.
+
+    Blocks are taken at the end of a phase, which is soon enough unless it means eviction.
+    """
     rep = plane.replicas[r]
-    alone = rep.waiting_head == NONE
-    join_line(plane, rep, row)
-    rep.in_flight += 1
+    if rep.phase != DECODE:
+        return
+    if growth_blocks(plane, r, rep.planned_steps) - rep.begun_blocks <= rep.free_blocks:
+        return
+    begun = growth_blocks(plane, r, steps_until(plane, r, time_s - rep.t_s))
+    if begun > rep.begun_blocks:
+        kv_take(plane, r, begun - rep.begun_blocks)
+        rep.begun_blocks = begun
+
+
+@compiled
+def _look_again(plane, r, time_s):
+    """End a phase of decoding at the next step boundary from now: something may be admitted."""
+    rep = plane.replicas[r]
+    if rep.phase != DECODE:
+        return
+    steps = steps_until(plane, r, time_s - rep.t_s)
+    if steps < rep.planned_steps:
+        rep.planned_steps = steps
+        _wake_at(plane, r, max(time_s, rep.t_s + decode_s(plane, r, steps)))
+
+
+@compiled
+def enqueue(plane, r, row, time_s):
+    """Put a row into the replica's queue and wake the replica when it may be admitted."""
+    rep = plane.replicas[r]
+    engine = plane.engine[rep.fleet]
+    rank = 0
+    if engine.order == SHORTEST:
+        rank = plane.requests[row].declared_tok
+    elif engine.order != FIRST_COME:
+        rank = plane.priority[plane.requests[row].workload]
+    join_line(plane, rep, row, rank)
+    count_in_flight(plane, r, 1)
     if rep.phase == IDLE:
         rep.phase = BOUNDARY
         rep.busy_since_s = time_s
         _wake_at(plane, r, time_s)
-    elif rep.phase == DECODE and alone and rep.running < plane.engine[0].max_sequences:
-        steps = steps_until(plane, r, time_s - rep.t_s)
-        if steps < rep.planned_steps:
-            rep.planned_steps = steps
-            _wake_at(plane, r, max(time_s, rep.t_s + decode_s(plane, r, steps)))
+    elif rep.waiting_head == row and rep.running < engine.max_sequences:
+        _look_again(plane, r, time_s)
+
+
+@compiled
+def abandon(plane, r, row, time_s):
+    """Let go of a row that its client has left: from the queue now, else at the next step boundary.
+
+    The row is closed already.
+    """
+    rep = plane.replicas[r]
+    ledger = plane.ledger[row]
+    s = ledger.sequence
+    if s == NONE:
+        ledger.output_tok = max(0, ledger.resume_tok - plane.requests[row].input_tok)
+        ledger.reasoning_tok = min(ledger.reasoning_tok, ledger.output_tok)
+        count_in_flight(plane, r, -1)
+        if rep.waiting_head == row:
+            drop_closed(plane, rep)
+            _look_again(plane, r, time_s)
+        return
+    _look_again(plane, r, time_s)
+    if rep.phase == BOUNDARY:
+        # The phase that just ended, ends once more.
+        rep.phase = PREFILL
+        rep.planned_steps = 0
+    if plane.sequences[s].decodes:
+        set_last_step(plane, s, rep.step + rep.planned_steps)
+        heap_moved(plane.finishes, rep.first_sequence, rep.decoding, s)

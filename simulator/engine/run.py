@@ -36,8 +36,9 @@ def run(plan: Plan, table: RequestTable, horizon_s: float, zero_s: float = 0.0) 
     table.check()
     plane = DataPlane(plan, table, zero_s, horizon_s)
     env = simpy.Environment()
-    if plan.fleet is not None and plan.fleet.autoscaler is not None:
-        env.process(autoscale(env, plane, plan.fleet))
+    for place, fleet in enumerate(plan.fleets):
+        if fleet.autoscaler is not None:
+            env.process(autoscale(env, plane, place, fleet, fleet.autoscaler))
     for place, endpoint in enumerate(plan.endpoints):
         spans_s = [
             (max(0.0, begin - zero_s), end - zero_s)
@@ -47,12 +48,12 @@ def run(plan: Plan, table: RequestTable, horizon_s: float, zero_s: float = 0.0) 
         env.process(outages(env, plane, place, spans_s))
     env.run(until=horizon_s)
     plane.advance(horizon_s)
-    ledger = _close(plane, table, horizon_s, plan)
+    ledger = _close(plane, table, horizon_s)
     _check(plane, ledger)
     return ledger
 
 
-def _close(plane: DataPlane, table: RequestTable, horizon_s: float, plan: Plan) -> Ledger:
+def _close(plane: DataPlane, table: RequestTable, horizon_s: float) -> Ledger:
     rows = plane.state.ledger
     outcome = np.ascontiguousarray(rows.outcome)
     # The overhead of a replica's answer and the wait for a refusal may reach behind the horizon.
@@ -67,22 +68,28 @@ def _close(plane: DataPlane, table: RequestTable, horizon_s: float, plan: Plan) 
             "first_token_s",
             "finished_s",
             "cached_tok",
-            "written_tok",
             "output_tok",
             "reasoning_tok",
             "preemptions",
-            "attempts",
-            "stored_tok_h",
-            "usd",
         )
     }
-    account = _account(plane, horizon_s) if plan.fleet is not None else None
-    return Ledger(table, horizon_s, outcome, fleet=account, **columns)
+    calls = plane.state.calls
+    for name in ("written_tok", "attempts", "stored_tok_h", "usd"):
+        columns[name] = np.ascontiguousarray(calls[name])
+    columns["fleet"] = _fleets(plane)
+    accounts = tuple(_account(plane, f, horizon_s) for f in range(len(plane.state.engine)))
+    return Ledger(table, horizon_s, outcome, fleets=accounts, **columns)
 
 
-def _account(plane: DataPlane, horizon_s: float) -> FleetAccount:
-    replicas = plane.replicas
-    periods_s = plane.periods_s(horizon_s)
+def _fleets(plane: DataPlane) -> np.ndarray:
+    """Fleet of each row's replica, NONE where it has none. (n_requests,)"""
+    known = np.append(plane.state.replicas.fleet, np.int32(layout.NONE))
+    return known[plane.state.ledger.replica]
+
+
+def _account(plane: DataPlane, fleet: int, horizon_s: float) -> FleetAccount:
+    replicas = plane.replicas(fleet)
+    periods_s = plane.periods_s(fleet, horizon_s)
     # At a tie a stop comes before the start that takes its place.
     moments = np.concatenate([periods_s[:, 1], periods_s[:, 0]])
     changes = np.repeat([-1, 1], len(periods_s))
@@ -90,13 +97,12 @@ def _account(plane: DataPlane, horizon_s: float) -> FleetAccount:
     busy_s = replicas.busy_s + np.where(
         replicas.phase != layout.IDLE, horizon_s - replicas.busy_since_s, 0.0
     )
-    clock = plane.state.clock[0]
     return FleetAccount(
         periods_s=periods_s,
         busy_s=float(busy_s.sum()),
         max_replicas=int(present.max(initial=0)),
-        steps=int(clock.steps),
-        preemptions=int(clock.preemptions),
+        steps=int(replicas.step.sum()),
+        preemptions=int(replicas.preemptions.sum()),
     )
 
 
@@ -110,11 +116,23 @@ def _check(plane: DataPlane, ledger: Ledger) -> None:
         raise SimulatorError(
             "request conservation broken: offered != completed + rejected + timed out + in flight"
         )
-    held = plane.in_flight()
-    late = (ledger.outcome == layout.IN_FLIGHT) & (ledger.server == layout.FLEET)
-    # A finished sequence still spends its request overhead: done for the replica, not the client.
-    if held != int((late & np.isnan(ledger.finished_s)).sum()):
-        raise SimulatorError("request conservation broken: replicas hold what the ledger does not")
-    idle = plane.replicas[(plane.replicas.in_flight == 0)]
-    if np.any(idle.free_blocks + idle.cached_blocks != plane.state.engine[0].kv_blocks):
+    state = plane.state
+    _check_held(plane, ledger)
+    idle = state.replicas[state.replicas.in_flight == 0]
+    if np.any(idle.free_blocks + idle.cached_blocks != state.engine.kv_blocks[idle.fleet]):
         raise SimulatorError("block conservation broken: an idle replica does not own its blocks")
+
+
+def _check_held(plane: DataPlane, ledger: Ledger) -> None:
+    """Fleets hold what the ledger says is in flight there, but for KV on its way between them.
+
+    A finished sequence still spends its request overhead: done for the replica, not the client. One
+    whose client has left is dropped at the next step boundary.
+    """
+    held = sum(plane.in_flight(f) for f in range(len(plane.state.engine)))
+    rows = plane.state.ledger
+    late = (ledger.outcome == layout.IN_FLIGHT) & (ledger.server == layout.FLEET)
+    late &= np.isnan(ledger.finished_s) & (rows.awaits != layout.ATTEMPT)
+    left = (ledger.outcome == layout.TIMED_OUT) & (rows.sequence != layout.NONE)
+    if held != int((late | left).sum()):
+        raise SimulatorError("request conservation broken: replicas hold what the ledger does not")

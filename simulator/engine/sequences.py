@@ -3,58 +3,47 @@
 from simulator.engine.heap import heap_push, heap_remove
 from simulator.engine.jit import compiled
 from simulator.engine.kv import kv_keep, kv_release, node_end_block
-from simulator.engine.layout import ARRIVAL, COMPLETED, NONE
-from simulator.engine.queues import cut_line
+from simulator.engine.layout import ATTEMPT, FIRST_COME, IN_FLIGHT, NONE, READY
+from simulator.engine.queues import rejoin_line
+from simulator.engine.rows import complete_row, stop_waiting, wait_for
 from simulator.engine.steps import blocks_for
 
 
 @compiled
-def prompt_node(plane, row):
-    return plane.requests[row].node if plane.engine[0].prefix_cache else NONE
+def count_in_flight(plane, r, change):
+    """Note that a replica holds a request more or less."""
+    rep = plane.replicas[r]
+    rep.in_flight += change
+    if rep.state == READY:
+        plane.loads[r] = rep.in_flight * plane.engine[rep.fleet].load
 
 
 @compiled
-def overhead_s(plane, row):
+def prompt_node(plane, r, row):
+    prefix_cache = plane.engine[plane.replicas[r].fleet].prefix_cache
+    return plane.requests[row].node if prefix_cache else NONE
+
+
+@compiled
+def overhead_s(plane, r, row):
     """What a row spends outside steps before its first token, and its client knows of the last."""
-    engine = plane.engine[0]
+    engine = plane.engine[plane.replicas[r].fleet]
     return engine.request_overhead_s + engine.request_token_s * plane.requests[row].input_tok
 
 
 @compiled
-def most_blocks(plane, row):
+def most_blocks(plane, r, row):
     """Blocks that a row holds in the end if it writes all that it declared."""
     request = plane.requests[row]
-    engine = plane.engine[0]
+    engine = plane.engine[plane.replicas[r].fleet]
     tokens = min(request.input_tok + request.declared_tok, engine.max_model_tok)
     return blocks_for(tokens, engine.block_tok)
 
 
 @compiled
-def wait_for(plane, row, what, time_s):
-    """Let a row wait until a time, for its arrival, its next attempt or its answer's end."""
-    clock = plane.clock[0]
-    plane.ledger[row].awaits = what
-    plane.timers[row].key = time_s
-    heap_push(plane.timers, 0, clock.pending, row)
-    clock.pending += 1
-
-
-@compiled
-def complete_row(plane, row, time_s):
-    """Close a row as completed and let the turn that follows it wait for its time."""
-    ledger = plane.ledger[row]
-    ledger.finished_s = time_s
-    ledger.outcome = COMPLETED
-    plane.clock[0].completed += 1
-    schedule_next_turn(plane, row, time_s)
-
-
-@compiled
-def schedule_next_turn(plane, row, time_s):
-    """The row below, if it is the session's next turn, arrives its gap after ``time_s``."""
-    following = row + 1
-    if following < plane.requests.size and plane.requests[following].gap_s >= 0:
-        wait_for(plane, following, ARRIVAL, time_s + plane.requests[following].gap_s)
+def set_last_step(plane, s, step):
+    """Let ``s`` leave the decoding set at the end of a step; ties leave as they were admitted."""
+    plane.finishes[s].key = (step << 32) | (plane.finishes[s].key & 0xFFFFFFFF)
 
 
 @compiled
@@ -66,10 +55,10 @@ def begin_decoding(plane, r, s, first_step):
     generated = seq.prompt_tok - plane.requests[seq.row].input_tok + 1
     remaining = row.output_tok - generated
     seq.kv_offset = seq.kv_tok - first_step
-    rep.crossing[seq.kv_offset % plane.engine[0].block_tok] += 1
-    plane.finishes[s].key = ((first_step + remaining) << 32) | (plane.finishes[s].key & 0xFFFFFFFF)
-    base = r * plane.engine[0].max_sequences
-    heap_push(plane.finishes, base, rep.decoding, s)
+    rep.crossing[seq.kv_offset % plane.engine[rep.fleet].block_tok] += 1
+    set_last_step(plane, s, first_step + remaining)
+    heap_push(plane.finishes, rep.first_sequence, rep.decoding, s)
+    seq.decodes = 1
     rep.decoding += 1
     rep.context_tok += seq.kv_tok
 
@@ -79,12 +68,12 @@ def stop_decoding(plane, r, s):
     """Take ``s`` out of the decoding set and settle the tokens and blocks it holds now."""
     rep = plane.replicas[r]
     seq = plane.sequences[s]
-    block_tok = plane.engine[0].block_tok
+    block_tok = plane.engine[rep.fleet].block_tok
     seq.kv_tok = seq.kv_offset + rep.step
     seq.blocks = blocks_for(seq.kv_tok, block_tok)
     rep.crossing[seq.kv_offset % block_tok] -= 1
-    base = r * plane.engine[0].max_sequences
-    heap_remove(plane.finishes, base, rep.decoding, s)
+    heap_remove(plane.finishes, rep.first_sequence, rep.decoding, s)
+    seq.decodes = 0
     rep.decoding -= 1
     rep.context_tok -= seq.kv_tok
 
@@ -103,6 +92,7 @@ def _leave_running(plane, r, s):
         rep.prefill_head = seq.next
     rep.running -= 1
     rep.promised_blocks -= seq.promised_blocks
+    plane.ledger[seq.row].sequence = NONE
     seq.next = rep.free_sequence
     rep.free_sequence = s
 
@@ -112,21 +102,21 @@ def preempt(plane, r, s):
     """Give up the blocks of a running sequence; it will prefill again from the queue's head."""
     rep = plane.replicas[r]
     seq = plane.sequences[s]
-    decoding = rep.prefill_head != s
-    if decoding:
+    if seq.decodes:
         stop_decoding(plane, r, s)
         # What was generated is prompt when the sequence comes back.
         seq.prompt_tok = seq.kv_tok + 1
     row = seq.row
-    kv_release(plane, r, prompt_node(plane, row), seq.pinned_blocks)
+    kv_release(plane, r, prompt_node(plane, r, row), seq.pinned_blocks)
     rep.free_blocks += seq.blocks - seq.pinned_blocks
     ledger = plane.ledger[row]
     ledger.preemptions += 1
     ledger.resume_tok = seq.prompt_tok
+    ledger.transferred = 0
     _leave_running(plane, r, s)
-    cut_line(plane, rep, row)
+    rejoin_line(plane, rep, row, plane.engine[rep.fleet].order == FIRST_COME)
     rep.preempted = 1
-    plane.clock[0].preemptions += 1
+    rep.preemptions += 1
 
 
 @compiled
@@ -145,7 +135,8 @@ def _keep_output(plane, r, s):
         return 0
     if plane.nodes[request.node].depth_tok != request.input_tok:
         return 0
-    end = min(seq.kv_tok // plane.engine[0].block_tok, node_end_block(plane, successor.node))
+    block_tok = plane.engine[plane.replicas[r].fleet].block_tok
+    end = min(seq.kv_tok // block_tok, node_end_block(plane, r, successor.node))
     blocks = end - seq.pinned_blocks
     if blocks > 0 and kv_keep(plane, r, successor.node, blocks):
         return blocks
@@ -154,16 +145,44 @@ def _keep_output(plane, r, s):
 
 @compiled
 def finish_sequence(plane, r, s, time_s):
-    """Last token of a sequence that no longer decodes: free its blocks, close its row."""
+    """Free the blocks of a sequence that no longer decodes; its row is done, goes on, or was left.
+
+    A row that its client left is closed already; what was computed for it counts all the same.
+    """
     rep = plane.replicas[r]
     seq = plane.sequences[s]
     row = seq.row
+    ledger = plane.ledger[row]
+    decode_fleet = plane.engine[rep.fleet].decode_fleet
     kept = 0
-    node = prompt_node(plane, row)
+    node = prompt_node(plane, r, row)
     if node != NONE:
-        kept = _keep_output(plane, r, s)
+        if ledger.outcome == IN_FLIGHT and decode_fleet == NONE:
+            kept = _keep_output(plane, r, s)
         kv_release(plane, r, node, seq.pinned_blocks)
     rep.free_blocks += seq.blocks - seq.pinned_blocks - kept
     _leave_running(plane, r, s)
-    rep.in_flight -= 1
-    complete_row(plane, row, time_s + overhead_s(plane, row))
+    count_in_flight(plane, r, -1)
+    if ledger.outcome != IN_FLIGHT:
+        # KV tokens are those of the prompt and of all outputs but the last.
+        silent = decode_fleet != NONE or seq.kv_tok < seq.prompt_tok
+        told_tok = seq.prompt_tok if silent else seq.kv_tok + 1
+        ledger.output_tok = told_tok - plane.requests[row].input_tok
+        ledger.reasoning_tok = min(ledger.reasoning_tok, ledger.output_tok)
+    elif decode_fleet != NONE:
+        _transfer(plane, row, decode_fleet, plane.engine[rep.fleet], time_s)
+    else:
+        stop_waiting(plane, row)
+        complete_row(plane, row, time_s + overhead_s(plane, r, row))
+
+
+@compiled
+def _transfer(plane, row, decode_fleet, engine, time_s):
+    """Send a prompt's KV to the fleet that decodes it."""
+    ledger = plane.ledger[row]
+    ledger.pool = decode_fleet
+    ledger.replica = NONE
+    ledger.transferred = 1
+    stop_waiting(plane, row)
+    took_s = engine.transfer_s + engine.transfer_token_s * plane.requests[row].input_tok
+    wait_for(plane, row, ATTEMPT, time_s + took_s)

@@ -19,9 +19,13 @@ def blocks_for(tokens, block_tok):
 def decode_s(plane, r, steps):
     """Duration of the next ``steps`` decode steps, every sequence reading its whole context."""
     rep = plane.replicas[r]
-    engine = plane.engine[0]
+    engine = plane.engine[rep.fleet]
     n = rep.decoding
-    step_s = plane.token_s[n] + plane.decoding_s[n] + engine.context_token_s * rep.context_tok
+    step_s = (
+        plane.token_s[engine.first_time + n]
+        + plane.decoding_s[engine.first_time + n]
+        + engine.context_token_s * rep.context_tok
+    )
     growth_s = engine.context_token_s * n
     return steps * step_s + growth_s * (0.5 * steps * (steps + 1))
 
@@ -30,11 +34,11 @@ def decode_s(plane, r, steps):
 def mixed_step_s(plane, r, prompt_tok, area):
     """Duration of a step with prompt tokens that attend to ``area`` tokens in sum."""
     rep = plane.replicas[r]
-    engine = plane.engine[0]
+    engine = plane.engine[rep.fleet]
     n = rep.decoding
     return (
-        plane.mixed_s[n + prompt_tok]
-        + plane.decoding_s[n]
+        plane.mixed_s[engine.first_time + n + prompt_tok]
+        + plane.decoding_s[engine.first_time + n]
         + engine.context_token_s * (rep.context_tok + n)
         + engine.prefill_token_s * prompt_tok
         + engine.attention_s * area
@@ -45,9 +49,13 @@ def mixed_step_s(plane, r, prompt_tok, area):
 def steps_until(plane, r, elapsed_s):
     """Smallest number of decode steps that takes at least ``elapsed_s``."""
     rep = plane.replicas[r]
-    engine = plane.engine[0]
+    engine = plane.engine[rep.fleet]
     n = rep.decoding
-    step_s = plane.token_s[n] + plane.decoding_s[n] + engine.context_token_s * rep.context_tok
+    step_s = (
+        plane.token_s[engine.first_time + n]
+        + plane.decoding_s[engine.first_time + n]
+        + engine.context_token_s * rep.context_tok
+    )
     half_s = 0.5 * engine.context_token_s * n
     linear_s = step_s + half_s
     steps = math.ceil(2 * elapsed_s / (linear_s + math.sqrt(linear_s**2 + 4 * half_s * elapsed_s)))
@@ -64,7 +72,7 @@ def steps_until(plane, r, elapsed_s):
 def growth_blocks(plane, r, steps):
     """Blocks that the decoding sequences begin in the next ``steps`` steps."""
     rep = plane.replicas[r]
-    block_tok = plane.engine[0].block_tok
+    block_tok = plane.engine[rep.fleet].block_tok
     rounds = steps // block_tok
     begun = rounds * rep.decoding
     for k in range(steps - rounds * block_tok):
@@ -78,7 +86,7 @@ def affordable_steps(plane, r, wanted):
     """How many of the next ``wanted`` decode steps the free and evictable blocks allow."""
     rep = plane.replicas[r]
     supply = rep.begun_blocks + rep.free_blocks + rep.cached_blocks
-    block_tok = plane.engine[0].block_tok
+    block_tok = plane.engine[rep.fleet].block_tok
     if blocks_for(wanted, block_tok) * rep.decoding <= supply:
         return wanted
     rounds = supply // rep.decoding

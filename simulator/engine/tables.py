@@ -36,10 +36,20 @@ _LIMITS = {
     "output_tok": layout.OUTPUT_TOK,
     "tok": layout.TOK,
 }
+_ORDERS = {
+    "first-come": layout.FIRST_COME,
+    "priority": layout.PRIORITY,
+    "shortest": layout.SHORTEST,
+}
+_AFFINITIES = {
+    "none": layout.BY_NOTHING,
+    "session": layout.BY_SESSION,
+    "prefix": layout.BY_PREFIX,
+}
 _STEP_TABLES = ("token_s", "mixed_s", "decoding_s")
 MAX_TARGETS = 62
 """Of one gateway; those that were tried are bits of an integer."""
-_MANY = np.iinfo(np.int32).max
+_MANY = 1 << 30
 
 
 def records(dtype: np.dtype, size: int) -> Records:
@@ -52,6 +62,7 @@ def requests(table: RequestTable) -> Records:
     rows = records(layout.REQUEST, table.size)
     rows.arrival_s = table.arrival_s
     rows.gap_s = table.gap_s
+    rows.patience_s = table.patience_s
     rows.dice = table.dice
     rows.input_tok = table.input_tokens
     rows.output_tok = table.completion_tokens
@@ -67,31 +78,73 @@ def ledger(size: int) -> Records:
     rows = records(layout.LEDGER, size)
     for name in ("arrival_s", "start_s", "first_token_s", "finished_s"):
         rows[name] = np.nan
-    for name in ("replica", "server", "gateway", "target"):
+    for name in ("replica", "server", "gateway", "sequence", "home", "pool"):
         rows[name] = NONE
     return rows
 
 
-def engine(fleet: Fleet | None) -> tuple[Records, dict[str, np.ndarray]]:
-    """Return the ENGINE record and the tables of step times."""
-    record = records(layout.ENGINE, 1)
-    record.block_tok = 1
-    if fleet is None:
-        return record, {name: np.zeros(1) for name in _STEP_TABLES}
+def engine(fleets: tuple[Fleet, ...]) -> tuple[Records, dict[str, np.ndarray]]:
+    """Return ENGINE records and the tables of step times."""
+    found = records(layout.ENGINE, len(fleets))
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in _STEP_TABLES}
+    first_slot = first_time = 0
+    for record, fleet in zip(found, fleets, strict=True):
+        _check_fleet(fleet, fleets)
+        _copy(
+            record, fleet, "request_overhead_s", "request_token_s", "max_batched_tok",
+            "max_sequences", "prefix_cache", "reserves_output", "affinity_slack", "transfer_s",
+            "transfer_token_s",
+        )  # fmt: skip
+        step = fleet.step_time
+        _copy(record, step, "prefill_token_s", "context_token_s", "attention_s")
+        record.kv_blocks, record.block_tok = fleet.kv.blocks, fleet.kv.block_tok
+        record.max_model_tok = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
+        record.max_waiting = _MANY if fleet.max_waiting is None else fleet.max_waiting
+        record.load = 1.0 / fleet.weight
+        record.chunked = fleet.chunked_prefill
+        record.order, record.affinity = _ORDERS[fleet.order], _AFFINITIES[fleet.affinity]
+        record.decode_fleet = NONE if fleet.decode_fleet is None else fleet.decode_fleet
+        record.waiting_head = NONE
+        record.first_slot, record.slots = first_slot, slots(fleet)
+        record.first_time = first_time
+        first_slot += int(record.slots)
+        first_time += len(step.token_s)
+        for name in _STEP_TABLES:
+            columns[name].append(np.asarray(getattr(step, name), np.float64))
+    hands_on = found.decode_fleet != NONE
+    decoders_tok = found.max_model_tok[found.decode_fleet[hands_on]]
+    # A prompt that its decoders could not hold is not begun.
+    found.max_model_tok[hands_on] = np.minimum(found.max_model_tok[hands_on], decoders_tok)
+    tables = {name: np.concatenate([*parts, np.zeros(1)]) for name, parts in columns.items()}
+    return found, tables
+
+
+def slots(fleet: Fleet) -> int:
+    """Return how many replicas of a fleet may be there at one time."""
+    most = fleet.autoscaler.max_replicas if fleet.autoscaler else 0
+    # A drained replica keeps its slot while its last requests run: twice is plenty.
+    return max(fleet.replicas, most) * (2 if fleet.autoscaler else 1)
+
+
+def _check_fleet(fleet: Fleet, fleets: tuple[Fleet, ...]) -> None:
     if fleet.kv.block_tok > layout.BLOCK_TOK_MAX:
         raise InputError(f"KV blocks hold at most {layout.BLOCK_TOK_MAX} tokens")
     if fleet.max_batched_tok < fleet.max_sequences:
         raise InputError("the token budget of a step must cover one token for every sequence")
-    step = fleet.step_time
-    _copy(
-        record, fleet, "request_overhead_s", "request_token_s", "max_batched_tok", "max_sequences",
-        "prefix_cache", "reserves_output",
-    )  # fmt: skip
-    _copy(record, step, "prefill_token_s", "context_token_s", "attention_s")
-    record.kv_blocks, record.block_tok = fleet.kv.blocks, fleet.kv.block_tok
-    record.max_model_tok = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
-    columns = {n: np.ascontiguousarray(getattr(step, n), np.float64) for n in _STEP_TABLES}
-    return record, columns
+    if not fleet.chunked_prefill and fleet.max_batched_tok < fleet.max_model_tok:
+        raise InputError("without chunked prefill a step's token budget must cover any prompt")
+    decoders = fleet.decode_fleet
+    if decoders is not None and (
+        not 0 <= decoders < len(fleets) or fleets[decoders].decode_fleet is not None
+    ):
+        raise InputError("prompts must be decoded by another of the plan's fleets, to the end")
+
+
+def serves(plan: Plan) -> np.ndarray:
+    """Return which fleet takes which workload's requests. (fleets, workloads)"""
+    workloads = range(len(plan.routes))
+    found = [[f.serves is None or w in f.serves for w in workloads] for f in plan.fleets]
+    return np.array(found, np.bool_).reshape(len(plan.fleets), len(plan.routes))
 
 
 def endpoints(plan: Plan, zero_s: float, horizon_s: float) -> tuple[Records, Records, Records]:
@@ -109,7 +162,7 @@ def endpoints(plan: Plan, zero_s: float, horizon_s: float) -> tuple[Records, Rec
         record.concurrency = endpoint.concurrency or _MANY
         thinking = endpoint.thinking_budget_tok
         record.max_reasoning_tok = _MANY if thinking is None else thinking
-        record.waiting_head = record.waiting_tail = NONE
+        record.waiting_head = NONE
         record.billed_at_completion = endpoint.card.billed_at == "completion"
         record.first_limit, record.limits = len(limits), len(endpoint.limits)
         for limit in endpoint.limits:

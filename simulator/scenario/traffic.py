@@ -104,6 +104,7 @@ def build_sessions(
         retry_gap_s=amount("retries.gap_s", retries.gap_s),
         compact_to_tok=None if compact is None else amount("compact_to_tokens", compact),
         deadline_s=np.inf if said.deadline_hours is None else said.deadline_hours * HOUR_S,
+        patience_s=said.patience_s or np.inf,
     )
 
 
@@ -147,7 +148,11 @@ def _replay(name: str, said: schema.Replay, seed: int, document: Document) -> Bu
             )
         table = table.arrange(chosen, start_s[chosen] - said.begin_s)
         span_s = end_s - said.begin_s
-    table = replace(table, arrival_s=table.arrival_s * said.stretch)
+    table = replace(
+        table,
+        arrival_s=table.arrival_s * said.stretch,
+        patience_s=np.full(table.size, said.patience_s or np.inf),
+    )
     week = said.repeat_week
     shape = (
         None

@@ -127,6 +127,8 @@ class Sessions(Section):
     """Share of sessions whose prompts keep a stable beginning; the rest can be cached nowhere."""
     content: Literal["prose", "code"] = "prose"
     """What the outputs are, for offers that price it."""
+    patience_s: Positive | None = None
+    """Clients give up when their whole answer is not there by then; default: never."""
     deadline_hours: Positive | None = None
     """Batch work: latest useful completion after arrival; default: interactive."""
 
@@ -156,5 +158,7 @@ class Replay(Section):
     """Multiplies the times between arrivals, not the pauses inside sessions."""
     repeat_week: str | None = None
     """Lay the window end to end over a week of this shape; default: it is the whole horizon."""
+    patience_s: Positive | None = None
+    """Clients give up when their whole answer is not there by then; default: never."""
     content: Literal["prose", "code"] = "prose"
     """What the outputs are, for offers that price it."""

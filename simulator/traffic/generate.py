@@ -105,6 +105,7 @@ def _assemble(
     node, tree = _tree(columns, previous, workloads, fixed)
     limits = np.array([w.max_output_tok for w in workloads], np.int32)
     deadlines = np.array([w.deadline_s for w in workloads])
+    patience = np.array([w.patience_s for w in workloads])
     return RequestTable(
         arrival_s=columns["start_s"] - begin_s,
         gap_s=columns["gap_s"],
@@ -117,6 +118,7 @@ def _assemble(
         session=np.repeat(np.arange(len(chosen), dtype=np.int32), lengths),
         turn=columns["turn"],
         deadline_s=deadlines[columns["workload"]],
+        patience_s=patience[columns["workload"]],
         difficulty=columns["difficulty"],
         dice=columns["dice"],
         tree=tree,

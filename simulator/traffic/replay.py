@@ -46,6 +46,7 @@ def requests(log: Log, seed: int, name: str = "replay") -> RequestTable:
         session=(np.cumsum(alone) - 1).astype(np.int32),
         turn=(np.arange(count) - first).astype(np.int32),
         deadline_s=rows.deadline_s[order],
+        patience_s=np.full(len(order), np.inf),
         difficulty=rng.random(count)[order],
         dice=rng.bit_generator.random_raw(count)[order],
         tree=log.tree,

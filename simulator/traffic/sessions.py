@@ -73,6 +73,8 @@ class SessionTraffic:
     compact_to_tok: Quantity | None = None
     """What a full session is summarised to behind its tenant's prompt; None: it ends."""
     deadline_s: float = np.inf
+    patience_s: float = np.inf
+    """Clients give up when their whole answer is not there by then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ class RequestTable:
     turn: NDArray[np.int32]
     deadline_s: NDArray[np.float64]
     """Latest useful completion after arrival [s]; inf when interactive. (n_requests,)"""
+    patience_s: NDArray[np.float64]
+    """After it the client gives up and closes the connection [s]; inf: never. (n_requests,)"""
     difficulty: NDArray[np.float64]
     """Uniform in [0, 1), shared by all models. (n_requests,)"""
     dice: NDArray[np.uint64]
@@ -123,6 +125,7 @@ class RequestTable:
             ("prompts need at least one token", self.input_tokens < 1),
             ("outputs must not be negative", self.output_tokens < 0),
             ("reasoning must not be negative", self.reasoning_tokens < 0),
+            ("patience must be positive", ~(self.patience_s > 0)),
             ("a prefix must not be longer than its prompt", depth > self.input_tokens),
         )
         below = self.tree.parent != NO_NODE
