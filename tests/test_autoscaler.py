@@ -11,7 +11,7 @@ from simulator.engine import layout
 from simulator.engine.plan import Autoscaler, Plan
 from simulator.engine.run import run
 
-SCALER = Autoscaler(target_in_flight=4.0, max_replicas=5, interval_s=1.0, scale_down_delay_s=20.0)
+SCALER = Autoscaler(target=4.0, max_replicas=5, interval_s=1.0, scale_down_delay_s=20.0)
 
 
 def burst(sessions: int = 400, rate_per_s: float = 6.0):
@@ -50,7 +50,7 @@ def test_scale_to_zero_costs_nothing_when_idle() -> None:
 
 
 def test_drained_replicas_finish_their_work() -> None:
-    impatient = replace(SCALER, scale_down_delay_s=0.0, target_in_flight=8.0)
+    impatient = replace(SCALER, scale_down_delay_s=0.0, target=8.0)
     fleet = replace(FLEET, replicas=1, autoscaler=impatient, cold_start_s=0.5)
     ledger = run(Plan(OWN, (fleet,)), burst(), 2000.0)
     assert (ledger.outcome == layout.COMPLETED).all()

@@ -1,66 +1,136 @@
-"""Control plane: coarse decisions as SimPy processes over the data plane."""
+"""Control plane: who looks at the data plane when, and what follows from it."""
 
 import math
-from collections.abc import Generator
+from typing import Any
 
 import numpy as np
-import simpy
 
 from simulator.engine import layout
-from simulator.engine.plan import Autoscaler, Fleet
+from simulator.engine.calendar import Calendar, Item
+from simulator.engine.fleetcontrol import FleetControl
+from simulator.engine.plan import Plan
 from simulator.engine.plane import DataPlane
+from simulator.engine.policies import Autoscaler
+from simulator.engine.rebalance import Rebalance
+from simulator.units import HOUR_S
+
+_HOURS_PER_WEEK = 168
+_EPOCH_HOUR = 72
+"""Hour of the week at which Unix time begins, a Thursday."""
 
 
-def autoscale(
-    env: simpy.Environment, plane: DataPlane, place: int, fleet: Fleet, scaler: Autoscaler
-) -> Generator[simpy.Event, None, None]:
-    """Follow the load: start replicas at once, drain them when fewer would do for a while.
+def control_plane(plan: Plan, plane: DataPlane) -> Calendar:
+    """Return the calendar of a plan's controllers, which have asked for their first moments."""
+    calendar = Calendar(plane)
+    fleets = [FleetControl(plane, calendar, f, plan.seed) for f in range(len(plan.fleets))]
+    for fleet in fleets:
+        fleet.begin()
+        if fleet.fleet.autoscaler is not None:
+            Autoscale(plane, calendar, fleet, fleet.fleet.autoscaler)
+    for place, endpoint in enumerate(plan.endpoints):
+        if endpoint.outages_s:
+            Outages(plane, calendar, place, endpoint.outages_s)
+    if plan.rebalancer is not None:
+        Rebalance(plane, calendar, fleets[plan.rebalancer.fleet], plan.rebalancer)
+    return calendar
 
-    ``wanted = ceil(requests in flight / target)`` between the always-on replicas and the maximum,
-    the rule of concurrency-target autoscalers; what is starting counts as there.
-    """
-    low_since_s = math.inf
-    while True:
-        yield env.timeout(scaler.interval_s)
-        plane.advance(env.now)
-        wanted = math.ceil(plane.in_flight(place) / scaler.target_in_flight)
-        wanted = min(max(wanted, fleet.replicas), scaler.max_replicas)
-        slots = plane.replicas(place)
-        states = slots.state
-        present = int(np.isin(states, (layout.STARTING, layout.READY)).sum())
-        if wanted > present:
+
+class Autoscale:
+    """Keeps a fleet at the size that its rule wants."""
+
+    def __init__(
+        self, plane: DataPlane, calendar: Calendar, control: FleetControl, rule: Autoscaler
+    ) -> None:
+        self._plane = plane
+        self._control = control
+        self._rule = rule
+        self._calendar = calendar
+        self._owner = len(calendar.owners)
+        self._more_since_s: float | None = None
+        self._fewer_since_s: float | None = None
+        calendar.owners.append(self)
+        calendar.ask(Item(rule.interval_s, self._owner, "look"))
+
+    def act(self, now_s: float, what: str, about: tuple[int, ...]) -> None:
+        """Look at the fleet, and come back."""
+        rule, present = self._rule, self._control.present
+        wanted = min(max(self._wanted(), self._floor(now_s)), rule.max_replicas)
+        self._more_since_s = _since(self._more_since_s, wanted > present, now_s)
+        self._fewer_since_s = _since(self._fewer_since_s, wanted < present, now_s)
+        if _lasted(self._more_since_s, now_s, rule.scale_up_delay_s):
             for _ in range(wanted - present):
-                env.process(start(env, plane, place, fleet.cold_start_s))
-        if wanted >= present:
-            low_since_s = math.inf
-            continue
-        low_since_s = min(low_since_s, env.now)
-        if env.now - low_since_s >= scaler.scale_down_delay_s:
-            ready = np.flatnonzero(states == layout.READY)
-            emptiest = ready[np.argsort(slots.in_flight[ready], kind="stable")]
-            first = int(plane.state.engine[place].first_slot)
-            for slot in emptiest[: present - wanted]:
-                plane.drain(first + int(slot), env.now)
-            low_since_s = math.inf
+                self._control.launch(now_s)
+        if _lasted(self._fewer_since_s, now_s, rule.scale_down_delay_s):
+            self._control.drain(present - wanted, now_s)
+            self._fewer_since_s = None
+        self._calendar.ask(Item(now_s + rule.interval_s, self._owner, "look"))
+
+    def state(self) -> dict[str, Any]:
+        """Return what it remembers."""
+        return {"more": self._more_since_s, "fewer": self._fewer_since_s}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what ``state`` returned."""
+        self._more_since_s, self._fewer_since_s = state["more"], state["fewer"]
+
+    def _wanted(self) -> int:
+        """Replicas that the rule's measure asks for."""
+        rule, place = self._rule, self._control.place
+        if rule.metric == "schedule":
+            return 0
+        if rule.metric == "in-flight":
+            return math.ceil(self._plane.in_flight(place) / rule.target)
+        ready = len(self._control.slots_in(layout.READY))
+        waiting = self._plane.waiting(place)
+        if rule.metric == "queue":
+            return ready + (math.ceil(waiting / rule.target) if waiting else -1)
+        return max(math.ceil(ready * self._plane.kv_share(place) / rule.target), waiting > 0)
+
+    def _floor(self, now_s: float) -> int:
+        """Least replicas of the hour."""
+        if not self._rule.floors:
+            return self._control.fleet.replicas
+        hour = math.floor((self._plane.zero_s + now_s) / HOUR_S) + _EPOCH_HOUR
+        return self._rule.floors[hour % _HOURS_PER_WEEK]
 
 
-def outages(
-    env: simpy.Environment, plane: DataPlane, endpoint: int, spans_s: list[tuple[float, float]]
-) -> Generator[simpy.Event, None, None]:
-    """Take an endpoint down over spans [begin, end), which neither overlap nor lie in the past."""
-    for span_s in spans_s:
-        for moment_s, down in zip(span_s, (True, False), strict=True):
-            yield env.timeout(moment_s - env.now)
-            # What arrives at the moment itself meets the new state.
-            plane.advance(math.nextafter(env.now, -math.inf))
-            plane.set_down(endpoint, down)
+def _since(since_s: float | None, holds: bool, now_s: float) -> float | None:
+    """Since when something holds without a break."""
+    if not holds:
+        return None
+    return now_s if since_s is None else since_s
 
 
-def start(
-    env: simpy.Environment, plane: DataPlane, place: int, cold_start_s: float
-) -> Generator[simpy.Event, None, None]:
-    """Launch one replica now; it serves after its cold start and is paid for from now."""
-    slot = plane.launch(place, env.now)
-    yield env.timeout(cold_start_s)
-    plane.advance(env.now)
-    plane.activate(slot)
+def _lasted(since_s: float | None, now_s: float, delay_s: float) -> bool:
+    return since_s is not None and now_s - since_s >= delay_s
+
+
+class Outages:
+    """Takes an endpoint down over spans, which do not overlap; what it is answering goes on."""
+
+    def __init__(
+        self,
+        plane: DataPlane,
+        calendar: Calendar,
+        endpoint: int,
+        spans_s: tuple[tuple[float, float], ...],
+    ) -> None:
+        self._plane = plane
+        self._endpoint = endpoint
+        place = len(calendar.owners)
+        calendar.owners.append(self)
+        for begin_s, end_s in (np.array(spans_s) - plane.zero_s).tolist():
+            if end_s > 0:
+                calendar.ask(Item(max(0.0, begin_s), place, "down"))
+                calendar.ask(Item(end_s, place, "up"))
+
+    def act(self, now_s: float, what: str, about: tuple[int, ...]) -> None:
+        """Begin or end an outage."""
+        self._plane.set_down(self._endpoint, what == "down")
+
+    def state(self) -> dict[str, Any]:
+        """Return nothing: the moments tell all."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up nothing."""

@@ -131,6 +131,7 @@ def end_at_endpoint(plane, row, time_s):
         if endpoint.billed_at_completion:
             call.rate = current_rate(plane, e, time_s)
         call.usd = answer_usd(plane, e, row)
+        endpoint.spent_usd += call.usd
         spend(plane, e, call.usd, time_s)
         complete_row(plane, row, time_s)
     following = endpoint.waiting_head

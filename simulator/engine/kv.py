@@ -131,6 +131,16 @@ def kv_take(plane, r, count):
 
 
 @compiled
+def kv_drop_all(plane, r):
+    """Forget everything that is cached on a replica; nothing of it is pinned."""
+    rep = plane.replicas[r]
+    while rep.lru_head != NONE:
+        e = rep.lru_head
+        _lru_unlink(plane, r, e)
+        _kv_delete(plane, e)
+
+
+@compiled
 def node_end_block(plane, r, node):
     """Number of full blocks of replica ``r`` from the root to the end of ``node``."""
     if node == NONE:

@@ -57,6 +57,7 @@ REQUEST = _record(
     ("arrival_s", f8),  # of a row that arrives by itself
     ("gap_s", f8),  # >= 0: arrives this long after the row above is done; NaN: by itself
     ("patience_s", f8),  # after its arrival the client gives up; inf: never
+    ("deadline_s", f8),  # of batch work, after its arrival; inf: interactive
     ("dice", u8),  # see ``dice``
     ("input_tok", i4),
     ("output_tok", i4),  # visible and reasoning
@@ -77,6 +78,7 @@ LEDGER = _record(
     ("reasoning_tok", i4),  # of these
     ("resume_tok", i4),  # to prefill after a preemption; 0 before any
     ("preemptions", i4),
+    ("restarts", i4),  # from the beginning, after a replica was lost
     ("server", i4),  # FLEET, the endpoint's index, or NOWHERE
     ("replica", i4),
     ("sequence", i4),  # that runs it, or NONE
@@ -88,6 +90,7 @@ LEDGER = _record(
     ("awaits", i1),
     ("outcome", i1),
     ("transferred", i1),  # its prompt was computed elsewhere
+    ("deferred", i1),  # it waits for idle capacity
 )
 
 CALL = _record(  # what endpoints and gateways note of a row
@@ -166,6 +169,10 @@ ENGINE = _record(  # how a fleet's replicas serve, and the rows that wait for on
     ("prefill_token_s", f8),
     ("context_token_s", f8),
     ("attention_s", f8),  # per prompt token and token of its context
+    ("deferred_lead_s", f8),
+    ("served_tok", i8),  # prompt tokens of all answers given
+    ("served_cached_tok", i8),  # of these, found in the cache
+    ("told_tok", i8),  # output tokens of them
     ("kv_blocks", i4),
     ("block_tok", i4),
     ("max_batched_tok", i4),
@@ -173,6 +180,7 @@ ENGINE = _record(  # how a fleet's replicas serve, and the rows that wait for on
     ("max_model_tok", i4),
     ("max_waiting", i4),  # at a replica beside those that may run, or for one to become ready
     ("affinity_slack", i4),  # how much busier than the best the replica may be that it is bound to
+    ("deferred_in_flight", i4),  # up to which a replica takes deferred work
     ("decode_fleet", i4),  # that goes on behind the prompt, NONE: the same replica
     ("first_time", i4),  # of its step times
     ("first_slot", i4),  # of its replicas
@@ -185,6 +193,12 @@ ENGINE = _record(  # how a fleet's replicas serve, and the rows that wait for on
     ("chunked", i1),
     ("order", i1),
     ("affinity", i1),
+)
+
+DEFERRED = _record(  # a fleet's line of work that waits for idle capacity
+    ("due_s", f8),  # when the first row of it stops waiting; inf: empty
+    ("waiting_head", i4),
+    ("waiting", i4),
 )
 
 ENDPOINT = _record(
@@ -200,6 +214,7 @@ ENDPOINT = _record(
     ("error_rate", f8),
     ("error_s", f8),
     ("window_s", f8),
+    ("spent_usd", f8),  # for all answers given
     ("cache_min_tok", i4),
     ("cache_step_tok", i4),
     ("cache_shared", i4),  # levels of the prefix tree that are marked
@@ -329,6 +344,7 @@ CLOCK = _record(
     ("zero_s", f8),  # Unix time of the run's zero
     ("now_s", f8),
     ("retry_after_s", f8),  # what the last refused attempt was told
+    ("due_s", f8),  # when the first row of all deferred work stops waiting
     ("next_row", i8),  # next row that may arrive by itself
     ("pending", i8),  # rows that wait for their time
     ("offered", i8),
@@ -352,6 +368,8 @@ class Plane(NamedTuple):
     """ENGINE [fleets]"""
     token_s: np.ndarray
     """Time of a decoding step by its tokens; max_batched_tok + 1 of each fleet."""
+    deferred: Records
+    """DEFERRED [fleets]"""
     mixed_s: np.ndarray
     """The same with prompt tokens among them."""
     decoding_s: np.ndarray

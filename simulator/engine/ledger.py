@@ -50,6 +50,8 @@ class Ledger:
     """Tokens produced, reasoning included. (n_requests,)"""
     reasoning_tok: NDArray[np.int32]
     preemptions: NDArray[np.int32]
+    restarts: NDArray[np.int32]
+    """From the beginning, after its replica was lost. (n_requests,)"""
     attempts: NDArray[np.int32]
     """At endpoints, refused and failed ones included. (n_requests,)"""
     stored_tok_h: NDArray[np.float64]

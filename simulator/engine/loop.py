@@ -6,6 +6,7 @@ boundary on which it arrives; a replica therefore ends a phase and begins the ne
 
 import math
 
+from simulator.engine.deferred import defer, forget_deferred, may_wait, take_due
 from simulator.engine.endpoint import begin_at_endpoint, end_at_endpoint
 from simulator.engine.gateway import attempt_through_gateway, learn_from_answer
 from simulator.engine.heap import heap_remove
@@ -155,6 +156,8 @@ def _dispatch(plane, row, time_s):
     """Send a row on its way; True when an endpoint begins to serve it now."""
     ledger = plane.ledger[row]
     if ledger.gateway == NONE:
+        if _waits_for_capacity(plane, row, time_s):
+            return False
         server, r = _choose_server(plane, row)
         ledger.server = server
         if server == NOWHERE:
@@ -172,22 +175,33 @@ def _dispatch(plane, row, time_s):
 @compiled
 def _send_to_fleet(plane, row, r, time_s):
     """Let a row wait at a replica, or for one to become ready."""
-    request = plane.requests[row]
-    ledger = plane.ledger[row]
-    ledger.replica = r
-    if ledger.awaits == NOTHING:
+    if plane.ledger[row].awaits == NOTHING:
         limit_patience(plane, row)
     if r == NONE:
         engine = plane.engine[_first_fleet(plane, row)]
         engine.waiting += 1
         join_line(plane, engine, row, FIRST_COME)
         return
-    if ledger.home == NONE:
-        ledger.home = r
-    most_tok = plane.engine[plane.replicas[r].fleet].max_model_tok
-    ledger.output_tok = min(request.output_tok, most_tok - request.input_tok)
-    ledger.reasoning_tok = min(request.reasoning_tok, ledger.output_tok)
     enqueue(plane, r, row, time_s)
+
+
+@compiled
+def _waits_for_capacity(plane, row, time_s):
+    """Send work that has time to where capacity is idle, or let it wait for some; else False."""
+    f = _first_fleet(plane, row)
+    if plane.route[plane.requests[row].workload] != FLEET or f == NONE:
+        return False
+    if not may_wait(plane, f, row, time_s):
+        return False
+    r = _choose_replica(plane, row)
+    plane.ledger[row].server = FLEET
+    if r != NONE and plane.replicas[r].in_flight < plane.engine[f].deferred_in_flight:
+        _send_to_fleet(plane, row, r, time_s)
+        return True
+    if plane.ledger[row].awaits == NOTHING:
+        limit_patience(plane, row)
+    defer(plane, f, row)
+    return True
 
 
 @compiled
@@ -204,6 +218,9 @@ def _give_up(plane, row, time_s):
         endpoint = plane.endpoints[ledger.server]
         endpoint.queued -= 1
         drop_closed(plane, endpoint)
+    elif ledger.deferred:
+        ledger.deferred = 0
+        forget_deferred(plane, _first_fleet(plane, row))
     elif ledger.replica != NONE:
         abandon(plane, ledger.replica, row, time_s)
     else:
@@ -288,21 +305,25 @@ def advance(plane, until_s):
             timer_s = _next_timer_s(plane)
             row_s = min(head_s, timer_s)
             replica_s = _next_replica_s(plane)
-            now_s = min(row_s, replica_s)
+            due_s = clock.due_s
+            now_s = min(min(row_s, replica_s), due_s)
             if now_s > until_s:
                 break
             clock.now_s = now_s
-            if row_s > replica_s:
+            if replica_s < row_s and replica_s < due_s:
                 r = plane.wakes[0].member
                 if plane.replicas[r].phase == BOUNDARY:
                     begin_phase(plane, r, now_s)
                 else:
                     end_phase(plane, r)
                 continue
-            row = _take_row(plane, timer_s < head_s)
-            awaited = plane.ledger[row].awaits
-            if awaited == ARRIVAL:
-                _arrive(plane, row, now_s)
+            if due_s <= row_s:
+                row = take_due(plane)
+            else:
+                row = _take_row(plane, timer_s < head_s)
+                awaited = plane.ledger[row].awaits
+                if awaited == ARRIVAL:
+                    _arrive(plane, row, now_s)
         if awaited == ANSWER:
             begins = end_at_endpoint(plane, row, now_s)
             if plane.ledger[row].outcome == COMPLETED:

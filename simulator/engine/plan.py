@@ -4,21 +4,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from simulator.engine.policies import Autoscaler, Interruption, Rebalancer, Rollout
 from simulator.pricing.caching import PromptCache
 from simulator.pricing.rates import STANDARD, RateCard
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
-
-
-@dataclass(frozen=True, slots=True)
-class Autoscaler:
-    """Keeps requests in flight per replica near a target, above the always-on replicas."""
-
-    target_in_flight: float
-    max_replicas: int
-    interval_s: float
-    scale_down_delay_s: float
-    """A replica is drained only after the wish for fewer has lasted this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +27,8 @@ class Fleet:
     """Always on."""
     cold_start_s: float
     autoscaler: Autoscaler | None = None
+    interruptions: tuple[Interruption, ...] = ()
+    rollout: Rollout | None = None
     request_token_s: float = 0.0
     """The same per prompt token."""
     reserves_output: bool = False
@@ -64,6 +56,10 @@ class Fleet:
     transfer_s: float = 0.0
     transfer_token_s: float = 0.0
     """Duration of that, and per prompt token."""
+    deferred_in_flight: int = 0
+    """Work with a deadline waits until a replica has fewer requests than this in flight..."""
+    deferred_lead_s: float = 3600.0
+    """...or until its deadline is so near; then it is served like all other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,3 +218,6 @@ class Plan:
     overflow: Overflow | None = None
     priorities: tuple[int, ...] = ()
     """Per workload, the least goes first; empty: all the same."""
+    rebalancer: Rebalancer | None = None
+    seed: int = 0
+    """Of what happens to replicas by chance; all else depends on the requests' own dice."""

@@ -1,13 +1,16 @@
 """Build the data plane of a plan and drive it: the bridge between plans and compiled code."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from simulator.engine import layout, tables
 from simulator.engine.layout import NONE, Plane, Records
 from simulator.engine.loop import advance
+from simulator.engine.loss import lose_replica
 from simulator.engine.plan import Plan
+from simulator.engine.replica import offer_deferred
 from simulator.engine.tables import records
 from simulator.traffic.table import RequestTable
 
@@ -16,7 +19,9 @@ class DataPlane:
     """The compiled state of one run, and what the control plane may do to it."""
 
     def __init__(self, plan: Plan, table: RequestTable, zero_s: float, horizon_s: float) -> None:
-        engine, step_tables = tables.engine(plan.fleets)
+        self.plan = plan
+        self.zero_s = zero_s
+        engine, step_tables = tables.engine(plan)
         capacity = int(engine.slots.sum())
         sequences = int((engine.slots * engine.max_sequences).sum())
         nodes = table.tree.size
@@ -30,6 +35,7 @@ class DataPlane:
             clock=records(layout.CLOCK, 1),
             engine=engine,
             **step_tables,
+            deferred=tables.deferred(len(plan.fleets)),
             requests=tables.requests(table),
             ledger=tables.ledger(table.size),
             calls=records(layout.CALL, table.size),
@@ -60,12 +66,10 @@ class DataPlane:
         self._closed_periods_s: list[list[tuple[float, float]]] = [[] for _ in plan.fleets]
         clock = self.state.clock[0]
         clock.zero_s = zero_s
+        clock.due_s = math.inf
         clock.overflow_in_flight = plan.overflow.in_flight if plan.overflow else NONE
         self._link_free_entries()
         self._set_up_replicas()
-        for place, fleet in enumerate(plan.fleets):
-            for _ in range(fleet.replicas):
-                self.activate(self.launch(place, 0.0))
 
     def _link_free_entries(self) -> None:
         entries = self.state.kv_entries
@@ -106,14 +110,45 @@ class DataPlane:
         """Requests that a fleet's replicas hold or that wait for one to become ready."""
         return int(self.replicas(fleet).in_flight.sum() + self.state.engine[fleet].waiting)
 
-    def advance(self, until_s: float) -> None:
-        """Process every event up to and including a time [s]."""
-        advance(self.state, until_s)
+    def waiting(self, fleet: int) -> int:
+        """Requests in a fleet that nothing is computed for yet, deferred work left out."""
+        slots = self.replicas(fleet)
+        return self.in_flight(fleet) - int(slots.running.sum())
 
-    def launch(self, fleet: int, time_s: float) -> int:
-        """Start paying for a replica; returns its slot. It serves once activated."""
+    def kv_share(self, fleet: int) -> float:
+        """Mean share of KV blocks that running sequences hold, over ready replicas."""
+        slots = self.replicas(fleet)
+        slots = slots[slots.state == layout.READY]
+        if not len(slots):
+            return 0.0
+        blocks = float(self.state.engine[fleet].kv_blocks)
+        return 1.0 - float((slots.free_blocks + slots.cached_blocks).mean()) / blocks
+
+    def list_prices(self, endpoint: int, now_s: float) -> Any:
+        """RATE record of an endpoint at a time, for short prompts without reasoning."""
+        record = self.state.endpoints[endpoint]
+        stride = 2 * record.tiers * record.shares
+        last = record.first_rate + record.periods * stride
+        periods = self.state.rates[record.first_rate : last : stride]
+        begun = np.searchsorted(periods.from_s, now_s, side="right")
+        return periods[max(0, int(begun) - 1)]
+
+    def advance(self, until_s: float) -> None:
+        """Process every event up to and including a time [s]; what lies behind stays as it is."""
+        if until_s > self.state.clock[0].now_s:
+            advance(self.state, until_s)
+
+    def advance_before(self, time_s: float) -> None:
+        """Process every event before a time, which is now then."""
+        self.advance(math.nextafter(time_s, -math.inf))
+        self.state.clock[0].now_s = time_s
+
+    def launch(self, fleet: int, time_s: float) -> int | None:
+        """Start paying for a replica that serves once activated; its slot, None if none is free."""
         slots = self.replicas(fleet)
         idle = np.flatnonzero(slots.state == layout.OFF)
+        if not len(idle):
+            return None
         slot = int(self.state.engine[fleet].first_slot + idle[0])
         rep = self.state.replicas[slot]
         if not math.isnan(rep.stopped_s):
@@ -123,13 +158,18 @@ class DataPlane:
         rep.stopped_s = math.nan
         return slot
 
-    def activate(self, slot: int) -> None:
+    def activate(self, slot: int, time_s: float) -> None:
         """Let a launched replica take requests, first those that waited for one."""
         self.state.replicas[slot].state = layout.READY
         self.state.loads[slot] = 0.0
         engine = self.state.engine
         engine.admitting = engine.waiting
         self.state.clock[0].admitting = engine.waiting.sum()
+        offer_deferred(self.state, slot, time_s)
+
+    def lose(self, slot: int, time_s: float) -> None:
+        """Take a replica away at once; what it serves is dispatched anew."""
+        lose_replica(self.state, slot, time_s)
 
     def set_down(self, endpoint: int, down: bool) -> None:
         """Begin or end an outage of an endpoint; what it is answering goes on."""

@@ -13,8 +13,9 @@ decoding only takes blocks.
 
 import math
 
+from simulator.engine.deferred import take_deferred
 from simulator.engine.heap import heap_moved
-from simulator.engine.jit import compiled
+from simulator.engine.jit import compiled, entry
 from simulator.engine.kv import kv_lookup, kv_pin, kv_take, node_end_block
 from simulator.engine.layout import (
     BOUNDARY,
@@ -26,6 +27,7 @@ from simulator.engine.layout import (
     NONE,
     OFF,
     PREFILL,
+    READY,
     SHORTEST,
 )
 from simulator.engine.queues import drop_closed, join_line, leave_line
@@ -210,6 +212,7 @@ def begin_phase(plane, r, time_s):
     engine = plane.engine[rep.fleet]
     rep.t_s = time_s
     rep.preempted = 0
+    _fill(plane, r, time_s)
     _begin_decode_blocks(plane, r)
     budget_tok = engine.max_batched_tok - rep.decoding
     tokens, area = _continue_prompt(plane, r, budget_tok)
@@ -240,6 +243,21 @@ def begin_phase(plane, r, time_s):
             rep.state = OFF
             rep.stopped_s = time_s
     _wake_at(plane, r, end_s)
+
+
+@compiled
+def _fill(plane, r, time_s):
+    """Take deferred work while there is capacity that nobody else asks for."""
+    rep = plane.replicas[r]
+    most = plane.engine[rep.fleet].deferred_in_flight
+    line = plane.deferred[rep.fleet]
+    while (
+        line.waiting_head != NONE
+        and rep.waiting_head == NONE
+        and rep.in_flight < most
+        and rep.state == READY
+    ):
+        enqueue(plane, r, take_deferred(plane, rep.fleet), time_s)
 
 
 @compiled
@@ -297,21 +315,41 @@ def _look_again(plane, r, time_s):
 
 
 @compiled
+def _wake(plane, r, time_s):
+    rep = plane.replicas[r]
+    rep.phase = BOUNDARY
+    rep.busy_since_s = time_s
+    _wake_at(plane, r, time_s)
+
+
+@entry
+def offer_deferred(plane, r, time_s):
+    """Let a replica that has become ready look for deferred work."""
+    if plane.deferred[plane.replicas[r].fleet].waiting > 0:
+        _wake(plane, r, time_s)
+
+
+@compiled
 def enqueue(plane, r, row, time_s):
     """Put a row into the replica's queue and wake the replica when it may be admitted."""
     rep = plane.replicas[r]
     engine = plane.engine[rep.fleet]
+    request = plane.requests[row]
+    ledger = plane.ledger[row]
+    ledger.replica = r
+    if ledger.home == NONE:
+        ledger.home = r
+    ledger.output_tok = min(request.output_tok, engine.max_model_tok - request.input_tok)
+    ledger.reasoning_tok = min(request.reasoning_tok, ledger.output_tok)
     rank = 0
     if engine.order == SHORTEST:
-        rank = plane.requests[row].declared_tok
+        rank = request.declared_tok
     elif engine.order != FIRST_COME:
-        rank = plane.priority[plane.requests[row].workload]
+        rank = plane.priority[request.workload]
     join_line(plane, rep, row, rank)
     count_in_flight(plane, r, 1)
     if rep.phase == IDLE:
-        rep.phase = BOUNDARY
-        rep.busy_since_s = time_s
-        _wake_at(plane, r, time_s)
+        _wake(plane, r, time_s)
     elif rep.waiting_head == row and rep.running < engine.max_sequences:
         _look_again(plane, r, time_s)
 

@@ -1,10 +1,9 @@
 """Simulate one plan on one request table."""
 
 import numpy as np
-import simpy
 
 from simulator.engine import layout
-from simulator.engine.control import autoscale, outages
+from simulator.engine.control import control_plane
 from simulator.engine.ledger import FleetAccount, Ledger
 from simulator.engine.plan import Plan
 from simulator.engine.plane import DataPlane
@@ -35,18 +34,7 @@ def run(plan: Plan, table: RequestTable, horizon_s: float, zero_s: float = 0.0) 
     """
     table.check()
     plane = DataPlane(plan, table, zero_s, horizon_s)
-    env = simpy.Environment()
-    for place, fleet in enumerate(plan.fleets):
-        if fleet.autoscaler is not None:
-            env.process(autoscale(env, plane, place, fleet, fleet.autoscaler))
-    for place, endpoint in enumerate(plan.endpoints):
-        spans_s = [
-            (max(0.0, begin - zero_s), end - zero_s)
-            for begin, end in endpoint.outages_s
-            if end > zero_s
-        ]
-        env.process(outages(env, plane, place, spans_s))
-    env.run(until=horizon_s)
+    control_plane(plan, plane).advance(horizon_s)
     plane.advance(horizon_s)
     ledger = _close(plane, table, horizon_s)
     _check(plane, ledger)
@@ -71,6 +59,7 @@ def _close(plane: DataPlane, table: RequestTable, horizon_s: float) -> Ledger:
             "output_tok",
             "reasoning_tok",
             "preemptions",
+            "restarts",
         )
     }
     calls = plane.state.calls
@@ -130,6 +119,7 @@ def _check_held(plane: DataPlane, ledger: Ledger) -> None:
     whose client has left is dropped at the next step boundary.
     """
     held = sum(plane.in_flight(f) for f in range(len(plane.state.engine)))
+    held += int(plane.state.deferred.waiting.sum())
     rows = plane.state.ledger
     late = (ledger.outcome == layout.IN_FLIGHT) & (ledger.server == layout.FLEET)
     late &= np.isnan(ledger.finished_s) & (rows.awaits != layout.ATTEMPT)

@@ -79,7 +79,7 @@ def stop_decoding(plane, r, s):
 
 
 @compiled
-def _leave_running(plane, r, s):
+def leave_running(plane, r, s):
     rep = plane.replicas[r]
     seq = plane.sequences[s]
     if seq.prev != NONE:
@@ -113,7 +113,7 @@ def preempt(plane, r, s):
     ledger.preemptions += 1
     ledger.resume_tok = seq.prompt_tok
     ledger.transferred = 0
-    _leave_running(plane, r, s)
+    leave_running(plane, r, s)
     rejoin_line(plane, rep, row, plane.engine[rep.fleet].order == FIRST_COME)
     rep.preempted = 1
     rep.preemptions += 1
@@ -144,6 +144,19 @@ def _keep_output(plane, r, s):
 
 
 @compiled
+def note_told(plane, r, s):
+    """Note what a row that its client left was told; its sequence no longer decodes."""
+    seq = plane.sequences[s]
+    ledger = plane.ledger[seq.row]
+    # KV tokens are those of the prompt and of all outputs but the last.
+    silent = plane.engine[plane.replicas[r].fleet].decode_fleet != NONE
+    silent = silent or seq.kv_tok < seq.prompt_tok
+    told_tok = seq.prompt_tok if silent else seq.kv_tok + 1
+    ledger.output_tok = told_tok - plane.requests[seq.row].input_tok
+    ledger.reasoning_tok = min(ledger.reasoning_tok, ledger.output_tok)
+
+
+@compiled
 def finish_sequence(plane, r, s, time_s):
     """Free the blocks of a sequence that no longer decodes; its row is done, goes on, or was left.
 
@@ -161,17 +174,19 @@ def finish_sequence(plane, r, s, time_s):
             kept = _keep_output(plane, r, s)
         kv_release(plane, r, node, seq.pinned_blocks)
     rep.free_blocks += seq.blocks - seq.pinned_blocks - kept
-    _leave_running(plane, r, s)
+    if ledger.outcome != IN_FLIGHT:
+        note_told(plane, r, s)
+    leave_running(plane, r, s)
     count_in_flight(plane, r, -1)
     if ledger.outcome != IN_FLIGHT:
-        # KV tokens are those of the prompt and of all outputs but the last.
-        silent = decode_fleet != NONE or seq.kv_tok < seq.prompt_tok
-        told_tok = seq.prompt_tok if silent else seq.kv_tok + 1
-        ledger.output_tok = told_tok - plane.requests[row].input_tok
-        ledger.reasoning_tok = min(ledger.reasoning_tok, ledger.output_tok)
-    elif decode_fleet != NONE:
+        return
+    if decode_fleet != NONE:
         _transfer(plane, row, decode_fleet, plane.engine[rep.fleet], time_s)
     else:
+        engine = plane.engine[rep.fleet]
+        engine.served_tok += plane.requests[row].input_tok
+        engine.served_cached_tok += ledger.cached_tok
+        engine.told_tok += ledger.output_tok
         stop_waiting(plane, row)
         complete_row(plane, row, time_s + overhead_s(plane, r, row))
 

@@ -63,6 +63,7 @@ def requests(table: RequestTable) -> Records:
     rows.arrival_s = table.arrival_s
     rows.gap_s = table.gap_s
     rows.patience_s = table.patience_s
+    rows.deadline_s = table.deadline_s
     rows.dice = table.dice
     rows.input_tok = table.input_tokens
     rows.output_tok = table.completion_tokens
@@ -83,17 +84,17 @@ def ledger(size: int) -> Records:
     return rows
 
 
-def engine(fleets: tuple[Fleet, ...]) -> tuple[Records, dict[str, np.ndarray]]:
+def engine(plan: Plan) -> tuple[Records, dict[str, np.ndarray]]:
     """Return ENGINE records and the tables of step times."""
-    found = records(layout.ENGINE, len(fleets))
+    found = records(layout.ENGINE, len(plan.fleets))
     columns: dict[str, list[np.ndarray]] = {name: [] for name in _STEP_TABLES}
     first_slot = first_time = 0
-    for record, fleet in zip(found, fleets, strict=True):
-        _check_fleet(fleet, fleets)
+    for place, (record, fleet) in enumerate(zip(found, plan.fleets, strict=True)):
+        _check_fleet(fleet, plan.fleets)
         _copy(
             record, fleet, "request_overhead_s", "request_token_s", "max_batched_tok",
             "max_sequences", "prefix_cache", "reserves_output", "affinity_slack", "transfer_s",
-            "transfer_token_s",
+            "transfer_token_s", "deferred_in_flight", "deferred_lead_s",
         )  # fmt: skip
         step = fleet.step_time
         _copy(record, step, "prefill_token_s", "context_token_s", "attention_s")
@@ -105,7 +106,7 @@ def engine(fleets: tuple[Fleet, ...]) -> tuple[Records, dict[str, np.ndarray]]:
         record.order, record.affinity = _ORDERS[fleet.order], _AFFINITIES[fleet.affinity]
         record.decode_fleet = NONE if fleet.decode_fleet is None else fleet.decode_fleet
         record.waiting_head = NONE
-        record.first_slot, record.slots = first_slot, slots(fleet)
+        record.first_slot, record.slots = first_slot, slots(plan, place)
         record.first_time = first_time
         first_slot += int(record.slots)
         first_time += len(step.token_s)
@@ -119,11 +120,16 @@ def engine(fleets: tuple[Fleet, ...]) -> tuple[Records, dict[str, np.ndarray]]:
     return found, tables
 
 
-def slots(fleet: Fleet) -> int:
+def slots(plan: Plan, place: int) -> int:
     """Return how many replicas of a fleet may be there at one time."""
+    fleet, rebalancer = plan.fleets[place], plan.rebalancer
     most = fleet.autoscaler.max_replicas if fleet.autoscaler else 0
+    if rebalancer is not None and rebalancer.fleet == place:
+        most = max(most, rebalancer.max_replicas)
+    if not most and not fleet.interruptions and fleet.rollout is None:
+        return fleet.replicas
     # A drained replica keeps its slot while its last requests run: twice is plenty.
-    return max(fleet.replicas, most) * (2 if fleet.autoscaler else 1)
+    return 2 * max(fleet.replicas, most) + (fleet.rollout.surge if fleet.rollout else 0)
 
 
 def _check_fleet(fleet: Fleet, fleets: tuple[Fleet, ...]) -> None:
@@ -138,6 +144,13 @@ def _check_fleet(fleet: Fleet, fleets: tuple[Fleet, ...]) -> None:
         not 0 <= decoders < len(fleets) or fleets[decoders].decode_fleet is not None
     ):
         raise InputError("prompts must be decoded by another of the plan's fleets, to the end")
+
+
+def deferred(fleets: int) -> Records:
+    """Return DEFERRED records of nothing waiting."""
+    lines = records(layout.DEFERRED, fleets)
+    lines.due_s, lines.waiting_head = math.inf, NONE
+    return lines
 
 
 def serves(plan: Plan) -> np.ndarray:
