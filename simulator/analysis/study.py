@@ -107,3 +107,5 @@ class Study:
     provenance: dict[str, dict[str, str]]
     notes: tuple[str, ...]
     """What a reader should know about the quality of the inputs."""
+    priorities: tuple[int, ...] = ()
+    """Per workload, the least goes first where queues are served by priority; empty: all alike."""

@@ -58,7 +58,8 @@ class Calendar:
 
     def advance(self, until_s: float) -> None:
         """Let everything happen before a time."""
-        self._env.run(until=until_s)
+        if until_s > self._env.now:
+            self._env.run(until=until_s)
         self._plane.advance(math.nextafter(until_s, -math.inf))
 
     def state(self) -> dict[str, Any]:

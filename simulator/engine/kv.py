@@ -13,7 +13,7 @@ they were released, the deepest first. Two invariants follow and everything here
 
 import numpy as np
 
-from simulator.engine.jit import compiled
+from simulator.engine.jit import compiled, entry
 from simulator.engine.layout import NONE
 
 _HASH = np.uint64(0x9E3779B97F4A7C15)
@@ -41,6 +41,24 @@ def kv_find(plane, r, node):
 
 
 @compiled
+def kv_index_entry(plane, e):
+    """Enter a pool entry, its node and replica set, into the index."""
+    entry = plane.kv_entries[e]
+    mask = plane.kv_index.size - 1
+    place = _home(plane, entry.node, entry.replica)
+    while plane.kv_index[place] != NONE:
+        place = (place + 1) & mask
+    plane.kv_index[place] = e
+
+
+@entry
+def kv_index_entries(plane, entries):
+    """Enter cached nodes into an empty index."""
+    for e in entries:
+        kv_index_entry(plane, e)
+
+
+@compiled
 def _kv_insert(plane, r, node):
     clock = plane.clock[0]
     e = clock.free_entry
@@ -52,11 +70,7 @@ def _kv_insert(plane, r, node):
     entry.references = 0
     entry.prev = NONE
     entry.next = NONE
-    mask = plane.kv_index.size - 1
-    place = _home(plane, node, r)
-    while plane.kv_index[place] != NONE:
-        place = (place + 1) & mask
-    plane.kv_index[place] = e
+    kv_index_entry(plane, e)
     return e
 
 
@@ -80,6 +94,7 @@ def _kv_delete(plane, e):
             index[gap] = other
             gap = place
     index[gap] = NONE
+    entry.replica = NONE
     entry.next = plane.clock[0].free_entry
     plane.clock[0].free_entry = e
 

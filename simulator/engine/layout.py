@@ -153,7 +153,7 @@ SEQUENCE = _record(
 
 KV_ENTRY = _record(
     ("node", i4),
-    ("replica", i4),
+    ("replica", i4),  # NONE: free
     ("blocks", i4),  # resident leading blocks of the node
     ("references", i4),
     ("prev", i4),

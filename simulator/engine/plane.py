@@ -24,13 +24,9 @@ class DataPlane:
         engine, step_tables = tables.engine(plan)
         capacity = int(engine.slots.sum())
         sequences = int((engine.slots * engine.max_sequences).sum())
-        nodes = table.tree.size
-        # Every entry holds at least one block of its replica.
-        kept = engine.slots * np.minimum(engine.kv_blocks, nodes) * engine.prefix_cache
-        entries = int(kept.sum())
+        kv_entries, kv_index = tables.kv_pool(engine, table.tree.size)
         endpoints, limits, rates = tables.endpoints(plan, zero_s, horizon_s)
         gateways, targets = tables.gateways(plan)
-        index_size = 1 << max(1, (2 * entries).bit_length())
         self.state = Plane(
             clock=records(layout.CLOCK, 1),
             engine=engine,
@@ -51,8 +47,8 @@ class DataPlane:
             wakes=records(layout.WAKE, capacity),
             sequences=records(layout.SEQUENCE, sequences),
             finishes=records(layout.FINISH, sequences),
-            kv_entries=records(layout.KV_ENTRY, entries),
-            kv_index=np.full(index_size, NONE, np.int32),
+            kv_entries=kv_entries,
+            kv_index=kv_index,
             endpoints=endpoints,
             prefixes=tables.prefixes(len(plan.endpoints), table.tree.size),
             reuse=tables.reuse(len(plan.endpoints), len(table.workloads)),
@@ -68,13 +64,7 @@ class DataPlane:
         clock.zero_s = zero_s
         clock.due_s = math.inf
         clock.overflow_in_flight = plan.overflow.in_flight if plan.overflow else NONE
-        self._link_free_entries()
         self._set_up_replicas()
-
-    def _link_free_entries(self) -> None:
-        entries = self.state.kv_entries
-        entries.next = np.arange(1, len(entries) + 1)
-        self.state.clock[0].free_entry = 0 if len(entries) else NONE
 
     def _set_up_replicas(self) -> None:
         state = self.state

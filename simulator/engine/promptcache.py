@@ -147,7 +147,8 @@ def use_cache(plane, e, row, time_s):
         alive = _alive(plane, e, node, machine, time_s)
         keeps = endpoint.cache_rule == CACHE_PREFIX
         if endpoint.cache_rule == CACHE_UNIT:
-            keeps = node == end or alive or plane.prefixes[e, node].used_s > -math.inf
+            recent = time_s - plane.prefixes[e, node].used_s <= endpoint.cache_ttl_s
+            keeps = node == end or alive or recent
         elif endpoint.cache_rule == CACHE_BREAKPOINT:
             if plane.nodes[node].level < endpoint.cache_shared:
                 keeps = mark_shared

@@ -5,7 +5,7 @@ wait for a replica to become ready. The row of the least ``order`` comes first. 
 gives up stays where it is, closed, until it comes to the head; the head itself is never closed.
 """
 
-from simulator.engine.jit import called, compiled
+from simulator.engine.jit import called, compiled, entry
 from simulator.engine.layout import IN_FLIGHT, NONE
 
 _RANK_BITS = 32
@@ -78,3 +78,23 @@ def leave_line(plane, line):
     line.waiting_head = _meld(plane.ledger, plane.ledger[row].left, plane.ledger[row].right)
     drop_closed(plane, line)
     return row
+
+
+@entry
+def mark_line(ledger, head, stack, marks):
+    """Mark the rows of a line; the stack has room for all rows."""
+    if head == NONE:
+        return
+    stack[0] = head
+    size = 1
+    while size > 0:
+        size -= 1
+        row = stack[size]
+        marks[row] = True
+        # At most two come for one that goes, and every row comes once.
+        if ledger[row].left != NONE:
+            stack[size] = ledger[row].left
+            size += 1
+        if ledger[row].right != NONE:
+            stack[size] = ledger[row].right
+            size += 1

@@ -1,4 +1,4 @@
-"""Continuous rebalancing: a fleet grows while its work is worth its rent at an endpoint's prices."""
+"""Continuous rebalancing: a fleet grows while its work is worth its rent at API prices."""
 
 from typing import Any
 

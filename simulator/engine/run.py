@@ -1,14 +1,95 @@
-"""Simulate one plan on one request table."""
+"""Simulate one plan on requests: in one piece, or chunk by chunk."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from simulator.engine import layout
+from simulator.engine.checks import check_run
 from simulator.engine.control import control_plane
+from simulator.engine.layout import Records
 from simulator.engine.ledger import FleetAccount, Ledger
 from simulator.engine.plan import Plan
 from simulator.engine.plane import DataPlane
-from simulator.errors import SimulatorError
+from simulator.engine.renewal import live_rows, renewed
 from simulator.traffic.table import RequestTable
+
+Chunk = tuple[RequestTable, float]
+"""Requests, and the time before which no others arrive [s]."""
+
+_OUTCOMES = (
+    layout.ABSENT, layout.IN_FLIGHT, layout.COMPLETED, layout.REJECTED, layout.TIMED_OUT
+)  # fmt: skip
+_ROW_COLUMNS = (
+    "server", "arrival_s", "start_s", "first_token_s", "finished_s", "cached_tok", "output_tok",
+    "reasoning_tok", "preemptions", "restarts",
+)  # fmt: skip
+_CALL_COLUMNS = ("written_tok", "attempts", "stored_tok_h", "usd")
+
+
+class Simulation:
+    """One plan being run: the data plane, its control plane, and what has left them so far."""
+
+    def __init__(self, plan: Plan, table: RequestTable, horizon_s: float, zero_s: float) -> None:
+        table.check()
+        self.plan = plan
+        self.table = table
+        self.horizon_s = horizon_s
+        self.plane = DataPlane(plan, table, zero_s, horizon_s)
+        self.calendar = control_plane(plan, self.plane)
+        self.closed = np.zeros(len(_OUTCOMES), np.int64)
+        """Rows that have left, by outcome."""
+
+    def advance(self, until_s: float) -> None:
+        """Let everything happen before a time."""
+        self.calendar.advance(min(until_s, self.horizon_s))
+
+    def renew(self, chunk: RequestTable) -> Ledger:
+        """Take the next chunk, whose arrivals lie ahead; returns the rows that are over."""
+        chunk.check()
+        kept = live_rows(self.plane.state, self.table)
+        over = np.flatnonzero(~kept)
+        state = self.plane.state
+        ledger = self._ledger(self.table.take(over), state.ledger[over], state.calls[over])
+        self.closed += np.bincount(ledger.outcome, minlength=len(self.closed))
+        self.plane.state, self.table = renewed(self.plan, self.plane.state, self.table, kept, chunk)
+        return ledger
+
+    def finish(self) -> Ledger:
+        """Run to the end of the horizon; returns what is left, with the fleets' accounts.
+
+        Raises
+        ------
+        SimulatorError
+            When the run broke an invariant; a defect of the engine, never of the input.
+        """
+        self.advance(self.horizon_s)
+        self.plane.advance(self.horizon_s)
+        ledger = self._ledger(self.table, self.plane.state.ledger, self.plane.state.calls)
+        counts = self.closed + np.bincount(ledger.outcome, minlength=len(self.closed))
+        check_run(self.plane, ledger, counts)
+        fleets = range(len(self.plan.fleets))
+        return replace(
+            ledger, fleets=tuple(_account(self.plane, f, self.horizon_s) for f in fleets)
+        )
+
+    def _ledger(self, table: RequestTable, found: Records, calls: Records) -> Ledger:
+        """Ledger of some rows and their records, accounts left out."""
+        outcome = np.ascontiguousarray(found.outcome)
+        # A replica's overhead and the wait for a refusal may reach behind the horizon.
+        known = (outcome == layout.COMPLETED) | (outcome == layout.REJECTED)
+        outcome[known & (found.finished_s > self.horizon_s)] = layout.IN_FLIGHT
+        replica_fleet = np.append(self.plane.state.replicas.fleet, np.int32(layout.NONE))
+        return Ledger(
+            table=table,
+            horizon_s=self.horizon_s,
+            outcome=outcome,
+            fleet=replica_fleet[found.replica],
+            fleets=(),
+            **{name: np.ascontiguousarray(found[name]) for name in _ROW_COLUMNS},
+            **{name: np.ascontiguousarray(calls[name]) for name in _CALL_COLUMNS},
+        )
 
 
 def run(plan: Plan, table: RequestTable, horizon_s: float, zero_s: float = 0.0) -> Ledger:
@@ -32,48 +113,27 @@ def run(plan: Plan, table: RequestTable, horizon_s: float, zero_s: float = 0.0) 
     SimulatorError
         When the run broke an invariant; a defect of the engine, never of the input.
     """
-    table.check()
-    plane = DataPlane(plan, table, zero_s, horizon_s)
-    control_plane(plan, plane).advance(horizon_s)
-    plane.advance(horizon_s)
-    ledger = _close(plane, table, horizon_s)
-    _check(plane, ledger)
-    return ledger
+    return Simulation(plan, table, horizon_s, zero_s).finish()
 
 
-def _close(plane: DataPlane, table: RequestTable, horizon_s: float) -> Ledger:
-    rows = plane.state.ledger
-    outcome = np.ascontiguousarray(rows.outcome)
-    # The overhead of a replica's answer and the wait for a refusal may reach behind the horizon.
-    known = (outcome == layout.COMPLETED) | (outcome == layout.REJECTED)
-    outcome[known & (rows.finished_s > horizon_s)] = layout.IN_FLIGHT
-    columns = {
-        name: np.ascontiguousarray(rows[name])
-        for name in (
-            "server",
-            "arrival_s",
-            "start_s",
-            "first_token_s",
-            "finished_s",
-            "cached_tok",
-            "output_tok",
-            "reasoning_tok",
-            "preemptions",
-            "restarts",
-        )
-    }
-    calls = plane.state.calls
-    for name in ("written_tok", "attempts", "stored_tok_h", "usd"):
-        columns[name] = np.ascontiguousarray(calls[name])
-    columns["fleet"] = _fleets(plane)
-    accounts = tuple(_account(plane, f, horizon_s) for f in range(len(plane.state.engine)))
-    return Ledger(table, horizon_s, outcome, fleets=accounts, **columns)
+def stream(
+    plan: Plan, chunks: Iterable[Chunk], horizon_s: float, zero_s: float = 0.0
+) -> Iterator[Ledger]:
+    """Serve traffic in chunks, in memory that does not grow with their number.
 
-
-def _fleets(plane: DataPlane) -> np.ndarray:
-    """Fleet of each row's replica, NONE where it has none. (n_requests,)"""
-    known = np.append(plane.state.replicas.fleet, np.int32(layout.NONE))
-    return known[plane.state.ledger.replica]
+    Yields the rows whose sessions are over, chunk by chunk, and at last all others with the fleets'
+    accounts: together the rows of ``run``, every one of them once. The parameters are ``run``'s,
+    but for ``chunks``: tables with the time up to which they tell all arrivals.
+    """
+    simulation: Simulation | None = None
+    for table, end_s in chunks:
+        if simulation is None:
+            simulation = Simulation(plan, table, horizon_s, zero_s)
+        else:
+            yield simulation.renew(table)
+        simulation.advance(end_s)
+    if simulation is not None:
+        yield simulation.finish()
 
 
 def _account(plane: DataPlane, fleet: int, horizon_s: float) -> FleetAccount:
@@ -93,36 +153,3 @@ def _account(plane: DataPlane, fleet: int, horizon_s: float) -> FleetAccount:
         steps=int(replicas.step.sum()),
         preemptions=int(replicas.preemptions.sum()),
     )
-
-
-def _check(plane: DataPlane, ledger: Ledger) -> None:
-    """Invariants cheap enough for every run: conservation of requests and of blocks."""
-    clock = plane.state.clock[0]
-    counts = np.bincount(ledger.outcome, minlength=5)
-    in_flight = int(counts[layout.IN_FLIGHT])
-    closed = counts[[layout.COMPLETED, layout.REJECTED, layout.TIMED_OUT]].sum()
-    if int(clock.offered) != int(closed) + in_flight:
-        raise SimulatorError(
-            "request conservation broken: offered != completed + rejected + timed out + in flight"
-        )
-    state = plane.state
-    _check_held(plane, ledger)
-    idle = state.replicas[state.replicas.in_flight == 0]
-    if np.any(idle.free_blocks + idle.cached_blocks != state.engine.kv_blocks[idle.fleet]):
-        raise SimulatorError("block conservation broken: an idle replica does not own its blocks")
-
-
-def _check_held(plane: DataPlane, ledger: Ledger) -> None:
-    """Fleets hold what the ledger says is in flight there, but for KV on its way between them.
-
-    A finished sequence still spends its request overhead: done for the replica, not the client. One
-    whose client has left is dropped at the next step boundary.
-    """
-    held = sum(plane.in_flight(f) for f in range(len(plane.state.engine)))
-    held += int(plane.state.deferred.waiting.sum())
-    rows = plane.state.ledger
-    late = (ledger.outcome == layout.IN_FLIGHT) & (ledger.server == layout.FLEET)
-    late &= np.isnan(ledger.finished_s) & (rows.awaits != layout.ATTEMPT)
-    left = (ledger.outcome == layout.TIMED_OUT) & (rows.sequence != layout.NONE)
-    if held != int((late | left).sum()):
-        raise SimulatorError("request conservation broken: replicas hold what the ledger does not")

@@ -153,6 +153,16 @@ def deferred(fleets: int) -> Records:
     return lines
 
 
+def kv_pool(engine: Records, nodes: int) -> tuple[Records, np.ndarray]:
+    """Return free KV_ENTRY records, linked from the first, and their empty index."""
+    # Every entry holds at least one block of its replica.
+    kept = engine.slots * np.minimum(engine.kv_blocks, nodes) * engine.prefix_cache
+    entries = records(layout.KV_ENTRY, int(kept.sum()))
+    entries.replica = NONE
+    entries.next = np.arange(1, len(entries) + 1)
+    return entries, np.full(1 << max(1, (2 * len(entries)).bit_length()), NONE, np.int32)
+
+
 def serves(plan: Plan) -> np.ndarray:
     """Return which fleet takes which workload's requests. (fleets, workloads)"""
     workloads = range(len(plan.routes))

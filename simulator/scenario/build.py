@@ -65,7 +65,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
             built[name] = _api(name, option, document, book, clock, contents)
             provenance["prices"][option.offer] = _source(book, option)
         elif isinstance(option, schema.SelfHost):
-            built[name] = self_host_option(name, option, document, provenance["hardware"])
+            built[name] = self_host_option(name, option, document, clock, provenance["hardware"])
     for name, option in scenario.options.items():
         if isinstance(option, Gateway):
             built[name] = _gateway(name, option, document, built, tuple(contents))
@@ -99,6 +99,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         ),
         provenance=provenance,
         notes=notes,
+        priorities=_priorities(scenario, traffic),
     )
 
 
@@ -113,6 +114,13 @@ def _contents(scenario: schema.Scenario, traffic: TrafficSource) -> dict[str, st
     """What each workload writes; those of a log are all alike."""
     said = list(scenario.traffic.values())
     return {name: scenario.traffic.get(name, said[0]).content for name in traffic.workload_names}
+
+
+def _priorities(scenario: schema.Scenario, traffic: TrafficSource) -> tuple[int, ...]:
+    """What goes first, by workload; those of a log are all alike."""
+    said = list(scenario.traffic.values())
+    names = traffic.workload_names
+    return tuple(scenario.traffic.get(name, said[0]).priority for name in names)
 
 
 def _api(

@@ -6,9 +6,17 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simulator.scenario.api_schema import Api, Gateway
+from simulator.scenario.fleet_schema import (
+    Autoscale,
+    Deferred,
+    Failures,
+    LinearStepTime,
+    Rollouts,
+    Spot,
+)
 from simulator.scenario.owning_schema import Purchase, Rent
 from simulator.scenario.profiles import Commitment
-from simulator.scenario.sections import Count, NonNegative, Positive, Section, Uncertain
+from simulator.scenario.sections import Count, NonNegative, Positive, Section, Uncertain, Whole
 from simulator.scenario.traffic_schema import Replay, Sessions
 
 
@@ -26,16 +34,6 @@ class Slo(Section):
         if self.ttft_s is None and self.tpot_s is None and self.e2e_s is None:
             raise ValueError("give at least one of ttft_s, tpot_s, e2e_s")
         return self
-
-
-class Autoscale(Section):
-    """Follow the load above the always-on replicas."""
-
-    target_in_flight: Positive
-    """Requests in flight per replica to aim for."""
-    max_replicas: Count
-    interval_s: Positive = 15
-    scale_down_delay_s: NonNegative = 300
 
 
 class Speculation(Section):
@@ -76,11 +74,18 @@ class SelfHost(Section):
     kv_precision: Literal["fp16", "bf16", "fp8", "int8"] = "fp8"
     replicas: Count | Literal["auto"] = "auto"
     """Always-on replicas; auto finds the fewest that meet the SLO."""
-    spare_replicas: Annotated[int, Field(ge=0)] = 0
+    spare_replicas: Whole = 0
     """Paid on top for failures and upgrades; they carry no load in the simulation."""
     autoscale: Autoscale | None = None
+    """Default: the always-on replicas are all there are."""
     cold_start_s: NonNegative = 180
     """From launch to ready: machine, image, weights, warm-up."""
+    failures: Failures | None = None
+    """Default: replicas do not fail."""
+    spot: Spot | None = None
+    """Default: nobody takes replicas away."""
+    rollouts: Rollouts | None = None
+    """Default: none."""
     commitment: Commitment = "on-demand"
     """Which of the accelerator's rents is paid."""
     rent_usd_per_gpu_hour: Uncertain | None = None
@@ -95,10 +100,26 @@ class SelfHost(Section):
     block_tokens: Annotated[int, Field(ge=1, le=64)] = 16
     memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
     prefix_cache: bool = True
+    chunked_prefill: bool = True
+    """Compute a prompt over several steps; else in one, whose max_batched_tokens must cover it."""
+    queue_order: Literal["first-come", "priority", "shortest"] = "first-come"
+    """Of requests that wait at a replica: by the workload's priority, or least declared output."""
+    max_waiting: Whole | None = None
+    """Requests that a replica holds beyond max_sequences, and that wait for one to become ready;
+    more spill or are refused. Default: any number."""
+    affinity: Literal["none", "session", "prefix"] = "session"
+    """What binds a request to a replica: the one that served its session last, or the one that
+    holds the longest part of its prompt."""
+    affinity_slack: Whole = 8
+    """A request leaves that replica when it has this many more in flight than the best."""
+    deferred: Deferred = Deferred()
+    """How work with `deadline_hours` fills idle capacity."""
+    step_time: LinearStepTime | None = None
+    """In the place of the predicted one, which the hardware, the model and the engine give."""
     kv_tokens: Count | None = None
     """Tokens of KV cache of a replica as the engine reports them; default: computed."""
     request_overhead_s: NonNegative | None = None
-    """Outside the engine's steps; default: the engine's."""
+    """Outside the engine's steps; default: the engine's, none beside step_time."""
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
 
 

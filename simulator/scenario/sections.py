@@ -30,6 +30,7 @@ class Interval(Section):
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Uncertain = Annotated[
     Annotated[NonNegative, Tag("number")] | Annotated[Interval, Tag("interval")],

@@ -4,9 +4,18 @@ from dataclasses import replace
 
 from simulator.analysis.study import SelfHostOption
 from simulator.economics.interval import Interval
-from simulator.engine.plan import Autoscaler, Fleet
+from simulator.engine.plan import Fleet
 from simulator.scenario.calibration_file import calibrated
 from simulator.scenario.deployments import deployment
+from simulator.scenario.endpoints import Clock
+from simulator.scenario.fleet_rules import (
+    autoscaler,
+    deferred_in_flight,
+    interruptions,
+    request_overhead_s,
+    rollout,
+    step_time,
+)
 from simulator.scenario.owning_schema import plain, purchased, rent_factor
 from simulator.scenario.profiles import load_accelerator, load_profile
 from simulator.scenario.schema import SelfHost
@@ -18,7 +27,7 @@ from simulator.serving.speculation import Speculation
 
 
 def self_host_option(
-    name: str, option: SelfHost, document: Document, hardware: dict[str, str]
+    name: str, option: SelfHost, document: Document, clock: Clock, hardware: dict[str, str]
 ) -> SelfHostOption:
     """Build the option of one deployment, and note in ``hardware`` where its figures come from.
 
@@ -30,49 +39,82 @@ def self_host_option(
     """
     here = ("options", name)
     served = _deployment(option, document, here)
-    gpu, c = served.gpu, served.coefficients
-    kv = document.made(
-        (*here, "gpus_per_replica"),
-        lambda: served.kv(option.memory_utilization, option.block_tokens),
-    )
-    if option.max_batched_tokens < option.max_sequences:
-        raise document.fail(
-            (*here, "max_batched_tokens"), "must be at least max_sequences: one token for each"
-        )
-    engine, overhead_s = served.engine, option.request_overhead_s
-    scaler = option.autoscale
-    fleet = Fleet(
-        step_time=served.step_time(option.max_batched_tokens),
-        kv=kv,
-        max_batched_tok=option.max_batched_tokens,
-        max_sequences=option.max_sequences,
-        max_model_tok=min(option.max_model_tokens, served.model.context_tok),
-        prefix_cache=option.prefix_cache,
-        request_overhead_s=engine.request_s if overhead_s is None else overhead_s,
-        request_token_s=engine.request_token_s if overhead_s is None else 0.0,
-        reserves_output=engine.reserves_output,
-        replicas=1,
-        cold_start_s=option.cold_start_s,
-        autoscaler=Autoscaler(**scaler.model_dump()) if scaler else None,
-    )
-    zero_shot = f"{served.model.serving_class} class, zero-shot"
-    origin = "calibrated" if option.calibration else zero_shot
-    hardware[name] = (
-        f"{served.model.source}; {gpu.source}; step time: {origin}, "
-        f"throughput within {c.band_low - 1:+.0%} to {c.band_high - 1:+.0%}"
-    )
+    given = option.step_time is not None
+    told = "step time: as given" if given else _prediction(option, served)
+    hardware[name] = f"{served.model.source}; {served.gpu.source}; {told}"
+    band = (served.coefficients.band_low, 1.0, served.coefficients.band_high)
     return SelfHostOption(
         name=name,
-        fleet=fleet,
+        fleet=_fleet(option, served, document, clock, here),
         replicas=None if option.replicas == "auto" else option.replicas,
         spare_replicas=option.spare_replicas,
         gpus_per_replica=option.gpus_per_replica,
         gpu_usd_per_hour=_gpu_usd_per_hour(option, document, here),
         bought=option.purchase is not None,
-        speed=Interval(c.band_low, 1.0, c.band_high),
-        label=served.label,
+        speed=Interval.certain(1.0) if given else Interval(*band),
+        label=f"{served.label}, {told}" if given else served.label,
         success_rate=option.success_rate,
     )
+
+
+def _prediction(option: SelfHost, served: Deployment) -> str:
+    """Where a predicted step time comes from, and how wrong it may be."""
+    c = served.coefficients
+    zero_shot = f"{served.model.serving_class} class, zero-shot"
+    origin = "calibrated" if option.calibration else zero_shot
+    return f"step time: {origin}, throughput within {c.band_low - 1:+.0%} to {c.band_high - 1:+.0%}"
+
+
+def _fleet(
+    option: SelfHost, served: Deployment, document: Document, clock: Clock, here: Path_
+) -> Fleet:
+    """One replica, and the rules by which there are more."""
+    kv = document.made(
+        (*here, "gpus_per_replica"),
+        lambda: served.kv(option.memory_utilization, option.block_tokens),
+    )
+    max_model_tok = min(option.max_model_tokens, served.model.context_tok)
+    _check_budget(option, max_model_tok, document, here)
+    overhead_s, overhead_token_s = request_overhead_s(option, served)
+    scale = option.autoscale
+    return Fleet(
+        step_time=step_time(option, served, document, here),
+        kv=kv,
+        max_batched_tok=option.max_batched_tokens,
+        max_sequences=option.max_sequences,
+        max_model_tok=max_model_tok,
+        prefix_cache=option.prefix_cache,
+        request_overhead_s=overhead_s,
+        request_token_s=overhead_token_s,
+        reserves_output=served.engine.reserves_output,
+        replicas=1,
+        cold_start_s=option.cold_start_s,
+        autoscaler=autoscaler(scale, document, (*here, "autoscale")) if scale else None,
+        interruptions=interruptions(option),
+        rollout=rollout(option.rollouts, clock) if option.rollouts else None,
+        chunked_prefill=option.chunked_prefill,
+        order=option.queue_order,
+        max_waiting=option.max_waiting,
+        affinity=option.affinity,
+        affinity_slack=option.affinity_slack,
+        deferred_in_flight=deferred_in_flight(option),
+        deferred_lead_s=option.deferred.lead_s,
+    )
+
+
+def _check_budget(option: SelfHost, max_model_tok: int, document: Document, here: Path_) -> None:
+    """A step's tokens must suffice for what the step must hold."""
+    budget_tok = option.max_batched_tokens
+    if budget_tok < option.max_sequences:
+        raise document.fail(
+            (*here, "max_batched_tokens"), "must be at least max_sequences: one token for each"
+        )
+    if not option.chunked_prefill and budget_tok < max_model_tok:
+        raise document.fail(
+            (*here, "chunked_prefill"),
+            f"without it a step must hold any prompt: max_batched_tokens is {budget_tok}, "
+            f"max_model_tokens {max_model_tok}",
+        )
 
 
 def _gpu_usd_per_hour(option: SelfHost, document: Document, here: Path_) -> Interval:

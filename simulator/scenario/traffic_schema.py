@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from simulator.scenario.sections import Count, NonNegative, Positive, Section, Share
+from simulator.scenario.sections import Count, NonNegative, Positive, Section, Share, Whole
 from simulator.traffic.rate import NOISE_SCALES_S
 
 
@@ -131,6 +131,8 @@ class Sessions(Section):
     """Clients give up when their whole answer is not there by then; default: never."""
     deadline_hours: Positive | None = None
     """Batch work: latest useful completion after arrival; default: interactive."""
+    priority: Whole = 0
+    """The least goes first where queues are served by priority."""
 
     @field_validator("rate_cv")
     @classmethod
@@ -162,3 +164,5 @@ class Replay(Section):
     """Clients give up when their whole answer is not there by then; default: never."""
     content: Literal["prose", "code"] = "prose"
     """What the outputs are, for offers that price it."""
+    priority: Whole = 0
+    """The least goes first where queues are served by priority."""
