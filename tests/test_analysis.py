@@ -1,10 +1,13 @@
 """Sampling, crossings and uncertainty: what the verdict is built from."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scenarios import SMALL, write_scenario
 
+from simulator.analysis import sampling
 from simulator.analysis.breakeven import _winning_intervals
 from simulator.analysis.evaluate import Evaluator, Size
 from simulator.analysis.sampling import sample_traffic
@@ -44,8 +47,37 @@ def test_sampled_windows_stand_for_the_week(study: Study) -> None:
     own = option(study, "own-h100")
     expected, got = (e.evaluate(own, Size(1)) for e in (whole, sampled))
     assert got.outcome.attainment == pytest.approx(expected.outcome.attainment, abs=0.01)
-    p95 = [np.quantile(e.outcome.tpot_s, 0.95) for e in (expected, got)]
+    p95 = [e.outcome.tpot_s.quantile(0.95) for e in (expected, got)]
     assert p95[1] == pytest.approx(p95[0], rel=0.1)
+
+
+REPLAY = {
+    "traffic": {"log": {"kind": "replay", "path": "log.csv", "repeat_week": "azure-conversation"}},
+    "horizon_hours": 168,
+}
+
+
+@pytest.mark.parametrize("said", [{}, REPLAY], ids=["generated", "replayed"])
+def test_chunks_of_the_horizon_come_to_the_same(
+    said: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = ["arrival_s,input_tokens,output_tokens,session"]
+    log += [f"{40.0 * i},{400 + 37 * (i % 9)},{20 + i % 50},{i // 3}" for i in range(300)]
+    (tmp_path / "log.csv").write_text("\n".join(log))
+    asked = load_study(write_scenario(tmp_path / "s.yaml", SMALL | said))
+    for name, size in (("frontier", Size()), ("own", Size(2)), ("hybrid", Size(1, 8))):
+        found = []
+        for most in (10**9, 2_000):
+            monkeypatch.setattr(sampling, "KEPT_REQUESTS", most)
+            evaluator = Evaluator(with_sample(asked, 10**9), 1.5)
+            pieces = list(evaluator.simulate(option(asked, name), size))
+            assert (len(pieces) > 2) == (most == 2_000)
+            found.append(evaluator.evaluate(option(asked, name), size).outcome)
+        assert found[0].requests == found[1].requests
+        assert found[0].tokens == found[1].tokens
+        assert found[0].slo_met == found[1].slo_met
+        np.testing.assert_array_equal(found[0].ttft_s.counts, found[1].ttft_s.counts)
+        assert sum(found[0].api_usd.values()) == pytest.approx(sum(found[1].api_usd.values()))
 
 
 def test_windows_cover_quiet_and_busy_hours(study: Study) -> None:

@@ -1,17 +1,18 @@
 """One option at one size on one volume: simulate, measure, price."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
-import numpy as np
-
-from simulator.analysis.outcome import Outcome, measure
+from simulator.analysis.outcome import Outcome
 from simulator.analysis.sampling import Sample, Slice, sample_traffic
 from simulator.analysis.study import ApiOption, HybridOption, Option, SelfHostOption, Study
+from simulator.analysis.tally import Tally
 from simulator.economics.owning import OwningCost
 from simulator.engine.layout import FLEET
 from simulator.engine.ledger import Ledger
 from simulator.engine.plan import Overflow, Plan
-from simulator.engine.run import run
+from simulator.engine.run import stream
 from simulator.units import MONTH_S
 
 
@@ -95,37 +96,34 @@ class Evaluator:
             self._sample = sample_traffic(self.study, self.volume)
         return self._sample
 
-    def simulate(self, option: Option, size: Size) -> list[Ledger]:
-        """Run an option at a size on every slice of the sample."""
+    def simulate(self, option: Option, size: Size) -> Iterator[tuple[Slice, Ledger]]:
+        """Run an option at a size on every slice of the sample; pieces of its ledger."""
         plan = plan_of(self.study, option, size)
-        return [
-            run(plan, s.table, _end_s(plan, s), self.study.epoch_s + s.offset_s)
-            for s in self.sample.slices
-        ]
+        for part in self.sample.slices:
+            end_s = part.horizon_s
+            if not plan.fleets:
+                # Where nothing is owned, deferred work is waited for.
+                end_s += self.study.traffic.longest_deadline_s
+            for piece in stream(plan, part.chunks(), end_s, self.study.epoch_s + part.offset_s):
+                yield part, piece
 
     def evaluate(self, option: Option, size: Size) -> Evaluation:
         """Simulate an option at a size, measure and price it; once."""
         key = (option.name, size)
         if key not in self._known:
-            ledgers = self.simulate(option, size)
-            outcome = measure(
-                self.sample, ledgers, self.study.slo, api_part(option), self.study.epoch_s
-            )
-            self._known[key] = Evaluation(option, size, outcome)
+            tally = Tally(self.study.slo, api_part(option), self.study.epoch_s)
+            for part, piece in self.simulate(option, size):
+                tally.add(part, piece)
+            self._known[key] = Evaluation(option, size, tally.outcome(self.sample))
         return self._known[key]
-
-
-def _end_s(plan: Plan, part: Slice) -> float:
-    """End of a slice's simulation; where nothing is owned, deferred work is waited for."""
-    deadlines_s = part.table.deadline_s[np.isfinite(part.table.deadline_s)]
-    return part.horizon_s + (deadlines_s.max(initial=0.0) if not plan.fleets else 0.0)
 
 
 def plan_of(study: Study, option: Option, size: Size) -> Plan:
     """Lay out what the engine shall run."""
     workloads = len(study.traffic.workload_names)
+    common: dict[str, Any] = {"priorities": study.priorities, "seed": study.seed}
     if isinstance(option, ApiOption):
-        return Plan(option.routes, (), option.endpoints, option.gateways)
+        return Plan(option.routes, (), option.endpoints, option.gateways, **common)
     base = option.base if isinstance(option, HybridOption) else option
     fleet = replace(
         base.fleet,
@@ -137,11 +135,12 @@ def plan_of(study: Study, option: Option, size: Size) -> Plan:
         fleet = replace(fleet, autoscaler=replace(fleet.autoscaler, max_replicas=most))
     routes = (FLEET,) * workloads
     if isinstance(option, SelfHostOption):
-        return Plan(routes=routes, fleets=(fleet,))
+        return Plan(routes, (fleet,), **common)
     return Plan(
-        routes=routes,
-        fleets=(fleet,),
-        endpoints=option.overflow.endpoints,
-        gateways=option.overflow.gateways,
-        overflow=Overflow(option.overflow.routes, size.spill_in_flight),
+        routes,
+        (fleet,),
+        option.overflow.endpoints,
+        option.overflow.gateways,
+        Overflow(option.overflow.routes, size.spill_in_flight),
+        **common,
     )

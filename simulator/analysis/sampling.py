@@ -6,11 +6,14 @@ with a warm-up before and some time after it, and only its own arrivals are coun
 has outages or budgets, which no window can stand for, the whole horizon is simulated all the same.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from simulator.analysis.study import ApiOption, Study
+from simulator.engine.run import Chunk
 from simulator.traffic.table import RequestTable
 from simulator.units import HOUR_S, MINUTE_S, MONTH_S
 
@@ -21,13 +24,16 @@ COUNTED_S = 20 * MINUTE_S
 TAIL_S = 2 * MINUTE_S
 """Lets the counted requests finish under the traffic that follows them."""
 FEWEST_WINDOWS = 8
+KEPT_REQUESTS = 500_000
+"""A whole horizon with more is drawn anew, chunk by chunk, for every simulation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
     """A simulated span; arrivals in [count_from_s, count_to_s) count. Times from its own zero."""
 
-    table: RequestTable
+    chunks: Callable[[], Iterable[Chunk]]
+    """Its traffic, the same at every call."""
     offset_s: float
     """Of its zero from the horizon's."""
     horizon_s: float
@@ -63,8 +69,7 @@ def sample_traffic(study: Study, volume: float) -> Sample:
     affordable_s = study.effort.sample_requests / (source.requests_per_s * volume)
     windows = max(FEWEST_WINDOWS, int(affordable_s / window_s))
     if affordable_s >= source.horizon_s or windows >= len(load) or _remembers(study):
-        table = source.draw(study.seed, volume)
-        return Sample((Slice(table, 0.0, source.horizon_s, 0.0, source.horizon_s),), None)
+        return Sample((_whole(study, volume),), None)
     ranked = np.argsort(load, kind="stable")
     places = ((np.arange(windows) + 0.5) * len(load) / windows).astype(int)
     slices = tuple(_window(study, volume, int(hour)) for hour in sorted(ranked[places]))
@@ -90,4 +95,19 @@ def _window(study: Study, volume: float, hour: int) -> Slice:
     begin_s = hour * HOUR_S
     end_s = min(begin_s + WARM_UP_S + COUNTED_S + TAIL_S, study.traffic.horizon_s)
     table = study.traffic.draw(study.seed, volume, begin_s, end_s)
-    return Slice(table, begin_s, end_s - begin_s, WARM_UP_S, WARM_UP_S + COUNTED_S)
+    span_s = end_s - begin_s
+    return Slice(_kept(table, span_s), begin_s, span_s, WARM_UP_S, WARM_UP_S + COUNTED_S)
+
+
+def _whole(study: Study, volume: float) -> Slice:
+    source, span_s = study.traffic, study.traffic.horizon_s
+    if source.requests_per_s * volume * span_s <= KEPT_REQUESTS:
+        chunks = _kept(source.draw(study.seed, volume), span_s)
+    else:
+        chunks = partial(source.chunks, study.seed, volume, KEPT_REQUESTS)
+    return Slice(chunks, 0.0, span_s, 0.0, span_s)
+
+
+def _kept(table: RequestTable, span_s: float) -> Callable[[], Iterable[Chunk]]:
+    """Traffic that was drawn once and stays."""
+    return lambda: [(table, span_s)]

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from simulator.analysis.breakeven import BreakEven
 from simulator.analysis.evaluate import self_hosted_part
+from simulator.analysis.sketch import Sketch
 from simulator.analysis.study import HybridOption, Study
 from simulator.analysis.verdict import OptionResult, Verdict
 from simulator.units import MONTH_S, MTOK
@@ -119,6 +119,7 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "spill_in_flight": evaluation.size.spill_in_flight or None,
         "utilisation": number(outcome.utilisation),
         "preemptions": outcome.preemptions,
+        "restarts": outcome.restarts,
         "self_hosted_share": outcome.self_hosted_share,
         "simulated_hours": outcome.counted_s / 3600,
     }
@@ -133,12 +134,16 @@ def _cost_interval(result: OptionResult) -> dict[str, float | None]:
     return {"mean": float(usd.mean()), "low": float(low), "high": float(high)}
 
 
-def percentiles(values: NDArray[np.float64]) -> dict[str, float | None]:
+def percentiles(values: Sketch) -> dict[str, float | None]:
     """Return mean, p50, p95 and p99; None without values."""
-    if not len(values):
+    if not values.size:
         return dict.fromkeys(("mean", "p50", "p95", "p99"))
-    p50, p95, p99 = np.quantile(values, [0.5, 0.95, 0.99])
-    return {"mean": float(values.mean()), "p50": float(p50), "p95": float(p95), "p99": float(p99)}
+    return {
+        "mean": values.mean,
+        "p50": values.quantile(0.5),
+        "p95": values.quantile(0.95),
+        "p99": values.quantile(0.99),
+    }
 
 
 def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:

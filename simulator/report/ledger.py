@@ -25,10 +25,13 @@ def write_ledger(verdict: Verdict, path: Path) -> None:
 
     evaluation = verdict.winner.evaluation
     evaluator = Evaluator(verdict.study, 1.0)
-    ledgers = evaluator.simulate(evaluation.option, evaluation.size)
-    slices = evaluator.sample.slices
-    tables = [pa.table(_columns(s, ledger)) for s, ledger in zip(slices, ledgers, strict=True)]
-    pq.write_table(pa.concat_tables(tables), path)
+    pieces = evaluator.simulate(evaluation.option, evaluation.size)
+    part, ledger = next(pieces)
+    first = pa.table(_columns(part, ledger))
+    with pq.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for part, ledger in pieces:
+            writer.write_table(pa.table(_columns(part, ledger)))
 
 
 def _columns(part: Slice, ledger: Ledger) -> dict[str, np.ndarray]:

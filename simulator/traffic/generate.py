@@ -52,24 +52,28 @@ def generate(
 
 
 def chunks(
-    workloads: tuple[SessionTraffic, ...], seed: int, *, volume: float, end_s: float
+    workloads: tuple[SessionTraffic, ...],
+    seed: int,
+    *,
+    volume: float,
+    end_s: float,
+    hours: int = 1,
 ) -> Iterator[tuple[RequestTable, float]]:
-    """Draw hour by hour the sessions that start before its end, which is yielded with them.
+    """Draw by spans of so many hours the sessions that start before each one's end.
 
-    Time zero is that of the whole; memory does not grow with the span.
+    The end is yielded with them. Time zero is that of the whole; memory does not grow with it.
     """
     spent_tok = 0
-    for hour in range(math.ceil(end_s / HOUR_S)):
+    for hour in range(0, math.ceil(end_s / HOUR_S), hours):
         begin_s = hour * HOUR_S
-        table = generate(
-            workloads, seed, volume=volume, begin_s=begin_s, end_s=min(end_s, begin_s + HOUR_S)
-        )
+        until_s = min(end_s, begin_s + hours * HOUR_S)
+        table = generate(workloads, seed, volume=volume, begin_s=begin_s, end_s=until_s)
         table.arrival_s[:] += begin_s
         # Prompts of different hours share nothing but the roots and the documents.
         own = table.tree.first_tok >= _FIRST_PROMPT_TOK
         table.tree.first_tok[own] += spent_tok
         spent_tok += int(table.input_tokens.sum())
-        yield table, begin_s + HOUR_S
+        yield table, until_s
 
 
 def _joined(parts: list[Columns]) -> Columns:

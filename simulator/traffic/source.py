@@ -1,6 +1,7 @@
 """Where an option's requests come from: generated sessions or a replayed trace."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -8,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.rng import stream
-from simulator.traffic.generate import generate
+from simulator.traffic.generate import chunks, generate
+from simulator.traffic.joining import pruned
 from simulator.traffic.sessions import SessionTraffic
 from simulator.traffic.shapes import HOURS_PER_WEEK
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
@@ -37,10 +39,24 @@ class TrafficSource(Protocol):
         """Expected relative load of each hour of the horizon, (hours,)."""
         ...
 
+    @property
+    def longest_deadline_s(self) -> float:
+        """Of all work that has one, 0 without any [s]."""
+        ...
+
     def draw(
         self, seed: int, volume: float, begin_s: float = 0.0, end_s: float | None = None
     ) -> RequestTable:
         """Return the requests that start in a span, time zero at its beginning."""
+        ...
+
+    def chunks(
+        self, seed: int, volume: float, requests: int
+    ) -> Iterator[tuple[RequestTable, float]]:
+        """Return all of the horizon in parts of about so many requests, and where each ends [s].
+
+        Times are those of the horizon, and the tokens of all parts are numbered as one.
+        """
         ...
 
 
@@ -70,12 +86,24 @@ class GeneratedTraffic:
             load += w.requests_per_s * w.rate.week[hours % HOURS_PER_WEEK] * growth
         return load
 
+    @property
+    def longest_deadline_s(self) -> float:
+        """Of all work that has one, 0 without any [s]."""
+        return max((w.deadline_s for w in self.workloads if w.deadline_s < math.inf), default=0.0)
+
     def draw(
         self, seed: int, volume: float, begin_s: float = 0.0, end_s: float | None = None
     ) -> RequestTable:
         """Return the sessions that start in a span."""
         end_s = self.horizon_s if end_s is None else end_s
         return generate(self.workloads, seed, volume=volume, begin_s=begin_s, end_s=end_s)
+
+    def chunks(
+        self, seed: int, volume: float, requests: int
+    ) -> Iterator[tuple[RequestTable, float]]:
+        """Return the horizon in whole hours of about so many requests."""
+        hours = max(1, int(requests / (self.requests_per_s * volume * HOUR_S)))
+        return chunks(self.workloads, seed, volume=volume, end_s=self.horizon_s, hours=hours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +156,30 @@ class ReplayedTraffic:
         end_s = self.horizon_s if end_s is None else end_s
         peak = volume * (1.0 if self.week is None else float(self.week.max()))
         tiles = range(int(begin_s // self.span_s), math.ceil(end_s / self.span_s))
-        copies = [
-            self._copy(seed, volume, tile, layer, begin_s, end_s)
+        layers = math.ceil(peak)
+        copies = {
+            tile * layers + layer: self._copy(seed, volume, tile, layer, begin_s, end_s)
             for tile in tiles
-            for layer in range(math.ceil(peak))
-        ]
-        copies = [copy for copy in copies if copy.size] or copies[:1]
-        table = copies[0] if len(copies) == 1 else _superpose(self.table, copies)
+            for layer in range(layers)
+        }
+        table = _superpose(self.table, {n: copy for n, copy in copies.items() if copy.size})
         return replace(table, arrival_s=table.arrival_s - begin_s)
+
+    @property
+    def longest_deadline_s(self) -> float:
+        """Of all work that has one, 0 without any [s]."""
+        deadline_s = self.table.deadline_s
+        return float(deadline_s[np.isfinite(deadline_s)].max(initial=0.0))
+
+    def chunks(
+        self, seed: int, volume: float, requests: int
+    ) -> Iterator[tuple[RequestTable, float]]:
+        """Return the horizon in equal spans of about so many requests."""
+        count = math.ceil(self.requests_per_s * volume * self.horizon_s / requests)
+        ends_s = np.linspace(0.0, self.horizon_s, max(1, count) + 1)
+        for begin_s, end_s in zip(ends_s[:-1].tolist(), ends_s[1:].tolist(), strict=True):
+            table = pruned(self.draw(seed, volume, begin_s, end_s))
+            yield replace(table, arrival_s=table.arrival_s + begin_s), end_s
 
     def _copy(
         self, seed: int, volume: float, tile: int, layer: int, begin_s: float, end_s: float
@@ -154,21 +198,27 @@ class ReplayedTraffic:
         return self.table.arrange(chosen, start_s[chosen])
 
 
-def _superpose(original: RequestTable, copies: list[RequestTable]) -> RequestTable:
-    """Merge copies by session start; each has its own prefix nodes below the common roots."""
+def _superpose(original: RequestTable, copies: dict[int, RequestTable]) -> RequestTable:
+    """Merge numbered copies by session start; each has its own nodes below the common roots."""
+    if not copies:
+        return original.take(np.arange(0))
+    if list(copies) == [0]:
+        return copies[0]
     tree = original.tree
     below = tree.parent != NO_NODE
     tokens = int(tree.first_tok.max(initial=0)) + int(tree.depth_tok.max(initial=0)) + 1
     parents, depths, firsts, columns = [tree.parent], [tree.depth_tok], [tree.first_tok], []
-    for k, copy in enumerate(copies):
+    for k, (number, copy) in enumerate(copies.items()):
         own = np.where(below, np.arange(tree.size) + k * tree.size, np.arange(tree.size))
         shared = copy.prefix_node != NO_NODE
         node = np.where(shared, own[copy.prefix_node] if tree.size else NO_NODE, NO_NODE)
         columns.append(replace(copy, prefix_node=node.astype(np.int32)))
-        if k:
+        if k == 0:
+            firsts[0] = np.where(below, tree.first_tok + number * tokens, tree.first_tok)
+        else:
             parents.append(np.where(below, own[tree.parent], NO_NODE).astype(np.int32))
             depths.append(tree.depth_tok)
-            firsts.append(tree.first_tok + k * tokens)
+            firsts.append(tree.first_tok + number * tokens)
     merged: dict[str, Any] = {
         name: np.concatenate([getattr(c, name) for c in columns])
         for name in RequestTable.__slots__

@@ -1,0 +1,213 @@
+"""From ledgers, piece by piece, to what an option did: exact sums and sketches of latencies."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.outcome import Outcome
+from simulator.analysis.sampling import Sample, Slice
+from simulator.analysis.sketch import Sketch
+from simulator.analysis.study import ApiOption, Slo
+from simulator.engine import layout
+from simulator.engine.ledger import FleetAccount, Ledger
+from simulator.engine.plan import Endpoint
+from simulator.pricing.rates import Usage, bill
+from simulator.units import MONTH_S
+
+_LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
+_TOKENS = ("uncached_input", "cache_read", "cache_write", "output", "reasoning")
+_OUTCOMES = {
+    "completed": layout.COMPLETED,
+    "rejected": layout.REJECTED,
+    "timed_out": layout.TIMED_OUT,
+    "in_flight": layout.IN_FLIGHT,
+}
+
+
+_COUNTED = (
+    "offered", *_OUTCOMES, "deferred", "in time", "met all", "attempts", "restarts", "own tokens",
+    "owned_s", "lifetime_s", "busy_s", "preemptions", "max_replicas",
+    *(f"met {name}" for name in _LATENCIES),
+    *(f"tok {name}" for name in _TOKENS),
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over the counted rows of ledgers that come piece by piece."""
+
+    slo: Slo
+    api: ApiOption | None
+    """Owner of the plan's endpoints."""
+    epoch_s: float
+    sums: dict[str, float] = field(default_factory=dict)
+    """Counts by outcome, ``deferred``, ``attempts``, met limits as ``met ttft_s``, tokens as
+    ``tok output``, cost as ``usd input``, requests served as ``at NAME``, and of fleets."""
+    latencies: dict[str, Sketch] = field(
+        default_factory=lambda: {name: Sketch.empty() for name in _LATENCIES}
+    )
+
+    def add(self, part: Slice, ledger: Ledger) -> None:
+        """Count a piece of a slice's ledger."""
+        counted = ledger.offered
+        counted &= (ledger.arrival_s >= part.count_from_s) & (ledger.arrival_s < part.count_to_s)
+        done = counted & ledger.completed
+        self._sum("offered", counted.sum())
+        for name, code in _OUTCOMES.items():
+            self._sum(name, (counted & (ledger.outcome == code)).sum())
+        self._sum("attempts", ledger.attempts[counted].sum())
+        self._sum("restarts", ledger.restarts[counted].sum())
+        self._add_latencies(ledger, counted, done)
+        self._add_tokens(part, ledger, done)
+        self._add_fleets(part, ledger.fleets)
+
+    def _sum(self, name: str, value: float) -> None:
+        self.sums[name] = self.sums.get(name, 0.0) + float(value)
+
+    def _add_latencies(
+        self, ledger: Ledger, counted: NDArray[np.bool_], done: NDArray[np.bool_]
+    ) -> None:
+        # Work with a deadline has no latency that anyone waits for.
+        deferred = counted & np.isfinite(ledger.table.deadline_s)
+        late_s = ledger.finished_s - ledger.arrival_s - ledger.table.deadline_s
+        self._sum("deferred", deferred.sum())
+        self._sum("in time", (late_s[done & deferred] <= 0).sum())
+        latencies = _latencies(ledger, done & ~deferred)
+        met = np.ones(len(latencies["ttft_s"]), np.bool_)
+        for name, values in latencies.items():
+            known = ~np.isnan(values)
+            self.latencies[name].add(values[known])
+            limit = getattr(self.slo, name)
+            if limit is not None:
+                within = ~(values > limit)  # one token has no TPOT and cannot miss it
+                met &= within
+                self._sum(f"met {name}", within.sum())
+        self._sum("met all", met.sum())
+
+    def _add_tokens(self, part: Slice, ledger: Ledger, done: NDArray[np.bool_]) -> None:
+        columns = _token_columns(ledger, done)
+        for name, column in columns.items():
+            self._sum(f"tok {name}", column.sum())
+        server = ledger.server[done]
+        row_tokens = np.sum(list(columns.values()), axis=0)
+        self._sum("own tokens", row_tokens[server == layout.FLEET].sum())
+        for place, endpoint in enumerate(self.api.endpoints if self.api else ()):
+            at = server == place
+            self._sum(f"at {endpoint.name}", at.sum())
+            if at.any():
+                rows = np.flatnonzero(done)[at]
+                billed = {name: column[at] for name, column in columns.items()}
+                zero_s = self.epoch_s + part.offset_s
+                usage = _usage(ledger, endpoint, rows, billed, zero_s)
+                for bucket, cost in bill(endpoint.card, usage).items():
+                    self._sum(f"usd {bucket}", cost.sum())
+
+    def _add_fleets(self, part: Slice, fleets: tuple[FleetAccount, ...]) -> None:
+        for account in fleets:
+            self._sum("owned_s", account.owned_s(part.count_from_s, part.count_to_s))
+            self._sum("lifetime_s", account.owned_s(0.0, part.horizon_s))
+            self._sum("busy_s", account.busy_s)
+            self._sum("preemptions", account.preemptions)
+        most = max(self.sums.get("max_replicas", 0.0), sum(f.max_replicas for f in fleets))
+        self.sums["max_replicas"] = most
+
+    def outcome(self, sample: Sample) -> Outcome:
+        """Return what the sums over all of a sample's slices come to."""
+        sums = {name: self.sums.get(name, 0.0) for name in _COUNTED} | self.sums
+        month_factor = MONTH_S / sample.counted_s
+        if sample.requests_per_month is not None and sums["offered"]:
+            month_factor = sample.requests_per_month / sums["offered"]
+        tokens = {name[4:]: int(value) for name, value in sums.items() if name[:4] == "tok "}
+        all_tokens = sum(tokens.values())
+        return Outcome(
+            counted_s=sample.counted_s,
+            month_factor=month_factor,
+            requests={name: int(sums[name]) for name in ("offered", *_OUTCOMES)},
+            tokens=tokens,
+            **self.latencies,
+            slo_met=self._attainment(sums),
+            self_hosted_share=sums["own tokens"] / all_tokens if all_tokens else 0.0,
+            api_usd=self._api_usd(month_factor),
+            attempts=int(sums["attempts"]),
+            restarts=int(sums["restarts"]),
+            served_by={name[3:]: int(value) for name, value in sums.items() if name[:3] == "at "},
+            owned_replicas=sums["owned_s"] / sample.counted_s,
+            max_replicas=int(sums["max_replicas"]),
+            utilisation=sums["busy_s"] / sums["lifetime_s"] if sums["lifetime_s"] else None,
+            preemptions=int(sums["preemptions"]),
+        )
+
+    def _attainment(self, sums: dict[str, float]) -> dict[str, float]:
+        """Share of offered requests within each limit, and within all that hold for them."""
+        everything, deferred = sums["offered"], sums["deferred"]
+        awaited = everything - deferred
+        shares = {
+            name: sums[f"met {name}"] / awaited if awaited else 1.0
+            for name in _LATENCIES
+            if getattr(self.slo, name) is not None
+        }
+        if deferred:
+            shares["deadline"] = sums["in time"] / deferred
+        met = sums["met all"] + sums["in time"]
+        shares["attainment"] = met / everything if everything else 1.0
+        return shares
+
+    def _api_usd(self, month_factor: float) -> dict[str, float]:
+        """Cost of the calls by bucket, and the gateway's fee [USD/month]."""
+        usd = {n[4:]: cost * month_factor for n, cost in self.sums.items() if n[:4] == "usd "}
+        if self.api is not None and self.api.fee_share:
+            usd["gateway_fee"] = sum(usd.values()) * self.api.fee_share
+        return usd
+
+
+def _latencies(ledger: Ledger, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+    """TTFT, TPOT (NaN for a single token) and E2E of some rows [s]."""
+    ttft_s = (ledger.first_token_s - ledger.arrival_s)[rows]
+    e2e_s = (ledger.finished_s - ledger.arrival_s)[rows]
+    answered = ledger.output_tok[rows]
+    more = np.where(answered > 1, answered - 1, np.nan)
+    return {"ttft_s": ttft_s, "tpot_s": (e2e_s - ttft_s) / more, "e2e_s": e2e_s}
+
+
+def _token_columns(ledger: Ledger, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
+    """Tokens of some rows by how they are billed."""
+    prompt, read, written, produced, reasoning = (
+        column[rows].astype(np.int64)
+        for column in (
+            ledger.table.input_tokens,
+            ledger.cached_tok,
+            ledger.written_tok,
+            ledger.output_tok,
+            ledger.reasoning_tok,
+        )
+    )
+    return {
+        "uncached_input": prompt - read - written,
+        "cache_read": read,
+        "cache_write": written,
+        "output": produced - reasoning,
+        "reasoning": reasoning,
+    }
+
+
+def _usage(
+    ledger: Ledger,
+    endpoint: Endpoint,
+    rows: NDArray[np.int64],
+    tokens: dict[str, NDArray[np.int64]],
+    zero_s: float,
+) -> Usage:
+    """Billed usage of completed calls at an endpoint, whose tokens are given; zero is Unix time."""
+    columns: dict[str, NDArray] = dict(tokens)
+    if endpoint.cache.long:
+        columns["cache_write_1h"] = columns.pop("cache_write")
+    at_end = endpoint.card.billed_at == "completion"
+    moment_s = ledger.finished_s if at_end else ledger.start_s
+    return Usage.of(
+        moment_s[rows] + zero_s,
+        stored_tok_h=ledger.stored_tok_h[rows],
+        context=np.full(len(rows), endpoint.context, np.int8),
+        content=np.full(len(rows), endpoint.content, np.int8),
+        **columns,
+    )
