@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scenarios import SMALL, write_scenario
 
+from scenarios import SMALL, write_scenario
 from simulator.analysis import sampling
 from simulator.analysis.breakeven import _winning_intervals
 from simulator.analysis.evaluate import Evaluator, Size

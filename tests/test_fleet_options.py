@@ -98,8 +98,8 @@ def test_hours_of_a_day_hold_for_every_day_of_the_week(tmp_path: Path) -> None:
 def test_failures_and_spot_are_interruptions(tmp_path: Path) -> None:
     failures = {"mean_days_between": 264, "repair_s": 7200}
     spot = {"mean_hours_between": 12, "away_s": 900}
-    fails = Interruption(264 * DAY_S, 0, 7200)
-    taken = Interruption(12 * HOUR_S, 120, 900)
+    fails = Interruption("failure", 264 * DAY_S, 0, 7200)
+    taken = Interruption("spot", 12 * HOUR_S, 120, 900)
     assert built(tmp_path, failures=failures).interruptions == (fails,)
     assert built(tmp_path, spot=spot).interruptions == (taken,)
     assert built(tmp_path, failures=failures, spot=spot).interruptions == (fails, taken)

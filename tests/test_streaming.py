@@ -1,6 +1,7 @@
 """Runs in chunks do what runs in one piece do, row by row, whatever is going on."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from test_engine_reference import random_mixture, random_plan
 from traffic_samples import random_table
 
 from simulator.engine import layout
+from simulator.engine.checkpoint import Saved, save
 from simulator.engine.ledger import Ledger
 from simulator.engine.plan import Overflow, Plan
 from simulator.engine.policies import Autoscaler, Interruption, Rollout
-from simulator.engine.run import Chunk, run, stream
+from simulator.engine.run import Chunk, Simulation, run, stream
+from simulator.errors import InputError
 from simulator.traffic.joining import pruned
 from simulator.traffic.table import RequestTable
 
@@ -69,7 +72,10 @@ def test_chunks_change_nothing_with_apis_control_and_deferred_work(
     fleet = replace(
         FLEET,
         autoscaler=Autoscaler(3.0, 6, 1.0, 4.0),
-        interruptions=(Interruption(25.0, 0.0, 3.0), Interruption(40.0, 2.0, 1.0)),
+        interruptions=(
+            Interruption("failure", 9.0, 0.0, 3.0),
+            Interruption("spot", 20.0, 1.0, 1.0),
+        ),
         rollout=Rollout((9.0,), 1),
         deferred_in_flight=3,
         deferred_lead_s=20.0,
@@ -92,3 +98,42 @@ def test_pieces_leave_as_soon_as_their_sessions_are_over() -> None:
     assert max(piece.table.size for piece in pieces) < table.size / 5
     assert all((piece.outcome != layout.IN_FLIGHT).all() for piece in pieces)
     assert max(piece.table.tree.size for piece in pieces) < table.tree.size / 2
+
+
+def test_a_run_from_a_checkpoint_ends_as_one_that_was_never_interrupted(tmp_path: Path) -> None:
+    table = random_table(33, sessions=120, rate_per_s=4.0)
+    fleet = replace(
+        FLEET,
+        autoscaler=Autoscaler(3.0, 6, 1.0, 4.0),
+        interruptions=(Interruption("spot", 25.0, 2.0, 3.0),),
+        rollout=Rollout((9.0,), 0),
+    )
+    plan = Plan(OWN, (fleet,), (ENDPOINT,), DIRECT, Overflow((0,), 6), seed=3)
+    parts, horizon_s = cut(table, 3.0, 1e3), 1e3
+    done = 0
+
+    def note(simulation: Simulation) -> None:
+        nonlocal done
+        done += 1
+        save(tmp_path / f"{done}.npz", simulation, {"done": done}, {"a": np.arange(done)})
+
+    whole = list(stream(plan, parts, horizon_s, between=note))
+    assert_same_rows(whole, run(plan, table, horizon_s))
+    for at in (1, 4, len(parts)):
+        saved = Saved(tmp_path / f"{at}.npz")
+        assert saved.notes == {"done": at}
+        assert len(saved.array("a")) == at
+        simulation = saved.simulation(plan, table.workloads, horizon_s, 0.0)
+        rest = list(stream(plan, parts[at:], horizon_s, simulation=simulation, between=note))
+        before = whole[: 2 * at - 1]
+        assert_same_rows([*before, *rest], run(plan, table, horizon_s))
+
+
+@pytest.mark.parametrize("at", [0, 1, 100, 5000, -1])
+def test_a_broken_checkpoint_is_refused(at: int, tmp_path: Path) -> None:
+    path = tmp_path / "c.npz"
+    simulation = Simulation(Plan(OWN, (FLEET,)), random_table(1, sessions=5), 10.0, 0.0)
+    save(path, simulation, {}, {})
+    path.write_bytes(path.read_bytes()[:at])
+    with pytest.raises(InputError, match=r"c\.npz: no checkpoint that can be read"):
+        Saved(path)

@@ -100,12 +100,14 @@ class Evaluator:
         """Run an option at a size on every slice of the sample; pieces of its ledger."""
         plan = plan_of(self.study, option, size)
         for part in self.sample.slices:
-            end_s = part.horizon_s
-            if not plan.fleets:
-                # Where nothing is owned, deferred work is waited for.
-                end_s += self.study.traffic.longest_deadline_s
-            for piece in stream(plan, part.chunks(), end_s, self.study.epoch_s + part.offset_s):
+            end_s = self.end_s(plan, part)
+            for piece in stream(plan, part.chunks(0), end_s, self.study.epoch_s + part.offset_s):
                 yield part, piece
+
+    def end_s(self, plan: Plan, part: Slice) -> float:
+        """End of a slice's simulation; where nothing is owned, deferred work is waited for."""
+        waits_s = 0.0 if plan.fleets else self.study.traffic.longest_deadline_s
+        return part.horizon_s + waits_s
 
     def evaluate(self, option: Option, size: Size) -> Evaluation:
         """Simulate an option at a size, measure and price it; once."""

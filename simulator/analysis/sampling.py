@@ -3,7 +3,8 @@
 A large volume needs no whole week to be known. Hours are ranked by expected load and every k-th is
 taken, so that quiet and busy hours keep their shares. A window in the middle of each is simulated
 with a warm-up before and some time after it, and only its own arrivals are counted. Where an option
-has outages or budgets, which no window can stand for, the whole horizon is simulated all the same.
+has outages, budgets, failures or deferred work, which no window can stand for, the whole horizon is
+simulated all the same.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from simulator.analysis.study import ApiOption, Study
+from simulator.analysis.study import ApiOption, SelfHostOption, Study
 from simulator.engine.run import Chunk
 from simulator.traffic.table import RequestTable
 from simulator.units import HOUR_S, MINUTE_S, MONTH_S
@@ -32,8 +33,8 @@ KEPT_REQUESTS = 500_000
 class Slice:
     """A simulated span; arrivals in [count_from_s, count_to_s) count. Times from its own zero."""
 
-    chunks: Callable[[], Iterable[Chunk]]
-    """Its traffic, the same at every call."""
+    chunks: Callable[[int], Iterable[Chunk]]
+    """Its traffic behind the first so many chunks, the same at every call."""
     offset_s: float
     """Of its zero from the horizon's."""
     horizon_s: float
@@ -77,7 +78,10 @@ def sample_traffic(study: Study, volume: float) -> Sample:
 
 
 def _remembers(study: Study) -> bool:
-    """Whether an option depends on more than the warm-up before: its outages or its budgets."""
+    """Whether an option depends on more than the warm-up before.
+
+    So do outages, budgets, lost and replaced replicas, and work that waits for its deadline.
+    """
     apis = [option for option in study.options if isinstance(option, ApiOption)]
     endpoints = [endpoint for api in apis for endpoint in api.endpoints]
     gateways = [gateway for api in apis for gateway in api.gateways]
@@ -86,8 +90,13 @@ def _remembers(study: Study) -> bool:
         *(gateway.budget for gateway in gateways),
         *(target.budget for gateway in gateways for target in gateway.targets),
     ]
-    return any(endpoint.outages_s for endpoint in endpoints) or any(
-        budget is not None and budget.period_s > WARM_UP_S for budget in budgets
+    fleets = [option.fleet for option in study.options if isinstance(option, SelfHostOption)]
+    defers = any(fleet.deferred_in_flight for fleet in fleets)
+    return (
+        any(endpoint.outages_s for endpoint in endpoints)
+        or any(budget is not None and budget.period_s > WARM_UP_S for budget in budgets)
+        or any(fleet.interruptions or fleet.rollout for fleet in fleets)
+        or (defers and study.traffic.longest_deadline_s > WARM_UP_S)
     )
 
 
@@ -108,6 +117,6 @@ def _whole(study: Study, volume: float) -> Slice:
     return Slice(chunks, 0.0, span_s, 0.0, span_s)
 
 
-def _kept(table: RequestTable, span_s: float) -> Callable[[], Iterable[Chunk]]:
+def _kept(table: RequestTable, span_s: float) -> Callable[[int], Iterable[Chunk]]:
     """Traffic that was drawn once and stays."""
-    return lambda: [(table, span_s)]
+    return lambda begun: [(table, span_s)][begun:]

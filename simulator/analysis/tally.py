@@ -26,8 +26,8 @@ _OUTCOMES = {
 
 
 _COUNTED = (
-    "offered", *_OUTCOMES, "deferred", "in time", "met all", "attempts", "restarts", "own tokens",
-    "owned_s", "lifetime_s", "busy_s", "preemptions", "max_replicas",
+    "offered", *_OUTCOMES, "deferred", "undecided", "in time", "met all", "attempts", "restarts",
+    "own tokens", "owned_s", "lifetime_s", "busy_s", "preemptions", "max_replicas",
     *(f"met {name}" for name in _LATENCIES),
     *(f"tok {name}" for name in _TOKENS),
 )  # fmt: skip
@@ -42,8 +42,8 @@ class Tally:
     """Owner of the plan's endpoints."""
     epoch_s: float
     sums: dict[str, float] = field(default_factory=dict)
-    """Counts by outcome, ``deferred``, ``attempts``, met limits as ``met ttft_s``, tokens as
-    ``tok output``, cost as ``usd input``, requests served as ``at NAME``, and of fleets."""
+    """Counts by outcome, of work with deadlines, of attempts; met limits as ``met ttft_s``, tokens
+    as ``tok output``, cost as ``usd input``, requests served as ``at NAME``, and of fleets."""
     latencies: dict[str, Sketch] = field(
         default_factory=lambda: {name: Sketch.empty() for name in _LATENCIES}
     )
@@ -69,9 +69,13 @@ class Tally:
         self, ledger: Ledger, counted: NDArray[np.bool_], done: NDArray[np.bool_]
     ) -> None:
         # Work with a deadline has no latency that anyone waits for.
-        deferred = counted & np.isfinite(ledger.table.deadline_s)
-        late_s = ledger.finished_s - ledger.arrival_s - ledger.table.deadline_s
+        deadline_s = ledger.arrival_s + ledger.table.deadline_s
+        deferred = counted & np.isfinite(deadline_s)
+        late_s = ledger.finished_s - deadline_s
+        undecided = deferred & (ledger.outcome == layout.IN_FLIGHT)
+        undecided &= deadline_s > ledger.horizon_s
         self._sum("deferred", deferred.sum())
+        self._sum("undecided", undecided.sum())
         self._sum("in time", (late_s[done & deferred] <= 0).sum())
         latencies = _latencies(ledger, done & ~deferred)
         met = np.ones(len(latencies["ttft_s"]), np.bool_)
@@ -140,8 +144,10 @@ class Tally:
 
     def _attainment(self, sums: dict[str, float]) -> dict[str, float]:
         """Share of offered requests within each limit, and within all that hold for them."""
-        everything, deferred = sums["offered"], sums["deferred"]
-        awaited = everything - deferred
+        awaited = sums["offered"] - sums["deferred"]
+        # Work that may still come before its deadline is neither met nor missed.
+        deferred = sums["deferred"] - sums["undecided"]
+        everything = awaited + deferred
         shares = {
             name: sums[f"met {name}"] / awaited if awaited else 1.0
             for name in _LATENCIES

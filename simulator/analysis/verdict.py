@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from simulator.analysis.breakeven import BreakEven, find_break_even
 from simulator.analysis.evaluate import Evaluation, Evaluator, Size
+from simulator.analysis.longrun import Keep, Watch, evaluate_whole
 from simulator.analysis.sensitivity import Driver, Flip, drivers, flips
 from simulator.analysis.sizing import Excuse, Sized, meets, miss
 from simulator.analysis.study import HybridOption, SelfHostOption, Study
@@ -109,8 +110,19 @@ def _alternative(winner: OptionResult, feasible: list[OptionResult]) -> OptionRe
     return next((r for r in others if r.evaluation.option.kind != kind), next(iter(others), None))
 
 
-def simulate_as_written(study: Study) -> tuple[OptionResult, ...]:
+def simulate_as_written(
+    study: Study, keep: Keep | None = None, watch: Watch | None = None
+) -> tuple[OptionResult, ...]:
     """Run every option at exactly the size that the scenario gives, over the whole horizon.
+
+    Parameters
+    ----------
+    study : Study
+        The question, whose answer is not searched for.
+    keep : Keep, optional
+        Where to keep the simulations while they run, and to go on from.
+    watch : Watch, optional
+        Sees every piece of every ledger.
 
     Raises
     ------
@@ -128,7 +140,7 @@ def simulate_as_written(study: Study) -> tuple[OptionResult, ...]:
         if isinstance(option, HybridOption):
             _require(option.name, "spill_in_flight", option.spill_in_flight)
             size = Size(option.replicas or 0, option.spill_in_flight or 0)
-        evaluation = evaluator.evaluate(option, size)
+        evaluation = evaluate_whole(evaluator, option, size, keep, watch)
         excuse = None
         if not meets(evaluation, study.slo):
             excuse = Excuse(option.name, miss(evaluation, study.slo))

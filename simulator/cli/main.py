@@ -116,13 +116,28 @@ def simulate(
     settings: SetOption = None,
     seed: SeedOption = None,
     output: OutputOption = Output.TABLE,
+    ledger: Annotated[
+        Path | None,
+        typer.Option("--ledger", metavar="DIR", help="Also write a Parquet row per request here."),
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="DIR", help="Keep the state here; go on from it if it is."),
+    ] = None,
 ) -> None:
     """Simulate the options exactly as written, with no search."""
+    from simulator.analysis.longrun import Keep
     from simulator.analysis.verdict import simulate_as_written
     from simulator.report.document import simulation_document
+    from simulator.report.ledger import ledger_writer
+    from simulator.scenario.build import build
+    from simulator.scenario.load import fingerprint, read_scenario
 
-    study = _study(scenario, settings, seed)
-    document = simulation_document(simulate_as_written(study), study)
+    checked, source = read_scenario(scenario, settings, seed)
+    study = build(checked, source)
+    kept = None if keep is None else Keep(keep, fingerprint(checked, study.provenance))
+    watch = None if ledger is None else ledger_writer(ledger)
+    document = simulation_document(simulate_as_written(study, kept, watch), study)
     if output is Output.JSON:
         print_json(document)
     else:

@@ -61,7 +61,8 @@ class Autoscale:
             for _ in range(wanted - present):
                 self._control.launch(now_s)
         if _lasted(self._fewer_since_s, now_s, rule.scale_down_delay_s):
-            self._control.drain(present - wanted, now_s)
+            # What starts or is away does not serve yet, and cannot stand in for what is drained.
+            self._control.drain(len(self._control.slots_in(layout.READY)) - wanted, now_s)
             self._fewer_since_s = None
         self._calendar.ask(Item(now_s + rule.interval_s, self._owner, "look"))
 
@@ -88,10 +89,11 @@ class Autoscale:
 
     def _floor(self, now_s: float) -> int:
         """Least replicas of the hour."""
+        always = self._control.fleet.replicas
         if not self._rule.floors:
-            return self._control.fleet.replicas
+            return always
         hour = math.floor((self._plane.zero_s + now_s) / HOUR_S) + _EPOCH_HOUR
-        return self._rule.floors[hour % _HOURS_PER_WEEK]
+        return max(always, self._rule.floors[hour % _HOURS_PER_WEEK])
 
 
 def _since(since_s: float | None, holds: bool, now_s: float) -> float | None:

@@ -25,6 +25,8 @@ class FleetControl:
         self.plane = plane
         self.fleet: Fleet = plane.plan.fleets[place]
         self.place = place
+        self.keeps_size = self.fleet.autoscaler is None
+        """Whether nobody else decides how many replicas there are."""
         self.away = 0
         self._calendar = calendar
         self._owner = len(calendar.owners)
@@ -72,7 +74,7 @@ class FleetControl:
 
     def drain(self, count: int, now_s: float) -> None:
         """Send the emptiest replicas no more requests; each stops when its last one is done."""
-        for slot in self.slots_in(layout.READY)[:count]:
+        for slot in self.slots_in(layout.READY)[: max(0, count)]:
             self.plane.drain(int(slot), now_s)
 
     def act(self, now_s: float, what: str, about: tuple[int, ...]) -> None:
@@ -120,6 +122,8 @@ class FleetControl:
             self._ask(now_s + rule.notice_s, "lost", slot)
 
     def _begin_rollout(self, now_s: float) -> None:
+        if self._old:
+            return  # the one that goes on replaces everything
         old = self.slots_in(layout.STARTING, layout.READY)
         self._old = [[int(slot), self._launches[slot - self._first]] for slot in old]
         self._replace_next(now_s)
@@ -156,6 +160,9 @@ class FleetControl:
         for slot, launch in self._old[: rollout.surge]:
             if self._is_there(slot, launch):
                 self.plane.drain(slot, now_s)
+            elif self.keeps_size:
+                # It was lost meanwhile and has a replacement of its own.
+                self.drain(1, now_s)
         self._old = self._old[rollout.surge :]
         self._replace_next(now_s)
 
@@ -176,7 +183,8 @@ class FleetControl:
 
     def _chance(self, what: str, kind: int, slot: int) -> np.random.Generator:
         """Luck of a slot's latest replica; that of other slots does not depend on it."""
-        name = f"fleet {self.place}/{what} {kind}/{slot - self._first}"
+        rule = self.fleet.interruptions[kind]
+        name = f"fleet {self.place}/{rule.name} {what}/{slot - self._first}"
         return stream(self._seed, name, self._launches[slot - self._first])
 
     def _ask(self, at_s: float, what: str, slot: int | None = None, *about: int) -> None:

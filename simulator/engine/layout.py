@@ -49,11 +49,12 @@ LATENCIES = 10
 i1, i4, i8, u8, f8 = np.int8, np.int32, np.int64, np.uint64, np.float64
 
 
-def _record(*fields: tuple) -> np.dtype:
+def record(*fields: tuple) -> np.dtype:
+    """Return a record type by the names and types of its fields."""
     return np.dtype((np.record, np.dtype(list(fields), align=True)))
 
 
-REQUEST = _record(
+REQUEST = record(
     ("arrival_s", f8),  # of a row that arrives by itself
     ("gap_s", f8),  # >= 0: arrives this long after the row above is done; NaN: by itself
     ("patience_s", f8),  # after its arrival the client gives up; inf: never
@@ -67,7 +68,7 @@ REQUEST = _record(
     ("workload", i4),
 )
 
-LEDGER = _record(
+LEDGER = record(
     ("arrival_s", f8),
     ("start_s", f8),
     ("first_token_s", f8),
@@ -93,7 +94,7 @@ LEDGER = _record(
     ("deferred", i1),  # it waits for idle capacity
 )
 
-CALL = _record(  # what endpoints and gateways note of a row
+CALL = record(  # what endpoints and gateways note of a row
     ("stored_tok_h", f8),  # cache storage bought, tokens times hours
     ("usd", f8),  # price of the answer, as far as gateways and budgets know it
     ("tried", i8),  # bit by target of the tier that was tried
@@ -106,7 +107,7 @@ CALL = _record(  # what endpoints and gateways note of a row
     ("rate", i4),  # first rate record of the period that decides on its price
 )
 
-REPLICA = _record(
+REPLICA = record(
     ("t_s", f8),  # the step boundary up to which the state below is current
     ("busy_since_s", f8),
     ("busy_s", f8),
@@ -138,7 +139,7 @@ REPLICA = _record(
     ("crossing", i4, (BLOCK_TOK_MAX,)),  # decoding sequences by (kv_tok - step) mod block
 )
 
-SEQUENCE = _record(
+SEQUENCE = record(
     ("kv_offset", i8),  # while decoding: kv tokens - replica step
     ("kv_tok", i4),  # while prefilling: tokens computed or being computed
     ("prompt_tok", i4),  # to prefill: the prompt, and what was generated before a preemption
@@ -151,7 +152,7 @@ SEQUENCE = _record(
     ("decodes", i1),
 )
 
-KV_ENTRY = _record(
+KV_ENTRY = record(
     ("node", i4),
     ("replica", i4),  # NONE: free
     ("blocks", i4),  # resident leading blocks of the node
@@ -160,7 +161,7 @@ KV_ENTRY = _record(
     ("next", i4),
 )
 
-ENGINE = _record(  # how a fleet's replicas serve, and the rows that wait for one to become ready
+ENGINE = record(  # how a fleet's replicas serve, and the rows that wait for one to become ready
     ("load", f8),  # that a request in flight is
     ("transfer_s", f8),
     ("transfer_token_s", f8),
@@ -195,152 +196,25 @@ ENGINE = _record(  # how a fleet's replicas serve, and the rows that wait for on
     ("affinity", i1),
 )
 
-DEFERRED = _record(  # a fleet's line of work that waits for idle capacity
+DEFERRED = record(  # a fleet's line of work that waits for idle capacity
     ("due_s", f8),  # when the first row of it stops waiting; inf: empty
     ("waiting_head", i4),
     ("waiting", i4),
 )
 
-ENDPOINT = _record(
-    ("ttft_median_s", f8),
-    ("ttft_sigma", f8),
-    ("prefill_token_s", f8),
-    ("output_tok_s", f8),
-    ("speed_sigma", f8),
-    ("cache_ttl_s", f8),
-    ("cache_max_age_s", f8),
-    ("cache_machine_per_min", f8),
-    ("cache_pays_from", f8),  # tokens read per token written
-    ("error_rate", f8),
-    ("error_s", f8),
-    ("window_s", f8),
-    ("spent_usd", f8),  # for all answers given
-    ("cache_min_tok", i4),
-    ("cache_step_tok", i4),
-    ("cache_shared", i4),  # levels of the prefix tree that are marked
-    ("cache_lookback", i4),
-    ("context_tok", i4),
-    ("max_output_tok", i4),
-    ("concurrency", i4),
-    ("queue", i4),
-    ("first_limit", i4),
-    ("limits", i4),
-    ("first_rate", i4),
-    ("tiers", i4),  # prices by prompt length
-    ("shares", i4),  # prices by cached share
-    ("max_reasoning_tok", i4),
-    ("periods", i4),  # prices by time
-    ("period", i4),  # the current one
-    ("in_flight", i4),
-    ("queued", i4),
-    ("waiting_head", i4),
-    ("cache_rule", i1),
-    ("cache_end_mark", i1),
-    ("cache_stored", i1),
-    ("cached_counts", i1),
-    ("refuses_long_outputs", i1),
-    ("billed_at_completion", i1),
-    ("down", i1),
-)
-
-LIMIT = _record(  # a token bucket that refills continuously
-    ("per_s", f8),
-    ("most", f8),
-    ("level", f8),
-    ("at_s", f8),
-    ("of", i1),
-)
-
-BUDGET = _record(  # money per period; of endpoints, then of targets, then of gateways
-    ("usd", f8),
-    ("period_s", f8),
-    ("spent_usd", f8),
-    ("period", i8),
-)
-
-RATE = _record(  # by period, reasoning (no, yes), tier and cached share of an endpoint
-    ("from_s", f8),
-    ("from_tok", i8),
-    ("from_share", f8),
-    ("input_usd", f8),  # per token
-    ("cache_read_usd", f8),
-    ("cache_write_usd", f8),
-    ("output_usd", f8),
-    ("reasoning_usd", f8),
-    ("storage_usd", f8),  # per token and hour
-    ("request_usd", f8),
-)
-
-TARGET = _record(  # an endpoint behind a gateway
-    ("weight", f8),
-    ("cooling_until_s", f8),
-    ("minute", i8),  # that the counts below are of
-    ("minute_attempts", i4),
-    ("minute_failures", i4),
-    ("minute_tok", i8),
-    ("usd_per_tok", f8),  # smoothed, as billed; 0 before the first answer
-    ("success", f8),  # smoothed share of attempts
-    ("latency_sum_s", f8),
-    ("latencies", i8),
-    ("latency_s", f8, (LATENCIES,)),
-    ("endpoint", i4),
-    ("tier", i4),
-)
-
-GATEWAY = _record(
-    ("backoff_s", f8),
-    ("backoff_max_s", f8),
-    ("jitter", f8),
-    ("retry_after_max_s", f8),
-    ("cooldown_s", f8),
-    ("failure_share", f8),
-    ("latency_buffer", f8),
-    ("sticky_s", f8),
-    ("max_prompt_usd", f8),  # per token
-    ("max_output_usd", f8),
-    ("first_target", i4),
-    ("targets", i4),
-    ("tiers", i4),
-    ("attempts", i4),
-    ("failures_counted", i4),
-    ("failures_allowed", i4),
-    ("strategy", i1),
-    ("repeats", i1),
-    ("backs_off_always", i1),
-    ("gives_up_on_long_waits", i1),
-    ("cools_on_limit", i1),
-    ("bypass", i1),
-    ("knows_limits", i1),
-    ("checks_output", i1),
-)
-
-NODE = _record(
+NODE = record(
     ("parent", i4),
     ("depth_tok", i4),
     ("level", i4),  # number of nodes above it
 )
 
-PREFIX = _record(  # a prefix-tree node in an endpoint's prompt cache
-    ("ready_s", f8),
-    ("expiry_s", f8),
-    ("used_s", f8),  # last prompt with it, whether it was cached or not
-    ("machines", i8),  # bit by machine that has it
-    ("minute", i4),  # that ``requests`` is of
-    ("requests", i4),
-)
-
-REUSE = _record(  # what marking would have brought a workload: shared beginnings, then ends
-    ("read_tok", f8),
-    ("written_tok", f8),
-)
-
-WAKE = _record(("key", f8), ("member", i4), ("place", i4))
+WAKE = record(("key", f8), ("member", i4), ("place", i4))
 """Member of a heap ordered by time, see ``heap``."""
 
-FINISH = _record(("key", i8), ("member", i4), ("place", i4))
+FINISH = record(("key", i8), ("member", i4), ("place", i4))
 """Member of a heap ordered by step of the last token << 32 | admission number."""
 
-CLOCK = _record(
+CLOCK = record(
     ("zero_s", f8),  # Unix time of the run's zero
     ("now_s", f8),
     ("retry_after_s", f8),  # what the last refused attempt was told

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.engine import layout, tables
+from simulator.engine import api_tables, layout, tables
 from simulator.engine.layout import NONE, Plane, Records
 from simulator.engine.loop import advance
 from simulator.engine.loss import lose_replica
@@ -25,8 +25,8 @@ class DataPlane:
         capacity = int(engine.slots.sum())
         sequences = int((engine.slots * engine.max_sequences).sum())
         kv_entries, kv_index = tables.kv_pool(engine, table.tree.size)
-        endpoints, limits, rates = tables.endpoints(plan, zero_s, horizon_s)
-        gateways, targets = tables.gateways(plan)
+        endpoints, limits, rates = api_tables.endpoints(plan, zero_s, horizon_s)
+        gateways, targets = api_tables.gateways(plan)
         self.state = Plane(
             clock=records(layout.CLOCK, 1),
             engine=engine,
@@ -50,16 +50,16 @@ class DataPlane:
             kv_entries=kv_entries,
             kv_index=kv_index,
             endpoints=endpoints,
-            prefixes=tables.prefixes(len(plan.endpoints), table.tree.size),
-            reuse=tables.reuse(len(plan.endpoints), len(table.workloads)),
+            prefixes=api_tables.prefixes(len(plan.endpoints), table.tree.size),
+            reuse=api_tables.reuse(len(plan.endpoints), len(table.workloads)),
             limits=limits,
             rates=rates,
-            budgets=tables.budgets(plan),
+            budgets=api_tables.budgets(plan),
             gateways=gateways,
             targets=targets,
             timers=records(layout.WAKE, table.size),
         )
-        self._closed_periods_s: list[list[tuple[float, float]]] = [[] for _ in plan.fleets]
+        self.closed_periods_s: list[list[tuple[float, float]]] = [[] for _ in plan.fleets]
         clock = self.state.clock[0]
         clock.zero_s = zero_s
         clock.due_s = math.inf
@@ -94,7 +94,7 @@ class DataPlane:
         slots = slots[(slots.state != layout.OFF) | ~np.isnan(slots.stopped_s)]
         stop_s = np.where(slots.state == layout.OFF, slots.stopped_s, now_s)
         latest = np.stack([slots.launched_s, stop_s], axis=1)
-        return np.concatenate([np.array(self._closed_periods_s[fleet]).reshape(-1, 2), latest])
+        return np.concatenate([np.array(self.closed_periods_s[fleet]).reshape(-1, 2), latest])
 
     def in_flight(self, fleet: int) -> int:
         """Requests that a fleet's replicas hold or that wait for one to become ready."""
@@ -142,7 +142,7 @@ class DataPlane:
         slot = int(self.state.engine[fleet].first_slot + idle[0])
         rep = self.state.replicas[slot]
         if not math.isnan(rep.stopped_s):
-            self._closed_periods_s[fleet].append((float(rep.launched_s), float(rep.stopped_s)))
+            self.closed_periods_s[fleet].append((float(rep.launched_s), float(rep.stopped_s)))
         rep.state = layout.STARTING
         rep.launched_s = time_s
         rep.stopped_s = math.nan

@@ -28,7 +28,8 @@ class Autoscaler:
     scale_up_delay_s: float = 0.0
     """The same before replicas are started."""
     floors: tuple[int, ...] = ()
-    """Least replicas by hour of the week, Monday 00:00 UTC first; empty: the always-on ones."""
+    """Least replicas by hour of the week, Monday 00:00 UTC first, where those are more than the
+    always-on ones; empty: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Interruption:
     launched after a wait that is exponential as well, and serves after its cold start.
     """
 
+    name: str
+    """Of its luck, which no other rule shifts."""
     mean_s: float
     """Of the time until a replica is hit."""
     notice_s: float

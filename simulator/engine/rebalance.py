@@ -19,6 +19,7 @@ class Rebalance:
     ) -> None:
         self._plane = plane
         self._control = control
+        control.keeps_size = False
         self._rule = rule
         self._calendar = calendar
         self._owner = len(calendar.owners)

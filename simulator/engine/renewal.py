@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.engine import layout, tables
+from simulator.engine import api_tables, layout, tables
 from simulator.engine.kv import kv_index_entries
 from simulator.engine.layout import NONE, Plane, Records
 from simulator.engine.plan import Plan
@@ -102,7 +102,7 @@ def _prefixes(
     state: Plane, kept: NDArray[np.bool_], node_at: NDArray[np.int32], size: int
 ) -> Records:
     """What endpoints remember of the nodes that are kept."""
-    known = tables.prefixes(len(state.endpoints), size)
+    known = api_tables.prefixes(len(state.endpoints), size)
     known[:, node_at[:-1][kept]] = state.prefixes[:, kept]
     return known
 

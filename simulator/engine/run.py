@@ -1,6 +1,7 @@
 """Simulate one plan on requests: in one piece, or chunk by chunk."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -44,6 +45,11 @@ class Simulation:
     def advance(self, until_s: float) -> None:
         """Let everything happen before a time."""
         self.calendar.advance(min(until_s, self.horizon_s))
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the horizon has been reached, but for what happens in its last instant."""
+        return bool(self.plane.state.clock[0].now_s >= math.nextafter(self.horizon_s, -math.inf))
 
     def renew(self, chunk: RequestTable) -> Ledger:
         """Take the next chunk, whose arrivals lie ahead; returns the rows that are over."""
@@ -117,21 +123,38 @@ def run(plan: Plan, table: RequestTable, horizon_s: float, zero_s: float = 0.0) 
 
 
 def stream(
-    plan: Plan, chunks: Iterable[Chunk], horizon_s: float, zero_s: float = 0.0
+    plan: Plan,
+    chunks: Iterable[Chunk],
+    horizon_s: float,
+    zero_s: float = 0.0,
+    simulation: Simulation | None = None,
+    between: Callable[[Simulation], None] | None = None,
 ) -> Iterator[Ledger]:
     """Serve traffic in chunks, in memory that does not grow with their number.
 
     Yields the rows whose sessions are over, chunk by chunk, and at last all others with the fleets'
-    accounts: together the rows of ``run``, every one of them once. The parameters are ``run``'s,
-    but for ``chunks``: tables with the time up to which they tell all arrivals.
+    accounts: together the rows of ``run``, every one of them once.
+
+    Parameters
+    ----------
+    plan, horizon_s, zero_s
+        Those of ``run``.
+    chunks : iterable of Chunk
+        Tables with the time before which they tell all arrivals.
+    simulation : Simulation, optional
+        One that goes on with these chunks, from a checkpoint.
+    between : callable, optional
+        Called behind each chunk, when the simulation holds no more than what goes on.
     """
-    simulation: Simulation | None = None
     for table, end_s in chunks:
         if simulation is None:
             simulation = Simulation(plan, table, horizon_s, zero_s)
         else:
             yield simulation.renew(table)
         simulation.advance(end_s)
+        if between is not None:
+            yield simulation.renew(table.take(np.arange(0)))
+            between(simulation)
     if simulation is not None:
         yield simulation.finish()
 

@@ -1,14 +1,17 @@
 """The winner's ledger as a Parquet file: one row per offered request."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.longrun import Watch
 from simulator.analysis.sampling import Slice
 from simulator.analysis.verdict import Verdict
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
+from simulator.errors import InputError
 
 OUTCOMES = {
     layout.IN_FLIGHT: "in_flight",
@@ -34,6 +37,30 @@ def write_ledger(verdict: Verdict, path: Path) -> None:
             writer.write_table(pa.table(_columns(part, ledger)))
 
 
+def ledger_writer(folder: Path) -> Watch:
+    """Return what writes the pieces of every option's ledger, each a file in its option's folder.
+
+    Raises
+    ------
+    InputError
+        Without pyarrow.
+    """
+    if find_spec("pyarrow") is None:
+        raise InputError("a ledger needs pyarrow: pip install 'breakeven[parquet]'")
+
+    def write(option: str, number: int, part: Slice, ledger: Ledger) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        target = folder / option / f"part-{number:06}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(".partial")
+        pq.write_table(pa.table(_columns(part, ledger)), partial)
+        partial.replace(target)
+
+    return write
+
+
 def _columns(part: Slice, ledger: Ledger) -> dict[str, np.ndarray]:
     rows = np.flatnonzero(ledger.offered)
     table = ledger.table
@@ -56,4 +83,5 @@ def _columns(part: Slice, ledger: Ledger) -> dict[str, np.ndarray]:
         "cached_tok": ledger.cached_tok[rows],
         "written_tok": ledger.written_tok[rows],
         "preemptions": ledger.preemptions[rows],
+        "restarts": ledger.restarts[rows],
     }

@@ -61,10 +61,10 @@ def interruptions(option: SelfHost) -> tuple[Interruption, ...]:
     found = []
     if option.failures is not None:
         mean_s = option.failures.mean_days_between * DAY_S
-        found.append(Interruption(mean_s, notice_s=0.0, away_s=option.failures.repair_s))
+        found.append(Interruption("failure", mean_s, 0.0, option.failures.repair_s))
     if option.spot is not None:
         mean_s = option.spot.mean_hours_between * HOUR_S
-        found.append(Interruption(mean_s, option.spot.notice_s, option.spot.away_s))
+        found.append(Interruption("spot", mean_s, option.spot.notice_s, option.spot.away_s))
     return tuple(found)
 
 

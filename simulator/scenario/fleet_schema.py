@@ -25,8 +25,8 @@ class Autoscale(Section):
     scale_down_delay_s: NonNegative = 300
     """Replicas are drained only after fewer have been wanted for so long."""
     least_by_hour: list[Whole] | None = None
-    """Least replicas by hour (UTC), in place of the always-on ones: 24 numbers for every day, or
-    168 for a week that begins on Monday."""
+    """Least replicas by hour (UTC), where those are more than the always-on ones: 24 numbers for
+    every day, or 168 for a week that begins on Monday."""
 
     @field_validator("least_by_hour")
     @classmethod

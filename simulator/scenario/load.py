@@ -1,5 +1,6 @@
 """From a scenario file and settings to a checked scenario."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,12 @@ def resolved_yaml(scenario: Scenario) -> str:
     yaml.default_flow_style = False
     yaml.dump(json.loads(scenario.model_dump_json()), text)
     return text.getvalue()
+
+
+def fingerprint(scenario: Scenario, provenance: dict[str, dict[str, str]]) -> str:
+    """Return a hash of a scenario with its defaults, and of what it was built from."""
+    text = json.dumps([json.loads(scenario.model_dump_json()), provenance], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def json_schema() -> dict[str, Any]:

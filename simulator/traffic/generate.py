@@ -18,6 +18,8 @@ from simulator.units import HOUR_S
 _ROOT_TOK = 1 << 24
 """Token numbers kept for each tenant's prompt and for each document."""
 _FIRST_PROMPT_TOK = 1 << 56
+_HOUR_TOK = 1 << 42
+"""Token numbers kept for each hour's prompts, for 15 years of hours."""
 
 
 def generate(
@@ -58,21 +60,21 @@ def chunks(
     volume: float,
     end_s: float,
     hours: int = 1,
+    begun: int = 0,
 ) -> Iterator[tuple[RequestTable, float]]:
     """Draw by spans of so many hours the sessions that start before each one's end.
 
-    The end is yielded with them. Time zero is that of the whole; memory does not grow with it.
+    The end is yielded with them; the first ``begun`` spans are left out. Time zero is that of the
+    whole; memory does not grow with it.
     """
-    spent_tok = 0
-    for hour in range(0, math.ceil(end_s / HOUR_S), hours):
+    for hour in range(begun * hours, math.ceil(end_s / HOUR_S), hours):
         begin_s = hour * HOUR_S
         until_s = min(end_s, begin_s + hours * HOUR_S)
         table = generate(workloads, seed, volume=volume, begin_s=begin_s, end_s=until_s)
         table.arrival_s[:] += begin_s
         # Prompts of different hours share nothing but the roots and the documents.
         own = table.tree.first_tok >= _FIRST_PROMPT_TOK
-        table.tree.first_tok[own] += spent_tok
-        spent_tok += int(table.input_tokens.sum())
+        table.tree.first_tok[own] += hour * _HOUR_TOK
         yield table, until_s
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,11 +52,12 @@ class TrafficSource(Protocol):
         ...
 
     def chunks(
-        self, seed: int, volume: float, requests: int
+        self, seed: int, volume: float, requests: int, begun: int = 0
     ) -> Iterator[tuple[RequestTable, float]]:
         """Return all of the horizon in parts of about so many requests, and where each ends [s].
 
-        Times are those of the horizon, and the tokens of all parts are numbered as one.
+        Times are those of the horizon, and the tokens of all parts are numbered as one. The first
+        ``begun`` parts are left out.
         """
         ...
 
@@ -99,11 +101,12 @@ class GeneratedTraffic:
         return generate(self.workloads, seed, volume=volume, begin_s=begin_s, end_s=end_s)
 
     def chunks(
-        self, seed: int, volume: float, requests: int
+        self, seed: int, volume: float, requests: int, begun: int = 0
     ) -> Iterator[tuple[RequestTable, float]]:
         """Return the horizon in whole hours of about so many requests."""
         hours = max(1, int(requests / (self.requests_per_s * volume * HOUR_S)))
-        return chunks(self.workloads, seed, volume=volume, end_s=self.horizon_s, hours=hours)
+        span_s = self.horizon_s
+        return chunks(self.workloads, seed, volume=volume, end_s=span_s, hours=hours, begun=begun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +175,13 @@ class ReplayedTraffic:
         return float(deadline_s[np.isfinite(deadline_s)].max(initial=0.0))
 
     def chunks(
-        self, seed: int, volume: float, requests: int
+        self, seed: int, volume: float, requests: int, begun: int = 0
     ) -> Iterator[tuple[RequestTable, float]]:
         """Return the horizon in equal spans of about so many requests."""
         count = math.ceil(self.requests_per_s * volume * self.horizon_s / requests)
         ends_s = np.linspace(0.0, self.horizon_s, max(1, count) + 1)
-        for begin_s, end_s in zip(ends_s[:-1].tolist(), ends_s[1:].tolist(), strict=True):
+        spans_s = zip(ends_s[:-1].tolist(), ends_s[1:].tolist(), strict=True)
+        for begin_s, end_s in islice(spans_s, begun, None):
             table = pruned(self.draw(seed, volume, begin_s, end_s))
             yield replace(table, arrival_s=table.arrival_s + begin_s), end_s
 

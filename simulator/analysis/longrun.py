@@ -1,0 +1,97 @@
+"""Long simulations of one option: watched piece by piece, kept in a file, gone on with later."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from simulator.analysis.evaluate import Evaluation, Evaluator, Size, api_part, plan_of
+from simulator.analysis.sampling import Slice
+from simulator.analysis.sketch import Sketch
+from simulator.analysis.study import Option
+from simulator.analysis.tally import Tally
+from simulator.engine.checkpoint import Saved, save
+from simulator.engine.ledger import Ledger
+from simulator.engine.run import Simulation, stream
+from simulator.errors import InputError
+
+Watch = Callable[[str, int, Slice, Ledger], None]
+"""Sees every piece of an option's ledger, with the option's name and the piece's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Where simulations are kept while they run."""
+
+    folder: Path
+    fingerprint: str
+    """Of all that the result depends on; what was kept of anything else is refused."""
+    every_s: float = 30.0
+    """Least time between two savings."""
+
+
+def evaluate_whole(
+    evaluator: Evaluator, option: Option, size: Size, keep: Keep | None, watch: Watch | None
+) -> Evaluation:
+    """Evaluate an option over the whole horizon, from where it was left off if it was kept.
+
+    Raises
+    ------
+    InputError
+        When what was kept cannot be read, or belongs to something else.
+    """
+    if keep is None and watch is None:
+        return evaluator.evaluate(option, size)
+    study = evaluator.study
+    (part,) = evaluator.sample.slices
+    plan, tally = plan_of(study, option, size), Tally(study.slo, api_part(option), study.epoch_s)
+    end_s = evaluator.end_s(plan, part)
+    simulation, done = None, 0
+    path = None if keep is None else keep.folder / f"{option.name}.npz"
+    if keep is not None and path is not None and path.is_file():
+        saved = Saved(path)
+        done = _restored(saved, path, keep, tally)
+        names = study.traffic.workload_names
+        simulation = saved.simulation(plan, names, end_s, study.epoch_s)
+    saved_s = time.monotonic()
+
+    def between(now: Simulation) -> None:
+        nonlocal done, saved_s
+        done += 1
+        due = keep is not None and time.monotonic() - saved_s >= keep.every_s
+        if keep is not None and path is not None and (due or now.is_at_end):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _save(path, now, tally, keep, done)
+            saved_s = time.monotonic()
+
+    chunks = part.chunks(done)
+    pieces = stream(plan, chunks, end_s, study.epoch_s, simulation, between)
+    for number, piece in enumerate(pieces, start=max(0, 2 * done - 1)):
+        tally.add(part, piece)
+        if watch is not None:
+            watch(option.name, number, part, piece)
+    return Evaluation(option, size, tally.outcome(evaluator.sample))
+
+
+def _save(path: Path, now: Simulation, tally: Tally, keep: Keep, done: int) -> None:
+    notes = {
+        "fingerprint": keep.fingerprint,
+        "done": done,
+        "sums": tally.sums,
+        "totals": {name: sketch.total for name, sketch in tally.latencies.items()},
+    }
+    save(path, now, notes, {name: sketch.counts for name, sketch in tally.latencies.items()})
+
+
+def _restored(saved: Saved, path: Path, keep: Keep, tally: Tally) -> int:
+    """Take up the sums; returns how many chunks are in them."""
+    if saved.notes.get("fingerprint") != keep.fingerprint:
+        raise InputError(
+            f"{path}: kept of another scenario, seed or version; choose another folder"
+        )
+    tally.sums = dict(saved.notes["sums"])
+    for name, total in saved.notes["totals"].items():
+        tally.latencies[name] = Sketch(saved.array(name).astype(np.int64), total)
+    return int(saved.notes["done"])

@@ -1,0 +1,97 @@
+"""Write a simulation down between two chunks, and take it up again.
+
+One ``.npz`` file without pickled objects: the arrays of the data plane as bytes, the columns of the
+table, and a JSON text with everything else.
+"""
+
+import json
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.engine.layout import Plane
+from simulator.engine.plan import Plan
+from simulator.engine.run import Simulation
+from simulator.errors import InputError
+from simulator.traffic.table import PrefixTree, RequestTable
+
+_COLUMNS = [f.name for f in fields(RequestTable) if f.name not in ("tree", "workloads")]
+_TREE = [f.name for f in fields(PrefixTree)]
+
+
+def save(
+    path: Path, simulation: Simulation, notes: dict[str, Any], arrays: dict[str, NDArray]
+) -> None:
+    """Write a simulation and its caller's notes; the file is there as a whole or not at all."""
+    plane, table = simulation.plane, simulation.table
+    state = {name: np.ascontiguousarray(a) for name, a in plane.state._asdict().items()}
+    about = {
+        "notes": notes,
+        "shapes": {name: array.shape for name, array in state.items()},
+        "control": simulation.calendar.state(),
+        "closed": simulation.closed.tolist(),
+        "periods_s": plane.closed_periods_s,
+    }
+    columns = {f"table {name}": getattr(table, name) for name in _COLUMNS}
+    columns |= {f"tree {name}": getattr(table.tree, name) for name in _TREE}
+    columns |= {f"plane {name}": _as_bytes(array) for name, array in state.items()}
+    columns |= {f"note {name}": array for name, array in arrays.items()}
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        np.savez(file, about=np.array(json.dumps(about)), **columns)
+    partial.replace(path)
+
+
+class Saved:
+    """A simulation that was written down."""
+
+    def __init__(self, path: Path) -> None:
+        """Read a file.
+
+        Raises
+        ------
+        InputError
+            When it is no checkpoint, or a broken one.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                self._arrays = {name: file[name] for name in file.files}
+            self._about = json.loads(str(self._arrays["about"]))
+            self.notes: dict[str, Any] = self._about["notes"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: no checkpoint that can be read ({error})") from None
+
+    def array(self, name: str) -> NDArray:
+        """Return one of the caller's arrays."""
+        return self._arrays[f"note {name}"]
+
+    def simulation(
+        self, plan: Plan, workloads: tuple[str, ...], horizon_s: float, zero_s: float
+    ) -> Simulation:
+        """Return the simulation, of the same plan as when it was written down."""
+        tree = PrefixTree(*(self._arrays[f"tree {name}"] for name in _TREE))
+        columns = {name: self._arrays[f"table {name}"] for name in _COLUMNS}
+        table = RequestTable(**columns, tree=tree, workloads=workloads)
+        simulation = Simulation(plan, table, horizon_s, zero_s)
+        plane = simulation.plane
+        fresh = plane.state._asdict()
+        plane.state = Plane(**{name: self._plane(name, a) for name, a in fresh.items()})
+        plane.closed_periods_s = [[(a, b) for a, b in f] for f in self._about["periods_s"]]
+        simulation.closed = np.array(self._about["closed"], np.int64)
+        simulation.calendar.restore(self._about["control"])
+        return simulation
+
+    def _plane(self, name: str, fresh: NDArray) -> Any:
+        """One of the plane's arrays, of the type that a fresh one has."""
+        shape = tuple(self._about["shapes"][name])
+        array = np.frombuffer(self._arrays[f"plane {name}"].tobytes(), fresh.dtype).reshape(shape)
+        # Bytes are read-only; the data plane writes.
+        return array.copy().view(type(fresh))
+
+
+def _as_bytes(array: NDArray) -> NDArray[np.uint8]:
+    return np.frombuffer(array.tobytes(), np.uint8)
