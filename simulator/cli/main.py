@@ -124,20 +124,37 @@ def simulate(
         Path | None,
         typer.Option("--keep", metavar="DIR", help="Keep the state here; go on from it if it is."),
     ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6,
+            max=1,
+            help="Repeat under other seeds until every cost is known to this share.",
+        ),
+    ] = None,
+    most: Annotated[int, typer.Option(min=2, help="Replications after which to give up.")] = 64,
 ) -> None:
     """Simulate the options exactly as written, with no search."""
     from simulator.analysis.longrun import Keep
+    from simulator.analysis.replications import simulate_until
     from simulator.analysis.verdict import simulate_as_written
-    from simulator.report.document import simulation_document
+    from simulator.report.document import replications_document, simulation_document
     from simulator.report.ledger import ledger_writer
     from simulator.scenario.build import build
     from simulator.scenario.load import fingerprint, read_scenario
 
     checked, source = read_scenario(scenario, settings, seed)
     study = build(checked, source)
-    kept = None if keep is None else Keep(keep, fingerprint(checked, study.provenance))
-    watch = None if ledger is None else ledger_writer(ledger)
-    document = simulation_document(simulate_as_written(study, kept, watch), study)
+    if precision is not None:
+        if keep is not None or ledger is not None:
+            raise typer.BadParameter(
+                "goes with neither --keep nor --ledger", param_hint="--precision"
+            )
+        document = replications_document(simulate_until(study, precision, most), study)
+    else:
+        kept = None if keep is None else Keep(keep, fingerprint(checked, study.provenance))
+        watch = None if ledger is None else ledger_writer(ledger)
+        document = simulation_document(simulate_as_written(study, kept, watch), study)
     if output is Output.JSON:
         print_json(document)
     else:

@@ -8,7 +8,9 @@ import numpy as np
 
 from simulator.analysis.breakeven import BreakEven
 from simulator.analysis.evaluate import self_hosted_part
+from simulator.analysis.replications import Replications
 from simulator.analysis.sketch import Sketch
+from simulator.analysis.statistics import Estimate
 from simulator.analysis.study import HybridOption, Study
 from simulator.analysis.verdict import OptionResult, Verdict
 from simulator.units import MONTH_S, MTOK
@@ -66,6 +68,31 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
 def simulation_document(results: tuple[OptionResult, ...], study: Study) -> dict[str, Any]:
     """Return the document of ``simulate``: the options alone."""
     return {"options": [option_document(r, study) for r in results]}
+
+
+def replications_document(found: Replications, study: Study) -> dict[str, Any]:
+    """Return the document of ``simulate`` with replications: the options, and how sure they are."""
+    document = simulation_document(found.results, study)
+    for option in document["options"]:
+        known = found.options[option["name"]]
+        cost = known.cost_usd
+        option["cost_usd_per_month"] = {
+            "mean": cost.mean,
+            "low": number(cost.low),
+            "high": number(cost.high),
+        }
+        option["replications"] = {
+            "count": found.count,
+            "precision": found.precision,
+            "reached": found.reached,
+            "slo_attainment": _interval(known.attainment),
+            "above_cheapest_usd_per_month": _interval(known.above_cheapest_usd),
+        }
+    return document
+
+
+def _interval(known: Estimate) -> dict[str, float | None]:
+    return {"mean": known.mean, "low": number(known.low), "high": number(known.high)}
 
 
 def _head(study: Study) -> dict[str, Any]:

@@ -13,12 +13,8 @@ from simulator.engine import layout
 from simulator.engine.ledger import Ledger
 from simulator.errors import InputError
 
-OUTCOMES = {
-    layout.IN_FLIGHT: "in_flight",
-    layout.COMPLETED: "completed",
-    layout.REJECTED: "rejected",
-    layout.TIMED_OUT: "timed_out",
-}
+OUTCOMES = ("absent", "in_flight", "completed", "rejected", "timed_out")
+"""Names of the outcome codes of ``engine.layout``."""
 
 
 def write_ledger(verdict: Verdict, path: Path) -> None:
@@ -76,7 +72,7 @@ def _columns(part: Slice, ledger: Ledger) -> dict[str, np.ndarray]:
         "workload": names[table.workload[rows]],
         "session": table.session[rows],
         "turn": table.turn[rows],
-        "outcome": np.array([OUTCOMES[int(code)] for code in ledger.outcome[rows]]),
+        "outcome": np.array(OUTCOMES)[ledger.outcome[rows]],
         "self_hosted": ledger.server[rows] == layout.FLEET,
         "input_tok": table.input_tokens[rows],
         "output_tok": ledger.output_tok[rows],

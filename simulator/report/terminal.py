@@ -51,9 +51,11 @@ def headline(document: dict[str, Any]) -> str:
 
 def option_table(options: list[dict[str, Any]]) -> Table:
     """Return the table of options."""
+    replicated = any("replications" in option for option in options)
+    ranges = "95 % interval" if replicated else "90 % of worlds"
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("option", overflow="fold")
-    for heading in ("$/month", "90 % of worlds", "$/Mtok", "TTFT p95", "TPOT p95", "SLO", "own"):
+    for heading in ("$/month", ranges, "$/Mtok", "TTFT p95", "TPOT p95", "SLO", "own"):
         table.add_column(heading, justify="right", no_wrap=True)
     for option in options:
         cost = option["cost_usd_per_month"]
@@ -89,6 +91,22 @@ def print_simulation(document: dict[str, Any], console: Console) -> None:
     console.print(option_table(document["options"]))
     for option in document["options"]:
         _print_option_facts(option, console)
+    for option in document["options"]:
+        if "replications" in option:
+            _print_fact("SURE TO", replications_text(option), console)
+
+
+def replications_text(option: dict[str, Any]) -> str:
+    """Say how well replications know an option's cost."""
+    cost, known = option["cost_usd_per_month"], option["replications"]
+    half = (cost["high"] - cost["low"]) / 2 / cost["mean"] if cost["mean"] else 0.0
+    text = f"{option['name']}: {usd(cost['mean'])} $/month +- {half:.2%}"
+    above = known["above_cheapest_usd_per_month"]
+    if above["mean"]:
+        interval = f"[{usd(above['low'])} to {usd(above['high'])}]"
+        text += f", {usd(above['mean'])} {interval} above the cheapest"
+    text += f"; {known['count']} replications"
+    return text if known["reached"] else f"{text}, {known['precision']:.2%} not reached"
 
 
 def _print_option_facts(option: dict[str, Any], console: Console) -> None:

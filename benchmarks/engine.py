@@ -1,0 +1,315 @@
+"""Speed and memory of the engine, as a table; ``make bench``. A report, never a test.
+
+Every case runs in a process of its own, so that its memory is its own and no case warms another's
+caches. Within it, the same traffic is simulated a few times; targets are held against the best CPU
+time, since other work on the machine can only slow a run down, and growth against the median ratio
+of runs beside each other.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numba
+import numpy as np
+import workloads
+from timing import Measured, growth, measure, peak_mb, process
+from workloads import Load, plain, shared
+
+ROOT = Path(__file__).parents[1]
+MILLION = 1_000_000
+CHUNK = 250_000
+REFERENCE_REQUESTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Something to simulate a few times over."""
+
+    group: str
+    name: str
+    load: Callable[[], Load]
+    repeats: int = 3
+
+
+def _cases(long: bool) -> list[Case]:
+    chunked = [(100_000, 5), (MILLION, 3), (10 * MILLION, 2)] + [(100 * MILLION, 1)] * long
+    half = MILLION // 2
+    return [
+        *(
+            Case("fleet size", f"{n} replica{'s' * (n > 1)}", partial(plain, n, MILLION))
+            for n in (1, 8, 64)
+        ),
+        Case("batch", "8 sequences at most", partial(plain, 8, half, max_sequences=8)),
+        *(
+            Case("batch", f"{load:.0%} load", partial(plain, 8, half, load=load))
+            for load in (0.1, 0.3, 0.7, 0.95)
+        ),
+        Case("batch", "offline, all at once", partial(_offline, half)),
+        Case("prefix sharing", "none", partial(plain, 8, half)),
+        Case("prefix sharing", "sessions of 5 turns", partial(shared, workloads.sessions, 8, half)),
+        Case("prefix sharing", "documents", partial(shared, workloads.documents, 8, half)),
+        *(
+            Case("output", f"{tok:,} tokens", partial(plain, 8, half, output_tok=tok))
+            for tok in (50, 200, 2000)
+        ),
+        Case("autoscaling", "a day, 2 to 32 replicas", partial(workloads.day, 40.0)),
+        *(
+            Case("work, in chunks", f"{count / MILLION:g} M", partial(_chunked, count), repeats)
+            for count, repeats in chunked
+        ),
+    ]
+
+
+def _offline(count: int) -> Load:
+    return Load(workloads.plan(8), lambda: workloads.at_once(count, workloads.OUTPUT_TOK))
+
+
+def _chunked(count: int) -> Load:
+    return plain(8, count, chunk=CHUNK)
+
+
+# What runs in processes of their own, by name.
+
+
+def _start() -> dict[str, Any]:
+    """Simulate next to nothing: what is left is imports and compiled code, made or read."""
+    measure(Load(workloads.plan(1), lambda: workloads.at_once(10, 10)))
+    return {"peak_mb": peak_mb()}
+
+
+def _repeat(case: Case) -> dict[str, Any]:
+    load = case.load()
+    first = measure(load)
+    peak = peak_mb()
+    runs = [first, *(measure(load) for _ in range(case.repeats - 1))]
+    return {"runs": [asdict(r) for r in runs], "peak_mb": peak}
+
+
+def _growth_with_work() -> dict[str, Any]:
+    small, large = _chunked(MILLION // 10), _chunked(10 * MILLION)
+    return growth(partial(measure, small), partial(measure, large), pairs=3, smalls=10)
+
+
+def _growth_with_output() -> dict[str, Any]:
+    small, large = (plain(8, 300_000, output_tok=tok) for tok in (50, 2000))
+    return growth(partial(measure, small), partial(measure, large), pairs=7, smalls=2)
+
+
+def _reference() -> dict[str, Any]:
+    """The case that other simulators were timed on; the reference serves its beginning only."""
+    sys.path.append(str(ROOT / "tests"))
+    from reference import Reference
+
+    from simulator.engine.run import run
+
+    one = workloads.plan(1)
+    load = Load(one, lambda: workloads.poisson(10_000, 4.0, workloads.OUTPUT_TOK, 10_000))
+    engine_s = [measure(load).cpu_s for _ in range(9)]
+    some = next(load.chunks())[0].take(np.arange(REFERENCE_REQUESTS))
+    begin_s = time.process_time()
+    plainly = Reference(one, some, workloads.FOREVER_S)
+    reference_s = time.process_time() - begin_s
+    off = np.abs(run(one, some, workloads.FOREVER_S).finished_s / plainly.finished_s - 1).max()
+    return {
+        "engine_per_s": [10_000 / s for s in engine_s],
+        "reference_per_s": REFERENCE_REQUESTS / reference_s,
+        "largest_difference": float(off),
+    }
+
+
+def _parts(long: bool) -> dict[str, Callable[[], dict[str, Any]]]:
+    cases = {f"{case.group}/{case.name}": partial(_repeat, case) for case in _cases(long)}
+    return {
+        "start": _start,
+        "growth with work": _growth_with_work,
+        "growth with output": _growth_with_output,
+        "reference": _reference,
+        **cases,
+    }
+
+
+def _apart(name: str) -> dict[str, Any]:
+    """Run one part in a process of its own."""
+    done = process([sys.executable, __file__, "--part", name, "--long"])
+    return json.loads(done.output)
+
+
+def _installed() -> dict[str, Any]:
+    """Time the first start of a fresh copy, which compiles, and later ones, which do not."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in ("simulator", "scenarios", "hardware_profiles", "benchmarks"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        start = [sys.executable, str(copy / "benchmarks" / "engine.py"), "--part", "start"]
+        helping = [sys.executable, "-c", "from simulator.cli.main import main; main()", "--help"]
+        commands = {"first": [start], "later": [start] * 3, "help": [helping] * 3}
+        taken = {name: [process(c, copy) for c in times] for name, times in commands.items()}
+    return {
+        name: {"wall_s": [p.wall_s for p in times], "cpu_s": [p.cpu_s for p in times]}
+        for name, times in taken.items()
+    }
+
+
+# The table.
+
+
+def _print_case(case: Case, found: dict[str, Any]) -> float:
+    """Print a row; returns million requests per second by the best CPU time."""
+    runs = [Measured(**r) for r in found["runs"]]
+    first = runs[0]
+    best_s = min(r.cpu_s for r in runs)
+    millions = first.requests / MILLION
+    print(
+        f"  {case.name:22}{millions:6.2f}{millions / best_s:7.2f}"
+        f"{millions / median(r.cpu_s for r in runs):6.2f}"
+        f"{millions / median(r.wall_s for r in runs):6.2f}"
+        f"{first.steps / best_s / MILLION:7.1f}{first.output_tok / first.steps:6.0f}"
+        f"{first.cached_tok / first.input_tok:5.0%}"
+        f"{millions / median(r.traffic_s for r in runs):7.2f}{found['peak_mb']:6.0f}",
+        flush=True,
+    )
+    return millions / best_s
+
+
+def _run_cases(chosen: str, long: bool) -> tuple[dict[str, Any], dict[str, float]]:
+    """Run and print the cases whose name contains ``chosen``; figures, and speeds for targets."""
+    print(
+        f"{'':24}{'M':>6}{'million requests/s':>19}{'M':>7}{'':6}{'':5}{'traffic':>7}{'peak':>6}\n"
+        f"{'':24}{'req.':>6}{'best':>7}{'med.':>6}{'wall':>6}{'step/s':>7}{'batch':>6}{'hit':>5}"
+        f"{'M/s':>7}{'MB':>6}"
+    )
+    figures: dict[str, Any] = {}
+    speeds: dict[str, float] = {}
+    group = ""
+    for case in _cases(long):
+        name = f"{case.group}/{case.name}"
+        if chosen not in name:
+            continue
+        if case.group != group:
+            group = case.group
+            print(group)
+        figures[name] = _apart(name)
+        speeds[name] = _print_case(case, figures[name])
+    print(
+        "best, med. by CPU time, wall: median; drawing the traffic apart. batch: output tokens per\n"
+        "step. hit: share of prompt tokens found in the cache. peak: with the traffic, first run."
+    )
+    return figures, speeds
+
+
+def _targets(figures: dict[str, Any], speeds: dict[str, float]) -> list[dict[str, Any]]:
+    """Return each target with its figure."""
+    found = []
+
+    def hold(what: str, value: float, limit: float, unit: str, least: bool = False) -> None:
+        met = value >= limit if least else value < limit
+        sign = ">=" if least else "<"
+        found.append(
+            {"what": what, "value": value, "target": f"{sign} {limit:g} {unit}", "met": met}
+        )
+
+    for name, least in (
+        ("fleet size/8 replicas", 1.5),
+        ("fleet size/64 replicas", 0.5),
+        ("autoscaling/a day, 2 to 32 replicas", 0.5),
+    ):
+        if name in speeds:
+            hold(name, speeds[name], least, "M requests/s", least=True)
+    for name, what in (
+        ("growth with work", "time per request, 10 M over 0.1 M requests"),
+        ("growth with output", "time per request, 2,000 over 50 output tokens"),
+    ):
+        if name in figures:
+            hold(what, figures[name]["median"], 1.2, "times")
+    if "work, in chunks/100 M" in figures:
+        hold("100 M requests", figures["work, in chunks/100 M"]["peak_mb"], 2000, "MB")
+    if "install" in figures:
+        install = figures["install"]
+        hold("first start of a fresh install", min(install["first"]["cpu_s"]), 30, "s")
+        hold("later starts", min(install["later"]["cpu_s"]), 1.5, "s")
+        hold("breakeven --help", min(install["help"]["cpu_s"]), 1.5, "s")
+    return found
+
+
+def _report(chosen: str, long: bool) -> dict[str, Any]:
+    begin_s = time.perf_counter()
+    print(
+        f"Engine on {platform.machine()}, {os.cpu_count()} CPUs, Python "
+        f"{platform.python_version()}, Numba {numba.__version__}; load now {os.getloadavg()[0]:.1f}"
+    )
+    base_mb = _apart("start")["peak_mb"]  # compiles what an edit has made stale
+    print(
+        f"{workloads.INPUT_TOK:,} tokens in, {workloads.OUTPUT_TOK} out, 8 replicas at 70 % load,"
+    )
+    print(f"where a case does not say otherwise; {base_mb:.0f} MB are there before any traffic\n")
+    figures, speeds = _run_cases(chosen, long)
+    if not chosen:
+        for name in ("growth with work", "growth with output", "reference"):
+            figures[name] = _apart(name)
+        figures["install"] = _installed()
+        _print_rest(figures)
+    targets = _targets(figures, speeds)
+    print("\ntargets")
+    for t in targets:
+        print(
+            f"  {t['what']:46}{t['value']:9.2f}  {t['target']:18}{'ok' if t['met'] else 'MISSED'}"
+        )
+    took_s = time.perf_counter() - begin_s
+    print(f"\ntook {took_s / 60:.1f} minutes")
+    return {"base_mb": base_mb, "took_s": took_s, "figures": figures, "targets": targets}
+
+
+def _print_rest(figures: dict[str, Any]) -> None:
+    print("\ntime per request, pair by pair")
+    for name in ("growth with work", "growth with output"):
+        ratios = " ".join(f"{r:.2f}" for r in figures[name]["ratios"])
+        print(f"  {name:20}median {figures[name]['median']:.2f} of {ratios}")
+    reference = figures["reference"]
+    print(
+        "one replica at 4 requests/s, requests simulated per second\n"
+        f"  engine, 10,000 requests    {max(reference['engine_per_s']):12,.0f}\n"
+        f"  reference, the first {REFERENCE_REQUESTS:,} {reference['reference_per_s']:12,.0f}"
+        f"  (times differ by {reference['largest_difference']:.0e} at most)"
+    )
+    print("starting, seconds of CPU (wall)")
+    for name, what in (
+        ("first", "fresh install, tiny simulation"),
+        ("later", "the same again"),
+        ("help", "breakeven --help"),
+    ):
+        taken = figures["install"][name]
+        print(f"  {what:32}{min(taken['cpu_s']):6.2f} ({min(taken['wall_s']):.2f})")
+
+
+def main() -> None:
+    """Print the table; ``--part`` runs one part of it and prints what it found as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    parser.add_argument("--long", action="store_true", help="also 100 M requests")
+    parser.add_argument("--only", default="", metavar="TEXT", help="cases that contain it")
+    parser.add_argument("--part", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.part:
+        if chosen.part != "start":
+            _start()
+        print(json.dumps(_parts(chosen.long)[chosen.part]()))
+        return
+    found = _report(chosen.only, chosen.long)
+    if chosen.json is not None:
+        chosen.json.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Long simulations: interrupted and gone on with, written down row by row, repeated."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from test_cli import breakeven
+
+from scenarios import write_scenario
+from simulator.analysis import sampling
+from simulator.analysis.longrun import Keep
+from simulator.analysis.replications import simulate_until
+from simulator.analysis.sampling import Slice
+from simulator.analysis.study import Study
+from simulator.analysis.verdict import OptionResult, simulate_as_written
+from simulator.engine.ledger import Ledger
+from simulator.errors import InputError
+from simulator.report.document import simulation_document
+from simulator.report.ledger import ledger_writer
+from simulator.scenario.build import load_study
+
+SIZES = [
+    "traffic.chat.requests_per_month=800000",
+    "options.own.replicas=2",
+    "options.hybrid.replicas=1",
+    "options.hybrid.spill_in_flight=2",
+]
+
+
+class Interrupted(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.setattr(sampling, "KEPT_REQUESTS", 4_000)
+    return load_study(write_scenario(tmp_path / "s.yaml"), SIZES)
+
+
+def text_of(results: tuple[OptionResult, ...], study: Study) -> str:
+    return json.dumps(simulation_document(results, study), sort_keys=True)
+
+
+def rows(folder: Path) -> list[dict]:
+    table = pq.read_table(folder)
+    return sorted(table.to_pylist(), key=lambda r: (r["session"], r["turn"], r["arrival_s"]))
+
+
+@pytest.mark.parametrize("after", [1, 4, 9, 16])
+def test_an_interrupted_simulation_ends_as_an_undisturbed_one(
+    study: Study, tmp_path: Path, after: int
+) -> None:
+    expected = text_of(simulate_as_written(study), study)
+    write = ledger_writer(tmp_path / "whole")
+    assert text_of(simulate_as_written(study, watch=write), study) == expected
+    keep, pieces = Keep(tmp_path / "kept", "all that matters", every_s=0.0), 0
+    write = ledger_writer(tmp_path / "resumed")
+
+    def until_interrupted(option: str, number: int, part: Slice, ledger: Ledger) -> None:
+        nonlocal pieces
+        if pieces == after:
+            raise Interrupted
+        pieces += 1
+        write(option, number, part, ledger)
+
+    with pytest.raises(Interrupted):
+        simulate_as_written(study, keep, until_interrupted)
+    assert text_of(simulate_as_written(study, keep, write), study) == expected
+    for name in ("frontier", "own", "hybrid"):
+        whole, resumed = rows(tmp_path / "whole" / name), rows(tmp_path / "resumed" / name)
+        # NaN is not equal to itself.
+        assert repr(whole) == repr(resumed)
+    # What is finished is not simulated again, only its last instant.
+    done: list[str] = []
+    again = simulate_as_written(study, keep, lambda option, *_: done.append(option))
+    assert text_of(again, study) == expected
+    assert done == ["frontier", "hosted", "own", "hybrid"]
+
+
+def test_what_was_kept_of_something_else_is_refused(study: Study, tmp_path: Path) -> None:
+    keep = Keep(tmp_path, "one thing", every_s=0.0)
+    simulate_as_written(study, keep)
+    with pytest.raises(InputError, match=r"frontier\.npz: kept of another scenario"):
+        simulate_as_written(study, replace(keep, fingerprint="another"))
+
+
+def test_replications_differ_and_say_how_sure_they_are(study: Study) -> None:
+    found = simulate_until(study, 0.02, 8)
+    assert found.reached
+    assert found.count in (4, 8)
+    hosted, frontier = found.options["hosted"], found.options["frontier"]
+    assert 0 < hosted.cost_usd.half_width <= 0.02 * hosted.cost_usd.mean
+    # The same requests for both: the difference is known far better than either.
+    apart = np.hypot(hosted.cost_usd.half_width, frontier.cost_usd.half_width)
+    dearer = max(hosted.above_cheapest_usd, frontier.above_cheapest_usd, key=lambda e: e.mean)
+    assert dearer.half_width < apart / 3
+    hopeless = simulate_until(study, 1e-6, 2)
+    assert not hopeless.reached
+    assert hopeless.count == 2
+
+
+def test_command_line(tmp_path: Path) -> None:
+    path = str(write_scenario(tmp_path / "s.yaml"))
+    settings = [part for setting in SIZES for part in ("--set", setting)]
+    plain = breakeven("simulate", path, *settings, "-o", "json")
+    kept = ["--keep", str(tmp_path / "kept"), "--ledger", str(tmp_path / "rows")]
+    for _ in range(2):
+        assert breakeven("simulate", path, *settings, *kept, "-o", "json").stdout == plain.stdout
+    assert pq.read_table(tmp_path / "rows" / "own").num_rows > 20_000
+    other = breakeven("simulate", path, *settings, *kept, "--seed", "9")
+    assert other.returncode == 3
+    assert "kept of another scenario, seed or version" in other.stderr
+    both = breakeven("simulate", path, *settings, *kept, "--precision", "0.1")
+    assert both.returncode == 2
+    sure = breakeven("simulate", path, *settings, "--precision", "0.1", "-o", "json")
+    option = json.loads(sure.stdout)["options"][0]
+    assert option["replications"]["reached"]
+    assert option["cost_usd_per_month"]["low"] < option["cost_usd_per_month"]["mean"]
+    table = breakeven("simulate", path, *settings, "--precision", "0.1")
+    assert "SURE TO" in table.stdout
+    assert max(map(len, table.stdout.splitlines())) <= 80

@@ -1,0 +1,77 @@
+"""Intervals that hold as often as they say, warm-ups found, runs that extend themselves."""
+
+import numpy as np
+import pytest
+
+from simulator.analysis.statistics import batch_means, estimate, paired, replicate, warm_up
+
+
+def autoregressive(rng: np.random.Generator, count: int, memory: float, begin: float = 0.0):
+    """Values of mean zero that remember, from a beginning that is not theirs."""
+    noise = rng.standard_normal(count)
+    values = np.empty(count)
+    last = begin
+    for k in range(count):
+        last = memory * last + noise[k]
+        values[k] = last
+    return values
+
+
+def test_student_intervals_cover_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(1)
+    found = [estimate(rng.exponential(3.0, 40)) for _ in range(2000)]
+    held = np.mean([e.low <= 3.0 <= e.high for e in found])
+    assert 0.92 <= held <= 0.96  # skewed values cost a little
+
+
+def test_batch_means_cover_where_independence_would_not() -> None:
+    rng = np.random.default_rng(2)
+    runs = [autoregressive(rng, 20_000, 0.9) for _ in range(150)]
+    held = np.mean([abs(batch_means(run).mean) <= batch_means(run).half_width for run in runs])
+    naive = np.mean([abs(estimate(run).mean) <= estimate(run).half_width for run in runs])
+    assert held >= 0.9
+    assert naive < 0.5
+
+
+def test_warm_up_is_left_out() -> None:
+    rng = np.random.default_rng(3)
+    cut = [warm_up(autoregressive(rng, 5000, 0.98, begin=60.0)) for _ in range(20)]
+    assert 100 <= np.median(cut) <= 800
+    assert np.median([warm_up(rng.standard_normal(5000)) for _ in range(20)]) <= 500
+    run = autoregressive(rng, 5000, 0.98, begin=60.0)
+    assert abs(batch_means(run).mean) < abs(run.mean())
+
+
+def test_pairs_that_share_their_luck_are_told_apart_sooner() -> None:
+    rng = np.random.default_rng(4)
+    luck = rng.standard_normal(50)
+    one, other = 10 + luck, 10.2 + luck + 0.1 * rng.standard_normal(50)
+    apart = np.hypot(estimate(one).half_width, estimate(other).half_width)
+    assert paired(other, one).low > 0
+    assert paired(other, one).half_width < apart / 3
+
+
+def test_runs_extend_themselves_until_they_are_precise() -> None:
+    asked = []
+
+    def measure(k: int) -> np.ndarray:
+        asked.append(k)
+        return np.random.default_rng([5, k]).normal([10.0, 100.0], [1.0, 1.0])
+
+    found = replicate(measure, 0.05)
+    assert found.reached
+    assert asked == list(range(len(found.values)))
+    assert 8 <= len(found.values) <= 64
+    assert all(e.within(0.05) for e in found.estimates)
+
+
+def test_runs_that_are_never_precise_say_so() -> None:
+    rng = np.random.default_rng(6)
+    found = replicate(lambda k: rng.normal(1.0, 50.0, 1), 0.01, most=12)
+    assert not found.reached
+    assert len(found.values) == 12
+
+
+def test_one_value_tells_no_interval() -> None:
+    assert estimate(np.array([4.0])).half_width == np.inf
+    assert estimate(np.full(5, 4.0)).half_width == pytest.approx(0.0)
