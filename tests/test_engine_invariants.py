@@ -16,12 +16,14 @@ from traffic_samples import random_table
 
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
-from simulator.engine.plan import Autoscaler, Endpoint, Fleet, Gateway, Overflow, Plan, Target
+from simulator.engine.plan import Endpoint, Fleet, Gateway, Overflow, Plan, Target
+from simulator.engine.policies import Autoscaler, Interruption, Rollout
 from simulator.engine.run import run
 from simulator.errors import InputError
 from simulator.pricing.caching import NO_CACHE, PromptCache
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
+from simulator.traffic.table import RequestTable
 
 FLEET = Fleet(
     step_time=StepTime.linear(256, fixed_s=0.02, prefill_token_s=1e-4, context_token_s=1e-7),
@@ -50,41 +52,70 @@ OWN = (layout.FLEET,)
 DIRECT = (Gateway((Target(0),)),)
 
 
-def plans() -> st.SearchStrategy[Plan]:
-    fleets = st.builds(
-        lambda replicas, blocks, sequences, scaled, cached: replace(
+def fleets() -> st.SearchStrategy[Fleet]:
+    rules = (Interruption("failure", 30.0, 0.0, 3.0), Interruption("spot", 20.0, 4.0, 2.0))
+    return st.builds(
+        lambda replicas, blocks, sequences, metric, cached, **more: replace(
             FLEET,
             replicas=replicas,
             kv=KvCapacity(blocks, 16, 0.5),
             max_sequences=sequences,
             prefix_cache=cached,
-            autoscaler=Autoscaler(3.0, 6, 1.0, 4.0) if scaled or replicas == 0 else None,
+            autoscaler=Autoscaler(*metric[:1], 6, 1.0, 4.0, metric[1])
+            if metric
+            else (Autoscaler(3.0, 6, 1.0, 4.0) if replicas == 0 else None),
+            **more,
         ),
         st.integers(0, 4),
         st.sampled_from([45, 90, 400]),
         st.sampled_from([1, 3, 16]),
+        st.sampled_from([None, (3.0, "in-flight"), (4.0, "queue"), (0.4, "kv")]),
         st.booleans(),
-        st.booleans(),
+        interruptions=st.sampled_from([(), rules[:1], rules]),
+        rollout=st.sampled_from([None, Rollout((10.0, 40.0), 1), Rollout((15.0,), 0)]),
+        order=st.sampled_from(["first-come", "priority", "shortest"]),
+        affinity=st.sampled_from(["none", "session", "prefix"]),
+        max_waiting=st.sampled_from([None, 0, 5]),
+        deferred_in_flight=st.sampled_from([0, 2]),
+        deferred_lead_s=st.just(10.0),
     )
+
+
+def plans() -> st.SearchStrategy[Plan]:
     spills = st.one_of(st.none(), st.builds(Overflow, st.just((0,)), st.integers(0, 6)))
     rules = st.sampled_from(["none", "prefix", "breakpoint"])
     endpoints = rules.map(lambda rule: replace(ENDPOINT, cache=replace(ENDPOINT.cache, rule=rule)))
     return st.builds(
-        lambda fleet, spill, endpoint, api: Plan(
-            (0,) if api else OWN, (fleet,), (endpoint,), DIRECT, overflow=spill
+        lambda fleet, spill, endpoint, api, seed: Plan(
+            (0,) if api else OWN, (fleet,), (endpoint,), DIRECT, overflow=spill, seed=seed
         ),
-        fleets,
+        fleets(),
         spills,
         endpoints,
         st.booleans(),
+        st.integers(0, 1000),
     )
+
+
+def tables(sessions: int) -> st.SearchStrategy[RequestTable]:
+    """Sessions of which some are batch work and some have impatient clients."""
+
+    def build(seed: int, batch: bool, impatient: bool) -> RequestTable:
+        table = random_table(seed, sessions=sessions)
+        rng = np.random.default_rng([seed, 7])
+        deadline_s = np.where(rng.random(table.size) < 0.3 * batch, 25.0, np.inf)
+        patience_s = np.where(
+            rng.random(table.size) < 0.3 * impatient, rng.exponential(8.0, table.size), np.inf
+        )
+        return replace(table, deadline_s=deadline_s, patience_s=patience_s + 1e-3)
+
+    return st.builds(build, st.integers(0, 10_000), st.booleans(), st.booleans())
 
 
 def assert_invariants(ledger: Ledger, plan: Plan) -> None:
     table = ledger.table
     offered, done = ledger.offered, ledger.completed
     counts = np.bincount(ledger.outcome, minlength=5)
-    assert counts[layout.TIMED_OUT] == 0
     assert offered.sum() == counts[1:].sum()
     # Causality: arrival <= start <= first token <= finish, and nothing beyond the horizon.
     for earlier, later in (
@@ -106,23 +137,39 @@ def assert_invariants(ledger: Ledger, plan: Plan) -> None:
         assert 0 <= ledger.fleets[0].busy_s <= ledger.fleets[0].owned_s(0, ledger.horizon_s) + 1e-6
 
 
-@settings(max_examples=120, deadline=None)
-@given(plans(), st.integers(0, 10_000), st.sampled_from([15.0, 60.0, 1500.0]))
-def test_invariants_over_random_plans(plan: Plan, seed: int, horizon_s: float) -> None:
-    table = random_table(seed, sessions=30)
+@settings(max_examples=150, deadline=None)
+@given(plans(), tables(30), st.sampled_from([15.0, 60.0, 1500.0]))
+def test_invariants_over_random_plans(plan: Plan, table: RequestTable, horizon_s: float) -> None:
     ledger = run(plan, table, horizon_s)
     assert_invariants(ledger, plan)
+    assert_littles_law(ledger)
     again = run(plan, table, horizon_s)
     np.testing.assert_array_equal(ledger.finished_s, again.finished_s)
 
 
-@settings(max_examples=30, deadline=None)
-@given(plans(), st.integers(0, 10_000))
-def test_everything_is_served_in_the_end(plan: Plan, seed: int) -> None:
-    table = random_table(seed, sessions=20)
+@settings(max_examples=40, deadline=None)
+@given(plans(), tables(20))
+def test_everything_is_served_in_the_end(plan: Plan, table: RequestTable) -> None:
     ledger = run(plan, table, 3000.0)
     assert (ledger.outcome != layout.IN_FLIGHT).all()
     assert ledger.offered.all()
+
+
+def assert_littles_law(ledger: Ledger) -> None:
+    """The time average of requests inside is the rate of arrivals times their mean stay.
+
+    The left side is counted event by event, the right from the rows.
+    """
+    offered, horizon_s = ledger.offered, ledger.horizon_s
+    end_s = np.where(np.isnan(ledger.finished_s), horizon_s, ledger.finished_s)[offered]
+    end_s, begin_s = np.minimum(end_s, horizon_s), ledger.arrival_s[offered]
+    moments = np.sort(np.concatenate([begin_s, end_s, [0.0, horizon_s]]))
+    inside = np.searchsorted(np.sort(begin_s), moments[:-1], "right") - np.searchsorted(
+        np.sort(end_s), moments[:-1], "right"
+    )
+    assert (inside >= 0).all()
+    average = (inside * np.diff(moments)).sum() / horizon_s
+    assert average == pytest.approx((end_s - begin_s).sum() / horizon_s, rel=1e-9, abs=1e-12)
 
 
 def test_routing_never_uses_the_true_output_length() -> None:
@@ -138,27 +185,14 @@ def test_routing_never_uses_the_true_output_length() -> None:
     np.testing.assert_array_equal(a.server[rows], b.server[rows])
 
 
-def test_littles_law() -> None:
-    table = random_table(5, sessions=400, rate_per_s=1.0)
-    horizon_s = 400.0
-    ledger = run(Plan(OWN, (FLEET,)), table, horizon_s)
-    end = np.where(np.isnan(ledger.finished_s), horizon_s, ledger.finished_s)
-    offered = ledger.offered
-    sojourn_s = np.minimum(end, horizon_s)[offered] - ledger.arrival_s[offered]
-    grid = np.linspace(0, horizon_s, 40001)
-    inside = np.searchsorted(np.sort(ledger.arrival_s[offered]), grid) - np.searchsorted(
-        np.sort(end[offered]), grid
-    )
-    assert inside.mean() == pytest.approx(sojourn_s.sum() / horizon_s, rel=0.01)
-
-
 def test_compiled_and_plain_python_agree(tmp_path: Path) -> None:
     script = """
 import sys
 import numpy as np
 from test_engine_invariants import DIRECT, ENDPOINT, FLEET, OWN
 from dataclasses import replace
-from simulator.engine.plan import Autoscaler, Overflow, Plan
+from simulator.engine.plan import Overflow, Plan
+from simulator.engine.policies import Autoscaler
 from simulator.engine.run import run
 from traffic_samples import random_table
 fleet = replace(FLEET, autoscaler=Autoscaler(3.0, 6, 1.0, 4.0))

@@ -12,8 +12,9 @@ from simulator.economics.owning import OwningCost
 from simulator.engine.layout import FLEET
 from simulator.engine.ledger import Ledger
 from simulator.engine.plan import Overflow, Plan
+from simulator.engine.policies import Rebalancer
 from simulator.engine.run import stream
-from simulator.units import MONTH_S
+from simulator.units import HOUR_S, MONTH_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,5 +145,15 @@ def plan_of(study: Study, option: Option, size: Size) -> Plan:
         option.overflow.endpoints,
         option.overflow.gateways,
         Overflow(option.overflow.routes, size.spill_in_flight),
+        rebalancer=_rebalancer(option),
         **common,
     )
+
+
+def _rebalancer(option: HybridOption) -> Rebalancer | None:
+    """The rule by which a hybrid's only fleet is valued at its overflow's first endpoint."""
+    rule, base = option.rebalancing, option.base
+    if rule is None:
+        return None
+    rent_usd_per_s = base.gpus_per_replica * base.gpu_usd_per_hour.mid / HOUR_S
+    return Rebalancer(0, 0, rule.interval_s, rent_usd_per_s, rule.margin, rule.max_replicas)

@@ -57,6 +57,15 @@ class SelfHostOption:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebalancing:
+    """How a hybrid's fleet follows what its work is worth; see ``engine.policies.Rebalancer``."""
+
+    interval_s: float
+    margin: float
+    max_replicas: int
+
+
+@dataclass(frozen=True, slots=True)
 class HybridOption:
     """A self-hosted base that spills to an API."""
 
@@ -65,6 +74,7 @@ class HybridOption:
     overflow: ApiOption
     replicas: int | None
     spill_in_flight: int | None
+    rebalancing: Rebalancing | None = None
     kind: str = "hybrid"
 
 

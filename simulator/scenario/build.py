@@ -11,6 +11,7 @@ from simulator.analysis.study import (
     HybridOption,
     Option,
     People,
+    Rebalancing,
     SelfHostOption,
     Slo,
     Study,
@@ -184,4 +185,5 @@ def _hybrid(
         part("overflow", option.overflow, ApiOption),
         None if option.replicas == "auto" else option.replicas,
         None if option.spill_in_flight == "auto" else option.spill_in_flight,
+        Rebalancing(**option.rebalance.model_dump()) if option.rebalance else None,
     )

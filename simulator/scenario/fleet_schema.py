@@ -80,6 +80,20 @@ class Deferred(Section):
     the deadline: it never waits."""
 
 
+class Rebalance(Section):
+    """Move traffic between the base and the overflow as prices, cache hits and load change.
+
+    A replica that earned less than its rent since the last look, at what the overflow would have
+    charged for its answers, is drained; one is launched when what spilled would have paid for it.
+    """
+
+    interval_s: Positive = 3600
+    """Between two looks."""
+    margin: NonNegative = 0.1
+    """Both decisions want this share of the rent beyond it."""
+    max_replicas: Count
+
+
 class LinearStepTime(Section):
     """Time of an engine step, as given: fixed, plus what its tokens and sequences add.
 

@@ -11,6 +11,7 @@ from simulator.scenario.fleet_schema import (
     Deferred,
     Failures,
     LinearStepTime,
+    Rebalance,
     Rollouts,
     Spot,
 )
@@ -134,6 +135,9 @@ class Hybrid(Section):
     spill_in_flight: Count | Literal["auto"] = "auto"
     """Spill when every replica has this many requests in flight; auto finds the cheapest."""
     replicas: Count | Literal["auto"] = "auto"
+    """Of the base; where traffic is rebalanced, at the beginning."""
+    rebalance: Rebalance | None = None
+    """Launch and drain replicas as that pays. Default: the split stays as it is."""
 
 
 class People(Section):
