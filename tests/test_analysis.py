@@ -18,7 +18,6 @@ from simulator.economics.interval import Interval
 from simulator.economics.owning import OwningCost
 from simulator.errors import InfeasibleError
 from simulator.scenario.build import load_study
-from simulator.units import MONTH_S
 
 SETTINGS = ["traffic.support.requests_per_month=1500000", "analysis.worlds=32"]
 
@@ -137,14 +136,12 @@ def test_crossings_are_found_by_interpolation() -> None:
 
 def test_owning_costs_add_up() -> None:
     owning = OwningCost(
-        gpus_per_replica=2,
-        gpu_usd_per_hour=3.0,
         engineers_fte=0.5,
         engineer_usd_per_year=240_000,
         monthly_usd={"tooling": 100},
     )
-    # One replica for the whole month of 730 hours, billed from a quarter of it.
-    usd = owning.per_month_usd(MONTH_S / 4, MONTH_S / 4)
+    # Two accelerators at $3 for the month's 730 hours.
+    usd = owning.per_month_usd(2 * 3.0)
     assert usd == {"gpus": 2 * 3.0 * 730, "engineers": 10_000, "tooling": 100}
 
 

@@ -1,23 +1,31 @@
-"""Closed forms that ordinary plans must reproduce within their confidence interval."""
+"""Closed forms that ordinary plans must reproduce within their confidence interval.
+
+The same through scenarios: ``test_theory_scenarios.py`` and ``test_theory_fleets.py``.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from test_engine_invariants import DIRECT, ENDPOINT
+from theory import (
+    batching_exact,
+    batching_limit,
+    check_batching,
+    erlang_b,
+    pollaczek_khinchine,
+    sojourns_s,
+    steady,
+    waits_s,
+)
 from traffic_samples import open_loop
 
 from simulator.engine import layout
-from simulator.engine.ledger import Ledger
 from simulator.engine.plan import Fleet, Overflow, Plan
 from simulator.engine.run import run
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import RequestTable
-
-Z_999 = 3.29
-"""Two-sided normal quantile: a correct engine fails one test in a thousand seeds, and the seeds
-are fixed."""
 
 # One request at a time, one second a token: service takes as many seconds as there are tokens.
 ONE_BY_ONE = Fleet(
@@ -38,38 +46,25 @@ def poisson_table(rate: float, count: int, tokens: np.ndarray, seed: int) -> Req
     return open_loop(np.cumsum(rng.exponential(1 / rate, count)), np.ones(count), tokens)
 
 
-def waits_s(ledger: Ledger) -> np.ndarray:
-    return (ledger.start_s - ledger.arrival_s)[ledger.completed]
-
-
-def batch_interval(values: np.ndarray, batches: int = 40) -> tuple[float, float]:
-    """Mean and half width of its interval from batch means, warm-up dropped."""
-    steady = values[len(values) // 20 :]
-    means = steady[: len(steady) // batches * batches].reshape(batches, -1).mean(1)
-    return float(means.mean()), float(Z_999 * means.std(ddof=1) / np.sqrt(batches))
-
-
 @pytest.mark.parametrize("load", [0.3, 0.6, 0.8])
 def test_m_d_1_wait(load: float) -> None:
     service_s = 5.0
     tokens = np.full(200_000, service_s)
     table = poisson_table(load / service_s, len(tokens), tokens, seed=1)
-    mean, half = batch_interval(waits_s(run(Plan((layout.FLEET,), (ONE_BY_ONE,)), table, 1e12)))
     # Pollaczek-Khinchine for constant service. An idle server starts at once, so no step waits.
-    assert mean == pytest.approx(load * service_s / (2 * (1 - load)), abs=half)
-    assert half < 0.1 * mean
+    expected_s = load * service_s / (2 * (1 - load))
+    wait_s = waits_s(run(Plan((layout.FLEET,), (ONE_BY_ONE,)), table, 1e12))
+    steady(wait_s).check(expected_s, 0.08)
 
 
-@pytest.mark.parametrize("mean_tok", [4.0, 40.0])
+@pytest.mark.parametrize("mean_tok", [1.5, 4.0, 40.0])
 def test_m_g_1_wait_with_geometric_lengths(mean_tok: float) -> None:
     load = 0.7
-    tokens = np.random.default_rng(2).geometric(1 / mean_tok, 300_000)
+    tokens = np.random.default_rng(2).geometric(1 / mean_tok, 600_000)
     table = poisson_table(load / mean_tok, len(tokens), tokens, seed=3)
-    mean, half = batch_interval(waits_s(run(Plan((layout.FLEET,), (ONE_BY_ONE,)), table, 1e12)))
+    wait_s = waits_s(run(Plan((layout.FLEET,), (ONE_BY_ONE,)), table, 1e12))
     second_moment = mean_tok**2 * (2 - 1 / mean_tok)
-    rate = load / mean_tok
-    assert mean == pytest.approx(rate * second_moment / (2 * (1 - load)), abs=half)
-    assert half < 0.2 * mean
+    steady(wait_s).check(pollaczek_khinchine(load / mean_tok, mean_tok, second_moment), 0.05)
 
 
 def test_m_m_c_c_overflow_is_erlang_loss() -> None:
@@ -79,23 +74,20 @@ def test_m_m_c_c_overflow_is_erlang_loss() -> None:
     table = poisson_table(offered_erlang / service_tok, len(tokens), tokens, seed=5)
     fleet = replace(ONE_BY_ONE, replicas=servers)
     plan = Plan((layout.FLEET,), (fleet,), (ENDPOINT,), DIRECT, Overflow((0,), 1))
-    spilled = (run(plan, table, 1e12).server != layout.FLEET).astype(float)
-    mean, half = batch_interval(spilled)
-    blocking = 1.0
-    for n in range(1, servers + 1):
-        blocking = offered_erlang * blocking / (n + offered_erlang * blocking)
-    assert mean == pytest.approx(blocking, abs=half)
-    assert half < 0.1 * mean
+    spilled = run(plan, table, 1e12).server != layout.FLEET
+    steady(spilled).check(erlang_b(servers, offered_erlang), 0.03)
 
 
-def test_batching_is_the_exact_birth_death_chain() -> None:
-    """Step time a + b*n, geometric outputs, cap N: the mean number in the system is the chain's.
+@pytest.mark.parametrize(
+    ("mean_tok", "rate"), [(400.0, 0.9), (5.0, 55.0), (2.0, 130.0)], ids=["long", "short", "tiny"]
+)
+def test_batching_is_the_exact_birth_death_chain(mean_tok: float, rate: float) -> None:
+    """Step time a + b*n, geometric outputs, cap N, whatever the length of the outputs.
 
-    With one-token prompts a step is short beside the outputs, so arrivals during a step and the
-    chain of mean rates n / (mean tokens * t(n)) agree closely.
+    At its step boundaries the number in the system is a Markov chain: of min(n, N) each ends with
+    the same chance, and as many come as Poisson lets in that step's time.
     """
-    cap, mean_tok, rate = 8, 400.0, 0.9
-    a, b = 0.01, 0.001
+    cap, a, b = 8, 0.01, 0.001
     fleet = replace(
         ONE_BY_ONE,
         step_time=StepTime.linear(cap, fixed_s=a, sequence_s=b, prefill_token_s=b),
@@ -105,12 +97,9 @@ def test_batching_is_the_exact_birth_death_chain() -> None:
     tokens = np.random.default_rng(6).geometric(1 / mean_tok, 300_000)
     table = poisson_table(rate, len(tokens), tokens, seed=7)
     ledger = run(Plan((layout.FLEET,), (fleet,)), table, 1e12)
-    mean, half = batch_interval((ledger.finished_s - ledger.arrival_s)[ledger.completed])
-    weights = [1.0]
-    for n in range(1, 2000):
-        busy = min(n, cap)
-        weights.append(weights[-1] * rate / (busy / (mean_tok * (a + b * busy))))
-    share = np.array(weights) / sum(weights)
-    sojourn_s = float((np.arange(len(share)) * share).sum()) / rate
-    assert mean == pytest.approx(sojourn_s, abs=half + 0.01 * sojourn_s)
-    assert half < 0.1 * mean
+    expected = batching_exact(rate, mean_tok, a, b, cap)
+    check_batching(ledger, expected, rate, cap)
+    # Of long outputs it is the chain of mean rates; of short ones far from it.
+    limit_s = batching_limit(rate, mean_tok, a, b, cap).in_system / rate
+    stay = steady(sojourns_s(ledger))
+    assert (abs(stay.mean - limit_s) < stay.half) == (mean_tok > 100)

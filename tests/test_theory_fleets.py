@@ -88,9 +88,9 @@ def test_poisson_calls_into_a_token_bucket_are_m_d_1_k(
     limit = {"of": kind, "amount": 60 * calls, "per": "minute", "burst_s": burst}
     ledger = served(study_of(tmp_path, limited(load, 400_000, limit)), "api")
     refused = steady(ledger.outcome == REJECTED)
-    refused.check(constant_service_loss(load, burst), 0.06)
+    refused.check(constant_service_loss(load, burst), 0.03)
     if kind == "requests" and burst == 1:
-        refused.check(erlang_b(1, load), 0.06)
+        refused.check(erlang_b(1, load), 0.01)
 
 
 def test_calls_of_unequal_size_pass_as_a_plain_recursion_says(tmp_path: Path) -> None:
@@ -133,20 +133,20 @@ def test_the_backlog_of_a_cold_start_and_its_drain_are_fluid(tmp_path: Path) -> 
     study = study_of(tmp_path, lagging())
     ready_s, left = PERIOD_S + LAG_S, 20
     behind, slope = LOAD_PER_S - DONE_PER_S, 2 * DONE_PER_S - LOAD_PER_S
-    backlog, early, drained_s = [], [], []
+    backlog, half_way, drained_s = [], [], []
     for seed in range(1, 161):
         ledger = served(study, seed=seed)
         assert np.sort(ledger.fleets[0].periods_s[:, 0])[1] == pytest.approx(PERIOD_S)
-        grown, half_way = in_system(ledger, np.array([ready_s, ready_s + 200]))
-        backlog.append(grown)
-        early.append(half_way)
+        then, later = in_system(ledger, np.array([ready_s, ready_s + 200]))
+        backlog.append(then)
+        half_way.append(later)
         moments_s = np.sort(ledger.finished_s[ledger.finished_s > ready_s])
         few = np.flatnonzero(in_system(ledger, moments_s) <= left)[0]
         drained_s.append(moments_s[few] - ready_s)
     begun = DONE_PER_S / behind
     grown = behind * ready_s + begun
     replicated(backlog).check(grown, 0.04)
-    replicated(early).check(grown + begun - slope * 200, 0.06)
+    replicated(half_way).check(grown + begun - slope * 200, 0.06)
     replicated(drained_s).check((grown + begun - left) / slope, 0.05)
 
 
@@ -178,9 +178,9 @@ def test_n_plus_k_replicas_are_ready_as_often_as_the_binomial_says(
     share = mean_h * math.exp(-cold_h / mean_h) / (mean_h + repair_h)
     assert share == pytest.approx(mean_h / (mean_h + repair_h + cold_h), rel=cold_h / mean_h)
     steady(ready / count).check(share, 0.006)
-    steady(ready >= wanted).check(stats.binom.sf(wanted - 1, count, share), 0.02)
+    steady(ready >= wanted).check(stats.binom.sf(wanted - 1, count, share), 0.015)
     for number in range(wanted - 1, count + 1):
-        steady(ready == number).check(stats.binom.pmf(number, count, share), 0.15)
+        steady(ready == number).check(stats.binom.pmf(number, count, share), 0.1)
 
 
 def usd_per_year(study: Study) -> float:
@@ -215,9 +215,9 @@ def test_common_random_numbers_make_differences_sharp(tmp_path: Path) -> None:
 
     The difference of the closed forms comes out either way; its variance shrinks at least tenfold.
     """
-    servers, offered, seeds, service_s = 10, 8.0, 100, 4
+    servers, offered, seeds, service_s = 10, 10.0, 100, 4
     own = {"max_waiting": 0, "step_time": {"fixed_s": service_s * STEP_S}}
-    study = study_of(tmp_path, queue(offered / service_s, requests=7200, **own))
+    study = study_of(tmp_path, queue(offered / service_s, requests=9000, **own))
 
     def losses(replicas: int, first_seed: int) -> np.ndarray:
         ledgers = (served(study, seed=first_seed + k, replicas=replicas) for k in range(seeds))
@@ -225,10 +225,9 @@ def test_common_random_numbers_make_differences_sharp(tmp_path: Path) -> None:
 
     fewer, more, others = losses(servers, 1), losses(servers + 1, 1), losses(servers + 1, 1001)
     expected = erlang_b(servers, offered) - erlang_b(servers + 1, offered)
-    replicated(fewer - more).check(expected, 0.03)
-    replicated(fewer - others).check(expected, 0.15)
+    replicated(fewer - more).check(expected, 0.02)
+    replicated(fewer - others).check(expected, 0.1)
     ratio = (fewer - others).var(ddof=1) / (fewer - more).var(ddof=1)
-    print("RATIO", ratio)
     # Fisher's F: what the ratio of the true variances is at least.
     assert ratio / stats.f.ppf(1 - FALSE_ALARM, seeds - 1, seeds - 1) > 10
 

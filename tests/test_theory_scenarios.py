@@ -12,8 +12,8 @@ from theory import (
     EXPONENTIAL,
     MEAN_TOK,
     STEP_S,
-    Batching,
     batching_limit,
+    check_batching,
     constant_service_tail,
     constant_service_waits,
     crommelin,
@@ -28,7 +28,6 @@ from theory import (
     sojourns_s,
     stationary,
     steady,
-    steady_ratio,
     study_of,
     waits_s,
 )
@@ -45,7 +44,7 @@ def test_arrivals_are_poisson(tmp_path: Path) -> None:
     gaps_s = np.diff(arrival_s)
     steady(gaps_s).check(1 / 2.0, 0.02)
     steady(gaps_s**2).check(2 / 2.0**2, 0.04)
-    steady((gaps_s > 1.0).astype(float)).check(np.exp(-2.0), 0.05)
+    steady(gaps_s > 1.0).check(np.exp(-2.0), 0.05)
     for window_s in (10.0, 100.0):
         counts = np.bincount((arrival_s // window_s).astype(int))[:-1]
         steady((counts - 2.0 * window_s) ** 2).check(2.0 * window_s, 0.12)
@@ -56,12 +55,12 @@ def test_m_m_1(tmp_path: Path, load: float) -> None:
     """P(wait) = load, mean wait = load/(1-load), sojourns exponential (Kleinrock 1975, 3.2)."""
     ledger = served(study_of(tmp_path, queue(load)))
     wait_s, stay_s = waits_s(ledger), sojourns_s(ledger)
-    steady((wait_s > STEP_S).astype(float)).check(load, 0.02)
-    steady(wait_s).check(load / (1 - load), 0.1)
-    steady(seen_by_arrivals(ledger)).check(load / (1 - load), 0.1)
+    steady(wait_s > STEP_S).check(load, 0.015)
+    steady(wait_s).check(load / (1 - load), 0.08)
+    steady(seen_by_arrivals(ledger)).check(load / (1 - load), 0.08)
     for above in (0.5, 0.05):
         quantile_s = -np.log(above) / (1 - load)
-        steady((stay_s > quantile_s).astype(float)).check(above, 0.2)
+        steady(stay_s > quantile_s).check(above, 0.2)
 
 
 @pytest.mark.parametrize(("servers", "offered"), [(2, 1.5), (8, 6.4)])
@@ -73,22 +72,22 @@ def test_m_m_c(tmp_path: Path, servers: int, offered: float) -> None:
     said = queue(offered, requests=1_200_000, max_sequences=servers)
     wait_s = waits_s(served(study_of(tmp_path, said)))
     waiting = erlang_c(servers, offered)
-    steady((wait_s > STEP_S).astype(float)).check(waiting, 0.05)
-    steady(wait_s).check(waiting / (servers - offered), 0.15)
+    steady(wait_s > STEP_S).check(waiting, 0.03)
+    steady(wait_s).check(waiting / (servers - offered), 0.09)
     waited = wait_s > STEP_S
-    steady(wait_s[waited]).check(1 / (servers - offered), 0.15)
+    steady(wait_s[waited]).check(1 / (servers - offered), 0.07)
     p95_s = np.log(waiting / 0.05) / (servers - offered)
-    steady((wait_s > p95_s).astype(float)).check(0.05, 0.2)
+    steady(wait_s > p95_s).check(0.05, 0.16)
 
 
 @pytest.mark.parametrize("load", [0.5, 0.8])
 def test_m_d_1(tmp_path: Path, load: float) -> None:
     """Mean wait of constant service load/(2(1-load)), and Erlang's law of 1909 for its tail."""
     wait_s = waits_s(served(study_of(tmp_path, queue(load, CONSTANT))))
-    steady(wait_s).check(pollaczek_khinchine(load, 1.0, 1.0), 0.1)
+    steady(wait_s).check(pollaczek_khinchine(load, 1.0, 1.0), 0.05)
     for services in (0.5, 1.5, 3.25):
         tail = constant_service_tail(load, services)
-        steady((wait_s > services).astype(float)).check(tail, 0.25)
+        steady(wait_s > services).check(tail, 0.13)
 
 
 @pytest.mark.xfail(reason="geometric output_tokens are rounded, not rounded up: mean 3.6, not 4")
@@ -111,9 +110,9 @@ def test_m_g_1_with_lognormal_lengths(tmp_path: Path, sigma: float, most: int | 
     step_s = float(1 / mean_tok)
     lengths = {"median": median, "sigma": sigma} | ({"most": most} if most else {})
     ledger = served(study_of(tmp_path, queue(load, lengths, step_time={"fixed_s": step_s})))
-    steady(ledger.output_tok).check(mean_tok, 0.05)
+    steady(ledger.output_tok).check(mean_tok, 0.01)
     expected_s = pollaczek_khinchine(load, 1.0, square_tok2 * step_s**2)
-    steady(waits_s(ledger)).check(expected_s, 0.15)
+    steady(waits_s(ledger)).check(expected_s, 0.09)
 
 
 def test_a_declared_limit_clips_lengths_as_well(tmp_path: Path) -> None:
@@ -123,7 +122,7 @@ def test_a_declared_limit_clips_lengths_as_well(tmp_path: Path) -> None:
     said = queue(0.6, {"median": 150, "sigma": 1.0}, step_time={"fixed_s": step_s})
     said["traffic"]["calls"]["max_output_tokens"] = 250
     expected_s = pollaczek_khinchine(0.6, 1.0, (shares * tokens**2.0).sum() * step_s**2)
-    steady(waits_s(served(study_of(tmp_path, said)))).check(expected_s, 0.1)
+    steady(waits_s(served(study_of(tmp_path, said)))).check(expected_s, 0.04)
 
 
 @pytest.mark.parametrize(("servers", "offered"), [(2, 1.5), (5, 4.0)])
@@ -133,10 +132,10 @@ def test_m_d_c(tmp_path: Path, servers: int, offered: float) -> None:
     wait_s = waits_s(served(study_of(tmp_path, said)))
     shares = crommelin(servers, offered)
     queued = np.maximum(0, np.arange(len(shares)) - servers)
-    steady((wait_s > STEP_S).astype(float)).check(shares[servers:].sum(), 0.05)
-    steady(wait_s).check((queued * shares).sum() / offered, 0.1)
+    steady(wait_s > STEP_S).check(shares[servers:].sum(), 0.02)
+    steady(wait_s).check((queued * shares).sum() / offered, 0.05)
     tail = constant_service_waits(servers, offered, 0.8)
-    steady((wait_s > 0.8).astype(float)).check(tail, 0.2)
+    steady(wait_s > 0.8).check(tail, 0.08)
 
 
 @pytest.mark.parametrize(("servers", "places", "offered"), [(1, 5, 0.9), (3, 7, 3.0), (4, 4, 5.0)])
@@ -148,11 +147,11 @@ def test_m_m_c_k_refuses_what_finds_it_full(
     ledger = served(study_of(tmp_path, queue(offered, **own)))
     shares = finite_queue(servers, places, offered)
     refused = ledger.outcome == REJECTED
-    steady(refused.astype(float)).check(shares[-1], 0.06)
-    steady(seen_by_arrivals(ledger)).check((np.arange(places + 1) * shares).sum(), 0.03)
+    steady(refused).check(shares[-1], 0.03)
+    steady(seen_by_arrivals(ledger)).check((np.arange(places + 1) * shares).sum(), 0.015)
     queued = (np.maximum(0, np.arange(places + 1) - servers) * shares).sum()
     if places > servers:
-        steady(waits_s(ledger)).check(queued / (offered * (1 - shares[-1])), 0.06)
+        steady(waits_s(ledger)).check(queued / (offered * (1 - shares[-1])), 0.02)
 
 
 @pytest.mark.parametrize(("servers", "spill_at"), [(1, 4), (3, 5)])
@@ -162,7 +161,7 @@ def test_m_m_c_k_spills_to_an_api(tmp_path: Path, servers: int, spill_at: int) -
     said = queue(offered, max_sequences=servers)
     ledger = served(study_of(tmp_path, said), "hybrid", spill_in_flight=spill_at)
     shares = finite_queue(servers, spill_at, offered)
-    steady((ledger.server != FLEET).astype(float)).check(shares[-1], 0.06)
+    steady(ledger.server != FLEET).check(shares[-1], 0.03)
     assert not (ledger.outcome == REJECTED).any()
 
 
@@ -174,7 +173,7 @@ def test_replicas_without_a_queue_are_erlang_loss(
     """c replicas of one sequence: Erlang's B, whatever the law of service (Sevastyanov 1957)."""
     study = study_of(tmp_path, queue(4.5, output_tokens, **own))
     ledger = served(study, "hybrid", replicas=6, spill_in_flight=100 if own else 1)
-    steady((ledger.server != FLEET).astype(float)).check(erlang_b(6, 4.5), 0.06)
+    steady(ledger.server != FLEET).check(erlang_b(6, 4.5), 0.025)
 
 
 def shortest_queues(offered: float, places: int) -> np.ndarray:
@@ -205,11 +204,11 @@ def test_two_replicas_are_the_join_of_the_shorter_queue(tmp_path: Path) -> None:
     study = study_of(tmp_path, queue(offered, max_waiting=places - 1))
     ledger = served(study, replicas=2)
     shares = shortest_queues(offered, places)
-    steady((ledger.outcome == REJECTED).astype(float)).check(shares[-1, -1], 0.06)
+    steady(ledger.outcome == REJECTED).check(shares[-1, -1], 0.06)
     numbers = np.add.outer(np.arange(places + 1), np.arange(places + 1))
-    steady(seen_by_arrivals(ledger)).check((numbers * shares).sum(), 0.03)
+    steady(seen_by_arrivals(ledger)).check((numbers * shares).sum(), 0.02)
     idle = shares[0].sum() + shares[:, 0].sum() - shares[0, 0]
-    steady((waits_s(ledger) <= STEP_S).astype(float)).check(idle / (1 - shares[-1, -1]), 0.03)
+    steady(waits_s(ledger) <= STEP_S).check(idle / (1 - shares[-1, -1]), 0.04)
 
 
 @pytest.mark.parametrize("rate", [1.2, 1.9])
@@ -227,13 +226,3 @@ def test_continuous_batching(tmp_path: Path, rate: float) -> None:
     said = queue(rate, {"mean": 2000}, **own)
     ledger = served(study_of(tmp_path, said))
     check_batching(ledger, batching_limit(rate, 2000, a, b, cap), rate, cap)
-
-
-def check_batching(ledger: Any, expected: Batching, rate: float, cap: int) -> None:
-    seen = seen_by_arrivals(ledger)
-    steady(seen).check(expected.in_system, 0.1)
-    steady((seen >= cap).astype(float)).check(expected.full, 0.15)
-    steady(sojourns_s(ledger)).check(expected.in_system / rate, 0.1)
-    done = ledger.completed
-    decode_s = (ledger.finished_s - ledger.first_token_s)[done]
-    steady_ratio(decode_s, ledger.output_tok[done] - 1).check(expected.token_s, 0.02)

@@ -238,31 +238,49 @@ def batching_exact(
 ) -> Batching:
     """The same, step by step: ``N' = N - Binomial(min(N, cap), 1/mean_tok) + Poisson(rate*step)``.
 
-    An idle replica begins with the next arrival. Within a step the number only grows.
+    An idle replica begins with the next arrival. Within a step the number only grows. A sequence's
+    first step yields its first token, and is none of decoding.
     """
-    moves, area = np.zeros((states, states)), np.zeros(states)
-    lasts, full = np.full(states, 1 / rate), np.zeros(states)
-    moves[0, 1] = 1.0
-    running = np.minimum(np.arange(states), cap)
-    for n in range(1, states):
-        r = running[n]
-        lasts[n] = a + b * r
-        come = stats.poisson.pmf(np.arange(states), rate * lasts[n])
-        ends = stats.binom.pmf(np.arange(r + 1), r, 1 / mean_tok)
-        for gone, share in enumerate(ends):
-            left = n - gone
-            moves[n, left:] += share * come[: states - left]
-        moves[n, -1] += 1 - moves[n].sum()
-        area[n] = n * lasts[n] + rate * lasts[n] ** 2 / 2
-        lacking = np.arange(max(0, cap - n))
-        full[n] = lasts[n] - stats.poisson.sf(lacking, rate * lasts[n]).sum() / rate
+    n = np.arange(states)
+    running = np.minimum(n, cap)
+    step_s = a + b * running
+    moves, begun, begun_s = np.zeros((states, states)), np.zeros(states), np.zeros(states)
+    moves[0, 1], begun[0], begun_s[0] = 1.0, 1.0, step_s[1]
+    for k in n[1:]:
+        come = stats.poisson.pmf(n, rate * step_s[k])
+        for gone, chance in enumerate(
+            stats.binom.pmf(n[: running[k] + 1], running[k], 1 / mean_tok)
+        ):
+            left = k - gone
+            move = chance * come[: states - left]
+            new = running[left:] - (running[k] - gone)
+            moves[k, left:] += move
+            begun[k] += (move * new).sum()
+            begun_s[k] += (move * new * step_s[left:]).sum()
+        moves[k, -1] += 1 - moves[k].sum()
     shares = stationary(moves)
-    span = (shares * lasts).sum()
+    lasts = np.append(1 / rate, step_s[1:])
+    area = np.append(0.0, (n * step_s + rate * step_s**2 / 2)[1:])
+    lacking = [stats.poisson.sf(n[: max(0, cap - k)], rate * step_s[k]).sum() / rate for k in n]
+    full = np.append(0.0, (step_s - lacking)[1:])
+    span_s = (shares * lasts).sum()
+    decoded_s = (shares * (running * step_s - begun_s)).sum()
     return Batching(
-        float((shares * area).sum() / span),
-        float((shares * full).sum() / span),
-        float((shares * running * lasts).sum() / (shares * running).sum()),
+        float((shares * area).sum() / span_s),
+        float((shares * full).sum() / span_s),
+        float(decoded_s / (shares * (running - begun)).sum()),
     )
+
+
+def check_batching(ledger: Ledger, expected: Batching, rate: float, cap: int) -> None:
+    """Check number in system, P(full), sojourn, and the mean time of a decoded token (TPOT)."""
+    seen = seen_by_arrivals(ledger)
+    steady(seen).check(expected.in_system, 0.07)
+    steady(seen >= cap).check(expected.full, 0.08)
+    steady(sojourns_s(ledger)).check(expected.in_system / rate, 0.06)
+    done = ledger.completed
+    decode_s = (ledger.finished_s - ledger.first_token_s)[done]
+    steady_ratio(decode_s, ledger.output_tok[done] - 1).check(expected.token_s, 0.005)
 
 
 def rounded_lognormal(median: float, sigma: float, most: int) -> tuple[np.ndarray, np.ndarray]:

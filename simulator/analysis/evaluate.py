@@ -14,7 +14,7 @@ from simulator.engine.ledger import Ledger
 from simulator.engine.plan import Overflow, Plan
 from simulator.engine.policies import Rebalancer
 from simulator.engine.run import stream
-from simulator.units import HOUR_S, MONTH_S
+from simulator.units import HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,17 @@ class Evaluation:
     outcome: Outcome
 
     @property
-    def owned_replicas(self) -> float:
-        """Mean number of replicas paid for, spares included."""
+    def owned(self) -> list[tuple[SelfHostOption, float]]:
+        """Deployments with the mean number of replicas paid for, spares included."""
         base = self_hosted_part(self.option)
         if base is None:
-            return 0.0
-        paid = self.outcome.max_replicas if base.bought else self.outcome.owned_replicas
-        return paid + base.spare_replicas
+            return []
+        deployments = [base, *(partner.option for partner in base.partners)]
+        means, most = self.outcome.owned_replicas, self.outcome.max_replicas
+        return [
+            (d, (most[k] if d.bought else means[k]) + d.spare_replicas)
+            for k, d in enumerate(deployments)
+        ]
 
     def cost_usd(self, study: Study) -> dict[str, float]:
         """Cost by component at the most likely rates [USD/month]."""
@@ -53,13 +57,14 @@ class Evaluation:
         base = self_hosted_part(self.option)
         if base is not None:
             owning = OwningCost(
-                base.gpus_per_replica,
-                base.gpu_usd_per_hour.mid,
                 study.people.engineers_fte.mid,
                 study.people.engineer_usd_per_year.mid,
                 {name: usd.mid for name, usd in study.people.monthly_usd.items()},
             )
-            usd |= owning.per_month_usd(self.owned_replicas * MONTH_S, MONTH_S)
+            gpus = [
+                replicas * d.gpus_per_replica * d.gpu_usd_per_hour.mid for d, replicas in self.owned
+            ]
+            usd |= owning.per_month_usd(sum(gpus))
         return usd
 
     def total_usd(self, study: Study) -> float:
@@ -136,12 +141,16 @@ def plan_of(study: Study, option: Option, size: Size) -> Plan:
     if fleet.autoscaler is not None:
         most = max(fleet.autoscaler.max_replicas, size.replicas)
         fleet = replace(fleet, autoscaler=replace(fleet.autoscaler, max_replicas=most))
+    partners = (
+        replace(p.fleet, step_time=p.fleet.step_time.scaled(1 / size.speed)) for p in base.partners
+    )
+    fleets = (fleet, *partners)
     routes = (FLEET,) * workloads
     if isinstance(option, SelfHostOption):
-        return Plan(routes, (fleet,), **common)
+        return Plan(routes, fleets, **common)
     return Plan(
         routes,
-        (fleet,),
+        fleets,
         option.overflow.endpoints,
         option.overflow.gateways,
         Overflow(option.overflow.routes, size.spill_in_flight),

@@ -26,9 +26,10 @@ class Outcome:
     """Share of completed tokens that own replicas served."""
     api_usd: dict[str, float]
     """Per month, by bucket."""
-    owned_replicas: float
-    """Mean number of replicas paid for."""
-    max_replicas: int
+    owned_replicas: tuple[float, ...]
+    """Mean number of replicas paid for, by fleet."""
+    max_replicas: tuple[int, ...]
+    """Most of them at one time, by fleet."""
     utilisation: float | None
     """Busy share of replica time; None without replicas."""
     preemptions: int

@@ -1,5 +1,7 @@
 """What is asked, behind the scenario file: plain values, ready to simulate."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from simulator.economics.interval import Interval
@@ -53,7 +55,19 @@ class SelfHostOption:
     """True throughput over the predicted one."""
     label: str
     success_rate: float | None
+    kv_bytes_per_tok: float
+    """Of a prompt's cache when it is sent elsewhere."""
+    partners: tuple[Partner, ...] = ()
+    """Further fleets of fixed size; their places in a plan follow this one's."""
     kind: str = "selfhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """Replicas of another deployment that serve beside a fleet, or decode what it prefilled."""
+
+    option: SelfHostOption
+    fleet: Fleet
 
 
 @dataclass(frozen=True, slots=True)

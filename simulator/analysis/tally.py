@@ -27,7 +27,7 @@ _OUTCOMES = {
 
 _COUNTED = (
     "offered", *_OUTCOMES, "deferred", "undecided", "in time", "met all", "attempts", "restarts",
-    "own tokens", "owned_s", "lifetime_s", "busy_s", "preemptions", "max_replicas",
+    "home tokens", "lifetime_s", "busy_s", "preemptions",
     *(f"met {name}" for name in _LATENCIES),
     *(f"tok {name}" for name in _TOKENS),
 )  # fmt: skip
@@ -42,8 +42,9 @@ class Tally:
     """Owner of the plan's endpoints."""
     epoch_s: float
     sums: dict[str, float] = field(default_factory=dict)
-    """Counts by outcome, of work with deadlines, of attempts; met limits as ``met ttft_s``, tokens
-    as ``tok output``, cost as ``usd input``, requests served as ``at NAME``, and of fleets."""
+    """Counts by outcome, of work with deadlines and of attempts; limits met as ``met ttft_s``, tokens
+    as ``tok output``, cost as ``usd input``, calls as ``at NAME``, replica-seconds as ``own 0``."""
+
     latencies: dict[str, Sketch] = field(
         default_factory=lambda: {name: Sketch.empty() for name in _LATENCIES}
     )
@@ -95,7 +96,7 @@ class Tally:
             self._sum(f"tok {name}", column.sum())
         server = ledger.server[done]
         row_tokens = np.sum(list(columns.values()), axis=0)
-        self._sum("own tokens", row_tokens[server == layout.FLEET].sum())
+        self._sum("home tokens", row_tokens[server == layout.FLEET].sum())
         for place, endpoint in enumerate(self.api.endpoints if self.api else ()):
             at = server == place
             self._sum(f"at {endpoint.name}", at.sum())
@@ -108,13 +109,13 @@ class Tally:
                     self._sum(f"usd {bucket}", cost.sum())
 
     def _add_fleets(self, part: Slice, fleets: tuple[FleetAccount, ...]) -> None:
-        for account in fleets:
-            self._sum("owned_s", account.owned_s(part.count_from_s, part.count_to_s))
+        for place, account in enumerate(fleets):
+            self._sum(f"own {place}", account.owned_s(part.count_from_s, part.count_to_s))
             self._sum("lifetime_s", account.owned_s(0.0, part.horizon_s))
             self._sum("busy_s", account.busy_s)
             self._sum("preemptions", account.preemptions)
-        most = max(self.sums.get("max_replicas", 0.0), sum(f.max_replicas for f in fleets))
-        self.sums["max_replicas"] = most
+            most = max(self.sums.get(f"most {place}", 0.0), account.max_replicas)
+            self.sums[f"most {place}"] = most
 
     def outcome(self, sample: Sample) -> Outcome:
         """Return what the sums over all of a sample's slices come to."""
@@ -131,13 +132,15 @@ class Tally:
             tokens=tokens,
             **self.latencies,
             slo_met=self._attainment(sums),
-            self_hosted_share=sums["own tokens"] / all_tokens if all_tokens else 0.0,
+            self_hosted_share=sums["home tokens"] / all_tokens if all_tokens else 0.0,
             api_usd=self._api_usd(month_factor),
             attempts=int(sums["attempts"]),
             restarts=int(sums["restarts"]),
             served_by={name[3:]: int(value) for name, value in sums.items() if name[:3] == "at "},
-            owned_replicas=sums["owned_s"] / sample.counted_s,
-            max_replicas=int(sums["max_replicas"]),
+            owned_replicas=tuple(
+                value / sample.counted_s for name, value in sums.items() if name[:4] == "own "
+            ),
+            max_replicas=tuple(int(n) for name, n in sums.items() if name[:5] == "most "),
             utilisation=sums["busy_s"] / sums["lifetime_s"] if sums["lifetime_s"] else None,
             preemptions=int(sums["preemptions"]),
         )

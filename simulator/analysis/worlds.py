@@ -84,8 +84,9 @@ def _class_cost(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float6
     if base is None:
         return cost
     people = study.people
-    gpu_hours = evaluation.owned_replicas * base.gpus_per_replica * MONTH_HOURS
-    cost = cost + gpu_hours * base.gpu_usd_per_hour.at(worlds.rent_z)
+    for deployment, replicas in evaluation.owned:
+        gpu_hours = replicas * deployment.gpus_per_replica * MONTH_HOURS
+        cost = cost + gpu_hours * deployment.gpu_usd_per_hour.at(worlds.rent_z)
     salary = people.engineer_usd_per_year.at(worlds.salary_z)
     cost = cost + people.engineers_fte.at(worlds.fte_z) * salary / 12
     return cost + sum(usd.at(worlds.tooling_z) for usd in people.monthly_usd.values())

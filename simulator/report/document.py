@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from simulator.analysis.breakeven import BreakEven
-from simulator.analysis.evaluate import self_hosted_part
 from simulator.analysis.replications import Replications
 from simulator.analysis.sketch import Sketch
 from simulator.analysis.statistics import Estimate
@@ -109,7 +108,6 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
     """Return one option's entry."""
     evaluation = result.evaluation
     outcome, option = evaluation.outcome, evaluation.option
-    base = self_hosted_part(option)
     total = result.total_usd
     tokens = outcome.tokens_per_month
     completed = outcome.requests["completed"] * outcome.month_factor
@@ -138,8 +136,8 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "tpot_s": percentiles(outcome.tpot_s),
         "e2e_s": percentiles(outcome.e2e_s),
         "replicas": {
-            "mean": evaluation.owned_replicas,
-            "max": outcome.max_replicas + (base.spare_replicas if base else 0),
+            "mean": sum(replicas for _, replicas in evaluation.owned),
+            "max": sum(outcome.max_replicas) + sum(d.spare_replicas for d, _ in evaluation.owned),
         },
         "served_by": outcome.served_by,
         "attempts": outcome.attempts,

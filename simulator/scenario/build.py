@@ -23,6 +23,7 @@ from simulator.scenario.endpoints import Clock, api_option
 from simulator.scenario.gateways import gateway_option
 from simulator.scenario.load import read_scenario
 from simulator.scenario.owning_schema import plain
+from simulator.scenario.partners import with_partners
 from simulator.scenario.price_book import PriceBook
 from simulator.scenario.selfhost import self_host_option
 from simulator.scenario.traffic import build_traffic
@@ -67,6 +68,11 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
             provenance["prices"][option.offer] = _source(book, option)
         elif isinstance(option, schema.SelfHost):
             built[name] = self_host_option(name, option, document, clock, provenance["hardware"])
+    alone = {name: option for name, option in built.items() if isinstance(option, SelfHostOption)}
+    for name, option in scenario.options.items():
+        if isinstance(option, schema.SelfHost):
+            workloads = list(traffic.workload_names)
+            built[name] = with_partners(alone[name], option, document, alone, workloads)
     for name, option in scenario.options.items():
         if isinstance(option, Gateway):
             built[name] = _gateway(name, option, document, built, tuple(contents))

@@ -80,6 +80,33 @@ class Deferred(Section):
     the deadline: it never waits."""
 
 
+class Partner(Section):
+    """Replicas of another deployment that serve beside this one; the least loaded gets a request.
+
+    Their number is fixed, and they are paid for within this option.
+    """
+
+    option: str
+    """Name of a selfhost option."""
+    replicas: Count
+    serves: list[str] | None = None
+    """Workloads whose requests go there; default: all."""
+    weight: Positive = 1.0
+    """Requests in flight are balanced over replicas in proportion to it; this option's have 1."""
+
+
+class DecodePool(Section):
+    """Replicas of another deployment that decode what this option's have prefilled."""
+
+    option: str
+    """Name of a selfhost option with the same model."""
+    replicas: Count
+    link_gb_per_s: Positive = 25
+    """At which a prompt's KV cache is sent; 25 is a link of 200 Gbit/s (assumed)."""
+    latency_s: NonNegative = 0.005
+    """Of each transfer; assumed."""
+
+
 class Rebalance(Section):
     """Move traffic between the base and the overflow as prices, cache hits and load change.
 

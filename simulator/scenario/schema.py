@@ -8,9 +8,11 @@ from pydantic import Field, model_validator
 from simulator.scenario.api_schema import Api, Gateway
 from simulator.scenario.fleet_schema import (
     Autoscale,
+    DecodePool,
     Deferred,
     Failures,
     LinearStepTime,
+    Partner,
     Rebalance,
     Rollouts,
     Spot,
@@ -121,6 +123,12 @@ class SelfHost(Section):
     """Tokens of KV cache of a replica as the engine reports them; default: computed."""
     request_overhead_s: NonNegative | None = None
     """Outside the engine's steps; default: the engine's, none beside step_time."""
+    serves: list[str] | None = None
+    """Workloads whose requests come here, where partners serve the others; default: all."""
+    partners: list[Partner] = Field(default_factory=list)
+    """Replicas of other deployments that serve beside these."""
+    decode_pool: DecodePool | None = None
+    """Let these replicas prefill alone."""
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
 
 

@@ -54,6 +54,7 @@ def self_host_option(
         speed=Interval.certain(1.0) if given else Interval(*band),
         label=f"{served.label}, {told}" if given else served.label,
         success_rate=option.success_rate,
+        kv_bytes_per_tok=served.model.kv_bytes_per_tok(option.kv_precision, Parallelism(1)),
     )
 
 
