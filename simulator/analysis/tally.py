@@ -42,9 +42,8 @@ class Tally:
     """Owner of the plan's endpoints."""
     epoch_s: float
     sums: dict[str, float] = field(default_factory=dict)
-    """Counts by outcome, of work with deadlines and of attempts; limits met as ``met ttft_s``, tokens
+    """Counts by outcome, of work with deadlines, of attempts; limits met as ``met ttft_s``, tokens
     as ``tok output``, cost as ``usd input``, calls as ``at NAME``, replica-seconds as ``own 0``."""
-
     latencies: dict[str, Sketch] = field(
         default_factory=lambda: {name: Sketch.empty() for name in _LATENCIES}
     )
