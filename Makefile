@@ -7,7 +7,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test check unit validation format clean
+.PHONY: help run test check unit bench validation format clean
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -25,6 +25,9 @@ check: $(DEV_STAMP) ## format, lint, types, import layers
 
 unit: $(DEV_STAMP) ## all tests, notebooks and the wheel included
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench: $(RUN_STAMP) ## speed and memory of the engine; BENCH="--long --json FILE" for more
+	@$(BIN)/python benchmarks/engine.py $(BENCH)
 
 validation: $(DEV_STAMP) ## compare predictions with POINTS=..., a table of measured benchmarks
 	$(BIN)/python validation/report.py $(POINTS)

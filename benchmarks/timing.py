@@ -1,17 +1,18 @@
 """How the benchmarks measure: stopwatches, peaks of memory, ratios in pairs, whole processes.
 
 Machines that run this do other things as well, so wall time may double from one minute to the
-next. CPU time suffers less, and the ratio of two runs beside each other least.
+next. CPU time suffers less, the ratio of two runs beside each other least. What then still varies
+is the kernel's part: the first touch of memory that the allocator did not keep from an earlier run
+may take as long as the simulation, or nothing. User time leaves it out.
 """
 
 import os
 import resource
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median
 
 from workloads import Load
 
@@ -19,18 +20,20 @@ from simulator.engine.run import Chunk, stream
 
 
 class Stopwatch:
-    """Adds up wall and CPU time spent within it."""
+    """Adds up the time spent within it: on the wall, of the CPU, and of that the user's part."""
 
     def __init__(self) -> None:
-        self.wall_s = self.cpu_s = 0.0
+        self.wall_s = self.cpu_s = self.user_s = 0.0
 
     def __enter__(self) -> None:
         self.wall_s -= time.perf_counter()
         self.cpu_s -= time.process_time()
+        self.user_s -= resource.getrusage(resource.RUSAGE_SELF).ru_utime
 
     def __exit__(self, *_: object) -> None:
         self.wall_s += time.perf_counter()
         self.cpu_s += time.process_time()
+        self.user_s += resource.getrusage(resource.RUSAGE_SELF).ru_utime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Measured:
     cached_tok: int
     wall_s: float
     cpu_s: float
+    user_s: float
     traffic_s: float
     """CPU time."""
     max_replicas: int
@@ -69,6 +73,7 @@ def measure(load: Load) -> Measured:
         steps=sum(account.steps for account in fleets),
         wall_s=whole.wall_s - drawing.wall_s - counting.wall_s,
         cpu_s=whole.cpu_s - drawing.cpu_s - counting.cpu_s,
+        user_s=whole.user_s - drawing.user_s - counting.user_s,
         traffic_s=drawing.cpu_s,
         max_replicas=max(account.max_replicas for account in fleets),
     )
@@ -93,25 +98,21 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def growth(
-    small: Callable[[], Measured], large: Callable[[], Measured], pairs: int, smalls: int
-) -> dict[str, object]:
-    """Compare time per request of two loads, run in turns; ratios of CPU time pair by pair.
+def growth(small: Load, large: Load, pairs: int, smalls: int) -> dict[str, list[float]]:
+    """Compare time per request of two loads, run in turns; a ratio for each pair.
 
     A small run is short beside the machine's moods: ``smalls`` of them, half before and half
     behind the large one, stand for it.
     """
-    ratios = []
+    ratios: dict[str, list[float]] = {"cpu": [], "user": []}
     for _ in range(pairs):
-        before = [_cpu_s_each(small()) for _ in range((smalls + 1) // 2)]
-        large_s = _cpu_s_each(large())
-        behind = [_cpu_s_each(small()) for _ in range(smalls // 2)]
-        ratios.append(large_s / fmean(before + behind))
-    return {"median": median(ratios), "ratios": ratios}
-
-
-def _cpu_s_each(measured: Measured) -> float:
-    return measured.cpu_s / measured.requests
+        runs = [measure(small) for _ in range(smalls // 2)]
+        much = measure(large)
+        runs += [measure(small) for _ in range(smalls // 2)]
+        requests = sum(run.requests for run in runs) / much.requests
+        ratios["cpu"].append(much.cpu_s / sum(run.cpu_s for run in runs) * requests)
+        ratios["user"].append(much.user_s / sum(run.user_s for run in runs) * requests)
+    return ratios
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Process:
 
 
 def process(command: list[str], path: Path | None = None) -> Process:
-    """Run a command with the optimisation that the command line chooses; ``path`` is imported first.
+    """Run a command as the command line would compile, with ``path`` the first to import from.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the benchmarks serve: standard replicas, plain arrivals, and traffic that shares prefixes."""
+"""What the benchmarks serve: standard replicas, plain arrivals, traffic with shared prefixes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -118,12 +118,16 @@ def plain(
     *,
     output_tok: int = OUTPUT_TOK,
     load: float = LOAD,
+    loaded_by_tok: int | None = None,
     chunk: int | None = None,
     **changes: Any,
 ) -> Load:
-    """Return standard Poisson traffic at a share of what so many replicas can serve."""
-    most = saturation_per_s(plan(1, **changes), table(np.zeros(20_000), output_tok))
-    rate_per_s = load * replicas * most
+    """Return standard Poisson traffic at a share of what so many replicas can serve.
+
+    With ``loaded_by_tok``, as many requests as would load them so with outputs of that length.
+    """
+    offline = table(np.zeros(20_000), loaded_by_tok or output_tok)
+    rate_per_s = load * replicas * saturation_per_s(plan(1, **changes), offline)
     chunks = (count, rate_per_s, output_tok, chunk or count)
     return Load(plan(replicas, **changes), lambda: poisson(*chunks))
 
@@ -177,12 +181,12 @@ def shared(kind: Callable[[float], SessionTraffic], replicas: int, count: int) -
 def day(requests_per_s: float) -> Load:
     """Return a Monday of code assistants, in hours, on a fleet that follows its load.
 
-    The fleet aims at as many requests in flight as the standard case holds at 70 % load.
+    It aims at half the requests in flight that a replica holds at 70 % load: at as many, it swings
+    between too few replicas and all of them, since a backlog asks for more than the load does.
     """
     rate = Rate("day", requests_per_s, week_shape("azure-code"))
-    one = Quantity.constant(1)
-    spec = _spec("day", requests_per_s, 1.0, rate=rate, turns=one, prefix_share=0.0)
-    rule = Autoscaler(target=64.0, max_replicas=32, interval_s=15.0, scale_down_delay_s=300.0)
+    spec = _spec("day", requests_per_s, 1.0, rate=rate, prefix_share=0.0)
+    rule = Autoscaler(target=32.0, max_replicas=32, interval_s=15.0, scale_down_delay_s=300.0)
     return Load(
         plan(2, autoscaler=rule),
         lambda: generate.chunks((spec,), 1, volume=1.0, end_s=DAY_S),

