@@ -12,7 +12,7 @@ import pytest
 from api_samples import CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from traffic_samples import random_table
+from traffic_samples import open_loop, random_table
 
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
@@ -194,7 +194,7 @@ from dataclasses import replace
 from simulator.engine.plan import Overflow, Plan
 from simulator.engine.policies import Autoscaler
 from simulator.engine.run import run
-from traffic_samples import random_table
+from traffic_samples import open_loop, random_table
 fleet = replace(FLEET, autoscaler=Autoscaler(3.0, 6, 1.0, 4.0))
 plan = Plan(OWN, (fleet,), (ENDPOINT,), DIRECT, Overflow((0,), 5))
 ledger = run(plan, random_table(3, sessions=25), 1e4)
@@ -308,3 +308,22 @@ def test_overflow_takes_what_every_replica_is_too_busy_for() -> None:
     assert shares == sorted(shares)
     assert shares[0] < 0.6
     assert shares[-1] == 1.0
+
+
+def test_a_replica_that_is_busy_for_months() -> None:
+    """Steps are counted beyond 32 bits."""
+    fleet = replace(
+        FLEET,
+        step_time=StepTime.linear(1, fixed_s=0.005),
+        max_batched_tok=1,
+        max_sequences=1,
+        max_model_tok=200_000,
+        kv=KvCapacity(20_000, 16, 0.5),
+        replicas=1,
+    )
+    count = 21_600
+    table = open_loop(np.arange(count) * 600.0, np.ones(count), np.full(count, 100_000))
+    ledger = run(Plan(OWN, (fleet,)), table, 1e12)
+    assert ledger.fleets[0].steps > 2**31
+    assert ledger.completed.all()
+    np.testing.assert_allclose(ledger.finished_s - ledger.start_s, 500.03, rtol=1e-6)

@@ -276,5 +276,5 @@ def test_a_staircase_crosses_a_line_many_times(
     assert 2 * len(found.wins) - 1 == 29
     for n, (begin, end) in enumerate(found.wins[:-1], 1):
         assert begin == pytest.approx(n * STEP_USD / UNIT_USD)
-        assert end == pytest.approx(n * STEP_UNITS, rel=0.03)
+        assert end == pytest.approx(n * STEP_UNITS, rel=0.01)
     assert all(a[1] < b[0] for a, b in pairwise(found.wins))

@@ -12,7 +12,7 @@ from simulator.analysis.evaluate import Evaluation, Evaluator, Size
 from simulator.analysis.longrun import Keep, Watch, evaluate_whole
 from simulator.analysis.sensitivity import Driver, Flip, drivers, flips
 from simulator.analysis.sizing import Excuse, Sized, meets, miss
-from simulator.analysis.study import HybridOption, SelfHostOption, Study
+from simulator.analysis.study import HybridOption, Option, SelfHostOption, Study
 from simulator.analysis.worlds import LIKELY, Worlds, size_at_speeds, world_costs
 from simulator.errors import InfeasibleError, InputError
 
@@ -132,14 +132,9 @@ def simulate_as_written(
     whole = replace(study, effort=replace(study.effort, sample_requests=sys.maxsize))
     evaluator = Evaluator(whole, 1.0)
     results = []
+    sizes = {option.name: _given_size(option) for option in study.options}
     for option in study.options:
-        size = Size()
-        if isinstance(option, SelfHostOption | HybridOption):
-            _require(option.name, "replicas", option.replicas)
-            size = Size(option.replicas or 0)
-        if isinstance(option, HybridOption):
-            _require(option.name, "spill_in_flight", option.spill_in_flight)
-            size = Size(option.replicas or 0, option.spill_in_flight or 0)
+        size = sizes[option.name]
         evaluation = evaluate_whole(evaluator, option, size, keep, watch)
         excuse = None
         if not meets(evaluation, study.slo):
@@ -147,6 +142,18 @@ def simulate_as_written(
         total = np.array([evaluation.total_usd(study)])
         results.append(OptionResult(evaluation, excuse, evaluation.cost_usd(study), total))
     return tuple(results)
+
+
+def _given_size(option: Option) -> Size:
+    """Return the size that a scenario gives."""
+    if not isinstance(option, SelfHostOption | HybridOption):
+        return Size()
+    _require(option.name, "replicas", option.replicas)
+    spill = 0
+    if isinstance(option, HybridOption):
+        _require(option.name, "spill_in_flight", option.spill_in_flight)
+        spill = option.spill_in_flight or 0
+    return Size(option.replicas or 0, spill)
 
 
 def _require(option: str, field: str, value: int | None) -> None:

@@ -48,6 +48,8 @@ class Autoscale:
         self._owner = len(calendar.owners)
         self._more_since_s: float | None = None
         self._fewer_since_s: float | None = None
+        self._highest = 0
+        """Wish since then."""
         calendar.owners.append(self)
         calendar.ask(Item(rule.interval_s, self._owner, "look"))
 
@@ -57,22 +59,30 @@ class Autoscale:
         wanted = min(max(self._wanted(), self._floor(now_s)), rule.max_replicas)
         self._more_since_s = _since(self._more_since_s, wanted > present, now_s)
         self._fewer_since_s = _since(self._fewer_since_s, wanted < present, now_s)
+        self._highest = max(self._highest, wanted) if self._fewer_since_s is not None else 0
         if _lasted(self._more_since_s, now_s, rule.scale_up_delay_s):
             for _ in range(wanted - present):
                 self._control.launch(now_s)
         if _lasted(self._fewer_since_s, now_s, rule.scale_down_delay_s):
             # What starts or is away does not serve yet, and cannot stand in for what is drained.
-            self._control.drain(len(self._control.slots_in(layout.READY)) - wanted, now_s)
+            ready = len(self._control.slots_in(layout.READY))
+            self._control.drain(ready - self._highest, now_s)
             self._fewer_since_s = None
+            self._highest = 0
         self._calendar.ask(Item(now_s + rule.interval_s, self._owner, "look"))
 
     def state(self) -> dict[str, Any]:
         """Return what it remembers."""
-        return {"more": self._more_since_s, "fewer": self._fewer_since_s}
+        return {
+            "more": self._more_since_s,
+            "fewer": self._fewer_since_s,
+            "highest": self._highest,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what ``state`` returned."""
         self._more_since_s, self._fewer_since_s = state["more"], state["fewer"]
+        self._highest = state["highest"]
 
     def _wanted(self) -> int:
         """Replicas that the rule's measure asks for."""

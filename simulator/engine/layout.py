@@ -42,6 +42,8 @@ SHUFFLE, INVERSE_SQUARE, ADJUSTED = 5, 6, 7
 # What rate limits count.
 REQUESTS, INPUT_TOK, OUTPUT_TOK, TOK = 0, 1, 2, 3
 
+TIE_BITS = 24
+"""Of admission numbers, which order the ends within a step; the steps above count for decades."""
 BLOCK_TOK_MAX = 64
 LATENCIES = 10
 """Latest times to first token that a gateway remembers of a target (LiteLLM's default)."""
@@ -212,7 +214,7 @@ WAKE = record(("key", f8), ("member", i4), ("place", i4))
 """Member of a heap ordered by time, see ``heap``."""
 
 FINISH = record(("key", i8), ("member", i4), ("place", i4))
-"""Member of a heap ordered by step of the last token << 32 | admission number."""
+"""Member of a heap ordered by step of the last token << TIE_BITS | admission number."""
 
 CLOCK = record(
     ("zero_s", f8),  # Unix time of the run's zero

@@ -24,7 +24,7 @@ class DataPlane:
         engine, step_tables = tables.engine(plan)
         capacity = int(engine.slots.sum())
         sequences = int((engine.slots * engine.max_sequences).sum())
-        kv_entries, kv_index = tables.kv_pool(engine, table.tree.size)
+        kv_entries, kv_index = tables.kv_pool(tables.kv_entries(engine, table.tree.size))
         endpoints, limits, rates = api_tables.endpoints(plan, zero_s, horizon_s)
         gateways, targets = api_tables.gateways(plan)
         self.state = Plane(

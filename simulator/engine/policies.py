@@ -23,7 +23,8 @@ class Autoscaler:
     max_replicas: int
     interval_s: float
     scale_down_delay_s: float
-    """Replicas are drained only after the wish for fewer has lasted this long."""
+    """Replicas are drained only after the wish for fewer has lasted this long, to the highest wish
+    meanwhile."""
     metric: Metric = "in-flight"
     scale_up_delay_s: float = 0.0
     """The same before replicas are started."""

@@ -56,15 +56,16 @@ def renewed(
 ) -> tuple[Plane, RequestTable]:
     """Return the plane and the table of the kept rows with a chunk behind them."""
     now_s = float(state.clock[0].now_s)
-    rest = table.take(np.flatnonzero(kept))
-    nodes = _live_nodes(state, rest, now_s)
-    together, node_at = joined(rest, nodes, chunk)
+    rest = np.flatnonzero(kept)
+    going_on = table.take(rest)
+    nodes = _live_nodes(state, going_on, now_s)
+    together, node_at = joined(going_on, nodes, chunk)
     row_at = numbered(kept)
     size = together.size
     state = state._replace(
         requests=tables.requests(together),
-        ledger=_moved(state.ledger[kept], tables.ledger(size)),
-        calls=_moved(state.calls[kept], tables.records(layout.CALL, size)),
+        ledger=_moved(state.ledger, rest, tables.ledger(size)),
+        calls=_moved(state.calls, rest, tables.records(layout.CALL, size)),
         timers=_timers(state, row_at, size),
         nodes=tables.nodes(together.tree),
         prefixes=_prefixes(state, nodes, node_at, together.tree.size),
@@ -73,17 +74,17 @@ def renewed(
     links = [(state.ledger, "left"), (state.ledger, "right"), (state.sequences, "row")]
     for records, name in [*links, *((line, "waiting_head") for line in _lines(state))]:
         # Free sequences and rows out of line hold links of the past, which nobody follows.
-        old = records[name][: int(kept.sum())] if records is state.ledger else records[name]
+        old = records[name][: len(rest)] if records is state.ledger else records[name]
         old[:] = row_at[np.where((old >= 0) & (old < len(kept)), old, NONE)]
-    state.clock[0].next_row = int(kept.sum())
+    state.clock[0].next_row = len(rest)
     active = np.ascontiguousarray(np.flatnonzero(state.kv_entries.replica >= 0))
     kv_index_entries(state, active)
     return state, together
 
 
-def _moved(old: Records, new: Records) -> Records:
-    """Put records at the beginning of fresh ones."""
-    new[: len(old)] = old
+def _moved(old: Records, rows: NDArray[np.int64], new: Records) -> Records:
+    """Put some records at the beginning of fresh ones."""
+    new[: len(rows)] = tables.chosen(old, rows)
     return new
 
 
@@ -111,15 +112,14 @@ def _cache(
     plan: Plan, state: Plane, node_at: NDArray[np.int32], nodes: int
 ) -> dict[str, np.ndarray]:
     """The pool of cached nodes, grown where a larger tree may need it, and an empty index."""
-    entries, index = tables.kv_pool(state.engine, nodes)
-    old = state.kv_entries
-    if len(entries) > len(old):
-        entries[: len(old)] = old
+    entries, size = state.kv_entries, tables.kv_entries(state.engine, nodes)
+    index = np.full_like(state.kv_index, NONE)
+    if size > len(entries):
+        entries, index = tables.kv_pool(size)
+        begun = len(state.kv_entries)
+        entries[:begun] = state.kv_entries
         entries.next[-1] = state.clock[0].free_entry
-        state.clock[0].free_entry = len(old)
-    else:
-        entries = old
-        index = np.full_like(state.kv_index, NONE)
+        state.clock[0].free_entry = begun
     cached = entries.replica >= 0
     entries.node[cached] = node_at[entries.node[cached]]
     return {"kv_entries": entries, "kv_index": index}

@@ -29,6 +29,7 @@ from simulator.engine.layout import (
     PREFILL,
     READY,
     SHORTEST,
+    TIE_BITS,
 )
 from simulator.engine.queues import drop_closed, join_line, leave_line
 from simulator.engine.sequences import (
@@ -64,7 +65,7 @@ def _finish_due(plane, r, time_s):
     rep = plane.replicas[r]
     while rep.decoding > 0:
         s = plane.finishes[rep.first_sequence].member
-        if plane.finishes[s].key >> 32 > rep.step:
+        if plane.finishes[s].key >> TIE_BITS > rep.step:
             break
         stop_decoding(plane, r, s)
         finish_sequence(plane, r, s, time_s)
@@ -195,7 +196,7 @@ def _admit(plane, r, budget_tok, time_s):
     rep.running += 1
     if rep.prefill_head == NONE:
         rep.prefill_head = s
-    plane.finishes[s].key = rep.admitted & 0xFFFFFFFF
+    plane.finishes[s].key = rep.admitted & ((1 << TIE_BITS) - 1)
     rep.admitted += 1
     if hit > 0:
         kv_pin(plane, r, node, 0, hit)
@@ -266,7 +267,7 @@ def _plan_decode(plane, r):
     rep = plane.replicas[r]
     if rep.preempted and rep.waiting_head != NONE:
         return 1  # the step after a preemption admits again
-    finish_step = plane.finishes[plane.finishes[rep.first_sequence].member].key >> 32
+    finish_step = plane.finishes[plane.finishes[rep.first_sequence].member].key >> TIE_BITS
     return affordable_steps(plane, r, finish_step - rep.step)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from simulator.engine import layout
+from simulator.engine import layout, tables
 from simulator.engine.checks import check_run
 from simulator.engine.control import control_plane
 from simulator.engine.layout import Records
@@ -57,7 +57,8 @@ class Simulation:
         kept = live_rows(self.plane.state, self.table)
         over = np.flatnonzero(~kept)
         state = self.plane.state
-        ledger = self._ledger(self.table.take(over), state.ledger[over], state.calls[over])
+        rows, calls = tables.chosen(state.ledger, over), tables.chosen(state.calls, over)
+        ledger = self._ledger(self.table.take(over), rows, calls)
         self.closed += np.bincount(ledger.outcome, minlength=len(self.closed))
         self.plane.state, self.table = renewed(self.plan, self.plane.state, self.table, kept, chunk)
         return ledger

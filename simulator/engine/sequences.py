@@ -3,7 +3,7 @@
 from simulator.engine.heap import heap_push, heap_remove
 from simulator.engine.jit import compiled
 from simulator.engine.kv import kv_keep, kv_release, node_end_block
-from simulator.engine.layout import ATTEMPT, FIRST_COME, IN_FLIGHT, NONE, READY
+from simulator.engine.layout import ATTEMPT, FIRST_COME, IN_FLIGHT, NONE, READY, TIE_BITS
 from simulator.engine.queues import rejoin_line
 from simulator.engine.rows import complete_row, stop_waiting, wait_for
 from simulator.engine.steps import blocks_for
@@ -43,7 +43,8 @@ def most_blocks(plane, r, row):
 @compiled
 def set_last_step(plane, s, step):
     """Let ``s`` leave the decoding set at the end of a step; ties leave as they were admitted."""
-    plane.finishes[s].key = (step << 32) | (plane.finishes[s].key & 0xFFFFFFFF)
+    tie = plane.finishes[s].key & ((1 << TIE_BITS) - 1)
+    plane.finishes[s].key = (step << TIE_BITS) | tie
 
 
 @compiled

@@ -38,6 +38,11 @@ def copy_fields(record: Any, source: object, *names: str, prefix: str = "") -> N
         setattr(record, prefix + name, getattr(source, name))
 
 
+def chosen(found: Records, rows: np.ndarray) -> Records:
+    """Return copies of some records; as plain arrays they are copied twenty times faster."""
+    return found.view(np.ndarray).take(rows).view(np.recarray)
+
+
 def requests(table: RequestTable) -> Records:
     """Return REQUEST records."""
     rows = records(layout.REQUEST, table.size)
@@ -134,11 +139,15 @@ def deferred(fleets: int) -> Records:
     return lines
 
 
-def kv_pool(engine: Records, nodes: int) -> tuple[Records, np.ndarray]:
-    """Return free KV_ENTRY records, linked from the first, and their empty index."""
+def kv_entries(engine: Records, nodes: int) -> int:
+    """Return the most nodes that the caches of all replicas may hold."""
     # Every entry holds at least one block of its replica.
-    kept = engine.slots * np.minimum(engine.kv_blocks, nodes) * engine.prefix_cache
-    entries = records(layout.KV_ENTRY, int(kept.sum()))
+    return int((engine.slots * np.minimum(engine.kv_blocks, nodes) * engine.prefix_cache).sum())
+
+
+def kv_pool(size: int) -> tuple[Records, np.ndarray]:
+    """Return free KV_ENTRY records, linked from the first, and their empty index."""
+    entries = records(layout.KV_ENTRY, size)
     entries.replica = NONE
     entries.next = np.arange(1, len(entries) + 1)
     return entries, np.full(1 << max(1, (2 * len(entries)).bit_length()), NONE, np.int32)

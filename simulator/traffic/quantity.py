@@ -23,6 +23,8 @@ class Quantity:
     """Logarithms of the values there, not decreasing. (n_points,)"""
     least: float
     most: float
+    rounds_up: bool = False
+    """Whole numbers are the next above, else the nearest."""
 
     @staticmethod
     def lognormal(median: float, sigma: float, most: float = np.inf) -> "Quantity":
@@ -64,7 +66,7 @@ class Quantity:
         if mean <= 1:
             return Quantity.constant(1)
         score = np.linspace(-8, 8, 129)
-        return Quantity(score, np.log(log_ndtr(-score) / np.log1p(-1 / mean)), 0.0, np.inf)
+        return Quantity(score, np.log(log_ndtr(-score) / np.log1p(-1 / mean)), 0.0, np.inf, True)
 
     def at(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the values at normal scores, of the same shape."""
@@ -79,6 +81,15 @@ class Quantity:
             log[below] += slope[0] * (score[below] - self.score[0])
             log[above] += slope[-1] * (score[above] - self.score[-1])
         return np.clip(np.exp(log, out=log), self.least, self.most, out=log)
+
+    def counts_at(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return whole numbers at normal scores, of the same shape."""
+        values = self.at(score)
+        return np.ceil(values) if self.rounds_up else np.rint(values)
+
+    def counts(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
+        """Draw whole numbers, (size,)."""
+        return self.counts_at(rng.standard_normal(size))
 
     def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
         """Draw values, (size,)."""

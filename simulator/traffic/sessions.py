@@ -92,10 +92,10 @@ class Fixed:
 def fixed_parts(spec: SessionTraffic, seed: int) -> Fixed:
     """Draw the prompts of a workload's tenants and its documents."""
     rng = stream(seed, f"{spec.name}/fixed")
-    system = np.rint(spec.system_prompt_tok.draw(rng, spec.rate.tenants.count)).astype(np.int64)
+    system = spec.system_prompt_tok.counts(rng, spec.rate.tenants.count).astype(np.int64)
     if spec.documents is None:
         return Fixed(system, np.empty(0, np.int64), np.empty(0))
-    tokens = np.maximum(1, np.rint(spec.documents.tokens.draw(rng, spec.documents.count)))
+    tokens = np.maximum(1, spec.documents.tokens.counts(rng, spec.documents.count))
     weights = np.cumsum(np.arange(1, spec.documents.count + 1) ** -spec.documents.zipf)
     return Fixed(system, tokens.astype(np.int64), weights / weights[-1])
 
@@ -137,7 +137,7 @@ def draw_hour(
         document, document_tok = document[asked], document_tok[asked]
     compact = np.zeros(rows)
     if spec.compact_to_tok is not None:
-        compact = np.maximum(1, np.rint(spec.compact_to_tok.draw(rng, rows)))
+        compact = np.maximum(1, spec.compact_to_tok.counts(rng, rows))
     prompt, previous = np.zeros(rows, np.int64), np.full(rows, NO_NODE, np.int64)
     _grow(
         first,
@@ -177,15 +177,15 @@ def _messages(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """New prompt tokens and pauses of each row."""
     rows = len(score)
-    message = spec.message_tok.at(score)
+    message = spec.message_tok.counts_at(score)
     if spec.first_message_tok is not None:
-        message[head] = spec.first_message_tok.at(score[head])
+        message[head] = spec.first_message_tok.counts_at(score[head])
     gap_s = spec.gap_s.draw(rng, rows)
     if spec.tools is not None:
         tool = (rng.random(rows) < spec.tools.share) & ~head
-        message[tool] = spec.tools.message_tok.at(score[tool])
+        message[tool] = spec.tools.message_tok.counts_at(score[tool])
         gap_s[tool] = spec.tools.gap_s.draw(rng, int(tool.sum()))
-    return np.maximum(1, np.rint(message)).astype(np.int64), gap_s
+    return np.maximum(1, message).astype(np.int64), gap_s
 
 
 def _outputs(
@@ -196,7 +196,7 @@ def _outputs(
     if spec.correlation:
         own = spec.correlation * score + np.sqrt(1 - spec.correlation**2) * own
     least = 0 if spec.output_tok.most == 0 else 1
-    output = np.clip(np.rint(spec.output_tok.at(own)), least, spec.max_output_tok).astype(np.int64)
+    output = np.clip(spec.output_tok.counts_at(own), least, spec.max_output_tok).astype(np.int64)
     if spec.reasoning_share is None:
         return output, np.zeros(len(score), np.int64)
     share = np.minimum(spec.reasoning_share.draw(rng, len(score)), 1.0)
