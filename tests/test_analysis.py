@@ -16,7 +16,7 @@ from simulator.analysis.study import Study
 from simulator.analysis.verdict import decide
 from simulator.economics.interval import Interval
 from simulator.economics.owning import OwningCost
-from simulator.errors import InfeasibleError
+from simulator.errors import InfeasibleError, InputError
 from simulator.scenario.build import load_study
 
 SETTINGS = ["traffic.support.requests_per_month=1500000", "analysis.worlds=32"]
@@ -176,3 +176,17 @@ def test_doubling_every_price_doubles_every_cost_and_keeps_the_break_even() -> N
     assert twice.break_even is not None
     assert twice.break_even.first == pytest.approx(once.break_even.first)
     assert twice.probability_best == once.probability_best
+
+
+def test_warm_up_is_left_out_of_counts_and_costs(tmp_path: Path) -> None:
+    path = write_scenario(tmp_path / "s.yaml", SMALL)
+    plain, warm = (
+        Evaluator(with_sample(load_study(path, said), 10**9), 1.0)
+        for said in ([], ["analysis.warm_up_hours=6"])
+    )
+    outcomes = [e.evaluate(option(e.study, "own"), Size(2)).outcome for e in (plain, warm)]
+    assert outcomes[1].counted_s == 18 * 3600
+    assert outcomes[1].requests["offered"] < outcomes[0].requests["offered"]
+    assert outcomes[1].owned_replicas == (2.0,)
+    with pytest.raises(InputError, match="warm_up_hours: must be less than the 24 hours"):
+        load_study(path, ["analysis.warm_up_hours=24"])

@@ -114,7 +114,7 @@ def _whole(study: Study, volume: float) -> Slice:
         chunks = _kept(source.draw(study.seed, volume), span_s)
     else:
         chunks = partial(source.chunks, study.seed, volume, KEPT_REQUESTS)
-    return Slice(chunks, 0.0, span_s, 0.0, span_s)
+    return Slice(chunks, 0.0, span_s, study.effort.warm_up_s, span_s)
 
 
 def _kept(table: RequestTable, span_s: float) -> Callable[[int], Iterable[Chunk]]:

@@ -113,6 +113,8 @@ class Effort:
     volumes: tuple[float, ...]
     sample_requests: int
     max_replicas: int
+    warm_up_s: float
+    """Left out at the beginning of a horizon that is simulated as a whole."""
 
 
 @dataclass(frozen=True, slots=True)

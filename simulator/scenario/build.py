@@ -29,6 +29,7 @@ from simulator.scenario.selfhost import self_host_option
 from simulator.scenario.traffic import build_traffic
 from simulator.scenario.yamlfile import Document
 from simulator.traffic.source import TrafficSource
+from simulator.units import HOUR_S
 
 T = TypeVar("T")
 
@@ -103,11 +104,22 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
             tuple(scenario.analysis.volumes),
             scenario.analysis.sample_requests,
             scenario.analysis.max_replicas,
+            _warm_up_s(scenario, traffic, document),
         ),
         provenance=provenance,
         notes=notes,
         priorities=_priorities(scenario, traffic),
     )
+
+
+def _warm_up_s(scenario: schema.Scenario, traffic: TrafficSource, document: Document) -> float:
+    warm_up_s = scenario.analysis.warm_up_hours * HOUR_S
+    if warm_up_s >= traffic.horizon_s:
+        raise document.fail(
+            ("analysis", "warm_up_hours"),
+            f"must be less than the {traffic.horizon_s / HOUR_S:g} hours of traffic",
+        )
+    return warm_up_s
 
 
 def _price_book(scenario: schema.Scenario, document: Document) -> PriceBook:

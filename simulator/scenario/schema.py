@@ -170,6 +170,9 @@ class Analysis(Section):
     sample_requests: Annotated[int, Field(ge=1000)] = 60000
     """Above this many requests, windows of the horizon are sampled instead of all simulated."""
     max_replicas: Count = 64
+    warm_up_hours: NonNegative = 0
+    """First hours that are left out of counts, costs and latencies, where all of the horizon is
+    simulated."""
 
 
 Traffic = Annotated[Sessions | Replay, Field(discriminator="kind")]
