@@ -8,7 +8,7 @@ import pytest
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis import sampling
-from simulator.analysis.breakeven import _winning_intervals
+from simulator.analysis.breakeven import Step, step_volume
 from simulator.analysis.evaluate import Evaluator, Size
 from simulator.analysis.sampling import sample_traffic
 from simulator.analysis.sizing import meets, size_option
@@ -127,13 +127,6 @@ def test_infeasible_study_names_every_reason() -> None:
     assert all("TPOT <= 0.0001 s" in reason for reason in caught.value.excuses.values())
 
 
-def test_crossings_are_found_by_interpolation() -> None:
-    assert _winning_intervals([(1.0, -1.0), (2.0, 1.0), (4.0, 3.0)]) == ((1.5, 4.0),)
-    assert _winning_intervals([(1.0, 1.0), (2.0, -1.0), (4.0, 1.0)]) == ((1.0, 1.5), (3.0, 4.0))
-    assert _winning_intervals([(1.0, -1.0), (2.0, -0.5)]) == ()
-    assert _winning_intervals([(1.0, 0.0), (2.0, 0.0)]) == ()
-
-
 def test_owning_costs_add_up() -> None:
     owning = OwningCost(
         engineers_fte=0.5,
@@ -190,3 +183,14 @@ def test_warm_up_is_left_out_of_counts_and_costs(tmp_path: Path) -> None:
     assert outcomes[1].owned_replicas == (2.0,)
     with pytest.raises(InputError, match="warm_up_hours: must be less than the 24 hours"):
         load_study(path, ["analysis.warm_up_hours=24"])
+
+
+def test_a_step_is_where_the_replicas_no_longer_do() -> None:
+    asked = load_study("quickstart", ["analysis.sample_requests=4000"])
+    at = step_volume(asked, Step("own-h100", 1, 0.5, 4.0))
+    own = option(asked, "own-h100")
+    fits, fails = (
+        meets(Evaluator(asked, v).evaluate(own, Size(1)), asked.slo) for v in (at, 1.01 * at)
+    )
+    assert fits
+    assert not fails

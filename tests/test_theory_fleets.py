@@ -267,8 +267,16 @@ def test_a_staircase_crosses_a_line_many_times(
     said = queue(0.1, requests=360)
     said["options"]["api"] = said["options"].pop("hosted")
     said["options"] = {name: said["options"][name] for name in ("own", "api")}
-    said["analysis"]["volumes"] = np.arange(1.0, 200.5, 0.5).tolist()
+    said["analysis"]["volumes"] = [1, 4, 25, 60, 100, 130, 200]
+    located = []
+
+    def step_volume(study: Study, step: breakeven.Step) -> float:
+        located.append(step.replicas)
+        assert step.above <= STEP_UNITS * step.replicas <= step.below
+        return STEP_UNITS * step.replicas
+
     monkeypatch.setattr(breakeven, "volume_costs", lambda study, start, volume: stairs(volume))
+    monkeypatch.setattr(breakeven, "step_volume", step_volume)
     found = breakeven.find_break_even(study_of(tmp_path, said), 1)
     assert found is not None
     assert found.first == pytest.approx(9.375)
@@ -276,5 +284,6 @@ def test_a_staircase_crosses_a_line_many_times(
     assert 2 * len(found.wins) - 1 == 29
     for n, (begin, end) in enumerate(found.wins[:-1], 1):
         assert begin == pytest.approx(n * STEP_USD / UNIT_USD)
-        assert end == pytest.approx(n * STEP_UNITS, rel=0.01)
+        assert end == pytest.approx(n * STEP_UNITS)
+    assert set(located) >= set(range(1, 15))
     assert all(a[1] < b[0] for a, b in pairwise(found.wins))

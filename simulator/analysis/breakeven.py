@@ -5,17 +5,21 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.sizing import Sized, size_option
+from simulator.analysis.envelope import Polyline, winning_intervals
+from simulator.analysis.evaluate import Evaluator, Size
+from simulator.analysis.sizing import Sized, meets, size_option
 from simulator.analysis.study import ApiOption, HybridOption, SelfHostOption, Study
 from simulator.analysis.worlds import Worlds, size_at_speeds, world_costs
 
 REFINEMENTS = 3
-"""Halvings of the grid interval (in the logarithm of volume) around every crossing."""
+"""Halvings of the grid interval (in the logarithm of volume) around a crossing of smooth costs."""
+STEP_TOLERANCE = 0.01
+"""Relative, of the volume at which another replica is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def volume_costs(study: Study, start: int, volume: float) -> VolumeCosts:
 
 
 def find_break_even(study: Study, start: int, executor: Executor | None = None) -> BreakEven | None:
-    """Scan volumes and refine the crossings; None unless both sides are among the options."""
+    """Scan volumes and find every crossing; None unless both sides are among the options."""
     own = [o.name for o in study.options if isinstance(o, SelfHostOption)]
     api = [o.name for o in study.options if isinstance(o, ApiOption)]
     if not own or not api:
@@ -86,8 +90,10 @@ def find_break_even(study: Study, start: int, executor: Executor | None = None) 
         return _gap(min(costs.likely_usd[n] for n in api), min(costs.likely_usd[n] for n in own))
 
     curve = _refine(curve, advantage, at)
-    signs = [(c.volume, advantage(c)) for c in curve]
-    wins = _winning_intervals(signs)
+    steps = _find_steps(study, curve, own, api, mapped)
+    wins = winning_intervals(
+        [_stairs(curve, name, steps) for name in own], [_line(curve, name) for name in api]
+    )
     grid = [c for c in curve if c.volume in volumes]
     by_world = np.array([_world_advantage(c, own, api) for c in grid])
     first = wins[0][0] if wins else None
@@ -103,6 +109,83 @@ def find_break_even(study: Study, start: int, executor: Executor | None = None) 
         ),
         required_utilisation=_utilisation_at(curve, own, first),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Another replica is needed somewhere between two volumes of the curve."""
+
+    option: str
+    replicas: int
+    """That do up to there."""
+    above: float
+    below: float
+    """Bounds of the volume."""
+
+
+def _line(curve: list[VolumeCosts], option: str) -> Polyline:
+    return np.array([(c.volume, c.likely_usd[option]) for c in curve])
+
+
+def _stairs(curve: list[VolumeCosts], option: str, found: dict[Step, float]) -> Polyline:
+    """Cost of an option with its steps; a plateau costs in proportion to its replicas."""
+    points = [(curve[0].volume, curve[0].likely_usd[option])]
+    for a, b in pairwise(curve):
+        for step in _steps(a, b, option):
+            at, more = found[step], _plateau_usd(a, b, option, step.replicas + 1)
+            points += [(at, _plateau_usd(a, b, option, step.replicas)), (at, more)]
+        points.append((b.volume, b.likely_usd[option]))
+    line = np.array(points)
+    # Volumes that were guessed may lie a little beyond those that were found.
+    line[:, 0] = np.maximum.accumulate(line[:, 0])
+    return line
+
+
+def _steps(a: VolumeCosts, b: VolumeCosts, option: str) -> list[Step]:
+    """Steps between two volumes, unless one of them is beyond the option's reach."""
+    if not np.isfinite([a.likely_usd[option], b.likely_usd[option]]).all():
+        return []
+    counts = range(a.replicas[option], b.replicas[option])
+    return [Step(option, n, a.volume, b.volume) for n in counts]
+
+
+def _plateau_usd(a: VolumeCosts, b: VolumeCosts, option: str, replicas: int) -> float:
+    """Cost with some number of replicas between those of two volumes."""
+    share = (replicas - a.replicas[option]) / (b.replicas[option] - a.replicas[option])
+    return a.likely_usd[option] + share * (b.likely_usd[option] - a.likely_usd[option])
+
+
+def _find_steps(
+    study: Study, curve: list[VolumeCosts], own: list[str], api: list[str], mapped: Any
+) -> dict[Step, float]:
+    """Volume of every step: by simulation where it decides who wins, in proportion elsewhere."""
+    found, wanted = {}, []
+    for a, b in pairwise(curve):
+        calls_usd = sorted(min(c.likely_usd[n] for n in api) for c in (a, b))
+        for step in (s for name in own for s in _steps(a, b, name)):
+            before = _plateau_usd(a, b, step.option, step.replicas)
+            after = _plateau_usd(a, b, step.option, step.replicas + 1)
+            counts = [c.replicas[step.option] for c in (a, b)]
+            share = (step.replicas + 1 - counts[0]) / (counts[1] - counts[0] + 1)
+            found[step] = a.volume + share * (b.volume - a.volume)
+            if before <= calls_usd[1] and after >= calls_usd[0]:
+                wanted.append(step)
+    volumes = mapped(partial(step_volume, study), wanted)
+    return found | dict(zip(wanted, volumes, strict=True))
+
+
+def step_volume(study: Study, step: Step) -> float:
+    """Return the largest volume that a number of replicas carries, by bisection."""
+    option = next(o for o in study.options if o.name == step.option)
+    low, high = step.above, step.below
+    while high / low > 1 + STEP_TOLERANCE:
+        middle = float(np.sqrt(low * high))
+        evaluation = Evaluator(study, middle).evaluate(option, Size(step.replicas))
+        if meets(evaluation, study.slo):
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def _gap(api_usd: float, own_usd: float) -> float:
@@ -123,35 +206,15 @@ def _refine(
     advantage: Callable[[VolumeCosts], float],
     at: Callable[[float], VolumeCosts],
 ) -> list[VolumeCosts]:
-    """Halve every interval in which the sign changes, a few times."""
+    """Halve every interval in which the sign changes, but for those with steps, a few times."""
     for _ in range(REFINEMENTS):
         middles = [
             at(float(np.sqrt(a.volume * b.volume)))
             for a, b in pairwise(curve)
-            if (advantage(a) > 0) != (advantage(b) > 0)
+            if a.replicas == b.replicas and (advantage(a) > 0) != (advantage(b) > 0)
         ]
         curve = sorted([*curve, *middles], key=lambda c: c.volume)
     return curve
-
-
-def _crossing(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """Volume between two points of opposite sign, linear in the gap."""
-    (va, ga), (vb, gb) = a, b
-    return va + (vb - va) * (ga / (ga - gb))
-
-
-def _winning_intervals(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    wins: list[tuple[float, float]] = []
-    begin = points[0][0] if points[0][1] > 0 else None
-    for a, b in pairwise(points):
-        if begin is None and b[1] > 0:
-            begin = _crossing(a, b)
-        elif begin is not None and b[1] <= 0:
-            wins.append((begin, _crossing(a, b)))
-            begin = None
-    if begin is not None:
-        wins.append((begin, points[-1][0]))
-    return tuple(wins)
 
 
 def _first_interval(
@@ -160,7 +223,8 @@ def _first_interval(
     """5 % and 95 % quantiles of the first crossing over worlds. (volumes,), (volumes, worlds)"""
     firsts = []
     for gaps in by_world.T:
-        wins = _winning_intervals(list(zip(volumes.tolist(), gaps.tolist(), strict=True)))
+        level = np.stack([volumes, np.zeros(len(volumes))], axis=1)
+        wins = winning_intervals([level], [np.stack([volumes, gaps], axis=1)])
         firsts.append(wins[0][0] if wins else np.inf)
     low, high = np.quantile(firsts, [0.05, 0.95], method="nearest")
     return (float(low) if np.isfinite(low) else None, float(high) if np.isfinite(high) else None)
