@@ -1,8 +1,8 @@
-"""From which volume self-hosting wins: costs over a grid of volumes, crossings, probabilities."""
+"""Where self-hosting wins: costs over a grid of volumes or of any number, crossings, chances."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.analysis.axis import Axis, between
 from simulator.analysis.envelope import Polyline, winning_intervals
 from simulator.analysis.evaluate import Evaluator, Size
 from simulator.analysis.sizing import Sized, meets, size_option
@@ -18,15 +19,18 @@ from simulator.analysis.worlds import Worlds, size_at_speeds, world_costs
 
 REFINEMENTS = 3
 """Halvings of the grid interval (in the logarithm of volume) around a crossing of smooth costs."""
+AXIS_REFINEMENTS = 6
+"""The same along another axis, where costs may jump anywhere."""
 STEP_TOLERANCE = 0.01
 """Relative, of the volume at which another replica is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class VolumeCosts:
-    """Costs of every option at one volume."""
+    """Costs of every option at one volume, or at one value of another axis."""
 
     volume: float
+    """Multiple of today's, or the value."""
     likely_usd: dict[str, float]
     """In the median world, inf where the SLO is missed."""
     world_usd: dict[str, NDArray[np.float64]]
@@ -39,6 +43,8 @@ class VolumeCosts:
 class BreakEven:
     """Where self-hosting alone beats the cheapest API alone."""
 
+    axis: Axis | None
+    """None: volumes, as multiples of today's."""
     curve: tuple[VolumeCosts, ...]
     first: float | None
     """Smallest multiple of the current volume from which it is cheaper."""
@@ -52,6 +58,9 @@ class BreakEven:
     """(volume, probability that self-hosting wins)."""
     required_utilisation: float | None
     """Of the fleet at the first crossing."""
+    nearest_miss: tuple[float, float] | None
+    """Where it never wins: at which point it comes nearest, and how much dearer it is there, as a
+    share of the API's cost."""
 
 
 def volume_costs(study: Study, start: int, volume: float) -> VolumeCosts:
@@ -74,23 +83,37 @@ def volume_costs(study: Study, start: int, volume: float) -> VolumeCosts:
     return VolumeCosts(volume, likely_usd, world_usd, utilisation, replicas)
 
 
-def find_break_even(study: Study, start: int, executor: Executor | None = None) -> BreakEven | None:
-    """Scan volumes and find every crossing; None unless both sides are among the options."""
+def axis_costs(axis: Axis, start: int, value: float) -> VolumeCosts:
+    """Size and price every option of the study at a value, at today's volume."""
+    return replace(volume_costs(axis.study(value), start, 1.0), volume=value)
+
+
+def find_break_even(
+    study: Study, start: int, executor: Executor | None = None, axis: Axis | None = None
+) -> BreakEven | None:
+    """Scan volumes or an axis and find every crossing.
+
+    None unless both sides are among the options.
+    """
     own = [o.name for o in study.options if isinstance(o, SelfHostOption)]
     api = [o.name for o in study.options if isinstance(o, ApiOption)]
     if not own or not api:
         return None
-    at = partial(volume_costs, study, start)
     mapped = executor.map if executor else map
+    at: Callable[[float], VolumeCosts]
+    if axis is None:
+        at, volumes = partial(volume_costs, study, start), list(set(study.effort.volumes))
+    else:
+        at, volumes = partial(axis_costs, axis, start), axis.values
     # The largest volumes take longest: hand them out first.
-    volumes = sorted(set(study.effort.volumes), reverse=True)
+    volumes = sorted(volumes, reverse=True)
     curve = sorted(mapped(at, volumes), key=lambda c: c.volume)
 
     def advantage(costs: VolumeCosts) -> float:
         return _gap(min(costs.likely_usd[n] for n in api), min(costs.likely_usd[n] for n in own))
 
-    curve = _refine(curve, advantage, at)
-    steps = _find_steps(study, curve, own, api, mapped)
+    curve = _refine(curve, advantage, mapped, at, stairs=axis is None)
+    steps = _find_steps(study, curve, own, api, mapped) if axis is None else {}
     wins = winning_intervals(
         [_stairs(curve, name, steps) for name in own], [_line(curve, name) for name in api]
     )
@@ -99,6 +122,7 @@ def find_break_even(study: Study, start: int, executor: Executor | None = None) 
     first = wins[0][0] if wins else None
     permanent = wins[-1][0] if wins and wins[-1][1] >= curve[-1].volume else None
     return BreakEven(
+        axis=axis,
         curve=tuple(curve),
         first=first,
         permanent=permanent,
@@ -108,6 +132,7 @@ def find_break_even(study: Study, start: int, executor: Executor | None = None) 
             (c.volume, float(np.mean(a > 0))) for c, a in zip(grid, by_world, strict=True)
         ),
         required_utilisation=_utilisation_at(curve, own, first),
+        nearest_miss=None if wins else _nearest_miss(curve, own, api),
     )
 
 
@@ -131,7 +156,7 @@ def _stairs(curve: list[VolumeCosts], option: str, found: dict[Step, float]) -> 
     """Cost of an option with its steps; a plateau costs in proportion to its replicas."""
     points = [(curve[0].volume, curve[0].likely_usd[option])]
     for a, b in pairwise(curve):
-        for step in _steps(a, b, option):
+        for step in (s for s in _steps(a, b, option) if s in found):
             at, more = found[step], _plateau_usd(a, b, option, step.replicas + 1)
             points += [(at, _plateau_usd(a, b, option, step.replicas)), (at, more)]
         points.append((b.volume, b.likely_usd[option]))
@@ -179,7 +204,7 @@ def step_volume(study: Study, step: Step) -> float:
     option = next(o for o in study.options if o.name == step.option)
     low, high = step.above, step.below
     while high / low > 1 + STEP_TOLERANCE:
-        middle = float(np.sqrt(low * high))
+        middle = between(low, high)
         evaluation = Evaluator(study, middle).evaluate(option, Size(step.replicas))
         if meets(evaluation, study.slo):
             low = middle
@@ -204,17 +229,39 @@ def _world_advantage(costs: VolumeCosts, own: list[str], api: list[str]) -> NDAr
 def _refine(
     curve: list[VolumeCosts],
     advantage: Callable[[VolumeCosts], float],
+    mapped: Any,
     at: Callable[[float], VolumeCosts],
+    *,
+    stairs: bool,
 ) -> list[VolumeCosts]:
-    """Halve every interval in which the sign changes, but for those with steps, a few times."""
-    for _ in range(REFINEMENTS):
+    """Halve every interval in which the sign changes a few times.
+
+    Where replicas are added with the volume, ``stairs`` are looked for otherwise.
+    """
+    for _ in range(REFINEMENTS if stairs else AXIS_REFINEMENTS):
         middles = [
-            at(float(np.sqrt(a.volume * b.volume)))
+            between(a.volume, b.volume)
             for a, b in pairwise(curve)
-            if a.replicas == b.replicas and (advantage(a) > 0) != (advantage(b) > 0)
+            if not (stairs and a.replicas != b.replicas)
+            and (advantage(a) > 0) != (advantage(b) > 0)
         ]
-        curve = sorted([*curve, *middles], key=lambda c: c.volume)
+        curve = sorted([*curve, *mapped(at, middles)], key=lambda c: c.volume)
     return curve
+
+
+def _nearest_miss(
+    curve: list[VolumeCosts], own: list[str], api: list[str]
+) -> tuple[float, float] | None:
+    """Point at which owning is the least dearer, where it is feasible at all."""
+    found = []
+    for c in curve:
+        own_usd, api_usd = (min(c.likely_usd[n] for n in names) for names in (own, api))
+        if np.isfinite(own_usd) and np.isfinite(api_usd):
+            found.append((own_usd / api_usd - 1, c.volume))
+    if not found:
+        return None
+    share, at = min(found)
+    return at, share
 
 
 def _first_interval(
@@ -233,6 +280,6 @@ def _first_interval(
 def _utilisation_at(curve: list[VolumeCosts], own: list[str], volume: float | None) -> float | None:
     if volume is None:
         return None
-    nearest = min(curve, key=lambda c: abs(np.log(c.volume / volume)))
+    nearest = min(curve, key=lambda c: abs(c.volume - volume))
     cheapest = min(own, key=lambda name: nearest.likely_usd[name])
     return nearest.utilisation[cheapest]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.analysis.axis import Axis
 from simulator.analysis.breakeven import BreakEven, find_break_even
 from simulator.analysis.evaluate import Evaluation, Evaluator, Size
 from simulator.analysis.longrun import Keep, Watch, evaluate_whole
@@ -57,7 +58,7 @@ class Verdict:
     flips: tuple[Flip, ...]
 
 
-def decide(study: Study, executor: Executor | None = None) -> Verdict:
+def decide(study: Study, executor: Executor | None = None, axis: Axis | None = None) -> Verdict:
     """Answer a study.
 
     Parameters
@@ -65,7 +66,9 @@ def decide(study: Study, executor: Executor | None = None) -> Verdict:
     study : Study
         The question.
     executor : Executor, optional
-        Runs volumes of the break-even curve in parallel; the answer does not depend on it.
+        Runs points of the break-even curve in parallel; the answer does not depend on it.
+    axis : Axis, optional
+        What to look for the break-even along; default: the volume.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def decide(study: Study, executor: Executor | None = None) -> Verdict:
         probability_best=float(np.mean(winner.world_usd <= cheapest)),
         saving=saving,
         saving_interval=interval,
-        break_even=find_break_even(study, max(fleets, default=1), executor),
+        break_even=find_break_even(study, max(fleets, default=1), executor, axis),
         drivers=drivers(study, sized[winner.name], sized[runner_up.name]) if runner_up else (),
         flips=flips(study, winner.evaluation, [r.evaluation for r in feasible[1:]]),
     )

@@ -79,6 +79,14 @@ def run(
         typer.Option("--out", metavar="DIR", help="Also write report.html and result.json here."),
     ] = None,
     jobs: JobsOption = 0,
+    axis: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Look for the break-even along this number."),
+    ] = None,
+    ends: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--between", metavar="LOW HIGH", help="Ends of the axis."),
+    ] = None,
 ) -> None:
     """Give the verdict: options at their best size, break-even, split, drivers, flips."""
     from simulator.analysis.verdict import decide
@@ -88,8 +96,16 @@ def run(
 
     checked, source = read_scenario(scenario, settings, seed)
     study = build(checked, source)
+    if (axis is None) != (ends is None):
+        raise typer.BadParameter("--axis and --between go together", param_hint="--axis")
+    along = None
+    if axis is not None and ends is not None:
+        from simulator.scenario.axis import Along, scenario_axis
+
+        studies = Along(scenario, tuple(settings or ()), seed, axis)
+        along = scenario_axis(checked, studies, *ends)
     with _workers(jobs) as executor:
-        verdict = decide(study, executor)
+        verdict = decide(study, executor, along)
     document = verdict_document(verdict)
     if out is not None:
         from simulator.report.html import render_report

@@ -174,15 +174,18 @@ def percentiles(values: Sketch) -> dict[str, float | None]:
 def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
     if found is None:
         return None
-    unit = study.traffic.requests_per_s * MONTH_S
+    axis = found.axis
+    today = study.traffic.requests_per_s * MONTH_S
+    unit = today if axis is None else 1.0
 
     def volume(multiple: float | None) -> float | None:
         return None if multiple is None else multiple * unit
 
+    miss = found.nearest_miss
     return {
-        "axis": "volume",
-        "unit": "requests/month",
-        "current": unit,
+        "axis": "volume" if axis is None else axis.path,
+        "unit": "requests/month" if axis is None else axis.path.rsplit(".", 1)[-1],
+        "current": today if axis is None else axis.current,
         "first": volume(found.first),
         "first_interval": [volume(v) for v in found.first_interval],
         "permanent": volume(found.permanent),
@@ -190,6 +193,7 @@ def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
         "scanned": [volume(found.curve[0].volume), volume(found.curve[-1].volume)],
         "probability_self_host_wins": [[volume(v), p] for v, p in found.probability],
         "required_utilisation": number(found.required_utilisation),
+        "nearest_miss": miss and {"at": volume(miss[0]), "dearer_share": miss[1]},
         "curve": [
             {
                 "volume": volume(point.volume),

@@ -32,7 +32,8 @@ def render_report(document: dict[str, Any]) -> str:
 def _charts(document: dict[str, Any]) -> list[tuple[str, Markup]]:
     charts = [("Cost by component", _svg(plots.plot_cost_stack(document)))]
     if document["break_even"]:
-        charts.insert(0, ("Cost against volume", _svg(plots.plot_cost_by_volume(document))))
+        title = f"Cost against {document['break_even']['axis']}"
+        charts.insert(0, (title, _svg(plots.plot_cost_by_volume(document))))
         charts.append(("How sure", _svg(plots.plot_probability(document))))
     if document["drivers"]:
         charts.append(("What drives the answer", _svg(plots.plot_drivers(document))))

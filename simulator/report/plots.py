@@ -53,8 +53,8 @@ def plot_cost_by_volume(document: dict[str, Any], ax: Axes | None = None) -> Axe
     for key, style in (("first", "--"), ("permanent", ":")):
         if found[key] is not None:
             ax.axvline(found[key], color="0.4", linestyle=style, label=f"{key} break-even")
-    ax.axvline(found["current"], color="0.4", linewidth=0.8, label="today")
-    ax.set(xscale="log", yscale="log", xlabel="requests per month", ylabel="cost [USD/month]")
+    _draw_axis(found, ax)
+    ax.set(yscale="log", ylabel="cost [USD/month]")
     ax.legend(fontsize=8)
     return ax
 
@@ -82,9 +82,18 @@ def plot_probability(document: dict[str, Any], ax: Axes | None = None) -> Axes:
     found = document["break_even"]
     volumes, probabilities = zip(*found["probability_self_host_wins"], strict=True)
     ax.plot(volumes, probabilities, marker=".", color=PALETTE[2])
-    ax.axvline(found["current"], color="0.4", linewidth=0.8)
-    ax.set(xscale="log", ylim=(0, 1), xlabel="requests per month", ylabel="P(own cheaper than API)")
+    _draw_axis(found, ax)
+    ax.set(ylim=(0, 1), ylabel="P(own cheaper than API)")
     return ax
+
+
+def _draw_axis(found: dict[str, Any], ax: Axes) -> None:
+    """Scale and name the axis of a break-even, and mark where one is."""
+    if found["scanned"][0] > 0:
+        ax.set_xscale("log")
+    ax.set_xlabel(found["unit"] if found["axis"] == "volume" else found["axis"])
+    if found["current"] is not None:
+        ax.axvline(found["current"], color="0.4", linewidth=0.8, label="today")
 
 
 def plot_drivers(document: dict[str, Any], ax: Axes | None = None) -> Axes:

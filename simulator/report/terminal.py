@@ -157,22 +157,41 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 def break_even_text(found: dict[str, Any]) -> str:
     """Say where self-hosting alone beats the cheapest API alone."""
+    unit, today = found["unit"], found["current"]
     if found["first"] is None:
-        return (
-            f"never between {quantity(found['scanned'][0])} and {quantity(found['scanned'][1])} "
-            f"requests/month (you: {quantity(found['current'])})"
-        )
+        text = f"never between {quantity(found['scanned'][0])} and {quantity(found['scanned'][1])} "
+        text += f"{unit} (you: {quantity(today)})"
+        miss = found["nearest_miss"]
+        if miss:
+            text += f"; nearest at {quantity(miss['at'])}, {miss['dearer_share']:.0%} dearer there"
+        return text
+    if found["axis"] != "volume":
+        return _axis_text(found)
     low, high = (quantity(v) if v is not None else "beyond" for v in found["first_interval"])
-    text = f"own beats API from {quantity(found['first'])} requests/month [{low} to {high}]"
+    text = f"own beats API from {quantity(found['first'])} {unit} [{low} to {high}]"
     if found["permanent"] is None:
         text += ", not for good"
     elif found["permanent"] != found["first"]:
         text += f", for good from {quantity(found['permanent'])}"
-    probability = min(
-        found["probability_self_host_wins"], key=lambda vp: abs(vp[0] - found["current"])
-    )[1]
-    text += f"; you are at {quantity(found['current'])} [P = {probability:.2f} past]"
-    return text
+    probability = min(found["probability_self_host_wins"], key=lambda vp: abs(vp[0] - today))[1]
+    return f"{text}; you are at {quantity(today)} [P = {probability:.2f} past]"
+
+
+def _axis_text(found: dict[str, Any]) -> str:
+    """Name the intervals of an axis in which owning wins."""
+    low, high = found["scanned"]
+    parts = []
+    for begin, end in found["intervals"]:
+        if begin == low and end == high:
+            parts.append(f"everywhere between {quantity(low)} and {quantity(high)}")
+        elif begin == low:
+            parts.append(f"below {quantity(end)}")
+        elif end == high:
+            parts.append(f"above {quantity(begin)}")
+        else:
+            parts.append(f"between {quantity(begin)} and {quantity(end)}")
+    today = f"; you are at {quantity(found['current'])}" if found["current"] is not None else ""
+    return f"own beats API at {found['axis']} {', '.join(parts)}{today}"
 
 
 def split_text(hybrid: dict[str, Any]) -> str:
