@@ -50,9 +50,8 @@ def plot_cost_by_volume(document: dict[str, Any], ax: Axes | None = None) -> Axe
         if points:
             volumes, costs = zip(*points, strict=True)
             ax.plot(volumes, costs, marker=".", color=colour, label=name)
-    for key, style in (("first", "--"), ("permanent", ":")):
-        if found[key] is not None:
-            ax.axvline(found[key], color="0.4", linestyle=style, label=f"{key} break-even")
+    for label, at in _crossings(found):
+        ax.axvline(at, color="0.4", linestyle=":" if "permanent" in label else "--", label=label)
     _draw_axis(found, ax)
     ax.set(yscale="log", ylabel="cost [USD/month]")
     ax.legend(fontsize=8)
@@ -85,6 +84,15 @@ def plot_probability(document: dict[str, Any], ax: Axes | None = None) -> Axes:
     _draw_axis(found, ax)
     ax.set(ylim=(0, 1), ylabel="P(own cheaper than API)")
     return ax
+
+
+def _crossings(found: dict[str, Any]) -> list[tuple[str, float]]:
+    """Where to draw what: first and permanent volume, or all crossings along another axis."""
+    if found["axis"] == "volume":
+        named = [("first", found["first"]), ("permanent", found["permanent"])]
+        return [(f"{name} break-even", at) for name, at in named if at is not None]
+    inside = {end for interval in found["intervals"] for end in interval} - set(found["scanned"])
+    return [("break-even" if k == 0 else "_", at) for k, at in enumerate(sorted(inside))]
 
 
 def _draw_axis(found: dict[str, Any], ax: Axes) -> None:
