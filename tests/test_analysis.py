@@ -14,6 +14,7 @@ from simulator.analysis.sampling import sample_traffic
 from simulator.analysis.sizing import meets, size_option
 from simulator.analysis.study import Study
 from simulator.analysis.verdict import decide
+from simulator.analysis.worlds import standings
 from simulator.economics.interval import Interval
 from simulator.economics.owning import OwningCost
 from simulator.errors import InfeasibleError, InputError
@@ -168,7 +169,12 @@ def test_doubling_every_price_doubles_every_cost_and_keeps_the_break_even() -> N
     assert once.break_even is not None
     assert twice.break_even is not None
     assert twice.break_even.first == pytest.approx(once.break_even.first)
-    assert twice.probability_best == once.probability_best
+    pairs = zip(once.results, twice.results, strict=True)
+    for a, b in ((a.standing, b.standing) for a, b in pairs):
+        assert a is not None
+        assert b is not None
+        assert b.probability_best == a.probability_best
+        assert b.regret_usd == pytest.approx(2 * a.regret_usd)
 
 
 def test_warm_up_is_left_out_of_counts_and_costs(tmp_path: Path) -> None:
@@ -194,3 +200,31 @@ def test_a_step_is_where_the_replicas_no_longer_do() -> None:
     )
     assert fits
     assert not fails
+
+
+def test_standings_count_wins_and_what_is_lost_elsewhere() -> None:
+    inf = np.inf
+    always, often, never = standings(
+        [
+            np.array([5.0, 5.0, 5.0, inf]),
+            np.array([1.0, 4.0, 6.0, inf]),
+            np.array([9.0, inf, 7, inf]),
+        ]
+    )
+    # The last world is beyond all three.
+    assert often.probability_best == pytest.approx(2 / 3)
+    assert always.probability_best == pytest.approx(1 / 3)
+    assert never.probability_best == 0.0
+    assert often.regret_usd == pytest.approx(1 / 3)
+    assert always.regret_usd == pytest.approx(5 / 3)
+    assert never.regret_usd == inf
+    assert standings([np.array([inf])])[0].regret_usd == inf
+
+
+def test_least_regret_is_told_where_it_is_not_the_cheapest() -> None:
+    verdict = decide(load_study("quickstart", SETTINGS))
+    assert sum(r.standing.probability_best for r in verdict.results if r.standing) >= 1.0
+    known = [r.standing.regret_usd for r in verdict.results if r.standing and not r.excuse]
+    assert verdict.least_regret is not None
+    assert verdict.least_regret.standing is not None
+    assert verdict.least_regret.standing.regret_usd == min(known)

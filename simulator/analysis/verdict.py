@@ -14,7 +14,14 @@ from simulator.analysis.longrun import Keep, Watch, evaluate_whole
 from simulator.analysis.sensitivity import Driver, Flip, drivers, flips
 from simulator.analysis.sizing import Excuse, Sized, meets, miss
 from simulator.analysis.study import HybridOption, Option, SelfHostOption, Study
-from simulator.analysis.worlds import LIKELY, Worlds, size_at_speeds, world_costs
+from simulator.analysis.worlds import (
+    LIKELY,
+    Standing,
+    Worlds,
+    size_at_speeds,
+    standings,
+    world_costs,
+)
 from simulator.errors import InfeasibleError, InputError
 
 
@@ -28,6 +35,8 @@ class OptionResult:
     """By component, most likely [USD/month]."""
     world_usd: NDArray[np.float64]
     """Total by world [USD/month], inf where it misses the SLO; one world where none were drawn."""
+    standing: Standing | None = None
+    """None where no worlds were drawn."""
 
     @property
     def name(self) -> str:
@@ -49,7 +58,9 @@ class Verdict:
     winner: OptionResult
     runner_up: OptionResult | None
     """Cheapest feasible option of another kind."""
-    probability_best: float
+    least_regret: OptionResult | None
+    """What costs the least above the best of each world, in the mean; None if all may miss the
+    SLO."""
     saving: float | None
     """Share of the runner-up's cost."""
     saving_interval: tuple[float, float] | None
@@ -78,14 +89,17 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
     evaluator = Evaluator(study, 1.0)
     worlds = Worlds.draw(study.seed, study.effort.worlds)
     sized = {o.name: size_at_speeds(evaluator, o) for o in study.options}
-    results = tuple(_result(study, s, world_costs(study, s, worlds)) for s in sized.values())
+    usd = [world_costs(study, s, worlds) for s in sized.values()]
+    results = tuple(
+        _result(study, s, costs, standing)
+        for s, costs, standing in zip(sized.values(), usd, standings(usd), strict=True)
+    )
     feasible = sorted((r for r in results if r.excuse is None), key=lambda r: r.total_usd)
     if not feasible:
         excuses = {r.name: r.excuse.reason for r in results if r.excuse}
         raise InfeasibleError("no option meets the latency targets", excuses)
     winner = feasible[0]
     runner_up = _alternative(winner, feasible)
-    cheapest = np.min([r.world_usd for r in results], axis=0)
     fleets = [
         s[LIKELY].evaluation.size.replicas
         for o, s in zip(study.options, sized.values(), strict=True)
@@ -97,7 +111,7 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         results=results,
         winner=winner,
         runner_up=runner_up,
-        probability_best=float(np.mean(winner.world_usd <= cheapest)),
+        least_regret=_least_regret(feasible),
         saving=saving,
         saving_interval=interval,
         break_even=find_break_even(study, max(fleets, default=1), executor, axis),
@@ -167,9 +181,17 @@ def _require(option: str, field: str, value: int | None) -> None:
         )
 
 
-def _result(study: Study, sized: tuple[Sized, ...], usd: NDArray[np.float64]) -> OptionResult:
+def _result(
+    study: Study, sized: tuple[Sized, ...], usd: NDArray[np.float64], standing: Standing
+) -> OptionResult:
     likely = sized[LIKELY]
-    return OptionResult(likely.evaluation, likely.excuse, likely.evaluation.cost_usd(study), usd)
+    costs = likely.evaluation.cost_usd(study)
+    return OptionResult(likely.evaluation, likely.excuse, costs, usd, standing)
+
+
+def _least_regret(feasible: list[OptionResult]) -> OptionResult | None:
+    known = [r for r in feasible if r.standing and np.isfinite(r.standing.regret_usd)]
+    return min(known, key=lambda r: r.standing.regret_usd if r.standing else np.inf, default=None)
 
 
 def _saving(

@@ -71,6 +71,30 @@ def world_costs(study: Study, sized: tuple[Sized, ...], worlds: Worlds) -> NDArr
     return by_class[worlds.speed_class, np.arange(len(worlds.speed_z))]
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an option does against all others over the worlds."""
+
+    probability_best: float
+    """Share of the worlds in which nothing is cheaper."""
+    regret_usd: float
+    """Mean cost above the cheapest of each world [USD/month]; inf where it may miss the SLO."""
+
+
+def standings(world_usd: list[NDArray[np.float64]]) -> list[Standing]:
+    """Return the standing of each option by its costs, (worlds,) each; inf misses the SLO.
+
+    Worlds in which every option misses it say nothing.
+    """
+    usd = np.array(world_usd)
+    cheapest = usd.min(axis=0)
+    possible = np.isfinite(cheapest)
+    if not possible.any():
+        return [Standing(0.0, np.inf)] * len(usd)
+    above = usd[:, possible] - cheapest[possible]
+    return [Standing(float(np.mean(row <= 0)), float(row.mean())) for row in above]
+
+
 def _class_cost(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float64]:
     if not sized.feasible:
         return np.full(len(worlds.speed_z), np.inf)

@@ -36,7 +36,8 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
             "runner_up": alternative.name if alternative else None,
             "saving": number(verdict.saving),
             "saving_interval": list(verdict.saving_interval) if verdict.saving_interval else None,
-            "probability_best": verdict.probability_best,
+            "probability_best": _standing(verdict.winner)["probability_best"],
+            "least_regret": verdict.least_regret.name if verdict.least_regret else None,
         },
         "break_even": _break_even(verdict.break_even, study),
         "hybrid": _hybrid(verdict),
@@ -120,6 +121,7 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "excuse": result.excuse.reason if result.excuse else None,
         "cost_usd_per_month": _cost_interval(result),
         "cost_breakdown_usd_per_month": result.cost_usd,
+        **_standing(result),
         "usd_per_mtok": number(total / (tokens / MTOK)) if tokens else None,
         "usd_per_correct": number(total / correct) if correct else None,
         "requests": outcome.requests,
@@ -147,6 +149,15 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "restarts": outcome.restarts,
         "self_hosted_share": outcome.self_hosted_share,
         "simulated_hours": outcome.counted_s / 3600,
+    }
+
+
+def _standing(result: OptionResult) -> dict[str, float | None]:
+    """How often an option is the cheapest, and what choosing it costs where it is not."""
+    known = result.standing
+    return {
+        "probability_best": known.probability_best if known else None,
+        "expected_regret_usd_per_month": number(known.regret_usd) if known else None,
     }
 
 

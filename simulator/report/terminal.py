@@ -46,7 +46,9 @@ def headline(document: dict[str, Any]) -> str:
         if verdict["saving_interval"]:
             low, high = verdict["saving_interval"]
             text += f" [{low:.0%} to {high:.0%}]"
-    return f"{text}, P(best) = {verdict['probability_best']:.2f}"
+    text += f", P(best) = {verdict['probability_best']:.2f}"
+    regret = verdict["least_regret"]
+    return text if regret in (None, verdict["winner"]) else f"{text}; least regret: {regret}"
 
 
 def option_table(options: list[dict[str, Any]]) -> Table:
