@@ -119,9 +119,9 @@ class Reference:
     def arrive(self, row: int) -> None:
         self.arrival_s[row] = self.env.now
         self.outcome[row] = layout.IN_FLIGHT
-        takers = [r for r in self.replicas if self.takes(r, row)]
+        takers = [r for r in self.replicas if self.takes(r, row) and r.has_room]
         chosen = self.bound(row, self.least_loaded(takers)) if takers else None
-        if chosen is None or not chosen.has_room:
+        if chosen is None:
             self.close(row, layout.REJECTED, self.env.now)
             return
         self.home[row] = chosen

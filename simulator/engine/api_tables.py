@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from simulator.engine import api_layout, layout
-from simulator.engine.layout import NONE, Records
+from simulator.engine.layout import MANY, NONE, Records
 from simulator.engine.plan import Budget, Endpoint, Gateway, Plan
-from simulator.engine.tables import MANY, copy_fields, records
+from simulator.engine.tables import copy_fields, records
 from simulator.errors import InputError
 from simulator.pricing.schedule import PRICED, Schedule, schedule
 from simulator.units import MTOK

@@ -130,7 +130,7 @@ class FleetControl:
 
     def _replace_next(self, now_s: float) -> None:
         """Launch the next replacements, or first drain a replica to make room for one."""
-        self._old = [named for named in self._old if self._is_there(*named)]
+        self._old = [named for named in self._old if self._serves(*named)]
         rollout = self.fleet.rollout
         assert rollout is not None
         if not self._old:
@@ -158,7 +158,7 @@ class FleetControl:
         rollout = self.fleet.rollout
         assert rollout is not None
         for slot, launch in self._old[: rollout.surge]:
-            if self._is_there(slot, launch):
+            if self._serves(slot, launch):
                 self.plane.drain(slot, now_s)
             elif self.keeps_size:
                 # It was lost meanwhile and has a replacement of its own.
@@ -180,6 +180,11 @@ class FleetControl:
         """Whether the replica that was launched then in that slot has not gone yet."""
         off = self.plane.state.replicas[slot].state == layout.OFF
         return self._launches[slot - self._first] == launch and not off
+
+    def _serves(self, slot: int, launch: int) -> bool:
+        """Whether it is there for longer: not drained, nor given notice."""
+        draining = self.plane.state.replicas[slot].state == layout.DRAINING
+        return self._is_there(slot, launch) and not draining
 
     def _chance(self, what: str, kind: int, slot: int) -> np.random.Generator:
         """Luck of a slot's latest replica; that of other slots does not depend on it."""

@@ -13,6 +13,8 @@ Records: TypeAlias = Any
 """``np.recarray`` of one of the record types below, whose fields type checkers cannot know."""
 
 NONE = -1
+MANY = 1 << 30
+"""Stands for no limit."""
 FLEET = -1
 """Server code of the own replicas; codes from zero up are endpoint indices."""
 NOWHERE = -2

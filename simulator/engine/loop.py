@@ -23,6 +23,7 @@ from simulator.engine.layout import (
     FIRST_COME,
     FLEET,
     IN_FLIGHT,
+    MANY,
     NONE,
     NOTHING,
     NOWHERE,
@@ -38,28 +39,34 @@ from simulator.engine.rows import (
     stop_waiting,
     time_out_row,
 )
-from simulator.engine.sequences import prompt_node
+from simulator.engine.sequences import prompt_node, takes
 
 
 @compiled
-def _takes(plane, f, row):
-    """Whether a fleet serves a row's workload, or goes on with the row, and could hold it."""
-    pool = plane.ledger[row].pool
-    request = plane.requests[row]
-    if request.input_tok >= plane.engine[f].max_model_tok:
-        return False
-    return plane.serves[f, request.workload] if pool == NONE else pool == f
+def _has_room(plane, r, row, most):
+    """Whether a replica may hold one more, below ``most`` in flight; prompts that it shall decode
+    were computed already, and have no way back.
+    """
+    if plane.ledger[row].pool != NONE:
+        return True
+    rep = plane.replicas[r]
+    engine = plane.engine[rep.fleet]
+    return rep.in_flight < min(engine.max_sequences + engine.max_waiting, most)
 
 
 @compiled
-def _least_loaded(plane, row):
-    """Ready replica that takes a row with the least in flight, or NONE; ties go round."""
+def _least_loaded(plane, row, most):
+    """Ready replica with room that takes a row, the least loaded, or NONE; ties go round."""
     clock = plane.clock[0]
     best = NONE
     least = math.inf
     r = clock.rotation
     for _ in range(plane.replicas.size):
-        if plane.loads[r] < least and _takes(plane, plane.replicas[r].fleet, row):
+        if (
+            plane.loads[r] < least
+            and takes(plane, plane.replicas[r].fleet, row)
+            and _has_room(plane, r, row, most)
+        ):
             best = r
             least = plane.loads[r]
         r += 1
@@ -68,6 +75,14 @@ def _least_loaded(plane, row):
     if best != NONE:
         clock.rotation = best + 1 if best + 1 < plane.replicas.size else 0
     return best
+
+
+@compiled
+def _is_any_ready(plane, row):
+    for r in range(plane.replicas.size):
+        if plane.loads[r] < math.inf and takes(plane, plane.replicas[r].fleet, row):
+            return True
+    return False
 
 
 @compiled
@@ -84,7 +99,7 @@ def _bound_replica(plane, row, best):
         if last == NONE:
             return best
         rep = plane.replicas[last]
-        bound = rep.state == READY and rep.in_flight <= most and _takes(plane, rep.fleet, row)
+        bound = rep.state == READY and rep.in_flight <= most and takes(plane, rep.fleet, row)
         return last if bound else best
     longest = 0
     node = prompt_node(plane, best, row)
@@ -102,27 +117,20 @@ def _bound_replica(plane, row, best):
 
 
 @compiled
-def _has_room(plane, r):
-    rep = plane.replicas[r]
-    engine = plane.engine[rep.fleet]
-    return rep.in_flight < engine.max_sequences + engine.max_waiting
-
-
-@compiled
-def _choose_replica(plane, row):
-    """Replica that a row goes to, or NONE."""
-    best = _least_loaded(plane, row)
+def _choose_replica(plane, row, most):
+    """Replica with fewer than ``most`` in flight that a row goes to, or NONE."""
+    best = _least_loaded(plane, row, most)
     if best == NONE or plane.engine[plane.replicas[best].fleet].affinity == BY_NOTHING:
         return best
     bound = _bound_replica(plane, row, best)
-    return bound if _has_room(plane, bound) else best
+    return bound if _has_room(plane, bound, row, most) else best
 
 
 @compiled
 def _first_fleet(plane, row):
     """First fleet that takes a row, or NONE."""
     for f in range(plane.engine.size):
-        if _takes(plane, f, row):
+        if takes(plane, f, row):
             return f
     return NONE
 
@@ -137,18 +145,14 @@ def _choose_server(plane, row):
     f = _first_fleet(plane, row)
     if f == NONE:
         return overflow if overflow != NONE else NOWHERE, NONE
-    r = _choose_replica(plane, row)
-    if plane.ledger[row].pool != NONE:
-        return FLEET, r  # no way back from where the prompt was computed
-    if r == NONE:
-        full = plane.engine[f].waiting >= plane.engine[f].max_waiting
-        busy = True
-    else:
-        full = not _has_room(plane, r)
-        busy = full or plane.replicas[r].in_flight >= plane.clock[0].overflow_in_flight
-    if overflow != NONE and busy:
+    most = plane.clock[0].overflow_in_flight if overflow != NONE else MANY
+    r = _choose_replica(plane, row, most)
+    if r != NONE or plane.ledger[row].pool != NONE:
+        return FLEET, r
+    if overflow != NONE:
         return overflow, NONE
-    return NOWHERE if full else FLEET, r
+    full = plane.engine[f].waiting >= plane.engine[f].max_waiting
+    return NOWHERE if full or _is_any_ready(plane, row) else FLEET, NONE
 
 
 @compiled
@@ -193,9 +197,9 @@ def _waits_for_capacity(plane, row, time_s):
         return False
     if not may_wait(plane, f, row, time_s):
         return False
-    r = _choose_replica(plane, row)
+    r = _choose_replica(plane, row, plane.engine[f].deferred_in_flight)
     plane.ledger[row].server = FLEET
-    if r != NONE and plane.replicas[r].in_flight < plane.engine[f].deferred_in_flight:
+    if r != NONE:
         _send_to_fleet(plane, row, r, time_s)
         return True
     if plane.ledger[row].awaits == NOTHING:
@@ -305,7 +309,8 @@ def advance(plane, until_s):
             timer_s = _next_timer_s(plane)
             row_s = min(head_s, timer_s)
             replica_s = _next_replica_s(plane)
-            due_s = clock.due_s
+            # The line is in order to a tenth of a second: the next may have been due before now.
+            due_s = max(clock.due_s, clock.now_s)
             now_s = min(min(row_s, replica_s), due_s)
             if now_s > until_s:
                 break
@@ -325,6 +330,7 @@ def advance(plane, until_s):
                 if awaited == ARRIVAL:
                     _arrive(plane, row, now_s)
         if awaited == ANSWER:
+            plane.ledger[row].awaits = NOTHING
             begins = end_at_endpoint(plane, row, now_s)
             if plane.ledger[row].outcome == COMPLETED:
                 learn_from_answer(plane, row, now_s)

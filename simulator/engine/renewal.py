@@ -76,7 +76,8 @@ def renewed(
         # Free sequences and rows out of line hold links of the past, which nobody follows.
         old = records[name][: len(rest)] if records is state.ledger else records[name]
         old[:] = row_at[np.where((old >= 0) & (old < len(kept)), old, NONE)]
-    state.clock[0].next_row = len(rest)
+    ahead = np.isnan(going_on.gap_s) & (state.ledger.outcome[: len(rest)] == layout.ABSENT)
+    state.clock[0].next_row = int(ahead.argmax()) if ahead.any() else len(rest)
     active = np.ascontiguousarray(np.flatnonzero(state.kv_entries.replica >= 0))
     kv_index_entries(state, active)
     return state, together

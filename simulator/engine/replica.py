@@ -42,6 +42,7 @@ from simulator.engine.sequences import (
     prompt_node,
     set_last_step,
     stop_decoding,
+    takes,
 )
 from simulator.engine.steps import (
     affordable_steps,
@@ -251,14 +252,16 @@ def _fill(plane, r, time_s):
     """Take deferred work while there is capacity that nobody else asks for."""
     rep = plane.replicas[r]
     most = plane.engine[rep.fleet].deferred_in_flight
-    line = plane.deferred[rep.fleet]
-    while (
-        line.waiting_head != NONE
-        and rep.waiting_head == NONE
-        and rep.in_flight < most
-        and rep.state == READY
-    ):
-        enqueue(plane, r, take_deferred(plane, rep.fleet), time_s)
+    for f in range(plane.deferred.size):
+        line = plane.deferred[f]
+        while (
+            line.waiting_head != NONE
+            and rep.waiting_head == NONE
+            and rep.in_flight < most
+            and rep.state == READY
+            and takes(plane, rep.fleet, line.waiting_head)
+        ):
+            enqueue(plane, r, take_deferred(plane, f), time_s)
 
 
 @compiled
@@ -326,7 +329,7 @@ def _wake(plane, r, time_s):
 @entry
 def offer_deferred(plane, r, time_s):
     """Let a replica that has become ready look for deferred work."""
-    if plane.deferred[plane.replicas[r].fleet].waiting > 0:
+    if plane.clock[0].due_s < math.inf:
         _wake(plane, r, time_s)
 
 

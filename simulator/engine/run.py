@@ -84,8 +84,8 @@ class Simulation:
     def _ledger(self, table: RequestTable, found: Records, calls: Records) -> Ledger:
         """Ledger of some rows and their records, accounts left out."""
         outcome = np.ascontiguousarray(found.outcome)
-        # A replica's overhead and the wait for a refusal may reach behind the horizon.
-        known = (outcome == layout.COMPLETED) | (outcome == layout.REJECTED)
+        # A replica's overhead, and the wait for a refusal, may reach behind the horizon.
+        known = outcome > layout.IN_FLIGHT
         outcome[known & (found.finished_s > self.horizon_s)] = layout.IN_FLIGHT
         replica_fleet = np.append(self.plane.state.replicas.fleet, np.int32(layout.NONE))
         return Ledger(

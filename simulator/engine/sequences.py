@@ -19,6 +19,16 @@ def count_in_flight(plane, r, change):
 
 
 @compiled
+def takes(plane, f, row):
+    """Whether a fleet serves a row's workload, or goes on with the row, and could hold it."""
+    pool = plane.ledger[row].pool
+    request = plane.requests[row]
+    if request.input_tok >= plane.engine[f].max_model_tok:
+        return False
+    return plane.serves[f, request.workload] if pool == NONE else pool == f
+
+
+@compiled
 def prompt_node(plane, r, row):
     prefix_cache = plane.engine[plane.replicas[r].fleet].prefix_cache
     return plane.requests[row].node if prefix_cache else NONE

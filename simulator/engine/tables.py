@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from simulator.engine import layout
-from simulator.engine.layout import NONE, Records
+from simulator.engine.layout import MANY, NONE, Records
 from simulator.engine.plan import Fleet, Plan
 from simulator.engine.promptcache import put_levels
 from simulator.errors import InputError
@@ -23,8 +23,6 @@ _AFFINITIES = {
     "prefix": layout.BY_PREFIX,
 }
 _STEP_TABLES = ("token_s", "mixed_s", "decoding_s")
-MANY = 1 << 30
-"""Stands for no limit."""
 
 
 def records(dtype: np.dtype, size: int) -> Records:
