@@ -93,6 +93,24 @@ def test_everything_is_served_and_accounted_for(seed: int) -> None:
     assert (ledger.outcome != layout.IN_FLIGHT).all()
 
 
+def test_idle_partners_take_what_they_may_serve() -> None:
+    table = open_loop(np.arange(40) * 0.01, np.full(40, 100), np.full(40, 50))
+    table = replace(table, deadline_s=np.full(40, 900.0))
+    two = (replace(DEFERS, deferred_in_flight=1), replace(DEFERS, deferred_in_flight=1))
+    ledger = run(Plan(OWN, two), table, 1e4)
+    assert (np.bincount(ledger.fleet, minlength=2) >= 15).all()
+
+
+def test_deadlines_a_moment_apart_do_not_run_time_back() -> None:
+    table = open_loop(np.arange(60) * 0.007, np.full(60, 100), np.full(60, 50))
+    deadline_s = 30.0 + np.random.default_rng(53).uniform(0, 0.3, 60)
+    fleet = replace(DEFERS, max_sequences=2, deferred_in_flight=1)
+    ledger = run(Plan(OWN, (fleet,)), replace(table, deadline_s=deadline_s), 1e4)
+    assert ledger.completed.all()
+    assert (np.diff(np.sort(ledger.start_s)) >= 0).all()
+    assert (ledger.start_s >= ledger.arrival_s).all()
+
+
 def test_deferral_keeps_the_invariants_with_sessions() -> None:
     table = random_table(52, sessions=80, rate_per_s=3.0)
     table = replace(table, deadline_s=np.where(table.session % 2 == 0, 100.0, np.inf))

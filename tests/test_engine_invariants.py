@@ -310,6 +310,17 @@ def test_overflow_takes_what_every_replica_is_too_busy_for() -> None:
     assert shares[-1] == 1.0
 
 
+def test_nothing_is_refused_or_spilled_while_a_replica_has_room() -> None:
+    small = replace(FLEET, replicas=1, max_sequences=1, max_waiting=0)
+    large = replace(small, max_sequences=64, weight=0.1)
+    table = open_loop(np.arange(8) * 0.01, np.full(8, 100), np.full(8, 50))
+    ledger = run(Plan(OWN, (small, large)), table, 1e4)
+    assert ledger.completed.all()
+    plan = Plan(OWN, (small, large), (ENDPOINT,), DIRECT, Overflow((0,), 6))
+    ledger = run(plan, table, 1e4)
+    assert (ledger.server == layout.FLEET).sum() == 7
+
+
 def test_a_replica_that_is_busy_for_months() -> None:
     """Steps are counted beyond 32 bits."""
     fleet = replace(

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from test_cli import breakeven
 
-from scenarios import write_scenario
+from scenarios import SMALL, write_scenario
 from simulator.analysis import sampling
+from simulator.analysis.evaluate import Evaluator, Size
 from simulator.analysis.longrun import Keep
 from simulator.analysis.replications import simulate_until
 from simulator.analysis.sampling import Slice
@@ -122,3 +123,77 @@ def test_command_line(tmp_path: Path) -> None:
     table = breakeven("simulate", path, *settings, "--precision", "0.1")
     assert "SURE TO" in table.stdout
     assert max(map(len, table.stdout.splitlines())) <= 80
+
+
+def test_a_changed_trace_is_another_scenario(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    rows = [f"{i * 30.0},{200 + i},{20}" for i in range(50)]
+    log.write_text("\n".join(["arrival_s,input_tokens,output_tokens", *rows]))
+    replay = {"traffic": {"log": {"kind": "replay", "path": "log.csv"}}}
+    path = str(write_scenario(tmp_path / "s.yaml", SMALL | replay))
+    settings = [part for setting in SIZES[1:] for part in ("--set", setting)]
+    kept = ["--keep", str(tmp_path / "kept")]
+    assert breakeven("simulate", path, *settings, *kept).returncode == 0
+    assert breakeven("simulate", path, *settings, *kept).returncode == 0
+    log.write_text(log.read_text().replace(",20", ",90"))
+    changed = breakeven("simulate", path, *settings, *kept)
+    assert changed.returncode == 3
+    assert "kept of another scenario" in changed.stderr
+
+
+def test_rows_of_other_runs_make_way(study: Study, tmp_path: Path) -> None:
+    small = replace(study, traffic=replace(study.traffic, horizon_s=7200.0))
+    for asked in (study, small):
+        simulate_as_written(asked, watch=ledger_writer(tmp_path))
+    counts = {name: len(rows(tmp_path / name)) for name in ("frontier", "own")}
+    results = {r.name: r.evaluation.outcome.requests for r in simulate_as_written(small)}
+    assert counts == {name: results[name]["offered"] for name in counts}
+    keys = [(r["session"], r["turn"]) for r in rows(tmp_path / "own")]
+    assert len(set(keys)) == len(keys)
+
+
+def test_rows_that_were_never_written_are_asked_for(study: Study, tmp_path: Path) -> None:
+    keep = Keep(tmp_path / "kept", "same", every_s=0.0)
+    simulate_as_written(study, keep)
+    with pytest.raises(InputError, match="rows that were simulated before are missing"):
+        simulate_as_written(study, keep, ledger_writer(tmp_path / "rows"))
+
+
+def test_hang_ups_are_paid_for(study: Study) -> None:
+    impatient = replace(study.traffic.workloads[0], patience_s=1.5)
+    asked = replace(study, traffic=replace(study.traffic, workloads=(impatient,)))
+    (frontier, *_) = simulate_as_written(asked)
+    outcome = frontier.evaluation.outcome
+    assert outcome.requests["timed_out"] > 0.2 * outcome.requests["offered"]
+    evaluator = Evaluator(replace(asked, effort=replace(asked.effort, sample_requests=10**9)), 1.0)
+    option = next(o for o in asked.options if o.name == "frontier")
+    paid = sum(piece.usd.sum() for _, piece in evaluator.simulate(option, Size()))
+    assert sum(outcome.api_usd.values()) == pytest.approx(paid * outcome.month_factor, rel=1e-6)
+
+
+def test_replicas_may_be_none_only_where_they_are_launched(tmp_path: Path) -> None:
+    path = write_scenario(tmp_path / "s.yaml")
+    with pytest.raises(InputError, match="no replica would ever serve: add autoscale"):
+        load_study(path, ["options.own.replicas=0"])
+    scaled = "options.own.autoscale={target: 20, max_replicas: 4}"
+    asked = load_study(path, [*SIZES, "options.own.replicas=0", scaled])
+    own = next(r for r in simulate_as_written(asked) if r.name == "own")
+    assert own.evaluation.outcome.requests["completed"] > 0
+
+
+def test_work_that_never_ends_misses_its_deadlines(tmp_path: Path) -> None:
+    """A replica that is asked for more than it can do is not excused by the horizon's end."""
+    # Two seconds a step make at most 256 / 2 tokens a second: two million answers a month.
+    slow = "options.own.step_time={fixed_s: 2.0}"
+    said = ["traffic.chat.deadline_hours=3", "horizon_hours=6", "options.own.replicas=1", slow]
+    volumes = (8_000_000, 200_000)
+    shares = []
+    for volume in volumes:
+        asked = load_study(
+            write_scenario(tmp_path / "s.yaml"),
+            [*SIZES[2:], *said, f"traffic.chat.requests_per_month={volume}"],
+        )
+        own = next(r for r in simulate_as_written(asked) if r.name == "own")
+        shares.append(own.evaluation.outcome.attainment)
+    assert shares[0] < 0.7
+    assert shares[1] > 0.99

@@ -165,6 +165,21 @@ def test_rollouts_and_losses_together_leave_the_fleet_its_size() -> None:
         simulation.finish()
 
 
+def test_notices_and_rollouts_together_leave_the_fleet_its_size() -> None:
+    table = random_table(47, sessions=600, rate_per_s=1.0)
+    for seed in range(10):
+        fleet = replace(
+            SMALL,
+            replicas=4,
+            rollout=Rollout(tuple(np.arange(20.0, 400.0, 40.0).tolist()), 1),
+            interruptions=(Interruption("spot", 60.0, 15.0, 5.0),),
+        )
+        ledger = run(Plan(OWN, (fleet,), seed=seed), table, 1e3)
+        periods = ledger.fleets[0].periods_s
+        assert (periods[:, 1] == 1e3).sum() <= 5  # one may be draining
+        assert ledger.fleets[0].owned_s(500.0, 1000.0) / 500.0 <= 4.6
+
+
 def test_a_fleet_at_its_most_waits_for_machines_that_drain() -> None:
     scaler = Autoscaler(2.0, 4, 1.0, 0.0)
     fleet = replace(SMALL, replicas=1, cold_start_s=0.1, autoscaler=scaler)

@@ -100,6 +100,22 @@ def test_pieces_leave_as_soon_as_their_sessions_are_over() -> None:
     assert max(piece.table.tree.size for piece in pieces) < table.tree.size / 2
 
 
+def test_answered_calls_leave_as_well() -> None:
+    table = random_table(34, sessions=300, rate_per_s=2.0)
+    plan = Plan((0,), (), (ENDPOINT,), DIRECT)
+    pieces = list(stream(plan, cut(table, 10.0, 1e4), 1e4))
+    assert max(piece.table.size for piece in pieces) < table.size / 4
+    assert_same_rows(pieces, run(plan, table, 1e4))
+
+
+def test_what_arrives_with_the_horizon_is_not_lost() -> None:
+    table = random_table(35, sessions=20)
+    horizon_s = float(table.arrival_s[-1])
+    plan = Plan(OWN, (FLEET,))
+    pieces = list(stream(plan, [(table, horizon_s)], horizon_s, between=lambda _: None))
+    assert_same_rows(pieces, run(plan, table, horizon_s))
+
+
 def test_a_run_from_a_checkpoint_ends_as_one_that_was_never_interrupted(tmp_path: Path) -> None:
     table = random_table(33, sessions=120, rate_per_s=4.0)
     fleet = replace(

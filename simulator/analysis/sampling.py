@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from simulator.analysis.study import ApiOption, SelfHostOption, Study
+from simulator.analysis.study import ApiOption, HybridOption, SelfHostOption, Study
 from simulator.engine.run import Chunk
 from simulator.traffic.table import RequestTable
 from simulator.units import HOUR_S, MINUTE_S, MONTH_S
@@ -80,7 +80,8 @@ def sample_traffic(study: Study, volume: float) -> Sample:
 def _remembers(study: Study) -> bool:
     """Whether an option depends on more than the warm-up before.
 
-    So do outages, budgets, lost and replaced replicas, and work that waits for its deadline.
+    So do outages, budgets, lost and replaced replicas, rebalancing, and work that waits for its
+    deadline.
     """
     apis = [option for option in study.options if isinstance(option, ApiOption)]
     endpoints = [endpoint for api in apis for endpoint in api.endpoints]
@@ -96,6 +97,7 @@ def _remembers(study: Study) -> bool:
         any(endpoint.outages_s for endpoint in endpoints)
         or any(budget is not None and budget.period_s > WARM_UP_S for budget in budgets)
         or any(fleet.interruptions or fleet.rollout for fleet in fleets)
+        or any(isinstance(o, HybridOption) and o.rebalancing for o in study.options)
         or (defers and study.traffic.longest_deadline_s > WARM_UP_S)
     )
 
@@ -110,11 +112,14 @@ def _window(study: Study, volume: float, hour: int) -> Slice:
 
 def _whole(study: Study, volume: float) -> Slice:
     source, span_s = study.traffic, study.traffic.horizon_s
-    if source.requests_per_s * volume * span_s <= KEPT_REQUESTS:
-        chunks = _kept(source.draw(study.seed, volume), span_s)
+    # Traffic goes on until the last deadline has passed, uncounted: what waits for idle capacity
+    # must find that of an ordinary day.
+    end_s = span_s + source.longest_deadline_s
+    if source.requests_per_s * volume * end_s <= KEPT_REQUESTS:
+        chunks = _kept(source.draw(study.seed, volume, 0.0, end_s), end_s)
     else:
-        chunks = partial(source.chunks, study.seed, volume, KEPT_REQUESTS)
-    return Slice(chunks, 0.0, span_s, study.effort.warm_up_s, span_s)
+        chunks = partial(source.chunks, study.seed, volume, KEPT_REQUESTS, end_s)
+    return Slice(chunks, 0.0, end_s, study.effort.warm_up_s, span_s)
 
 
 def _kept(table: RequestTable, span_s: float) -> Callable[[int], Iterable[Chunk]]:

@@ -68,6 +68,8 @@ def miss(evaluation: Evaluation, slo: Slo) -> str:
         for name in ("ttft_s", "tpot_s", "e2e_s")
         if name in met
     ]
+    if "deadline" in met:
+        parts.append(f"deadlines for {met['deadline']:.1%}")
     size = evaluation.size
     at = f" at {size.replicas} replicas" if size.replicas else ""
     return (

@@ -62,8 +62,10 @@ def warm_up(values: NDArray[np.float64], batch: int = 5) -> int:
     """Return how many first values of a run to leave out.
 
     MSER-5: the point behind which the standard error of the mean of what is left is the least,
-    looked for in the first half. (n_values,), in the order of time.
+    looked for in the first half. (n_values,), in the order of time; none of fewer than two batches.
     """
+    if len(values) < 2 * batch:
+        return 0
     means = _batches(values, len(values) // batch)
     left = len(means) - np.arange(len(means) // 2 + 1)
     # Sums over what is left, from the end.
@@ -82,11 +84,12 @@ def batch_means(
     values : ndarray
         In the order of time, many times more than ``batches``. (n_values,)
     batches : int
-        Parts whose means are taken for independent.
+        Parts whose means are taken for independent; fewer where there are fewer values.
     confidence : float
         Of the interval.
     """
-    return estimate(_batches(values[warm_up(values) :], batches), confidence)
+    steady = values[warm_up(values) :]
+    return estimate(_batches(steady, min(batches, len(steady))), confidence)
 
 
 def _batches(values: NDArray[np.float64], batches: int) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ _OUTCOMES = {
 
 
 _COUNTED = (
-    "offered", *_OUTCOMES, "deferred", "undecided", "in time", "met all", "attempts", "restarts",
+    "offered", *_OUTCOMES, "deferred", "in time", "met all", "attempts", "restarts",
     "home tokens", "lifetime_s", "busy_s", "preemptions",
     *(f"met {name}" for name in _LATENCIES),
     *(f"tok {name}" for name in _TOKENS),
@@ -59,7 +59,10 @@ class Tally:
         self._sum("attempts", ledger.attempts[counted].sum())
         self._sum("restarts", ledger.restarts[counted].sum())
         self._add_latencies(ledger, counted, done)
-        self._add_tokens(part, ledger, done)
+        self._add_tokens(ledger, done)
+        # Whoever hangs up pays for what was answered until then; an expired batch is free.
+        paid = done | (counted & (ledger.outcome == layout.TIMED_OUT) & (ledger.usd > 0))
+        self._add_calls(part, ledger, done, paid)
         self._add_fleets(part, ledger.fleets)
 
     def _sum(self, name: str, value: float) -> None:
@@ -72,10 +75,7 @@ class Tally:
         deadline_s = ledger.arrival_s + ledger.table.deadline_s
         deferred = counted & np.isfinite(deadline_s)
         late_s = ledger.finished_s - deadline_s
-        undecided = deferred & (ledger.outcome == layout.IN_FLIGHT)
-        undecided &= deadline_s > ledger.horizon_s
         self._sum("deferred", deferred.sum())
-        self._sum("undecided", undecided.sum())
         self._sum("in time", (late_s[done & deferred] <= 0).sum())
         latencies = _latencies(ledger, done & ~deferred)
         met = np.ones(len(latencies["ttft_s"]), np.bool_)
@@ -89,21 +89,24 @@ class Tally:
                 self._sum(f"met {name}", within.sum())
         self._sum("met all", met.sum())
 
-    def _add_tokens(self, part: Slice, ledger: Ledger, done: NDArray[np.bool_]) -> None:
+    def _add_tokens(self, ledger: Ledger, done: NDArray[np.bool_]) -> None:
         columns = _token_columns(ledger, done)
         for name, column in columns.items():
             self._sum(f"tok {name}", column.sum())
-        server = ledger.server[done]
         row_tokens = np.sum(list(columns.values()), axis=0)
-        self._sum("home tokens", row_tokens[server == layout.FLEET].sum())
+        self._sum("home tokens", row_tokens[ledger.server[done] == layout.FLEET].sum())
+
+    def _add_calls(
+        self, part: Slice, ledger: Ledger, done: NDArray[np.bool_], paid: NDArray[np.bool_]
+    ) -> None:
+        """Count the calls that endpoints served, and price those that are paid."""
+        zero_s = self.epoch_s + part.offset_s
         for place, endpoint in enumerate(self.api.endpoints if self.api else ()):
-            at = server == place
-            self._sum(f"at {endpoint.name}", at.sum())
-            if at.any():
-                rows = np.flatnonzero(done)[at]
-                billed = {name: column[at] for name, column in columns.items()}
-                zero_s = self.epoch_s + part.offset_s
-                usage = _usage(ledger, endpoint, rows, billed, zero_s)
+            at = ledger.server == place
+            self._sum(f"at {endpoint.name}", (done & at).sum())
+            rows = np.flatnonzero(paid & at)
+            if len(rows):
+                usage = _usage(ledger, endpoint, rows, _token_columns(ledger, rows), zero_s)
                 for bucket, cost in bill(endpoint.card, usage).items():
                     self._sum(f"usd {bucket}", cost.sum())
 
@@ -146,10 +149,8 @@ class Tally:
 
     def _attainment(self, sums: dict[str, float]) -> dict[str, float]:
         """Share of offered requests within each limit, and within all that hold for them."""
-        awaited = sums["offered"] - sums["deferred"]
-        # Work that may still come before its deadline is neither met nor missed.
-        deferred = sums["deferred"] - sums["undecided"]
-        everything = awaited + deferred
+        everything, deferred = sums["offered"], sums["deferred"]
+        awaited = everything - deferred
         shares = {
             name: sums[f"met {name}"] / awaited if awaited else 1.0
             for name in _LATENCIES
@@ -178,7 +179,7 @@ def _latencies(ledger: Ledger, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.
     return {"ttft_s": ttft_s, "tpot_s": (e2e_s - ttft_s) / more, "e2e_s": e2e_s}
 
 
-def _token_columns(ledger: Ledger, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
+def _token_columns(ledger: Ledger, rows: NDArray) -> dict[str, NDArray[np.int64]]:
     """Tokens of some rows by how they are billed."""
     prompt, read, written, produced, reasoning = (
         column[rows].astype(np.int64)

@@ -134,11 +134,21 @@ def simulate(
     output: OutputOption = Output.TABLE,
     ledger: Annotated[
         Path | None,
-        typer.Option("--ledger", metavar="DIR", help="Also write a Parquet row per request here."),
+        typer.Option(
+            "--ledger",
+            metavar="DIR",
+            file_okay=False,
+            help="Also write a Parquet row per request here.",
+        ),
     ] = None,
     keep: Annotated[
         Path | None,
-        typer.Option("--keep", metavar="DIR", help="Keep the state here; go on from it if it is."),
+        typer.Option(
+            "--keep",
+            metavar="DIR",
+            file_okay=False,
+            help="Keep the state here; go on from it if it is.",
+        ),
     ] = None,
     precision: Annotated[
         float | None,
@@ -168,7 +178,7 @@ def simulate(
             )
         document = replications_document(simulate_until(study, precision, most), study)
     else:
-        kept = None if keep is None else Keep(keep, fingerprint(checked, study.provenance))
+        kept = None if keep is None else Keep(keep, fingerprint(checked, source, study.provenance))
         watch = None if ledger is None else ledger_writer(ledger)
         document = simulation_document(simulate_as_written(study, kept, watch), study)
     if output is Output.JSON:

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.longrun import Watch
@@ -12,6 +13,7 @@ from simulator.analysis.verdict import Verdict
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
 from simulator.errors import InputError
+from simulator.traffic.table import RequestTable
 
 OUTCOMES = ("absent", "in_flight", "completed", "rejected", "timed_out")
 """Names of the outcome codes of ``engine.layout``."""
@@ -33,6 +35,13 @@ def write_ledger(verdict: Verdict, path: Path) -> None:
             writer.write_table(pa.table(_columns(part, ledger)))
 
 
+def _sessions(table: RequestTable) -> NDArray[np.uint64]:
+    """A number by row that only the rows of its session share, in all chunks. (n_requests,)"""
+    begins = table.sessions()
+    lengths = np.diff(np.append(begins, table.size))
+    return np.repeat(table.dice[begins], lengths)
+
+
 def ledger_writer(folder: Path) -> Watch:
     """Return what writes the pieces of every option's ledger, each a file in its option's folder.
 
@@ -44,17 +53,40 @@ def ledger_writer(folder: Path) -> Watch:
     if find_spec("pyarrow") is None:
         raise InputError("a ledger needs pyarrow: pip install 'breakeven[parquet]'")
 
+    begun: set[str] = set()
+
     def write(option: str, number: int, part: Slice, ledger: Ledger) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         target = folder / option / f"part-{number:06}.parquet"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if option not in begun:
+            begun.add(option)
+            _make_way(target.parent, number)
         partial = target.with_suffix(".partial")
         pq.write_table(pa.table(_columns(part, ledger)), partial)
         partial.replace(target)
 
     return write
+
+
+def _make_way(folder: Path, number: int) -> None:
+    """Remove parts of other runs from ``number`` on; those before it must be there.
+
+    Raises
+    ------
+    InputError
+        When what was simulated before has not been written here.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    known = sorted(folder.glob("part-*.parquet"))
+    earlier = [path for path in known if path.name < f"part-{number:06}.parquet"]
+    if len(earlier) < number:
+        raise InputError(
+            f"{folder}: rows that were simulated before are missing; keep the run in a new folder"
+        )
+    for path in known[number:]:
+        path.unlink()
 
 
 def _columns(part: Slice, ledger: Ledger) -> dict[str, np.ndarray]:
@@ -70,7 +102,7 @@ def _columns(part: Slice, ledger: Ledger) -> dict[str, np.ndarray]:
         **times,
         "counted": (arrival_s >= part.count_from_s) & (arrival_s < part.count_to_s),
         "workload": names[table.workload[rows]],
-        "session": table.session[rows],
+        "session": _sessions(table)[rows],
         "turn": table.turn[rows],
         "outcome": np.array(OUTCOMES)[ledger.outcome[rows]],
         "self_hosted": ledger.server[rows] == layout.FLEET,

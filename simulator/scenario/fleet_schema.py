@@ -1,8 +1,8 @@
 """What a scenario may say of replicas: how many there are, what takes them away, what waits."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from simulator.scenario.sections import Count, NonNegative, Positive, Section, Whole
 
@@ -89,7 +89,7 @@ class Partner(Section):
     option: str
     """Name of a selfhost option."""
     replicas: Count
-    serves: list[str] | None = None
+    serves: Annotated[list[str], Field(min_length=1)] | None = None
     """Workloads whose requests go there; default: all."""
     weight: Positive = 1.0
     """Requests in flight are balanced over replicas in proportion to it; this option's have 1."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from simulator.scenario.yamlfile import (
     validate,
     with_values,
 )
+
+_LONGEST_PATH = 1000
 
 
 def read_scenario(
@@ -65,10 +68,30 @@ def resolved_yaml(scenario: Scenario) -> str:
     return text.getvalue()
 
 
-def fingerprint(scenario: Scenario, provenance: dict[str, dict[str, str]]) -> str:
-    """Return a hash of a scenario with its defaults, and of what it was built from."""
-    text = json.dumps([json.loads(scenario.model_dump_json()), provenance], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+def fingerprint(
+    scenario: Scenario, document: Document, provenance: dict[str, dict[str, str]]
+) -> str:
+    """Return a hash of a scenario with its defaults, of what it was built from, and of its files.
+
+    Every text that names a file beside the scenario stands for the file's content.
+    """
+    said = json.loads(scenario.model_dump_json())
+    text = json.dumps([said, provenance], sort_keys=True)
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(set(_texts(said))):
+        path = document.path.parent / name
+        if len(name) < _LONGEST_PATH and path.is_file():
+            digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts within plain values."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
 
 
 def json_schema() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from simulator.analysis.study import Partner, SelfHostOption
+from simulator.engine.plan import Fleet
 from simulator.errors import nearest
 from simulator.scenario.schema import SelfHost
 from simulator.scenario.yamlfile import Document, Path_
@@ -30,10 +31,8 @@ def with_partners(
         at = (*here, "partners", place)
         option = _deployment(wanted.option, alone.name, known, document, (*at, "option"))
         serves = _served(wanted.serves, workloads, document, (*at, "serves"))
-        beside = replace(
-            option.fleet, replicas=wanted.replicas, serves=serves, weight=wanted.weight
-        )
-        partners.append(Partner(option, beside))
+        beside = replace(_fixed(option, wanted.replicas), serves=serves, weight=wanted.weight)
+        partners.append(Partner(replace(option, spare_replicas=0), beside))
     pool = said.decode_pool
     if pool is not None:
         option = _deployment(
@@ -50,8 +49,8 @@ def with_partners(
             transfer_s=pool.latency_s,
             transfer_token_s=alone.kv_bytes_per_tok / (pool.link_gb_per_s * 1e9),
         )
-        decoders = replace(option.fleet, replicas=pool.replicas, serves=frozenset())
-        partners.append(Partner(option, decoders))
+        decoders = replace(_fixed(option, pool.replicas), serves=frozenset())
+        partners.append(Partner(replace(option, spare_replicas=0), decoders))
     return replace(alone, fleet=fleet, partners=tuple(partners))
 
 
@@ -63,6 +62,11 @@ def _deployment(
         return known[wanted]
     fitting = [name for name in known if name != own]
     raise document.fail(at, f"{wanted!r} is no other selfhost option{nearest(wanted, fitting)}")
+
+
+def _fixed(option: SelfHostOption, replicas: int) -> Fleet:
+    """A deployment's fleet at a size that nothing changes."""
+    return replace(option.fleet, replicas=replicas, autoscaler=None)
 
 
 def _served(

@@ -75,8 +75,8 @@ class SelfHost(Section):
     coefficients and their error band."""
     weight_precision: Literal["fp16", "bf16", "fp8", "int8", "int4", "nvfp4", "mxfp4"]
     kv_precision: Literal["fp16", "bf16", "fp8", "int8"] = "fp8"
-    replicas: Count | Literal["auto"] = "auto"
-    """Always-on replicas; auto finds the fewest that meet the SLO."""
+    replicas: Whole | Literal["auto"] = "auto"
+    """Always-on replicas, 0 only with autoscale; auto finds the fewest that meet the SLO."""
     spare_replicas: Whole = 0
     """Paid on top for failures and upgrades; they carry no load in the simulation."""
     autoscale: Autoscale | None = None
@@ -123,7 +123,7 @@ class SelfHost(Section):
     """Tokens of KV cache of a replica as the engine reports them; default: computed."""
     request_overhead_s: NonNegative | None = None
     """Outside the engine's steps; default: the engine's, none beside step_time."""
-    serves: list[str] | None = None
+    serves: Annotated[list[str], Field(min_length=1)] | None = None
     """Workloads whose requests come here, where partners serve the others; default: all."""
     partners: list[Partner] = Field(default_factory=list)
     """Replicas of other deployments that serve beside these."""

@@ -38,6 +38,8 @@ def self_host_option(
         not fit its GPUs, a rent that nobody knows.
     """
     here = ("options", name)
+    if option.replicas == 0 and option.autoscale is None:
+        raise document.fail((*here, "replicas"), "no replica would ever serve: add autoscale")
     served = _deployment(option, document, here)
     given = option.step_time is not None
     told = "step time: as given" if given else _prediction(option, served)

@@ -52,9 +52,9 @@ class TrafficSource(Protocol):
         ...
 
     def chunks(
-        self, seed: int, volume: float, requests: int, begun: int = 0
+        self, seed: int, volume: float, requests: int, end_s: float, begun: int = 0
     ) -> Iterator[tuple[RequestTable, float]]:
-        """Return all of the horizon in parts of about so many requests, and where each ends [s].
+        """Return all until an end, in parts of about so many requests, and where each ends [s].
 
         Times are those of the horizon, and the tokens of all parts are numbered as one. The first
         ``begun`` parts are left out.
@@ -101,12 +101,11 @@ class GeneratedTraffic:
         return generate(self.workloads, seed, volume=volume, begin_s=begin_s, end_s=end_s)
 
     def chunks(
-        self, seed: int, volume: float, requests: int, begun: int = 0
+        self, seed: int, volume: float, requests: int, end_s: float, begun: int = 0
     ) -> Iterator[tuple[RequestTable, float]]:
-        """Return the horizon in whole hours of about so many requests."""
+        """Return all until an end in whole hours of about so many requests."""
         hours = max(1, int(requests / (self.requests_per_s * volume * HOUR_S)))
-        span_s = self.horizon_s
-        return chunks(self.workloads, seed, volume=volume, end_s=span_s, hours=hours, begun=begun)
+        return chunks(self.workloads, seed, volume=volume, end_s=end_s, hours=hours, begun=begun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +174,15 @@ class ReplayedTraffic:
         return float(deadline_s[np.isfinite(deadline_s)].max(initial=0.0))
 
     def chunks(
-        self, seed: int, volume: float, requests: int, begun: int = 0
+        self, seed: int, volume: float, requests: int, end_s: float, begun: int = 0
     ) -> Iterator[tuple[RequestTable, float]]:
-        """Return the horizon in equal spans of about so many requests."""
-        count = math.ceil(self.requests_per_s * volume * self.horizon_s / requests)
-        ends_s = np.linspace(0.0, self.horizon_s, max(1, count) + 1)
+        """Return all until an end in equal spans of about so many requests."""
+        count = math.ceil(self.requests_per_s * volume * end_s / requests)
+        ends_s = np.linspace(0.0, end_s, max(1, count) + 1)
         spans_s = zip(ends_s[:-1].tolist(), ends_s[1:].tolist(), strict=True)
-        for begin_s, end_s in islice(spans_s, begun, None):
-            table = pruned(self.draw(seed, volume, begin_s, end_s))
-            yield replace(table, arrival_s=table.arrival_s + begin_s), end_s
+        for begin_s, until_s in islice(spans_s, begun, None):
+            table = pruned(self.draw(seed, volume, begin_s, until_s))
+            yield replace(table, arrival_s=table.arrival_s + begin_s), until_s
 
     def _copy(
         self, seed: int, volume: float, tile: int, layer: int, begin_s: float, end_s: float
@@ -199,7 +198,9 @@ class ReplayedTraffic:
         if self.week is not None:
             share *= self.week[(start_s // HOUR_S).astype(np.int64) % HOURS_PER_WEEK]
         chosen = np.flatnonzero((lot < share - layer) & (start_s >= begin_s) & (start_s < end_s))
-        return self.table.arrange(chosen, start_s[chosen])
+        copy = self.table.arrange(chosen, start_s[chosen])
+        # Every copy and every seed has luck of its own.
+        return replace(copy, dice=copy.dice ^ np.uint64(rng.integers(2**63)))
 
 
 def _superpose(original: RequestTable, copies: dict[int, RequestTable]) -> RequestTable:
