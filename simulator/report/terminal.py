@@ -52,21 +52,23 @@ def headline(document: dict[str, Any]) -> str:
 
 
 def option_table(options: list[dict[str, Any]]) -> Table:
-    """Return the table of options."""
-    replicated = any("replications" in option for option in options)
-    ranges = "95 % interval" if replicated else "90 % of worlds"
+    """Return the table of options; ranges of costs only where something was drawn or repeated."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("option", overflow="fold")
-    for heading in ("$/month", ranges, "$/Mtok", "TTFT p95", "TPOT p95", "SLO", "own"):
+    ranges = [] if all(o["probability_best"] is None for o in options) else ["90 % of worlds"]
+    if any("replications" in option for option in options):
+        ranges = ["95 % interval"]
+    for heading in ("$/month", *ranges, "$/Mtok", "TTFT p95", "TPOT p95", "SLO", "own"):
         table.add_column(heading, justify="right", no_wrap=True)
     for option in options:
         cost = option["cost_usd_per_month"]
         total = sum(option["cost_breakdown_usd_per_month"].values())
         per_mtok = option["usd_per_mtok"]
+        span = "-" if cost["low"] is None else f"{quantity(cost['low'])} - {quantity(cost['high'])}"
         table.add_row(
             option["name"],
             usd(total),
-            "-" if cost["low"] is None else f"{quantity(cost['low'])} - {quantity(cost['high'])}",
+            *[span for _ in ranges],
             "-" if per_mtok is None else f"{per_mtok:.3f}",
             seconds(option["ttft_s"]["p95"]),
             seconds(option["tpot_s"]["p95"]),
