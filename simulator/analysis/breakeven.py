@@ -112,7 +112,8 @@ def find_break_even(
     def advantage(costs: VolumeCosts) -> float:
         return _gap(min(costs.likely_usd[n] for n in api), min(costs.likely_usd[n] for n in own))
 
-    curve = _refine(curve, advantage, mapped, at, stairs=axis is None)
+    stairs = own if axis is None else []
+    curve = _refine(curve, advantage, mapped, at, stairs)
     steps = _find_steps(study, curve, own, api, mapped) if axis is None else {}
     wins = winning_intervals(
         [_stairs(curve, name, steps) for name in own], [_line(curve, name) for name in api]
@@ -231,18 +232,17 @@ def _refine(
     advantage: Callable[[VolumeCosts], float],
     mapped: Any,
     at: Callable[[float], VolumeCosts],
-    *,
-    stairs: bool,
+    stairs: list[str],
 ) -> list[VolumeCosts]:
     """Halve every interval in which the sign changes a few times.
 
-    Where replicas are added with the volume, ``stairs`` are looked for otherwise.
+    Where one of some options adds replicas, its steps are looked for otherwise.
     """
     for _ in range(REFINEMENTS if stairs else AXIS_REFINEMENTS):
         middles = [
             between(a.volume, b.volume)
             for a, b in pairwise(curve)
-            if not (stairs and a.replicas != b.replicas)
+            if not any(_steps(a, b, name) for name in stairs)
             and (advantage(a) > 0) != (advantage(b) > 0)
         ]
         curve = sorted([*curve, *mapped(at, middles)], key=lambda c: c.volume)

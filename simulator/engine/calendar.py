@@ -50,6 +50,11 @@ class Calendar:
         self._items: dict[int, Item] = {}
         self._asked = 0
 
+    def join(self, owner: Owner) -> int:
+        """Take a controller in; returns its number, which its moments carry."""
+        self.owners.append(owner)
+        return len(self.owners) - 1
+
     def ask(self, item: Item) -> None:
         """Remember a moment, which must not lie in the past."""
         self._asked += 1

@@ -45,12 +45,11 @@ class Autoscale:
         self._control = control
         self._rule = rule
         self._calendar = calendar
-        self._owner = len(calendar.owners)
+        self._owner = calendar.join(self)
         self._more_since_s: float | None = None
         self._fewer_since_s: float | None = None
         self._highest = 0
         """Wish since then."""
-        calendar.owners.append(self)
         calendar.ask(Item(rule.interval_s, self._owner, "look"))
 
     def act(self, now_s: float, what: str, about: tuple[int, ...]) -> None:
@@ -129,8 +128,7 @@ class Outages:
     ) -> None:
         self._plane = plane
         self._endpoint = endpoint
-        place = len(calendar.owners)
-        calendar.owners.append(self)
+        place = calendar.join(self)
         for begin_s, end_s in (np.array(spans_s) - plane.zero_s).tolist():
             if end_s > 0:
                 calendar.ask(Item(max(0.0, begin_s), place, "down"))

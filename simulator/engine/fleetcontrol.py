@@ -29,12 +29,11 @@ class FleetControl:
         """Whether nobody else decides how many replicas there are."""
         self.away = 0
         self._calendar = calendar
-        self._owner = len(calendar.owners)
+        self._owner = calendar.join(self)
         self._seed = seed
         self._first = int(plane.state.engine[place].first_slot)
         self._old: list[list[int]] = []
         self._launches = [0] * int(plane.state.engine[place].slots)
-        calendar.owners.append(self)
 
     def begin(self) -> None:
         """Have the always-on replicas ready, and ask for the rollouts."""

@@ -22,10 +22,9 @@ class Rebalance:
         control.keeps_size = False
         self._rule = rule
         self._calendar = calendar
-        self._owner = len(calendar.owners)
+        self._owner = calendar.join(self)
         self._last_tok = [0.0, 0.0, 0.0]
         self._last_spilled_usd = 0.0
-        calendar.owners.append(self)
         calendar.ask(Item(rule.interval_s, self._owner, "look"))
 
     def act(self, now_s: float, what: str, about: tuple[int, ...]) -> None:

@@ -5,24 +5,21 @@ above them. Rows and nodes get new numbers; heaps and lines keep their shape, so
 chunks does the same as one in a piece.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.engine import api_tables, layout, tables
 from simulator.engine.kv import kv_index_entries
 from simulator.engine.layout import NONE, Plane, Records
-from simulator.engine.plan import Plan
 from simulator.engine.queues import mark_line
 from simulator.traffic.joining import joined, numbered, with_ancestors
 from simulator.traffic.table import RequestTable
 from simulator.units import MINUTE_S
 
 
-def _lines(state: Plane) -> Iterator[Records]:
+def _lines(state: Plane) -> tuple[Records, ...]:
     """Everything that has a line of rows."""
-    return iter((state.replicas, state.engine, state.endpoints, state.deferred))
+    return state.replicas, state.engine, state.endpoints, state.deferred
 
 
 def live_rows(state: Plane, table: RequestTable) -> NDArray[np.bool_]:
@@ -52,7 +49,7 @@ def _live_nodes(state: Plane, table: RequestTable, now_s: float) -> NDArray[np.b
 
 
 def renewed(
-    plan: Plan, state: Plane, table: RequestTable, kept: NDArray[np.bool_], chunk: RequestTable
+    state: Plane, table: RequestTable, kept: NDArray[np.bool_], chunk: RequestTable
 ) -> tuple[Plane, RequestTable]:
     """Return the plane and the table of the kept rows with a chunk behind them."""
     now_s = float(state.clock[0].now_s)
@@ -69,7 +66,7 @@ def renewed(
         timers=_timers(state, row_at, size),
         nodes=tables.nodes(together.tree),
         prefixes=_prefixes(state, nodes, node_at, together.tree.size),
-        **_cache(plan, state, node_at, together.tree.size),
+        **_cache(state, node_at, together.tree.size),
     )
     links = [(state.ledger, "left"), (state.ledger, "right"), (state.sequences, "row")]
     for records, name in [*links, *((line, "waiting_head") for line in _lines(state))]:
@@ -109,9 +106,7 @@ def _prefixes(
     return known
 
 
-def _cache(
-    plan: Plan, state: Plane, node_at: NDArray[np.int32], nodes: int
-) -> dict[str, np.ndarray]:
+def _cache(state: Plane, node_at: NDArray[np.int32], nodes: int) -> dict[str, np.ndarray]:
     """The pool of cached nodes, grown where a larger tree may need it, and an empty index."""
     entries, size = state.kv_entries, tables.kv_entries(state.engine, nodes)
     index = np.full_like(state.kv_index, NONE)

@@ -60,7 +60,7 @@ class Simulation:
         rows, calls = tables.chosen(state.ledger, over), tables.chosen(state.calls, over)
         ledger = self._ledger(self.table.take(over), rows, calls)
         self.closed += np.bincount(ledger.outcome, minlength=len(self.closed))
-        self.plane.state, self.table = renewed(self.plan, self.plane.state, self.table, kept, chunk)
+        self.plane.state, self.table = renewed(self.plane.state, self.table, kept, chunk)
         return ledger
 
     def finish(self) -> Ledger:
