@@ -9,9 +9,11 @@ import pytest
 from scenarios import SMALL, write_scenario
 from simulator.analysis import sampling
 from simulator.analysis.breakeven import Step, step_volume
-from simulator.analysis.evaluate import Evaluator, Size
+from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.options import size_option
+from simulator.analysis.planning import Size
 from simulator.analysis.sampling import sample_traffic
-from simulator.analysis.sizing import meets, size_option
+from simulator.analysis.sizing import meets
 from simulator.analysis.study import Study
 from simulator.analysis.verdict import decide
 from simulator.analysis.worlds import standings
@@ -193,7 +195,7 @@ def test_warm_up_is_left_out_of_counts_and_costs(tmp_path: Path) -> None:
 
 def test_a_step_is_where_the_replicas_no_longer_do() -> None:
     asked = load_study("quickstart", ["analysis.sample_requests=4000"])
-    at = step_volume(asked, Step("own-h100", 1, 0.5, 4.0))
+    at = step_volume(asked, Step("own-h100", "own-h100", 1, 0.5, 4.0))
     own = option(asked, "own-h100")
     fits, fails = (
         meets(Evaluator(asked, v).evaluate(own, Size(1)), asked.slo) for v in (at, 1.01 * at)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.evaluate import Evaluator, Size
+from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.outcome import Outcome
+from simulator.analysis.planning import Size
 from simulator.analysis.study import ApiOption, Study
 from simulator.errors import InputError
 from simulator.scenario.build import load_study

@@ -11,8 +11,9 @@ from test_cli import breakeven
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis import sampling
-from simulator.analysis.evaluate import Evaluator, Size
+from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.longrun import Keep
+from simulator.analysis.planning import Size
 from simulator.analysis.replications import simulate_until
 from simulator.analysis.sampling import Slice
 from simulator.analysis.study import Study

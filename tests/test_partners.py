@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.evaluate import Evaluation, Evaluator, Size
+from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.planning import Size
 from simulator.analysis.study import Study
 from simulator.errors import InputError
 from simulator.scenario.build import load_study

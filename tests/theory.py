@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.evaluate import Size, plan_of
+from simulator.analysis.planning import Size, plan_of
 from simulator.analysis.study import Study
 from simulator.engine.ledger import Ledger
 from simulator.engine.run import run

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from simulator.analysis.axis import Axis, between
 from simulator.analysis.envelope import Polyline, winning_intervals
-from simulator.analysis.evaluate import Evaluator, Size
-from simulator.analysis.sizing import Sized, meets, size_option
-from simulator.analysis.study import ApiOption, HybridOption, SelfHostOption, Study
-from simulator.analysis.worlds import Worlds, size_at_speeds, world_costs
+from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.options import size_option
+from simulator.analysis.planning import Size
+from simulator.analysis.sizing import Sized, meets
+from simulator.analysis.study import SelfHostOption, Study, single_options
+from simulator.analysis.worlds import LIKELY, Worlds, size_at_speeds, world_costs
 
 REFINEMENTS = 3
 """Halvings of the grid interval (in the logarithm of volume) around a crossing of smooth costs."""
@@ -37,6 +39,8 @@ class VolumeCosts:
     """By world, (worlds,)."""
     utilisation: dict[str, float | None]
     replicas: dict[str, int]
+    fleet: dict[str, str | None]
+    """Deployment whose replicas are counted, if an option is a fleet of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +71,23 @@ def volume_costs(study: Study, start: int, volume: float) -> VolumeCosts:
     """Size and price every option at a volume; ``start`` replicas are known to do at volume 1."""
     evaluator = Evaluator(study, volume)
     worlds = Worlds.draw(study.seed, study.effort.worlds)
-    likely_usd, world_usd, utilisation, replicas = {}, {}, {}, {}
+    likely_usd, world_usd, utilisation, replicas, fleet = {}, {}, {}, {}, {}
     sized: tuple[Sized, ...]
     for option in study.options:
         replicas_guess = max(1, round(start * volume))
-        if isinstance(option, HybridOption):
+        if option.kind == "hybrid":
             # Drawn beside the curve of pure options, where its most likely cost is enough.
             sized = (size_option(evaluator, option, start=replicas_guess),) * 3
         else:
             sized = size_at_speeds(evaluator, option, replicas_guess)
         likely_usd[option.name] = float(world_costs(study, sized, Worlds.likely())[0])
         world_usd[option.name] = world_costs(study, sized, worlds)
-        utilisation[option.name] = sized[1].evaluation.outcome.utilisation
-        replicas[option.name] = sized[1].evaluation.size.replicas
-    return VolumeCosts(volume, likely_usd, world_usd, utilisation, replicas)
+        likely = sized[LIKELY].evaluation
+        utilisation[option.name] = likely.outcome.utilisation
+        replicas[option.name] = likely.size.replicas
+        is_fleet = isinstance(likely.option, SelfHostOption)
+        fleet[option.name] = likely.option.name if is_fleet else None
+    return VolumeCosts(volume, likely_usd, world_usd, utilisation, replicas, fleet)
 
 
 def axis_costs(axis: Axis, start: int, value: float) -> VolumeCosts:
@@ -95,8 +102,8 @@ def find_break_even(
 
     None unless both sides are among the options.
     """
-    own = [o.name for o in study.options if isinstance(o, SelfHostOption)]
-    api = [o.name for o in study.options if isinstance(o, ApiOption)]
+    own = [o.name for o in study.options if o.kind == "selfhost"]
+    api = [o.name for o in study.options if o.kind == "api"]
     if not own or not api:
         return None
     mapped = executor.map if executor else map
@@ -142,6 +149,8 @@ class Step:
     """Another replica is needed somewhere between two volumes of the curve."""
 
     option: str
+    fleet: str
+    """The deployment that it is of: the option itself, or the candidate that it chose."""
     replicas: int
     """That do up to there."""
     above: float
@@ -169,10 +178,13 @@ def _stairs(curve: list[VolumeCosts], option: str, found: dict[Step, float]) -> 
 
 def _steps(a: VolumeCosts, b: VolumeCosts, option: str) -> list[Step]:
     """Steps between two volumes, unless one of them is beyond the option's reach."""
+    fleet = a.fleet[option]
     if not np.isfinite([a.likely_usd[option], b.likely_usd[option]]).all():
         return []
+    if fleet is None or b.fleet[option] != fleet:
+        return []
     counts = range(a.replicas[option], b.replicas[option])
-    return [Step(option, n, a.volume, b.volume) for n in counts]
+    return [Step(option, fleet, n, a.volume, b.volume) for n in counts]
 
 
 def _plateau_usd(a: VolumeCosts, b: VolumeCosts, option: str, replicas: int) -> float:
@@ -202,7 +214,8 @@ def _find_steps(
 
 def step_volume(study: Study, step: Step) -> float:
     """Return the largest volume that a number of replicas carries, by bisection."""
-    option = next(o for o in study.options if o.name == step.option)
+    singles = [single for option in study.options for single in single_options(option)]
+    option = next(single for single in singles if single.name == step.fleet)
     low, high = step.above, step.below
     while high / low > 1 + STEP_TOLERANCE:
         middle = between(low, high)

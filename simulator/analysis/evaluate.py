@@ -1,30 +1,29 @@
 """One option at one size on one volume: simulate, measure, price."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
 
 from simulator.analysis.outcome import Outcome
-from simulator.analysis.sampling import Sample, Slice, sample_traffic
-from simulator.analysis.study import ApiOption, HybridOption, Option, SelfHostOption, Study
+from simulator.analysis.planning import Size, plan_of
+from simulator.analysis.reshape import asked_again, reshaped
+from simulator.analysis.sampling import Lens, Sample, Slice, sample_traffic
+from simulator.analysis.study import (
+    Option,
+    Reshaping,
+    SelfHostOption,
+    SingleOption,
+    Study,
+    api_part,
+    self_hosted_part,
+)
 from simulator.analysis.tally import Tally
 from simulator.economics.owning import OwningCost
-from simulator.engine.layout import FLEET
 from simulator.engine.ledger import Ledger
-from simulator.engine.plan import Overflow, Plan
-from simulator.engine.policies import Rebalancer
+from simulator.engine.plan import Plan
 from simulator.engine.run import stream
-from simulator.units import HOUR_S
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """What sizing decides."""
-
-    replicas: int = 0
-    spill_in_flight: int = 0
-    speed: float = 1.0
-    """Throughput relative to the prediction."""
+from simulator.traffic.table import RequestTable
+from simulator.units import MONTH_HOURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,67 +32,102 @@ class Evaluation:
 
     option: Option
     size: Size
+    """Of a composite option: the replicas of all its parts."""
     outcome: Outcome
+    by: "Evaluator" = field(repr=False)
+    """What simulated it, and can once more."""
+    parts: tuple["Evaluation", ...] = ()
+    """Of a composite option."""
+    workloads: tuple[str, ...] = ()
+    """Of a pool, those that it serves."""
+    calls_per_request: float = 1.0
+    """Calls that the outcome counts as requests, for each request of the traffic."""
+
+    @property
+    def singles(self) -> "tuple[Evaluation, ...]":
+        """Evaluations of the options that really ran: itself, or its parts'."""
+        if not self.parts:
+            return (self,)
+        return tuple(single for part in self.parts for single in part.singles)
+
+    def simulated_again(self) -> Iterator[tuple[Slice, Ledger]]:
+        """Return the pieces of the ledger once more; of an option that ran by itself."""
+        assert not self.parts
+        return self.by.simulate(self.option, self.size)  # type: ignore[arg-type]
 
     @property
     def owned(self) -> list[tuple[SelfHostOption, float]]:
         """Deployments with the mean number of replicas paid for, spares included."""
-        base = self_hosted_part(self.option)
-        if base is None:
-            return []
-        deployments = [base, *(partner.option for partner in base.partners)]
-        means, most = self.outcome.owned_replicas, self.outcome.max_replicas
-        return [
-            (d, (most[k] if d.bought else means[k]) + d.spare_replicas)
-            for k, d in enumerate(deployments)
-        ]
+        return [owned for single in self.singles for owned in _owned(single)]
+
+    @property
+    def calls_usd(self) -> dict[str, float]:
+        """Cost of everything that is bought by the call or as capacity [USD/month]."""
+        usd: dict[str, float] = {}
+        for single in self.singles:
+            for bucket, cost in single.outcome.api_usd.items():
+                usd[f"api_{bucket}"] = usd.get(f"api_{bucket}", 0.0) + cost
+            api = api_part(single.option)  # type: ignore[arg-type]
+            if api is not None and api.fixed_usd_per_month:
+                usd["api_fixed"] = usd.get("api_fixed", 0.0) + api.fixed_usd_per_month
+            searches = retrieval_usd(single)
+            if searches:
+                usd["retrieval"] = usd.get("retrieval", 0.0) + searches
+        return usd
 
     def cost_usd(self, study: Study) -> dict[str, float]:
         """Cost by component at the most likely rates [USD/month]."""
-        usd = {f"api_{bucket}": cost for bucket, cost in self.outcome.api_usd.items()}
-        api = api_part(self.option)
-        if api is not None and api.fixed_usd_per_month:
-            usd["api_fixed"] = api.fixed_usd_per_month
-        base = self_hosted_part(self.option)
-        if base is not None:
+        usd = self.calls_usd
+        if self.owned:
             owning = OwningCost(
                 study.people.engineers_fte.mid,
                 study.people.engineer_usd_per_year.mid,
                 {name: usd.mid for name, usd in study.people.monthly_usd.items()},
             )
-            gpus = [
-                replicas * d.gpus_per_replica * d.gpu_usd_per_hour.mid for d, replicas in self.owned
-            ]
-            usd |= owning.per_month_usd(sum(gpus))
+            usd |= owning.per_month_usd(self.hardware_usd / MONTH_HOURS)
         return usd
+
+    @property
+    def hardware_usd(self) -> float:
+        """Most likely cost of all accelerators [USD/month]."""
+        gpus = [n * d.gpus_per_replica * d.gpu_usd_per_hour.mid for d, n in self.owned]
+        return sum(gpus) * MONTH_HOURS
 
     def total_usd(self, study: Study) -> float:
         """Total at the most likely rates [USD/month]."""
         return sum(self.cost_usd(study).values())
 
 
-def self_hosted_part(option: Option) -> SelfHostOption | None:
-    """Return the deployment that an option runs, if it runs one."""
-    if isinstance(option, HybridOption):
-        return option.base
-    return option if isinstance(option, SelfHostOption) else None
+def _owned(single: Evaluation) -> list[tuple[SelfHostOption, float]]:
+    base = self_hosted_part(single.option)  # type: ignore[arg-type]
+    if base is None:
+        return []
+    deployments = [base, *(partner.option for partner in base.partners)]
+    means, most = single.outcome.owned_replicas, single.outcome.max_replicas
+    return [
+        (d, (most[k] if d.bought else means[k]) + d.spare_replicas)
+        for k, d in enumerate(deployments)
+    ]
 
 
-def api_part(option: Option) -> ApiOption | None:
-    """Return the API that an option may call, if any."""
-    if isinstance(option, HybridOption):
-        return option.overflow
-    return option if isinstance(option, ApiOption) else None
+def retrieval_usd(single: Evaluation) -> float:
+    """Cost of the searches before an option's calls [USD/month]."""
+    how = reshaping_of(single.option)  # type: ignore[arg-type]
+    if how is None or not how.retrieval_usd:
+        return 0.0
+    calls = single.outcome.requests["offered"] * single.outcome.month_factor
+    return calls / single.calls_per_request * how.retrieval_usd
 
 
 class Evaluator:
     """Evaluates options on one volume; draws the traffic once and remembers every result."""
 
-    def __init__(self, study: Study, volume: float) -> None:
+    def __init__(self, study: Study, volume: float, sample: Sample | None = None) -> None:
         self.study = study
         self.volume = volume
-        self._sample: Sample | None = None
+        self._sample = sample
         self._known: dict[tuple[str, Size], Evaluation] = {}
+        self._through: dict[str, Evaluator] = {}
 
     @property
     def sample(self) -> Sample:
@@ -102,7 +136,13 @@ class Evaluator:
             self._sample = sample_traffic(self.study, self.volume)
         return self._sample
 
-    def simulate(self, option: Option, size: Size) -> Iterator[tuple[Slice, Ledger]]:
+    def through(self, name: str, lens: Lens) -> "Evaluator":
+        """Return the evaluator of the same volume seen through a lens, the same one by name."""
+        if name not in self._through:
+            self._through[name] = Evaluator(self.study, self.volume, self.sample.seen(lens))
+        return self._through[name]
+
+    def simulate(self, option: SingleOption, size: Size) -> Iterator[tuple[Slice, Ledger]]:
         """Run an option at a size on every slice of the sample; pieces of its ledger."""
         plan = plan_of(self.study, option, size)
         for part in self.sample.slices:
@@ -115,54 +155,50 @@ class Evaluator:
         waits_s = 0.0 if plan.fleets else self.study.traffic.longest_deadline_s
         return part.horizon_s + waits_s
 
-    def evaluate(self, option: Option, size: Size) -> Evaluation:
+    def calling(self, option: SingleOption) -> "Evaluator":
+        """Return what evaluates an option on the calls that are made in the place of requests."""
+        how, again = reshaping_of(option), _asks_again(self.study, option)
+        if how is None and not again:
+            return self
+        lens = partial(_calls, study=self.study, option=option)
+        return self.through(f"calls of {option.name}", lens)
+
+    def evaluate(self, option: SingleOption, size: Size) -> Evaluation:
         """Simulate an option at a size, measure and price it; once."""
         key = (option.name, size)
         if key not in self._known:
+            caller = self.calling(option)
             tally = Tally(self.study.slo, api_part(option), self.study.epoch_s)
-            for part, piece in self.simulate(option, size):
+            for part, piece in caller.simulate(option, size):
                 tally.add(part, piece)
-            self._known[key] = Evaluation(option, size, tally.outcome(self.sample))
+            outcome = tally.outcome(caller.sample)
+            calls = 1.0 if caller is self else caller.sample.rows() / max(1, self.sample.rows())
+            self._known[key] = Evaluation(option, size, outcome, caller, calls_per_request=calls)
         return self._known[key]
 
 
-def plan_of(study: Study, option: Option, size: Size) -> Plan:
-    """Lay out what the engine shall run."""
-    workloads = len(study.traffic.workload_names)
-    common: dict[str, Any] = {"priorities": study.priorities, "seed": study.seed}
-    if isinstance(option, ApiOption):
-        return Plan(option.routes, (), option.endpoints, option.gateways, **common)
-    base = option.base if isinstance(option, HybridOption) else option
-    fleet = replace(
-        base.fleet,
-        replicas=size.replicas,
-        step_time=base.fleet.step_time.scaled(1 / size.speed),
-    )
-    if fleet.autoscaler is not None:
-        most = max(fleet.autoscaler.max_replicas, size.replicas)
-        fleet = replace(fleet, autoscaler=replace(fleet.autoscaler, max_replicas=most))
-    partners = (
-        replace(p.fleet, step_time=p.fleet.step_time.scaled(1 / size.speed)) for p in base.partners
-    )
-    fleets = (fleet, *partners)
-    routes = (FLEET,) * workloads
-    if isinstance(option, SelfHostOption):
-        return Plan(routes, fleets, **common)
-    return Plan(
-        routes,
-        fleets,
-        option.overflow.endpoints,
-        option.overflow.gateways,
-        Overflow(option.overflow.routes, size.spill_in_flight),
-        rebalancer=_rebalancer(option),
-        **common,
-    )
+def reshaping_of(option: SingleOption) -> Reshaping | None:
+    """Return how an option's application asks; both parts of a hybrid are asked alike."""
+    part = self_hosted_part(option) or api_part(option)
+    return part.reshaping if part is not None else None
 
 
-def _rebalancer(option: HybridOption) -> Rebalancer | None:
-    """The rule by which a hybrid's only fleet is valued at its overflow's first endpoint."""
-    rule, base = option.rebalancing, option.base
-    if rule is None:
-        return None
-    rent_usd_per_s = base.gpus_per_replica * base.gpu_usd_per_hour.mid / HOUR_S
-    return Rebalancer(0, 0, rule.interval_s, rent_usd_per_s, rule.margin, rule.max_replicas)
+def success_rate_of(option: SingleOption) -> float | None:
+    """Return the share of right answers, if it is known; of a hybrid, where both parts agree."""
+    rates = {p.success_rate for p in (self_hosted_part(option), api_part(option)) if p is not None}
+    return rates.pop() if len(rates) == 1 else None
+
+
+def _asks_again(study: Study, option: SingleOption) -> bool:
+    asked = study.quality is not None and study.quality.attempts > 1
+    return asked and success_rate_of(option) is not None
+
+
+def _calls(table: RequestTable, study: Study, option: SingleOption) -> RequestTable:
+    """The calls of an option in the place of a table's requests."""
+    how, rate = reshaping_of(option), success_rate_of(option)
+    if how is not None:
+        table = reshaped(table, how)
+    if study.quality is not None and rate is not None and study.quality.attempts > 1:
+        table = asked_again(table, option.name, rate, study.quality)
+    return table

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from simulator.analysis.evaluate import Evaluation, Evaluator, Size, api_part, plan_of
+from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.planning import Size, plan_of
 from simulator.analysis.sampling import Slice
 from simulator.analysis.sketch import Sketch
-from simulator.analysis.study import Option
+from simulator.analysis.study import SingleOption, api_part
 from simulator.analysis.tally import Tally
 from simulator.engine.checkpoint import Saved, save
 from simulator.engine.ledger import Ledger
@@ -33,7 +34,7 @@ class Keep:
 
 
 def evaluate_whole(
-    evaluator: Evaluator, option: Option, size: Size, keep: Keep | None, watch: Watch | None
+    evaluator: Evaluator, option: SingleOption, size: Size, keep: Keep | None, watch: Watch | None
 ) -> Evaluation:
     """Evaluate an option over the whole horizon, from where it was left off if it was kept.
 
@@ -44,8 +45,8 @@ def evaluate_whole(
     InputError
         When what was kept cannot be read, or belongs to something else.
     """
-    study = evaluator.study
-    (part,) = evaluator.sample.slices
+    study, sample = evaluator.study, evaluator.calling(option).sample
+    (part,) = sample.slices
     plan, tally = plan_of(study, option, size), Tally(study.slo, api_part(option), study.epoch_s)
     end_s = evaluator.end_s(plan, part)
     simulation, done = None, 0
@@ -72,7 +73,7 @@ def evaluate_whole(
         tally.add(part, piece)
         if watch is not None:
             watch(option.name, number, part, piece)
-    return Evaluation(option, size, tally.outcome(evaluator.sample))
+    return Evaluation(option, size, tally.outcome(sample), evaluator.calling(option))
 
 
 def _save(path: Path, now: Simulation, tally: Tally, keep: Keep, done: int) -> None:

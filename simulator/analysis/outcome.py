@@ -1,5 +1,6 @@
 """What one option did: counts, tokens, latencies and costs over the counted requests."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simulator.analysis.sketch import Sketch
@@ -49,3 +50,68 @@ class Outcome:
     def tokens_per_month(self) -> float:
         """Prompt and completion tokens of completed requests."""
         return sum(self.tokens.values()) * self.month_factor
+
+
+def joined(parts: Sequence[Outcome], answers: Outcome | None = None) -> Outcome:
+    """Return what several options that serve the same users beside one another did.
+
+    Parameters
+    ----------
+    parts : sequence of Outcome
+        Of each, from the same counted spans.
+    answers : Outcome, optional
+        What users saw, where that is no sum of the parts: one request may be served by several.
+    """
+    first = parts[0]
+    seen = [answers] if answers is not None else list(parts)
+    factor = seen[0].month_factor
+    tokens = {
+        name: round(sum(p.tokens[name] * p.month_factor for p in parts) / factor)
+        for name in first.tokens
+    }
+    weights = [sum(p.tokens.values()) * p.month_factor for p in parts]
+    owned = [sum(p.owned_replicas) for p in parts]
+    busy = [n * p.utilisation for n, p in zip(owned, parts, strict=True) if p.utilisation]
+    usd: dict[str, float] = {}
+    for part in parts:
+        for bucket, cost in part.api_usd.items():
+            usd[bucket] = usd.get(bucket, 0.0) + cost
+    served: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.served_by.items():
+            served[name] = served.get(name, 0) + count
+    home = sum(w * p.self_hosted_share for w, p in zip(weights, parts, strict=True))
+    return Outcome(
+        counted_s=first.counted_s,
+        month_factor=factor,
+        requests={
+            name: round(sum(p.requests[name] * p.month_factor for p in seen) / factor)
+            for name in first.requests
+        },
+        tokens=tokens,
+        ttft_s=Sketch.joined([p.ttft_s for p in seen]),
+        tpot_s=Sketch.joined([p.tpot_s for p in seen]),
+        e2e_s=Sketch.joined([p.e2e_s for p in seen]),
+        slo_met=_met(seen),
+        self_hosted_share=home / sum(weights) if sum(weights) else 0.0,
+        api_usd=usd,
+        owned_replicas=tuple(n for p in parts for n in p.owned_replicas),
+        max_replicas=tuple(n for p in parts for n in p.max_replicas),
+        utilisation=sum(busy) / sum(owned) if sum(owned) else None,
+        preemptions=sum(p.preemptions for p in parts),
+        restarts=sum(p.restarts for p in parts),
+        attempts=sum(p.attempts for p in parts),
+        served_by=served,
+    )
+
+
+def _met(parts: Sequence[Outcome]) -> dict[str, float]:
+    """Share within each limit, weighted by the requests of those for whom it holds."""
+    names = {name for part in parts for name in part.slo_met}
+    met = {}
+    for name in sorted(names):
+        having = [p for p in parts if name in p.slo_met]
+        weights = [p.requests["offered"] * p.month_factor for p in having]
+        shares = [w * p.slo_met[name] for w, p in zip(weights, having, strict=True)]
+        met[name] = sum(shares) / sum(weights) if sum(weights) else 1.0
+    return met

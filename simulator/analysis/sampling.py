@@ -8,15 +8,24 @@ simulated all the same.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from simulator.analysis.study import ApiOption, HybridOption, SelfHostOption, Study
+from simulator.analysis.study import (
+    HybridOption,
+    Study,
+    api_part,
+    self_hosted_part,
+    single_options,
+)
 from simulator.engine.run import Chunk
 from simulator.traffic.table import RequestTable
 from simulator.units import HOUR_S, MINUTE_S, MONTH_S
+
+Lens = Callable[[RequestTable], RequestTable]
+"""What an option sees of the traffic: some of it, or calls that are made in its place."""
 
 WARM_UP_S = 20 * MINUTE_S
 """Fills prompt caches, replicas and running sessions before the counted span."""
@@ -46,6 +55,14 @@ class Slice:
         """Length of the counted span [s]."""
         return self.count_to_s - self.count_from_s
 
+    def seen(self, lens: Lens) -> "Slice":
+        """Return the same span with other requests."""
+
+        def chunks(begun: int) -> Iterable[Chunk]:
+            return ((lens(table), end_s) for table, end_s in self.chunks(begun))
+
+        return replace(self, chunks=chunks)
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -60,6 +77,29 @@ class Sample:
     def counted_s(self) -> float:
         """Length of all counted spans [s]."""
         return sum(s.counted_s for s in self.slices)
+
+    def rows(self) -> int:
+        """Count the requests of all spans, warm-up included."""
+        return sum(table.size for part in self.slices for table, _ in part.chunks(0))
+
+    def seen(self, lens: Lens) -> "Sample":
+        """Return the same spans with requests made from theirs."""
+        slices = tuple(part.seen(lens) for part in self.slices)
+        if self.requests_per_month is None:
+            return Sample(slices, None)
+        # Windows are small; drawn once, they are seen once.
+        drawn = [list(part.chunks(0)) for part in slices]
+        slices = tuple(
+            replace(part, chunks=partial(_from, chunks))
+            for part, chunks in zip(slices, drawn, strict=True)
+        )
+        before, after = self.rows(), sum(t.size for chunks in drawn for t, _ in chunks)
+        return Sample(slices, self.requests_per_month * after / max(1, before))
+
+    def later(self, slices: tuple[Slice, ...], share: float) -> "Sample":
+        """Return spans with what comes of a share of these requests."""
+        known = self.requests_per_month
+        return Sample(slices, None if known is None else known * share)
 
 
 def sample_traffic(study: Study, volume: float) -> Sample:
@@ -83,7 +123,8 @@ def _remembers(study: Study) -> bool:
     So do outages, budgets, lost and replaced replicas, rebalancing, and work that waits for its
     deadline.
     """
-    apis = [option for option in study.options if isinstance(option, ApiOption)]
+    single = [s for option in study.options for s in single_options(option)]
+    apis = [api for api in map(api_part, single) if api is not None]
     endpoints = [endpoint for api in apis for endpoint in api.endpoints]
     gateways = [gateway for api in apis for gateway in api.gateways]
     budgets = [
@@ -91,13 +132,13 @@ def _remembers(study: Study) -> bool:
         *(gateway.budget for gateway in gateways),
         *(target.budget for gateway in gateways for target in gateway.targets),
     ]
-    fleets = [option.fleet for option in study.options if isinstance(option, SelfHostOption)]
+    fleets = [own.fleet for own in map(self_hosted_part, single) if own is not None]
     defers = any(fleet.deferred_in_flight for fleet in fleets)
     return (
         any(endpoint.outages_s for endpoint in endpoints)
         or any(budget is not None and budget.period_s > WARM_UP_S for budget in budgets)
         or any(fleet.interruptions or fleet.rollout for fleet in fleets)
-        or any(isinstance(o, HybridOption) and o.rebalancing for o in study.options)
+        or any(isinstance(o, HybridOption) and o.rebalancing for o in single)
         or (defers and study.traffic.longest_deadline_s > WARM_UP_S)
     )
 
@@ -107,7 +148,7 @@ def _window(study: Study, volume: float, hour: int) -> Slice:
     end_s = min(begin_s + WARM_UP_S + COUNTED_S + TAIL_S, study.traffic.horizon_s)
     table = study.traffic.draw(study.seed, volume, begin_s, end_s)
     span_s = end_s - begin_s
-    return Slice(_kept(table, span_s), begin_s, span_s, WARM_UP_S, WARM_UP_S + COUNTED_S)
+    return Slice(kept(table, span_s), begin_s, span_s, WARM_UP_S, WARM_UP_S + COUNTED_S)
 
 
 def _whole(study: Study, volume: float) -> Slice:
@@ -116,12 +157,17 @@ def _whole(study: Study, volume: float) -> Slice:
     # must find that of an ordinary day.
     end_s = span_s + source.longest_deadline_s
     if source.requests_per_s * volume * end_s <= KEPT_REQUESTS:
-        chunks = _kept(source.draw(study.seed, volume, 0.0, end_s), end_s)
+        chunks = kept(source.draw(study.seed, volume, 0.0, end_s), end_s)
     else:
         chunks = partial(source.chunks, study.seed, volume, KEPT_REQUESTS, end_s)
     return Slice(chunks, 0.0, end_s, study.effort.warm_up_s, span_s)
 
 
-def _kept(table: RequestTable, span_s: float) -> Callable[[int], Iterable[Chunk]]:
-    """Traffic that was drawn once and stays."""
-    return lambda begun: [(table, span_s)][begun:]
+def _from(chunks: list[Chunk], begun: int) -> Iterable[Chunk]:
+    """Chunks that were drawn once and stay, behind the first so many."""
+    return chunks[begun:]
+
+
+def kept(table: RequestTable, span_s: float) -> Callable[[int], Iterable[Chunk]]:
+    """Return traffic that was drawn once and stays, as a slice's chunks."""
+    return partial(_from, [(table, span_s)])

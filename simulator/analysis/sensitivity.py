@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simulator.analysis.evaluate import Evaluation, self_hosted_part
+from simulator.analysis.evaluate import Evaluation
 from simulator.analysis.sizing import Sized
 from simulator.analysis.study import Study
 from simulator.analysis.worlds import Worlds, world_costs
@@ -93,8 +93,8 @@ def _rates(
     study: Study, winner: Evaluation, others: list[Evaluation]
 ) -> list[tuple[str, str, float | None]]:
     rates: list[tuple[str, str, float | None]] = [("API prices", "x", None)]
-    bases = [self_hosted_part(e.option) for e in (winner, *others)]
-    rents = [b.gpu_usd_per_hour.mid for b in bases if b is not None]
+    owned = [deployment for e in (winner, *others) for deployment, _ in e.owned]
+    rents = [deployment.gpu_usd_per_hour.mid for deployment in owned]
     if rents:
         rates.append(("GPU rent", "USD/GPU-hour", rents[0]))
         rates.append(("engineers", "FTE", study.people.engineers_fte.mid))

@@ -1,9 +1,25 @@
 """The cheapest size of an option that meets the SLO, found by simulation; or why there is none."""
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 
-from simulator.analysis.evaluate import Evaluation, Evaluator, Size
-from simulator.analysis.study import ApiOption, HybridOption, Option, SelfHostOption, Slo
+import numpy as np
+
+from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.planning import Size
+from simulator.analysis.study import (
+    ApiOption,
+    HybridOption,
+    SelfHostOption,
+    SingleOption,
+    Slo,
+    self_hosted_part,
+)
+from simulator.economics.screening import Technology, best_replicas
+from simulator.units import MONTH_S
+
+FINER_SPILLS = 2
+"""Halvings between two powers of two, of the threshold at which requests spill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +36,8 @@ class Sized:
 
     evaluation: Evaluation
     excuse: Excuse | None
+    rejected: tuple[Excuse, ...] = ()
+    """Other ways to do the same that were looked at, and what spoke against each."""
 
     @property
     def feasible(self) -> bool:
@@ -27,25 +45,39 @@ class Sized:
         return self.excuse is None
 
 
-def size_option(evaluator: Evaluator, option: Option, speed: float = 1.0, start: int = 1) -> Sized:
-    """Find the cheapest feasible size of an option.
+def size_single(
+    evaluator: Evaluator,
+    option: SingleOption,
+    speed_z: float = 0.0,
+    start: int = 1,
+    most: int | None = None,
+) -> Sized:
+    """Find the cheapest feasible size of an option that runs by itself.
 
     Parameters
     ----------
     evaluator : Evaluator
         The study at one volume.
-    option : Option
+    option : SingleOption
         What to size.
-    speed : float
-        Throughput relative to the prediction.
+    speed_z : float
+        How fast the hardware is within its error band, as a standard normal score.
     start : int
         Where the search for the number of replicas starts.
+    most : int, optional
+        Replicas beyond which the answer is of no interest; default: the study's limit.
     """
     if isinstance(option, ApiOption):
-        return _judged(evaluator, evaluator.evaluate(option, Size()))
+        return judged(evaluator, evaluator.evaluate(option, Size()))
     if isinstance(option, SelfHostOption):
-        return _size_fleet(evaluator, option, speed, start)
-    return _size_hybrid(evaluator, option, speed, start)
+        return _size_fleet(evaluator, option, speed_z, start, most)
+    return _size_hybrid(evaluator, option, speed_z, start, most)
+
+
+def speed_at(option: SingleOption, speed_z: float) -> float:
+    """Throughput over the predicted one at a standard normal score; 1 for an API."""
+    base = self_hosted_part(option)
+    return 1.0 if base is None else float(base.speed.at(np.array([speed_z]))[0])
 
 
 def meets(evaluation: Evaluation, slo: Slo) -> bool:
@@ -53,7 +85,8 @@ def meets(evaluation: Evaluation, slo: Slo) -> bool:
     return evaluation.outcome.attainment >= slo.attainment
 
 
-def _judged(evaluator: Evaluator, evaluation: Evaluation) -> Sized:
+def judged(evaluator: Evaluator, evaluation: Evaluation) -> Sized:
+    """Say whether an evaluation meets the SLO, and why not."""
     slo = evaluator.study.slo
     if meets(evaluation, slo):
         return Sized(evaluation, None)
@@ -78,11 +111,14 @@ def miss(evaluation: Evaluation, slo: Slo) -> str:
     )
 
 
-def _size_fleet(evaluator: Evaluator, option: SelfHostOption, speed: float, start: int) -> Sized:
+def _size_fleet(
+    evaluator: Evaluator, option: SelfHostOption, speed_z: float, start: int, most: int | None
+) -> Sized:
+    speed = speed_at(option, speed_z)
     if option.replicas is not None:
-        return _judged(evaluator, evaluator.evaluate(option, Size(option.replicas, 0, speed)))
+        return judged(evaluator, evaluator.evaluate(option, Size(option.replicas, 0, speed)))
     slo = evaluator.study.slo
-    most = evaluator.study.effort.max_replicas
+    most = min(most or sys.maxsize, evaluator.study.effort.max_replicas)
 
     def at(replicas: int) -> Evaluation:
         return evaluator.evaluate(option, Size(replicas, 0, speed))
@@ -96,7 +132,7 @@ def _size_fleet(evaluator: Evaluator, option: SelfHostOption, speed: float, star
         low = max(0, high - step) if high > 1 else 0
     else:
         if not meets(at(most), slo):
-            return _judged(evaluator, at(most))
+            return judged(evaluator, at(most))
         low = high = replicas
         while not meets(at(high), slo):
             low, high, step = high, min(high + step, most), 2 * step
@@ -109,23 +145,53 @@ def _size_fleet(evaluator: Evaluator, option: SelfHostOption, speed: float, star
     return Sized(at(high), None)
 
 
-def _size_hybrid(evaluator: Evaluator, option: HybridOption, speed: float, start: int) -> Sized:
-    """Walk down from the fleet that would do alone while spilling more makes it cheaper."""
+def _size_hybrid(
+    evaluator: Evaluator, option: HybridOption, speed_z: float, start: int, most: int | None
+) -> Sized:
+    """Climb from a first guess of the base to where no replica more or less is cheaper.
+
+    The cost is convex in the number of replicas where requests spill by load alone. A split that
+    does not pay leaves everything to the cheaper of its two sides.
+    """
+    speed = speed_at(option, speed_z)
     if option.replicas is not None:
-        return _judged(evaluator, _best_spill(evaluator, option, option.replicas, speed))
-    alone = _size_fleet(evaluator, option.base, speed, start)
-    best: Evaluation | None = None
-    slo = evaluator.study.slo
-    # Where no number of replicas is fast enough, only a base that carries little may do.
-    largest = alone.evaluation.size.replicas if alone.feasible else 1
-    for replicas in range(largest, 0, -1):
-        candidate = _best_spill(evaluator, option, replicas, speed)
-        if best is None or _better(evaluator, candidate, best):
-            best = candidate
-        elif meets(best, slo):
-            break
-    assert best is not None
-    return _judged(evaluator, best)
+        return judged(evaluator, _best_spill(evaluator, option, option.replicas, speed))
+    alone = _size_fleet(evaluator, option.base, speed_z, start, most)
+    calls = evaluator.evaluate(option.overflow, Size())
+    # Where no number of replicas is fast enough, a base that carries little may do.
+    largest = max(1, alone.evaluation.size.replicas)
+
+    def at(replicas: int) -> Evaluation:
+        return _best_spill(evaluator, option, replicas, speed)
+
+    replicas = _first_guess(evaluator, option, largest, calls) if alone.feasible else 1
+    best = at(replicas)
+    for step in (-1, 1):
+        while 1 <= replicas + step <= largest and _better(evaluator, at(replicas + step), best):
+            replicas += step
+            best = at(replicas)
+    best = _finer_spill(evaluator, option, best)
+    for pure in (calls, alone.evaluation):
+        if _better(evaluator, pure, best):
+            best = Evaluation(option, pure.size, pure.outcome, evaluator, (pure,))
+    return judged(evaluator, best)
+
+
+def _first_guess(
+    evaluator: Evaluator, option: HybridOption, largest: int, calls: Evaluation
+) -> int:
+    """Replicas that would be cheapest if load were all that counts.
+
+    ``largest`` replicas carry the busiest hour; what n of them leave of the load-duration curve is
+    bought at the API's mean price.
+    """
+    load_per_s = evaluator.study.traffic.hourly_load()
+    replica_per_s = float(load_per_s.max()) / largest
+    base = option.base
+    replica = Technology(base.gpus_per_replica * base.gpu_usd_per_hour.mid / replica_per_s, 0.0)
+    unit_usd = sum(calls.calls_usd.values()) / (float(load_per_s.mean()) * MONTH_S)
+    found = best_replicas(load_per_s, replica_per_s, replica, Technology(0.0, unit_usd))
+    return max(1, found.replicas)
 
 
 def _better(evaluator: Evaluator, candidate: Evaluation, best: Evaluation) -> bool:
@@ -158,3 +224,21 @@ def _best_spill(
         else:
             high = middle
     return at(low)
+
+
+def _finer_spill(evaluator: Evaluator, option: HybridOption, best: Evaluation) -> Evaluation:
+    """Look for a better threshold between the best power of two and the next."""
+    low = best.size.spill_in_flight
+    high = min(2 * low, option.base.fleet.max_sequences)
+    if option.spill_in_flight is not None:
+        return best
+    for _ in range(FINER_SPILLS):
+        middle = (low + high) // 2
+        if middle in (low, high):
+            break
+        candidate = evaluator.evaluate(option, replace(best.size, spill_in_flight=middle))
+        if _better(evaluator, candidate, best):
+            low, best = middle, candidate
+        else:
+            high = middle
+    return best

@@ -5,6 +5,7 @@ right to ``ERROR`` of itself, counts and sums are exact, and sketches of parts a
 whole, in any order.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,12 @@ class Sketch:
     def empty() -> "Sketch":
         """Return the sketch of nothing."""
         return Sketch(np.zeros(_BINS, np.int64), 0.0)
+
+    @staticmethod
+    def joined(parts: Sequence["Sketch"]) -> "Sketch":
+        """Return the sketch of all values of some sketches."""
+        counts = np.sum([part.counts for part in parts], axis=0)
+        return Sketch(counts, sum(part.total for part in parts))
 
     def add(self, values: NDArray[np.float64]) -> None:
         """Count values, of which none may be NaN."""

@@ -20,6 +20,38 @@ class Slo:
 
 
 @dataclass(frozen=True, slots=True)
+class Reshaping:
+    """How an application asks otherwise than the traffic says; see ``analysis.reshape``."""
+
+    output_factor: float = 1.0
+    """Output tokens of this model over those of the traffic."""
+    split_above_tok: int | None = None
+    """Longer prompts are read in parts of this many tokens..."""
+    part_output_tok: int = 0
+    """...each of which is answered in so many, and the parts' answers together in one more call."""
+    retrieve_tok: int | None = None
+    """Longer prompts are replaced by passages of this many tokens, found by a search..."""
+    retrieval_usd: float = 0.0
+    """...that costs this much a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What happens to wrong answers."""
+
+    correlation: float
+    """Of the models' success, by the difficulty that a task has for all of them."""
+    attempts: int
+    """How often one model is asked at most."""
+    catches: float
+    """Share of wrong answers that the check finds."""
+    false_alarms: float
+    """Share of right answers that it takes for wrong."""
+    check_s: float
+    """How long it takes."""
+
+
+@dataclass(frozen=True, slots=True)
 class ApiOption:
     """Buy every token, from one offer or through a gateway to several."""
 
@@ -33,6 +65,7 @@ class ApiOption:
     fixed_usd_per_month: float
     """For capacity that is paid used or not."""
     success_rate: float | None
+    reshaping: Reshaping | None = None
     kind: str = "api"
 
 
@@ -59,6 +92,7 @@ class SelfHostOption:
     """Of a prompt's cache when it is sent elsewhere."""
     partners: tuple[Partner, ...] = ()
     """Further fleets of fixed size; their places in a plan follow this one's."""
+    reshaping: Reshaping | None = None
     kind: str = "selfhost"
 
 
@@ -92,7 +126,63 @@ class HybridOption:
     kind: str = "hybrid"
 
 
-Option = ApiOption | SelfHostOption | HybridOption
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Several ways to do the same, of which the cheapest that meets the SLO is to be found."""
+
+    name: str
+    candidates: tuple[SelfHostOption | HybridOption, ...]
+    """Their names tell them apart."""
+    impossible: tuple[tuple[str, str], ...]
+    """Candidates that cannot be built, such as a model that does not fit, and why."""
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Workloads shared out among options that serve them beside one another."""
+
+    name: str
+    pools: tuple[SingleOption, ...]
+    assigned: tuple[int | None, ...]
+    """Per workload, its pool; None: to be found."""
+    kind: str = "hybrid"
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """Ask the first; when a check finds the answer wrong, ask the next."""
+
+    name: str
+    stages: tuple[SingleOption, ...]
+    kind: str
+
+
+SingleOption = ApiOption | SelfHostOption | HybridOption
+Option = SingleOption | Choice | Pools | Cascade
+
+
+def single_options(option: Option) -> tuple[SingleOption, ...]:
+    """Return all that may run by themselves within an option."""
+    if isinstance(option, Choice):
+        return option.candidates
+    if isinstance(option, Pools):
+        return option.pools
+    return option.stages if isinstance(option, Cascade) else (option,)
+
+
+def self_hosted_part(option: SingleOption) -> SelfHostOption | None:
+    """Return the deployment that an option runs, if it runs one."""
+    if isinstance(option, HybridOption):
+        return option.base
+    return option if isinstance(option, SelfHostOption) else None
+
+
+def api_part(option: SingleOption) -> ApiOption | None:
+    """Return the API that an option may call, if any."""
+    if isinstance(option, HybridOption):
+        return option.overflow
+    return option if isinstance(option, ApiOption) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +223,7 @@ class Study:
     provenance: dict[str, dict[str, str]]
     notes: tuple[str, ...]
     """What a reader should know about the quality of the inputs."""
+    quality: Quality | None = None
+    """None: nobody checks answers."""
     priorities: tuple[int, ...] = ()
     """Per workload, the least goes first where queues are served by priority; empty: all alike."""

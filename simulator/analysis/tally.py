@@ -50,15 +50,23 @@ class Tally:
 
     def add(self, part: Slice, ledger: Ledger) -> None:
         """Count a piece of a slice's ledger."""
-        counted = ledger.offered
-        counted &= (ledger.arrival_s >= part.count_from_s) & (ledger.arrival_s < part.count_to_s)
-        done = counted & ledger.completed
+        self.add_answers(part, ledger)
+        self.add_work(part, ledger)
+
+    def add_answers(self, part: Slice, ledger: Ledger) -> None:
+        """Count what users saw: outcomes and latencies."""
+        counted = _counted(part, ledger)
         self._sum("offered", counted.sum())
         for name, code in _OUTCOMES.items():
             self._sum(name, (counted & (ledger.outcome == code)).sum())
+        self._add_latencies(ledger, counted, counted & ledger.completed)
+
+    def add_work(self, part: Slice, ledger: Ledger) -> None:
+        """Count what was done for them, and what it costs."""
+        counted = _counted(part, ledger)
+        done = counted & ledger.completed
         self._sum("attempts", ledger.attempts[counted].sum())
         self._sum("restarts", ledger.restarts[counted].sum())
-        self._add_latencies(ledger, counted, done)
         self._add_tokens(ledger, done)
         # Whoever hangs up pays for what was answered until then; an expired batch is free.
         paid = done | (counted & (ledger.outcome == layout.TIMED_OUT) & (ledger.usd > 0))
@@ -168,6 +176,12 @@ class Tally:
         if self.api is not None and self.api.fee_share:
             usd["gateway_fee"] = sum(usd.values()) * self.api.fee_share
         return usd
+
+
+def _counted(part: Slice, ledger: Ledger) -> NDArray[np.bool_]:
+    """Rows that arrived within a slice's counted span. (n_requests,)"""
+    arrival_s = ledger.arrival_s
+    return ledger.offered & (arrival_s >= part.count_from_s) & (arrival_s < part.count_to_s)
 
 
 def _latencies(ledger: Ledger, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:

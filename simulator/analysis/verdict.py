@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from simulator.analysis.axis import Axis
 from simulator.analysis.breakeven import BreakEven, find_break_even
-from simulator.analysis.evaluate import Evaluation, Evaluator, Size
-from simulator.analysis.longrun import Keep, Watch, evaluate_whole
+from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.given import check_is_given, evaluate_as_given
+from simulator.analysis.longrun import Keep, Watch
 from simulator.analysis.sensitivity import Driver, Flip, drivers, flips
 from simulator.analysis.sizing import Excuse, Sized, meets, miss
-from simulator.analysis.study import HybridOption, Option, SelfHostOption, Study
+from simulator.analysis.study import Option, Study
 from simulator.analysis.worlds import (
     LIKELY,
     Standing,
@@ -22,15 +23,20 @@ from simulator.analysis.worlds import (
     standings,
     world_costs,
 )
-from simulator.errors import InfeasibleError, InputError
+from simulator.errors import InfeasibleError
 
 
 @dataclass(frozen=True, slots=True)
 class OptionResult:
     """One option at its size."""
 
+    option: Option
+    """That was asked for."""
     evaluation: Evaluation
+    """Of it, or of the candidate that it chose."""
     excuse: Excuse | None
+    rejected: tuple[Excuse, ...]
+    """Candidates that were not chosen."""
     cost_usd: dict[str, float]
     """By component, most likely [USD/month]."""
     world_usd: NDArray[np.float64]
@@ -41,7 +47,7 @@ class OptionResult:
     @property
     def name(self) -> str:
         """Name of the option."""
-        return self.evaluation.option.name
+        return self.option.name
 
     @property
     def total_usd(self) -> float:
@@ -91,8 +97,10 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
     sized = {o.name: size_at_speeds(evaluator, o) for o in study.options}
     usd = [world_costs(study, s, worlds) for s in sized.values()]
     results = tuple(
-        _result(study, s, costs, standing)
-        for s, costs, standing in zip(sized.values(), usd, standings(usd), strict=True)
+        _result(study, option, s, costs, standing)
+        for option, s, costs, standing in zip(
+            study.options, sized.values(), usd, standings(usd), strict=True
+        )
     )
     feasible = sorted((r for r in results if r.excuse is None), key=lambda r: r.total_usd)
     if not feasible:
@@ -103,7 +111,7 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
     fleets = [
         s[LIKELY].evaluation.size.replicas
         for o, s in zip(study.options, sized.values(), strict=True)
-        if isinstance(o, SelfHostOption)
+        if o.kind == "selfhost"
     ]
     saving, interval = _saving(winner, runner_up)
     return Verdict(
@@ -123,8 +131,8 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
 def _alternative(winner: OptionResult, feasible: list[OptionResult]) -> OptionResult | None:
     """Cheapest option of another kind that really differs: a hybrid may never spill."""
     others = [r for r in feasible if r.total_usd > winner.total_usd]
-    kind = winner.evaluation.option.kind
-    return next((r for r in others if r.evaluation.option.kind != kind), next(iter(others), None))
+    kind = winner.option.kind
+    return next((r for r in others if r.option.kind != kind), next(iter(others), None))
 
 
 def simulate_as_written(
@@ -148,45 +156,32 @@ def simulate_as_written(
     """
     whole = replace(study, effort=replace(study.effort, sample_requests=sys.maxsize))
     evaluator = Evaluator(whole, 1.0)
-    results = []
-    sizes = {option.name: _given_size(option) for option in study.options}
     for option in study.options:
-        size = sizes[option.name]
-        evaluation = evaluate_whole(evaluator, option, size, keep, watch)
+        check_is_given(option)
+    results = []
+    for option in study.options:
+        evaluation = evaluate_as_given(evaluator, option, keep, watch)
         excuse = None
         if not meets(evaluation, study.slo):
             excuse = Excuse(option.name, miss(evaluation, study.slo))
         total = np.array([evaluation.total_usd(study)])
-        results.append(OptionResult(evaluation, excuse, evaluation.cost_usd(study), total))
+        costs = evaluation.cost_usd(study)
+        results.append(OptionResult(option, evaluation, excuse, (), costs, total))
     return tuple(results)
 
 
-def _given_size(option: Option) -> Size:
-    """Return the size that a scenario gives."""
-    if not isinstance(option, SelfHostOption | HybridOption):
-        return Size()
-    _require(option.name, "replicas", option.replicas)
-    spill = 0
-    if isinstance(option, HybridOption):
-        _require(option.name, "spill_in_flight", option.spill_in_flight)
-        spill = option.spill_in_flight or 0
-    return Size(option.replicas or 0, spill)
-
-
-def _require(option: str, field: str, value: int | None) -> None:
-    if value is None:
-        raise InputError(
-            f"options.{option}.{field}: simulate searches nothing, give a number "
-            f"(for example --set options.{option}.{field}=2)"
-        )
-
-
 def _result(
-    study: Study, sized: tuple[Sized, ...], usd: NDArray[np.float64], standing: Standing
+    study: Study,
+    option: Option,
+    sized: tuple[Sized, ...],
+    usd: NDArray[np.float64],
+    standing: Standing,
 ) -> OptionResult:
     likely = sized[LIKELY]
     costs = likely.evaluation.cost_usd(study)
-    return OptionResult(likely.evaluation, likely.excuse, costs, usd, standing)
+    return OptionResult(
+        option, likely.evaluation, likely.excuse, likely.rejected, costs, usd, standing
+    )
 
 
 def _least_regret(feasible: list[OptionResult]) -> OptionResult | None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.evaluate import Evaluator, api_part, self_hosted_part
-from simulator.analysis.sizing import Sized, size_option
-from simulator.analysis.study import Option, Study
+from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.options import size_option
+from simulator.analysis.sizing import Sized
+from simulator.analysis.study import Option, Study, self_hosted_part, single_options
 from simulator.rng import stream
 from simulator.units import MONTH_HOURS
 
@@ -52,17 +53,22 @@ class Worlds:
 
 def size_at_speeds(evaluator: Evaluator, option: Option, start: int = 1) -> tuple[Sized, ...]:
     """Size an option for slow, likely and fast hardware; an API has one speed only."""
-    base = self_hosted_part(option)
-    if base is None or base.speed.low == base.speed.high:
-        return (size_option(evaluator, option, start=start),) * 3
     likely = size_option(evaluator, option, start=start)
-    slow, _, fast = (float(speed) for speed in base.speed.at(np.array(_CLASS_Z)))
-    start = likely.evaluation.size.replicas
+    if not _has_band(option):
+        return (likely,) * 3
+    slow, _, fast = _CLASS_Z
+    start = max(1, likely.evaluation.size.replicas)
     return (
         size_option(evaluator, option, slow, start),
         likely,
         size_option(evaluator, option, fast, start),
     )
+
+
+def _has_band(option: Option) -> bool:
+    """Whether it is uncertain how fast something within an option is."""
+    bases = [self_hosted_part(single) for single in single_options(option)]
+    return any(base is not None and base.speed.low < base.speed.high for base in bases)
 
 
 def world_costs(study: Study, sized: tuple[Sized, ...], worlds: Worlds) -> NDArray[np.float64]:
@@ -99,13 +105,8 @@ def _class_cost(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float6
     if not sized.feasible:
         return np.full(len(worlds.speed_z), np.inf)
     evaluation = sized.evaluation
-    api_usd = sum(evaluation.outcome.api_usd.values())
-    api = api_part(evaluation.option)
-    if api is not None:
-        api_usd += api.fixed_usd_per_month
-    cost = np.full(len(worlds.speed_z), api_usd)
-    base = self_hosted_part(evaluation.option)
-    if base is None:
+    cost = np.full(len(worlds.speed_z), sum(evaluation.calls_usd.values()))
+    if not evaluation.owned:
         return cost
     people = study.people
     for deployment, replicas in evaluation.owned:

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from simulator.analysis.answers import right_share
 from simulator.analysis.breakeven import BreakEven
+from simulator.analysis.evaluate import Evaluation
 from simulator.analysis.replications import Replications
 from simulator.analysis.sketch import Sketch
 from simulator.analysis.statistics import Estimate
-from simulator.analysis.study import HybridOption, Study
+from simulator.analysis.study import Cascade, Choice, HybridOption, Pools, Study
 from simulator.analysis.verdict import OptionResult, Verdict
 from simulator.units import MONTH_S, MTOK
 
@@ -108,17 +110,22 @@ def _head(study: Study) -> dict[str, Any]:
 def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
     """Return one option's entry."""
     evaluation = result.evaluation
-    outcome, option = evaluation.outcome, evaluation.option
+    outcome = evaluation.outcome
     total = result.total_usd
     tokens = outcome.tokens_per_month
-    completed = outcome.requests["completed"] * outcome.month_factor
-    success_rate = None if isinstance(option, HybridOption) else option.success_rate
-    correct = completed * success_rate if success_rate else 0.0
+    right = right_share(evaluation, study)
+    completed = outcome.requests["completed"] * outcome.month_factor / evaluation.calls_per_request
+    correct = completed * right if right else 0.0
     return {
         "name": result.name,
-        "kind": option.kind,
+        "kind": result.option.kind,
         "feasible": result.excuse is None,
         "excuse": result.excuse.reason if result.excuse else None,
+        "chosen": evaluation.option.name if isinstance(result.option, Choice) else None,
+        "rejected": [{"candidate": e.option, "reason": e.reason} for e in result.rejected],
+        "parts": [_part(part) for part in evaluation.parts],
+        "success_rate": right,
+        "calls_per_request": evaluation.calls_per_request,
         "cost_usd_per_month": _cost_interval(result),
         "cost_breakdown_usd_per_month": result.cost_usd,
         **_standing(result),
@@ -149,6 +156,19 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "restarts": outcome.restarts,
         "self_hosted_share": outcome.self_hosted_share,
         "simulated_hours": outcome.counted_s / 3600,
+    }
+
+
+def _part(part: Evaluation) -> dict[str, Any]:
+    """What one part of a composite option does."""
+    outcome = part.outcome
+    return {
+        "name": part.option.name,
+        "workloads": list(part.workloads),
+        "replicas": part.size.replicas,
+        "requests": outcome.requests["offered"],
+        "utilisation": number(outcome.utilisation),
+        "cost_usd_per_month": sum(part.calls_usd.values()) + part.hardware_usd,
     }
 
 
@@ -217,19 +237,31 @@ def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
 
 
 def _hybrid(verdict: Verdict) -> dict[str, Any] | None:
-    hybrids = [
-        r for r in verdict.results if isinstance(r.evaluation.option, HybridOption) and not r.excuse
-    ]
+    hybrids = [r for r in verdict.results if r.option.kind == "hybrid" and not r.excuse]
     if not hybrids:
         return None
     best = min(hybrids, key=lambda r: r.total_usd)
-    option, size = best.evaluation.option, best.evaluation.size
-    assert isinstance(option, HybridOption)
+    size = best.evaluation.size
     return {
         "name": best.name,
-        "rule": f"spill to {option.overflow.name} when every replica has "
-        f"{size.spill_in_flight} requests in flight",
+        "rule": _rule(best.evaluation),
         "replicas": size.replicas,
         "spill_in_flight": size.spill_in_flight,
         "self_hosted_share": best.evaluation.outcome.self_hosted_share,
     }
+
+
+def _rule(evaluation: Evaluation) -> str:
+    """Say in words how an option shares the work."""
+    option, size = evaluation.option, evaluation.size
+    if isinstance(option, Cascade):
+        return "ask " + ", then ".join(stage.name for stage in option.stages)
+    if isinstance(option, Pools):
+        return "; ".join(f"{p.option.name}: {', '.join(p.workloads)}" for p in evaluation.parts)
+    assert isinstance(option, HybridOption)
+    if evaluation.parts:
+        return f"no split pays: everything to {evaluation.parts[0].option.name}"
+    return (
+        f"spill to {option.overflow.name} when every replica has "
+        f"{size.spill_in_flight} requests in flight"
+    )

@@ -1,12 +1,12 @@
 """The winner's ledger as a Parquet file: one row per offered request."""
 
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.longrun import Watch
 from simulator.analysis.sampling import Slice
 from simulator.analysis.verdict import Verdict
@@ -24,9 +24,9 @@ def write_ledger(verdict: Verdict, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    evaluation = verdict.winner.evaluation
-    evaluator = Evaluator(verdict.study, 1.0)
-    pieces = evaluator.simulate(evaluation.option, evaluation.size)
+    pieces = chain.from_iterable(
+        single.simulated_again() for single in verdict.winner.evaluation.singles
+    )
     part, ledger = next(pieces)
     first = pa.table(_columns(part, ledger))
     with pq.ParquetWriter(path, first.schema) as writer:

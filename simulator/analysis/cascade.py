@@ -1,0 +1,196 @@
+"""Cascades: ask one model, check the answer, ask the next when the check turns it away.
+
+Whether a model is right depends on the task's difficulty, which all models share: the next meets
+the harder tasks. Every stage is paid for, and nobody sees an answer before its check. A later turn
+of a conversation does not wait for the second model's answer, only for the first one's.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.evaluate import Evaluation, Evaluator, success_rate_of
+from simulator.analysis.outcome import joined
+from simulator.analysis.planning import Size
+from simulator.analysis.reshape import rejects
+from simulator.analysis.sampling import Sample, Slice, kept
+from simulator.analysis.sizing import Sized, judged, meets, size_single
+from simulator.analysis.study import Cascade, Quality, SelfHostOption, SingleOption
+from simulator.analysis.tally import Tally
+from simulator.engine import layout
+from simulator.engine.ledger import Ledger
+from simulator.traffic.joining import joined as tables_joined
+from simulator.traffic.joining import pruned
+from simulator.traffic.table import RequestTable
+
+MORE_REPLICAS = 8
+"""Added to a stage of one's own, one by one, when stages that suffice alone are too slow in all."""
+
+Asked = tuple[NDArray[np.uint64], NDArray[np.float64]]
+"""Rows of a slice by their dice, in rising order, and when their users asked [s]."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """One model of a cascade, and what reaches it."""
+
+    option: SingleOption
+    reached: Evaluator
+    asked: tuple[Asked, ...] | None
+    """By slice; None where rows arrive when they are asked."""
+    is_last: bool
+
+
+def size_cascade(evaluator: Evaluator, option: Cascade, speed_z: float, start: int) -> Sized:
+    """Size every stage for what reaches it; then add replicas while that helps the whole."""
+    slo = evaluator.study.slo
+    best, sizes = _run(evaluator, option, None, speed_z, start)
+    for _ in range(MORE_REPLICAS):
+        larger = _larger(option, sizes)
+        if meets(best, slo) or larger == sizes:
+            break
+        candidate, _ = _run(evaluator, option, larger)
+        if candidate.outcome.attainment <= best.outcome.attainment:
+            break
+        best, sizes = candidate, larger
+    return judged(evaluator, best)
+
+
+def evaluate_cascade(evaluator: Evaluator, option: Cascade, sizes: tuple[Size, ...]) -> Evaluation:
+    """Simulate a cascade at the sizes of its stages."""
+    return _run(evaluator, option, sizes)[0]
+
+
+def _larger(option: Cascade, sizes: tuple[Size, ...]) -> tuple[Size, ...]:
+    """One more replica wherever their number is to be found."""
+    return tuple(
+        replace(size, replicas=size.replicas + 1)
+        if isinstance(stage, SelfHostOption) and stage.replicas is None
+        else size
+        for stage, size in zip(option.stages, sizes, strict=True)
+    )
+
+
+def _run(
+    evaluator: Evaluator,
+    option: Cascade,
+    sizes: tuple[Size, ...] | None,
+    speed_z: float = 0.0,
+    start: int = 1,
+) -> tuple[Evaluation, tuple[Size, ...]]:
+    """Run all stages, at sizes that are given or found; returns the whole and the sizes."""
+    study = evaluator.study
+    quality = checking(study.quality)
+    # A stage is asked once: to ask it again is another stage.
+    single = replace(study, quality=replace(quality, attempts=1))
+    answers = Tally(study.slo, None, study.epoch_s)
+    parts: list[Evaluation] = []
+    reached, asked = Evaluator(single, evaluator.volume, evaluator.sample), None
+    for place, model in enumerate(option.stages):
+        is_last = place == len(option.stages) - 1
+        stage = _Stage(model, reached, asked, is_last)
+        if sizes is None:
+            parts.append(size_single(reached, model, speed_z, start).evaluation)
+        else:
+            parts.append(reached.evaluate(model, sizes[place]))
+        sample, asked = _pass_on(stage, parts[-1].size, quality, answers)
+        reached = Evaluator(single, evaluator.volume, sample)
+    outcome = joined([part.outcome for part in parts], answers.outcome(evaluator.sample))
+    total = Size(sum(part.size.replicas for part in parts))
+    found = Evaluation(option, total, outcome, evaluator, tuple(parts))
+    return found, tuple(part.size for part in parts)
+
+
+def checking(quality: Quality | None) -> Quality:
+    """Return how answers are checked, which a cascade's study knows."""
+    assert quality is not None, "a study with cascades has a quality"
+    return quality
+
+
+def _pass_on(
+    stage: _Stage, size: Size, quality: Quality, answers: Tally
+) -> tuple[Sample, tuple[Asked, ...]]:
+    """Run a stage once more; count the answers that stay, return the requests that go on."""
+    calling = stage.reached.calling(stage.option)
+    slices = calling.sample.slices
+    going: dict[int, list[tuple[RequestTable, NDArray[np.float64], NDArray[np.float64]]]] = {}
+    places = {id(part): place for place, part in enumerate(slices)}
+    offered = 0
+    for part, ledger in calling.simulate(stage.option, size):
+        place = places[id(part)]
+        asked_s = _asked_s(stage, place, ledger)
+        turned = _turned_away(stage, ledger, quality)
+        checked_s = ledger.finished_s + (0.0 if stage.is_last else quality.check_s)
+        answers.add_answers(part, _seen(stage, ledger, asked_s, turned, checked_s, part))
+        rows = np.flatnonzero(turned & (checked_s < part.horizon_s))
+        offered += int(ledger.offered.sum())
+        going.setdefault(place, []).append(
+            (pruned(ledger.table.take(rows)), checked_s[rows], asked_s[rows])
+        )
+    later = [_later(part, going[place]) for place, part in enumerate(slices)]
+    count = sum(len(asked[0]) for _, asked in later)
+    sample = calling.sample.later(tuple(p for p, _ in later), count / max(1, offered))
+    return sample, tuple(asked for _, asked in later)
+
+
+def _asked_s(stage: _Stage, place: int, ledger: Ledger) -> NDArray[np.float64]:
+    """When the users of a ledger's rows asked [s]. (n_requests,)"""
+    if stage.asked is None:
+        return ledger.arrival_s
+    dice, asked_s = stage.asked[place]
+    return asked_s[np.searchsorted(dice, ledger.table.dice)]
+
+
+def _turned_away(stage: _Stage, ledger: Ledger, quality: Quality) -> NDArray[np.bool_]:
+    """Rows whose answers the check sends on. (n_requests,)"""
+    if stage.is_last:
+        return np.zeros(ledger.table.size, np.bool_)
+    rate = success_rate_of(stage.option)
+    assert rate is not None, "a cascade's models have success rates"
+    return ledger.completed & rejects(ledger.table, stage.option.name, rate, quality)
+
+
+def _seen(
+    stage: _Stage,
+    ledger: Ledger,
+    asked_s: NDArray[np.float64],
+    turned: NDArray[np.bool_],
+    checked_s: NDArray[np.float64],
+    part: Slice,
+) -> Ledger:
+    """A stage's ledger as its users see it: from when they asked to an answer that stays.
+
+    What goes on is no answer; what would go on behind the horizon is in flight at its end.
+    """
+    outcome = np.where(turned, np.int8(layout.ABSENT), ledger.outcome)
+    outcome[turned & (checked_s >= part.horizon_s)] = layout.IN_FLIGHT
+    return replace(
+        ledger,
+        arrival_s=asked_s,
+        outcome=outcome,
+        first_token_s=ledger.first_token_s if stage.is_last else checked_s,
+        finished_s=checked_s,
+    )
+
+
+def _later(
+    part: Slice, pieces: list[tuple[RequestTable, NDArray[np.float64], NDArray[np.float64]]]
+) -> tuple[Slice, Asked]:
+    """A slice of the requests that go on, by themselves, and when their users asked."""
+    table = pieces[0][0]
+    for further, _, _ in pieces[1:]:
+        table, _ = tables_joined(table, np.ones(table.tree.size, np.bool_), further)
+    checked_s = np.concatenate([at_s for _, at_s, _ in pieces])
+    asked_s = np.concatenate([at_s for _, _, at_s in pieces])
+    order = np.argsort(checked_s, kind="stable")
+    alone = replace(
+        table.take(order),
+        arrival_s=checked_s[order],
+        gap_s=np.full(len(order), np.nan),
+        session=np.arange(len(order), dtype=np.int32),
+        turn=np.zeros(len(order), np.int32),
+    )
+    by_dice = np.argsort(table.dice)
+    later = replace(part, chunks=kept(alone, part.horizon_s))
+    return later, (table.dice[by_dice], asked_s[by_dice])

@@ -1,0 +1,231 @@
+"""Difficulty that models share: what is hard for one is hard for the next.
+
+A one-factor probit. A request has a difficulty u, uniform in [0, 1). A model that solves a share p
+of all requests solves this one when
+
+    sqrt(rho) ndtri(u) + sqrt(1 - rho) e < ndtri(p),    e ~ N(0, 1) for each request and attempt,
+
+where rho is the share of the latent variance that is the task's. At rho = 0 models fail
+independently; at rho = 1 the better model solves all that the worse one does. Two models' latent
+variables are bivariate normal with correlation rho (Vasicek's portfolio model, tetrachoric
+correlation). Attempts of one model at one task are taken to be as alike as those of two models,
+which flatters retries of the same model.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from simulator.errors import InputError
+
+DEFAULT_CORRELATION = 0.802
+"""Computed by ``fit_correlation(0.6, 0.706, 0.756)``: SWE-bench Verified, gpt-5-mini, then
+sonnet-4.5, by task (compiled 2026-11-23). Either solves 75.6 %, the second 70.6 % of all and 39 %
+of what the first does not, hence the first 60.0 %; independent models would solve 88.2 %."""
+
+Z_95 = 1.959963984540054
+"""Standard normal quantile: 95 % lie within."""
+_FURTHEST = 8.25
+"""Latent difficulties beyond it are less than 2e-16 of all."""
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+_PRECISION = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Stages tried one after another until one succeeds, which is noticed at once."""
+
+    success: float
+    calls: tuple[float, ...]
+    """Expected calls of each stage per request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A correlation and its 95 % interval."""
+
+    correlation: float
+    low: float
+    high: float
+
+
+def success_given(
+    difficulty: NDArray[np.float64], rate: float, correlation: float
+) -> NDArray[np.float64]:
+    """Return the probability of success at given difficulties.
+
+    Parameters
+    ----------
+    difficulty : ndarray
+        In [0, 1). (n,)
+    rate : float
+        Success over all tasks.
+    correlation : float
+        Share of the latent variance that is the task's.
+
+    Returns
+    -------
+    ndarray
+        Its mean over uniform difficulties is ``rate``. (n,)
+
+    Raises
+    ------
+    InputError
+        When a rate or the correlation is not in [0, 1].
+    """
+    _check((rate,), correlation)
+    if correlation == 1.0:
+        return (difficulty < rate).astype(np.float64)
+    # Zero is a difficulty, but not a latent one that can be multiplied by a correlation of zero.
+    latent = ndtri(np.maximum(difficulty, np.finfo(np.float64).tiny))
+    given: NDArray[np.float64] = ndtr(
+        (ndtri(rate) - math.sqrt(correlation) * latent) / math.sqrt(1.0 - correlation)
+    )
+    return given
+
+
+def succeeds(
+    difficulty: NDArray[np.float64],
+    luck: NDArray[np.float64],
+    success_rate: float,
+    correlation: float,
+) -> NDArray[np.bool_]:
+    """Return which requests a model solves. (n,)
+
+    Parameters
+    ----------
+    difficulty : ndarray
+        In [0, 1), the same for every model. (n,)
+    luck : ndarray
+        Uniform in (0, 1), of this model and attempt. (n,)
+    success_rate, correlation : float
+        As ``success_given`` has them.
+    """
+    return luck < success_given(difficulty, success_rate, correlation)
+
+
+def task_grid(
+    rates: Sequence[float], correlation: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return difficulties and weights that average over tasks. (n,), (n,)
+
+    Gauss-Legendre on panels of the latent difficulty, which are narrow where a rate's success falls
+    from one to zero, so that correlations near one are integrated as exactly as small ones.
+    """
+    edges = [np.linspace(-_FURTHEST, _FURTHEST, 18)]
+    if correlation > 0.0:
+        width = math.sqrt((1.0 - correlation) / correlation)
+        thresholds = ndtri(np.clip(list(rates), 1e-16, 1.0 - 1e-16)) / math.sqrt(correlation)
+        edges += [threshold + width * np.linspace(-8.0, 8.0, 17) for threshold in thresholds]
+    panels = np.unique(np.clip(np.concatenate(edges), -_FURTHEST, _FURTHEST))
+    half, middle = np.diff(panels) / 2, (panels[1:] + panels[:-1]) / 2
+    latent = (middle[:, None] + half[:, None] * _NODES).ravel()
+    weights = (half[:, None] * _WEIGHTS).ravel() * np.exp(-(latent**2) / 2)
+    return ndtr(latent), weights / weights.sum()
+
+
+def joint_failure(rates: Sequence[float], correlation: float) -> float:
+    """Return the probability that all of some models, or attempts, fail at a request."""
+    difficulty, weights = task_grid(rates, correlation)
+    failing = np.ones(len(difficulty))
+    for rate in rates:
+        failing *= 1.0 - success_given(difficulty, rate, correlation)
+    return float(weights @ failing)
+
+
+def chain(rates: Sequence[float], correlation: float, attempts: Sequence[int] = ()) -> Chain:
+    """Return what a cascade solves and how often it calls each stage.
+
+    Parameters
+    ----------
+    rates : sequence of float
+        Success of each stage over all tasks, in the order in which they are tried.
+    correlation : float
+        Share of the latent variance that is the task's.
+    attempts : sequence of int
+        At most so many calls of each stage; default: one.
+
+    Raises
+    ------
+    InputError
+        When a rate or the correlation is not in [0, 1], or a stage has no attempt.
+    """
+    counts = tuple(attempts) or (1,) * len(rates)
+    if len(counts) != len(rates) or min(counts, default=1) < 1:
+        raise InputError(f"expected one attempt or more for each of {len(rates)} stages")
+    difficulty, weights = task_grid(rates, correlation)
+    failing = np.ones(len(difficulty))
+    calls = []
+    for rate, count in zip(rates, counts, strict=True):
+        failure = 1.0 - success_given(difficulty, rate, correlation)
+        expected = 0.0
+        for _ in range(count):
+            expected += float(weights @ failing)
+            failing = failing * failure
+        calls.append(expected)
+    return Chain(1.0 - float(weights @ failing), tuple(calls))
+
+
+def fit_correlation(p1: float, p2: float, p_either: float) -> float:
+    """Return the correlation under which one of two models solves a share of the tasks.
+
+    Zero where the models complement each other more than by chance.
+
+    Raises
+    ------
+    InputError
+        When no correlation gives that, for either cannot solve less than the better model, or a
+        model solves nothing or all.
+    """
+    _check((p1, p2, p_either), 0.0)
+    if min(p1, p2) <= 0.0 or max(p1, p2) >= 1.0:
+        raise InputError("a model that solves nothing or everything tells nothing of difficulty")
+    if not max(p1, p2) <= p_either + _PRECISION:
+        raise InputError(f"either model solves {p_either:g}, less than one alone ({max(p1, p2):g})")
+    low, high = 0.0, 1.0
+    while high - low > _PRECISION:
+        middle = (low + high) / 2
+        if joint_failure((p1, p2), middle) < 1.0 - p_either:
+            low = middle
+        else:
+            high = middle
+    return 0.0 if high <= 2 * _PRECISION else (low + high) / 2
+
+
+def fit_outcomes(first: NDArray[np.float64], second: NDArray[np.float64]) -> Fit | None:
+    """Return the correlation of two models' outcomes at the same tasks; None if they cannot tell.
+
+    Parameters
+    ----------
+    first, second : ndarray
+        Share of a model's runs at each task that succeeded, 0 or 1 where it has one. (n_tasks,)
+
+    Notes
+    -----
+    The tetrachoric correlation by moments, its interval by the delta method: the derivatives of a
+    bivariate normal probability are its density, by the correlation, and its conditional
+    probabilities, by the margins.
+    """
+    fail1, fail2 = 1.0 - np.asarray(first, np.float64), 1.0 - np.asarray(second, np.float64)
+    q1, q2, joint = (float(np.mean(v)) for v in (fail1, fail2, fail1 * fail2))
+    if len(fail1) < 2 or not (0.0 < q1 < 1.0 and 0.0 < q2 < 1.0):
+        return None
+    found = fit_correlation(1.0 - q1, 1.0 - q2, 1.0 - min(joint, q1, q2))
+    rho = min(found, 0.999)
+    a1, a2, rest = float(ndtri(q1)), float(ndtri(q2)), 1.0 - rho**2
+    density = math.exp(-(a1**2 - 2 * rho * a1 * a2 + a2**2) / (2 * rest))
+    density /= 2 * math.pi * math.sqrt(rest)
+    by_q1, by_q2 = ndtr(np.array([a2 - rho * a1, a1 - rho * a2]) / math.sqrt(rest))
+    pull = fail1 * fail2 - joint - by_q1 * (fail1 - q1) - by_q2 * (fail2 - q2)
+    half = Z_95 * float(np.std(pull)) / max(density, 1e-12) / math.sqrt(len(pull))
+    return Fit(found, max(0.0, found - half), min(1.0, found + half))
+
+
+def _check(rates: Sequence[float], correlation: float) -> None:
+    for name, value in (*(("success rate", rate) for rate in rates), ("correlation", correlation)):
+        if not 0.0 <= value <= 1.0:
+            raise InputError(f"{name} must be in [0, 1], not {value:g}")

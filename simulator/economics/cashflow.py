@@ -1,0 +1,71 @@
+"""Money over months: discounting, net present value, payback.
+
+Month 0 is the purchase; a flow of month ``m`` is paid at its end. Gains are positive.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.errors import InputError
+
+Floats = NDArray[np.float64]
+
+
+def discount(rate_per_year: float, months: Floats) -> Floats:
+    """Present value of a dollar after some months, ``(1 + r)^(-m/12)``. (n,) -> (n,)
+
+    Raises
+    ------
+    InputError
+        If the rate is not above -1.
+    """
+    if not rate_per_year > -1:
+        raise InputError("a discount rate must be above -1")
+    return (1 + rate_per_year) ** (-months / 12)
+
+
+def npv_path(flows_usd: Floats, rate_per_year: float, residual_usd: Floats | float = 0.0) -> Floats:
+    """Net present value up to every month and a sale in it.
+
+    ``NPV(m) = F_0 + sum_{j=1..m} F_j / (1+r)^(j/12) + R_m / (1+r)^(m/12)``
+
+    Parameters
+    ----------
+    flows_usd
+        ``-K`` for a purchase, then ``A_j - O_j``, the API's bill avoided less what running costs
+        [USD]. (..., months + 1)
+    rate_per_year
+        Discount rate.
+    residual_usd
+        What the hardware would sell for in every month [USD]. (..., months + 1) or a number
+
+    Returns
+    -------
+    Floats
+        [USD of month 0]. (..., months + 1)
+
+    Raises
+    ------
+    InputError
+        If the rate is not above -1.
+    """
+    factors = discount(rate_per_year, np.arange(flows_usd.shape[-1], dtype=np.float64))
+    return np.cumsum(flows_usd * factors, axis=-1) + residual_usd * factors
+
+
+def payback_month(npv_path_usd: Floats) -> Floats:
+    """First month from which a net present value stays at zero or above, NaN for never.
+
+    A path that dips below zero again has not paid back yet. (..., months + 1) -> (...)
+    """
+    stays = np.logical_and.accumulate(npv_path_usd[..., ::-1] >= 0, axis=-1)[..., ::-1]
+    return np.where(stays[..., -1], stays.argmax(axis=-1), np.nan)
+
+
+def simple_payback_months(capital_usd: Floats, saved_usd_per_month: Floats) -> Floats:
+    """Months after which an even saving has paid back capital, without interest; NaN for never.
+
+    ``t* = K / (A - O)``, not rounded. (...), (...) -> (...)
+    """
+    never = np.full(np.broadcast(capital_usd, saved_usd_per_month).shape, np.nan)
+    return np.divide(capital_usd, saved_usd_per_month, out=never, where=saved_usd_per_month > 0)
