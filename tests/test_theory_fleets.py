@@ -246,6 +246,7 @@ def test_common_random_numbers_make_differences_sharp(tmp_path: Path) -> None:
 
 
 STEP_USD, STEP_UNITS, UNIT_USD = 3.0, 10, 0.32
+FLEETS: dict[str, str | None] = {"own": "own", "api": None}
 
 
 def stairs(volume: float) -> breakeven.VolumeCosts:
@@ -253,7 +254,7 @@ def stairs(volume: float) -> breakeven.VolumeCosts:
     usd = {"own": STEP_USD * math.ceil(volume / STEP_UNITS), "api": UNIT_USD * volume}
     replicas = {"own": math.ceil(volume / STEP_UNITS), "api": 0}
     worlds = {name: np.full(8, cost) for name, cost in usd.items()}
-    return breakeven.VolumeCosts(volume, usd, worlds, {"own": 0.5, "api": None}, replicas)
+    return breakeven.VolumeCosts(volume, usd, worlds, {"own": 0.5, "api": None}, replicas, FLEETS)
 
 
 def test_a_staircase_crosses_a_line_many_times(

@@ -45,16 +45,19 @@ class _Stage:
 def size_cascade(evaluator: Evaluator, option: Cascade, speed_z: float, start: int) -> Sized:
     """Size every stage for what reaches it; then add replicas while that helps the whole."""
     slo = evaluator.study.slo
-    best, sizes = _run(evaluator, option, None, speed_z, start)
+    first, sizes = _run(evaluator, option, None, speed_z, start)
+    best = first
     for _ in range(MORE_REPLICAS):
         larger = _larger(option, sizes)
         if meets(best, slo) or larger == sizes:
             break
-        candidate, _ = _run(evaluator, option, larger)
-        if candidate.outcome.attainment <= best.outcome.attainment:
-            break
-        best, sizes = candidate, larger
-    return judged(evaluator, best)
+        missing = slo.attainment - best.outcome.attainment
+        candidate, sizes = _run(evaluator, option, larger)
+        gained = candidate.outcome.attainment - best.outcome.attainment
+        if gained < missing / MORE_REPLICAS:
+            break  # what is slow is not their queue
+        best = candidate
+    return judged(evaluator, best if meets(best, slo) else first)
 
 
 def evaluate_cascade(evaluator: Evaluator, option: Cascade, sizes: tuple[Size, ...]) -> Evaluation:

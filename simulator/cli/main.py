@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from simulator.cli import bench, prices, profiles, traffic
+from simulator.cli import bench, prices, profiles, quality, traffic
 from simulator.cli.common import (
     Output,
     OutputOption,
@@ -39,6 +39,7 @@ app = typer.Typer(
 app.add_typer(profiles.hardware, name="hardware")
 app.add_typer(profiles.models, name="models")
 app.add_typer(prices.app, name="prices")
+app.add_typer(quality.app, name="quality")
 app.add_typer(traffic.app, name="traffic")
 app.command("bench")(bench.bench)
 app.command("calibrate")(bench.calibrate)

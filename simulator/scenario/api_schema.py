@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from simulator.scenario.composite_schema import Retrieve, SplitPrompts
 from simulator.scenario.offer_schema import RateLimit, SpendLimit
 from simulator.scenario.sections import Count, NonNegative, Positive, Section, Share
 
@@ -76,6 +77,10 @@ class Api(Section):
     dedicated: Dedicated | None = None
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     """Share of answers that are right; needed for cost per correct answer."""
+    output_factor: Positive = 1.0
+    """Output tokens of this model over those that the traffic tells."""
+    split_prompts: SplitPrompts | None = None
+    retrieve: Retrieve | None = None
 
 
 class MaxPrice(Section):

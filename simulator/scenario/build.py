@@ -3,22 +3,28 @@
 from datetime import UTC, datetime, time
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
+from simulator.analysis.evaluate import reshaping_of
 from simulator.analysis.study import (
     ApiOption,
+    Choice,
     Effort,
     HybridOption,
     Option,
     People,
+    Quality,
     Rebalancing,
     SelfHostOption,
     Slo,
     Study,
+    single_options,
 )
+from simulator.analysis.study import Cascade as StudyCascade
 from simulator.errors import nearest
-from simulator.scenario import schema
+from simulator.scenario import composite_schema, schema
 from simulator.scenario.api_schema import Api, Gateway
+from simulator.scenario.composite_schema import Cascade, Pools
+from simulator.scenario.composites import cascade, choice, hybrid_of, pools
 from simulator.scenario.endpoints import Clock, api_option
 from simulator.scenario.gateways import gateway_option
 from simulator.scenario.load import read_scenario
@@ -30,8 +36,6 @@ from simulator.scenario.traffic import build_traffic
 from simulator.scenario.yamlfile import Document
 from simulator.traffic.source import TrafficSource
 from simulator.units import HOUR_S
-
-T = TypeVar("T")
 
 
 def load_study(
@@ -52,7 +56,6 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         not fit its GPUs, a trace with a bad line.
     """
     provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}}
-    built: dict[str, Option] = {}
     traffic, provenance["traffic"], notes = build_traffic(
         scenario.traffic, scenario.horizon_hours, scenario.seed, document
     )
@@ -63,23 +66,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
     clock = Clock(begin_s, begin_s + traffic.horizon_s, scenario.seed)
     contents = _contents(scenario, traffic)
     book = _price_book(scenario, document)
-    for name, option in scenario.options.items():
-        if isinstance(option, Api):
-            built[name] = _api(name, option, document, book, clock, contents)
-            provenance["prices"][option.offer] = _source(book, option)
-        elif isinstance(option, schema.SelfHost):
-            built[name] = self_host_option(name, option, document, clock, provenance["hardware"])
-    alone = {name: option for name, option in built.items() if isinstance(option, SelfHostOption)}
-    for name, option in scenario.options.items():
-        if isinstance(option, schema.SelfHost):
-            workloads = list(traffic.workload_names)
-            built[name] = with_partners(alone[name], option, document, alone, workloads)
-    for name, option in scenario.options.items():
-        if isinstance(option, Gateway):
-            built[name] = _gateway(name, option, document, built, tuple(contents))
-    for name, option in scenario.options.items():
-        if isinstance(option, schema.Hybrid):
-            built[name] = _hybrid(name, option, document, built)
+    built = _options(scenario, document, book, clock, contents, provenance)
     provenance["versions"] = {
         name: version(name) for name in ("breakeven", "numpy", "numba", "simpy", "genai-prices")
     }
@@ -108,8 +95,49 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         ),
         provenance=provenance,
         notes=notes,
+        quality=_quality(scenario),
         priorities=_priorities(scenario, traffic),
     )
+
+
+def _options(
+    scenario: schema.Scenario,
+    document: Document,
+    book: PriceBook,
+    clock: Clock,
+    contents: dict[str, str],
+    provenance: dict[str, dict[str, str]],
+) -> dict[str, Option]:
+    """Build all options, those that name others behind them, and note their sources."""
+    built: dict[str, Option] = {}
+    workloads, said = list(contents), scenario.options
+
+    def deploy(name: str, option: schema.SelfHost) -> SelfHostOption:
+        return self_host_option(name, option, document, clock, provenance["hardware"])
+
+    for name, option in said.items():
+        if isinstance(option, Api):
+            built[name] = _api(name, option, document, book, clock, contents)
+            provenance["prices"][option.offer] = _source(book, option)
+        elif isinstance(option, schema.SelfHost) and option.choose:
+            built[name] = choice(name, option, document, deploy)
+        elif isinstance(option, schema.SelfHost):
+            built[name] = deploy(name, option)
+    alone = {name: option for name, option in built.items() if isinstance(option, SelfHostOption)}
+    for name, option in said.items():
+        if isinstance(option, schema.SelfHost) and name in alone:
+            built[name] = with_partners(alone[name], option, document, alone, workloads)
+        elif isinstance(option, Gateway):
+            built[name] = _gateway(name, option, document, built, tuple(contents))
+    for name, option in said.items():
+        if isinstance(option, schema.Hybrid):
+            built[name] = _hybrid(name, option, document, built)
+    for name, option in said.items():
+        if isinstance(option, Pools):
+            built[name] = pools(name, option, document, built, workloads)
+        elif isinstance(option, Cascade):
+            built[name] = cascade(name, option, document, built)
+    return built
 
 
 def _warm_up_s(scenario: schema.Scenario, traffic: TrafficSource, document: Document) -> float:
@@ -133,6 +161,14 @@ def _contents(scenario: schema.Scenario, traffic: TrafficSource) -> dict[str, st
     """What each workload writes; those of a log are all alike."""
     said = list(scenario.traffic.values())
     return {name: scenario.traffic.get(name, said[0]).content for name in traffic.workload_names}
+
+
+def _quality(scenario: schema.Scenario) -> Quality | None:
+    """How answers are checked; a cascade checks them, whatever is said."""
+    said = scenario.quality
+    if said is None and any(isinstance(option, Cascade) for option in scenario.options.values()):
+        said = composite_schema.Quality()
+    return None if said is None else Quality(**said.model_dump())
 
 
 def _priorities(scenario: schema.Scenario, traffic: TrafficSource) -> tuple[int, ...]:
@@ -185,23 +221,35 @@ def _gateway(
 
 def _hybrid(
     name: str, option: schema.Hybrid, document: Document, built: dict[str, Option]
-) -> HybridOption:
-    def part(field: str, wanted: str, kind: type[T]) -> T:
-        found = built.get(wanted)
-        if not isinstance(found, kind):
-            fitting = [n for n, o in built.items() if isinstance(o, kind)]
-            what = "selfhost" if kind is SelfHostOption else "api"
+) -> HybridOption | Choice:
+    base, overflow = built.get(option.base), built.get(option.overflow)
+    for field, wanted, found, what in (
+        ("base", option.base, base, "selfhost"),
+        ("overflow", option.overflow, overflow, "api"),
+    ):
+        if found is None or found.kind != what or isinstance(found, StudyCascade):
+            fitting = [n for n, o in built.items() if o.kind == what]
             raise document.fail(
                 ("options", name, field),
                 f"{wanted!r} is no {what} option{nearest(wanted, fitting)}",
             )
-        return found
+    assert isinstance(base, SelfHostOption | Choice)
+    assert isinstance(overflow, ApiOption)
+    if reshaping_of(overflow) != reshaping_of(single_options(base)[0]):
+        raise document.fail(
+            ("options", name, "overflow"),
+            "output_factor, split_prompts and retrieve must be those of the base",
+        )
+    rule = Rebalancing(**option.rebalance.model_dump()) if option.rebalance else None
 
-    return HybridOption(
-        name,
-        part("base", option.base, SelfHostOption),
-        part("overflow", option.overflow, ApiOption),
-        None if option.replicas == "auto" else option.replicas,
-        None if option.spill_in_flight == "auto" else option.spill_in_flight,
-        Rebalancing(**option.rebalance.model_dump()) if option.rebalance else None,
-    )
+    def make(own: SelfHostOption) -> HybridOption:
+        return HybridOption(
+            name,
+            own,
+            overflow,
+            None if option.replicas == "auto" else option.replicas,
+            None if option.spill_in_flight == "auto" else option.spill_in_flight,
+            rule,
+        )
+
+    return hybrid_of(name, base, make)

@@ -15,6 +15,7 @@ from simulator.rng import stream
 from simulator.scenario.api_schema import Api
 from simulator.scenario.offer_schema import Behaviour, Offer, RateLimit, SpendLimit, Tier
 from simulator.scenario.price_book import PriceBook
+from simulator.scenario.reshaping import reshaping
 from simulator.units import DAY_S, HOUR_S, MINUTE_S
 
 _PERIOD_S = {"second": 1.0, "minute": MINUTE_S, "hour": HOUR_S, "day": DAY_S}
@@ -84,6 +85,7 @@ def api_option(
         fee_share=0.0,
         fixed_usd_per_month=option.dedicated.usd_per_month if option.dedicated else 0.0,
         success_rate=option.success_rate,
+        reshaping=reshaping(option),
     )
 
 

@@ -59,6 +59,8 @@ def gateway_option(
         if gateway not in gateways:
             gateways.append(gateway)
         routes.append(gateways.index(gateway))
+    if any(member.reshaping != members[0].reshaping for member in members):
+        raise InputError("targets must agree in output_factor, split_prompts and retrieve")
     factor = rules[0].price_multiplier
     return ApiOption(
         name=name,
@@ -68,6 +70,7 @@ def gateway_option(
         fee_share=rules[0].fee_share,
         fixed_usd_per_month=sum(m.fixed_usd_per_month for m in members),
         success_rate=option.success_rate,
+        reshaping=members[0].reshaping,
     )
 
 

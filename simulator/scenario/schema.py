@@ -6,6 +6,14 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simulator.scenario.api_schema import Api, Gateway
+from simulator.scenario.composite_schema import (
+    Cascade,
+    Choose,
+    Pools,
+    Quality,
+    Retrieve,
+    SplitPrompts,
+)
 from simulator.scenario.fleet_schema import (
     Autoscale,
     DecodePool,
@@ -130,6 +138,14 @@ class SelfHost(Section):
     decode_pool: DecodePool | None = None
     """Let these replicas prefill alone."""
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of answers that are right; needed for cost per correct answer."""
+    output_factor: Positive = 1.0
+    """Output tokens of this model over those that the traffic tells."""
+    split_prompts: SplitPrompts | None = None
+    retrieve: Retrieve | None = None
+    choose: Choose | None = None
+    """Lists of values for keys of this option; the cheapest combination that meets the SLO is
+    taken."""
 
 
 class Hybrid(Section):
@@ -176,7 +192,7 @@ class Analysis(Section):
 
 
 Traffic = Annotated[Sessions | Replay, Field(discriminator="kind")]
-Option = Annotated[Api | Gateway | SelfHost | Hybrid, Field(discriminator="kind")]
+Option = Annotated[Api | Gateway | SelfHost | Hybrid | Pools | Cascade, Field(discriminator="kind")]
 
 
 class Scenario(Section):
@@ -196,6 +212,8 @@ class Scenario(Section):
     price_file: str | None = None
     """What `breakeven prices import` wrote, relative to the scenario; its prices come first."""
     people: People
+    quality: Quality | None = None
+    """Default: answers are taken as they come."""
     analysis: Analysis = Analysis()
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from simulator.scenario.fleet_rules import (
 )
 from simulator.scenario.owning_schema import plain, purchased, rent_factor
 from simulator.scenario.profiles import load_accelerator, load_profile
+from simulator.scenario.reshaping import reshaping
 from simulator.scenario.schema import SelfHost
 from simulator.scenario.serving_profile import serving_profile
 from simulator.scenario.yamlfile import Document, Path_
@@ -56,6 +57,7 @@ def self_host_option(
         speed=Interval.certain(1.0) if given else Interval(*band),
         label=f"{served.label}, {told}" if given else served.label,
         success_rate=option.success_rate,
+        reshaping=reshaping(option),
         kv_bytes_per_tok=served.model.kv_bytes_per_tok(option.kv_precision, Parallelism(1)),
     )
 
