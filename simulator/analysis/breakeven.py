@@ -70,7 +70,7 @@ class BreakEven:
 def volume_costs(study: Study, start: int, volume: float) -> VolumeCosts:
     """Size and price every option at a volume; ``start`` replicas are known to do at volume 1."""
     evaluator = Evaluator(study, volume)
-    worlds = Worlds.draw(study.seed, study.effort.worlds)
+    worlds = Worlds.draw(study)
     likely_usd, world_usd, utilisation, replicas, fleet = {}, {}, {}, {}, {}
     sized: tuple[Sized, ...]
     for option in study.options:
@@ -96,9 +96,15 @@ def axis_costs(axis: Axis, start: int, value: float) -> VolumeCosts:
 
 
 def find_break_even(
-    study: Study, start: int, executor: Executor | None = None, axis: Axis | None = None
+    study: Study,
+    start: int,
+    executor: Executor | None = None,
+    axis: Axis | None = None,
+    effects: dict[str, NDArray[np.float64]] | None = None,
 ) -> BreakEven | None:
     """Scan volumes or an axis and find every crossing.
+
+    ``effects`` are factors by option and world on what rates alone make of its cost.
 
     None unless both sides are among the options.
     """
@@ -126,7 +132,7 @@ def find_break_even(
         [_stairs(curve, name, steps) for name in own], [_line(curve, name) for name in api]
     )
     grid = [c for c in curve if c.volume in volumes]
-    by_world = np.array([_world_advantage(c, own, api) for c in grid])
+    by_world = np.array([_world_advantage(c, own, api, effects or {}) for c in grid])
     first = wins[0][0] if wins else None
     permanent = wins[-1][0] if wins and wins[-1][1] >= curve[-1].volume else None
     return BreakEven(
@@ -234,9 +240,13 @@ def _gap(api_usd: float, own_usd: float) -> float:
     return float(np.clip(api_usd - own_usd, -1e30, 1e30))
 
 
-def _world_advantage(costs: VolumeCosts, own: list[str], api: list[str]) -> NDArray[np.float64]:
-    own_usd = np.min([costs.world_usd[n] for n in own], axis=0)
-    api_usd = np.min([costs.world_usd[n] for n in api], axis=0)
+def _world_advantage(
+    costs: VolumeCosts, own: list[str], api: list[str], effects: dict[str, NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    own_usd, api_usd = (
+        np.min([costs.world_usd[n] * effects.get(n, 1.0) for n in names], axis=0)
+        for names in (own, api)
+    )
     return np.array([_gap(a, o) for a, o in zip(api_usd, own_usd, strict=True)])
 
 

@@ -1,24 +1,28 @@
-"""What drives the answer and what would flip it."""
+"""What drives the answer: the effect of every uncertain number, alone and together."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simulator.analysis.evaluate import Evaluation
+from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.indices import sobol_indices
+from simulator.analysis.options import size_option
 from simulator.analysis.sizing import Sized
-from simulator.analysis.study import Study
-from simulator.analysis.worlds import Worlds, world_costs
+from simulator.analysis.study import Study, UncertainNumber
+from simulator.analysis.worlds import RATES, Mapped, Worlds, priced, world_costs
 from simulator.economics.interval import Z_90
 
 NEGLIGIBLE_USD = 0.01
 """Monthly effects below a cent are rounding: costs that both options share."""
 
-_DRIVERS = {
-    "rent_z": "GPU rent",
-    "fte_z": "engineers",
-    "salary_z": "engineer's salary",
-    "tooling_z": "tooling",
-    "speed_z": "serving speed",
+_NAMES = {
+    "rent": "GPU rent",
+    "fte": "engineers",
+    "salary": "engineer's salary",
+    "tooling": "tooling",
+    "speed": "serving speed",
 }
 
 
@@ -30,6 +34,10 @@ class Driver:
     low_usd: float
     """Advantage per month when the number is at its low end, all else likely."""
     high_usd: float
+    first_order: float | None
+    """Share of the advantage's variance over worlds that the number explains alone (Sobol)."""
+    total: float | None
+    """With all that it does together with others."""
 
     @property
     def swing_usd(self) -> float:
@@ -38,74 +46,64 @@ class Driver:
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
-    """Nearest change of one rate that makes another option the cheapest."""
+class Contest:
+    """The two options between which the decision lies, sized at the likely numbers."""
 
-    name: str
-    factor: float
-    """Of today's value."""
-    value: float | None
-    unit: str
-    winner: str
+    winner: tuple[Sized, ...]
+    """At slow, likely and fast hardware."""
+    runner_up: tuple[Sized, ...]
+    names: tuple[str, str]
+    advantage_usd: NDArray[np.float64]
+    """Of the winner, by world. (worlds,)"""
 
 
 def drivers(
-    study: Study, winner: tuple[Sized, ...], runner_up: tuple[Sized, ...]
+    study: Study, contest: Contest, worlds: Worlds, mapped: Mapped = map
 ) -> tuple[Driver, ...]:
     """Vary one uncertain number at a time over its interval; the largest effect first."""
-    found = []
-    for field, name in _DRIVERS.items():
-        advantage = []
-        for z in (-Z_90, Z_90):
-            world = replace(Worlds.likely(), **{field: np.array([z])})
-            costs = [world_costs(study, sized, world)[0] for sized in (runner_up, winner)]
-            advantage.append(float(costs[0] - costs[1]))
-        if np.isfinite(advantage).all():
-            found.append(Driver(name, *advantage))
-    found = [d for d in found if d.swing_usd > NEGLIGIBLE_USD]
-    return tuple(sorted(found, key=lambda d: -d.swing_usd))
+    ends = [_rate_ends(study, contest, rate) for rate in RATES]
+    asked = [(number, z) for number in study.numbers for z in (-Z_90, Z_90)]
+    found = list(mapped(partial(_advantage_at, study, contest.names), asked))
+    ends += list(zip(found[::2], found[1::2], strict=True))
+    known = np.isfinite(contest.advantage_usd)
+    indices = sobol_indices(worlds.scores[:, known], contest.advantage_usd[known])
+    names = [*_NAMES.values(), *(number.path for number in study.numbers)]
+    drivers = [
+        Driver(
+            name,
+            *end,
+            None if indices is None else float(indices.first[k]),
+            None if indices is None else float(indices.total[k]),
+        )
+        for k, (name, end) in enumerate(zip(names, ends, strict=True))
+        if np.isfinite(end).all()
+    ]
+    drivers = [d for d in drivers if d.swing_usd > NEGLIGIBLE_USD]
+    return tuple(sorted(drivers, key=lambda d: -d.swing_usd))
 
 
-def flips(study: Study, winner: Evaluation, others: list[Evaluation]) -> tuple[Flip, ...]:
-    """Solve, for each rate, where the winner's cost meets another option's; costs are linear.
-
-    Sizes stay what they are: the flips of prices need no new simulation.
-    """
-    found = []
-    for name, unit, value in _rates(study, winner, others):
-        candidates = []
-        for other in others:
-            own_part, own_rest = _split(study, winner, name)
-            other_part, other_rest = _split(study, other, name)
-            if own_part == other_part:
-                continue
-            factor = (other_rest - own_rest) / (own_part - other_part)
-            # Beyond a hundredfold, or below nothing, it flips in no world worth naming.
-            if 0 < factor < 100:
-                candidates.append((abs(np.log(factor)), factor, other.option.name))
-        if candidates:
-            _, factor, other_name = min(candidates)
-            found.append(Flip(name, factor, value and value * factor, unit, other_name))
-    return tuple(sorted(found, key=lambda f: abs(np.log(f.factor))))
+def _rate_ends(study: Study, contest: Contest, rate: str) -> tuple[float, float]:
+    """Advantage at both ends of a rate, or of the serving speed [USD/month]."""
+    ends = []
+    for z in (-Z_90, Z_90):
+        world = replace(Worlds.likely(), **{f"{rate}_z": np.array([z])})
+        usd = [world_costs(study, s, world)[0] for s in (contest.runner_up, contest.winner)]
+        ends.append(float(usd[0] - usd[1]))
+    return ends[0], ends[1]
 
 
-def _rates(
-    study: Study, winner: Evaluation, others: list[Evaluation]
-) -> list[tuple[str, str, float | None]]:
-    rates: list[tuple[str, str, float | None]] = [("API prices", "x", None)]
-    owned = [deployment for e in (winner, *others) for deployment, _ in e.owned]
-    rents = [deployment.gpu_usd_per_hour.mid for deployment in owned]
-    if rents:
-        rates.append(("GPU rent", "USD/GPU-hour", rents[0]))
-        rates.append(("engineers", "FTE", study.people.engineers_fte.mid))
-    return rates
+def _advantage_at(study: Study, names: tuple[str, str], at: tuple[UncertainNumber, float]) -> float:
+    """Advantage with one number of the scenario at a score, all else likely [USD/month]."""
+    number, z = at
+    assert study.rebuild is not None, "a study with uncertain numbers can be rebuilt"
+    there = study.rebuild({**medians(study), number.path: number.value(z)})
+    evaluator = Evaluator(there, 1.0)
+    options = {option.name: option for option in there.options}
+    winner, runner_up = (size_option(evaluator, options[name]) for name in names)
+    usd = [priced(there, sized, Worlds.likely())[0] for sized in (runner_up, winner)]
+    return float(usd[0] - usd[1])
 
 
-def _split(study: Study, evaluation: Evaluation, rate: str) -> tuple[float, float]:
-    """Monthly cost that is proportional to a rate, and the rest."""
-    usd = evaluation.cost_usd(study)
-    if rate == "API prices":
-        part = sum(cost for name, cost in usd.items() if name.startswith("api_"))
-    else:
-        part = usd.get({"GPU rent": "gpus", "engineers": "engineers"}[rate], 0.0)
-    return part, sum(usd.values()) - part
+def medians(study: Study) -> dict[str, float]:
+    """Return the medians of a study's uncertain numbers by path."""
+    return {number.path: number.value(0.0) for number in study.numbers}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from simulator.economics.interval import Interval
+import numpy as np
+
+from simulator.economics.interval import Distribution, Interval
 from simulator.engine.plan import Endpoint, Fleet, Gateway
 from simulator.traffic.source import TrafficSource
 
@@ -208,6 +211,30 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True)
+class UncertainNumber:
+    """A number of the scenario that is not known, and on which what happens depends."""
+
+    path: str
+    """Dotted, as ``--set`` takes it."""
+    distribution: Distribution
+    is_whole: bool
+    """Only whole numbers make sense there."""
+    least_z: float = -np.inf
+    most_z: float = np.inf
+    """Scores beyond which the scenario would refuse the number; it stays at what is allowed."""
+
+    def value(self, z: float) -> float | int:
+        """Return the number at a standard normal score."""
+        allowed = min(max(z, self.least_z), self.most_z)
+        found = float(self.distribution.at(np.array([allowed]))[0])
+        return round(found) if self.is_whole else found
+
+
+Rebuild = Callable[[dict[str, float]], "Study"]
+"""Builds the study of the same scenario with other numbers, by their paths; picklable."""
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """One question, ready to be answered."""
 
@@ -227,3 +254,7 @@ class Study:
     """None: nobody checks answers."""
     priorities: tuple[int, ...] = ()
     """Per workload, the least goes first where queues are served by priority; empty: all alike."""
+    numbers: tuple[UncertainNumber, ...] = ()
+    """At their medians here."""
+    rebuild: Rebuild | None = None
+    """Needed where there are uncertain numbers."""

@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 from simulator.analysis.axis import Axis
 from simulator.analysis.breakeven import BreakEven, find_break_even
 from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.flips import Flip, flips
 from simulator.analysis.given import check_is_given, evaluate_as_given
 from simulator.analysis.longrun import Keep, Watch
-from simulator.analysis.sensitivity import Driver, Flip, drivers, flips
+from simulator.analysis.sensitivity import Contest, Driver, drivers
 from simulator.analysis.sizing import Excuse, Sized, meets, miss
 from simulator.analysis.study import Option, Study
 from simulator.analysis.worlds import (
     LIKELY,
     Standing,
     Worlds,
+    simulated_costs,
     size_at_speeds,
     standings,
     world_costs,
@@ -93,9 +95,11 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         When no option meets the SLO, with the reason of every option.
     """
     evaluator = Evaluator(study, 1.0)
-    worlds = Worlds.draw(study.seed, study.effort.worlds)
+    mapped = executor.map if executor else map
+    worlds = Worlds.draw(study)
     sized = {o.name: size_at_speeds(evaluator, o) for o in study.options}
-    usd = [world_costs(study, s, worlds) for s in sized.values()]
+    rated = [world_costs(study, s, worlds) for s in sized.values()]
+    usd = simulated_costs(study, worlds, mapped) if study.numbers else rated
     results = tuple(
         _result(study, option, s, costs, standing)
         for option, s, costs, standing in zip(
@@ -114,6 +118,13 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         if o.kind == "selfhost"
     ]
     saving, interval = _saving(winner, runner_up)
+    found_drivers: tuple[Driver, ...] = ()
+    if runner_up is not None:
+        names = (winner.name, runner_up.name)
+        advantage_usd = runner_up.world_usd - winner.world_usd
+        contest = Contest(sized[names[0]], sized[names[1]], names, advantage_usd)
+        found_drivers = drivers(study, contest, worlds, mapped)
+    others = [r.evaluation for r in feasible[1:]]
     return Verdict(
         study=study,
         results=results,
@@ -122,10 +133,29 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         least_regret=_least_regret(feasible),
         saving=saving,
         saving_interval=interval,
-        break_even=find_break_even(study, max(fleets, default=1), executor, axis),
-        drivers=drivers(study, sized[winner.name], sized[runner_up.name]) if runner_up else (),
-        flips=flips(study, winner.evaluation, [r.evaluation for r in feasible[1:]]),
+        break_even=find_break_even(
+            study, max(fleets, default=1), executor, axis, _effects(study, usd, rated)
+        ),
+        drivers=found_drivers,
+        flips=flips(study, winner.evaluation, others, mapped) if others else (),
     )
+
+
+def _effects(
+    study: Study, usd: list[NDArray[np.float64]], rated: list[NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    """What the uncertain numbers of each world do to an option's cost at today's volume: factors.
+
+    Along the break-even's axis they are taken to do the same.
+    """
+    if not study.numbers:
+        return {}
+    found = {}
+    for option, simulated, likely in zip(study.options, usd, rated, strict=True):
+        factor = np.ones(len(simulated))
+        np.divide(simulated, likely, out=factor, where=np.isfinite(likely) & (likely > 0))
+        found[option.name] = factor
+    return found
 
 
 def _alternative(winner: OptionResult, feasible: list[OptionResult]) -> OptionResult | None:

@@ -1,13 +1,18 @@
 """Uncertainty: many worlds of rates and speeds, the same ones for every option and volume.
 
-What a simulation must answer (replicas, spilled tokens) is simulated for three speeds of the
-hardware; the rates of a world then price the answer of the world's speed.
+Where only rates and speeds are uncertain, what a simulation must answer (replicas, spilled tokens)
+is simulated for three speeds of the hardware, and the rates of a world price the answer of the
+world's speed. Where a number of the scenario is uncertain, every world is simulated by itself.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.options import size_option
@@ -16,32 +21,54 @@ from simulator.analysis.study import Option, Study, self_hosted_part, single_opt
 from simulator.rng import stream
 from simulator.units import MONTH_HOURS
 
+Mapped = Callable[..., Any]
+"""``map``, or that of an executor."""
+
 SLOW, LIKELY, FAST = 0, 1, 2
 # The slowest and fastest quarter of worlds are represented by their medians, z = -1.15 and 1.15.
 _CLASS_Z = (-1.15, 0.0, 1.15)
 _QUARTER_Z = 0.6744897501960817
 
 
+RATES = ("rent", "fte", "salary", "tooling", "speed")
+"""What is uncertain besides numbers of the scenario."""
+
+
 @dataclass(frozen=True, slots=True)
 class Worlds:
-    """Standard normal draws per world, (n,) each."""
+    """Standard normal scores per world, (n,) each."""
 
     rent_z: NDArray[np.float64]
     fte_z: NDArray[np.float64]
     salary_z: NDArray[np.float64]
     tooling_z: NDArray[np.float64]
     speed_z: NDArray[np.float64]
+    numbers_z: NDArray[np.float64]
+    """Of the study's uncertain numbers. (numbers, n)"""
 
     @staticmethod
-    def draw(seed: int, count: int) -> "Worlds":
-        """Draw worlds; every number has its own stream."""
-        names = ("rent", "fte", "salary", "tooling", "speed")
-        return Worlds(*(stream(seed, f"world/{n}").standard_normal(count) for n in names))
+    def draw(study: Study) -> "Worlds":
+        """Draw a Latin hypercube; every number has its own stream."""
+        count, seed = study.effort.worlds, study.seed
+        rates = {f"{name}_z": _stratified(seed, f"world/{name}", count) for name in RATES}
+        numbers = [_stratified(seed, f"world/{n.path}", count) for n in study.numbers]
+        return Worlds(**rates, numbers_z=np.array(numbers).reshape(len(numbers), count))
 
     @staticmethod
     def likely() -> "Worlds":
         """Return the one world in which everything is at its median."""
-        return Worlds(*(np.zeros(1) for _ in range(5)))
+        return Worlds(**{f"{name}_z": np.zeros(1) for name in RATES}, numbers_z=np.zeros((0, 1)))
+
+    def one(self, place: int) -> "Worlds":
+        """Return one of the worlds alone."""
+        rates = {f"{n}_z": getattr(self, f"{n}_z")[place : place + 1] for n in RATES}
+        return Worlds(**rates, numbers_z=self.numbers_z[:, place : place + 1])
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """All scores, in the order of ``RATES`` and of the study's numbers. (scores, n)"""
+        rates = [getattr(self, f"{name}_z") for name in RATES]
+        return np.vstack([*rates, self.numbers_z])
 
     @property
     def speed_class(self) -> NDArray[np.int64]:
@@ -49,6 +76,35 @@ class Worlds:
         return np.where(
             self.speed_z < -_QUARTER_Z, SLOW, np.where(self.speed_z > _QUARTER_Z, FAST, LIKELY)
         )
+
+
+def _stratified(seed: int, name: str, count: int) -> NDArray[np.float64]:
+    """One draw from each of equally likely strata, in random order (McKay et al. 1979). (n,)"""
+    rng = stream(seed, name)
+    found: NDArray[np.float64] = ndtri((rng.permutation(count) + rng.random(count)) / count)
+    return found
+
+
+def simulated_costs(
+    study: Study, worlds: Worlds, mapped: Mapped = map
+) -> list[NDArray[np.float64]]:
+    """Cost of every option in every world, each simulated [USD/month]; inf misses the SLO.
+
+    (worlds,) by option, in the study's order.
+    """
+    places = range(study.effort.worlds)
+    return list(np.array(list(mapped(partial(_simulated, study, worlds), places))).T)
+
+
+def _simulated(study: Study, worlds: Worlds, place: int) -> NDArray[np.float64]:
+    """Costs of all options in one world. (options,)"""
+    assert study.rebuild is not None, "a study with uncertain numbers can be rebuilt"
+    world = worlds.one(place)
+    z = zip(study.numbers, world.numbers_z[:, 0].tolist(), strict=True)
+    there = study.rebuild({number.path: number.value(score) for number, score in z})
+    evaluator = Evaluator(there, 1.0)
+    sized = [size_option(evaluator, o, float(world.speed_z[0])) for o in there.options]
+    return np.array([priced(there, each, world)[0] for each in sized])
 
 
 def size_at_speeds(evaluator: Evaluator, option: Option, start: int = 1) -> tuple[Sized, ...]:
@@ -73,7 +129,7 @@ def _has_band(option: Option) -> bool:
 
 def world_costs(study: Study, sized: tuple[Sized, ...], worlds: Worlds) -> NDArray[np.float64]:
     """Cost of an option in every world [USD/month], (n,); inf where it misses the SLO."""
-    by_class = np.array([_class_cost(study, s, worlds) for s in sized])
+    by_class = np.array([priced(study, s, worlds) for s in sized])
     return by_class[worlds.speed_class, np.arange(len(worlds.speed_z))]
 
 
@@ -101,7 +157,8 @@ def standings(world_usd: list[NDArray[np.float64]]) -> list[Standing]:
     return [Standing(float(np.mean(row <= 0)), float(row.mean())) for row in above]
 
 
-def _class_cost(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float64]:
+def priced(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float64]:
+    """Cost of what was simulated at the rates of worlds [USD/month], (n,); inf misses the SLO."""
     if not sized.feasible:
         return np.full(len(worlds.speed_z), np.inf)
     evaluation = sized.evaluation

@@ -92,21 +92,20 @@ def run(
     """Give the verdict: options at their best size, break-even, split, drivers, flips."""
     from simulator.analysis.verdict import decide
     from simulator.report.document import verdict_document
-    from simulator.scenario.build import build
-    from simulator.scenario.load import read_scenario, resolved_yaml
+    from simulator.scenario.build import Variations, load
+    from simulator.scenario.load import resolved_yaml
 
-    checked, source = read_scenario(scenario, settings, seed)
-    study = build(checked, source)
+    loaded = load(scenario, settings, seed)
     if (axis is None) != (ends is None):
         raise typer.BadParameter("--axis and --between go together", param_hint="--axis")
     along = None
     if axis is not None and ends is not None:
         from simulator.scenario.axis import Along, scenario_axis
 
-        studies = Along(scenario, tuple(settings or ()), seed, axis)
-        along = scenario_axis(checked, studies, *ends)
+        studies = Along(Variations(scenario, tuple(settings or ()), seed), axis)
+        along = scenario_axis(loaded.scenario, studies, *ends)
     with _workers(jobs) as executor:
-        verdict = decide(study, executor, along)
+        verdict = decide(loaded.study, executor, along)
     document = verdict_document(verdict)
     if out is not None:
         from simulator.report.html import render_report
@@ -115,7 +114,7 @@ def run(
         files = {
             "report.html": render_report(document),
             "result.json": json_text(document) + "\n",
-            "scenario.resolved.yaml": resolved_yaml(checked),
+            "scenario.resolved.yaml": resolved_yaml(loaded.scenario),
         }
         write_files(out, files)
         _write_ledger(out, verdict)
@@ -167,11 +166,11 @@ def simulate(
     from simulator.analysis.verdict import simulate_as_written
     from simulator.report.document import replications_document, simulation_document
     from simulator.report.ledger import ledger_writer
-    from simulator.scenario.build import build
-    from simulator.scenario.load import fingerprint, read_scenario
+    from simulator.scenario.build import load
+    from simulator.scenario.load import fingerprint
 
-    checked, source = read_scenario(scenario, settings, seed)
-    study = build(checked, source)
+    loaded = load(scenario, settings, seed)
+    study = loaded.study
     if precision is not None:
         if keep is not None or ledger is not None:
             raise typer.BadParameter(
@@ -179,7 +178,11 @@ def simulate(
             )
         document = replications_document(simulate_until(study, precision, most), study)
     else:
-        kept = None if keep is None else Keep(keep, fingerprint(checked, source, study.provenance))
+        kept = (
+            None
+            if keep is None
+            else Keep(keep, fingerprint(loaded.scenario, loaded.document, study.provenance))
+        )
         watch = None if ledger is None else ledger_writer(ledger)
         document = simulation_document(simulate_as_written(study, kept, watch), study)
     if output is Output.JSON:

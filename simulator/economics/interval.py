@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 Z_90 = 1.6448536269514722
 """Standard normal quantile: nine in ten cases lie within."""
@@ -33,3 +34,54 @@ class Interval:
         """Map standard normal draws to values, never below zero. (n,) -> (n,)"""
         width = np.where(z < 0, self.mid - self.low, self.high - self.mid)
         return np.maximum(0.0, self.mid + z / Z_90 * width)
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Anything between two ends, all alike."""
+
+    low: float
+    high: float
+
+    @property
+    def mid(self) -> float:
+        """Median."""
+        return (self.low + self.high) / 2
+
+    def at(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map standard normal draws to values. (n,) -> (n,)"""
+        found: NDArray[np.float64] = self.low + (self.high - self.low) * ndtr(z)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Lognormal:
+    """A normal logarithm, of which ``sigma`` is the standard deviation."""
+
+    mid: float
+    sigma: float
+
+    def at(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map standard normal draws to values. (n,) -> (n,)"""
+        return self.mid * np.exp(self.sigma * z)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One of some values, in rising order, all as likely."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mid(self) -> float:
+        """Median, the lower one of two."""
+        return self.values[(len(self.values) - 1) // 2]
+
+    def at(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map standard normal draws to values. (n,) -> (n,)"""
+        place = np.minimum((ndtr(z) * len(self.values)).astype(np.int64), len(self.values) - 1)
+        return np.array(self.values)[place]
+
+
+Distribution = Interval | Uniform | Lognormal | Listed
+"""Of an uncertain number, as a function of a standard normal score."""

@@ -49,6 +49,8 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
                 "advantage_usd_per_month_low": d.low_usd,
                 "advantage_usd_per_month_high": d.high_usd,
                 "swing_usd_per_month": d.swing_usd,
+                "sobol_first_order": number(d.first_order),
+                "sobol_total": number(d.total),
             }
             for d in verdict.drivers
         ],

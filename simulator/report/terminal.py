@@ -209,5 +209,6 @@ def flip_text(flip: dict[str, Any]) -> str:
     """Say what change makes another option the cheapest."""
     if flip["value"] is not None:
         direction = "above" if flip["factor"] > 1 else "below"
-        return f"{flip['name']} {direction} {flip['value']:.2f} {flip['unit']} ({flip['winner']})"
+        limit = f"{flip['value']:,.4g} {flip['unit']}".strip()
+        return f"{flip['name']} {direction} {limit} ({flip['winner']})"
     return f"{flip['name']} {flip['factor'] - 1:+.0%} ({flip['winner']})"

@@ -1,13 +1,12 @@
 """An axis of a break-even from a scenario: its studies are built with ``--set``."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from simulator.analysis.axis import Axis
 from simulator.analysis.study import Study
 from simulator.errors import InputError, nearest
-from simulator.scenario.build import load_study
+from simulator.scenario.build import Variations
 from simulator.scenario.schema import Scenario
 from simulator.scenario.sections import Interval
 
@@ -16,14 +15,12 @@ from simulator.scenario.sections import Interval
 class Along:
     """Builds the study of a scenario with one value changed."""
 
-    name: str | Path
-    settings: tuple[str, ...]
-    seed: int | None
+    variations: Variations
     path: str
 
     def __call__(self, value: float) -> Study:
         """Return the study at a value."""
-        return load_study(self.name, [*self.settings, f"{self.path}={value!r}"], self.seed)
+        return self.variations({self.path: value})
 
 
 def scenario_axis(

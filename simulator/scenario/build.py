@@ -1,5 +1,6 @@
 """From a checked scenario to a study: the last place that knows YAML names and positions."""
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from importlib.metadata import version
 from pathlib import Path
@@ -37,13 +38,47 @@ from simulator.scenario.yamlfile import Document
 from simulator.traffic.source import TrafficSource
 from simulator.units import HOUR_S
 
+WORLDS = 512
+"""Of rates alone, which no simulation has to answer for."""
+SIMULATED_WORLDS = 64
+"""Where what happens depends on uncertain numbers: every world is simulated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A scenario from its file, and what became of it."""
+
+    scenario: schema.Scenario
+    document: Document
+    study: Study
+
+
+@dataclass(frozen=True, slots=True)
+class Variations:
+    """Builds the studies of a scenario with some of its values changed."""
+
+    name: str | Path
+    settings: tuple[str, ...] = ()
+    seed: int | None = None
+
+    def __call__(self, values: dict[str, float]) -> Study:
+        """Return the study with other values at some paths."""
+        changes = [f"{path}={value!r}" for path, value in values.items()]
+        return load(self.name, [*self.settings, *changes], self.seed).study
+
+
+def load(name: str | Path, settings: list[str] | None = None, seed: int | None = None) -> Loaded:
+    """Read a scenario and build its study; see ``read_scenario`` for the parameters."""
+    scenario, document = read_scenario(name, settings, seed)
+    variations = Variations(name, tuple(settings or ()), seed)
+    return Loaded(scenario, document, replace(build(scenario, document), rebuild=variations))
+
 
 def load_study(
     name: str | Path, settings: list[str] | None = None, seed: int | None = None
 ) -> Study:
-    """Read a scenario and build its study; see ``read_scenario`` for the parameters."""
-    scenario, document = read_scenario(name, settings, seed)
-    return build(scenario, document)
+    """Return the study of a scenario alone; see ``read_scenario`` for the parameters."""
+    return load(name, settings, seed).study
 
 
 def build(scenario: schema.Scenario, document: Document) -> Study:
@@ -87,7 +122,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
             },
         ),
         effort=Effort(
-            scenario.analysis.worlds,
+            scenario.analysis.worlds or (SIMULATED_WORLDS if document.uncertain else WORLDS),
             tuple(scenario.analysis.volumes),
             scenario.analysis.sample_requests,
             scenario.analysis.max_replicas,
@@ -96,6 +131,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         provenance=provenance,
         notes=notes,
         quality=_quality(scenario),
+        numbers=document.uncertain,
         priorities=_priorities(scenario, traffic),
     )
 

@@ -10,11 +10,11 @@ from simulator.errors import InputError
 from simulator.scenario.files import find_scenario
 from simulator.scenario.presets import with_presets
 from simulator.scenario.schema import Scenario
+from simulator.scenario.uncertain import settled
 from simulator.scenario.yamlfile import (
     Document,
     parse_value,
     read_yaml,
-    validate,
     with_values,
 )
 
@@ -51,8 +51,7 @@ def read_scenario(
         values["seed"] = seed
     if values:
         document = with_values(document, values)
-    document = with_presets(document)
-    return validate(Scenario, document), document
+    return settled(Scenario, with_presets(document))
 
 
 def resolved_yaml(scenario: Scenario) -> str:

@@ -179,8 +179,9 @@ class People(Section):
 class Analysis(Section):
     """How much work the verdict may take."""
 
-    worlds: Annotated[int, Field(ge=8, le=100000)] = 512
-    """Draws of the uncertain numbers."""
+    worlds: Annotated[int, Field(ge=8, le=100000)] | None = None
+    """Draws of the uncertain numbers; default: 512, or 64 where each must be simulated because
+    more than rents, people and serving speed is uncertain."""
     volumes: tuple[Positive, ...] = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 4, 6)
     """Multiples of the current volume at which break-even is evaluated."""
     sample_requests: Annotated[int, Field(ge=1000)] = 60000

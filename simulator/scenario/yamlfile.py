@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
+from simulator.analysis.study import UncertainNumber
 from simulator.errors import InputError, nearest
 
 M = TypeVar("M", bound=BaseModel)
@@ -25,6 +26,8 @@ class Document:
     path: Path
     data: Any
     origins: Mapping[Path_, str] = field(default_factory=dict)
+    uncertain: tuple[UncertainNumber, ...] = ()
+    """Numbers in whose places their medians stand."""
 
     def place(self, at: Path_) -> str:
         """Return ``file:line:column`` of the deepest part of a path that exists."""

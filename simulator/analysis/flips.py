@@ -1,0 +1,235 @@
+"""What would flip the answer: the nearest change of each driver that makes another option win.
+
+Costs are linear in rates, which are solved for at the sizes found. What happens depends on all
+other numbers, for which everything is sized and simulated again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.options import size_option
+from simulator.analysis.sensitivity import medians
+from simulator.analysis.study import (
+    Cascade,
+    Choice,
+    HybridOption,
+    Option,
+    Partner,
+    Pools,
+    SelfHostOption,
+    SingleOption,
+    Study,
+)
+from simulator.analysis.worlds import Mapped
+from simulator.engine.plan import Fleet
+from simulator.errors import InputError
+
+FURTHEST = 4.0
+"""Factor up and down to which numbers that need simulation are varied."""
+HALVINGS = 5
+"""Of the logarithm of that factor, around where the winner changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Nearest change of one number that makes another option the cheapest."""
+
+    name: str
+    factor: float
+    """Of today's value."""
+    value: float | None
+    unit: str
+    winner: str
+
+
+def flips(
+    study: Study, winner: Evaluation, others: list[Evaluation], mapped: Mapped = map
+) -> tuple[Flip, ...]:
+    """Return the flips of all rates, of the serving speed and of all uncertain numbers."""
+    found = _rate_flips(study, winner, others)
+    name = _name_of(study, winner)
+    varied: list[_Varied] = [_Speed()] if any(e.owned for e in (winner, *others)) else []
+    varied += [_Number(number.path, float(number.value(0.0))) for number in study.numbers]
+    found += [flip for flip in mapped(partial(_simulated_flip, study, name), varied) if flip]
+    return tuple(sorted(found, key=lambda f: abs(np.log(f.factor))))
+
+
+def _name_of(study: Study, winner: Evaluation) -> str:
+    """Name of the option that an evaluation is of, or of one of whose candidates."""
+    for option in study.options:
+        candidates = option.candidates if isinstance(option, Choice) else (option,)
+        if winner.option.name in [candidate.name for candidate in candidates]:
+            return option.name
+    raise AssertionError(winner.option.name)
+
+
+def _rate_flips(study: Study, winner: Evaluation, others: list[Evaluation]) -> list[Flip]:
+    """Solve, for each rate, where the winner's cost meets another option's."""
+    found = []
+    for name, unit, value in _rates(study, winner, others):
+        candidates = []
+        for other in others:
+            own_part, own_rest = _split(study, winner, name)
+            other_part, other_rest = _split(study, other, name)
+            if own_part == other_part:
+                continue
+            factor = (other_rest - own_rest) / (own_part - other_part)
+            # Beyond a hundredfold, or below nothing, it flips in no world worth naming.
+            if 0 < factor < 100:
+                candidates.append((abs(np.log(factor)), factor, _name_of(study, other)))
+        if candidates:
+            _, factor, other_name = min(candidates)
+            found.append(Flip(name, factor, value and value * factor, unit, other_name))
+    return found
+
+
+def _rates(
+    study: Study, winner: Evaluation, others: list[Evaluation]
+) -> list[tuple[str, str, float | None]]:
+    rates: list[tuple[str, str, float | None]] = [("API prices", "x", None)]
+    owned = [deployment for e in (winner, *others) for deployment, _ in e.owned]
+    if owned:
+        people = study.people
+        rates.append(("GPU rent", "USD/GPU-hour", owned[0].gpu_usd_per_hour.mid))
+        rates.append(("engineers", "FTE", people.engineers_fte.mid))
+        tooling_usd = sum(usd.mid for usd in people.monthly_usd.values())
+        rates.append(("tooling", "USD/month", tooling_usd))
+    return rates
+
+
+def _split(study: Study, evaluation: Evaluation, rate: str) -> tuple[float, float]:
+    """Monthly cost that is proportional to a rate, and the rest."""
+    usd = evaluation.cost_usd(study)
+    match rate:
+        case "API prices":
+            names = [name for name in usd if name.startswith("api_")]
+        case "GPU rent":
+            names = ["gpus"]
+        case "engineers":
+            names = ["engineers"]
+        case _:
+            names = list(study.people.monthly_usd)
+    part = sum(usd.get(name, 0.0) for name in names)
+    return part, sum(usd.values()) - part
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """An uncertain number of the scenario."""
+
+    path: str
+    value: float
+
+    unit = ""
+
+    @property
+    def name(self) -> str:
+        return self.path
+
+    def study(self, study: Study, factor: float) -> Study:
+        assert study.rebuild is not None, "a study with uncertain numbers can be rebuilt"
+        whole = {n.path: n.is_whole for n in study.numbers}[self.path]
+        value = round(self.value * factor) if whole else self.value * factor
+        return study.rebuild({**medians(study), self.path: value})
+
+
+@dataclass(frozen=True, slots=True)
+class _Speed:
+    """True throughput of all replicas over the predicted one."""
+
+    name = "serving speed"
+    value = None
+    unit = "x"
+
+    def study(self, study: Study, factor: float) -> Study:
+        return replace(study, options=tuple(_faster(option, factor) for option in study.options))
+
+
+_Varied = _Number | _Speed
+
+
+def _simulated_flip(study: Study, winner: str, varied: _Varied) -> Flip | None:
+    """Look up and down for the nearest factor at which another option wins."""
+    nearest: tuple[float, float, str] | None = None
+    for end in (1 / FURTHEST, FURTHEST):
+        found = _first_change(partial(_winner_at, study, varied, winner), winner, end)
+        if found is not None and (nearest is None or abs(np.log(found[0])) < nearest[0]):
+            nearest = (abs(float(np.log(found[0]))), *found)
+    if nearest is None:
+        return None
+    _, factor, other = nearest
+    value = None if varied.value is None else varied.value * factor
+    return Flip(varied.name, factor, value, varied.unit, other)
+
+
+def _first_change(
+    winner_at: Callable[[float], str | None], winner: str, end: float
+) -> tuple[float, str] | None:
+    """Factor between 1 and an end at which the winner changes, if it does at the end or midway."""
+    low = 1.0
+    for high in (end**0.5, end):
+        other = winner_at(high)
+        if other is None:
+            return None
+        if other != winner:
+            for _ in range(HALVINGS):
+                middle = (low * high) ** 0.5
+                there = winner_at(middle)
+                if there is None or there == winner:
+                    low = middle
+                else:
+                    high, other = middle, there
+            return high, other
+        low = high
+    return None
+
+
+def _winner_at(study: Study, varied: _Varied, winner: str, factor: float) -> str | None:
+    """Cheapest feasible option at a factor, the winner at a tie; None where nothing is."""
+    try:
+        there = varied.study(study, factor)
+    except InputError:
+        return None  # beyond what the number may be, nothing flips
+    evaluator = Evaluator(there, 1.0)
+    sized = {option.name: size_option(evaluator, option) for option in there.options}
+    usd = {n: s.evaluation.total_usd(there) for n, s in sized.items() if s.feasible}
+    if not usd:
+        return None
+    cheapest = min(usd, key=lambda name: usd[name])
+    # A hybrid that leaves everything to one side costs what that side does, and is not beaten.
+    return winner if usd.get(winner, np.inf) <= usd[cheapest] * (1 + 1e-9) else cheapest
+
+
+def _faster(option: Option, factor: float) -> Option:
+    """Return an option whose replicas are faster than predicted, all of them alike."""
+    match option:
+        case Choice():
+            faster = (_faster_single(c, factor) for c in option.candidates)
+            return replace(option, candidates=tuple(c for c in faster if c.kind != "api"))  # type: ignore[misc]
+        case Pools():
+            return replace(option, pools=tuple(_faster_single(p, factor) for p in option.pools))
+        case Cascade():
+            return replace(option, stages=tuple(_faster_single(s, factor) for s in option.stages))
+        case _:
+            return _faster_single(option, factor)
+
+
+def _faster_single(option: SingleOption, factor: float) -> SingleOption:
+    if isinstance(option, HybridOption):
+        return replace(option, base=_faster_base(option.base, factor))
+    return _faster_base(option, factor) if isinstance(option, SelfHostOption) else option
+
+
+def _faster_base(base: SelfHostOption, factor: float) -> SelfHostOption:
+    partners = tuple(
+        Partner(partner.option, _faster_fleet(partner.fleet, factor)) for partner in base.partners
+    )
+    return replace(base, fleet=_faster_fleet(base.fleet, factor), partners=partners)
+
+
+def _faster_fleet(fleet: Fleet, factor: float) -> Fleet:
+    return replace(fleet, step_time=fleet.step_time.scaled(1 / factor))

@@ -1,0 +1,62 @@
+"""Sobol indices from the worlds that are there: a polynomial chaos of second order.
+
+A figure that depends on independent standard normal scores is fitted by Hermite polynomials, which
+are orthonormal under them, so that variances can be read off the coefficients (Sudret 2008). Where
+there are too few worlds for all products of two scores, each score stands alone.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+WORLDS_PER_TERM = 2
+"""At least so many worlds for each coefficient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Indices:
+    """How much of a figure's variance comes from each score."""
+
+    first: NDArray[np.float64]
+    """By itself, as a share of the variance. (scores,)"""
+    total: NDArray[np.float64]
+    """With all that it does together with others. (scores,)"""
+    explained: float
+    """Share of the variance that the polynomials follow; the indices are shares of all of it."""
+
+
+def sobol_indices(z: NDArray[np.float64], figure: NDArray[np.float64]) -> Indices | None:
+    """Return the indices of a figure over worlds; None where it does not vary or worlds are few.
+
+    Parameters
+    ----------
+    z : ndarray
+        Standard normal scores. (scores, worlds)
+    figure : ndarray
+        Finite values. (worlds,)
+    """
+    count, worlds = z.shape
+    variance = float(figure.var()) if worlds else 0.0
+    if worlds < WORLDS_PER_TERM * (1 + 2 * count) or variance <= 1e-12 * (figure**2).mean():
+        return None
+    terms = [(i,) for i in range(count) for _ in range(2)]
+    columns = [column for row in z for column in (row, (row**2 - 1) / math.sqrt(2))]
+    if worlds >= WORLDS_PER_TERM * (1 + 2 * count + count * (count - 1) // 2):
+        terms += list(combinations(range(count), 2))  # type: ignore[arg-type]
+        columns += [z[i] * z[j] for i, j in combinations(range(count), 2)]
+    design = np.column_stack([np.ones(worlds), *columns])
+    weights = np.linalg.lstsq(design, figure, rcond=None)[0]
+    shares = weights[1:] ** 2
+    left = float((figure - design @ weights).var())
+    explained = max(0.0, 1 - left / variance)
+    scale = explained / shares.sum() if shares.sum() else 0.0
+    first, total = np.zeros(count), np.zeros(count)
+    for term, share in zip(terms, shares * scale, strict=True):
+        if len(term) == 1:
+            first[term[0]] += share
+        for place in term:
+            total[place] += share
+    return Indices(first, total, explained)
