@@ -1,5 +1,6 @@
 """Where self-hosting wins: costs over a grid of volumes or of any number, crossings, chances."""
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ REFINEMENTS = 3
 """Halvings of the grid interval (in the logarithm of volume) around a crossing of smooth costs."""
 AXIS_REFINEMENTS = 6
 """The same along another axis, where costs may jump anywhere."""
+CARRIED_AT_MOST = 64
+"""Times a volume: who carries more is idle whatever the share says."""
 STEP_TOLERANCE = 0.01
 """Relative, of the volume at which another replica is needed."""
 
@@ -61,7 +64,10 @@ class BreakEven:
     probability: tuple[tuple[float, float], ...]
     """(volume, probability that self-hosting wins)."""
     required_utilisation: float | None
-    """Of the fleet at the first crossing."""
+    """Busy share of the fleet's time at the first crossing."""
+    loads: tuple[float | None, float | None]
+    """Today's load over what the cheapest fleet carries within its targets: the share from which
+    it would pay, and the share that it is."""
     nearest_miss: tuple[float, float] | None
     """Where it never wins: at which point it comes nearest, and how much dearer it is there, as a
     share of the API's cost."""
@@ -146,6 +152,7 @@ def find_break_even(
             (c.volume, float(np.mean(a > 0))) for c, a in zip(grid, by_world, strict=True)
         ),
         required_utilisation=_utilisation_at(curve, own, first),
+        loads=_loads(study, curve, own, api) if axis is None else (None, None),
         nearest_miss=None if wins else _nearest_miss(curve, own, api),
     )
 
@@ -220,17 +227,45 @@ def _find_steps(
 
 def step_volume(study: Study, step: Step) -> float:
     """Return the largest volume that a number of replicas carries, by bisection."""
-    singles = [single for option in study.options for single in single_options(option)]
-    option = next(single for single in singles if single.name == step.fleet)
     low, high = step.above, step.below
     while high / low > 1 + STEP_TOLERANCE:
         middle = between(low, high)
-        evaluation = Evaluator(study, middle).evaluate(option, Size(step.replicas))
-        if meets(evaluation, study.slo):
+        if _carries(study, step, middle):
             low = middle
         else:
             high = middle
     return low
+
+
+def _carries(study: Study, step: Step, volume: float) -> bool:
+    """Whether the replicas before a step meet the SLO at a volume."""
+    singles = [single for option in study.options for single in single_options(option)]
+    option = next(single for single in singles if single.name == step.fleet)
+    return meets(Evaluator(study, volume).evaluate(option, Size(step.replicas)), study.slo)
+
+
+def _loads(
+    study: Study, curve: list[VolumeCosts], own: list[str], api: list[str]
+) -> tuple[float | None, float | None]:
+    """Load of today's cheapest fleet as a share of its capacity: that would pay, and that is."""
+    today = next((c for c in curve if c.volume == 1.0), None)
+    if today is None:
+        return None, None
+    own_usd, name = min((today.likely_usd[n], n) for n in own)
+    api_usd, fleet = min(today.likely_usd[n] for n in api), today.fleet[name]
+    if fleet is None or not np.isfinite([own_usd, api_usd]).all():
+        return None, None
+    load = 1.0 / _carried(study, Step(name, fleet, today.replicas[name], 1.0, math.inf))
+    # Calls cost in proportion to the load, the fleet whatever it is.
+    return load * own_usd / api_usd, load
+
+
+def _carried(study: Study, step: Step) -> float:
+    """Largest volume that some replicas carry, from one that they do."""
+    below = 2 * step.above
+    while below < CARRIED_AT_MOST * step.above and _carries(study, step, below):
+        below *= 2
+    return step_volume(study, replace(step, above=below / 2, below=below))
 
 
 def _gap(api_usd: float, own_usd: float) -> float:

@@ -15,7 +15,7 @@ from simulator.analysis.outcome import joined
 from simulator.analysis.planning import Size
 from simulator.analysis.reshape import rejects
 from simulator.analysis.sampling import Sample, Slice, kept
-from simulator.analysis.sizing import Sized, judged, meets, size_single
+from simulator.analysis.sizing import Sized, judged, margin, meets, size_single
 from simulator.analysis.study import Cascade, Quality, SelfHostOption, SingleOption
 from simulator.analysis.tally import Tally
 from simulator.engine import layout
@@ -51,10 +51,9 @@ def size_cascade(evaluator: Evaluator, option: Cascade, speed_z: float, start: i
         larger = _larger(option, sizes)
         if meets(best, slo) or larger == sizes:
             break
-        missing = slo.attainment - best.outcome.attainment
+        missing = -margin(best, slo)
         candidate, sizes = _run(evaluator, option, larger)
-        gained = candidate.outcome.attainment - best.outcome.attainment
-        if gained < missing / MORE_REPLICAS:
+        if margin(candidate, slo) + missing < missing / MORE_REPLICAS:
             break  # what is slow is not their queue
         best = candidate
     return judged(evaluator, best if meets(best, slo) else first)

@@ -133,7 +133,8 @@ def busy_replicas(evaluator: Evaluator, fleet: Fleet) -> float:
     shares is counted; the most expensive requests that the SLO lets go are left out.
     """
     work_s, span_s = 0.0, 0.0
-    share = evaluator.study.slo.attainment
+    slo = evaluator.study.slo
+    share = max(slo.attainment, *slo.percentiles.values(), 0.0)
     for part in evaluator.sample.slices:
         for table, _ in part.chunks(0):
             work_s += _least_work_s(table, fleet, share)

@@ -81,8 +81,15 @@ def speed_at(option: SingleOption, speed_z: float) -> float:
 
 
 def meets(evaluation: Evaluation, slo: Slo) -> bool:
-    """Whether enough of the offered requests were within every limit."""
-    return evaluation.outcome.attainment >= slo.attainment
+    """Whether enough of the offered requests were within the limits."""
+    return margin(evaluation, slo) >= 0
+
+
+def margin(evaluation: Evaluation, slo: Slo) -> float:
+    """How far the share of requests within limits is above what is wanted, where it is least so."""
+    met = evaluation.outcome.slo_met
+    wanted = {"attainment": slo.attainment, **slo.percentiles}
+    return min(met.get(name, 1.0) - share for name, share in wanted.items())
 
 
 def judged(evaluator: Evaluator, evaluation: Evaluation) -> Sized:
@@ -104,10 +111,12 @@ def miss(evaluation: Evaluation, slo: Slo) -> str:
     if "deadline" in met:
         parts.append(f"deadlines for {met['deadline']:.1%}")
     size = evaluation.size
+    wanted = [f"{slo.attainment:.1%} wanted"]
+    wanted += [f"{s:.1%} for {n.removesuffix('_s').upper()}" for n, s in slo.percentiles.items()]
     at = f" at {size.replicas} replicas" if size.replicas else ""
     return (
         f"{evaluation.outcome.attainment:.1%} of requests within targets{at}, "
-        f"{slo.attainment:.1%} wanted ({', '.join(parts)})"
+        f"{', '.join(wanted)} ({', '.join(parts)})"
     )
 
 
@@ -200,7 +209,7 @@ def _better(evaluator: Evaluator, candidate: Evaluation, best: Evaluation) -> bo
         return meets(candidate, slo)
     if meets(best, slo):
         return candidate.total_usd(study) < best.total_usd(study)
-    return candidate.outcome.attainment > best.outcome.attainment
+    return margin(candidate, slo) > margin(best, slo)
 
 
 def _best_spill(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,6 +20,9 @@ class Slo:
     tpot_s: float | None
     e2e_s: float | None
     attainment: float
+    """Share that must meet all of them at once."""
+    percentiles: dict[str, float] = field(default_factory=dict)
+    """Share that must meet a single one, by its name: 0.99 holds its 99th percentile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from simulator.cli import bench, prices, profiles, quality, traffic
+from simulator.cli import bench, capacity, prices, profiles, quality, traffic
 from simulator.cli.common import (
     Output,
     OutputOption,
@@ -41,6 +41,7 @@ app.add_typer(profiles.models, name="models")
 app.add_typer(prices.app, name="prices")
 app.add_typer(quality.app, name="quality")
 app.add_typer(traffic.app, name="traffic")
+app.command("capacity")(capacity.capacity)
 app.command("bench")(bench.bench)
 app.command("calibrate")(bench.calibrate)
 

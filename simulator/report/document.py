@@ -226,6 +226,8 @@ def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
         "scanned": [volume(found.curve[0].volume), volume(found.curve[-1].volume)],
         "probability_self_host_wins": [[volume(v), p] for v, p in found.probability],
         "required_utilisation": number(found.required_utilisation),
+        "required_load_share": number(found.loads[0]),
+        "current_load_share": number(found.loads[1]),
         "nearest_miss": miss and {"at": volume(miss[0]), "dearer_share": miss[1]},
         "curve": [
             {

@@ -178,7 +178,11 @@ def break_even_text(found: dict[str, Any]) -> str:
     elif found["permanent"] != found["first"]:
         text += f", for good from {quantity(found['permanent'])}"
     probability = min(found["probability_self_host_wins"], key=lambda vp: abs(vp[0] - today))[1]
-    return f"{text}; you are at {quantity(today)} [P = {probability:.2f} past]"
+    text += f"; you are at {quantity(today)} [P = {probability:.2f} past]"
+    needed, given = found["required_load_share"], found["current_load_share"]
+    if needed is None or given is None:
+        return text
+    return f"{text}; own replicas pay from {needed:.0%} load, they get {given:.0%}"
 
 
 def _axis_text(found: dict[str, Any]) -> str:

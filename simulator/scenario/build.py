@@ -111,7 +111,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         seed=scenario.seed,
         epoch_s=midnight.timestamp(),
         traffic=traffic,
-        slo=Slo(**scenario.slo.model_dump()),
+        slo=_slo(scenario.slo),
         options=tuple(built[name] for name in scenario.options),
         people=People(
             plain(people.engineers_fte),
@@ -174,6 +174,15 @@ def _options(
         elif isinstance(option, Cascade):
             built[name] = cascade(name, option, document, built)
     return built
+
+
+def _slo(said: schema.Slo) -> Slo:
+    """Limits, and the shares that must meet them."""
+    shares = {str(name): float(text[1:]) / 100 for name, text in said.percentiles.items()}
+    jointly = said.attainment
+    if jointly is None:
+        jointly = 0.0 if shares else 0.95
+    return Slo(said.ttft_s, said.tpot_s, said.e2e_s, jointly, shares)
 
 
 def _warm_up_s(scenario: schema.Scenario, traffic: TrafficSource, document: Document) -> float:

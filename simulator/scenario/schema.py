@@ -37,13 +37,22 @@ class Slo(Section):
     ttft_s: Positive | None = None
     tpot_s: Positive | None = None
     e2e_s: Positive | None = None
-    attainment: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Share of offered requests that must meet the limits."""
+    attainment: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of offered requests that must meet all limits at once; default: 0.95, or none where
+    percentiles are given."""
+    percentiles: dict[
+        Literal["ttft_s", "tpot_s", "e2e_s"],
+        Annotated[str, Field(pattern=r"^p\d{1,2}(\.\d+)?$")],
+    ] = Field(default_factory=dict)
+    """Which percentile of a single latency must be within its limit, such as {ttft_s: p99}."""
 
     @model_validator(mode="after")
     def _some_limit(self) -> "Slo":
         if self.ttft_s is None and self.tpot_s is None and self.e2e_s is None:
             raise ValueError("give at least one of ttft_s, tpot_s, e2e_s")
+        for name in self.percentiles:
+            if getattr(self, name) is None:
+                raise ValueError(f"percentiles: {name} has no limit")
         return self
 
 

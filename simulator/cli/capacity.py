@@ -1,0 +1,53 @@
+"""``breakeven capacity``: how much traffic a number of replicas carries within the targets."""
+
+from typing import Annotated
+
+import typer
+
+from simulator.cli.common import Output, OutputOption, SeedOption, SetOption, console, print_json
+
+
+def capacity(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="YAML file, or a shipped scenario's name.")
+    ],
+    replicas: Annotated[
+        list[int] | None,
+        typer.Option("--replicas", "-n", min=1, help="Size to look at; repeatable. [default: 1]"),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option("--option", metavar="NAME", help="Only this selfhost option.")
+    ] = None,
+    precision: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Width of the answer, as a share of it.")
+    ] = 0.02,
+    settings: SetOption = None,
+    seed: SeedOption = None,
+    output: OutputOption = Output.TABLE,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Do not read what was found before.")
+    ] = False,
+) -> None:
+    """Find the most traffic that fleets carry within the latency targets."""
+    import tempfile
+    from pathlib import Path
+
+    from simulator.analysis.remembered import cache_dir, known_capacity
+    from simulator.report.capacity import capacity_document, print_capacities
+    from simulator.scenario.build import load_study
+    from simulator.scenario.deployed import self_hosted_options
+
+    study = load_study(scenario, settings, seed)
+    options = self_hosted_options(study, only)
+    with tempfile.TemporaryDirectory() as nowhere:
+        folder = Path(nowhere) if anew else cache_dir()
+        found = [
+            known_capacity(study, option, count, precision, folder)
+            for option in options
+            for count in sorted(set(replicas or [1]))
+        ]
+    document = capacity_document(found, study)
+    if output is Output.JSON:
+        print_json(document)
+    else:
+        print_capacities(document, console())
