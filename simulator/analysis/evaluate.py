@@ -105,7 +105,7 @@ def _owned(single: Evaluation) -> list[tuple[SelfHostOption, float]]:
     deployments = [base, *(partner.option for partner in base.partners)]
     means, most = single.outcome.owned_replicas, single.outcome.max_replicas
     return [
-        (d, (most[k] if d.bought else means[k]) + d.spare_replicas)
+        (d, (means[k] if d.purchase is None else most[k]) + d.spare_replicas)
         for k, d in enumerate(deployments)
     ]
 

@@ -51,10 +51,16 @@ def flips(
 ) -> tuple[Flip, ...]:
     """Return the flips of all rates, of the serving speed and of all uncertain numbers."""
     found = _rate_flips(study, winner, others)
+    if not study.effort.flips_simulated:
+        return _nearest_first(found)
     name = _name_of(study, winner)
     varied: list[_Varied] = [_Speed()] if any(e.owned for e in (winner, *others)) else []
     varied += [_Number(number.path, float(number.value(0.0))) for number in study.numbers]
     found += [flip for flip in mapped(partial(_simulated_flip, study, name), varied) if flip]
+    return _nearest_first(found)
+
+
+def _nearest_first(found: list[Flip]) -> tuple[Flip, ...]:
     return tuple(sorted(found, key=lambda f: abs(np.log(f.factor))))
 
 

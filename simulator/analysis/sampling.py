@@ -33,7 +33,6 @@ COUNTED_S = 20 * MINUTE_S
 """Counted in the middle of a sampled hour."""
 TAIL_S = 2 * MINUTE_S
 """Lets the counted requests finish under the traffic that follows them."""
-FEWEST_WINDOWS = 8
 KEPT_REQUESTS = 500_000
 """A whole horizon with more is drawn anew, chunk by chunk, for every simulation."""
 
@@ -108,7 +107,7 @@ def sample_traffic(study: Study, volume: float) -> Sample:
     load = source.hourly_load()
     window_s = WARM_UP_S + COUNTED_S + TAIL_S
     affordable_s = study.effort.sample_requests / (source.requests_per_s * volume)
-    windows = max(FEWEST_WINDOWS, int(affordable_s / window_s))
+    windows = max(study.effort.fewest_windows, int(affordable_s / window_s))
     if affordable_s >= source.horizon_s or windows >= len(load) or _remembers(study):
         return Sample((_whole(study, volume),), None)
     ranked = np.argsort(load, kind="stable")

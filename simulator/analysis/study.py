@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from simulator.economics.future import Future
 from simulator.economics.interval import Distribution, Interval
+from simulator.economics.purchase import Purchase
 from simulator.engine.plan import Endpoint, Fleet, Gateway
 from simulator.traffic.source import TrafficSource
 
@@ -88,8 +90,8 @@ class SelfHostOption:
     gpus_per_replica: int
     gpu_usd_per_hour: Interval
     """Rent, or what owning comes to."""
-    bought: bool
-    """Bought hardware is paid for at its most, whatever the autoscaler does."""
+    purchase: Purchase | None
+    """Of hardware that is bought: it is paid for at its most, whatever the autoscaler does."""
     speed: Interval
     """True throughput over the predicted one."""
     label: str
@@ -211,6 +213,10 @@ class Effort:
     max_replicas: int
     warm_up_s: float
     """Left out at the beginning of a horizon that is simulated as a whole."""
+    fewest_windows: int = 8
+    """Of the week, where windows are sampled."""
+    flips_simulated: bool = True
+    """Whether flips are looked for that need simulation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +256,8 @@ class Study:
     options: tuple[Option, ...]
     people: People
     effort: Effort
+    future: Future | None
+    """None: today's volume and prices for ever."""
     provenance: dict[str, dict[str, str]]
     notes: tuple[str, ...]
     """What a reader should know about the quality of the inputs."""

@@ -13,6 +13,7 @@ from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.flips import Flip, flips
 from simulator.analysis.given import check_is_given, evaluate_as_given
 from simulator.analysis.longrun import Keep, Watch
+from simulator.analysis.overtime import OverTime, over_time
 from simulator.analysis.sensitivity import Contest, Driver, drivers
 from simulator.analysis.sizing import Excuse, Sized, meets, miss
 from simulator.analysis.study import Option, Study
@@ -75,6 +76,8 @@ class Verdict:
     break_even: BreakEven | None
     drivers: tuple[Driver, ...]
     flips: tuple[Flip, ...]
+    over_time: OverTime | None
+    """None where the scenario expects nothing to move."""
 
 
 def decide(study: Study, executor: Executor | None = None, axis: Axis | None = None) -> Verdict:
@@ -125,6 +128,7 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         contest = Contest(sized[names[0]], sized[names[1]], names, advantage_usd)
         found_drivers = drivers(study, contest, worlds, mapped)
     others = [r.evaluation for r in feasible[1:]]
+    start, future = max(fleets, default=1), study.future
     return Verdict(
         study=study,
         results=results,
@@ -133,11 +137,10 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         least_regret=_least_regret(feasible),
         saving=saving,
         saving_interval=interval,
-        break_even=find_break_even(
-            study, max(fleets, default=1), executor, axis, _effects(study, usd, rated)
-        ),
+        break_even=find_break_even(study, start, executor, axis, _effects(study, usd, rated)),
         drivers=found_drivers,
         flips=flips(study, winner.evaluation, others, mapped) if others else (),
+        over_time=over_time(study, future, start, mapped) if future else None,
     )
 
 

@@ -50,8 +50,8 @@ class Worlds:
     def draw(study: Study) -> "Worlds":
         """Draw a Latin hypercube; every number has its own stream."""
         count, seed = study.effort.worlds, study.seed
-        rates = {f"{name}_z": _stratified(seed, f"world/{name}", count) for name in RATES}
-        numbers = [_stratified(seed, f"world/{n.path}", count) for n in study.numbers]
+        rates = {f"{name}_z": stratified(seed, f"world/{name}", count) for name in RATES}
+        numbers = [stratified(seed, f"world/{n.path}", count) for n in study.numbers]
         return Worlds(**rates, numbers_z=np.array(numbers).reshape(len(numbers), count))
 
     @staticmethod
@@ -78,8 +78,11 @@ class Worlds:
         )
 
 
-def _stratified(seed: int, name: str, count: int) -> NDArray[np.float64]:
-    """One draw from each of equally likely strata, in random order (McKay et al. 1979). (n,)"""
+def stratified(seed: int, name: str, count: int) -> NDArray[np.float64]:
+    """Return standard normal scores, one from each of equally likely strata, in random order.
+
+    A column of a Latin hypercube (McKay, Beckman and Conover 1979). (n,)
+    """
     rng = stream(seed, name)
     found: NDArray[np.float64] = ndtri((rng.permutation(count) + rng.random(count)) / count)
     return found

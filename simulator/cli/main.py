@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from simulator.cli import bench, capacity, prices, profiles, quality, traffic
+from simulator.cli import bench, capacity, explain, prices, profiles, quality, traffic
 from simulator.cli.common import (
     Output,
     OutputOption,
@@ -42,6 +42,7 @@ app.add_typer(prices.app, name="prices")
 app.add_typer(quality.app, name="quality")
 app.add_typer(traffic.app, name="traffic")
 app.command("capacity")(capacity.capacity)
+app.command("explain")(explain.explain)
 app.command("bench")(bench.bench)
 app.command("calibrate")(bench.calibrate)
 
@@ -89,8 +90,12 @@ def run(
         tuple[float, float] | None,
         typer.Option("--between", metavar="LOW HIGH", help="Ends of the axis."),
     ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="A rough answer: fewer windows, volumes and worlds.")
+    ] = False,
 ) -> None:
     """Give the verdict: options at their best size, break-even, split, drivers, flips."""
+    from simulator.analysis.haste import hastened
     from simulator.analysis.verdict import decide
     from simulator.report.document import verdict_document
     from simulator.scenario.build import Variations, load
@@ -105,8 +110,9 @@ def run(
 
         studies = Along(Variations(scenario, tuple(settings or ()), seed), axis)
         along = scenario_axis(loaded.scenario, studies, *ends)
+    study = hastened(loaded.study) if fast else loaded.study
     with _workers(jobs) as executor:
-        verdict = decide(loaded.study, executor, along)
+        verdict = decide(study, executor, along)
     document = verdict_document(verdict)
     if out is not None:
         from simulator.report.html import render_report

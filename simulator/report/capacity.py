@@ -9,7 +9,7 @@ from rich.table import Table
 from simulator.analysis.capacity import Capacity
 from simulator.analysis.study import Study
 from simulator.report.document import number
-from simulator.report.terminal import quantity, seconds
+from simulator.report.words import quantity, seconds
 from simulator.units import MONTH_S
 
 

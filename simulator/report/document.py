@@ -14,6 +14,7 @@ from simulator.analysis.sketch import Sketch
 from simulator.analysis.statistics import Estimate
 from simulator.analysis.study import Cascade, Choice, HybridOption, Pools, Study
 from simulator.analysis.verdict import OptionResult, Verdict
+from simulator.report.overtime import over_time_document
 from simulator.units import MONTH_S, MTOK
 
 SCHEMA_VERSION = 1
@@ -42,6 +43,9 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
             "least_regret": verdict.least_regret.name if verdict.least_regret else None,
         },
         "break_even": _break_even(verdict.break_even, study),
+        "over_time": over_time_document(verdict.over_time, study.traffic.requests_per_s * MONTH_S)
+        if verdict.over_time
+        else None,
         "hybrid": _hybrid(verdict),
         "drivers": [
             {

@@ -6,7 +6,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from simulator.report import plots, terminal
+from simulator.report import plots, terminal, words
+from simulator.report.overtime import over_time_text
 
 
 def render_report(document: dict[str, Any]) -> str:
@@ -15,7 +16,7 @@ def render_report(document: dict[str, Any]) -> str:
         loader=PackageLoader("simulator.report"), autoescape=True, undefined=StrictUndefined
     )
     for name in ("usd", "quantity", "seconds", "share"):
-        environment.filters[name] = getattr(terminal, name)
+        environment.filters[name] = getattr(words, name)
     template = environment.get_template("report.html.j2")
     return template.render(
         d=document,
@@ -23,6 +24,7 @@ def render_report(document: dict[str, Any]) -> str:
         break_even=(
             terminal.break_even_text(document["break_even"]) if document["break_even"] else None
         ),
+        over_time=over_time_text(document["over_time"]) if document["over_time"] else None,
         split=terminal.split_text(document["hybrid"]) if document["hybrid"] else None,
         flips=[terminal.flip_text(flip) for flip in document["flips"]],
         charts=_charts(document),
@@ -37,6 +39,9 @@ def _charts(document: dict[str, Any]) -> list[tuple[str, Markup]]:
         charts.append(("How sure", _svg(plots.plot_probability(document))))
     if document["drivers"]:
         charts.append(("What drives the answer", _svg(plots.plot_drivers(document))))
+    for payback in document["over_time"]["paybacks"] if document["over_time"] else ():
+        name = payback["option"]
+        charts.append((f"Over time: {name}", _svg(plots.plot_npv_fan(document, name))))
     return charts
 
 

@@ -120,3 +120,17 @@ def plot_drivers(document: dict[str, Any], ax: Axes | None = None) -> Axes:
     ax.invert_yaxis()
     ax.set(xlabel="advantage of the cheapest option [USD/month]")
     return ax
+
+
+def plot_npv_fan(document: dict[str, Any], option: str, ax: Axes | None = None) -> Axes:
+    """Draw what an option has saved against calling, month by month, over worlds."""
+    ax = ax or new_axes(height_in=3.0)
+    found = next(p for p in document["over_time"]["paybacks"] if p["option"] == option)
+    fan, months = found["fan_usd"], range(len(found["fan_usd"]["p50"]))
+    ax.fill_between(months, fan["p5"], fan["p95"], color=PALETTE[0], alpha=0.15, label="5-95 %")
+    ax.fill_between(months, fan["p25"], fan["p75"], color=PALETTE[0], alpha=0.3, label="25-75 %")
+    ax.plot(months, fan["p50"], color=PALETTE[0], label="median")
+    ax.axhline(0, color="0.4", linewidth=0.8)
+    ax.set(xlabel="month", ylabel=f"saved against {found['against']}\n[USD of today]")
+    ax.legend(fontsize=8)
+    return ax

@@ -17,7 +17,7 @@ from simulator.analysis.quality import (
     cheapest_first,
     scores,
 )
-from simulator.report.terminal import quantity
+from simulator.report.words import quantity
 
 Document = dict[str, Any]
 

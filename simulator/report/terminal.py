@@ -7,34 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from simulator.report.overtime import over_time_text
+from simulator.report.words import quantity, seconds, share, usd
+
 HEADING_WIDTH = 12
-
-
-def usd(value: float | None) -> str:
-    """Format a monthly amount."""
-    return "-" if value is None else f"{value:,.0f}"
-
-
-def quantity(value: float | None) -> str:
-    """Format a count with a letter for its magnitude."""
-    if value is None:
-        return "-"
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
-
-
-def seconds(value: float | None) -> str:
-    """Format a latency."""
-    if value is None:
-        return "-"
-    return f"{value * 1e3:.0f} ms" if value < 1 else f"{value:.2f} s"
-
-
-def share(value: float | None) -> str:
-    """Format a share."""
-    return "-" if value is None else f"{value:.0%}"
 
 
 def headline(document: dict[str, Any]) -> str:
@@ -136,6 +112,8 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
     facts = []
     if document["break_even"]:
         facts.append(("BREAK-EVEN", break_even_text(document["break_even"])))
+    if document["over_time"]:
+        facts.append(("OVER TIME", over_time_text(document["over_time"])))
     hybrid = document["hybrid"]
     if hybrid:
         facts.append(("SPLIT", split_text(hybrid)))

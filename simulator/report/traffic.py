@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulator.report.plots import PALETTE, new_axes, svg_text
-from simulator.report.terminal import quantity
+from simulator.report.words import quantity
 from simulator.traffic.log import Log
 from simulator.traffic.stats import WINDOWS_S, Statistics
 

@@ -21,6 +21,7 @@ from simulator.analysis.study import (
     single_options,
 )
 from simulator.analysis.study import Cascade as StudyCascade
+from simulator.economics.future import Future
 from simulator.errors import nearest
 from simulator.scenario import composite_schema, schema
 from simulator.scenario.api_schema import Api, Gateway
@@ -29,7 +30,7 @@ from simulator.scenario.composites import cascade, choice, hybrid_of, pools
 from simulator.scenario.endpoints import Clock, api_option
 from simulator.scenario.gateways import gateway_option
 from simulator.scenario.load import read_scenario
-from simulator.scenario.owning_schema import plain
+from simulator.scenario.owning_schema import future_of, plain
 from simulator.scenario.partners import with_partners
 from simulator.scenario.price_book import PriceBook
 from simulator.scenario.selfhost import self_host_option
@@ -128,6 +129,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
             scenario.analysis.max_replicas,
             _warm_up_s(scenario, traffic, document),
         ),
+        future=_future(scenario, document),
         provenance=provenance,
         notes=notes,
         quality=_quality(scenario),
@@ -174,6 +176,13 @@ def _options(
         elif isinstance(option, Cascade):
             built[name] = cascade(name, option, document, built)
     return built
+
+
+def _future(scenario: schema.Scenario, document: Document) -> Future | None:
+    said = scenario.future
+    if said is None:
+        return None
+    return document.made(("future",), lambda: future_of(said, document.path.parent))
 
 
 def _slo(said: schema.Slo) -> Slo:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from simulator.economics.future import Future as PlainFuture
 from simulator.economics.interval import Interval as PlainInterval
 from simulator.economics.paths import (
     Decline,
@@ -116,6 +117,48 @@ class Rent(Section):
 
     path: RentPath
     months: Count = 12
+
+
+class Future(Section):
+    """How things move over the months ahead; factors multiply what is there today."""
+
+    months: Annotated[int, Field(ge=1, le=240)]
+    discount_rate: NonNegative = 0.08
+    """Per year; assumed, a usual cost of capital."""
+    volume_per_year: Uncertain = 1.0
+    """Factor on the volume within a year: 2 doubles it."""
+    api_price_per_year: Uncertain = 1.0
+    """Factor on API prices within a year. At a fixed quality they fell 9 to 900 times a year (Epoch
+    AI, March 2025); a contract may hold them where they are."""
+    rent_per_year: Uncertain = 1.0
+    """Factor on rents within a year."""
+    salary_per_year: Uncertain = 1.0
+    api_price_path: RentPath | None = None
+    """On top of the yearly factor; so is rent_path."""
+    rent_path: RentPath | None = None
+    up_front_usd: Uncertain = 0.0
+    """Of the first deployment of one's own: engineering, migration, tests."""
+
+
+def future_of(said: Future, folder: Path) -> PlainFuture:
+    """Return what is expected as plain values.
+
+    Raises
+    ------
+    InputError
+        When a path's file cannot be used.
+    """
+    return PlainFuture(
+        months=said.months,
+        discount_rate=said.discount_rate,
+        volume_per_year=plain(said.volume_per_year),
+        api_price_per_year=plain(said.api_price_per_year),
+        rent_per_year=plain(said.rent_per_year),
+        salary_per_year=plain(said.salary_per_year),
+        api_price_path=_path(said.api_price_path, folder) if said.api_price_path else Flat(),
+        rent_path=_path(said.rent_path, folder) if said.rent_path else Flat(),
+        up_front_usd=plain(said.up_front_usd),
+    )
 
 
 def plain(value: float | Interval) -> PlainInterval:

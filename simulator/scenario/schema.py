@@ -25,7 +25,7 @@ from simulator.scenario.fleet_schema import (
     Rollouts,
     Spot,
 )
-from simulator.scenario.owning_schema import Purchase, Rent
+from simulator.scenario.owning_schema import Future, Purchase, Rent
 from simulator.scenario.profiles import Commitment
 from simulator.scenario.sections import Count, NonNegative, Positive, Section, Uncertain, Whole
 from simulator.scenario.traffic_schema import Replay, Sessions
@@ -222,6 +222,8 @@ class Scenario(Section):
     price_file: str | None = None
     """What `breakeven prices import` wrote, relative to the scenario; its prices come first."""
     people: People
+    future: Future | None = None
+    """Default: today's volume and prices for ever."""
     quality: Quality | None = None
     """Default: answers are taken as they come."""
     analysis: Analysis = Analysis()

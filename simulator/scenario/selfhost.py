@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from simulator.analysis.study import SelfHostOption
 from simulator.economics.interval import Interval
+from simulator.economics.purchase import Purchase
 from simulator.engine.plan import Fleet
 from simulator.scenario.calibration_file import calibrated
 from simulator.scenario.deployments import deployment
@@ -42,6 +43,7 @@ def self_host_option(
     if option.replicas == 0 and option.autoscale is None:
         raise document.fail((*here, "replicas"), "no replica would ever serve: add autoscale")
     served = _deployment(option, document, here)
+    purchase = _purchase(option, document, here)
     given = option.step_time is not None
     told = "step time: as given" if given else _prediction(option, served)
     hardware[name] = f"{served.model.source}; {served.gpu.source}; {told}"
@@ -52,8 +54,10 @@ def self_host_option(
         replicas=None if option.replicas == "auto" else option.replicas,
         spare_replicas=option.spare_replicas,
         gpus_per_replica=option.gpus_per_replica,
-        gpu_usd_per_hour=_gpu_usd_per_hour(option, document, here),
-        bought=option.purchase is not None,
+        gpu_usd_per_hour=purchase.total_usd_per_gpu_hour()
+        if purchase
+        else _rent(option, document, here),
+        purchase=purchase,
         speed=Interval.certain(1.0) if given else Interval(*band),
         label=f"{served.label}, {told}" if given else served.label,
         success_rate=option.success_rate,
@@ -122,15 +126,17 @@ def _check_budget(option: SelfHost, max_model_tok: int, document: Document, here
         )
 
 
-def _gpu_usd_per_hour(option: SelfHost, document: Document, here: Path_) -> Interval:
-    """What an hour of one accelerator costs, rented or bought."""
+def _purchase(option: SelfHost, document: Document, here: Path_) -> Purchase | None:
+    """What buying one accelerator takes, if it is bought."""
+    name, bought = option.accelerator, option.purchase
+    if bought is None:
+        return None
+    return document.made((*here, "purchase"), lambda: purchased(bought, name, load_profile(name)))
+
+
+def _rent(option: SelfHost, document: Document, here: Path_) -> Interval:
+    """What an hour of one accelerator costs that is rented."""
     name = option.accelerator
-    bought = option.purchase
-    if bought is not None:
-        return document.made(
-            (*here, "purchase"),
-            lambda: purchased(bought, name, load_profile(name)).total_usd_per_gpu_hour(),
-        )
     _, rents = load_accelerator(name)
     given = option.rent_usd_per_gpu_hour
     rent = rents.get(option.commitment) if given is None else plain(given)

@@ -1,0 +1,256 @@
+"""Break-even over time: what each option costs month by month while volume and prices move.
+
+What happens at a volume is simulated at a few volumes between the smallest and the largest that
+worlds reach; between them calls are taken to grow evenly, and replicas to be added one by one.
+Rented replicas cost the rent of their month. Bought ones are paid when they are first needed, then
+for power and room, and are sold in the end for what is left of them.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.options import size_option
+from simulator.analysis.study import SelfHostOption, Study
+from simulator.analysis.worlds import Mapped, Worlds, stratified
+from simulator.economics.cashflow import npv_path, payback_month
+from simulator.economics.future import Future, along, yearly
+from simulator.rng import stream
+from simulator.units import MONTH_HOURS
+
+Floats = NDArray[np.float64]
+
+VOLUMES = 6
+"""At which options are simulated between the ends."""
+FAN = (5, 25, 50, 75, 95)
+"""Percentiles over worlds that are reported month by month."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionOverTime:
+    """An option over the months."""
+
+    name: str
+    npv_usd: Floats
+    """Cost of all months in today's money, less what is sold. (worlds,)"""
+    probability_best: float
+
+
+@dataclass(frozen=True, slots=True)
+class Payback:
+    """What owning saves against calling, month by month."""
+
+    option: str
+    against: str
+    months: Floats
+    """Month from which it stays ahead, NaN for never. (worlds,)"""
+    fan_usd: Floats
+    """Percentiles of ``FAN`` of the saving so far, sold at that month. (5, months + 1)"""
+
+
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    """The answer over time."""
+
+    future: Future
+    options: tuple[OptionOverTime, ...]
+    """Those that meet the SLO at every volume."""
+    left_out: tuple[str, ...]
+    paybacks: tuple[Payback, ...]
+    volume_fan: Floats
+    """Percentiles of ``FAN`` of the volume by month, as multiples of today's. (5, months)"""
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """What an option does at one volume."""
+
+    calls_usd: float
+    replicas: tuple[float, ...]
+    """By deployment that it owns, spares included."""
+    deployments: tuple[SelfHostOption, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prices:
+    """Factors and rates of all worlds."""
+
+    volume: Floats
+    """(worlds, months), as are the next two."""
+    api: Floats
+    rent: Floats
+    salary: Floats
+    worlds: Worlds
+    up_front_usd: Floats
+    """(worlds,)"""
+
+
+def over_time(study: Study, future: Future, start: int, mapped: Mapped = map) -> OverTime:
+    """Follow every option through the months in all worlds.
+
+    Parameters
+    ----------
+    study : Study
+        The question; its uncertain numbers are at their medians here.
+    future : Future
+        How things move.
+    start : int
+        Replicas that do today.
+    """
+    prices = _draw(study, future)
+    volumes = _volumes(prices.volume)
+    found = list(mapped(partial(simulated_at, study, start), volumes))
+    names = [option.name for option in study.options]
+    whole = [n for n in names if all(at[n] is not None for at in found)]
+    flows, residuals = {}, {}
+    for name in whole:
+        points = [point for at in found if (point := at[name]) is not None]
+        flows[name], residuals[name] = _flows(study, future, volumes, points, prices)
+    paths = {n: npv_path(-flows[n], future.discount_rate, residuals[n]) for n in whole}
+    costs = {n: -paths[n][:, -1] for n in whole}
+    best = np.min(list(costs.values()), axis=0) if costs else np.zeros(0)
+    kinds = {option.name: option.kind for option in study.options}
+    return OverTime(
+        future=future,
+        options=tuple(OptionOverTime(n, costs[n], float(np.mean(costs[n] <= best))) for n in whole),
+        left_out=tuple(n for n in names if n not in whole),
+        paybacks=_paybacks(paths, kinds),
+        volume_fan=np.percentile(prices.volume, FAN, axis=0),
+    )
+
+
+def simulated_at(study: Study, start: int, volume: float) -> dict[str, At | None]:
+    """What every option does at a volume; None where it misses the SLO."""
+    evaluator = Evaluator(study, volume)
+    found: dict[str, At | None] = {}
+    for option in study.options:
+        sized = size_option(evaluator, option, start=max(1, round(start * volume)))
+        found[option.name] = _at(sized.evaluation) if sized.feasible else None
+    return found
+
+
+def _at(evaluation: Evaluation) -> At:
+    owned = evaluation.owned
+    return At(
+        sum(evaluation.calls_usd.values()),
+        tuple(replicas for _, replicas in owned),
+        tuple(deployment for deployment, _ in owned),
+    )
+
+
+def _draw(study: Study, future: Future) -> _Prices:
+    count, seed, at = study.effort.worlds, study.seed, future.middles
+    z = {
+        name: stratified(seed, f"future/{name}", count)
+        for name in ("volume", "api", "rent", "salary", "up front")
+    }
+    pushes = {
+        name: stream(seed, f"future/{name} path").standard_normal((count, future.months))
+        for name in ("api", "rent")
+    }
+    return _Prices(
+        volume=yearly(future.volume_per_year, z["volume"], at),
+        api=yearly(future.api_price_per_year, z["api"], at)
+        * along(future.api_price_path, pushes["api"], at),
+        rent=yearly(future.rent_per_year, z["rent"], at)
+        * along(future.rent_path, pushes["rent"], at),
+        salary=yearly(future.salary_per_year, z["salary"], at),
+        worlds=Worlds.draw(study),
+        up_front_usd=future.up_front_usd.at(z["up front"]),
+    )
+
+
+def _volumes(volume: Floats) -> list[float]:
+    """Volumes to simulate: today's, and others up to where nine in ten worlds go."""
+    low, high = np.percentile(volume, [5, 95])
+    span = np.geomspace(min(low, 1.0), max(high, 1.0), VOLUMES)
+    return sorted({1.0, *(float(v) for v in span)}) if low < high else [float(low)]
+
+
+def _flows(
+    study: Study, future: Future, volumes: list[float], points: list[At], prices: _Prices
+) -> tuple[Floats, Floats]:
+    """Cost of every month, the start before them, and what a sale would bring. (worlds, months+1)
+
+    Deployments are told apart by their names: a choice may take another as volume grows.
+    """
+    worlds, people = prices.worlds, study.people
+    shape = (prices.volume.shape[0], future.months + 1)
+    flows, residual = np.zeros(shape), np.zeros(shape)
+    calls = np.array([point.calls_usd for point in points])
+    flows[:, 1:] = np.interp(prices.volume, volumes, calls) * prices.api
+    deployments = {d.name: d for point in points for d in point.deployments}
+    for name, deployment in deployments.items():
+        counts = np.array([_count(point, name) for point in points])
+        replicas = np.interp(prices.volume, volumes, counts)
+        if (counts == np.round(counts)).all():
+            replicas = np.ceil(replicas - 1e-9)
+        gpus = replicas * deployment.gpus_per_replica
+        if deployment.purchase is None:
+            rent = deployment.gpu_usd_per_hour.at(worlds.rent_z)[:, None] * prices.rent
+            flows[:, 1:] += gpus * rent * MONTH_HOURS
+        else:
+            spent, left = _bought(deployment, gpus, worlds.rent_z)
+            flows += spent
+            residual += left
+    if deployments:
+        paid = people.engineers_fte.at(worlds.fte_z) * people.engineer_usd_per_year.at(
+            worlds.salary_z
+        )
+        tooling = sum(usd.at(worlds.tooling_z) for usd in people.monthly_usd.values())
+        flows[:, 1:] += paid[:, None] / 12 * prices.salary
+        flows[:, 1:] += np.broadcast_to(np.reshape(tooling, (-1, 1)), prices.salary.shape)
+        flows[:, 0] += prices.up_front_usd
+    return flows, residual
+
+
+def _count(point: At, name: str) -> float:
+    """Replicas of a deployment at a volume."""
+    pairs = zip(point.deployments, point.replicas, strict=True)
+    return sum(replicas for deployment, replicas in pairs if deployment.name == name)
+
+
+def _bought(deployment: SelfHostOption, gpus: Floats, rent_z: Floats) -> tuple[Floats, Floats]:
+    """Payments for bought accelerators, and what those so far would sell for.
+
+    They are bought at the beginning of the month that first needs them, and lose value by the same
+    share every month, so that ``residual_share`` is left at the end of their life. (worlds, n + 1)
+    """
+    purchase = deployment.purchase
+    assert purchase is not None
+    rate = deployment.gpu_usd_per_hour
+    scale = (rate.at(rent_z) / rate.mid)[:, None]
+    owned = np.maximum.accumulate(gpus, axis=1)
+    added = np.diff(owned, axis=1, prepend=0.0)
+    each_usd = purchase.gpu_usd.mid * (1 + purchase.node_share.mid)
+    hourly = purchase.usd_per_gpu_hour()
+    running = sum(usd.mid for name, usd in hourly.items() if name != "capital") * MONTH_HOURS
+    spent = np.zeros((gpus.shape[0], gpus.shape[1] + 1))
+    spent[:, :-1] += added * each_usd * scale
+    spent[:, 1:] += owned * running * scale
+    kept = max(purchase.residual_share.mid, 1e-9) ** (1 / (12 * purchase.life_years))
+    left = np.zeros_like(spent)
+    for month in range(gpus.shape[1]):
+        left[:, month + 1] = (left[:, month] + added[:, month] * each_usd * scale[:, 0]) * kept
+    return spent, left
+
+
+def _paybacks(paths: dict[str, Floats], kinds: dict[str, str]) -> tuple[Payback, ...]:
+    """Every option that owns something against the API of the least expected cost."""
+    calls = [name for name in paths if kinds[name] == "api"]
+    if not calls:
+        return ()
+    against = max(calls, key=lambda name: float(paths[name][:, -1].mean()))
+    return tuple(
+        Payback(
+            name,
+            against,
+            payback_month(paths[name] - paths[against]),
+            np.percentile(paths[name] - paths[against], FAN, axis=0),
+        )
+        for name in paths
+        if kinds[name] != "api"
+    )

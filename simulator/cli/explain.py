@@ -1,0 +1,29 @@
+"""``breakeven explain``: why a token costs more, or less, than a calculator says."""
+
+from typing import Annotated
+
+import typer
+
+from simulator.cli.common import Output, OutputOption, SeedOption, SetOption, console, print_json
+
+
+def explain(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="YAML file, or a shipped scenario's name.")
+    ],
+    settings: SetOption = None,
+    seed: SeedOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Lead from a static calculator's cost per token to the simulated one, step by step."""
+    from simulator.analysis.evaluate import Evaluator
+    from simulator.analysis.gap import explained
+    from simulator.report.explain import explanation_document, print_explanation
+    from simulator.scenario.build import load_study
+
+    study = load_study(scenario, settings, seed)
+    document = explanation_document(explained(Evaluator(study, 1.0)), study)
+    if output is Output.JSON:
+        print_json(document)
+    else:
+        print_explanation(document, console())
