@@ -205,6 +205,16 @@ class RateCard:
         )
         return replace(self, rows=rows)
 
+    def with_cache_reads(self, share: float) -> "RateCard":
+        """Return the card with cached prompt tokens at a share of what fresh ones cost."""
+        rows = []
+        for row in self.rows:
+            rates = {bucket: rate for bucket, rate in row.rates.items() if bucket != "cache_read"}
+            if "input" in rates:
+                rates["cache_read"] = share * rates["input"]
+            rows.append(replace(row, rates=rates))
+        return replace(self, rows=tuple(rows))
+
     def spiked(self, factor: float, from_time: datetime, until_time: datetime) -> "RateCard":
         """Return the card with every rate multiplied between two moments."""
         extra = []

@@ -71,6 +71,9 @@ def print_simulation(document: dict[str, Any], console: Console) -> None:
     console.print(option_table(document["options"]))
     for option in document["options"]:
         _print_option_facts(option, console)
+    right = [o for o in document["options"] if o["usd_per_correct"] is not None]
+    if right:
+        _print_fact("CORRECT", ", ".join(map(_correct_text, right)), console)
     for option in document["options"]:
         if "replications" in option:
             _print_fact("SURE TO", replications_text(option), console)
@@ -112,6 +115,9 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
     facts = []
     if document["break_even"]:
         facts.append(("BREAK-EVEN", break_even_text(document["break_even"])))
+    right = [o for o in document["options"] if o["usd_per_correct"] is not None]
+    if right:
+        facts.append(("CORRECT", ", ".join(map(_correct_text, right))))
     if document["over_time"]:
         facts.append(("OVER TIME", over_time_text(document["over_time"])))
     hybrid = document["hybrid"]
@@ -135,6 +141,12 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
     )
     facts += [("NOTE", note) for note in document["notes"]]
     return facts
+
+
+def _correct_text(option: dict[str, Any]) -> str:
+    """Say what an option's right answers cost, and how many of all they are."""
+    per_thousand = 1000 * option["usd_per_correct"]
+    return f"{option['name']} {per_thousand:.3g} $/1000 ({option['success_rate']:.0%} right)"
 
 
 def break_even_text(found: dict[str, Any]) -> str:

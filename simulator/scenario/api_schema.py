@@ -56,6 +56,9 @@ class Api(Section):
     """Where calls must stay; decides on the provider's uplift."""
     price_multiplier: Positive = 1.0
     """On every rate, for negotiated prices and what-ifs."""
+    cache_read_share: Share | None = None
+    """Price of cached prompt tokens over that of fresh ones, in the place of the book's: 0.1 is a
+    discount of 90 %. For what-ifs."""
     served_as: Context | dict[str, Context] = "standard"
     """For all workloads, or by workload; those not named are served as standard."""
     caching: Literal["always", "auto", "never"] = "always"

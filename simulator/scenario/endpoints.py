@@ -102,6 +102,8 @@ def _card(option: Api, book: PriceBook) -> RateCard:
     card = book.card(option.offer, option.region)
     if option.price_multiplier != 1.0:
         card = card.scaled(option.price_multiplier)
+    if option.cache_read_share is not None:
+        card = card.with_cache_reads(option.cache_read_share)
     for spike in option.price_spikes:
         until = spike.from_time + timedelta(hours=spike.hours)
         card = card.spiked(spike.multiplier, spike.from_time, until)
