@@ -9,7 +9,7 @@ import pytest
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis.verdict import decide
-from simulator.report import plots, terminal
+from simulator.report import plots, terminal, words
 from simulator.report.document import verdict_document
 from simulator.report.html import render_report
 from simulator.scenario.build import load_study
@@ -88,9 +88,9 @@ def test_plots_draw_on_given_axes_with_units(document: dict[str, Any]) -> None:
 
 
 def test_numbers_read_well() -> None:
-    assert terminal.usd(1234567.8) == "1,234,568"
-    assert terminal.quantity(7_000_000) == "7M"
-    assert terminal.quantity(2.5e9) == "2.5B"
-    assert terminal.quantity(None) == "-"
-    assert terminal.seconds(0.0261) == "26 ms"
-    assert terminal.seconds(1.234) == "1.23 s"
+    assert words.usd(1234567.8) == "1,234,568"
+    assert words.quantity(7_000_000) == "7M"
+    assert words.quantity(2.5e9) == "2.5B"
+    assert words.quantity(None) == "-"
+    assert words.seconds(0.0261) == "26 ms"
+    assert words.seconds(1.234) == "1.23 s"

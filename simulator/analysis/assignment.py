@@ -6,6 +6,7 @@ prices; what decides is simulated, and improved by moving one workload at a time
 
 from dataclasses import replace
 from functools import partial
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,23 +22,46 @@ from simulator.errors import InfeasibleError
 from simulator.traffic.table import RequestTable
 from simulator.units import MONTH_HOURS
 
+ALL_TRIED = 64
+"""Assignments up to which none is left out."""
+
 Assignment = tuple[int, ...]
 """Pool of every workload."""
 
 
 def size_pools(evaluator: Evaluator, option: Pools, speed_z: float, start: int) -> Sized:
-    """Find which pool should serve what, as far as the scenario leaves it open, and their sizes."""
+    """Find which pool should serve what, as far as the scenario leaves it open, and their sizes.
+
+    Few assignments are all tried; what a pool needs for some workloads is found once. Of many, one
+    or two workloads at a time are moved from the first guess on, while that helps.
+    """
     free = [w for w, pool in enumerate(option.assigned) if pool is None]
     sized = partial(_sized, evaluator, option, speed_z=speed_z, start=start)
+    if len(option.pools) ** len(free) <= ALL_TRIED:
+        return _best(evaluator, [sized(at) for at in _all(option.assigned, len(option.pools))])
     best_at = _first_guess(evaluator, option, speed_z, start)
     best = sized(best_at)
-    improved = bool(free)
+    improved = True
     while improved:
         improved = False
         for moved in _moves(best_at, free, len(option.pools)):
             candidate = sized(moved)
             if _better(evaluator, candidate, best):
                 best_at, best, improved = moved, candidate, True
+                break
+    return best
+
+
+def _all(assigned: tuple[int | None, ...], pools: int) -> list[Assignment]:
+    """All assignments that leave what is given."""
+    return list(product(*(range(pools) if pool is None else (pool,) for pool in assigned)))
+
+
+def _best(evaluator: Evaluator, found: list[Sized]) -> Sized:
+    best = found[0]
+    for candidate in found[1:]:
+        if _better(evaluator, candidate, best):
+            best = candidate
     return best
 
 
@@ -57,13 +81,15 @@ def serving(evaluator: Evaluator, workloads: frozenset[int]) -> Evaluator:
 
 
 def _moves(at: Assignment, free: list[int], pools: int) -> list[Assignment]:
-    """All assignments in which one workload has another pool."""
-    return [
-        (*at[:workload], pool, *at[workload + 1 :])
-        for workload in free
-        for pool in range(pools)
-        if pool != at[workload]
-    ]
+    """All assignments in which one workload has another pool, then those in which two have."""
+    moves = []
+    for count in (1, 2):
+        for moved in combinations(free, count):
+            for there in product(range(pools), repeat=count):
+                if all(pool != at[w] for w, pool in zip(moved, there, strict=True)):
+                    changed = dict(zip(moved, there, strict=True))
+                    moves.append(tuple(changed.get(w, pool) for w, pool in enumerate(at)))
+    return moves
 
 
 def _better(evaluator: Evaluator, candidate: Sized, best: Sized) -> bool:
@@ -114,7 +140,12 @@ def _part(evaluator: Evaluator, found: Evaluation, workloads: frozenset[int]) ->
 def _whole(evaluator: Evaluator, option: Pools, parts: list[Evaluation]) -> Evaluation:
     outcome = joined([part.outcome for part in parts])
     total = Size(sum(part.size.replicas for part in parts))
-    return Evaluation(option, total, outcome, evaluator, tuple(parts))
+    calls = [part.outcome.requests["offered"] * part.outcome.month_factor for part in parts]
+    requests = [n / part.calls_per_request for n, part in zip(calls, parts, strict=True)]
+    per_request = sum(calls) / sum(requests) if sum(requests) else 1.0
+    return Evaluation(
+        option, total, outcome, evaluator, tuple(parts), calls_per_request=per_request
+    )
 
 
 def _first_guess(evaluator: Evaluator, option: Pools, speed_z: float, start: int) -> Assignment:
@@ -165,12 +196,14 @@ def _estimates(
             found = size_single(alone, pool, speed_z, start)
             may[workload, place] = found.feasible
             if isinstance(pool, SelfHostOption):
-                load[workload, place] = busy_replicas(alone, pool.fleet)
+                load[workload, place] = busy_replicas(alone, pool)
             else:
                 total_usd = found.evaluation.total_usd(evaluator.study)
                 people_usd = owning_usd(evaluator.study) if pool.kind == "hybrid" else 0.0
                 usage[workload, place] = max(0.0, total_usd - people_usd) / MONTH_HOURS
-        if isinstance(pool, SelfHostOption):
-            everything = size_single(evaluator, pool, speed_z, start).evaluation.size.replicas
-            load[:, place] *= everything / max(load[:, place].sum(), 1e-12)
+        fitting = frozenset(np.flatnonzero(may[:, place]).tolist())
+        if isinstance(pool, SelfHostOption) and fitting:
+            together = size_single(serving(evaluator, fitting), pool, speed_z, start)
+            busy = load[list(fitting), place].sum()
+            load[:, place] *= together.evaluation.size.replicas / max(busy, 1e-12)
     return usage, load, may

@@ -21,7 +21,8 @@ from simulator.units import MONTH_S
 
 LEAST_SEEDS = 3
 MOST_SEEDS = 8
-FURTHEST_DOUBLINGS = 24
+FURTHEST_DOUBLINGS = 12
+"""Of the volume, up or down from today's, and of its half: at less there is nothing to serve."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ the harder tasks. Every stage is paid for, and nobody sees an answer before its 
 of a conversation does not wait for the second model's answer, only for the first one's.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,17 +42,21 @@ class _Stage:
     is_last: bool
 
 
+Plan = tuple[SingleOption, Size]
+"""What runs as a stage: its option, or the side of a hybrid that it leaves everything to."""
+
+
 def size_cascade(evaluator: Evaluator, option: Cascade, speed_z: float, start: int) -> Sized:
     """Size every stage for what reaches it; then add replicas while that helps the whole."""
     slo = evaluator.study.slo
-    first, sizes = _run(evaluator, option, None, speed_z, start)
+    first, plans = _run(evaluator, option, None, speed_z, start)
     best = first
     for _ in range(MORE_REPLICAS):
-        larger = _larger(option, sizes)
-        if meets(best, slo) or larger == sizes:
+        larger = _larger(option, plans)
+        if meets(best, slo) or larger == plans:
             break
         missing = -margin(best, slo)
-        candidate, sizes = _run(evaluator, option, larger)
+        candidate, plans = _run(evaluator, option, larger)
         if margin(candidate, slo) + missing < missing / MORE_REPLICAS:
             break  # what is slow is not their queue
         best = candidate
@@ -61,47 +65,47 @@ def size_cascade(evaluator: Evaluator, option: Cascade, speed_z: float, start: i
 
 def evaluate_cascade(evaluator: Evaluator, option: Cascade, sizes: tuple[Size, ...]) -> Evaluation:
     """Simulate a cascade at the sizes of its stages."""
-    return _run(evaluator, option, sizes)[0]
+    return _run(evaluator, option, tuple(zip(option.stages, sizes, strict=True)))[0]
 
 
-def _larger(option: Cascade, sizes: tuple[Size, ...]) -> tuple[Size, ...]:
+def _larger(option: Cascade, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
     """One more replica wherever their number is to be found."""
     return tuple(
-        replace(size, replicas=size.replicas + 1)
+        (runs, replace(size, replicas=size.replicas + 1))
         if isinstance(stage, SelfHostOption) and stage.replicas is None
-        else size
-        for stage, size in zip(option.stages, sizes, strict=True)
+        else (runs, size)
+        for stage, (runs, size) in zip(option.stages, plans, strict=True)
     )
 
 
 def _run(
     evaluator: Evaluator,
     option: Cascade,
-    sizes: tuple[Size, ...] | None,
+    plans: tuple[Plan, ...] | None,
     speed_z: float = 0.0,
     start: int = 1,
-) -> tuple[Evaluation, tuple[Size, ...]]:
-    """Run all stages, at sizes that are given or found; returns the whole and the sizes."""
+) -> tuple[Evaluation, tuple[Plan, ...]]:
+    """Run all stages, as given or at sizes to be found; returns the whole and what ran."""
     study = evaluator.study
     quality = checking(study.quality)
     # A stage is asked once: to ask it again is another stage.
-    single = replace(study, quality=replace(quality, attempts=1))
+    once = replace(study, quality=replace(quality, attempts=1))
     answers = Tally(study.slo, None, study.epoch_s)
     parts: list[Evaluation] = []
-    reached, asked = Evaluator(single, evaluator.volume, evaluator.sample), None
+    reached, asked = Evaluator(once, evaluator.volume, evaluator.sample), None
     for place, model in enumerate(option.stages):
-        is_last = place == len(option.stages) - 1
-        stage = _Stage(model, reached, asked, is_last)
-        if sizes is None:
+        stage = _Stage(model, reached, asked, place == len(option.stages) - 1)
+        if plans is None:
             parts.append(size_single(reached, model, speed_z, start).evaluation)
         else:
-            parts.append(reached.evaluate(model, sizes[place]))
-        sample, asked = _pass_on(stage, parts[-1].size, quality, answers)
-        reached = Evaluator(single, evaluator.volume, sample)
+            parts.append(reached.evaluate(*plans[place]))
+        sample, asked = _pass_on(stage, parts[-1].singles[0], quality, answers)
+        reached = Evaluator(once, evaluator.volume, sample)
     outcome = joined([part.outcome for part in parts], answers.outcome(evaluator.sample))
     total = Size(sum(part.size.replicas for part in parts))
     found = Evaluation(option, total, outcome, evaluator, tuple(parts))
-    return found, tuple(part.size for part in parts)
+    ran = [part.singles[0] for part in parts]
+    return found, tuple((single.option, single.size) for single in ran)  # type: ignore[misc]
 
 
 def checking(quality: Quality | None) -> Quality:
@@ -110,16 +114,24 @@ def checking(quality: Quality | None) -> Quality:
     return quality
 
 
+@dataclass(slots=True)
+class _Going:
+    """Requests of one slice that go on to the next stage."""
+
+    dice: list[NDArray[np.uint64]] = field(default_factory=list)
+    checked_s: list[NDArray[np.float64]] = field(default_factory=list)
+    asked_s: list[NDArray[np.float64]] = field(default_factory=list)
+
+
 def _pass_on(
-    stage: _Stage, size: Size, quality: Quality, answers: Tally
+    stage: _Stage, ran: Evaluation, quality: Quality, answers: Tally
 ) -> tuple[Sample, tuple[Asked, ...]]:
     """Run a stage once more; count the answers that stay, return the requests that go on."""
-    calling = stage.reached.calling(stage.option)
-    slices = calling.sample.slices
-    going: dict[int, list[tuple[RequestTable, NDArray[np.float64], NDArray[np.float64]]]] = {}
+    slices = ran.by.sample.slices
     places = {id(part): place for place, part in enumerate(slices)}
+    going = [_Going() for _ in slices]
     offered = 0
-    for part, ledger in calling.simulate(stage.option, size):
+    for part, ledger in ran.simulated_again():
         place = places[id(part)]
         asked_s = _asked_s(stage, place, ledger)
         turned = _turned_away(stage, ledger, quality)
@@ -127,12 +139,14 @@ def _pass_on(
         answers.add_answers(part, _seen(stage, ledger, asked_s, turned, checked_s, part))
         rows = np.flatnonzero(turned & (checked_s < part.horizon_s))
         offered += int(ledger.offered.sum())
-        going.setdefault(place, []).append(
-            (pruned(ledger.table.take(rows)), checked_s[rows], asked_s[rows])
-        )
-    later = [_later(part, going[place]) for place, part in enumerate(slices)]
+        going[place].dice.append(ledger.table.dice[rows])
+        going[place].checked_s.append(checked_s[rows])
+        going[place].asked_s.append(asked_s[rows])
+    # The next model is asked in its own way: what reached this one goes on, not what it was asked.
+    reached = stage.reached.sample
+    later = [_later(part, g) for part, g in zip(reached.slices, going, strict=True)]
     count = sum(len(asked[0]) for _, asked in later)
-    sample = calling.sample.later(tuple(p for p, _ in later), count / max(1, offered))
+    sample = reached.later(tuple(p for p, _ in later), count / max(1, offered))
     return sample, tuple(asked for _, asked in later)
 
 
@@ -176,23 +190,27 @@ def _seen(
     )
 
 
-def _later(
-    part: Slice, pieces: list[tuple[RequestTable, NDArray[np.float64], NDArray[np.float64]]]
-) -> tuple[Slice, Asked]:
+def _later(part: Slice, going: _Going) -> tuple[Slice, Asked]:
     """A slice of the requests that go on, by themselves, and when their users asked."""
-    table = pieces[0][0]
-    for further, _, _ in pieces[1:]:
-        table, _ = tables_joined(table, np.ones(table.tree.size, np.bool_), further)
-    checked_s = np.concatenate([at_s for _, at_s, _ in pieces])
-    asked_s = np.concatenate([at_s for _, _, at_s in pieces])
-    order = np.argsort(checked_s, kind="stable")
+    dice = np.concatenate(going.dice)
+    checked_s, asked_s = np.concatenate(going.checked_s), np.concatenate(going.asked_s)
+    by_dice = np.argsort(dice)
+    dice, checked_s, asked_s = dice[by_dice], checked_s[by_dice], asked_s[by_dice]
+    table: RequestTable | None = None
+    for chunk, _ in part.chunks(0):
+        chosen = pruned(chunk.take(np.flatnonzero(np.isin(chunk.dice, dice))))
+        if table is None:
+            table = chosen
+        else:
+            table, _ = tables_joined(table, np.ones(table.tree.size, np.bool_), chosen)
+    assert table is not None, "a slice has traffic"
+    at_s = checked_s[np.searchsorted(dice, table.dice)]
+    order = np.argsort(at_s, kind="stable")
     alone = replace(
         table.take(order),
-        arrival_s=checked_s[order],
+        arrival_s=at_s[order],
         gap_s=np.full(len(order), np.nan),
         session=np.arange(len(order), dtype=np.int32),
         turn=np.zeros(len(order), np.int32),
     )
-    by_dice = np.argsort(table.dice)
-    later = replace(part, chunks=kept(alone, part.horizon_s))
-    return later, (table.dice[by_dice], asked_s[by_dice])
+    return replace(part, chunks=kept(alone, part.horizon_s)), (dice, asked_s)

@@ -163,6 +163,11 @@ class Evaluator:
         lens = partial(_calls, study=self.study, option=option)
         return self.through(f"calls of {option.name}", lens)
 
+    def calls_per_request(self, option: SingleOption) -> float:
+        """Return how many calls an option makes for each request of the traffic."""
+        calling = self.calling(option)
+        return 1.0 if calling is self else calling.sample.rows() / max(1, self.sample.rows())
+
     def evaluate(self, option: SingleOption, size: Size) -> Evaluation:
         """Simulate an option at a size, measure and price it; once."""
         key = (option.name, size)
@@ -172,7 +177,7 @@ class Evaluator:
             for part, piece in caller.simulate(option, size):
                 tally.add(part, piece)
             outcome = tally.outcome(caller.sample)
-            calls = 1.0 if caller is self else caller.sample.rows() / max(1, self.sample.rows())
+            calls = self.calls_per_request(option)
             self._known[key] = Evaluation(option, size, outcome, caller, calls_per_request=calls)
         return self._known[key]
 

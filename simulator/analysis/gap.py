@@ -6,11 +6,14 @@ figure is followed through what the division leaves out, each step a factor on t
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from simulator.analysis.capacity import Capacity, slo_capacity
 from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.options import size_option
 from simulator.analysis.search import busy_replicas
 from simulator.analysis.study import ApiOption, SelfHostOption
+from simulator.pricing.rates import Usage, bill
 from simulator.units import MONTH_HOURS, MTOK
 
 PRECISION = 0.05
@@ -42,7 +45,7 @@ def explained(evaluator: Evaluator) -> list[Explanation]:
         sized = size_option(evaluator, option)
         evaluation = sized.evaluation
         if isinstance(evaluation.option, ApiOption):
-            rungs = calling_rungs(evaluation)
+            rungs = calling_rungs(evaluation, evaluator.study.epoch_s)
         elif isinstance(evaluation.option, SelfHostOption):
             replicas = evaluation.size.replicas
             full = slo_capacity(evaluator.study, evaluation.option, replicas, PRECISION)
@@ -73,7 +76,7 @@ def owning_rungs(
     mtok = evaluation.outcome.tokens_per_month / MTOK
     replica_usd = option.gpus_per_replica * option.gpu_usd_per_hour.mid * MONTH_HOURS
     study = evaluator.study
-    ideal = busy_replicas(evaluator, option.fleet) * replica_usd
+    ideal = busy_replicas(evaluator, option) * replica_usd
     full = capacity.replicas * replica_usd / capacity.low if capacity.low else float("nan")
     costs = evaluation.cost_usd(study)
     spares = option.spare_replicas * replica_usd
@@ -89,24 +92,40 @@ def owning_rungs(
     return tuple(Rung(what, usd / mtok) for what, usd in steps)
 
 
-def calling_rungs(evaluation: Evaluation) -> tuple[Rung, ...]:
-    """Follow a bill from list prices without any cache to what is paid."""
+def calling_rungs(evaluation: Evaluation, at_s: float) -> tuple[Rung, ...]:
+    """Follow a bill from list prices without any cache to what is paid.
+
+    The list price is what a prompt of mean length costs at a moment (Unix seconds) at the option's
+    first endpoint.
+    """
     outcome, usd = evaluation.outcome, evaluation.outcome.api_usd
-    factor = outcome.month_factor
+    tokens, factor = outcome.tokens, outcome.month_factor
     mtok = outcome.tokens_per_month / MTOK
-    tokens = outcome.tokens
-    plain_tok = tokens["uncached_input"]
-    prompt_tok = plain_tok + tokens["cache_read"] + tokens["cache_write"]
-    input_usd = usd.get("input", 0.0)
-    per_tok = input_usd / (plain_tok * factor) if plain_tok else 0.0
+    prompt_tok = tokens["uncached_input"] + tokens["cache_read"] + tokens["cache_write"]
+    option = evaluation.option
+    assert isinstance(option, ApiOption)
+    mean_tok = prompt_tok / max(1, outcome.requests["completed"])
+    whole_prompt = _list_usd(option, at_s, mean_tok) * prompt_tok * factor
     answers = sum(cost for name, cost in usd.items() if name in ("output", "reasoning"))
     visible = tokens["output"] / max(1, tokens["output"] + tokens["reasoning"])
-    whole_prompt = per_tok * prompt_tok * factor
-    cached = sum(cost for name, cost in usd.items() if name not in ("output", "reasoning"))
+    prompts = sum(cost for name, cost in usd.items() if name not in ("output", "reasoning"))
     steps = [
         ("list prices, visible tokens, no cache", whole_prompt + answers * visible),
         ("reasoning tokens", whole_prompt + answers),
-        ("prompt cache, its reads and writes", cached + answers),
-        ("capacity and fees by the month", sum(evaluation.calls_usd.values())),
+        ("prompt cache, its reads and writes", prompts + answers),
+        ("capacity and searches by the month", sum(evaluation.calls_usd.values())),
     ]
     return tuple(Rung(what, cost / mtok) for what, cost in steps)
+
+
+def _list_usd(option: ApiOption, at_s: float, prompt_tok: float) -> float:
+    """Price of a token of a fresh prompt of some length [USD]."""
+    endpoint = option.endpoints[0]
+    length = np.array([max(1, round(prompt_tok))])
+    usage = Usage.of(
+        np.array([at_s]),
+        uncached_input=length,
+        context=np.array([endpoint.context], np.int8),
+        content=np.array([endpoint.content], np.int8),
+    )
+    return float(bill(endpoint.card, usage)["input"][0] / length[0])

@@ -22,7 +22,7 @@ def check_is_given(option: Option) -> None:
     if isinstance(option, Choice):
         raise InputError(f"options.{option.name}.choose: simulate searches nothing")
     if isinstance(option, Pools):
-        _require(option.name, "assign", None if None in option.assigned else 1)
+        _require_assigned(option)
     for single in single_options(option):
         if not isinstance(single, ApiOption):
             _require(single.name, "replicas", single.replicas)
@@ -48,4 +48,12 @@ def _require(option: str, field: str, value: int | None) -> None:
         raise InputError(
             f"options.{option}.{field}: simulate searches nothing, give a number "
             f"(for example --set options.{option}.{field}=2)"
+        )
+
+
+def _require_assigned(option: Pools) -> None:
+    if None in option.assigned:
+        raise InputError(
+            f"options.{option.name}.assign: simulate searches nothing, name a pool for every "
+            "workload"
         )

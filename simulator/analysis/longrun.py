@@ -45,8 +45,8 @@ def evaluate_whole(
     InputError
         When what was kept cannot be read, or belongs to something else.
     """
-    study, sample = evaluator.study, evaluator.calling(option).sample
-    (part,) = sample.slices
+    study, calling = evaluator.study, evaluator.calling(option)
+    (part,) = calling.sample.slices
     plan, tally = plan_of(study, option, size), Tally(study.slo, api_part(option), study.epoch_s)
     end_s = evaluator.end_s(plan, part)
     simulation, done = None, 0
@@ -73,7 +73,13 @@ def evaluate_whole(
         tally.add(part, piece)
         if watch is not None:
             watch(option.name, number, part, piece)
-    return Evaluation(option, size, tally.outcome(sample), evaluator.calling(option))
+    return Evaluation(
+        option,
+        size,
+        tally.outcome(calling.sample),
+        calling,
+        calls_per_request=evaluator.calls_per_request(option),
+    )
 
 
 def _save(path: Path, now: Simulation, tally: Tally, keep: Keep, done: int) -> None:

@@ -59,7 +59,7 @@ def _longer_answers(table: RequestTable, factor: float) -> RequestTable:
     if factor == 1.0:
         return table
     columns = {
-        name: np.ceil(getattr(table, name) * factor).astype(np.int32)
+        name: np.ceil(getattr(table, name) * factor - 1e-9).astype(np.int32)
         for name in ("output_tokens", "reasoning_tokens", "max_output_tokens")
     }
     return replace(table, **columns)
@@ -86,8 +86,8 @@ def _split(table: RequestTable, part_tok: int, part_output_tok: int) -> RequestT
     whole = np.repeat(table.input_tokens, parts + 1)
     reading, answering = place < count, (place == count) & (count > 0)
     part = np.minimum(part_tok, whole - place * part_tok)
-    tokens = np.where(reading, part, np.where(answering, count * part_output_tok, whole))
     answer = np.minimum(part_output_tok, split.max_output_tokens)
+    tokens = np.where(reading, part, np.where(answering, count * answer, whole))
     node = np.where(reading & (place == 0), _root_within(split, tokens), NO_NODE)
     return replace(
         split,

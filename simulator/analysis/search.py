@@ -111,13 +111,13 @@ def _least_usd(evaluator: Evaluator, candidate: Candidate, speed_z: float) -> fl
     """Cost below which a candidate cannot serve the traffic [USD/month]."""
     base = self_hosted_part(candidate)
     assert base is not None
-    replicas = busy_replicas(evaluator, base.fleet) / speed_at(candidate, speed_z)
+    replicas = busy_replicas(evaluator, base) / speed_at(candidate, speed_z)
     if isinstance(candidate, HybridOption):
         calls = evaluator.evaluate(candidate.overflow, Size()).total_usd(evaluator.study)
         base_usd = _fixed_usd(evaluator, base) + _replica_usd(base)
         # Either all is bought, or at least one replica is there and takes its share of the calls
         # away, of whose prices it may take the highest.
-        split_usd = base_usd + SPLIT_SLACK * calls * max(0.0, 1 - 1 / replicas)
+        split_usd = base_usd + SPLIT_SLACK * calls * max(0.0, 1 - 1 / max(replicas, 1.0))
         owned_usd = base_usd + _replica_usd(base) * max(0.0, replicas - 1)
         return min(calls, split_usd, owned_usd)
     if not _is_elastic(candidate):
@@ -125,7 +125,7 @@ def _least_usd(evaluator: Evaluator, candidate: Candidate, speed_z: float) -> fl
     return _fixed_usd(evaluator, base) + replicas * _replica_usd(base)
 
 
-def busy_replicas(evaluator: Evaluator, fleet: Fleet) -> float:
+def busy_replicas(evaluator: Evaluator, option: SelfHostOption) -> float:
     """Mean number of replicas that must be busy, whatever the schedule: a lower bound.
 
     A step of T tokens takes at least ``a + b T`` for every line below the table of steps, and a
@@ -135,22 +135,25 @@ def busy_replicas(evaluator: Evaluator, fleet: Fleet) -> float:
     work_s, span_s = 0.0, 0.0
     slo = evaluator.study.slo
     share = max(slo.attainment, *slo.percentiles.values(), 0.0)
-    for part in evaluator.sample.slices:
+    for part in evaluator.calling(option).sample.slices:
         for table, _ in part.chunks(0):
-            work_s += _least_work_s(table, fleet, share)
+            work_s += _least_work_s(table, option.fleet, share, part.horizon_s)
         span_s += part.horizon_s
     return work_s / span_s
 
 
-def _least_work_s(table: RequestTable, fleet: Fleet, share: float) -> float:
+def _least_work_s(table: RequestTable, fleet: Fleet, share: float, until_s: float) -> float:
+    """Work of a table's requests that can arrive before a time [s]."""
     time = fleet.step_time
-    output = table.completion_tokens.astype(np.float64)
+    table = _arriving(table, until_s)
+    most_tok = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
     prompt = table.input_tokens.astype(np.float64)
-    fresh = prompt
+    output = np.minimum(table.completion_tokens, np.maximum(0, most_tok - prompt))
+    fresh = prompt.copy()
     if fleet.prefix_cache:
         shared = table.prefix_node != NO_NODE
-        fresh = prompt.copy()
         fresh[shared] -= table.tree.depth_tok[table.prefix_node[shared]]
+    fresh[prompt >= most_tok] = 0.0  # refused
     # The first token of an answer comes with the last step of its prompt.
     decoded = np.maximum(output - 1, 0.0)
     fixed_s, token_s = _line_below(time.token_s, fleet.max_sequences, decoded.sum(), fresh.sum())
@@ -164,6 +167,15 @@ def _least_work_s(table: RequestTable, fleet: Fleet, share: float) -> float:
     )
     counted = math.floor(share * len(work_s))
     return float(np.sort(work_s)[:counted].sum())
+
+
+def _arriving(table: RequestTable, until_s: float) -> RequestTable:
+    """Requests that arrive before a time even if all before them are served at once."""
+    gaps_s = np.cumsum(np.nan_to_num(table.gap_s))
+    begins = table.sessions()
+    lengths = np.diff(np.append(begins, table.size))
+    since_s = gaps_s - np.repeat(gaps_s[begins], lengths)
+    return table.take(np.flatnonzero(table.arrival_s + since_s < until_s))
 
 
 def _line_below(

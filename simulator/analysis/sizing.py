@@ -1,7 +1,7 @@
 """The cheapest size of an option that meets the SLO, found by simulation; or why there is none."""
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,8 +18,8 @@ from simulator.analysis.study import (
 from simulator.economics.screening import Technology, best_replicas
 from simulator.units import MONTH_S
 
-FINER_SPILLS = 2
-"""Halvings between two powers of two, of the threshold at which requests spill."""
+FINEST = 8
+"""Spill thresholds are told apart to an eighth of themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,20 +169,24 @@ def _size_hybrid(
     calls = evaluator.evaluate(option.overflow, Size())
     # Where no number of replicas is fast enough, a base that carries little may do.
     largest = max(1, alone.evaluation.size.replicas)
-
-    def at(replicas: int) -> Evaluation:
-        return _best_spill(evaluator, option, replicas, speed)
-
     replicas = _first_guess(evaluator, option, largest, calls) if alone.feasible else 1
-    best = at(replicas)
+    best = _best_spill(evaluator, option, replicas, speed)
     for step in (-1, 1):
-        while 1 <= replicas + step <= largest and _better(evaluator, at(replicas + step), best):
-            replicas += step
-            best = at(replicas)
-    best = _finer_spill(evaluator, option, best)
+        while 1 <= replicas + step <= largest:
+            candidate = _best_spill(evaluator, option, replicas + step, speed, best)
+            if not _better(evaluator, candidate, best):
+                break
+            replicas, best = replicas + step, candidate
     for pure in (calls, alone.evaluation):
-        if _better(evaluator, pure, best):
-            best = Evaluation(option, pure.size, pure.outcome, evaluator, (pure,))
+        if not _better(evaluator, best, pure):
+            best = Evaluation(
+                option,
+                pure.size,
+                pure.outcome,
+                evaluator,
+                (pure,),
+                calls_per_request=pure.calls_per_request,
+            )
     return judged(evaluator, best)
 
 
@@ -213,41 +217,47 @@ def _better(evaluator: Evaluator, candidate: Evaluation, best: Evaluation) -> bo
 
 
 def _best_spill(
-    evaluator: Evaluator, option: HybridOption, replicas: int, speed: float
+    evaluator: Evaluator,
+    option: HybridOption,
+    replicas: int,
+    speed: float,
+    rival: Evaluation | None = None,
 ) -> Evaluation:
-    """Largest spill threshold, in powers of two, at which the SLO holds: spills the least."""
+    """Largest spill threshold at which the SLO holds: it spills the least.
 
-    def at(power: int) -> Evaluation:
-        return evaluator.evaluate(option, Size(replicas, 2**power, speed))
+    By powers of two, then finer; not finer where even the next power, which misses the SLO and
+    spills less, is dearer than a rival. Where all that the replicas take at once holds, longer
+    queues are tried while they are cheaper.
+    """
+
+    def at(in_flight: int) -> Evaluation:
+        return evaluator.evaluate(option, Size(replicas, in_flight, speed))
 
     if option.spill_in_flight is not None:
-        return evaluator.evaluate(option, Size(replicas, option.spill_in_flight, speed))
-    slo = evaluator.study.slo
+        return at(option.spill_in_flight)
+    study, slo = evaluator.study, evaluator.study.slo
     low, high = 0, (option.base.fleet.max_sequences - 1).bit_length()
-    if meets(at(high), slo):
-        return at(high)
+    if meets(at(2**high), slo):
+        low = high
+        while meets(at(2 ** (low + 1)), slo):
+            if at(2 ** (low + 1)).total_usd(study) >= at(2**low).total_usd(study):
+                return at(2**low)
+            low += 1
+        high = low + 1
     while high - low > 1:
         middle = (low + high) // 2
-        if meets(at(middle), slo):
+        if meets(at(2**middle), slo):
             low = middle
         else:
             high = middle
-    return at(low)
-
-
-def _finer_spill(evaluator: Evaluator, option: HybridOption, best: Evaluation) -> Evaluation:
-    """Look for a better threshold between the best power of two and the next."""
-    low = best.size.spill_in_flight
-    high = min(2 * low, option.base.fleet.max_sequences)
-    if option.spill_in_flight is not None:
-        return best
-    for _ in range(FINER_SPILLS):
-        middle = (low + high) // 2
-        if middle in (low, high):
+    best, spills = 2**low, 2**high
+    beaten = rival is not None and meets(rival, slo)
+    while spills - best > max(1, best // FINEST) and meets(at(best), slo):
+        if beaten and rival is not None and at(spills).total_usd(study) >= rival.total_usd(study):
             break
-        candidate = evaluator.evaluate(option, replace(best.size, spill_in_flight=middle))
-        if _better(evaluator, candidate, best):
-            low, best = middle, candidate
+        middle = (best + spills) // 2
+        if meets(at(middle), slo):
+            best = middle
         else:
-            high = middle
-    return best
+            spills = middle
+    return at(best)

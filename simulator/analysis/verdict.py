@@ -124,7 +124,8 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
     found_drivers: tuple[Driver, ...] = ()
     if runner_up is not None:
         names = (winner.name, runner_up.name)
-        advantage_usd = runner_up.world_usd - winner.world_usd
+        with np.errstate(invalid="ignore"):  # where both miss the SLO, no one is ahead
+            advantage_usd = runner_up.world_usd - winner.world_usd
         contest = Contest(sized[names[0]], sized[names[1]], names, advantage_usd)
         found_drivers = drivers(study, contest, worlds, mapped)
     others = [r.evaluation for r in feasible[1:]]
@@ -229,6 +230,7 @@ def _saving(
         return None, None
     saving = 1 - winner.total_usd / runner_up.total_usd
     both = np.isfinite(winner.world_usd) & np.isfinite(runner_up.world_usd)
+    both &= runner_up.world_usd > 0  # a small sample of a small volume may hold no request
     if not both.any():
         return saving, None
     by_world = 1 - winner.world_usd[both] / runner_up.world_usd[both]

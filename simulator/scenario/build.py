@@ -149,6 +149,7 @@ def _options(
     """Build all options, those that name others behind them, and note their sources."""
     built: dict[str, Option] = {}
     workloads, said = list(contents), scenario.options
+    attempts = scenario.quality.attempts if scenario.quality else 1
 
     def deploy(name: str, option: schema.SelfHost) -> SelfHostOption:
         return self_host_option(name, option, document, clock, provenance["hardware"])
@@ -163,13 +164,22 @@ def _options(
             built[name] = deploy(name, option)
     alone = {name: option for name, option in built.items() if isinstance(option, SelfHostOption)}
     for name, option in said.items():
-        if isinstance(option, schema.SelfHost) and name in alone:
-            built[name] = with_partners(alone[name], option, document, alone, workloads)
+        if isinstance(option, schema.SelfHost):
+            found = built[name]
+            joined = [
+                with_partners(name, single, option, document, alone, workloads)
+                for single in single_options(found)
+                if isinstance(single, SelfHostOption)
+            ]
+            if isinstance(found, Choice):
+                built[name] = replace(found, candidates=tuple(joined))
+            else:
+                (built[name],) = joined
         elif isinstance(option, Gateway):
             built[name] = _gateway(name, option, document, built, tuple(contents))
     for name, option in said.items():
         if isinstance(option, schema.Hybrid):
-            built[name] = _hybrid(name, option, document, built)
+            built[name] = _hybrid(name, option, document, built, attempts)
     for name, option in said.items():
         if isinstance(option, Pools):
             built[name] = pools(name, option, document, built, workloads)
@@ -274,7 +284,11 @@ def _gateway(
 
 
 def _hybrid(
-    name: str, option: schema.Hybrid, document: Document, built: dict[str, Option]
+    name: str,
+    option: schema.Hybrid,
+    document: Document,
+    built: dict[str, Option],
+    attempts: int,
 ) -> HybridOption | Choice:
     base, overflow = built.get(option.base), built.get(option.overflow)
     for field, wanted, found, what in (
@@ -293,6 +307,12 @@ def _hybrid(
         raise document.fail(
             ("options", name, "overflow"),
             "output_factor, split_prompts and retrieve must be those of the base",
+        )
+    rates = {overflow.success_rate, *(s.success_rate for s in single_options(base))}  # type: ignore[union-attr]
+    if attempts > 1 and len(rates) > 1:
+        raise document.fail(
+            ("options", name, "overflow"),
+            "with quality.attempts, success_rate must be that of the base",
         )
     rule = Rebalancing(**option.rebalance.model_dump()) if option.rebalance else None
 

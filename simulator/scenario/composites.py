@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simulator.analysis.evaluate import success_rate_of
+from simulator.analysis.evaluate import reshaping_of, success_rate_of
 from simulator.analysis.study import (
     ApiOption,
     Cascade,
@@ -27,6 +27,9 @@ from simulator.scenario.yamlfile import Document, Path_
 _PLACE = re.compile(r"^(\S+:\d+:\d+|--set \S+): ")
 """What names the place of an error, which a reason needs not."""
 
+_FIXED = ("kind", "choose", "partners", "decode_pool", "serves")
+"""Keys that are the same for all candidates."""
+
 MOST_CANDIDATES = 500
 """More combinations than that are more likely a slip than a plan."""
 
@@ -43,7 +46,7 @@ def choice(
     """
     here = ("options", name, "choose")
     assert said.choose is not None
-    values: dict[str, list[Any]] = said.choose.__pydantic_extra__
+    values = said.choose.__pydantic_extra__
     _check_keys(values, document, here)
     combinations = list(product(*values.values()))
     if len(combinations) > MOST_CANDIDATES:
@@ -70,7 +73,7 @@ def choice(
 
 
 def _check_keys(values: dict[str, list[Any]], document: Document, here: Path_) -> None:
-    known = [key for key in SelfHost.model_fields if key not in ("kind", "choose", "partners")]
+    known = [key for key in SelfHost.model_fields if key not in _FIXED]
     for key in values:
         if key not in known:
             raise document.fail((*here, key), f"unknown key {key!r}{nearest(key, known)}")
@@ -131,6 +134,10 @@ def cascade(
         if success_rate_of(member) is None:
             at = (*here, place)
             raise document.fail(at, f"{member.name!r} has no success_rate to check answers by")
+        how = reshaping_of(member)
+        if how is not None and how.split_above_tok is not None:
+            at = (*here, place)
+            raise document.fail(at, f"{member.name!r} splits prompts: which answer is checked?")
     return Cascade(name, tuple(members), _kind(members))
 
 

@@ -10,34 +10,33 @@ from simulator.scenario.yamlfile import Document, Path_
 
 
 def with_partners(
+    name: str,
     alone: SelfHostOption,
     said: SelfHost,
     document: Document,
     known: dict[str, SelfHostOption],
     workloads: list[str],
 ) -> SelfHostOption:
-    """Return an option with the fleets that it names beside its own.
+    """Return an option, or one of its candidates, with the fleets that it names beside its own.
 
     Raises
     ------
     InputError
         When a name is unknown, or prompts would be decoded by another model.
     """
-    here = ("options", alone.name)
+    here = ("options", name)
     serves = _served(said.serves, workloads, document, (*here, "serves"))
     fleet = replace(alone.fleet, serves=serves)
     partners = []
     for place, wanted in enumerate(said.partners):
         at = (*here, "partners", place)
-        option = _deployment(wanted.option, alone.name, known, document, (*at, "option"))
+        option = _deployment(wanted.option, name, known, document, (*at, "option"))
         serves = _served(wanted.serves, workloads, document, (*at, "serves"))
         beside = replace(_fixed(option, wanted.replicas), serves=serves, weight=wanted.weight)
         partners.append(Partner(replace(option, spare_replicas=0), beside))
     pool = said.decode_pool
     if pool is not None:
-        option = _deployment(
-            pool.option, alone.name, known, document, (*here, "decode_pool", "option")
-        )
+        option = _deployment(pool.option, name, known, document, (*here, "decode_pool", "option"))
         if option.kv_bytes_per_tok != alone.kv_bytes_per_tok:
             raise document.fail(
                 (*here, "decode_pool", "option"),

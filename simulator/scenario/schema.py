@@ -1,7 +1,7 @@
 """What a scenario file may say. The text under a field is its description in the JSON schema."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -155,6 +155,17 @@ class SelfHost(Section):
     choose: Choose | None = None
     """Lists of values for keys of this option; the cheapest combination that meets the SLO is
     taken."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _chosen_from(cls, data: Any) -> Any:
+        """A key that must be said needs not be where it is chosen."""
+        chosen = data.get("choose") if isinstance(data, dict) else None
+        if not isinstance(chosen, dict):
+            return data
+        needed = {name for name, field in cls.model_fields.items() if field.is_required()}
+        lists = {k: v for k, v in chosen.items() if k in needed and isinstance(v, list) and v}
+        return {**{key: values[0] for key, values in lists.items()}, **data}
 
 
 class Hybrid(Section):

@@ -1,0 +1,136 @@
+"""Break-even over time: closed forms of what months cost, and directions."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scenarios import SMALL, write_scenario
+from simulator.analysis.overtime import OverTime, over_time
+from simulator.analysis.study import Study
+from simulator.economics.cashflow import discount
+from simulator.scenario.build import load_study
+
+MONTHS = 24
+CERTAIN = [
+    "people.engineers_fte=0.5",
+    "options.own.rent_usd_per_gpu_hour=2.5",
+    "options.own.replicas=2",
+    "analysis.worlds=8",
+    "analysis.sample_requests=2000",
+    "slo.ttft_s=30",
+    "slo.tpot_s=1",
+    "slo.attainment=0.5",
+]
+
+
+def study_with(path: Path, future: str, *more: str) -> Study:
+    file = write_scenario(path / "small.yaml", SMALL)
+    return load_study(file, [*CERTAIN, f"future={{months: {MONTHS}, {future}}}", *more])
+
+
+def followed(study: Study) -> OverTime:
+    assert study.future is not None
+    options = tuple(o for o in study.options if o.kind != "hybrid")
+    return over_time(replace(study, options=options), study.future, 2)
+
+
+def npv(found: OverTime, name: str) -> float:
+    """Cost of an option, which is the same in all worlds."""
+    usd = next(o.npv_usd for o in found.options if o.name == name)
+    assert np.ptp(usd) == pytest.approx(0, abs=1e-6)
+    return float(usd[0])
+
+
+def annuity(monthly_usd: float, rate: float, growth_per_year: float = 1.0) -> float:
+    """Sum of the months, each at the volume of its middle and paid at its end."""
+    months = np.arange(1, MONTHS + 1)
+    return float(
+        (monthly_usd * growth_per_year ** ((months - 0.5) / 12) * discount(rate, months)).sum()
+    )
+
+
+def test_still_prices_make_annuities(tmp_path: Path) -> None:
+    found = followed(study_with(tmp_path, "discount_rate: 0.08, up_front_usd: 5000"))
+    own_usd = 2 * 2 * 2.5 * 730 + 0.5 * 200000 / 12 + 500
+    assert npv(found, "own") == pytest.approx(5000 + annuity(own_usd, 0.08), rel=1e-9)
+    assert npv(found, "hosted") < npv(found, "frontier") * 2
+
+
+def test_prices_and_volume_grow_a_bill_as_they_should(tmp_path: Path) -> None:
+    still = npv(followed(study_with(tmp_path, "discount_rate: 0")), "frontier")
+    falling = npv(
+        followed(study_with(tmp_path, "discount_rate: 0, api_price_per_year: 0.5")), "frontier"
+    )
+    assert falling == pytest.approx(annuity(still / MONTHS, 0, 0.5), rel=1e-9)
+    growing = npv(
+        followed(study_with(tmp_path, "discount_rate: 0, volume_per_year: 1.5")), "frontier"
+    )
+    # Hits of a shared cache grow with the volume, so that the bill grows a little less.
+    assert growing == pytest.approx(annuity(still / MONTHS, 0, 1.5), rel=0.05)
+
+
+def test_rent_follows_its_path(tmp_path: Path) -> None:
+    valley = "{kind: v-shape, low: 0.5, low_month: 6, end: 2, end_month: 18}"
+    future = f"discount_rate: 0, rent_path: {valley}"
+    still = npv(followed(study_with(tmp_path, "discount_rate: 0")), "own")
+    moved = npv(followed(study_with(tmp_path, future)), "own")
+    months = np.arange(MONTHS) + 0.5
+    path = np.exp(np.interp(months, [0, 6, 18], np.log([1, 0.5, 2])))
+    rent_usd = 2 * 2 * 2.5 * 730
+    assert moved - still == pytest.approx(float((rent_usd * (path - 1)).sum()), rel=1e-9)
+
+
+def test_bought_hardware_is_paid_first_and_sold_last(tmp_path: Path) -> None:
+    purchase = (
+        "options.own.purchase={gpu_usd: 30000, node_share: 0.5, node_kw: 1.0, pue: 1.0, "
+        "residual_share: 0.25, life_years: 2, discount_rate: 0.08, electricity_usd_per_kwh: 0.1, "
+        "colocation_usd_per_kw_month: 100, maintenance_share: 0}"
+    )
+    found = followed(study_with(tmp_path, "discount_rate: 0.08", purchase))
+    gpus = 4
+    capital = gpus * 30000 * 1.5
+    running = gpus * (0.1 * 730 + 100) + 0.5 * 200000 / 12 + 500
+    sold = 0.25 * capital / 1.08**2  # after two years, which are its life
+    assert npv(found, "own") == pytest.approx(capital + annuity(running, 0.08) - sold, rel=1e-9)
+
+
+def test_payback_comes_when_it_is_due_or_never(tmp_path: Path) -> None:
+    cheap = "options.own.rent_usd_per_gpu_hour=0.5"
+    found = followed(
+        study_with(
+            tmp_path, "discount_rate: 0, up_front_usd: 30000", "people.engineers_fte=0", cheap
+        )
+    )
+    (payback,) = found.paybacks
+    own_usd = 2 * 2 * 0.5 * 730 + 500
+    calls_usd = npv(found, payback.against) / MONTHS
+    assert payback.months[0] == np.ceil(30000 / (calls_usd - own_usd))
+    never = followed(study_with(tmp_path, "discount_rate: 0", "people.engineers_fte=9"))
+    assert np.isnan(never.paybacks[0].months).all()
+
+
+def test_falling_api_prices_never_hasten_the_payback(tmp_path: Path) -> None:
+    base = ("people.engineers_fte=0", "options.own.rent_usd_per_gpu_hour=1")
+    months = []
+    for factor in (1.0, 0.6, 0.3):
+        future = f"up_front_usd: 20000, api_price_per_year: {factor}"
+        found = followed(study_with(tmp_path, future, *base))
+        months.append(np.nan_to_num(found.paybacks[0].months[0], nan=np.inf))
+    assert months == sorted(months)
+
+
+def test_an_option_that_cannot_grow_is_left_out(tmp_path: Path) -> None:
+    found = followed(
+        study_with(
+            tmp_path,
+            "volume_per_year: 4",
+            "slo.tpot_s=0.06",
+            "slo.attainment=0.95",
+            "traffic.chat.requests_per_month=2e6",
+            "options.own.replicas=1",
+        )
+    )
+    assert found.left_out == ("own",)
+    assert not found.paybacks
