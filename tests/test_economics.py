@@ -138,8 +138,8 @@ def test_scenarios_rent_by_commitment_move_rents_and_buy(tmp_path: Path) -> None
     bought, _ = own(path, h100, "options.own.purchase={life_years: 3}")
     cheaper, _ = own(path, h100, "options.own.purchase={life_years: 6, gpu_usd: 20000}")
     assert cheaper.gpu_usd_per_hour.mid < bought.gpu_usd_per_hour.mid
-    assert bought.bought
-    assert not listed.bought
+    assert bought.purchase is not None
+    assert listed.purchase is None
     with pytest.raises(InputError, match="no 3-year rent of l4 is known"):
         own(path, "options.own.accelerator=l4", "options.own.model=llama-3.1-8b",
             "options.own.gpus_per_replica=1", "options.own.weight_precision=fp8",

@@ -278,6 +278,7 @@ def test_a_staircase_crosses_a_line_many_times(
 
     monkeypatch.setattr(breakeven, "volume_costs", lambda study, start, volume: stairs(volume))
     monkeypatch.setattr(breakeven, "step_volume", step_volume)
+    monkeypatch.setattr(breakeven, "_carries", lambda _, step, v: v <= STEP_UNITS * step.replicas)
     found = breakeven.find_break_even(study_of(tmp_path, said), 1)
     assert found is not None
     assert found.first == pytest.approx(9.375)
@@ -287,4 +288,6 @@ def test_a_staircase_crosses_a_line_many_times(
         assert begin == pytest.approx(n * STEP_USD / UNIT_USD)
         assert end == pytest.approx(n * STEP_UNITS)
     assert set(located) >= set(range(1, 15))
+    # One unit on a replica for ten: it would pay from 9.375 units, as the first crossing says.
+    assert found.loads == pytest.approx((0.9375, 0.1))
     assert all(a[1] < b[0] for a, b in pairwise(found.wins))
