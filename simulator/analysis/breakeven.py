@@ -18,7 +18,7 @@ from simulator.analysis.options import size_option
 from simulator.analysis.planning import Size
 from simulator.analysis.sizing import Sized, meets
 from simulator.analysis.study import SelfHostOption, Study, single_options
-from simulator.analysis.worlds import LIKELY, Worlds, size_at_speeds, world_costs
+from simulator.analysis.worlds import LIKELY, Worlds, size_at_speeds, standings, world_costs
 
 REFINEMENTS = 3
 """Halvings of the grid interval (in the logarithm of volume) around a crossing of smooth costs."""
@@ -63,6 +63,8 @@ class BreakEven:
     """Intervals of volume in which it wins."""
     probability: tuple[tuple[float, float], ...]
     """(volume, probability that self-hosting wins)."""
+    probability_best: tuple[tuple[float, dict[str, float]], ...]
+    """(volume, probability by option that nothing is cheaper)."""
     required_utilisation: float | None
     """Busy share of the fleet's time at the first crossing."""
     loads: tuple[float | None, float | None]
@@ -151,6 +153,7 @@ def find_break_even(
         probability=tuple(
             (c.volume, float(np.mean(a > 0))) for c, a in zip(grid, by_world, strict=True)
         ),
+        probability_best=tuple((c.volume, _chances(c, effects or {})) for c in grid),
         required_utilisation=_utilisation_at(curve, own, first),
         loads=_loads(study, curve, own, api) if axis is None else (None, None),
         nearest_miss=None if wins else _nearest_miss(curve, own, api),
@@ -283,6 +286,13 @@ def _world_advantage(
         for names in (own, api)
     )
     return np.array([_gap(a, o) for a, o in zip(api_usd, own_usd, strict=True)])
+
+
+def _chances(costs: VolumeCosts, effects: dict[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Probability by option that nothing is cheaper."""
+    usd = [costs.world_usd[name] * effects.get(name, 1.0) for name in costs.world_usd]
+    chances = [each.probability_best for each in standings(usd)]
+    return dict(zip(costs.world_usd, chances, strict=True))
 
 
 def _refine(

@@ -27,7 +27,7 @@ Candidate = SelfHostOption | HybridOption
 
 def size_choice(evaluator: Evaluator, choice: Choice, speed_z: float, start: int) -> Sized:
     """Size the cheapest candidate, and say of every other what speaks against it."""
-    rejected = [Excuse(name, reason) for name, reason in choice.impossible]
+    rejected: list[Excuse] = []
     best: Sized | None = None
     best_usd = math.inf
     bounds = [(_least_usd(evaluator, c, speed_z), c.name, c) for c in choice.candidates]
@@ -49,6 +49,7 @@ def size_choice(evaluator: Evaluator, choice: Choice, speed_z: float, start: int
         else:
             rejected.append(found.excuse or _dearer(found, usd))
     assert best is not None, "a choice has candidates"
+    rejected += [Excuse(name, reason) for name, reason in choice.impossible]
     return replace(best, rejected=tuple(rejected))
 
 

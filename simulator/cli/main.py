@@ -121,7 +121,7 @@ def run(
         files = {
             "report.html": render_report(document),
             "result.json": json_text(document) + "\n",
-            "scenario.resolved.yaml": resolved_yaml(loaded.scenario),
+            "scenario.resolved.yaml": resolved_yaml(loaded.scenario, loaded.document),
         }
         write_files(out, files)
         _write_ledger(out, verdict)

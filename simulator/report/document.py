@@ -127,7 +127,7 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "kind": result.option.kind,
         "feasible": result.excuse is None,
         "excuse": result.excuse.reason if result.excuse else None,
-        "chosen": evaluation.option.name if isinstance(result.option, Choice) else None,
+        "chosen": _chosen(result),
         "rejected": [{"candidate": e.option, "reason": e.reason} for e in result.rejected],
         "parts": [_part(part) for part in evaluation.parts],
         "success_rate": right,
@@ -163,6 +163,13 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "self_hosted_share": outcome.self_hosted_share,
         "simulated_hours": outcome.counted_s / 3600,
     }
+
+
+def _chosen(result: OptionResult) -> str | None:
+    """Candidate that a choice came to; None where everything goes to one side of a hybrid."""
+    evaluation = result.evaluation
+    is_choice = isinstance(result.option, Choice) and not evaluation.parts
+    return evaluation.option.name if is_choice else None
 
 
 def _part(part: Evaluation) -> dict[str, Any]:
@@ -229,6 +236,7 @@ def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
         "intervals": [[volume(a), volume(b)] for a, b in found.wins],
         "scanned": [volume(found.curve[0].volume), volume(found.curve[-1].volume)],
         "probability_self_host_wins": [[volume(v), p] for v, p in found.probability],
+        "probability_best": [[volume(v), chances] for v, chances in found.probability_best],
         "required_utilisation": number(found.required_utilisation),
         "required_load_share": number(found.loads[0]),
         "current_load_share": number(found.loads[1]),

@@ -76,13 +76,16 @@ def plot_cost_stack(document: dict[str, Any], ax: Axes | None = None) -> Axes:
 
 
 def plot_probability(document: dict[str, Any], ax: Axes | None = None) -> Axes:
-    """Draw the probability that self-hosting beats the cheapest API, against volume."""
+    """Draw the probability of each option to be the cheapest, against volume."""
     ax = ax or new_axes(height_in=3.0)
     found = document["break_even"]
-    volumes, probabilities = zip(*found["probability_self_host_wins"], strict=True)
-    ax.plot(volumes, probabilities, marker=".", color=PALETTE[2])
+    names = [option["name"] for option in document["options"]]
+    for name, colour in zip(names, PALETTE * len(names), strict=False):
+        points = [(at, chances[name]) for at, chances in found["probability_best"]]
+        ax.plot(*zip(*points, strict=True), marker=".", color=colour, label=name)
     _draw_axis(found, ax)
-    ax.set(ylim=(0, 1), ylabel="P(own cheaper than API)")
+    ax.set(ylim=(0, 1), ylabel="P(cheapest)")
+    ax.legend(fontsize=8)
     return ax
 
 

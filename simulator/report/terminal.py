@@ -11,6 +11,8 @@ from simulator.report.overtime import over_time_text
 from simulator.report.words import quantity, seconds, share, usd
 
 HEADING_WIDTH = 12
+SHOWN_REASONS = 2
+"""Of candidates that were not chosen; all of them are in the document."""
 
 
 def headline(document: dict[str, Any]) -> str:
@@ -96,6 +98,11 @@ def _print_option_facts(option: dict[str, Any], console: Console) -> None:
     """Say why an option is out, and where a gateway sent its requests."""
     if option["excuse"]:
         _print_fact("OUT", f"{option['name']}: {option['excuse']}", console)
+    if option["chosen"]:
+        _print_fact("CHOSEN", _chosen_text(option), console)
+    if len(option["parts"]) > 1:
+        parts = "; ".join(map(_part_text, option["parts"]))
+        _print_fact("PARTS", f"{option['name']}: {parts}", console)
     served = {name: count for name, count in option["served_by"].items() if count}
     if len(served) > 1:
         total = sum(served.values())
@@ -141,6 +148,21 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
     )
     facts += [("NOTE", note) for note in document["notes"]]
     return facts
+
+
+def _chosen_text(option: dict[str, Any]) -> str:
+    """Name the candidate that was chosen, and say what spoke against some others."""
+    out = option["rejected"]
+    text = f"{option['chosen']}, out of {len(out) + 1} candidates"
+    reasons = [f"{r['candidate']}: {r['reason']}" for r in out[:SHOWN_REASONS]]
+    return "; not ".join([text, *reasons])
+
+
+def _part_text(part: dict[str, Any]) -> str:
+    """Say what a part of a composite option does."""
+    what = f" for {', '.join(part['workloads'])}" if part["workloads"] else ""
+    replicas = f", {part['replicas']} replicas" if part["replicas"] else ""
+    return f"{part['name']}{what} {usd(part['cost_usd_per_month'])} ${replicas}"
 
 
 def _correct_text(option: dict[str, Any]) -> str:

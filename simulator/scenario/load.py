@@ -10,7 +10,7 @@ from simulator.errors import InputError
 from simulator.scenario.files import find_scenario
 from simulator.scenario.presets import with_presets
 from simulator.scenario.schema import Scenario
-from simulator.scenario.uncertain import settled
+from simulator.scenario.uncertain import settled, written
 from simulator.scenario.yamlfile import (
     Document,
     parse_value,
@@ -54,8 +54,8 @@ def read_scenario(
     return settled(Scenario, with_presets(document))
 
 
-def resolved_yaml(scenario: Scenario) -> str:
-    """Return the scenario with every default written out, as YAML."""
+def resolved_yaml(scenario: Scenario, document: Document) -> str:
+    """Return the scenario with every default written out, as YAML; uncertain numbers as said."""
     import io
 
     from ruamel.yaml import YAML
@@ -63,7 +63,14 @@ def resolved_yaml(scenario: Scenario) -> str:
     text = io.StringIO()
     yaml = YAML()
     yaml.default_flow_style = False
-    yaml.dump(json.loads(scenario.model_dump_json()), text)
+    said = json.loads(scenario.model_dump_json())
+    for number in document.uncertain:
+        *above, last = number.path.split(".")
+        node = said
+        for key in above:
+            node = node[key]
+        node[last] = written(number.distribution)
+    yaml.dump(said, text)
     return text.getvalue()
 
 

@@ -164,3 +164,16 @@ def _plain(form: type[Section], document: Document, path: Path_) -> interval.Dis
                 raise InputError("one_of needs two numbers or more")
             return interval.Listed(tuple(sorted(said.one_of)))
     raise AssertionError(form)
+
+
+def written(distribution: interval.Distribution) -> dict[str, Any]:
+    """Return a distribution as a scenario says it."""
+    match distribution:
+        case interval.Interval(low, mid, high):
+            return {"low": low, "mid": mid, "high": high}
+        case interval.Uniform(low, high):
+            return {"uniform": [low, high]}
+        case interval.Lognormal(mid, sigma):
+            return {"median": mid, "log_sd": sigma}
+        case interval.Listed(values):
+            return {"one_of": list(values)}
