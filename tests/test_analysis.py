@@ -230,3 +230,22 @@ def test_least_regret_is_told_where_it_is_not_the_cheapest() -> None:
     assert verdict.least_regret is not None
     assert verdict.least_regret.standing is not None
     assert verdict.least_regret.standing.regret_usd == min(known)
+
+
+def test_options_that_are_wrong_too_often_are_out(tmp_path: Path) -> None:
+    options = {
+        "frontier": SMALL["options"]["frontier"] | {"success_rate": 0.9},
+        "hosted": SMALL["options"]["hosted"] | {"success_rate": 0.6},
+        "unknown": SMALL["options"]["hosted"],
+        "both": {"kind": "cascade", "stages": ["hosted", "frontier"]},
+    }
+    slo = {"e2e_s": 120, "attainment": 0.9}
+    said = SMALL | {"options": options, "slo": slo, "quality": {"least_right": 0.8}}
+    study = load_study(write_scenario(tmp_path / "s.yaml", said), ["horizon_hours=2"])
+    found = {r.name: r.excuse for r in decide(study).results}
+    assert found["frontier"] is None
+    assert found["both"] is None
+    assert found["hosted"] is not None
+    assert "60.0% of answers are right, 80.0% wanted" in found["hosted"].reason
+    assert found["unknown"] is not None
+    assert "no success_rate is known" in found["unknown"].reason

@@ -84,8 +84,8 @@ def _rate_flips(study: Study, winner: Evaluation, others: list[Evaluation]) -> l
             if own_part == other_part:
                 continue
             factor = (other_rest - own_rest) / (own_part - other_part)
-            # Beyond a hundredfold, or below nothing, it flips in no world worth naming.
-            if 0 < factor < 100:
+            # Beyond a hundredfold, or a hundredth, it flips in no world worth naming.
+            if 0.01 < factor < 100:
                 candidates.append((abs(np.log(factor)), factor, _name_of(study, other)))
         if candidates:
             _, factor, other_name = min(candidates)

@@ -57,6 +57,8 @@ class Quality:
     """Share of right answers that it takes for wrong."""
     check_s: float
     """How long it takes."""
+    least_right: float = 0.0
+    """Share of requests that must be answered rightly in the end; 0: no matter."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.flips import Flip, flips
 from simulator.analysis.given import check_is_given, evaluate_as_given
 from simulator.analysis.longrun import Keep, Watch
+from simulator.analysis.options import too_often_wrong
 from simulator.analysis.overtime import OverTime, over_time
 from simulator.analysis.sensitivity import Contest, Driver, drivers
 from simulator.analysis.sizing import Excuse, Sized, meets, miss
@@ -195,9 +196,10 @@ def simulate_as_written(
     results = []
     for option in study.options:
         evaluation = evaluate_as_given(evaluator, option, keep, watch)
-        excuse = None
+        reason = too_often_wrong(evaluation, study)
         if not meets(evaluation, study.slo):
-            excuse = Excuse(option.name, miss(evaluation, study.slo))
+            reason = miss(evaluation, study.slo)
+        excuse = None if reason is None else Excuse(option.name, reason)
         total = np.array([evaluation.total_usd(study)])
         costs = evaluation.cost_usd(study)
         results.append(OptionResult(option, evaluation, excuse, (), costs, total))

@@ -62,5 +62,8 @@ class Quality(Section):
     """Share of right answers that it turns away."""
     check_s: NonNegative = 0.0
     """How long it takes."""
+    least_right: Share = 0.0
+    """Share of requests that must be answered rightly in the end; options that do not, or whose
+    success_rate is not known, are out."""
     correlation: Share = DEFAULT_CORRELATION
     """Of success, by how hard a task is for every model; computed from SWE-bench Verified."""
