@@ -16,7 +16,7 @@ SETTINGS = ["options.own.replicas=2", f"{RENT}=2.0", "people.engineers_fte=0.5"]
 def found(path: Path, axis: str, low: float, high: float) -> dict[str, Any]:
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     ends = ("--axis", axis, "--between", str(low), str(high))
-    result = breakeven("run", str(path), *settings, *ends, "-o", "json")
+    result = breakeven("run", str(path), "--fast", *settings, *ends, "-o", "json")
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 
@@ -63,7 +63,7 @@ def test_never_comes_with_the_nearest_miss(path: Path) -> None:
     assert miss["dearer_share"] == pytest.approx(own / api - 1)
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     ends = ("--axis", "people.engineers_fte", "--between", "7", "8")
-    screen = breakeven("run", str(path), *settings, *ends).stdout
+    screen = breakeven("run", str(path), "--fast", *settings, *ends).stdout
     assert "never between 7 and 8 engineers_fte (you: 0.5); nearest at 7" in " ".join(
         screen.split()
     )

@@ -437,7 +437,7 @@ def test_replicas_are_added_where_stages_are_too_slow_together(tmp_path: Path) -
     said = scenario(("own", "late"), check_s=0.0)
     said["options"]["own"] = OWN | {"replicas": "auto", "max_sequences": 4}
     said["options"]["late"] = OWN | {"replicas": "auto", "max_sequences": 4, "success_rate": 0.9}
-    said["slo"] = {"e2e_s": 10.0, "attainment": 0.88}
+    said["slo"] = {"e2e_s": 10.0, "attainment": 0.87}
     study = asked(tmp_path, said, WINDOWS)
     evaluator = Evaluator(study, 6.0)
     found = size_option(evaluator, option(study, "cascade"))
@@ -446,7 +446,7 @@ def test_replicas_are_added_where_stages_are_too_slow_together(tmp_path: Path) -
     replicas = [p.size.replicas for p in found.evaluation.parts]
     fewer = tuple(Size(max(1, n - 1)) for n in replicas)
     less = evaluate_cascade(evaluator, cascade, fewer)
-    assert less.outcome.attainment < 0.88, "no more is paid than is needed"
+    assert less.outcome.attainment < 0.87, "no more is paid than is needed"
     alone = size_option(Evaluator(study, 6.0), option(study, "own")).evaluation.size.replicas
     assert replicas[0] > alone, "one model alone needs fewer"
 

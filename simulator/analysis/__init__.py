@@ -1,5 +1,11 @@
-"""What it means: costs, latency, sizing, break-even, uncertainty, the verdict.
+"""What it means: options measured, sized, compared, and how sure all that is.
 
-Read ``study`` (what is asked), ``evaluate`` (one option at one size), ``sizing`` (the cheapest
-size), ``breakeven`` and ``worlds`` (over volumes and uncertainty), ``verdict`` (the answer).
+From the ledger upwards: ``study`` is what is asked; ``reshape`` and ``sampling`` make the requests
+that an option sees, ``planning`` what the engine runs, ``tally`` and ``outcome`` what it did, and
+``evaluate`` ties these together for one option at one size. ``sizing`` finds the size of an option
+that runs by itself; ``search``, ``assignment`` and ``cascade`` that of options made of others;
+``options`` of any. ``worlds`` draws what is uncertain. ``verdict`` asks for everything else:
+``breakeven`` along volume or an axis, ``overtime`` along months, ``sensitivity`` and ``flips``.
+``capacity``, ``gap``, ``replications``, ``benchmark`` and ``calibration`` answer commands of their
+own, and ``quality`` reads evaluations.
 """

@@ -16,7 +16,7 @@ from simulator.analysis.study import ApiOption, SelfHostOption
 from simulator.pricing.rates import Usage, bill
 from simulator.units import MONTH_HOURS, MTOK
 
-PRECISION = 0.05
+PRECISION = 0.1
 """Of the capacity that a step is reckoned from."""
 
 

@@ -7,6 +7,17 @@ from simulator.analysis.sketch import Sketch
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How sure figures are that windows of the horizon stand for."""
+
+    windows: int
+    calls_error: float
+    """Half of the 95 % interval of the calls' cost, as a share of it."""
+    attainment_error: float
+    """Half of the 95 % interval of the share within all limits."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Sums and samples over one or more slices."""
 
@@ -40,6 +51,8 @@ class Outcome:
     """At endpoints, refused and failed ones included."""
     served_by: dict[str, int]
     """Completed requests by endpoint; those of own replicas are not in here."""
+    sampling: Sampling | None
+    """None where the whole horizon was simulated."""
 
     @property
     def attainment(self) -> float:
@@ -102,6 +115,18 @@ def joined(parts: Sequence[Outcome], answers: Outcome | None = None) -> Outcome:
         restarts=sum(p.restarts for p in parts),
         attempts=sum(p.attempts for p in parts),
         served_by=served,
+        sampling=_least_sure([p.sampling for p in (*parts, *seen) if p.sampling]),
+    )
+
+
+def _least_sure(known: list[Sampling]) -> Sampling | None:
+    """What bounds the errors of a sum of parts."""
+    if not known:
+        return None
+    return Sampling(
+        known[0].windows,
+        max(each.calls_error for each in known),
+        max(each.attainment_error for each in known),
     )
 
 

@@ -1,7 +1,8 @@
 """Which part of the horizon is simulated: all of it, or windows spread over its load levels.
 
-A large volume needs no whole week to be known. Hours are ranked by expected load and every k-th is
-taken, so that quiet and busy hours keep their shares. A window in the middle of each is simulated
+A large volume needs no whole week to be known. Hours are ranked by expected load, and windows are
+spread evenly over the ranks: half of them over the busiest quarter, where requests miss their
+targets first, and what is counted in the others counts as many times more. A window is simulated
 with a warm-up before and some time after it, and only its own arrivals are counted. Where an option
 has outages, budgets, failures or deferred work, which no window can stand for, the whole horizon is
 simulated all the same.
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.analysis.study import (
     HybridOption,
@@ -27,10 +29,16 @@ from simulator.units import HOUR_S, MINUTE_S, MONTH_S
 Lens = Callable[[RequestTable], RequestTable]
 """What an option sees of the traffic: some of it, or calls that are made in its place."""
 
-WARM_UP_S = 20 * MINUTE_S
-"""Fills prompt caches, replicas and running sessions before the counted span."""
-COUNTED_S = 20 * MINUTE_S
+HISTORY_S = HOUR_S
+"""Sessions that began within it before a window may still go on in it."""
+NOMINAL_S, NOMINAL_TOKEN_S = 1.0, 0.02
+"""Of an answer, and of each of its tokens, where only the time of later turns depends on it."""
+WARM_UP_S = 10 * MINUTE_S
+"""Fills prompt caches and replicas before the counted span."""
+COUNTED_S = 10 * MINUTE_S
 """Counted in the middle of a sampled hour."""
+BUSY_SHARE = 4
+"""The busiest one in so many hours has half of the windows."""
 TAIL_S = 2 * MINUTE_S
 """Lets the counted requests finish under the traffic that follows them."""
 KEPT_REQUESTS = 500_000
@@ -48,6 +56,8 @@ class Slice:
     horizon_s: float
     count_from_s: float
     count_to_s: float
+    weight: int = 1
+    """How many times all of it counts."""
 
     @property
     def counted_s(self) -> float:
@@ -74,8 +84,8 @@ class Sample:
 
     @property
     def counted_s(self) -> float:
-        """Length of all counted spans [s]."""
-        return sum(s.counted_s for s in self.slices)
+        """Length of all counted spans, as often as they count [s]."""
+        return sum(s.weight * s.counted_s for s in self.slices)
 
     def rows(self) -> int:
         """Count the requests of all spans, warm-up included."""
@@ -110,10 +120,21 @@ def sample_traffic(study: Study, volume: float) -> Sample:
     windows = max(study.effort.fewest_windows, int(affordable_s / window_s))
     if affordable_s >= source.horizon_s or windows >= len(load) or _remembers(study):
         return Sample((_whole(study, volume),), None)
-    ranked = np.argsort(load, kind="stable")
-    places = ((np.arange(windows) + 0.5) * len(load) / windows).astype(int)
-    slices = tuple(_window(study, volume, int(hour)) for hour in sorted(ranked[places]))
+    chosen = _hours(load, windows)
+    slices = tuple(_window(study, volume, hour, chosen[hour]) for hour in sorted(chosen))
     return Sample(slices, source.requests_per_s * volume * MONTH_S)
+
+
+def _hours(load: NDArray[np.float64], windows: int) -> dict[int, int]:
+    """Hours to simulate and how often each counts."""
+    ranked = np.argsort(load, kind="stable")
+    busy = max(1, len(ranked) // BUSY_SHARE)
+    half = max(1, windows // 2)
+    chosen: dict[int, int] = {}
+    for hours, weight in ((ranked[:-busy], (len(ranked) - busy) // busy), (ranked[-busy:], 1)):
+        places = ((np.arange(half) + 0.5) * len(hours) / half).astype(int)
+        chosen |= dict.fromkeys(hours[places].tolist(), max(1, weight))
+    return chosen
 
 
 def _remembers(study: Study) -> bool:
@@ -142,12 +163,36 @@ def _remembers(study: Study) -> bool:
     )
 
 
-def _window(study: Study, volume: float, hour: int) -> Slice:
-    begin_s = hour * HOUR_S
+def _window(study: Study, volume: float, hour: int, weight: int) -> Slice:
+    """A window whose counted span is in the middle of an hour."""
+    begin_s = hour * HOUR_S + HOUR_S / 2 - COUNTED_S / 2 - WARM_UP_S
     end_s = min(begin_s + WARM_UP_S + COUNTED_S + TAIL_S, study.traffic.horizon_s)
-    table = study.traffic.draw(study.seed, volume, begin_s, end_s)
+    before_s = min(HISTORY_S, begin_s)
+    table = study.traffic.draw(study.seed, volume, begin_s - before_s, end_s)
     span_s = end_s - begin_s
-    return Slice(kept(table, span_s), begin_s, span_s, WARM_UP_S, WARM_UP_S + COUNTED_S)
+    chunks = kept(underway(table, before_s), span_s)
+    return Slice(chunks, begin_s, span_s, WARM_UP_S, WARM_UP_S + COUNTED_S, weight)
+
+
+def underway(table: RequestTable, at_s: float) -> RequestTable:
+    """Return what is still to come at a moment, which becomes time zero.
+
+    Sessions that have begun go on with the turn that would come next if every answer had taken
+    ``NOMINAL_S`` and ``NOMINAL_TOKEN_S`` for each of its tokens.
+    """
+    begins = table.sessions()
+    lengths = np.diff(np.append(begins, table.size))
+    answered_s = NOMINAL_S + NOMINAL_TOKEN_S * table.completion_tokens
+    steps_s = np.nan_to_num(table.gap_s)
+    steps_s[1:] += np.where(np.isnan(table.gap_s[1:]), 0.0, answered_s[:-1])
+    since_s = np.cumsum(steps_s)
+    due_s = table.arrival_s + since_s - np.repeat(since_s[begins], lengths)
+    rows = np.flatnonzero(due_s >= at_s)
+    left = table.take(rows)
+    first = np.diff(left.session, prepend=-1) != 0
+    starts_s = (due_s[rows] - at_s)[first]
+    alone = replace(left, gap_s=np.where(first, np.nan, left.gap_s))
+    return alone.arrange(np.arange(len(starts_s)), starts_s)
 
 
 def _whole(study: Study, volume: float) -> Slice:

@@ -39,11 +39,11 @@ class Sketch:
         counts = np.sum([part.counts for part in parts], axis=0)
         return Sketch(counts, sum(part.total for part in parts))
 
-    def add(self, values: NDArray[np.float64]) -> None:
-        """Count values, of which none may be NaN."""
+    def add(self, values: NDArray[np.float64], weight: int = 1) -> None:
+        """Count values, of which none may be NaN, each so many times."""
         bins = np.ceil(np.log(np.maximum(values, _LEAST) / _LEAST) / _GAMMA).astype(np.int64)
-        self.counts += np.bincount(np.minimum(bins, _BINS - 1), minlength=_BINS)
-        self.total += float(values.sum())
+        self.counts += weight * np.bincount(np.minimum(bins, _BINS - 1), minlength=_BINS)
+        self.total += weight * float(values.sum())
 
     @property
     def size(self) -> int:

@@ -51,6 +51,38 @@ def estimate(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> Est
     )
 
 
+def ratio_error(
+    figure: NDArray[np.float64],
+    base: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    absolute: bool = False,
+) -> float:
+    """Half width of the interval of a ratio of weighted sums over samples, by Student's t.
+
+    Samples of one weight are taken evenly along ``base``, as windows are along load, so that
+    neighbours tell how much of the residuals ``figure - R base`` is luck (successive differences;
+    Wolter 2007, chapter 8). As a share of the ratio, or absolute. (n_samples,) each
+    """
+    from scipy.stats import t
+
+    total, bases = float((weight * figure).sum()), float((weight * base).sum())
+    if not bases or not (total or absolute):
+        return 0.0
+    residual = figure - total / bases * base
+    variance, freedom = 0.0, 0
+    for each in np.unique(weight):
+        alike = np.flatnonzero(weight == each)
+        if len(alike) < 2:
+            continue
+        steps = np.diff(residual[alike][np.argsort(base[alike], kind="stable")])
+        variance += each**2 * len(alike) * float((steps**2).sum()) / (2 * (len(alike) - 1))
+        freedom += len(alike) - 1
+    if not freedom:
+        return math.inf
+    half = float(t.ppf(0.5 + CONFIDENCE / 2, freedom)) * math.sqrt(variance)
+    return half / bases if absolute else half / total
+
+
 def paired(
     one: NDArray[np.float64], other: NDArray[np.float64], confidence: float = CONFIDENCE
 ) -> Estimate:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.outcome import Outcome
+from simulator.analysis.outcome import Outcome, Sampling
 from simulator.analysis.sampling import Sample, Slice
 from simulator.analysis.sketch import Sketch
+from simulator.analysis.statistics import ratio_error
 from simulator.analysis.study import ApiOption, Slo
 from simulator.engine import layout
 from simulator.engine.ledger import FleetAccount, Ledger
@@ -44,9 +45,14 @@ class Tally:
     sums: dict[str, float] = field(default_factory=dict)
     """Counts by outcome, of work with deadlines, of attempts; limits met as ``met ttft_s``, tokens
     as ``tok output``, cost as ``usd input``, calls as ``at NAME``, replica-seconds as ``own 0``."""
+    spans: dict[float, dict[str, float]] = field(default_factory=dict)
+    """Requests offered, those that met all, and cost, by the slices' offsets."""
     latencies: dict[str, Sketch] = field(
         default_factory=lambda: {name: Sketch.empty() for name in _LATENCIES}
     )
+
+    weight: int = 1
+    """Of what is being counted."""
 
     def add(self, part: Slice, ledger: Ledger) -> None:
         """Count a piece of a slice's ledger."""
@@ -55,14 +61,19 @@ class Tally:
 
     def add_answers(self, part: Slice, ledger: Ledger) -> None:
         """Count what users saw: outcomes and latencies."""
+        self.weight = part.weight
         counted = _counted(part, ledger)
+        before = self._answered()
         self._sum("offered", counted.sum())
         for name, code in _OUTCOMES.items():
             self._sum(name, (counted & (ledger.outcome == code)).sum())
         self._add_latencies(ledger, counted, counted & ledger.completed)
+        for name, value in self._answered().items():
+            self._span(part, name, (value - before[name]) / part.weight)
 
     def add_work(self, part: Slice, ledger: Ledger) -> None:
         """Count what was done for them, and what it costs."""
+        self.weight = part.weight
         counted = _counted(part, ledger)
         done = counted & ledger.completed
         self._sum("attempts", ledger.attempts[counted].sum())
@@ -73,8 +84,17 @@ class Tally:
         self._add_calls(part, ledger, done, paid)
         self._add_fleets(part, ledger.fleets)
 
+    def _answered(self) -> dict[str, float]:
+        met = self.sums.get("met all", 0.0) + self.sums.get("in time", 0.0)
+        return {"offered": self.sums.get("offered", 0.0), "met": met}
+
+    def _span(self, part: Slice, name: str, value: float) -> None:
+        span = self.spans.setdefault(part.offset_s, {})
+        span[name] = span.get(name, 0.0) + float(value)
+        span["weight"] = float(part.weight)
+
     def _sum(self, name: str, value: float) -> None:
-        self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        self.sums[name] = self.sums.get(name, 0.0) + self.weight * float(value)
 
     def _add_latencies(
         self, ledger: Ledger, counted: NDArray[np.bool_], done: NDArray[np.bool_]
@@ -89,7 +109,7 @@ class Tally:
         met = np.ones(len(latencies["ttft_s"]), np.bool_)
         for name, values in latencies.items():
             known = ~np.isnan(values)
-            self.latencies[name].add(values[known])
+            self.latencies[name].add(values[known], self.weight)
             limit = getattr(self.slo, name)
             if limit is not None:
                 within = ~(values > limit)  # one token has no TPOT and cannot miss it
@@ -117,6 +137,7 @@ class Tally:
                 usage = _usage(ledger, endpoint, rows, _token_columns(ledger, rows), zero_s)
                 for bucket, cost in bill(endpoint.card, usage).items():
                     self._sum(f"usd {bucket}", cost.sum())
+                    self._span(part, "usd", cost.sum())
 
     def _add_fleets(self, part: Slice, fleets: tuple[FleetAccount, ...]) -> None:
         for place, account in enumerate(fleets):
@@ -153,6 +174,22 @@ class Tally:
             max_replicas=tuple(int(n) for name, n in sums.items() if name[:5] == "most "),
             utilisation=sums["busy_s"] / sums["lifetime_s"] if sums["lifetime_s"] else None,
             preemptions=int(sums["preemptions"]),
+            sampling=self._sampling(),
+        )
+
+    def _sampling(self) -> Sampling | None:
+        """How far the windows' luck may have taken what they stand for; None of a whole horizon."""
+        if len(self.spans) < 2:
+            return None
+        spans = self.spans.values()
+        offered, usd, met, weight = (
+            np.array([span.get(name, 0.0) for span in spans])
+            for name in ("offered", "usd", "met", "weight")
+        )
+        return Sampling(
+            len(offered),
+            ratio_error(usd, offered, weight),
+            ratio_error(met, offered, weight, absolute=True),
         )
 
     def _attainment(self, sums: dict[str, float]) -> dict[str, float]:

@@ -95,7 +95,7 @@ def run(
     ] = False,
 ) -> None:
     """Give the verdict: options at their best size, break-even, split, drivers, flips."""
-    from simulator.analysis.haste import hastened
+    from simulator.analysis.haste import hastened, hastened_axis
     from simulator.analysis.verdict import decide
     from simulator.report.document import verdict_document
     from simulator.scenario.build import Variations, load
@@ -110,7 +110,9 @@ def run(
 
         studies = Along(Variations(scenario, tuple(settings or ()), seed), axis)
         along = scenario_axis(loaded.scenario, studies, *ends)
-    study = hastened(loaded.study) if fast else loaded.study
+    study = loaded.study
+    if fast:
+        study, along = hastened(study), along and hastened_axis(along)
     with _workers(jobs) as executor:
         verdict = decide(study, executor, along)
     document = verdict_document(verdict)

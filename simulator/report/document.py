@@ -161,7 +161,21 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "preemptions": outcome.preemptions,
         "restarts": outcome.restarts,
         "self_hosted_share": outcome.self_hosted_share,
+        "sampling": _sampling(evaluation, total),
         "simulated_hours": outcome.counted_s / 3600,
+    }
+
+
+def _sampling(evaluation: Evaluation, total_usd: float) -> dict[str, Any] | None:
+    """How sure figures are that windows stand for; the cost's error as a share of all of it."""
+    known = evaluation.outcome.sampling
+    if known is None:
+        return None
+    calls_usd = sum(evaluation.outcome.api_usd.values())
+    return {
+        "windows": known.windows,
+        "cost_error": known.calls_error * calls_usd / total_usd if total_usd else 0.0,
+        "attainment_error": known.attainment_error,
     }
 
 

@@ -23,7 +23,7 @@ def headline(document: dict[str, Any]) -> str:
         text += f": {verdict['saving']:.0%} below {verdict['runner_up']}"
         if verdict["saving_interval"]:
             low, high = verdict["saving_interval"]
-            text += f" [{low:.0%} to {high:.0%}]"
+            text += f" [{share(low)} to {share(high)}]"
     text += f", P(best) = {verdict['probability_best']:.2f}"
     regret = verdict["least_regret"]
     return text if regret in (None, verdict["winner"]) else f"{text}; least regret: {regret}"
@@ -143,11 +143,21 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
         (
             "DATA",
             f"prices as of {document['as_of']} ({prices} offers); "
-            f"seed {document['seed']}; " + "; ".join(document["provenance"]["traffic"].values()),
+            f"seed {document['seed']}; "
+            + "; ".join([*document["provenance"]["traffic"].values(), *_sampling(document)]),
         )
     )
     facts += [("NOTE", note) for note in document["notes"]]
     return facts
+
+
+def _sampling(document: dict[str, Any]) -> list[str]:
+    """Say how sure the figures are that windows stand for."""
+    known = [o["sampling"] for o in document["options"] if o["sampling"]]
+    if not known:
+        return []
+    calls, met = (max(k[name] for k in known) for name in ("cost_error", "attainment_error"))
+    return [f"{known[0]['windows']} windows: cost +-{calls:.1%}, SLO +-{100 * met:.1f} points"]
 
 
 def _chosen_text(option: dict[str, Any]) -> str:
@@ -179,7 +189,9 @@ def break_even_text(found: dict[str, Any]) -> str:
         text += f"{unit} (you: {quantity(today)})"
         miss = found["nearest_miss"]
         if miss:
-            text += f"; nearest at {quantity(miss['at'])}, {miss['dearer_share']:.0%} dearer there"
+            dearer = miss["dearer_share"]
+            much = f"{dearer:.0%} dearer" if dearer < 1 else f"at {1 + dearer:.3g} times the cost"
+            text += f"; nearest at {quantity(miss['at'])}, {much} there"
         return text
     if found["axis"] != "volume":
         return _axis_text(found)

@@ -25,4 +25,4 @@ def seconds(value: float | None) -> str:
 
 def share(value: float | None) -> str:
     """Format a share."""
-    return "-" if value is None else f"{value:.0%}"
+    return "-" if value is None else f"{value:.0%}".replace("-0%", "0%")

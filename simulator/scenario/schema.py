@@ -204,7 +204,7 @@ class Analysis(Section):
     more than rents, people and serving speed is uncertain."""
     volumes: tuple[Positive, ...] = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 4, 6)
     """Multiples of the current volume at which break-even is evaluated."""
-    sample_requests: Annotated[int, Field(ge=1000)] = 60000
+    sample_requests: Annotated[int, Field(ge=1000)] = 90000
     """Above this many requests, windows of the horizon are sampled instead of all simulated."""
     max_replicas: Count = 64
     warm_up_hours: NonNegative = 0
