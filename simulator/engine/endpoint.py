@@ -125,7 +125,7 @@ def end_at_endpoint(plane, row, time_s):
     e = ledger.server
     endpoint = plane.endpoints[e]
     settle_limits(plane, e, row)
-    if time_s - ledger.start_s >= endpoint.window_s:
+    if time_s >= ledger.start_s + endpoint.window_s:  # as the end was set, to the last bit
         time_out_row(plane, row, time_s)
     else:
         if endpoint.billed_at_completion:
