@@ -34,7 +34,10 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_json_is_one_document_and_the_same_bytes_for_any_number_of_jobs(small: Path) -> None:
-    runs = [breakeven("run", str(small), "--fast", "--output", "json", "--jobs", j) for j in ("1", "1", "2")]
+    runs = [
+        breakeven("run", str(small), "--fast", "--output", "json", "--jobs", j)
+        for j in ("1", "1", "2")
+    ]
     assert [r.returncode for r in runs] == [0, 0, 0]
     assert runs[0].stdout == runs[1].stdout == runs[2].stdout
     assert all(r.stderr == "" for r in runs)
