@@ -5,6 +5,7 @@ import math
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_readers import TRACES
 
+from scenarios import SMALL, write_scenario
 from simulator.analysis.difficulty import DEFAULT_CORRELATION, succeeds
 from simulator.analysis.quality import Runs, SuccessTable, cheapest_first, compare, scores, wilson
 from simulator.errors import InputError
 from simulator.rng import stream
+from simulator.scenario.build import load_study
 from simulator.scenario.evaluation import OPTIONAL, REQUIRED, read_runs
 from simulator.scenario.leaderboard import (
     known_model,
@@ -394,3 +397,30 @@ def test_shipped_table_is_the_leaderboard() -> None:
             [mine.usd, mine.input_tok, mine.seconds], [theirs.usd, theirs.input_tok, theirs.seconds]
         )
     assert "Qwen2.5-Coder-32B-Instruct [whole]" in shipped.models
+
+
+def test_options_take_their_success_from_evaluations(tmp_path: Path) -> None:
+    log = ["task,model,success,input_tokens,output_tokens"]
+    log += [f"t{k},terse,{int(k < 6)},100,200" for k in range(10)]
+    log += [f"t{k},wordy,{int(k < 9)},100,500" for k in range(10)]
+    (tmp_path / "runs.csv").write_text("\n".join(log) + "\n")
+    said = deepcopy(SMALL)
+    said["quality"] = {"evaluations": "runs.csv", "reference": "terse"}
+    said["options"]["frontier"]["evaluated_as"] = "wordy"
+    said["options"]["hosted"] |= {"evaluated_as": "terse", "success_rate": 0.5}
+    options = {o.name: o for o in load_study(write_scenario(tmp_path / "s.yaml", said)).options}
+    assert options["frontier"].success_rate == pytest.approx(0.9)
+    assert options["frontier"].reshaping.output_factor == pytest.approx(2.5)
+    assert options["hosted"].success_rate == 0.5
+    assert options["hosted"].reshaping is None
+    said["options"]["frontier"]["evaluated_as"] = "wordier"
+    with pytest.raises(InputError, match=r"evaluated_as|s\.yaml:\d+:\d+: .*wordy"):
+        load_study(write_scenario(tmp_path / "s.yaml", said))
+    said["quality"] = {}
+    with pytest.raises(InputError, match=r"needs quality\.evaluations"):
+        load_study(write_scenario(tmp_path / "s.yaml", said))
+    said["quality"] = {"evaluations": "aider"}
+    said["options"]["frontier"]["evaluated_as"] = "gpt-5 (high)"
+    del said["options"]["hosted"]["evaluated_as"]
+    study = load_study(write_scenario(tmp_path / "s.yaml", said))
+    assert study.options[0].success_rate == pytest.approx(0.88)  # type: ignore[union-attr]

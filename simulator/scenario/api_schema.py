@@ -80,6 +80,8 @@ class Api(Section):
     dedicated: Dedicated | None = None
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     """Share of answers that are right; needed for cost per correct answer."""
+    evaluated_as: str | None = None
+    """Model of quality.evaluations, whose success rate is taken."""
     output_factor: Positive = 1.0
     """Output tokens of this model over those that the traffic tells."""
     split_prompts: SplitPrompts | None = None
@@ -185,3 +187,5 @@ class Gateway(Section):
     targets: Annotated[list[str], Field(min_length=1)]
     """Names of api options."""
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    evaluated_as: str | None = None
+    """Model of quality.evaluations, whose success rate is taken."""

@@ -28,6 +28,7 @@ from simulator.scenario.api_schema import Api, Gateway
 from simulator.scenario.composite_schema import Cascade, Pools
 from simulator.scenario.composites import cascade, choice, hybrid_of, pools
 from simulator.scenario.endpoints import Clock, api_option
+from simulator.scenario.evaluated import evaluated
 from simulator.scenario.gateways import gateway_option
 from simulator.scenario.load import read_scenario
 from simulator.scenario.owning_schema import future_of, plain
@@ -92,6 +93,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         not fit its GPUs, a trace with a bad line.
     """
     provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}}
+    scenario = evaluated(scenario, document)
     traffic, provenance["traffic"], notes = build_traffic(
         scenario.traffic, scenario.horizon_hours, scenario.seed, document
     )
@@ -232,7 +234,9 @@ def _quality(scenario: schema.Scenario) -> Quality | None:
     said = scenario.quality
     if said is None and any(isinstance(option, Cascade) for option in scenario.options.values()):
         said = composite_schema.Quality()
-    return None if said is None else Quality(**said.model_dump())
+    if said is None:
+        return None
+    return Quality(**said.model_dump(exclude={"evaluations", "reference"}))
 
 
 def _priorities(scenario: schema.Scenario, traffic: TrafficSource) -> tuple[int, ...]:

@@ -62,6 +62,12 @@ class Quality(Section):
     """Share of right answers that it turns away."""
     check_s: NonNegative = 0.0
     """How long it takes."""
+    evaluations: str | None = None
+    """Logs of an evaluation, or totals by model, relative to the scenario; or aider, the shipped
+    leaderboard (225 exercises). Options say who they are there by `evaluated_as`."""
+    reference: str | None = None
+    """Model of the evaluations whose answers are as long as the traffic says; the others' are
+    longer or shorter by their tokens."""
     least_right: Share = 0.0
     """Share of requests that must be answered rightly in the end; options that do not, or whose
     success_rate is not known, are out."""

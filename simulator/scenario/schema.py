@@ -148,6 +148,8 @@ class SelfHost(Section):
     """Let these replicas prefill alone."""
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     """Share of answers that are right; needed for cost per correct answer."""
+    evaluated_as: str | None = None
+    """Model of quality.evaluations, whose success rate is taken."""
     output_factor: Positive = 1.0
     """Output tokens of this model over those that the traffic tells."""
     split_prompts: SplitPrompts | None = None
