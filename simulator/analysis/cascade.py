@@ -138,14 +138,14 @@ def _pass_on(
         checked_s = ledger.finished_s + (0.0 if stage.is_last else quality.check_s)
         answers.add_answers(part, _seen(stage, ledger, asked_s, turned, checked_s, part))
         rows = np.flatnonzero(turned & (checked_s < part.horizon_s))
-        offered += int(ledger.offered.sum())
+        offered += part.weight * int(ledger.offered.sum())
         going[place].dice.append(ledger.table.dice[rows])
         going[place].checked_s.append(checked_s[rows])
         going[place].asked_s.append(asked_s[rows])
     # The next model is asked in its own way: what reached this one goes on, not what it was asked.
     reached = stage.reached.sample
     later = [_later(part, g) for part, g in zip(reached.slices, going, strict=True)]
-    count = sum(len(asked[0]) for _, asked in later)
+    count = sum(part.weight * len(asked[0]) for part, asked in later)
     sample = reached.later(tuple(p for p, _ in later), count / max(1, offered))
     return sample, tuple(asked for _, asked in later)
 

@@ -29,8 +29,10 @@ from simulator.units import HOUR_S, MINUTE_S, MONTH_S
 Lens = Callable[[RequestTable], RequestTable]
 """What an option sees of the traffic: some of it, or calls that are made in its place."""
 
-HISTORY_S = HOUR_S
-"""Sessions that began within it before a window may still go on in it."""
+LOOKED_AT = 4000
+"""Requests that tell how long sessions and answers take."""
+LEAST_HISTORY_S, MOST_HISTORY_S = HOUR_S, 24 * HOUR_S
+MOST_TAIL_S = 30 * MINUTE_S
 NOMINAL_S, NOMINAL_TOKEN_S = 1.0, 0.02
 """Of an answer, and of each of its tokens, where only the time of later turns depends on it."""
 WARM_UP_S = 10 * MINUTE_S
@@ -39,8 +41,7 @@ COUNTED_S = 10 * MINUTE_S
 """Counted in the middle of a sampled hour."""
 BUSY_SHARE = 4
 """The busiest one in so many hours has half of the windows."""
-TAIL_S = 2 * MINUTE_S
-"""Lets the counted requests finish under the traffic that follows them."""
+LEAST_TAIL_S = 2 * MINUTE_S
 KEPT_REQUESTS = 500_000
 """A whole horizon with more is drawn anew, chunk by chunk, for every simulation."""
 
@@ -88,8 +89,8 @@ class Sample:
         return sum(s.weight * s.counted_s for s in self.slices)
 
     def rows(self) -> int:
-        """Count the requests of all spans, warm-up included."""
-        return sum(table.size for part in self.slices for table, _ in part.chunks(0))
+        """Count the requests of all spans, warm-up included, as often as they count."""
+        return sum(part.weight * table.size for part in self.slices for table, _ in part.chunks(0))
 
     def seen(self, lens: Lens) -> "Sample":
         """Return the same spans with requests made from theirs."""
@@ -102,8 +103,11 @@ class Sample:
             replace(part, chunks=partial(_from, chunks))
             for part, chunks in zip(slices, drawn, strict=True)
         )
-        before, after = self.rows(), sum(t.size for chunks in drawn for t, _ in chunks)
-        return Sample(slices, self.requests_per_month * after / max(1, before))
+        changed = Sample(slices, None)
+        return replace(
+            changed,
+            requests_per_month=self.requests_per_month * changed.rows() / max(1, self.rows()),
+        )
 
     def later(self, slices: tuple[Slice, ...], share: float) -> "Sample":
         """Return spans with what comes of a share of these requests."""
@@ -115,13 +119,14 @@ def sample_traffic(study: Study, volume: float) -> Sample:
     """Return the spans that stand for the whole horizon at a volume."""
     source = study.traffic
     load = source.hourly_load()
-    window_s = WARM_UP_S + COUNTED_S + TAIL_S
+    around = _around(study)
+    window_s = WARM_UP_S + COUNTED_S + around.tail_s
     affordable_s = study.effort.sample_requests / (source.requests_per_s * volume)
     windows = max(study.effort.fewest_windows, int(affordable_s / window_s))
     if affordable_s >= source.horizon_s or windows >= len(load) or _remembers(study):
         return Sample((_whole(study, volume),), None)
     chosen = _hours(load, windows)
-    slices = tuple(_window(study, volume, hour, chosen[hour]) for hour in sorted(chosen))
+    slices = tuple(_window(study, volume, hour, chosen[hour], around) for hour in sorted(chosen))
     return Sample(slices, source.requests_per_s * volume * MONTH_S)
 
 
@@ -163,11 +168,37 @@ def _remembers(study: Study) -> bool:
     )
 
 
-def _window(study: Study, volume: float, hour: int, weight: int) -> Slice:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What belongs to a window besides its counted span."""
+
+    history_s: float
+    """Sessions that began within it before the window may still go on in it."""
+    tail_s: float
+    """Lets the counted requests finish under the traffic that follows them."""
+
+
+def _around(study: Study) -> _Around:
+    """As long as nearly all sessions, and nearly all answers, of a look at the traffic take."""
+    source = study.traffic
+    span_s = min(6 * HOUR_S, source.horizon_s)
+    table = source.draw(study.seed, LOOKED_AT / (source.requests_per_s * span_s), 0.0, span_s)
+    if not table.size:
+        return _Around(0.0, LEAST_TAIL_S)
+    since_s = table.due_s(NOMINAL_S, NOMINAL_TOKEN_S) - table.session_starts_s()
+    answer_s = NOMINAL_S + 2 * NOMINAL_TOKEN_S * table.completion_tokens
+    tail_s = max(float(np.quantile(answer_s, 0.99)), study.slo.e2e_s or 0.0)
+    return _Around(
+        min(max(float(np.quantile(since_s, 0.99)), LEAST_HISTORY_S), MOST_HISTORY_S),
+        min(max(tail_s, LEAST_TAIL_S), MOST_TAIL_S),
+    )
+
+
+def _window(study: Study, volume: float, hour: int, weight: int, around: _Around) -> Slice:
     """A window whose counted span is in the middle of an hour."""
     begin_s = hour * HOUR_S + HOUR_S / 2 - COUNTED_S / 2 - WARM_UP_S
-    end_s = min(begin_s + WARM_UP_S + COUNTED_S + TAIL_S, study.traffic.horizon_s)
-    before_s = min(HISTORY_S, begin_s)
+    end_s = min(begin_s + WARM_UP_S + COUNTED_S + around.tail_s, study.traffic.horizon_s)
+    before_s = min(around.history_s, begin_s)
     table = study.traffic.draw(study.seed, volume, begin_s - before_s, end_s)
     span_s = end_s - begin_s
     chunks = kept(underway(table, before_s), span_s)
@@ -180,13 +211,7 @@ def underway(table: RequestTable, at_s: float) -> RequestTable:
     Sessions that have begun go on with the turn that would come next if every answer had taken
     ``NOMINAL_S`` and ``NOMINAL_TOKEN_S`` for each of its tokens.
     """
-    begins = table.sessions()
-    lengths = np.diff(np.append(begins, table.size))
-    answered_s = NOMINAL_S + NOMINAL_TOKEN_S * table.completion_tokens
-    steps_s = np.nan_to_num(table.gap_s)
-    steps_s[1:] += np.where(np.isnan(table.gap_s[1:]), 0.0, answered_s[:-1])
-    since_s = np.cumsum(steps_s)
-    due_s = table.arrival_s + since_s - np.repeat(since_s[begins], lengths)
+    due_s = table.due_s(NOMINAL_S, NOMINAL_TOKEN_S)
     rows = np.flatnonzero(due_s >= at_s)
     left = table.take(rows)
     first = np.diff(left.session, prepend=-1) != 0

@@ -88,7 +88,8 @@ def _too_slow(
     size = Size(most, 0, speed_at(candidate, speed_z))
     if meets(evaluator.evaluate(candidate, size), evaluator.study.slo):
         return None
-    return Excuse(candidate.name, f"{most} replicas are too few, more would cost more")
+    few = "1 replica is" if most == 1 else f"{most} replicas are"
+    return Excuse(candidate.name, f"{few} too few, more would cost more")
 
 
 def _replica_usd(base: SelfHostOption) -> float:
@@ -138,8 +139,8 @@ def busy_replicas(evaluator: Evaluator, option: SelfHostOption) -> float:
     share = max(slo.attainment, *slo.percentiles.values(), 0.0)
     for part in evaluator.calling(option).sample.slices:
         for table, _ in part.chunks(0):
-            work_s += _least_work_s(table, option.fleet, share, part.horizon_s)
-        span_s += part.horizon_s
+            work_s += part.weight * _least_work_s(table, option.fleet, share, part.horizon_s)
+        span_s += part.weight * part.horizon_s
     return work_s / span_s
 
 
@@ -172,11 +173,7 @@ def _least_work_s(table: RequestTable, fleet: Fleet, share: float, until_s: floa
 
 def _arriving(table: RequestTable, until_s: float) -> RequestTable:
     """Requests that arrive before a time even if all before them are served at once."""
-    gaps_s = np.cumsum(np.nan_to_num(table.gap_s))
-    begins = table.sessions()
-    lengths = np.diff(np.append(begins, table.size))
-    since_s = gaps_s - np.repeat(gaps_s[begins], lengths)
-    return table.take(np.flatnonzero(table.arrival_s + since_s < until_s))
+    return table.take(np.flatnonzero(table.due_s(0.0, 0.0) < until_s))
 
 
 def _line_below(

@@ -88,7 +88,7 @@ def _rate_ends(study: Study, contest: Contest, rate: str) -> tuple[float, float]
     for z in (-Z_90, Z_90):
         world = replace(Worlds.likely(), **{f"{rate}_z": np.array([z])})
         usd = [world_costs(study, s, world)[0] for s in (contest.runner_up, contest.winner)]
-        ends.append(float(usd[0] - usd[1]))
+        ends.append(float(usd[0] - usd[1]) if np.isfinite(usd).all() else np.nan)
     return ends[0], ends[1]
 
 
@@ -101,7 +101,7 @@ def _advantage_at(study: Study, names: tuple[str, str], at: tuple[UncertainNumbe
     options = {option.name: option for option in there.options}
     winner, runner_up = (size_option(evaluator, options[name]) for name in names)
     usd = [priced(there, sized, Worlds.likely())[0] for sized in (runner_up, winner)]
-    return float(usd[0] - usd[1])
+    return float(usd[0] - usd[1]) if np.isfinite(usd).all() else np.nan
 
 
 def medians(study: Study) -> dict[str, float]:

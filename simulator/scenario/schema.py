@@ -198,13 +198,16 @@ class People(Section):
     ranges."""
 
 
+_VOLUMES = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 4, 6)
+
+
 class Analysis(Section):
     """How much work the verdict may take."""
 
     worlds: Annotated[int, Field(ge=8, le=100000)] | None = None
     """Draws of the uncertain numbers; default: 512, or 64 where each must be simulated because
     more than rents, people and serving speed is uncertain."""
-    volumes: tuple[Positive, ...] = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 4, 6)
+    volumes: Annotated[tuple[Positive, ...], Field(min_length=2)] = _VOLUMES
     """Multiples of the current volume at which break-even is evaluated."""
     sample_requests: Annotated[int, Field(ge=1000)] = 90000
     """Above this many requests, windows of the horizon are sampled instead of all simulated."""

@@ -102,6 +102,27 @@ class RequestTable:
         """Return the first row of every session. (n_sessions,)"""
         return np.flatnonzero(np.isnan(self.gap_s))
 
+    def session_starts_s(self) -> NDArray[np.float64]:
+        """Return when each row's session began [s]. (n_requests,)"""
+        begins = self.sessions()
+        return np.repeat(self.arrival_s[begins], np.diff(np.append(begins, self.size)))
+
+    def due_s(self, answer_s: float, token_s: float) -> NDArray[np.float64]:
+        """Return when rows would arrive if answers took a time, and one per token [s].
+
+        (n_requests,)
+        """
+        begins = self.sessions()
+        lengths = np.diff(np.append(begins, self.size))
+        answered_s = answer_s + token_s * self.completion_tokens
+        steps_s = np.nan_to_num(self.gap_s)
+        steps_s[1:] += np.where(np.isnan(self.gap_s[1:]), 0.0, answered_s[:-1])
+        since_s = np.cumsum(steps_s)
+        found: NDArray[np.float64] = (
+            self.session_starts_s() + since_s - np.repeat(since_s[begins], lengths)
+        )
+        return found
+
     def arrange(self, chosen: NDArray[np.int64], start_s: NDArray[np.float64]) -> "RequestTable":
         """Return some sessions, by their place in ``sessions()``, at new start times."""
         order = np.argsort(start_s, kind="stable")
