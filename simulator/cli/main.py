@@ -231,7 +231,16 @@ def _workers(jobs: int) -> "Executor":
     count = jobs or os.cpu_count() or 1
     if count == 1:
         return ThreadPoolExecutor(1)
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    workers = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    # They load what they need while this process does what comes before their first task.
+    for _ in range(count):
+        workers.submit(_load)
+    return workers
+
+
+def _load() -> None:
+    """Import all that the tasks of a worker use."""
+    import simulator.analysis.verdict  # noqa: F401
 
 
 def _write_ledger(out: Path, verdict: "Verdict") -> None:
