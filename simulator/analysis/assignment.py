@@ -151,8 +151,6 @@ def _whole(evaluator: Evaluator, option: Pools, parts: list[Evaluation]) -> Eval
 def _first_guess(evaluator: Evaluator, option: Pools, speed_z: float, start: int) -> Assignment:
     """Solve the program for what is open; people are paid if anything is owned at all."""
     given = option.assigned
-    if all(pool is not None for pool in given):
-        return tuple(pool for pool in given if pool is not None)
     usage, load, may = _estimates(evaluator, option, speed_z, start)
     for workload, pool in enumerate(given):
         if pool is not None:

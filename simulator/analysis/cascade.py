@@ -87,7 +87,8 @@ def _run(
 ) -> tuple[Evaluation, tuple[Plan, ...]]:
     """Run all stages, as given or at sizes to be found; returns the whole and what ran."""
     study = evaluator.study
-    quality = checking(study.quality)
+    quality = study.quality
+    assert quality is not None, "a study with cascades has a quality"
     # A stage is asked once: to ask it again is another stage.
     once = replace(study, quality=replace(quality, attempts=1))
     answers = Tally(study.slo, None, study.epoch_s)
@@ -104,14 +105,7 @@ def _run(
     outcome = joined([part.outcome for part in parts], answers.outcome(evaluator.sample))
     total = Size(sum(part.size.replicas for part in parts))
     found = Evaluation(option, total, outcome, evaluator, tuple(parts))
-    ran = [part.singles[0] for part in parts]
-    return found, tuple((single.option, single.size) for single in ran)  # type: ignore[misc]
-
-
-def checking(quality: Quality | None) -> Quality:
-    """Return how answers are checked, which a cascade's study knows."""
-    assert quality is not None, "a study with cascades has a quality"
-    return quality
+    return found, tuple(part.singles[0].plan for part in parts)
 
 
 @dataclass(slots=True)

@@ -52,8 +52,13 @@ class Evaluation:
 
     def simulated_again(self) -> Iterator[tuple[Slice, Ledger]]:
         """Return the pieces of the ledger once more; of an option that ran by itself."""
-        assert not self.parts
-        return self.by.simulate(self.option, self.size)  # type: ignore[arg-type]
+        return self.by.simulate(*self.plan)
+
+    @property
+    def plan(self) -> tuple[SingleOption, Size]:
+        """What ran, and at which size; of an option that ran by itself."""
+        assert isinstance(self.option, SingleOption)
+        return self.option, self.size
 
     @property
     def owned(self) -> list[tuple[SelfHostOption, float]]:
@@ -67,7 +72,7 @@ class Evaluation:
         for single in self.singles:
             for bucket, cost in single.outcome.api_usd.items():
                 usd[f"api_{bucket}"] = usd.get(f"api_{bucket}", 0.0) + cost
-            api = api_part(single.option)  # type: ignore[arg-type]
+            api = api_part(single.option)
             if api is not None and api.fixed_usd_per_month:
                 usd["api_fixed"] = usd.get("api_fixed", 0.0) + api.fixed_usd_per_month
             searches = retrieval_usd(single)
@@ -99,7 +104,7 @@ class Evaluation:
 
 
 def _owned(single: Evaluation) -> list[tuple[SelfHostOption, float]]:
-    base = self_hosted_part(single.option)  # type: ignore[arg-type]
+    base = self_hosted_part(single.option)
     if base is None:
         return []
     deployments = [base, *(partner.option for partner in base.partners)]
@@ -112,7 +117,7 @@ def _owned(single: Evaluation) -> list[tuple[SelfHostOption, float]]:
 
 def retrieval_usd(single: Evaluation) -> float:
     """Cost of the searches before an option's calls [USD/month]."""
-    how = reshaping_of(single.option)  # type: ignore[arg-type]
+    how = reshaping_of(single.option)
     if how is None or not how.retrieval_usd:
         return 0.0
     calls = single.outcome.requests["offered"] * single.outcome.month_factor
@@ -128,6 +133,7 @@ class Evaluator:
         self._sample = sample
         self._known: dict[tuple[str, Size], Evaluation] = {}
         self._through: dict[str, Evaluator] = {}
+        self._calls: dict[str, float] = {}
 
     @property
     def sample(self) -> Sample:
@@ -165,8 +171,11 @@ class Evaluator:
 
     def calls_per_request(self, option: SingleOption) -> float:
         """Return how many calls an option makes for each request of the traffic."""
-        calling = self.calling(option)
-        return 1.0 if calling is self else calling.sample.rows() / max(1, self.sample.rows())
+        if option.name not in self._calls:
+            calling = self.calling(option)
+            rows = 1.0 if calling is self else calling.sample.rows() / max(1, self.sample.rows())
+            self._calls[option.name] = rows
+        return self._calls[option.name]
 
     def evaluate(self, option: SingleOption, size: Size) -> Evaluation:
         """Simulate an option at a size, measure and price it; once."""
@@ -182,7 +191,7 @@ class Evaluator:
         return self._known[key]
 
 
-def reshaping_of(option: SingleOption) -> Reshaping | None:
+def reshaping_of(option: Option) -> Reshaping | None:
     """Return how an option's application asks; both parts of a hybrid are asked alike."""
     part = self_hosted_part(option) or api_part(option)
     return part.reshaping if part is not None else None

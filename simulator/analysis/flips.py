@@ -12,20 +12,19 @@ import numpy as np
 
 from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.options import size_option
-from simulator.analysis.sensitivity import medians
 from simulator.analysis.study import (
+    ApiOption,
     Cascade,
     Choice,
     HybridOption,
     Option,
-    Partner,
     Pools,
     SelfHostOption,
     SingleOption,
     Study,
 )
 from simulator.analysis.worlds import Mapped
-from simulator.engine.plan import Fleet
+from simulator.economics.interval import Interval
 from simulator.errors import InputError
 
 FURTHEST = 4.0
@@ -137,10 +136,9 @@ class _Number:
         return self.path
 
     def study(self, study: Study, factor: float) -> Study:
-        assert study.rebuild is not None, "a study with uncertain numbers can be rebuilt"
         whole = {n.path: n.is_whole for n in study.numbers}[self.path]
         value = round(self.value * factor) if whole else self.value * factor
-        return study.rebuild({**medians(study), self.path: value})
+        return study.rebuilt({self.path: value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +213,8 @@ def _faster(option: Option, factor: float) -> Option:
     match option:
         case Choice():
             faster = (_faster_single(c, factor) for c in option.candidates)
-            return replace(option, candidates=tuple(c for c in faster if c.kind != "api"))  # type: ignore[misc]
+            owning = tuple(c for c in faster if not isinstance(c, ApiOption))
+            return replace(option, candidates=owning)
         case Pools():
             return replace(option, pools=tuple(_faster_single(p, factor) for p in option.pools))
         case Cascade():
@@ -225,17 +224,7 @@ def _faster(option: Option, factor: float) -> Option:
 
 
 def _faster_single(option: SingleOption, factor: float) -> SingleOption:
+    speed = Interval.certain(factor)
     if isinstance(option, HybridOption):
-        return replace(option, base=_faster_base(option.base, factor))
-    return _faster_base(option, factor) if isinstance(option, SelfHostOption) else option
-
-
-def _faster_base(base: SelfHostOption, factor: float) -> SelfHostOption:
-    partners = tuple(
-        Partner(partner.option, _faster_fleet(partner.fleet, factor)) for partner in base.partners
-    )
-    return replace(base, fleet=_faster_fleet(base.fleet, factor), partners=partners)
-
-
-def _faster_fleet(fleet: Fleet, factor: float) -> Fleet:
-    return replace(fleet, step_time=fleet.step_time.scaled(1 / factor))
+        return replace(option, base=replace(option.base, speed=speed))
+    return replace(option, speed=speed) if isinstance(option, SelfHostOption) else option

@@ -42,10 +42,10 @@ def sobol_indices(z: NDArray[np.float64], figure: NDArray[np.float64]) -> Indice
     variance = float(figure.var()) if worlds else 0.0
     if worlds < WORLDS_PER_TERM * (1 + 2 * count) or variance <= 1e-12 * (figure**2).mean():
         return None
-    terms = [(i,) for i in range(count) for _ in range(2)]
+    terms: list[tuple[int, ...]] = [(i,) for i in range(count) for _ in range(2)]
     columns = [column for row in z for column in (row, (row**2 - 1) / math.sqrt(2))]
     if worlds >= WORLDS_PER_TERM * (1 + 2 * count + count * (count - 1) // 2):
-        terms += list(combinations(range(count), 2))  # type: ignore[arg-type]
+        terms += combinations(range(count), 2)
         columns += [z[i] * z[j] for i, j in combinations(range(count), 2)]
     design = np.column_stack([np.ones(worlds), *columns])
     weights = np.linalg.lstsq(design, figure, rcond=None)[0]

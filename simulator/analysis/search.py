@@ -37,7 +37,7 @@ def size_choice(evaluator: Evaluator, choice: Choice, speed_z: float, start: int
             continue
         most = _affordable(evaluator, candidate, best_usd)
         excuse = _too_slow(evaluator, candidate, speed_z, most)
-        if excuse is not None and best is not None:
+        if excuse is not None:
             rejected.append(excuse)
             continue
         found = size_single(evaluator, candidate, speed_z, min(start, most or start), most)

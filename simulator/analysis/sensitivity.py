@@ -95,15 +95,9 @@ def _rate_ends(study: Study, contest: Contest, rate: str) -> tuple[float, float]
 def _advantage_at(study: Study, names: tuple[str, str], at: tuple[UncertainNumber, float]) -> float:
     """Advantage with one number of the scenario at a score, all else likely [USD/month]."""
     number, z = at
-    assert study.rebuild is not None, "a study with uncertain numbers can be rebuilt"
-    there = study.rebuild({**medians(study), number.path: number.value(z)})
+    there = study.rebuilt({number.path: number.value(z)})
     evaluator = Evaluator(there, 1.0)
     options = {option.name: option for option in there.options}
     winner, runner_up = (size_option(evaluator, options[name]) for name in names)
     usd = [priced(there, sized, Worlds.likely())[0] for sized in (runner_up, winner)]
     return float(usd[0] - usd[1]) if np.isfinite(usd).all() else np.nan
-
-
-def medians(study: Study) -> dict[str, float]:
-    """Return the medians of a study's uncertain numbers by path."""
-    return {number.path: number.value(0.0) for number in study.numbers}

@@ -181,15 +181,15 @@ def single_options(option: Option) -> tuple[SingleOption, ...]:
     return option.stages if isinstance(option, Cascade) else (option,)
 
 
-def self_hosted_part(option: SingleOption) -> SelfHostOption | None:
-    """Return the deployment that an option runs, if it runs one."""
+def self_hosted_part(option: Option) -> SelfHostOption | None:
+    """Return the deployment that an option runs by itself, if it runs one."""
     if isinstance(option, HybridOption):
         return option.base
     return option if isinstance(option, SelfHostOption) else None
 
 
-def api_part(option: SingleOption) -> ApiOption | None:
-    """Return the API that an option may call, if any."""
+def api_part(option: Option) -> ApiOption | None:
+    """Return the API that an option may call by itself, if any."""
     if isinstance(option, HybridOption):
         return option.overflow
     return option if isinstance(option, ApiOption) else None
@@ -271,3 +271,8 @@ class Study:
     """At their medians here."""
     rebuild: Rebuild | None = None
     """Needed where there are uncertain numbers."""
+
+    def rebuilt(self, values: dict[str, float]) -> Study:
+        """Return the study with other values of uncertain numbers, the rest at their medians."""
+        assert self.rebuild is not None, "a study with uncertain numbers can be rebuilt"
+        return self.rebuild({n.path: n.value(0.0) for n in self.numbers} | values)

@@ -101,10 +101,9 @@ def simulated_costs(
 
 def _simulated(study: Study, worlds: Worlds, place: int) -> NDArray[np.float64]:
     """Costs of all options in one world. (options,)"""
-    assert study.rebuild is not None, "a study with uncertain numbers can be rebuilt"
     world = worlds.one(place)
     z = zip(study.numbers, world.numbers_z[:, 0].tolist(), strict=True)
-    there = study.rebuild({number.path: number.value(score) for number, score in z})
+    there = study.rebuilt({number.path: number.value(score) for number, score in z})
     evaluator = Evaluator(there, 1.0)
     sized = [size_option(evaluator, o, float(world.speed_z[0])) for o in there.options]
     return np.array([priced(there, each, world)[0] for each in sized])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time
 from importlib.metadata import version
 from pathlib import Path
 
-from simulator.analysis.evaluate import reshaping_of
+from simulator.analysis.evaluate import reshaping_of, success_rate_of
 from simulator.analysis.study import (
     ApiOption,
     Choice,
@@ -312,7 +312,7 @@ def _hybrid(
             ("options", name, "overflow"),
             "output_factor, split_prompts and retrieve must be those of the base",
         )
-    rates = {overflow.success_rate, *(s.success_rate for s in single_options(base))}  # type: ignore[union-attr]
+    rates = {success_rate_of(single) for single in (overflow, *single_options(base))}
     if attempts > 1 and len(rates) > 1:
         raise document.fail(
             ("options", name, "overflow"),

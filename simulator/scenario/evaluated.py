@@ -1,5 +1,6 @@
 """Success rates and verbosity of options, from the evaluations that a scenario names."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +42,12 @@ def evaluated(scenario: schema.Scenario, document: Document) -> schema.Scenario:
     )
     usual = None
     if reference is not None:
-        usual = document.made(("quality", "reference"), lambda: _score(found, reference))
+        usual = document.made(("quality", "reference"), partial(_score, found, reference))
     options = dict(scenario.options)
     for name, model in asking.items():
         if model is not None:
             place = ("options", name, "evaluated_as")
-            score = document.made(place, lambda m=model: _score(found, m))  # type: ignore[misc]
+            score = document.made(place, partial(_score, found, model))
             option = options[name]
             options[name] = option.model_copy(update=_told(option, score, usual))
     return scenario.model_copy(update={"options": options})

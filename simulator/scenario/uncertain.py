@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -59,7 +60,7 @@ def settled(model: type[M], document: Document) -> tuple[M, Document]:
     refused = _refused(model, document.data, set(found))
     numbers = []
     for path in refused:
-        said = document.made(path, lambda form=found[path], at=path: _plain(form, document, at))  # type: ignore[misc]
+        said = document.made(path, partial(_plain, found[path], document, path))
         whole = all(isinstance(v, int) for v in _numbers(_at(document.data, path)))
         numbers.append(UncertainNumber(".".join(map(str, path)), said, whole))
     if numbers:
