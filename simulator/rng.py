@@ -5,6 +5,9 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+SPLITMIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+"""Stride and multipliers of SplitMix64 (Steele, Lea and Flood, 2014)."""
+
 
 def stream(seed: int, name: str, replication: int = 0) -> np.random.Generator:
     """Return the generator of one named stream of a seed.
@@ -25,12 +28,13 @@ def stream(seed: int, name: str, replication: int = 0) -> np.random.Generator:
 def lots(dice: NDArray[np.uint64], purpose: str, number: int = 0) -> NDArray[np.float64]:
     """Uniform numbers in (0, 1) that are functions of a row's dice, a purpose and a number.
 
-    Whatever else is drawn, the same row meets the same lot. SplitMix64 (Steele, Lea and Flood,
-    2014), as in ``engine.dice``. (n,) -> (n,)
+    Whatever else is drawn, the same row meets the same lot; ``engine.dice`` draws so one by one.
+    (n,) -> (n,)
     """
+    stride, mix_1, mix_2 = SPLITMIX
     salt = (zlib.crc32(purpose.encode()) << 16) + number + 1
-    x = dice + np.uint64(0x9E3779B97F4A7C15 * salt % 2**64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    x = dice + np.uint64(stride * salt % 2**64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(mix_1)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(mix_2)
     x = x ^ (x >> np.uint64(31))
     return ((x >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53

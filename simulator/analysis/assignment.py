@@ -155,7 +155,9 @@ def _first_guess(evaluator: Evaluator, option: Pools, speed_z: float, start: int
     for workload, pool in enumerate(given):
         if pool is not None:
             may[workload] = np.arange(len(option.pools)) == pool
-    rent = np.array([_hourly_usd(pool) for pool in option.pools])
+    rent = np.array(
+        [p.replica_usd_per_hour if isinstance(p, SelfHostOption) else 0.0 for p in option.pools]
+    )
     people_usd = owning_usd(evaluator.study) / MONTH_HOURS
     owned = np.array([pool.kind != "api" for pool in option.pools])
     plans = []
@@ -168,13 +170,6 @@ def _first_guess(evaluator: Evaluator, option: Pools, speed_z: float, start: int
     if not plans:
         return tuple(0 if pool is None else pool for pool in given)
     return tuple(int(pool) for pool in min(plans, key=lambda p: p[0])[1])
-
-
-def _hourly_usd(pool: SingleOption) -> float:
-    """Rent of a replica of a pool whose replicas are counted [USD/hour]."""
-    if not isinstance(pool, SelfHostOption):
-        return 0.0
-    return pool.gpus_per_replica * pool.gpu_usd_per_hour.mid
 
 
 def _estimates(

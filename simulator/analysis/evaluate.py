@@ -18,7 +18,6 @@ from simulator.analysis.study import (
     self_hosted_part,
 )
 from simulator.analysis.tally import Tally
-from simulator.economics.owning import OwningCost
 from simulator.engine.ledger import Ledger
 from simulator.engine.plan import Plan
 from simulator.engine.run import stream
@@ -84,19 +83,13 @@ class Evaluation:
         """Cost by component at the most likely rates [USD/month]."""
         usd = self.calls_usd
         if self.owned:
-            owning = OwningCost(
-                study.people.engineers_fte.mid,
-                study.people.engineer_usd_per_year.mid,
-                {name: usd.mid for name, usd in study.people.monthly_usd.items()},
-            )
-            usd |= owning.per_month_usd(self.hardware_usd / MONTH_HOURS)
+            usd |= study.people.likely.per_month_usd(self.hardware_usd / MONTH_HOURS)
         return usd
 
     @property
     def hardware_usd(self) -> float:
         """Most likely cost of all accelerators [USD/month]."""
-        gpus = [n * d.gpus_per_replica * d.gpu_usd_per_hour.mid for d, n in self.owned]
-        return sum(gpus) * MONTH_HOURS
+        return sum(n * d.replica_usd_per_hour for d, n in self.owned) * MONTH_HOURS
 
     def total_usd(self, study: Study) -> float:
         """Total at the most likely rates [USD/month]."""

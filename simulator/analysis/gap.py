@@ -74,7 +74,7 @@ def owning_rungs(
     option = evaluation.option
     assert isinstance(option, SelfHostOption)
     mtok = evaluation.outcome.tokens_per_month / MTOK
-    replica_usd = option.gpus_per_replica * option.gpu_usd_per_hour.mid * MONTH_HOURS
+    replica_usd = option.replica_usd_per_hour * MONTH_HOURS
     study = evaluator.study
     ideal = busy_replicas(evaluator, option) * replica_usd
     full = capacity.replicas * replica_usd / capacity.low if capacity.low else float("nan")

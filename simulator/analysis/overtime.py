@@ -177,7 +177,7 @@ def _flows(
 
     Deployments are told apart by their names: a choice may take another as volume grows.
     """
-    worlds, people = prices.worlds, study.people
+    worlds = prices.worlds
     shape = (prices.volume.shape[0], future.months + 1)
     flows, residual = np.zeros(shape), np.zeros(shape)
     calls = np.array([point.calls_usd for point in points])
@@ -197,12 +197,8 @@ def _flows(
             flows += spent
             residual += left
     if deployments:
-        paid = people.engineers_fte.at(worlds.fte_z) * people.engineer_usd_per_year.at(
-            worlds.salary_z
-        )
-        tooling = sum(usd.at(worlds.tooling_z) for usd in people.monthly_usd.values())
-        flows[:, 1:] += paid[:, None] / 12 * prices.salary
-        flows[:, 1:] += np.broadcast_to(np.reshape(tooling, (-1, 1)), prices.salary.shape)
+        flows[:, 1:] += worlds.engineers_usd(study.people)[:, None] * prices.salary
+        flows[:, 1:] += worlds.tooling_usd(study.people)[:, None]
         flows[:, 0] += prices.up_front_usd
     return flows, residual
 

@@ -72,5 +72,5 @@ def _rebalancer(option: HybridOption) -> Rebalancer | None:
     rule, base = option.rebalancing, option.base
     if rule is None:
         return None
-    rent_usd_per_s = base.gpus_per_replica * base.gpu_usd_per_hour.mid / HOUR_S
+    rent_usd_per_s = base.replica_usd_per_hour / HOUR_S
     return Rebalancer(0, 0, rule.interval_s, rent_usd_per_s, rule.margin, rule.max_replicas)

@@ -94,14 +94,12 @@ def _too_slow(
 
 def _replica_usd(base: SelfHostOption) -> float:
     """Rent of one replica [USD/month]."""
-    return base.gpus_per_replica * base.gpu_usd_per_hour.mid * MONTH_HOURS
+    return base.replica_usd_per_hour * MONTH_HOURS
 
 
 def owning_usd(study: Study) -> float:
     """What owning anything takes beside hardware [USD/month]."""
-    people = study.people
-    engineers = people.engineers_fte.mid * people.engineer_usd_per_year.mid / 12
-    return engineers + sum(usd.mid for usd in people.monthly_usd.values())
+    return sum(study.people.likely.per_month_usd(0.0).values())
 
 
 def _fixed_usd(evaluator: Evaluator, base: SelfHostOption) -> float:

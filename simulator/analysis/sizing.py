@@ -200,8 +200,7 @@ def _first_guess(
     """
     load_per_s = evaluator.study.traffic.hourly_load()
     replica_per_s = float(load_per_s.max()) / largest
-    base = option.base
-    replica = Technology(base.gpus_per_replica * base.gpu_usd_per_hour.mid / replica_per_s, 0.0)
+    replica = Technology(option.base.replica_usd_per_hour / replica_per_s, 0.0)
     unit_usd = sum(calls.calls_usd.values()) / (float(load_per_s.mean()) * MONTH_S)
     found = best_replicas(load_per_s, replica_per_s, replica, Technology(0.0, unit_usd))
     return max(1, found.replicas)

@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator.economics.future import Future
 from simulator.economics.interval import Distribution, Interval
+from simulator.economics.owning import OwningCost
 from simulator.economics.purchase import Purchase
 from simulator.engine.plan import Endpoint, Fleet, Gateway
 from simulator.traffic.source import TrafficSource
@@ -104,6 +105,11 @@ class SelfHostOption:
     """Further fleets of fixed size; their places in a plan follow this one's."""
     reshaping: Reshaping | None = None
     kind: str = "selfhost"
+
+    @property
+    def replica_usd_per_hour(self) -> float:
+        """Most likely cost of one replica's accelerators."""
+        return self.gpus_per_replica * self.gpu_usd_per_hour.mid
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +209,15 @@ class People:
     engineer_usd_per_year: Interval
     monthly_usd: dict[str, Interval]
     """Further costs by name."""
+
+    @property
+    def likely(self) -> OwningCost:
+        """At the most likely rates."""
+        return OwningCost(
+            self.engineers_fte.mid,
+            self.engineer_usd_per_year.mid,
+            {name: usd.mid for name, usd in self.monthly_usd.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,13 +46,12 @@ class Tally:
     """Counts by outcome, of work with deadlines, of attempts; limits met as ``met ttft_s``, tokens
     as ``tok output``, cost as ``usd input``, calls as ``at NAME``, replica-seconds as ``own 0``."""
     spans: dict[float, dict[str, float]] = field(default_factory=dict)
-    """Requests offered, those that met all, and cost, by the slices' offsets."""
+    """Sums of each slice, by its offset, and how often it counts as ``weight``."""
+    span: dict[str, float] = field(default_factory=dict)
+    """That of the slice that is being counted."""
     latencies: dict[str, Sketch] = field(
         default_factory=lambda: {name: Sketch.empty() for name in _LATENCIES}
     )
-
-    weight: int = 1
-    """Of what is being counted."""
 
     def add(self, part: Slice, ledger: Ledger) -> None:
         """Count a piece of a slice's ledger."""
@@ -61,20 +60,15 @@ class Tally:
 
     def add_answers(self, part: Slice, ledger: Ledger) -> None:
         """Count what users saw: outcomes and latencies."""
-        self.weight = part.weight
-        counted = _counted(part, ledger)
-        before = self._answered()
+        counted = self._begin(part, ledger)
         self._sum("offered", counted.sum())
         for name, code in _OUTCOMES.items():
             self._sum(name, (counted & (ledger.outcome == code)).sum())
         self._add_latencies(ledger, counted, counted & ledger.completed)
-        for name, value in self._answered().items():
-            self._span(part, name, (value - before[name]) / part.weight)
 
     def add_work(self, part: Slice, ledger: Ledger) -> None:
         """Count what was done for them, and what it costs."""
-        self.weight = part.weight
-        counted = _counted(part, ledger)
+        counted = self._begin(part, ledger)
         done = counted & ledger.completed
         self._sum("attempts", ledger.attempts[counted].sum())
         self._sum("restarts", ledger.restarts[counted].sum())
@@ -84,17 +78,15 @@ class Tally:
         self._add_calls(part, ledger, done, paid)
         self._add_fleets(part, ledger.fleets)
 
-    def _answered(self) -> dict[str, float]:
-        met = self.sums.get("met all", 0.0) + self.sums.get("in time", 0.0)
-        return {"offered": self.sums.get("offered", 0.0), "met": met}
-
-    def _span(self, part: Slice, name: str, value: float) -> None:
-        span = self.spans.setdefault(part.offset_s, {})
-        span[name] = span.get(name, 0.0) + float(value)
-        span["weight"] = float(part.weight)
+    def _begin(self, part: Slice, ledger: Ledger) -> NDArray[np.bool_]:
+        """Turn to a slice; returns its rows that arrived within the counted span. (n_requests,)"""
+        self.span = self.spans.setdefault(part.offset_s, {"weight": part.weight})
+        arrival_s = ledger.arrival_s
+        return ledger.offered & (arrival_s >= part.count_from_s) & (arrival_s < part.count_to_s)
 
     def _sum(self, name: str, value: float) -> None:
-        self.sums[name] = self.sums.get(name, 0.0) + self.weight * float(value)
+        self.span[name] = self.span.get(name, 0.0) + float(value)
+        self.sums[name] = self.sums.get(name, 0.0) + self.span["weight"] * float(value)
 
     def _add_latencies(
         self, ledger: Ledger, counted: NDArray[np.bool_], done: NDArray[np.bool_]
@@ -109,7 +101,7 @@ class Tally:
         met = np.ones(len(latencies["ttft_s"]), np.bool_)
         for name, values in latencies.items():
             known = ~np.isnan(values)
-            self.latencies[name].add(values[known], self.weight)
+            self.latencies[name].add(values[known], int(self.span["weight"]))
             limit = getattr(self.slo, name)
             if limit is not None:
                 within = ~(values > limit)  # one token has no TPOT and cannot miss it
@@ -137,7 +129,6 @@ class Tally:
                 usage = _usage(ledger, endpoint, rows, _token_columns(ledger, rows), zero_s)
                 for bucket, cost in bill(endpoint.card, usage).items():
                     self._sum(f"usd {bucket}", cost.sum())
-                    self._span(part, "usd", cost.sum())
 
     def _add_fleets(self, part: Slice, fleets: tuple[FleetAccount, ...]) -> None:
         for place, account in enumerate(fleets):
@@ -182,14 +173,15 @@ class Tally:
         if len(self.spans) < 2:
             return None
         spans = self.spans.values()
-        offered, usd, met, weight = (
+        offered, met, in_time, weight = (
             np.array([span.get(name, 0.0) for span in spans])
-            for name in ("offered", "usd", "met", "weight")
+            for name in ("offered", "met all", "in time", "weight")
         )
+        usd = np.array([sum(v for n, v in span.items() if n[:4] == "usd ") for span in spans])
         return Sampling(
             len(offered),
             ratio_error(usd, offered, weight),
-            ratio_error(met, offered, weight, absolute=True),
+            ratio_error(met + in_time, offered, weight, absolute=True),
         )
 
     def _attainment(self, sums: dict[str, float]) -> dict[str, float]:
@@ -213,12 +205,6 @@ class Tally:
         if self.api is not None and self.api.fee_share:
             usd["gateway_fee"] = sum(usd.values()) * self.api.fee_share
         return usd
-
-
-def _counted(part: Slice, ledger: Ledger) -> NDArray[np.bool_]:
-    """Rows that arrived within a slice's counted span. (n_requests,)"""
-    arrival_s = ledger.arrival_s
-    return ledger.offered & (arrival_s >= part.count_from_s) & (arrival_s < part.count_to_s)
 
 
 def _latencies(ledger: Ledger, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:

@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.options import size_option
 from simulator.analysis.sizing import Sized
-from simulator.analysis.study import Option, Study, self_hosted_part, single_options
+from simulator.analysis.study import Option, People, Study, self_hosted_part, single_options
 from simulator.rng import stream
 from simulator.units import MONTH_HOURS
 
@@ -63,6 +63,16 @@ class Worlds:
         """Return one of the worlds alone."""
         rates = {f"{n}_z": getattr(self, f"{n}_z")[place : place + 1] for n in RATES}
         return Worlds(**rates, numbers_z=self.numbers_z[:, place : place + 1])
+
+    def engineers_usd(self, people: People) -> NDArray[np.float64]:
+        """Pay of the engineers [USD/month]. (n,)"""
+        salary = people.engineer_usd_per_year.at(self.salary_z)
+        return people.engineers_fte.at(self.fte_z) * salary / 12
+
+    def tooling_usd(self, people: People) -> NDArray[np.float64]:
+        """What else owning takes beside hardware [USD/month]. (n,)"""
+        none = np.zeros_like(self.tooling_z)
+        return sum((usd.at(self.tooling_z) for usd in people.monthly_usd.values()), none)
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -167,10 +177,7 @@ def priced(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float64]:
     cost = np.full(len(worlds.speed_z), sum(evaluation.calls_usd.values()))
     if not evaluation.owned:
         return cost
-    people = study.people
     for deployment, replicas in evaluation.owned:
         gpu_hours = replicas * deployment.gpus_per_replica * MONTH_HOURS
         cost = cost + gpu_hours * deployment.gpu_usd_per_hour.at(worlds.rent_z)
-    salary = people.engineer_usd_per_year.at(worlds.salary_z)
-    cost = cost + people.engineers_fte.at(worlds.fte_z) * salary / 12
-    return cost + sum(usd.at(worlds.tooling_z) for usd in people.monthly_usd.values())
+    return cost + worlds.engineers_usd(study.people) + worlds.tooling_usd(study.people)

@@ -4,13 +4,19 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli.common import Output, OutputOption, SeedOption, SetOption, console, print_json
+from simulator.cli.common import (
+    Output,
+    OutputOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    console,
+    print_json,
+)
 
 
 def capacity(
-    scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO", help="YAML file, or a shipped scenario's name.")
-    ],
+    scenario: ScenarioArgument,
     replicas: Annotated[
         list[int] | None,
         typer.Option("--replicas", "-n", min=1, help="Size to look at; repeatable. [default: 1]"),

@@ -18,6 +18,9 @@ class Output(StrEnum):
     JSON = "json"
 
 
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="YAML file, or the name of a shipped scenario.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override one value; repeatable."),

@@ -1,16 +1,18 @@
 """``breakeven explain``: why a token costs more, or less, than a calculator says."""
 
-from typing import Annotated
-
-import typer
-
-from simulator.cli.common import Output, OutputOption, SeedOption, SetOption, console, print_json
+from simulator.cli.common import (
+    Output,
+    OutputOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    console,
+    print_json,
+)
 
 
 def explain(
-    scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO", help="YAML file, or a shipped scenario's name.")
-    ],
+    scenario: ScenarioArgument,
     settings: SetOption = None,
     seed: SeedOption = None,
     output: OutputOption = Output.TABLE,

@@ -12,6 +12,7 @@ from simulator.cli import bench, capacity, explain, prices, profiles, quality, t
 from simulator.cli.common import (
     Output,
     OutputOption,
+    ScenarioArgument,
     SeedOption,
     SetOption,
     console,
@@ -46,9 +47,6 @@ app.command("explain")(explain.explain)
 app.command("bench")(bench.bench)
 app.command("calibrate")(bench.calibrate)
 
-ScenarioArgument = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="YAML file, or the name of a shipped scenario.")
-]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one for each core.")
 ]

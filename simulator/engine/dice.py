@@ -10,13 +10,12 @@ import math
 import numpy as np
 
 from simulator.engine.jit import compiled
+from simulator.rng import SPLITMIX
 
 # Purposes of draws.
 LATENCY, SPEED, FAILURE, ROUTE, PAUSE, EXPLORE = 0, 2, 4, 5, 6, 7
 
-_STRIDE = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
+_STRIDE, _MIX_1, _MIX_2 = (np.uint64(constant) for constant in SPLITMIX)
 _EIGHT = np.uint64(8)
 
 
