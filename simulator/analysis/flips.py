@@ -45,17 +45,21 @@ class Flip:
     winner: str
 
 
-def flips(
-    study: Study, winner: Evaluation, others: list[Evaluation], mapped: Mapped = map
-) -> tuple[Flip, ...]:
-    """Return the flips of all rates, of the serving speed and of all uncertain numbers."""
-    found = _rate_flips(study, winner, others)
+def flips(study: Study, feasible: dict[str, Evaluation], mapped: Mapped = map) -> tuple[Flip, ...]:
+    """Return the flips of all rates, of the serving speed and of all uncertain numbers.
+
+    ``feasible`` are the options that meet the SLO, the winner first.
+    """
+    if len(feasible) < 2:
+        return ()
+    found = _rate_flips(study, feasible)
     if not study.effort.flips_simulated:
         return _nearest_first(found)
-    name = _name_of(study, winner)
-    varied: list[_Varied] = [_Speed()] if any(e.owned for e in (winner, *others)) else []
+    owned = any(evaluation.owned for evaluation in feasible.values())
+    varied: list[_Varied] = [_Speed()] if owned else []
     varied += [_Number(number.path, float(number.value(0.0))) for number in study.numbers]
-    found += [flip for flip in mapped(partial(_simulated_flip, study, name), varied) if flip]
+    winner = next(iter(feasible))
+    found += [flip for flip in mapped(partial(_simulated_flip, study, winner), varied) if flip]
     return _nearest_first(found)
 
 
@@ -63,21 +67,13 @@ def _nearest_first(found: list[Flip]) -> tuple[Flip, ...]:
     return tuple(sorted(found, key=lambda f: abs(np.log(f.factor))))
 
 
-def _name_of(study: Study, winner: Evaluation) -> str:
-    """Name of the option that an evaluation is of, or of one of whose candidates."""
-    for option in study.options:
-        candidates = option.candidates if isinstance(option, Choice) else (option,)
-        if winner.option.name in [candidate.name for candidate in candidates]:
-            return option.name
-    raise AssertionError(winner.option.name)
-
-
-def _rate_flips(study: Study, winner: Evaluation, others: list[Evaluation]) -> list[Flip]:
+def _rate_flips(study: Study, feasible: dict[str, Evaluation]) -> list[Flip]:
     """Solve, for each rate, where the winner's cost meets another option's."""
+    (_, winner), *others = feasible.items()
     found = []
-    for name, unit, value in _rates(study, winner, others):
+    for name, unit, value in _rates(study, feasible):
         candidates = []
-        for other in others:
+        for other_name, other in others:
             own_part, own_rest = _split(study, winner, name)
             other_part, other_rest = _split(study, other, name)
             if own_part == other_part:
@@ -85,18 +81,16 @@ def _rate_flips(study: Study, winner: Evaluation, others: list[Evaluation]) -> l
             factor = (other_rest - own_rest) / (own_part - other_part)
             # Beyond a hundredfold, or a hundredth, it flips in no world worth naming.
             if 0.01 < factor < 100:
-                candidates.append((abs(np.log(factor)), factor, _name_of(study, other)))
+                candidates.append((abs(np.log(factor)), factor, other_name))
         if candidates:
             _, factor, other_name = min(candidates)
             found.append(Flip(name, factor, value and value * factor, unit, other_name))
     return found
 
 
-def _rates(
-    study: Study, winner: Evaluation, others: list[Evaluation]
-) -> list[tuple[str, str, float | None]]:
+def _rates(study: Study, feasible: dict[str, Evaluation]) -> list[tuple[str, str, float | None]]:
     rates: list[tuple[str, str, float | None]] = [("API prices", "x", None)]
-    owned = [deployment for e in (winner, *others) for deployment, _ in e.owned]
+    owned = [deployment for e in feasible.values() for deployment, _ in e.owned]
     if owned:
         people = study.people
         rates.append(("GPU rent", "USD/GPU-hour", owned[0].gpu_usd_per_hour.mid))

@@ -20,6 +20,7 @@ from simulator.analysis.sizing import Excuse, Sized, meets, miss
 from simulator.analysis.study import Option, Study
 from simulator.analysis.worlds import (
     LIKELY,
+    Mapped,
     Standing,
     Worlds,
     simulated_costs,
@@ -122,14 +123,6 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         if o.kind == "selfhost"
     ]
     saving, interval = _saving(winner, runner_up)
-    found_drivers: tuple[Driver, ...] = ()
-    if runner_up is not None:
-        names = (winner.name, runner_up.name)
-        with np.errstate(invalid="ignore"):  # where both miss the SLO, no one is ahead
-            advantage_usd = runner_up.world_usd - winner.world_usd
-        contest = Contest(sized[names[0]], sized[names[1]], names, advantage_usd)
-        found_drivers = drivers(study, contest, worlds, mapped)
-    others = [r.evaluation for r in feasible[1:]]
     start, future = max(fleets, default=1), study.future
     return Verdict(
         study=study,
@@ -140,9 +133,29 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         saving=saving,
         saving_interval=interval,
         break_even=find_break_even(study, start, executor, axis, _effects(study, usd, rated)),
-        drivers=found_drivers,
-        flips=flips(study, winner.evaluation, others, mapped) if others else (),
+        drivers=_drivers(study, sized, (winner, runner_up), worlds, mapped) if runner_up else (),
+        flips=flips(study, {r.name: r.evaluation for r in feasible}, mapped),
         over_time=over_time(study, future, start, mapped) if future else None,
+    )
+
+
+def _drivers(
+    study: Study,
+    sized: dict[str, tuple[Sized, ...]],
+    contest: tuple[OptionResult, OptionResult],
+    worlds: Worlds,
+    mapped: Mapped,
+) -> tuple[Driver, ...]:
+    """What drives the winner's advantage over the runner-up."""
+    winner, runner_up = contest
+    with np.errstate(invalid="ignore"):  # where both miss the SLO, no one is ahead
+        advantage_usd = runner_up.world_usd - winner.world_usd
+    names = (winner.name, runner_up.name)
+    return drivers(
+        study,
+        Contest(sized[names[0]], sized[names[1]], names, advantage_usd),
+        worlds,
+        mapped,
     )
 
 
