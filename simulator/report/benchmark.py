@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from simulator.analysis.benchmark import Benchmark
 from simulator.analysis.calibration import Calibration
+from simulator.report.tables import plain_table
 
 LATENCIES = {
     "ttft": "Time to First Token",
@@ -116,7 +116,7 @@ def print_calibration(document: dict[str, Any], console: Console) -> None:
 
 def print_points(points: list[dict[str, str]], console: Console) -> None:
     """Print what is predicted of each point."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     for heading in ("deployment", "load"):
         table.add_column(heading, overflow="fold")
     for heading in ("output tok/s", "TTFT ms", "TPOT ms"):

@@ -4,11 +4,11 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from simulator.analysis.capacity import Capacity
 from simulator.analysis.study import Study
 from simulator.report.document import number
+from simulator.report.tables import plain_table
 from simulator.report.words import quantity, seconds
 from simulator.units import MONTH_S
 
@@ -29,7 +29,7 @@ def capacity_document(found: list[Capacity], study: Study) -> dict[str, Any]:
 
 def print_capacities(document: dict[str, Any], console: Console) -> None:
     """Print the table of ``capacity``."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     table.add_column("option", overflow="fold")
     headings = (
         "replicas", "req/month", "req/s peak", "in flight", "TTFT p95", "TPOT p95", "binds"

@@ -4,11 +4,11 @@ from itertools import pairwise
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from simulator.analysis.gap import Explanation
 from simulator.analysis.study import Study
 from simulator.report.document import number
+from simulator.report.tables import plain_table
 
 
 def explanation_document(found: list[Explanation], study: Study) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def print_explanation(document: dict[str, Any], console: Console) -> None:
     """Print the steps of every option."""
     for option in document["options"]:
         rungs = option["rungs"]
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table = plain_table()
         table.add_column(option["name"], min_width=44)
         table.add_column("$/Mtok", justify="right")
         table.add_column("", justify="right")

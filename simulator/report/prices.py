@@ -3,9 +3,9 @@
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from simulator.pricing.rates import BUCKETS, RateCard
+from simulator.report.tables import plain_table
 
 _SHORT = {"cache_write_1h": "write 1h", "cache_write": "write", "cache_read": "read"}
 
@@ -25,7 +25,7 @@ def card_document(card: RateCard) -> dict[str, Any]:
 
 def print_cards(documents: list[dict[str, Any]], console: Console) -> None:
     """Print offers with their base rates."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     table.add_column("offer (USD per Mtok)", overflow="fold")
     for heading in ("input", "read", "output", "context"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -46,7 +46,7 @@ def print_card(document: dict[str, Any], console: Console) -> None:
     """Print every rate row of one offer."""
     console.print(f"{document['offer']}, prices as of {document['as_of']}", markup=False)
     buckets = [b for b in BUCKETS if any(b in row["rates"] for row in document["rows"])]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     table.add_column("when (USD per Mtok)", overflow="fold")
     for bucket in buckets:
         table.add_column(_SHORT.get(bucket, bucket), justify="right", no_wrap=True)
@@ -61,7 +61,7 @@ def print_card(document: dict[str, Any], console: Console) -> None:
 
 def print_changes(changes: list[dict[str, Any]], console: Console) -> None:
     """Print what differs between two books."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     table.add_column("offer (USD per Mtok)", overflow="fold")
     table.add_column("what", overflow="fold")
     for heading in ("before", "after"):

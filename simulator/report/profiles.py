@@ -3,14 +3,15 @@
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+
+from simulator.report.tables import plain_table
 
 Profile = dict[str, Any]
 
 
 def print_profiles(kind: str, profiles: dict[str, Profile], console: Console) -> None:
     """Print one line for each profile."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     table.add_column(kind, no_wrap=True)
     columns = _COLUMNS[kind]
     for heading in columns:

@@ -17,6 +17,7 @@ from simulator.analysis.quality import (
     cheapest_first,
     scores,
 )
+from simulator.report.tables import plain_table
 from simulator.report.words import quantity
 
 Document = dict[str, Any]
@@ -211,7 +212,7 @@ def _added(steps: float | None, least: int) -> str:
 
 
 def _table(first: str, headings: tuple[str, ...], gap: int = 2) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0))
+    table = plain_table(gap)
     table.add_column(first, overflow="fold")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simulator.report.overtime import over_time_text
+from simulator.report.tables import plain_table
 from simulator.report.words import quantity, seconds, share, usd
 
 HEADING_WIDTH = 12
@@ -31,7 +32,7 @@ def headline(document: dict[str, Any]) -> str:
 
 def option_table(options: list[dict[str, Any]]) -> Table:
     """Return the table of options; ranges of costs only where something was drawn or repeated."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     table.add_column("option", overflow="fold")
     ranges = [] if all(o["probability_best"] is None for o in options) else ["90 % of worlds"]
     if any("replications" in option for option in options):

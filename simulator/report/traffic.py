@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from rich.console import Console
-from rich.table import Table
 
 from simulator.report.plots import PALETTE, new_axes, svg_text
+from simulator.report.tables import plain_table
 from simulator.report.words import quantity
 from simulator.traffic.log import Log
 from simulator.traffic.stats import WINDOWS_S, Statistics
@@ -41,7 +41,7 @@ def print_statistics(document: dict[str, Any], console: Console) -> None:
     for heading, text in facts:
         console.print(f"{heading:12}{text}", soft_wrap=True, markup=False)
     console.print()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     table.add_column("", no_wrap=True)
     for name in _QUANTILES:
         table.add_column(name, justify="right", no_wrap=True)
