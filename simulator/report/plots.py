@@ -71,7 +71,8 @@ def plot_cost_stack(document: dict[str, Any], ax: Axes | None = None) -> Axes:
         left = [a + b for a, b in zip(left, widths, strict=True)]
     ax.invert_yaxis()
     ax.set(xlabel="cost [USD/month]")
-    ax.legend(fontsize=8)
+    # Beside the bars, which may reach anywhere.
+    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
