@@ -1,37 +1,37 @@
-"""breakeven: LLM inference by the token or on own hardware, simulated on the same requests."""
+"""breakeven: LLM inference by the token or on own hardware, simulated on the same requests.
+
+Functions for scripts and notebooks; results have ``to_dict()``, ``to_dataframe()``, ``save()`` and
+show themselves in notebooks. Plots are in ``simulator.report.plots``.
+"""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simulator.analysis.verdict import decide, simulate_as_written
-    from simulator.report.document import verdict_document
-    from simulator.scenario.benchmark import predict_benchmark
-    from simulator.scenario.build import load_study
-    from simulator.scenario.usage import price_usage
+    from simulator.library.calls import (
+        changed,
+        find_break_even,
+        load_scenario,
+        predict_benchmark,
+        price_usage,
+        simulate,
+        sweep,
+    )
 
 __all__ = [
-    "decide",
-    "load_study",
+    "changed",
+    "find_break_even",
+    "load_scenario",
     "predict_benchmark",
     "price_usage",
-    "simulate_as_written",
-    "verdict_document",
+    "simulate",
+    "sweep",
 ]
-
-_HOMES = {
-    "decide": "simulator.analysis.verdict",
-    "simulate_as_written": "simulator.analysis.verdict",
-    "verdict_document": "simulator.report.document",
-    "load_study": "simulator.scenario.build",
-    "predict_benchmark": "simulator.scenario.benchmark",
-    "price_usage": "simulator.scenario.usage",
-}
 
 
 def __getattr__(name: str) -> Any:
     """Import public names where they are used, so that importing the package is cheap."""
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    from simulator.library import calls
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(calls, name)

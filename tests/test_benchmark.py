@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from simulator import predict_benchmark
-from simulator.analysis.benchmark import Load, Serving, benchmark_requests
+import simulator
+from simulator.analysis.benchmark import Benchmark, Load, Serving, benchmark_requests
 from simulator.cli.main import app
 from simulator.errors import InputError
 from simulator.scenario.deployments import read_parallelism
@@ -24,6 +24,10 @@ POINT = {
     "isl": "1024", "osl": "256", "range_ratio": "0.8", "load_kind": "concurrency",
     "load_value": "8", "remark": "kept, as it is",
 }  # fmt: skip
+
+
+def benchmark_of(*names: str, **asked: object) -> Benchmark:
+    return simulator.predict_benchmark(*names, **asked).benchmark
 
 
 def predicted(tmp_path: Path, *changes: dict[str, str], output: str = "csv") -> list[dict]:
@@ -107,13 +111,13 @@ def test_one_deployment_has_the_names_of_vllm(tmp_path: Path) -> None:
 
 def test_a_closed_loop_keeps_littles_law() -> None:
     """Requests in flight = request rate x time in the system, but for the last ones' end."""
-    b = predict_benchmark("llama-3.1-8b", "h100-sxm", load_value=16, output_tok=128, requests=1600)
+    b = benchmark_of("llama-3.1-8b", "h100-sxm", load_value=16, output_tok=128, requests=1600)
     assert b.request_s * float(b.e2e_s.mean()) == pytest.approx(16, rel=0.02)
 
 
 def test_open_loops_pass_what_is_asked_until_they_cannot() -> None:
     def done_s(rate: float) -> float:
-        b = predict_benchmark(
+        b = benchmark_of(
             "llama-3.1-8b", "h100-sxm", load_kind="request-rate", load_value=rate, output_tok=64,
             requests=2000,
         )  # fmt: skip
@@ -125,10 +129,8 @@ def test_open_loops_pass_what_is_asked_until_they_cannot() -> None:
 
 
 def test_replicas_share_the_load() -> None:
-    one = predict_benchmark("llama-3.1-8b", "h100-sxm", gpus=1, load_value=16, output_tok=64)
-    two = predict_benchmark(
-        "llama-3.1-8b", "h100-sxm", gpus=2, tensor=1, load_value=32, output_tok=64
-    )
+    one = benchmark_of("llama-3.1-8b", "h100-sxm", gpus=1, load_value=16, output_tok=64)
+    two = benchmark_of("llama-3.1-8b", "h100-sxm", gpus=2, tensor=1, load_value=32, output_tok=64)
     assert two.output_tok_s == pytest.approx(2 * one.output_tok_s)
 
 
@@ -213,12 +215,12 @@ def test_a_distillate_is_never_taken_for_its_teacher() -> None:
 
 def test_a_request_that_never_fits_is_an_error() -> None:
     with pytest.raises(InputError, match="tokens of KV cache do not fit one request"):
-        predict_benchmark("llama-3.3-70b", "h100-sxm", gpus=2, weight_precision="fp8",
+        benchmark_of("llama-3.3-70b", "h100-sxm", gpus=2, weight_precision="fp8",
                           prompt_tok=900_000)  # fmt: skip
 
 
 def test_serving_settings_bound_the_batch() -> None:
     narrow = Serving(max_sequences=2)
     load = {"load_value": 8, "output_tok": 64}
-    slow = predict_benchmark("llama-3.1-8b", "h100-sxm", serving=narrow, **load)
-    assert slow.output_tok_s < predict_benchmark("llama-3.1-8b", "h100-sxm", **load).output_tok_s
+    slow = benchmark_of("llama-3.1-8b", "h100-sxm", serving=narrow, **load)
+    assert slow.output_tok_s < benchmark_of("llama-3.1-8b", "h100-sxm", **load).output_tok_s

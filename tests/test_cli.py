@@ -124,11 +124,15 @@ def test_out_writes_complete_files(small: Path, tmp_path: Path) -> None:
     result = breakeven("run", str(small), "--out", str(out), "-j", "1")
     assert result.returncode == 0
     assert sorted(p.name for p in out.iterdir()) == [
+        "focus.csv",
         "ledger.parquet",
+        "options.csv",
+        "plots",
         "report.html",
         "result.json",
         "scenario.resolved.yaml",
     ]
+    assert {"cost.svg", "load-duration.svg"} <= {p.name for p in (out / "plots").iterdir()}
     assert json.loads((out / "result.json").read_text())["scenario"] == "small"
     again = breakeven("validate", str(out / "scenario.resolved.yaml"))
     assert again.returncode == 0, again.stderr

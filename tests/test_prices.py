@@ -19,7 +19,7 @@ from simulator.errors import InputError
 from simulator.pricing.book import snapshot_card, snapshot_offers
 from simulator.pricing.rates import CONTEXTS, RateCard, Usage, bill
 from simulator.scenario.price_book import PriceBook
-from simulator.scenario.usage import price_usage
+from simulator.scenario.usage import priced_columns
 
 OFFERS = TRACES.parent / "offers.csv"
 THEIR_CONTEXT = {
@@ -319,10 +319,10 @@ def test_many_rows_cost_what_each_costs_alone() -> None:
         columns["cache_read"].append(str(rng.randrange(prompt)))
         columns["output_total"].append(str(output))
         columns["reasoning"].append(str(rng.randrange(output + 1)))
-    cost_usd, errors = price_usage(columns)
+    cost_usd, errors = priced_columns(columns)
     assert (np.isnan(cost_usd) == [bool(e) for e in errors]).all()
     for row in range(0, 500, 7):
-        alone, reason = price_usage(
+        alone, reason = priced_columns(
             {name: [values[row]] for name, values in columns.items()}, PriceBook()
         )
         np.testing.assert_array_equal(alone, cost_usd[[row]])

@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 
 import simulator
 from simulator.scenario.build import load_study
-from simulator.scenario.load import json_schema
+from simulator.scenario.json_schema import json_schema
 
 ROOT = Path(__file__).parents[1]
 
@@ -72,6 +72,10 @@ def test_shipped_scenarios_build(path: Path) -> None:
 
 
 def test_public_names_exist() -> None:
+    for name in (
+        "load_scenario", "simulate", "find_break_even", "sweep", "price_usage", "predict_benchmark"
+    ):  # fmt: skip
+        assert name in simulator.__all__
     for name in simulator.__all__:
         assert callable(getattr(simulator, name))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

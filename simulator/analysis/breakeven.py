@@ -70,6 +70,8 @@ class BreakEven:
     loads: tuple[float | None, float | None]
     """Today's load over what the cheapest fleet carries within its targets: the share from which
     it would pay, and the share that it is."""
+    stairs: dict[str, Polyline]
+    """Cost of each option that owns, with the steps of its fleet; (volume, USD/month) by row."""
     nearest_miss: tuple[float, float] | None
     """Where it never wins: at which point it comes nearest, and how much dearer it is there, as a
     share of the API's cost."""
@@ -136,9 +138,8 @@ def find_break_even(
     stairs = own if axis is None else []
     curve = _refine(curve, advantage, mapped, at, stairs)
     steps = _find_steps(study, curve, own, api, mapped) if axis is None else {}
-    wins = winning_intervals(
-        [_stairs(curve, name, steps) for name in own], [_line(curve, name) for name in api]
-    )
+    lines = {name: _stairs(curve, name, steps) for name in own}
+    wins = winning_intervals(list(lines.values()), [_line(curve, name) for name in api])
     grid = [c for c in curve if c.volume in volumes]
     by_world = np.array([_world_advantage(c, own, api, effects or {}) for c in grid])
     first = wins[0][0] if wins else None
@@ -156,6 +157,7 @@ def find_break_even(
         probability_best=tuple((c.volume, _chances(c, effects or {})) for c in grid),
         required_utilisation=_utilisation_at(curve, own, first),
         loads=_loads(study, curve, own, api) if axis is None else (None, None),
+        stairs=lines,
         nearest_miss=None if wins else _nearest_miss(curve, own, api),
     )
 

@@ -60,6 +60,12 @@ class Outcome:
         return self.slo_met["attainment"]
 
     @property
+    def cached_share(self) -> float:
+        """Share of prompt tokens that a cache held."""
+        prompt = sum(self.tokens[n] for n in ("uncached_input", "cache_read", "cache_write"))
+        return self.tokens["cache_read"] / prompt if prompt else 0.0
+
+    @property
     def tokens_per_month(self) -> float:
         """Prompt and completion tokens of completed requests."""
         return sum(self.tokens.values()) * self.month_factor

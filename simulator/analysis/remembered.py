@@ -1,12 +1,13 @@
-"""Capacities that were found before, kept on disk under a hash of all that they depend on."""
+"""What was found before, kept on disk under a hash of all that it depends on."""
 
 import hashlib
 import json
 import os
 import pickle
-from dataclasses import asdict
-from importlib.metadata import version
+from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from simulator.analysis.capacity import Capacity, slo_capacity
 from simulator.analysis.study import SelfHostOption, Study
@@ -18,6 +19,32 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "breakeven"
 
 
+@cache
+def code() -> str:
+    """Return a hash of the product itself, which every result depends on."""
+    package = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for path in sorted(p for p in package.rglob("*") if p.suffix in (".py", ".yaml")):
+        digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def recalled(path: Path) -> Any:
+    """Return what is kept at a path, or None: nothing, or nothing that can be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # cut short or of another form: found anew and written over
+
+
+def keep(path: Path, found: Any) -> None:
+    """Keep plain values at a path, all of them or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(json.dumps(found, sort_keys=True, allow_nan=False), encoding="utf-8")
+    partial.replace(path)
+
+
 def known_capacity(
     study: Study, option: SelfHostOption, replicas: int, precision: float, folder: Path
 ) -> Capacity:
@@ -26,24 +53,19 @@ def known_capacity(
     Prices are not among what it depends on.
     """
     path = folder / "capacity" / f"{_content(study, option, replicas, precision)}.json"
-    if path.is_file():
-        try:
-            return Capacity(**json.loads(path.read_text()))
-        except (ValueError, TypeError):
-            pass  # cut short or of an older form: found anew and written over
+    known = recalled(path)
+    if isinstance(known, dict) and set(known) == {field.name for field in fields(Capacity)}:
+        return Capacity(**known)
     found = slo_capacity(study, option, replicas, precision)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(asdict(found), sort_keys=True))
-    partial.replace(path)
+    keep(path, asdict(found))
     return found
 
 
 def _content(study: Study, option: SelfHostOption, replicas: int, precision: float) -> str:
-    """Hash of the product's version, the traffic, the targets and the deployment."""
+    """Hash of the product, the traffic, the targets and the deployment."""
     partners = [(p.fleet, p.option.label) for p in option.partners]
     parts = (
-        version("breakeven"), study.seed, study.traffic, study.slo, study.priorities,
+        code(), study.seed, study.traffic, study.slo, study.priorities,
         study.quality, study.effort.sample_requests, study.effort.warm_up_s, option.name,
         option.fleet, partners, option.reshaping, option.success_rate, replicas, precision,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """The options as written, repeated under other seeds until their costs are known well enough."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,7 +37,9 @@ class Replications:
     """Whether every cost's half width is within the precision."""
 
 
-def simulate_until(study: Study, precision: float, most: int) -> Replications:
+def simulate_until(
+    study: Study, precision: float, most: int, tell: Callable[[int], None] = lambda count: None
+) -> Replications:
     """Repeat ``simulate_as_written`` until every option's cost is precise, or ``most`` times.
 
     Parameters
@@ -47,12 +50,15 @@ def simulate_until(study: Study, precision: float, most: int) -> Replications:
         Largest half width of a cost's 95 % interval, as a share of its mean.
     most : int
         After how many replications to give up.
+    tell : callable
+        Is told after each how many there are.
     """
     runs: list[tuple[OptionResult, ...]] = []
 
     def measure(k: int) -> NDArray[np.float64]:
         seed = study.seed if k == 0 else int(stream(study.seed, "replication", k).integers(2**31))
         runs.append(simulate_as_written(replace(study, seed=seed)))
+        tell(len(runs))
         return np.array([result.total_usd for result in runs[-1]])
 
     found = replicate(measure, precision, least=min(4, most), most=most)

@@ -124,10 +124,20 @@ def sample_traffic(study: Study, volume: float) -> Sample:
     affordable_s = study.effort.sample_requests / (source.requests_per_s * volume)
     windows = max(study.effort.fewest_windows, int(affordable_s / window_s))
     if affordable_s >= source.horizon_s or windows >= len(load) or _remembers(study):
-        return Sample((_whole(study, volume),), None)
+        return sample_of(study, volume)
     chosen = _hours(load, windows)
     slices = tuple(_window(study, volume, hour, chosen[hour], around) for hour in sorted(chosen))
     return Sample(slices, source.requests_per_s * volume * MONTH_S)
+
+
+def sample_of(study: Study, volume: float) -> Sample:
+    """Return the whole horizon at a volume, as a sample."""
+    return Sample((_whole(study, volume),), None)
+
+
+def underway_slice(study: Study, volume: float, begin_s: float, end_s: float) -> Slice:
+    """Return a span of the horizon, with what is under way and a warm-up before it."""
+    return _spanned(study, volume, (begin_s, end_s), 1, _around(study))
 
 
 def _hours(load: NDArray[np.float64], windows: int) -> dict[int, int]:
@@ -196,13 +206,22 @@ def _around(study: Study) -> _Around:
 
 def _window(study: Study, volume: float, hour: int, weight: int, around: _Around) -> Slice:
     """A window whose counted span is in the middle of an hour."""
-    begin_s = hour * HOUR_S + HOUR_S / 2 - COUNTED_S / 2 - WARM_UP_S
-    end_s = min(begin_s + WARM_UP_S + COUNTED_S + around.tail_s, study.traffic.horizon_s)
+    counted_s = hour * HOUR_S + HOUR_S / 2 - COUNTED_S / 2
+    return _spanned(study, volume, (counted_s, counted_s + COUNTED_S), weight, around)
+
+
+def _spanned(
+    study: Study, volume: float, counted_s: tuple[float, float], weight: int, around: _Around
+) -> Slice:
+    """A span of the horizon that counts, and what must be simulated before and after it."""
+    begin_s = max(0.0, counted_s[0] - WARM_UP_S)
+    end_s = min(counted_s[1] + around.tail_s, study.traffic.horizon_s)
     before_s = min(around.history_s, begin_s)
     table = study.traffic.draw(study.seed, volume, begin_s - before_s, end_s)
     span_s = end_s - begin_s
     chunks = kept(underway(table, before_s), span_s)
-    return Slice(chunks, begin_s, span_s, WARM_UP_S, WARM_UP_S + COUNTED_S, weight)
+    first_s, last_s = (moment_s - begin_s for moment_s in counted_s)
+    return Slice(chunks, begin_s, span_s, first_s, last_s, weight)
 
 
 def underway(table: RequestTable, at_s: float) -> RequestTable:

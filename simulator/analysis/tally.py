@@ -1,5 +1,6 @@
 """From ledgers, piece by piece, to what an option did: exact sums and sketches of latencies."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,9 +74,7 @@ class Tally:
         self._sum("attempts", ledger.attempts[counted].sum())
         self._sum("restarts", ledger.restarts[counted].sum())
         self._add_tokens(ledger, done)
-        # Whoever hangs up pays for what was answered until then; an expired batch is free.
-        paid = done | (counted & (ledger.outcome == layout.TIMED_OUT) & (ledger.usd > 0))
-        self._add_calls(part, ledger, done, paid)
+        self._add_calls(part, ledger, counted)
         self._add_fleets(part, ledger.fleets)
 
     def _begin(self, part: Slice, ledger: Ledger) -> NDArray[np.bool_]:
@@ -116,19 +115,15 @@ class Tally:
         row_tokens = np.sum(list(columns.values()), axis=0)
         self._sum("home tokens", row_tokens[ledger.server[done] == layout.FLEET].sum())
 
-    def _add_calls(
-        self, part: Slice, ledger: Ledger, done: NDArray[np.bool_], paid: NDArray[np.bool_]
-    ) -> None:
+    def _add_calls(self, part: Slice, ledger: Ledger, counted: NDArray[np.bool_]) -> None:
         """Count the calls that endpoints served, and price those that are paid."""
-        zero_s = self.epoch_s + part.offset_s
+        done = counted & ledger.completed
         for place, endpoint in enumerate(self.api.endpoints if self.api else ()):
-            at = ledger.server == place
-            self._sum(f"at {endpoint.name}", (done & at).sum())
-            rows = np.flatnonzero(paid & at)
-            if len(rows):
-                usage = _usage(ledger, endpoint, rows, _token_columns(ledger, rows), zero_s)
-                for bucket, cost in bill(endpoint.card, usage).items():
-                    self._sum(f"usd {bucket}", cost.sum())
+            self._sum(f"at {endpoint.name}", (done & (ledger.server == place)).sum())
+        zero_s = self.epoch_s + part.offset_s
+        for endpoint, rows in _paid(ledger, self.api, counted):
+            for bucket, cost in _bill(ledger, endpoint, rows, zero_s).items():
+                self._sum(f"usd {bucket}", cost.sum())
 
     def _add_fleets(self, part: Slice, fleets: tuple[FleetAccount, ...]) -> None:
         for place, account in enumerate(fleets):
@@ -205,6 +200,39 @@ class Tally:
         if self.api is not None and self.api.fee_share:
             usd["gateway_fee"] = sum(usd.values()) * self.api.fee_share
         return usd
+
+
+def calls_usd(
+    ledger: Ledger, api: ApiOption, zero_s: float
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Yield rows that endpoints were paid for, and what each cost, the gateway's fee included.
+
+    ``zero_s`` is the ledger's zero in Unix time.
+    """
+    for endpoint, rows in _paid(ledger, api, ledger.offered):
+        cost = sum(_bill(ledger, endpoint, rows, zero_s).values(), np.zeros(len(rows)))
+        yield rows, cost * (1 + api.fee_share)
+
+
+def _paid(
+    ledger: Ledger, api: ApiOption | None, counted: NDArray[np.bool_]
+) -> Iterator[tuple[Endpoint, NDArray[np.int64]]]:
+    """The rows that each endpoint is paid for, where there are any."""
+    # Whoever hangs up pays for what was answered until then; an expired batch is free.
+    hung_up = (ledger.outcome == layout.TIMED_OUT) & (ledger.usd > 0)
+    paid = counted & (ledger.completed | hung_up)
+    for place, endpoint in enumerate(api.endpoints if api else ()):
+        rows = np.flatnonzero(paid & (ledger.server == place))
+        if len(rows):
+            yield endpoint, rows
+
+
+def _bill(
+    ledger: Ledger, endpoint: Endpoint, rows: NDArray[np.int64], zero_s: float
+) -> dict[str, NDArray[np.float64]]:
+    """Cost of rows by bucket."""
+    usage = _usage(ledger, endpoint, rows, _token_columns(ledger, rows), zero_s)
+    return bill(endpoint.card, usage)
 
 
 def _latencies(ledger: Ledger, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:

@@ -61,6 +61,18 @@ class OptionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SizedOptions:
+    """Every option of a study at its best size, and what it costs over the worlds."""
+
+    results: tuple[OptionResult, ...]
+    sized: dict[str, tuple[Sized, ...]]
+    """By option, for slow, likely and fast hardware."""
+    worlds: Worlds
+    rated: list[NDArray[np.float64]]
+    """Cost by option as rates alone make it [USD/month], (worlds,) each."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer to a study."""
 
@@ -99,18 +111,10 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
     InfeasibleError
         When no option meets the SLO, with the reason of every option.
     """
-    evaluator = Evaluator(study, 1.0)
     mapped = executor.map if executor else map
-    worlds = Worlds.draw(study)
-    sized = {o.name: size_at_speeds(evaluator, o) for o in study.options}
-    rated = [world_costs(study, s, worlds) for s in sized.values()]
-    usd = simulated_costs(study, worlds, mapped) if study.numbers else rated
-    results = tuple(
-        _result(study, option, s, costs, standing)
-        for option, s, costs, standing in zip(
-            study.options, sized.values(), usd, standings(usd), strict=True
-        )
-    )
+    every = size_options(study, mapped)
+    results, sized, worlds = every.results, every.sized, every.worlds
+    usd = [r.world_usd for r in results]
     feasible = sorted((r for r in results if r.excuse is None), key=lambda r: r.total_usd)
     if not feasible:
         excuses = {r.name: r.excuse.reason for r in results if r.excuse}
@@ -132,11 +136,27 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         least_regret=_least_regret(feasible),
         saving=saving,
         saving_interval=interval,
-        break_even=find_break_even(study, start, executor, axis, _effects(study, usd, rated)),
+        break_even=find_break_even(study, start, executor, axis, _effects(study, usd, every.rated)),
         drivers=_drivers(study, sized, (winner, runner_up), worlds, mapped) if runner_up else (),
         flips=flips(study, {r.name: r.evaluation for r in feasible}, mapped),
         over_time=over_time(study, future, start, mapped) if future else None,
     )
+
+
+def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
+    """Find every option's best size at today's volume, and its costs over the worlds."""
+    evaluator = Evaluator(study, 1.0)
+    worlds = Worlds.draw(study)
+    sized = {o.name: size_at_speeds(evaluator, o) for o in study.options}
+    rated = [world_costs(study, s, worlds) for s in sized.values()]
+    usd = simulated_costs(study, worlds, mapped) if study.numbers else rated
+    results = tuple(
+        _result(study, option, s, costs, standing)
+        for option, s, costs, standing in zip(
+            study.options, sized.values(), usd, standings(usd), strict=True
+        )
+    )
+    return SizedOptions(results, sized, worlds, rated)
 
 
 def _drivers(

@@ -3,20 +3,13 @@
 import csv
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from simulator.cli.common import Output, OutputOption, console, print_json
-
-
-class TableOutput(StrEnum):
-    """Forms of the result on standard output."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
+from simulator.cli.common import Output, OutputOption, show
 
 
 class LoadChoice(StrEnum):
@@ -75,9 +68,7 @@ def bench(
     calibration: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What `calibrate` wrote.")
     ] = None,
-    output: Annotated[
-        TableOutput, typer.Option("--output", "-o", help="Form of the result.")
-    ] = TableOutput.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Predict what a benchmark would measure, by running the engine.
 
@@ -90,13 +81,18 @@ def bench(
         return
     if model is None or gpu is None:
         raise typer.BadParameter("give --model and --gpu, or a table of points")
-    from simulator.analysis.benchmark import Load, Serving, run_benchmark
-    from simulator.report.benchmark import benchmark_document, print_benchmark
-    from simulator.scenario.benchmark import named_deployment
+    from simulator.library.calls import predict_benchmark
+    from simulator.report.benchmark import print_benchmark
 
-    found, replicas = named_deployment(
+    found = predict_benchmark(
         model,
         gpu,
+        load_kind=load.value,
+        load_value=value,
+        prompt_tok=isl,
+        output_tok=osl,
+        range_ratio=range_ratio,
+        requests=requests,
         gpus=gpus,
         tensor=tensor,
         parallelism=parallelism,
@@ -106,35 +102,23 @@ def bench(
         kv_tokens=kv_tokens,
         calibration=calibration,
     )
-    asked = Load(load.value, value, isl, osl, range_ratio, requests)
-    result = run_benchmark(found, asked, Serving(), replicas)
-    c = found.coefficients
-    document = benchmark_document(result, (c.band_low, c.band_high))
-    if output is TableOutput.JSON:
-        print_json(document)
-    elif output is TableOutput.CSV:
-        _write_csv([list(document), ["" if v is None else str(v) for v in document.values()]])
-    else:
-        times = f"{replicas} x " if replicas > 1 else ""
-        print_benchmark(f"{times}{found.label}, {found.engine.name}", document, console())
+    show(output, found.document, found.rows, partial(print_benchmark, found.label, found.document))
 
 
-def _table(points: Path, output: TableOutput) -> None:
+def _table(points: Path, output: Output) -> None:
     from simulator.scenario.bench_table import predicted_rows
     from simulator.scenario.serving_profile import serving_profile
 
     header: list[str] = []
     documents: list[dict[str, Any]] = []
     for header, rows in predicted_rows(points, serving_profile()):
-        if output is TableOutput.CSV:
+        if output is Output.CSV:  # row by row, as long as the table may be
             _write_csv(rows if documents else [header, *rows])
         documents += [dict(zip(header, row, strict=True)) for row in rows]
-    if output is TableOutput.JSON:
-        print_json({"points": documents})
-    elif output is TableOutput.TABLE:
+    if output is not Output.CSV:
         from simulator.report.benchmark import print_points
 
-        print_points(documents, console())
+        show(output, {"points": documents}, documents, partial(print_points, documents))
     said = sum(d["pred_status"] == "ok" for d in documents)
     sys.stderr.write(f"{len(documents)} points, {said} predicted\n")
 
@@ -192,10 +176,7 @@ def calibrate(
     if out is not None:
         names = ", ".join(path.name for path in results)
         write_files(out.parent, {out.name: calibration_text(found, calibration, names)})
-    if output is Output.JSON:
-        print_json(document)
-    else:
-        print_calibration(document, console())
+    show(output, document, [document], partial(print_calibration, document))
     if "scale" in calibration.factors:
         sys.stderr.write(
             "breakeven: fewer than three benchmarks fit no more than a scale; loads unlike these "

@@ -10,8 +10,7 @@ from simulator.cli.common import (
     ScenarioArgument,
     SeedOption,
     SetOption,
-    console,
-    print_json,
+    show,
 )
 
 
@@ -36,6 +35,7 @@ def capacity(
 ) -> None:
     """Find the most traffic that fleets carry within the latency targets."""
     import tempfile
+    from functools import partial
     from pathlib import Path
 
     from simulator.analysis.remembered import cache_dir, known_capacity
@@ -53,7 +53,4 @@ def capacity(
             for count in sorted(set(replicas or [1]))
         ]
     document = capacity_document(found, study)
-    if output is Output.JSON:
-        print_json(document)
-    else:
-        print_capacities(document, console())
+    show(output, document, document["capacities"], partial(print_capacities, document))

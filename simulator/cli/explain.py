@@ -6,8 +6,7 @@ from simulator.cli.common import (
     ScenarioArgument,
     SeedOption,
     SetOption,
-    console,
-    print_json,
+    show,
 )
 
 
@@ -18,6 +17,8 @@ def explain(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Lead from a static calculator's cost per token to the simulated one, step by step."""
+    from functools import partial
+
     from simulator.analysis.evaluate import Evaluator
     from simulator.analysis.gap import explained
     from simulator.report.explain import explanation_document, print_explanation
@@ -25,7 +26,5 @@ def explain(
 
     study = load_study(scenario, settings, seed)
     document = explanation_document(explained(Evaluator(study, 1.0)), study)
-    if output is Output.JSON:
-        print_json(document)
-    else:
-        print_explanation(document, console())
+    rungs = [{"option": o["name"], **rung} for o in document["options"] for rung in o["rungs"]]
+    show(output, document, rungs, partial(print_explanation, document))

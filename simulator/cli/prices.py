@@ -4,12 +4,14 @@ import csv
 import json
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from simulator.cli.common import Output, OutputOption, console, print_json
+from simulator.cli.common import Output, OutputOption
+from simulator.cli.common import show as show_result
 
 if TYPE_CHECKING:
     from simulator.pricing.rates import RateCard
@@ -49,10 +51,7 @@ def list_offers(
         {**card_document(card), "simulated": name in simulated}
         for name, card in _cards(_book(book), contains).items()
     ]
-    if output is Output.JSON:
-        print_json({"offers": documents})
-    else:
-        print_cards(documents, console())
+    show_result(output, {"offers": documents}, documents, partial(print_cards, documents))
 
 
 @app.command()
@@ -65,10 +64,8 @@ def show(
     from simulator.report.prices import card_document, print_card
 
     document = card_document(_book(book).card(offer))
-    if output is Output.JSON:
-        print_json(document)
-    else:
-        print_card(document, console())
+    rates = [{"offer": document["offer"], **rate} for rate in document["rows"]]
+    show_result(output, document, rates, partial(print_card, document))
 
 
 @app.command()
@@ -187,10 +184,7 @@ def diff(
     raw = _raw_feed(source)
     theirs = {n: card for n, card in _feed(raw, source, as_of).items() if contains in n}
     found = changes(_cards(_book(book), contains), theirs, names_like_the_book(raw))
-    if output is Output.JSON:
-        print_json({"changes": found})
-    else:
-        print_changes(found, console())
+    show_result(output, {"changes": found}, found, partial(print_changes, found))
 
 
 def _book(path: Path | None) -> "PriceBook":

@@ -1,10 +1,14 @@
 """``breakeven hardware`` and ``breakeven models``: the shipped profiles."""
 
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli.common import Output, OutputOption, console, print_json
+from simulator.cli.common import Output, OutputOption, show
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 hardware = typer.Typer(help="Accelerators that options may name.", no_args_is_help=True)
 models = typer.Typer(help="Models that options may name.", no_args_is_help=True)
@@ -43,11 +47,17 @@ def _list(kinds: tuple[str, ...], output: Output) -> None:
     from simulator.scenario.profiles import profile_document, profile_names
 
     found = {k: {name: profile_document(k, name) for name in profile_names(k)} for k in kinds}
-    if output is Output.JSON:
-        print_json(found)
-        return
-    for kind, profiles in found.items():
-        print_profiles(kind, profiles, console())
+    rows = [
+        {"kind": kind, "name": name, **profile}
+        for kind, profiles in found.items()
+        for name, profile in profiles.items()
+    ]
+
+    def draw(console: "Console") -> None:
+        for kind, profiles in found.items():
+            print_profiles(kind, profiles, console)
+
+    show(output, found, rows, draw)
 
 
 def _show(kind: str, name: str, output: Output) -> None:
@@ -55,7 +65,4 @@ def _show(kind: str, name: str, output: Output) -> None:
     from simulator.scenario.profiles import profile_document
 
     found = profile_document(kind, name)
-    if output is Output.JSON:
-        print_json(found)
-    else:
-        print_profile(name, found, console())
+    show(output, found, [{"name": name, **found}], partial(print_profile, name, found))

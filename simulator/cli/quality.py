@@ -1,11 +1,13 @@
 """``breakeven quality``: what a correct answer costs, by model, cascade and chain of steps."""
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from simulator.cli.common import Output, OutputOption, SeedOption, console, print_json
+from simulator.cli.common import Output, OutputOption, SeedOption
+from simulator.cli.common import show as show_result
 
 app = typer.Typer(
     help="What a correct answer costs: models, cascades, chains of agent steps.",
@@ -35,10 +37,7 @@ def show(results: ResultsArgument = "aider", output: OutputOption = Output.TABLE
     from simulator.scenario.leaderboard import read_results
 
     document = results_document(read_results(results), results)
-    if output is Output.JSON:
-        print_json(document)
-    else:
-        print_results(document, console())
+    show_result(output, document, document["models"], partial(print_results, document))
 
 
 @app.command()
@@ -57,10 +56,7 @@ def compare(
     found = read_results(results)
     first, second = known_model(a, found.models), known_model(b, found.models)
     document = comparison_document(compared(found, first, second, seed or 0))
-    if output is Output.JSON:
-        print_json(document)
-    else:
-        print_comparison(document, console())
+    show_result(output, document, [document], partial(print_comparison, document))
 
 
 @app.command()
@@ -91,7 +87,4 @@ def chain(
 
     asked = AgentChain(steps, step_success, Restart(restart), attempts, correlation)
     document = chain_document(asked, expected(asked), step_usd)
-    if output is Output.JSON:
-        print_json(document)
-    else:
-        print_chain(document, console())
+    show_result(output, document, [document], partial(print_chain, document))

@@ -2,12 +2,13 @@
 
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli.common import Output, OutputOption, SetOption, console, print_json
+from simulator.cli.common import Output, OutputOption, SetOption, print_json, show
 
 if TYPE_CHECKING:
     from simulator.traffic.log import Log
@@ -62,19 +63,15 @@ def stats(
         **found.to_dict(),
     }
     if out is not None:
-        from simulator.cli.common import json_text
         from simulator.report.traffic import traffic_svg
-        from simulator.report.write import write_files
+        from simulator.report.write import json_text, write_files
 
         write_files(
             out, {"traffic.svg": traffic_svg(log, found), "stats.json": json_text(document) + "\n"}
         )
-    if output is Output.JSON:
-        print_json(document)
-    else:
-        from simulator.report.traffic import print_statistics
+    from simulator.report.traffic import print_statistics
 
-        print_statistics(document, console())
+    show(output, document, [document], partial(print_statistics, document))
 
 
 @app.command()

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from simulator.analysis.capacity import Capacity
 from simulator.analysis.study import Study
-from simulator.report.document import number
 from simulator.report.tables import plain_table
+from simulator.report.values import number
 from simulator.report.words import quantity, seconds
 from simulator.units import MONTH_S
 

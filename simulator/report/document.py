@@ -1,36 +1,44 @@
 """The result document: what ``--output json`` prints and ``result.json`` holds."""
 
-import math
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.analysis.answers import right_share
 from simulator.analysis.breakeven import BreakEven
 from simulator.analysis.evaluate import Evaluation
 from simulator.analysis.replications import Replications
-from simulator.analysis.sketch import Sketch
 from simulator.analysis.statistics import Estimate
 from simulator.analysis.study import Cascade, Choice, HybridOption, Pools, Study
 from simulator.analysis.verdict import OptionResult, Verdict
+from simulator.analysis.views import Views
 from simulator.report.overtime import over_time_document
+from simulator.report.values import (
+    number,
+    percentiles,
+    quantiles,
+    slo_document,
+    views_document,
+)
+from simulator.report.warnings import warnings
 from simulator.units import MONTH_S, MTOK
 
 SCHEMA_VERSION = 1
 
 
-def number(value: float | None) -> float | None:
-    """Return a finite number, or None: the document knows no NaN and no infinity."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(value)
+def verdict_document(verdict: Verdict, views: Views | None = None) -> dict[str, Any]:
+    """Return the document of a full run, with what was simulated for its report alone."""
+    study = verdict.study
+    document = _verdict(verdict, views)
+    return {**document, "warnings": warnings(document, study.traffic.horizon_s)}
 
 
-def verdict_document(verdict: Verdict) -> dict[str, Any]:
-    """Return the document of a full run."""
+def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
     study = verdict.study
     alternative = verdict.runner_up
+    today = study.traffic.requests_per_s * MONTH_S
     return {
         **_head(study),
         "options": [option_document(r, study) for r in verdict.results],
@@ -43,9 +51,7 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
             "least_regret": verdict.least_regret.name if verdict.least_regret else None,
         },
         "break_even": _break_even(verdict.break_even, study),
-        "over_time": over_time_document(verdict.over_time, study.traffic.requests_per_s * MONTH_S)
-        if verdict.over_time
-        else None,
+        "over_time": over_time_document(verdict.over_time, today) if verdict.over_time else None,
         "hybrid": _hybrid(verdict),
         "drivers": [
             {
@@ -68,6 +74,8 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
             }
             for f in verdict.flips
         ],
+        "slo": slo_document(study.slo),
+        **views_document(views, today),
         "provenance": study.provenance,
         "notes": list(study.notes),
     }
@@ -150,6 +158,9 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "ttft_s": percentiles(outcome.ttft_s),
         "tpot_s": percentiles(outcome.tpot_s),
         "e2e_s": percentiles(outcome.e2e_s),
+        "latency_quantiles": {
+            name: quantiles(getattr(outcome, name)) for name in ("ttft_s", "tpot_s", "e2e_s")
+        },
         "replicas": {
             "mean": sum(replicas for _, replicas in evaluation.owned),
             "max": sum(outcome.max_replicas) + sum(d.spare_replicas for d, _ in evaluation.owned),
@@ -217,18 +228,6 @@ def _cost_interval(result: OptionResult) -> dict[str, float | None]:
     return {"mean": float(usd.mean()), "low": float(low), "high": float(high)}
 
 
-def percentiles(values: Sketch) -> dict[str, float | None]:
-    """Return mean, p50, p95 and p99; None without values."""
-    if not values.size:
-        return dict.fromkeys(("mean", "p50", "p95", "p99"))
-    return {
-        "mean": values.mean,
-        "p50": values.quantile(0.5),
-        "p95": values.quantile(0.95),
-        "p99": values.quantile(0.99),
-    }
-
-
 def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
     if found is None:
         return None
@@ -255,15 +254,28 @@ def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
         "required_load_share": number(found.loads[0]),
         "current_load_share": number(found.loads[1]),
         "nearest_miss": miss and {"at": volume(miss[0]), "dearer_share": miss[1]},
+        "stairs": {
+            name: [[volume(at), number(usd)] for at, usd in line.tolist()]
+            for name, line in found.stairs.items()
+        },
         "curve": [
             {
                 "volume": volume(point.volume),
                 "cost_usd_per_month": {n: number(c) for n, c in point.likely_usd.items()},
+                "cost_band_usd_per_month": {n: _band(c) for n, c in point.world_usd.items()},
                 "replicas": point.replicas,
             }
             for point in found.curve
         ],
     }
+
+
+def _band(world_usd: NDArray[np.float64]) -> list[float] | None:
+    """Where nine in ten worlds lie that meet the SLO; None where hardly any does."""
+    usd = world_usd[np.isfinite(world_usd)]
+    if 2 * len(usd) < len(world_usd):
+        return None
+    return [float(end) for end in np.quantile(usd, [0.05, 0.95])]
 
 
 def _hybrid(verdict: Verdict) -> dict[str, Any] | None:

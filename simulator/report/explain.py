@@ -7,8 +7,8 @@ from rich.console import Console
 
 from simulator.analysis.gap import Explanation
 from simulator.analysis.study import Study
-from simulator.report.document import number
 from simulator.report.tables import plain_table
+from simulator.report.values import number
 
 
 def explanation_document(found: list[Explanation], study: Study) -> dict[str, Any]:

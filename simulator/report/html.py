@@ -1,50 +1,80 @@
-"""The HTML report: one file, no network, light and dark."""
+"""HTML of results: the report as one file without network, and fragments for notebooks."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.axes import Axes
 
-from simulator.report import plots, terminal, words
+from simulator.report import terminal, words
+from simulator.report.flat import Row, columns
+from simulator.report.interactive import Chart, chart
 from simulator.report.overtime import over_time_text
+from simulator.report.plots import plots_of
+from simulator.report.words import quantity
+
+SHOWN_ROWS = 200
+"""Of a table in a notebook."""
 
 
-def render_report(document: dict[str, Any]) -> str:
-    """Return the report of a result document as HTML."""
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("simulator.report"), autoescape=True, undefined=StrictUndefined
     )
     for name in ("usd", "quantity", "seconds", "share"):
         environment.filters[name] = getattr(words, name)
-    template = environment.get_template("report.html.j2")
+    return environment
+
+
+def render_report(document: dict[str, Any]) -> str:
+    """Return the report of a verdict's document as HTML."""
+    charts = [chart(key, title, ax) for key, (title, ax) in plots_of(document).items()]
+    template = _environment().get_template("report.html.j2")
     return template.render(
-        d=document,
-        headline=terminal.headline(document),
-        break_even=(
-            terminal.break_even_text(document["break_even"]) if document["break_even"] else None
-        ),
-        over_time=over_time_text(document["over_time"]) if document["over_time"] else None,
-        split=terminal.split_text(document["hybrid"]) if document["hybrid"] else None,
-        flips=[terminal.flip_text(flip) for flip in document["flips"]],
-        charts=_charts(document),
-    )
+        d=document, **_facts(document), charts=[(c, Markup(c.svg)) for c in charts],
+        data=_script_data(charts),
+    )  # fmt: skip
 
 
-def _charts(document: dict[str, Any]) -> list[tuple[str, Markup]]:
-    charts = [("Cost by component", _svg(plots.plot_cost_stack(document)))]
-    if document["break_even"]:
-        title = f"Cost against {document['break_even']['axis']}"
-        charts.insert(0, (title, _svg(plots.plot_cost_by_volume(document))))
-        charts.append(("How sure", _svg(plots.plot_probability(document))))
-    if document["drivers"]:
-        charts.append(("What drives the answer", _svg(plots.plot_drivers(document))))
-    for payback in document["over_time"]["paybacks"] if document["over_time"] else ():
-        name = payback["option"]
-        charts.append((f"Over time: {name}", _svg(plots.plot_npv_fan(document, name))))
-    return charts
+def render_fragment(document: dict[str, Any]) -> str:
+    """Return verdict and options of a document, or the options alone, for a page that has more."""
+    template = _environment().get_template("options.html.j2")
+    return template.render(d=document, **_facts(document))
 
 
-def _svg(ax: Axes) -> Markup:
-    svg = plots.svg_text(ax, transparent=True)
-    return Markup(svg[svg.index("<svg") :])
+def render_rows(rows: Sequence[Row]) -> str:
+    """Return rows as a plain table, the first of them where there are very many."""
+    shown = list(rows[:SHOWN_ROWS])
+    names = columns(shown)
+    cells = [[_cell(row.get(name)) for name in names] for row in shown]
+    template = _environment().get_template("rows.html.j2")
+    return template.render(names=names, rows=cells, more=len(rows) - len(shown))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return quantity(value) if isinstance(value, float) else str(value)
+
+
+def _facts(document: dict[str, Any]) -> dict[str, Any]:
+    """Sentences of a verdict; all None where nothing was decided."""
+    if "verdict" not in document:
+        return dict.fromkeys(("headline", "break_even", "over_time", "split", "flips"))
+    found, over_time = document["break_even"], document["over_time"]
+    return {
+        "headline": terminal.headline(document),
+        "break_even": terminal.break_even_text(found) if found else None,
+        "over_time": over_time_text(over_time) if over_time else None,
+        "split": terminal.split_text(document["hybrid"]) if document["hybrid"] else None,
+        "flips": [terminal.flip_text(flip) for flip in document["flips"]],
+    }
+
+
+def _script_data(charts: list[Chart]) -> Markup:
+    """What the script needs, as JSON that cannot end its element."""
+    data = [{k: v for k, v in asdict(each).items() if k not in ("svg", "title")} for each in charts]
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))

@@ -1,10 +1,9 @@
-"""One deployment's benchmark by names: what the command and the library start from."""
+"""One deployment's benchmark by names: what commands and scripts start from."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TypedDict
 
-from simulator.analysis.benchmark import Benchmark, Load, LoadKind, Serving, run_benchmark
 from simulator.scenario.calibration_file import calibrated
 from simulator.scenario.deployments import (
     deployment,
@@ -82,28 +81,3 @@ def named_deployment(
     if calibration is not None:
         found = calibrated(found, Path(calibration))
     return replace(found, kv_tok=kv_tokens), replicas
-
-
-def predict_benchmark(
-    model: str,
-    accelerator: str,
-    *,
-    load_kind: LoadKind = "concurrency",
-    load_value: float = 16,
-    prompt_tok: int = 1024,
-    output_tok: int = 1024,
-    range_ratio: float = 1.0,
-    requests: int | None = None,
-    serving: Serving | None = None,
-    **deployed: Unpack[Deployed],
-) -> Benchmark:
-    """Predict what a load generator would measure; see ``named_deployment`` and ``Load``.
-
-    Raises
-    ------
-    InputError
-        When a name is unknown, or the model or one request does not fit.
-    """
-    found, replicas = named_deployment(model, accelerator, **deployed)
-    load = Load(load_kind, load_value, prompt_tok, output_tok, range_ratio, requests)
-    return run_benchmark(found, load, serving or Serving(), replicas)

@@ -1,9 +1,11 @@
 """From a checked scenario to a study: the last place that knows YAML names and positions."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from simulator.analysis.evaluate import reshaping_of, success_rate_of
 from simulator.analysis.study import (
@@ -30,13 +32,13 @@ from simulator.scenario.composites import cascade, choice, hybrid_of, pools
 from simulator.scenario.endpoints import Clock, api_option
 from simulator.scenario.evaluated import evaluated
 from simulator.scenario.gateways import gateway_option
-from simulator.scenario.load import read_scenario
+from simulator.scenario.load import checked, read_document
 from simulator.scenario.owning_schema import future_of, plain
 from simulator.scenario.partners import with_partners
 from simulator.scenario.price_book import PriceBook
 from simulator.scenario.selfhost import self_host_option
 from simulator.scenario.traffic import build_traffic
-from simulator.scenario.yamlfile import Document
+from simulator.scenario.yamlfile import Document, with_values
 from simulator.traffic.source import TrafficSource
 from simulator.units import HOUR_S
 
@@ -47,39 +49,46 @@ SIMULATED_WORLDS = 64
 
 
 @dataclass(frozen=True, slots=True)
+class Variations:
+    """Builds the studies of a scenario with some of its values changed."""
+
+    document: Document
+    """As its file says it, with all settings."""
+
+    def __call__(self, values: Mapping[str, Any]) -> Study:
+        """Return the study with other values at some paths."""
+        return loaded(with_values(self.document, values)).study
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """A scenario from its file, and what became of it."""
 
     scenario: schema.Scenario
     document: Document
     study: Study
+    variations: Variations
 
 
-@dataclass(frozen=True, slots=True)
-class Variations:
-    """Builds the studies of a scenario with some of its values changed."""
-
-    name: str | Path
-    settings: tuple[str, ...] = ()
-    seed: int | None = None
-
-    def __call__(self, values: dict[str, float]) -> Study:
-        """Return the study with other values at some paths."""
-        changes = [f"{path}={value!r}" for path, value in values.items()]
-        return load(self.name, [*self.settings, *changes], self.seed).study
+def load(
+    name: str | Path, settings: Sequence[str] | None = None, seed: int | None = None
+) -> Loaded:
+    """Read a scenario and build its study; see ``read_document`` for the parameters."""
+    return loaded(read_document(name, settings, seed))
 
 
-def load(name: str | Path, settings: list[str] | None = None, seed: int | None = None) -> Loaded:
-    """Read a scenario and build its study; see ``read_scenario`` for the parameters."""
-    scenario, document = read_scenario(name, settings, seed)
-    variations = Variations(name, tuple(settings or ()), seed)
-    return Loaded(scenario, document, replace(build(scenario, document), rebuild=variations))
+def loaded(said: Document) -> Loaded:
+    """Build the study of a document as its file says it, with all settings."""
+    scenario, document = checked(said)
+    variations = Variations(said)
+    study = replace(build(scenario, document), rebuild=variations)
+    return Loaded(scenario, document, study, variations)
 
 
 def load_study(
-    name: str | Path, settings: list[str] | None = None, seed: int | None = None
+    name: str | Path, settings: Sequence[str] | None = None, seed: int | None = None
 ) -> Study:
-    """Return the study of a scenario alone; see ``read_scenario`` for the parameters."""
+    """Return the study of a scenario alone; see ``read_document`` for the parameters."""
     return load(name, settings, seed).study
 
 
@@ -194,7 +203,7 @@ def _future(scenario: schema.Scenario, document: Document) -> Future | None:
     said = scenario.future
     if said is None:
         return None
-    return document.made(("future",), lambda: future_of(said, document.path.parent))
+    return document.made(("future",), lambda: future_of(said, document.folder(("future",))))
 
 
 def _slo(said: schema.Slo) -> Slo:
@@ -219,7 +228,7 @@ def _warm_up_s(scenario: schema.Scenario, traffic: TrafficSource, document: Docu
 def _price_book(scenario: schema.Scenario, document: Document) -> PriceBook:
     if scenario.price_file is None:
         return PriceBook()
-    path = document.path.parent / scenario.price_file
+    path = document.folder(("price_file",)) / scenario.price_file
     return document.made(("price_file",), lambda: PriceBook.with_file(path))
 
 

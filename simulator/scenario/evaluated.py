@@ -1,7 +1,6 @@
 """Success rates and verbosity of options, from the evaluations that a scenario names."""
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -36,7 +35,11 @@ def evaluated(scenario: schema.Scenario, document: Document) -> schema.Scenario:
         name = next(n for n, model in asking.items() if model)
         raise document.fail(("options", name, "evaluated_as"), "needs quality.evaluations")
     said, reference = quality.evaluations, quality.reference
-    path = said if said in shipped_results() else str(document.path.parent / Path(said))
+    path = (
+        said
+        if said in shipped_results()
+        else str(document.folder(("quality", "evaluations")) / said)
+    )
     found = document.made(
         ("quality", "evaluations"), lambda: {s.model: s for s in scores(read_results(path))}
     )

@@ -16,6 +16,11 @@ def profiles_dir() -> Path:
     return _data_dir("hardware_profiles")
 
 
+def shipped_scenarios() -> dict[str, Path]:
+    """Return the files of shipped scenarios by name."""
+    return {p.stem: p for p in sorted(_data_dir("scenarios").glob("*.yaml"))}
+
+
 def find_scenario(name: str) -> Path:
     """Return the path of a scenario file, or of a shipped scenario by name.
 
@@ -30,7 +35,7 @@ def find_scenario(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    shipped = {p.stem: p for p in sorted(_data_dir("scenarios").glob("*.yaml"))}
+    shipped = shipped_scenarios()
     if path.stem in shipped and path.parent.name in ("", "scenarios"):
         return shipped[path.stem]
     raise InputError(f"{name}: no such file{nearest(path.stem, sorted(shipped))}")

@@ -3,7 +3,7 @@
 from ruamel.yaml.comments import CommentedMap
 
 from simulator.errors import InputError
-from simulator.scenario.load import read_scenario
+from simulator.scenario.load import checked, read_document
 from simulator.scenario.presets import load_preset, preset_names
 from simulator.scenario.traffic import build_sessions
 from simulator.scenario.traffic_schema import Replay, Sessions
@@ -24,7 +24,7 @@ def workloads_of(
     if name not in preset_names():
         if requests_per_month is not None:
             raise InputError("--requests-per-month is for presets; --set it in a scenario")
-        scenario, document = read_scenario(name, settings)
+        scenario, document = checked(read_document(name, settings))
         workloads = []
         for key, said in scenario.traffic.items():
             if isinstance(said, Replay):

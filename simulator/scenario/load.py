@@ -2,36 +2,41 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import InputError
+from simulator.errors import InputError, nearest
+from simulator.scenario.extending import extended
 from simulator.scenario.files import find_scenario
 from simulator.scenario.presets import with_presets
 from simulator.scenario.schema import Scenario
 from simulator.scenario.uncertain import settled, written
+from simulator.scenario.written import with_units
 from simulator.scenario.yamlfile import (
     Document,
+    Path_,
     parse_value,
     read_yaml,
+    value_at,
     with_values,
 )
 
 _LONGEST_PATH = 1000
 
 
-def read_scenario(
-    name: str | Path, settings: list[str] | None = None, seed: int | None = None
-) -> tuple[Scenario, Document]:
-    """Read and check a scenario.
+def read_document(
+    name: str | Path, settings: Sequence[str] | None = None, seed: int | None = None
+) -> Document:
+    """Read a scenario file and all that it extends, and change some of its values.
 
     Parameters
     ----------
     name : str or Path
         File, or the name of a shipped scenario.
-    settings : list of str, optional
-        ``path=value`` with a dotted path; the value is read as YAML.
+    settings : sequence of str, optional
+        ``path=value`` with a dotted path, the value read as YAML; or the name of one of the
+        scenario's overrides.
     seed : int, optional
         Replaces the scenario's seed.
 
@@ -40,18 +45,46 @@ def read_scenario(
     InputError
         With file, line and column of the first problem.
     """
-    document = read_yaml(find_scenario(str(name)))
-    values = {}
-    for setting in settings or []:
+    document = extended(read_yaml(find_scenario(str(name))))
+    for setting in settings or ():
         path, separator, text = setting.partition("=")
-        if not separator or not path:
+        if not separator:
+            document = overridden(document, setting)
+        elif not path:
             raise InputError(f"--set {setting}: expected path=value")
-        values[path] = parse_value(text, f"--set {path}")
-    if seed is not None:
-        values["seed"] = seed
-    if values:
-        document = with_values(document, values)
-    return settled(Scenario, with_presets(document))
+        else:
+            document = with_values(document, {path: parse_value(text, f"--set {path}")})
+    return document if seed is None else with_values(document, {"seed": seed})
+
+
+def overridden(document: Document, name: str) -> Document:
+    """Return a document with the values of one of its overrides.
+
+    Raises
+    ------
+    InputError
+        When it has none of that name, or a path leads nowhere.
+    """
+    known = document.data.get("overrides")
+    if not isinstance(known, dict) or not isinstance(known.get(name), dict):
+        names = list(known) if isinstance(known, dict) else []
+        raise InputError(
+            f"--set {name}: expected path=value or the name of an override{nearest(name, names)}"
+        )
+    return with_values(
+        document, known[name], lambda path: document.place(("overrides", name, path))
+    )
+
+
+def checked(document: Document) -> tuple[Scenario, Document]:
+    """Return the scenario that a document says, and the document with its numbers settled.
+
+    Raises
+    ------
+    InputError
+        With file, line and column of the first problem.
+    """
+    return settled(Scenario, with_units(Scenario, with_presets(document)))
 
 
 def resolved_yaml(scenario: Scenario, document: Document) -> str:
@@ -63,15 +96,17 @@ def resolved_yaml(scenario: Scenario, document: Document) -> str:
     text = io.StringIO()
     yaml = YAML()
     yaml.default_flow_style = False
-    said = json.loads(scenario.model_dump_json())
+    yaml.dump(_resolved(scenario, document), text)
+    return text.getvalue()
+
+
+def _resolved(scenario: Scenario, document: Document) -> dict[str, Any]:
+    """All that a scenario says, as plain values; uncertain numbers as their distributions."""
+    said: dict[str, Any] = json.loads(scenario.model_dump_json())
     for number in document.uncertain:
         *above, last = number.path.split(".")
-        node = said
-        for key in above:
-            node = node[key]
-        node[last] = written(number.distribution)
-    yaml.dump(said, text)
-    return text.getvalue()
+        value_at(said, tuple(above))[last] = written(number.distribution)
+    return said
 
 
 def fingerprint(
@@ -81,28 +116,19 @@ def fingerprint(
 
     Every text that names a file beside the scenario stands for the file's content.
     """
-    said = json.loads(scenario.model_dump_json())
+    said = _resolved(scenario, document)
     text = json.dumps([said, provenance], sort_keys=True)
     digest = hashlib.sha256(text.encode())
-    for name in sorted(set(_texts(said))):
-        path = document.path.parent / name
-        if len(name) < _LONGEST_PATH and path.is_file():
+    for at, name in _texts(said, ()):
+        if len(name) < _LONGEST_PATH and (path := document.folder(at) / name).is_file():
             digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """All texts within plain values."""
+def _texts(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
+    """All texts within plain values, and where they are."""
     if isinstance(value, str):
-        yield value
+        yield path, value
     elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _texts(part)
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of scenario files."""
-    document = Scenario.model_json_schema()
-    # What a workload must say itself when a preset says the rest.
-    document["$defs"]["Sessions"]["required"] = ["kind", "requests_per_month"]
-    return document
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(part, (*path, key))

@@ -1,6 +1,7 @@
 """Workloads that scenarios may start from, each with its sources and what it claims to be like."""
 
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,4 +57,4 @@ def with_presets(document: Document) -> Document:
             if key not in given:
                 given[key] = deepcopy(value)
                 origins[(*at, key)] = preset.place(("sessions", key))
-    return Document(document.path, data, origins)
+    return replace(document, data=data, origins=origins)

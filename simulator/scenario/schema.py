@@ -28,6 +28,7 @@ from simulator.scenario.fleet_schema import (
 from simulator.scenario.owning_schema import Future, Purchase, Rent
 from simulator.scenario.profiles import Commitment
 from simulator.scenario.sections import Count, NonNegative, Positive, Section, Uncertain, Whole
+from simulator.scenario.sweep_schema import Sweep
 from simulator.scenario.traffic_schema import Replay, Sessions
 
 
@@ -243,6 +244,13 @@ class Scenario(Section):
     quality: Quality | None = None
     """Default: answers are taken as they come."""
     analysis: Analysis = Analysis()
+    extends: Annotated[str | None, Field(exclude=True)] = None
+    """Scenario to start from: a file beside this one, or the name of a shipped scenario. Mappings
+    are joined, null takes a key out."""
+    overrides: Annotated[dict[str, dict[str, Any]], Field(default_factory=dict, exclude=True)]
+    """Values by dotted path, under names that `--set NAME` and `sweep.overrides` take."""
+    sweep: Annotated[Sweep | None, Field(exclude=True)] = None
+    """What `breakeven sweep` tries."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> "Scenario":

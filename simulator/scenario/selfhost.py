@@ -149,7 +149,10 @@ def _rent(option: SelfHost, document: Document, here: Path_) -> Interval:
     if moving is None:
         return rent
     return rent.scaled(
-        document.made((*here, "rent_path"), lambda: rent_factor(moving, document.path.parent))
+        document.made(
+            (*here, "rent_path"),
+            lambda: rent_factor(moving, document.folder((*here, "rent_path"))),
+        )
     )
 
 
@@ -178,7 +181,7 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
         (*here, "model"),
         lambda: deployment(
             serving_profile(),
-            _model(option.model, document),
+            _model(option.model, document, here),
             option.accelerator,
             option.engine,
             spread,
@@ -187,7 +190,7 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
         ),
     )
     if option.calibration is not None:
-        path = document.path.parent / option.calibration
+        path = document.folder((*here, "calibration")) / option.calibration
         found = document.made((*here, "calibration"), lambda: calibrated(found, path))
     guess = option.speculation
     return replace(
@@ -201,6 +204,6 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
     )
 
 
-def _model(said: str, document: Document) -> str:
+def _model(said: str, document: Document, here: Path_) -> str:
     """Name of a profile, or path of a configuration, which is relative to the scenario."""
-    return str(document.path.parent / said) if said.endswith(".json") else said
+    return str(document.folder((*here, "model")) / said) if said.endswith(".json") else said

@@ -11,7 +11,14 @@ from simulator.analysis.study import UncertainNumber
 from simulator.economics import interval
 from simulator.errors import InputError
 from simulator.scenario.sections import Interval, Positive, Section
-from simulator.scenario.yamlfile import Document, Path_, validate, with_values
+from simulator.scenario.yamlfile import (
+    Document,
+    Path_,
+    validate,
+    value_at,
+    with_values,
+    within,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -61,7 +68,7 @@ def settled(model: type[M], document: Document) -> tuple[M, Document]:
     numbers = []
     for path in refused:
         said = document.made(path, partial(_plain, found[path], document, path))
-        whole = all(isinstance(v, int) for v in _numbers(_at(document.data, path)))
+        whole = all(isinstance(v, int) for v in _numbers(value_at(document.data, path)))
         numbers.append(UncertainNumber(".".join(map(str, path)), said, whole))
     if numbers:
         medians = {number.path: number.value(0.0) for number in numbers}
@@ -75,7 +82,7 @@ def settled(model: type[M], document: Document) -> tuple[M, Document]:
 def _limited(model: type[BaseModel], data: Any, number: UncertainNumber) -> UncertainNumber:
     """Return a number that keeps within what a model allows, all else at its median."""
     *above, last = number.path.split(".")
-    node = _at(data, tuple(above))
+    node = value_at(data, tuple(above))
 
     def is_allowed(z: float) -> bool:
         node[last] = number.value(z)
@@ -122,25 +129,9 @@ def _refused(model: type[BaseModel], data: Any, paths: set[Path_]) -> list[Path_
     try:
         model.model_validate(data)
     except ValidationError as error:
-        faults = [_within(data, problem["loc"]) for problem in error.errors(include_url=False)]
+        faults = [within(data, problem["loc"]) for problem in error.errors(include_url=False)]
         return [path for path in sorted(paths) if any(f[: len(path)] == path for f in faults)]
     return []
-
-
-def _within(data: Any, loc: tuple[str | int, ...]) -> Path_:
-    """Keys of a pydantic location that lead somewhere in the data."""
-    path: list[str | int] = []
-    for part in loc:
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-            path.append(part)
-    return tuple(path)
-
-
-def _at(data: Any, path: Path_) -> Any:
-    for key in path:
-        data = data[key]
-    return data
 
 
 def _numbers(node: Any) -> list[Any]:

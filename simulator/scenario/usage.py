@@ -45,7 +45,7 @@ Errors = dict[int, str]
 """Why a row cannot be priced, by row; the first reason found."""
 
 
-def price_usage(
+def priced_columns(
     columns: Mapping[str, Sequence[str]], book: PriceBook | None = None
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Price usage rows.
@@ -179,7 +179,7 @@ def priced_rows(path: Path, book: PriceBook) -> Iterator[tuple[list[str], list[l
     """
     for header, portion in table_portions(path, REQUIRED):
         columns = {name: [row[name] for row in portion] for name in header}
-        cost_usd, errors = price_usage(columns, book)
+        cost_usd, errors = priced_columns(columns, book)
         rows = [
             [*row.values(), "" if error else repr(cost), error]
             for row, cost, error in zip(portion, cost_usd.tolist(), errors, strict=True)

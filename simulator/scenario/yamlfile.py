@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +28,8 @@ class Document:
     origins: Mapping[Path_, str] = field(default_factory=dict)
     uncertain: tuple[UncertainNumber, ...] = ()
     """Numbers in whose places their medians stand."""
+    folders: Mapping[Path_, Path] = field(default_factory=dict)
+    """Of the files that said them, for values from elsewhere."""
 
     def place(self, at: Path_) -> str:
         """Return ``file:line:column`` of the deepest part of a path that exists."""
@@ -44,6 +46,13 @@ class Document:
                 break
             node = node[key]
         return f"{self.path}:{line + 1}:{column + 1}"
+
+    def folder(self, at: Path_) -> Path:
+        """Return the folder in which a file is that the value at a path names."""
+        for end in range(len(at), 0, -1):
+            if at[:end] in self.folders:
+                return self.folders[at[:end]]
+        return self.path.parent
 
     def fail(self, at: Path_, message: str) -> InputError:
         """Return the error of a value."""
@@ -95,30 +104,36 @@ def parse_value(text: str, origin: str) -> Any:
         raise InputError(f"{origin}: not a valid value: {_problem(error)}") from None
 
 
-def with_values(document: Document, settings: dict[str, Any]) -> Document:
+def with_values(
+    document: Document,
+    values: Mapping[str, Any],
+    origin: Callable[[str], str] = "--set {}".format,
+) -> Document:
     """Return the document with dot-paths set; a path may end in a key that is not there yet.
+
+    ``origin`` says where the value of a path comes from.
 
     Raises
     ------
     InputError
         When a path leads through something that is no mapping or does not exist.
     """
-    data = deepcopy(document.data)  # with positions, so that settings leave the original alone
-    for path, value in settings.items():
+    data = deepcopy(document.data)  # with positions: what is set leaves the original alone
+    for path, value in values.items():
         keys = path.split(".")
         node = data
         for key in keys[:-1]:
             if not isinstance(node, dict) or key not in node:
                 known = [str(k) for k in node] if isinstance(node, dict) else []
                 raise InputError(
-                    f"--set {path}: there is no {key!r} in the scenario{nearest(key, known)}"
+                    f"{origin(path)}: there is no {key!r} in the scenario{nearest(key, known)}"
                 )
             node = node[key]
         if not isinstance(node, dict):
-            raise InputError(f"--set {path}: {'.'.join(keys[:-1])} is not a mapping")
+            raise InputError(f"{origin(path)}: {'.'.join(keys[:-1])} is not a mapping")
         node[keys[-1]] = value
-    origins: dict[Path_, str] = {tuple(p.split(".")): f"--set {p}" for p in settings}
-    return Document(document.path, data, {**document.origins, **origins})
+    origins: dict[Path_, str] = {tuple(p.split(".")): origin(p) for p in values}
+    return replace(document, data=data, origins={**document.origins, **origins})
 
 
 def validate(model: type[M], document: Document, at: Path_ = ()) -> M:
@@ -187,3 +202,21 @@ def _all_fields(model: type[BaseModel], seen: set | None = None) -> list[str]:
                 names += _all_fields(annotation, seen)
             stack += typing.get_args(annotation)
     return sorted(set(names))
+
+
+def within(data: Any, loc: Path_) -> Path_:
+    """Return the keys of a pydantic location that lead somewhere in the data."""
+    path: list[str | int] = []
+    for part in loc:
+        inside = isinstance(data, dict) and part in data
+        if inside or (isinstance(data, list) and part in range(len(data))):
+            data = data[part]
+            path.append(part)
+    return tuple(path)
+
+
+def value_at(data: Any, path: Path_) -> Any:
+    """Return what is at a path of keys and places that exists."""
+    for key in path:
+        data = data[key]
+    return data

@@ -1,0 +1,43 @@
+"""What a report shows beside the verdict, and what takes simulations of its own."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from simulator.analysis.cachemap import CacheMap, cache_map
+from simulator.analysis.evaluate import Evaluation
+from simulator.analysis.planning import Size
+from simulator.analysis.study import SingleOption, Study
+from simulator.analysis.timeline import Timeline, timeline
+from simulator.analysis.verdict import Verdict
+from simulator.analysis.worlds import Mapped
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Timelines and maps."""
+
+    timelines: tuple[Timeline, ...]
+    """Of the cheapest option and of the cheapest of each kind, where they run by themselves."""
+    cache_map: CacheMap | None
+
+
+def views(verdict: Verdict, mapped: Mapped = map) -> Views:
+    """Simulate what the report of a verdict shows."""
+    shown = _shown(verdict)
+    lines = mapped(partial(_timeline, verdict.study), shown)
+    fleets = [e.size.replicas for e in (r.evaluation for r in verdict.results)]
+    found = cache_map(verdict.study, max([1, *fleets]), mapped)
+    return Views(tuple(lines), found)
+
+
+def _timeline(study: Study, shown: tuple[SingleOption, Size]) -> Timeline:
+    return timeline(study, *shown)
+
+
+def _shown(verdict: Verdict) -> list[tuple[SingleOption, Size]]:
+    feasible = sorted((r for r in verdict.results if r.excuse is None), key=lambda r: r.total_usd)
+    best: dict[str, Evaluation] = {}
+    for result in feasible:
+        if not result.evaluation.parts:
+            best.setdefault(result.option.kind, result.evaluation)
+    return [evaluation.plan for evaluation in best.values()]

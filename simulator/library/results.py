@@ -1,0 +1,186 @@
+"""Results: documents that show themselves in notebooks, become tables, and are written to disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.errors import InputError
+from simulator.report.flat import Row, csv_text, option_rows
+from simulator.report.html import render_fragment, render_rows
+from simulator.report.write import json_text, write_files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulator.analysis.benchmark import Benchmark
+    from simulator.analysis.verdict import Verdict
+    from simulator.library.sweep import Found
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A result document and its rows; kinds of results say how they are shown and saved."""
+
+    document: dict[str, Any]
+    """What the command prints with ``--output json``."""
+    rows: list[Row] = field(repr=False)
+    """What it prints with ``--output csv``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document."""
+        return self.document
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Return the rows as a table of pandas.
+
+        Raises
+        ------
+        InputError
+            Without pandas.
+        """
+        if find_spec("pandas") is None:
+            raise InputError("tables need pandas: pip install 'breakeven[pandas]'")
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
+
+    def save(self, folder: str | Path) -> None:
+        """Write all files of the result into a folder, which is made where it is missing."""
+        write_files(Path(folder), self.files())
+
+    def files(self) -> dict[str, str]:
+        """Return texts by file name: the document and its rows."""
+        return {"result.json": json_text(self.document) + "\n", "result.csv": csv_text(self.rows)}
+
+    def _repr_html_(self) -> str:
+        return render_rows(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationResult(Result):
+    """What options did, exactly as written."""
+
+    @staticmethod
+    def of(document: dict[str, Any]) -> "SimulationResult":
+        """Return the result of a document with options."""
+        return SimulationResult(document, list(option_rows(document)))
+
+    def _repr_html_(self) -> str:
+        return render_fragment(self.document)
+
+
+def drawn_files(document: dict[str, Any]) -> dict[str, str]:
+    """Return what is drawn from a verdict's document, by file name: report, tables and plots."""
+    from simulator.report.focus import focus_rows
+    from simulator.report.html import render_report
+    from simulator.report.plots import plots_of, svg_text
+
+    plots = {name: svg_text(ax, transparent=False) for name, (_, ax) in plots_of(document).items()}
+    return {
+        "report.html": render_report(document),
+        "options.csv": csv_text(option_rows(document)),
+        "focus.csv": csv_text(focus_rows(document)),
+        **{f"plots/{name}.svg": text for name, text in plots.items()},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictResult(Result):
+    """The verdict on a scenario."""
+
+    verdict: "Verdict" = field(repr=False)
+    resolved_yaml: str = field(repr=False)
+    """The scenario with every default written out."""
+
+    @property
+    def break_even(self) -> dict[str, Any] | None:
+        """Where self-hosting alone beats the cheapest API alone; None without both."""
+        found: dict[str, Any] | None = self.document["break_even"]
+        return found
+
+    def files(self) -> dict[str, str]:
+        """Return texts by file name: report, document, tables, plots and the resolved scenario."""
+        return {
+            **drawn_files(self.document),
+            "result.json": json_text(self.document) + "\n",
+            "scenario.resolved.yaml": self.resolved_yaml,
+        }
+
+    def save(self, folder: str | Path) -> None:
+        """Write all files; with pyarrow also the winner's ledger."""
+        write_files(Path(folder), self.files())
+        if find_spec("pyarrow") is not None:
+            from simulator.report.ledger import write_ledger
+
+            partial = Path(folder) / ".ledger.parquet.partial"
+            write_ledger(self.verdict, partial)
+            partial.replace(Path(folder) / "ledger.parquet")
+
+    def _repr_html_(self) -> str:
+        return render_fragment(self.document)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult(Result):
+    """What was found at all points of a sweep."""
+
+    @staticmethod
+    def of(found: "list[Found]") -> "SweepResult":
+        """Return the result of all points, in their order."""
+        from simulator.library.sweep import tidy_rows
+
+        points = [{"coordinates": f.point.coordinates, **f.document} for f in found]
+        return SweepResult({"points": points}, list(tidy_rows(found)))
+
+    def files(self) -> dict[str, str]:
+        """Return the tidy table and the document."""
+        return {
+            "sweep.json": json_text(self.document) + "\n",
+            "sweep.csv": csv_text(self.rows),
+        }
+
+    def save(self, folder: str | Path) -> None:
+        """Write the table; with pyarrow also as Parquet."""
+        write_files(Path(folder), self.files())
+        if find_spec("pyarrow") is not None:
+            from simulator.report.flat import write_parquet
+
+            write_parquet(self.rows, Path(folder) / "sweep.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkResult(Result):
+    """What a load generator would measure; the document has the names of ``vllm bench serve``."""
+
+    benchmark: "Benchmark" = field(repr=False)
+    label: str
+    """Of the deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageResult(Result):
+    """Priced usage rows."""
+
+    cost_usd: NDArray[np.float64] = field(repr=False)
+    """NaN where a row cannot be priced. (n_rows,)"""
+    errors: list[str] = field(repr=False)
+    """Why not, empty where it can. (n_rows,)"""
+
+    @staticmethod
+    def of(
+        columns: Mapping[str, Any], cost_usd: NDArray[np.float64], errors: list[str]
+    ) -> "UsageResult":
+        """Return the rows with ``cost_usd`` and ``error`` behind them."""
+        rows = [
+            {**{name: columns[name][k] for name in columns},
+             "cost_usd": None if error else cost, "error": error}
+            for k, (cost, error) in enumerate(zip(cost_usd.tolist(), errors, strict=True))
+        ]  # fmt: skip
+        priced = [row["cost_usd"] for row in rows if not row["error"]]
+        document = {"rows": rows, "cost_usd": sum(priced), "failed": len(rows) - len(priced)}
+        return UsageResult(document, list(rows), cost_usd, errors)

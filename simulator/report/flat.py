@@ -1,0 +1,116 @@
+"""Documents as tables: one row for each option, plain values in named columns."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+
+_PLAIN = (
+    "kind", "feasible", "excuse", "chosen", "usd_per_mtok", "usd_per_correct", "success_rate",
+    "calls_per_request", "probability_best", "expected_regret_usd_per_month",
+    "requests_per_month", "slo_attainment", "utilisation", "self_hosted_share",
+    "spill_in_flight", "attempts", "preemptions", "restarts", "simulated_hours",
+)  # fmt: skip
+
+
+_LATENCIES = tuple(
+    f"{name}_{key}_s" for name in ("ttft", "tpot", "e2e") for key in ("mean", "p50", "p95", "p99")
+)
+_REQUESTS = ("offered", "completed", "rejected", "timed_out", "in_flight")
+OPTION_COLUMNS = (
+    "option", "usd_per_month", "usd_per_month_mean", "usd_per_month_low", "usd_per_month_high",
+    *_PLAIN, *_REQUESTS, "uncached_input_tok", "cache_read_tok", "cache_write_tok", "output_tok",
+    "reasoning_tok", "cached_share", *_LATENCIES, "replicas_mean", "replicas_max",
+)  # fmt: skip
+"""Of a row, besides the costs by component."""
+
+
+def option_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the options of a document as rows; costs by component are ``usd_...`` columns."""
+    return [_option_row(option) for option in document["options"]]
+
+
+def _option_row(option: Mapping[str, Any]) -> dict[str, Any]:
+    cost, tokens = option["cost_usd_per_month"], option["tokens"]
+    prompt = tokens["uncached_input"] + tokens["cache_read"] + tokens["cache_write"]
+    latencies = [
+        option[name][key]
+        for name in ("ttft_s", "tpot_s", "e2e_s")
+        for key in ("mean", "p50", "p95", "p99")
+    ]
+    parts = option["cost_breakdown_usd_per_month"]
+    row = {
+        "option": option["name"],
+        "usd_per_month": sum(parts.values()),
+        "usd_per_month_mean": cost["mean"],
+        "usd_per_month_low": cost["low"],
+        "usd_per_month_high": cost["high"],
+        **{name: option[name] for name in _PLAIN},
+        **{name: option["requests"][name] for name in _REQUESTS},
+        **{f"{name}_tok": count for name, count in tokens.items()},
+        "cached_share": tokens["cache_read"] / prompt if prompt else None,
+        **dict(zip(_LATENCIES, latencies, strict=True)),
+        "replicas_mean": option["replicas"]["mean"],
+        "replicas_max": option["replicas"]["max"],
+    }
+    costs = {f"usd_{name}": usd for name, usd in sorted(parts.items())}
+    return {**{name: row[name] for name in OPTION_COLUMNS}, **costs}
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, keys joined by dots; lists as texts."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{before}{key}.")
+        elif isinstance(value, list | tuple):
+            found[before + key] = "; ".join(map(str, value))
+        else:
+            found[before + key] = value
+    return found
+
+
+def columns(rows: Iterable[Row]) -> list[str]:
+    """Return the names of all columns, in the order in which they come up."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """Return rows as CSV with a header; what a row lacks is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = columns(rows)
+    writer.writerow(names)
+    writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
+    return text.getvalue()
+
+
+def write_parquet(rows: Sequence[Row], path: Path) -> None:
+    """Write rows as a Parquet file, whole or not at all; what a row lacks is null."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = columns(rows)
+    # Whole and broken numbers may stand in one column, as coordinates of a sweep do.
+    table = pa.table({name: _column([row.get(name) for row in rows]) for name in names})
+    partial = path.with_name(f".{path.name}.partial")
+    pq.write_table(table, partial)
+    partial.replace(path)
+
+
+def _column(values: list[Any]) -> list[Any]:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} and float in kinds:
+        return [None if value is None else float(value) for value in values]
+    return values if len(kinds) <= 1 else [None if v is None else str(v) for v in values]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)

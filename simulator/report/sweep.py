@@ -1,0 +1,52 @@
+"""A sweep on the terminal: a line for each point, with what is the cheapest there."""
+
+from typing import Any
+
+from rich.console import Console
+
+from simulator.report.tables import plain_table
+from simulator.report.words import quantity, share, usd
+
+SHARES = ("slo_attainment", "self_hosted_share")
+
+
+def print_sweep(document: dict[str, Any], console: Console) -> None:
+    """Print the table of a sweep, and what could not be answered."""
+    points = document["points"]
+    table = plain_table()
+    for name in points[0]["coordinates"]:
+        table.add_column(name, overflow="fold", justify="right")
+    table.add_column("cheapest", overflow="fold")
+    asks_chance = any(option["probability_best"] is not None for option in _options(points))
+    asks_break_even = any(point.get("break_even") for point in points)
+    chance = ["P(best)"] if asks_chance else []
+    crossing = ["own beats API from"] if asks_break_even else []
+    for heading in ("$/month", *chance, "SLO", "own", *crossing):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for point in points:
+        best = _cheapest(point["options"])
+        found = point.get("break_even") or {}
+        table.add_row(
+            *[v if isinstance(v, str) else f"{v:g}" for v in point["coordinates"].values()],
+            "-" if best is None else best["name"],
+            usd(None if best is None else _usd(best)),
+            *["-" if best is None else f"{best['probability_best']:.2f}" for _ in chance],
+            *["-" if best is None else share(best[name]) for name in SHARES],
+            *[quantity(found.get("first")) for _ in crossing],
+        )
+    console.print(table)
+    for place, point in enumerate(points):
+        if point["error"]:
+            console.print(f"point {place}: {point['error']}", markup=False)
+
+
+def _options(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [option for point in points for option in point["options"]]
+
+
+def _usd(option: dict[str, Any]) -> float:
+    return float(sum(option["cost_breakdown_usd_per_month"].values()))
+
+
+def _cheapest(options: list[dict[str, Any]]) -> dict[str, Any] | None:
+    return min((o for o in options if o["feasible"]), key=_usd, default=None)

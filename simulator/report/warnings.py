@@ -1,0 +1,89 @@
+"""What a reader should know about the data before trusting an answer."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from simulator.pricing.book import SNAPSHOT_DATE
+from simulator.report.words import share
+from simulator.units import WEEK_S
+
+OLD = timedelta(days=90)
+"""Prices move within a quarter."""
+
+
+def warnings(document: dict[str, Any], horizon_s: float) -> list[str]:
+    """Return sentences, the gravest first.
+
+    Parameters
+    ----------
+    document : dict
+        The result document without its warnings.
+    horizon_s : float
+        Length of the traffic that was simulated or stands behind the windows [s].
+    """
+    found = [*_contest(document), *_sampling(document), *_inputs(document)]
+    if horizon_s < WEEK_S:
+        hours = horizon_s / 3600
+        found.append(f"traffic covers {hours:.0f} hours: days and weekends are not in it")
+    return found
+
+
+def _contest(document: dict[str, Any]) -> list[str]:
+    verdict = document["verdict"]
+    interval = verdict["saving_interval"]
+    found = []
+    if interval and interval[0] < 0:
+        found.append(
+            f"in some worlds {verdict['runner_up']} is cheaper than {verdict['winner']}: "
+            f"the saving may be {share(interval[0])}"
+        )
+    if verdict["probability_best"] < 0.5:
+        found.append(f"{verdict['winner']} is the cheapest in fewer than half of the worlds")
+    return found
+
+
+def _sampling(document: dict[str, Any]) -> list[str]:
+    verdict, slo = document["verdict"], document["slo"]
+    (winner,) = (o for o in document["options"] if o["name"] == verdict["winner"])
+    known = winner["sampling"]
+    if known is None:
+        return []
+    found = []
+    if verdict["saving"] is not None and known["cost_error"] > abs(verdict["saving"]):
+        found.append(
+            f"the saving is smaller than the error of sampled windows ({known['cost_error']:.1%}): "
+            "raise analysis.sample_requests"
+        )
+    if winner["slo_attainment"] - slo["attainment"] < known["attainment_error"]:
+        found.append(
+            f"{winner['name']} meets its target by less than windows know it "
+            f"(+-{100 * known['attainment_error']:.1f} points): look at the whole horizon with "
+            "`breakeven simulate`"
+        )
+    return found
+
+
+def _inputs(document: dict[str, Any]) -> list[str]:
+    provenance = document["provenance"]
+    found = []
+    for option, source in sorted(provenance["hardware"].items()):
+        if "zero-shot" in source:
+            band = source.partition("throughput within ")[2]
+            found.append(
+                f"the speed of {option} is predicted, not measured (throughput within {band}): "
+                "calibrate it with a benchmark of yours"
+            )
+    for offer, source in sorted(provenance["prices"].items()):
+        parts = [part.strip() for part in source.replace(";", ",").split(",")]
+        doubtful = [part for part in parts if "assumed" in part or "hypothetical" in part]
+        if doubtful:
+            found.append(f"not all of {offer} is published: {', '.join(doubtful)}")
+    for workload, source in sorted(provenance["traffic"].items()):
+        if source.startswith("generated"):
+            found.append(f"the traffic of {workload} is generated: replay a log of your own")
+    age = date.fromisoformat(document["as_of"]) - SNAPSHOT_DATE
+    if abs(age) > OLD:
+        found.append(
+            f"prices are of {SNAPSHOT_DATE}, {abs(age.days)} days from the scenario's start"
+        )
+    return found

@@ -1,0 +1,153 @@
+"""A new scenario from a few answers: commented, complete, and checked before it is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from os.path import relpath
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from simulator.errors import InputError, nearest
+from simulator.pricing.book import SNAPSHOT_DATE
+from simulator.scenario.build import load
+from simulator.scenario.deployments import deployment, usual_precision
+from simulator.scenario.names import known_gpu, known_model
+from simulator.scenario.presets import load_preset
+from simulator.scenario.price_book import known_offers
+from simulator.scenario.profiles import load_accelerator, load_model, profile_names
+from simulator.scenario.serving_profile import serving_profile
+from simulator.serving.parallelism import Parallelism
+from simulator.traffic.readers.catalog import format_of, read_log, source_of
+from simulator.traffic.readers.reading import Skips
+from simulator.units import DAY_S, HOUR_S, WEEK_S
+
+MOST_GPUS = 16
+MEMORY_UTILIZATION, BLOCK_TOKENS = 0.9, 16
+"""Defaults of a deployment, by which it fits or not."""
+LEAST_KV_TOKENS = 32768
+"""A replica that holds less cannot serve one long prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a new scenario is made of."""
+
+    offers: Sequence[str]
+    """``provider/model`` by name; none: no API."""
+    model: str | None
+    """None: nothing of one's own."""
+    gpu: str | None
+    preset: str | None
+    requests_per_month: float | None
+    """Of the preset."""
+    trace: Path | None
+    """In the place of a preset."""
+    ttft: str | None
+    """As written, such as 2s."""
+    tpot: str | None
+    engineers_fte: str
+
+
+def starter(answers: Answers, target: Path) -> str:
+    """Return the text of a scenario that is to be written to a path.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, no number of GPUs holds the model, or the scenario is not valid.
+    """
+    log = _log(answers.trace, target) if answers.trace else None
+    preset = None if answers.trace or not answers.preset else _preset(answers.preset)
+    environment = Environment(
+        loader=PackageLoader("simulator.scenario"), undefined=StrictUndefined,
+        trim_blocks=True, autoescape=False,
+    )  # fmt: skip
+    volume = answers.requests_per_month
+    text = environment.get_template("new.yaml.j2").render(
+        name=target.stem,
+        file=target.name,
+        about="API or own hardware, on the requests of a log" if log else "API or own hardware",
+        start=_monday(SNAPSHOT_DATE).isoformat(),
+        log=log,
+        preset=preset,
+        requests_per_month=volume if volume is None or volume % 1 else int(volume),
+        offers=[_offer(offer) for offer in answers.offers],
+        own=_own(answers.model, answers.gpu) if answers.model and answers.gpu else None,
+        ttft=answers.ttft,
+        tpot=answers.tpot,
+        engineers=answers.engineers_fte,
+    )
+    _check(text, target)
+    return text.rstrip() + "\n"
+
+
+def _check(text: str, target: Path) -> None:
+    """Build the scenario beside where it will be, so that paths lead where they will."""
+    folder = target.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".new-") as beside:
+        draft = Path(beside) / target.name
+        draft.write_text(text.replace("path: ", "path: ../"), encoding="utf-8")
+        load(draft)
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _preset(name: str) -> dict[str, Any]:
+    data = load_preset(name).data
+    return {"name": name, "about": data["about"], "source": " ".join(data["source"].split())}
+
+
+def _offer(offer: str) -> dict[str, str]:
+    known = known_offers()
+    if offer not in known:
+        raise InputError(f"no offer {offer!r} that can be simulated{nearest(offer, list(known))}")
+    return {"name": offer.rpartition("/")[2].replace(".", "-"), "offer": offer}
+
+
+def _own(model: str, gpu: str) -> dict[str, Any]:
+    """A deployment on the fewest GPUs that hold the model and a useful cache."""
+    shape = load_model(known_model(model, profile_names("models")))
+    name = known_gpu(gpu, profile_names("accelerators"))
+    accelerator, _ = load_accelerator(name)
+    weights = usual_precision(shape)
+    if weights == "bf16" and "fp8" in accelerator.peak_tflops:
+        weights = "fp8"
+    kv = "fp8" if weights != "bf16" and "fp8" in accelerator.peak_tflops else "bf16"
+    gpus = 1
+    while gpus <= MOST_GPUS:
+        found = deployment(
+            serving_profile(), shape.name, name, "vllm", Parallelism(gpus), weights, kv
+        )
+        try:
+            space = found.kv(MEMORY_UTILIZATION, BLOCK_TOKENS)
+        except InputError:
+            space = None
+        if space is not None and space.blocks * BLOCK_TOKENS >= LEAST_KV_TOKENS:
+            return {
+                "name": f"own-{name}", "model": shape.name, "gpu": name, "gpus": gpus,
+                "weights": weights, "kv": kv,
+            }  # fmt: skip
+        gpus *= 2
+    raise InputError(f"{shape.name} does not fit {MOST_GPUS} x {name} in {weights}")
+
+
+def _log(trace: Path, target: Path) -> dict[str, Any]:
+    """What a scenario says of a log."""
+    source = source_of(str(trace))
+    found = format_of(source)
+    log = read_log(source, found, Skips(allowed=False))
+    span_s = log.span_s
+    shown = f"{span_s / DAY_S:.1f} days" if span_s > 2 * DAY_S else f"{span_s / HOUR_S:.1f} hours"
+    return {
+        "path": relpath(trace, target.parent),
+        "format": found.name,
+        "requests": f"{log.rows.size:,}",
+        "span": shown,
+        "short": span_s < WEEK_S * 0.9,
+    }
