@@ -7,7 +7,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test check unit bench validation format clean
+.PHONY: help run test check unit browser bench validation format clean
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -23,8 +23,13 @@ check: $(DEV_STAMP) ## format, lint, types, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-unit: $(DEV_STAMP) ## all tests, notebooks and the wheel included
+unit: $(DEV_STAMP) browser ## all tests, notebooks and the wheel included
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+browser: ## install Debian's Chromium where it is missing; the report's tests look at it
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q \
+		&& apt-get install -y -q --no-install-recommends chromium; } \
+		|| echo "no chromium: install it to test the report"
 
 bench: $(RUN_STAMP) ## speed and memory of the engine; BENCH="--long --json FILE" for more
 	@$(BIN)/python benchmarks/engine.py $(BENCH)

@@ -44,6 +44,7 @@ def chart(key: str, title: str, ax: Axes) -> Chart:
             legend.remove()
         _mark(each, key, names)
     figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once more, it would move a little
     height = figure.get_figheight() * _DPI
     panels = [_panel(each, height) for each in figure.axes]
     svg = svg_text(ax, transparent=True)
