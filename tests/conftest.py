@@ -6,7 +6,11 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
-os.environ.setdefault("NUMBA_OPT", "1")  # as the command line does
+from simulator.memory import keep_freed_memory
+
+# As the command line does.
+os.environ.setdefault("NUMBA_OPT", "1")
+keep_freed_memory()
 
 sys.path.insert(0, str(Path(__file__).parent))
 

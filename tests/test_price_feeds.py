@@ -14,9 +14,11 @@ from test_prices import token_cards
 
 from scenarios import SMALL, write_scenario
 from simulator.errors import InputError
+from simulator.pricing.book import snapshot_card
 from simulator.pricing.feeds import changes, feed_cards
 from simulator.scenario.build import load_study
 from simulator.scenario.price_book import PriceBook, imported_entry
+from simulator.scenario.usage import priced_columns
 
 DAY = date(2026, 12, 24)
 LITELLM: dict[str, Any] = {
@@ -130,6 +132,28 @@ def test_every_card_survives_import(tmp_path: Path) -> None:
         card = cards[name]
         assert book.card(name) == replace(card, source=card.source)
     assert changes(cards, {name: book.card(name) for name in sorted(cards)[:50]} | cards) == []
+
+
+def test_an_imported_offer_keeps_what_feeds_do_not_tell(tmp_path: Path) -> None:
+    names = ("deepseek/deepseek-flash", "google/gemini-3.8-flash")
+    path = tmp_path / "book.json"
+    feed = {name: snapshot_card(name) for name in names}
+    path.write_text(json.dumps({name: imported_entry(card) for name, card in feed.items()}))
+    imported, shipped = PriceBook.with_file(path), PriceBook()
+    flash = imported.card(names[0])
+    assert flash.billed_at == shipped.card(names[0]).billed_at == "completion"
+    assert any(row.utc_window_s is not None for row in flash.rows)
+    for name in names:
+        card = imported.card(name)
+        assert {(r.utc_window_s, r.utc_days, r.not_on) for r in card.rows} == {
+            (r.utc_window_s, r.utc_days, r.not_on) for r in shipped.card(name).rows
+        }
+        assert {b for r in card.rows for b in r.rates} == {
+            b for r in shipped.card(name).rows for b in r.rates
+        }
+    weekend = {"offer": [names[0]], "at": ["2026-11-28T09:00:00Z"], "input_total": ["20000"],
+               "output_total": ["800"]}  # fmt: skip
+    assert priced_columns(weekend, imported)[0] == pytest.approx(priced_columns(weekend)[0])
 
 
 def test_changes_are_named_rate_by_rate() -> None:

@@ -4,6 +4,7 @@ A calculator divides a rent by a throughput, or multiplies tokens by list prices
 figure is followed through what the division leaves out, each step a factor on the one before.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,10 +39,16 @@ class Explanation:
     """Why it misses the SLO even so."""
 
 
-def explained(evaluator: Evaluator) -> list[Explanation]:
-    """Explain every option of a study that only calls, or only owns, at its best size."""
+def explained(
+    evaluator: Evaluator, tell: Callable[[int, int], None] = lambda done, of: None
+) -> list[Explanation]:
+    """Explain every option of a study that only calls, or only owns, at its best size.
+
+    ``tell`` is told how many options have been looked at, and of how many.
+    """
     found = []
-    for option in evaluator.study.options:
+    for place, option in enumerate(evaluator.study.options):
+        tell(place, len(evaluator.study.options))
         sized = size_option(evaluator, option)
         evaluation = sized.evaluation
         if isinstance(evaluation.option, ApiOption):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from simulator.cli.common import Output, OutputOption, show
+from simulator.cli.progress import progress
 
 
 class LoadChoice(StrEnum):
@@ -111,10 +112,12 @@ def _table(points: Path, output: Output) -> None:
 
     header: list[str] = []
     documents: list[dict[str, Any]] = []
-    for header, rows in predicted_rows(points, serving_profile()):
-        if output is Output.CSV:  # row by row, as long as the table may be
-            _write_csv(rows if documents else [header, *rows])
-        documents += [dict(zip(header, row, strict=True)) for row in rows]
+    with progress("points") as tell:
+        for header, rows in predicted_rows(points, serving_profile()):
+            if output is Output.CSV:  # row by row, as long as the table may be
+                _write_csv(rows if documents else [header, *rows])
+            documents += [dict(zip(header, row, strict=True)) for row in rows]
+            tell(len(documents))
     if output is not Output.CSV:
         from simulator.report.benchmark import print_points
 
@@ -171,7 +174,8 @@ def calibrate(
         kv_tokens=kv_tokens,
     )
     measured = [replace(m, replicas=replicas) for m in read_measurements(results)]
-    calibration = fit(found, measured, Serving())
+    with progress("fitting"):
+        calibration = fit(found, measured, Serving())
     document = calibration_document(calibration)
     if out is not None:
         names = ", ".join(path.name for path in results)

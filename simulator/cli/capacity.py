@@ -1,6 +1,6 @@
 """``breakeven capacity``: how much traffic a number of replicas carries within the targets."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,10 @@ from simulator.cli.common import (
     SetOption,
     show,
 )
+from simulator.cli.progress import progress
+
+if TYPE_CHECKING:
+    from simulator.analysis.capacity import Capacity
 
 
 def capacity(
@@ -45,12 +49,12 @@ def capacity(
 
     study = load_study(scenario, settings, seed)
     options = self_hosted_options(study, only)
-    with tempfile.TemporaryDirectory() as nowhere:
+    asked = [(option, count) for option in options for count in sorted(set(replicas or [1]))]
+    found: list[Capacity] = []
+    with tempfile.TemporaryDirectory() as nowhere, progress("fleets") as tell:
         folder = Path(nowhere) if anew else cache_dir()
-        found = [
-            known_capacity(study, option, count, precision, folder)
-            for option in options
-            for count in sorted(set(replicas or [1]))
-        ]
+        for option, count in asked:
+            tell(len(found), len(asked))
+            found.append(known_capacity(study, option, count, precision, folder))
     document = capacity_document(found, study)
     show(output, document, document["capacities"], partial(print_capacities, document))

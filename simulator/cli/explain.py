@@ -8,6 +8,7 @@ from simulator.cli.common import (
     SetOption,
     show,
 )
+from simulator.cli.progress import progress
 
 
 def explain(
@@ -25,6 +26,7 @@ def explain(
     from simulator.scenario.build import load_study
 
     study = load_study(scenario, settings, seed)
-    document = explanation_document(explained(Evaluator(study, 1.0)), study)
+    with progress("options") as tell:
+        document = explanation_document(explained(Evaluator(study, 1.0), tell), study)
     rungs = [{"option": o["name"], **rung} for o in document["options"] for rung in o["rungs"]]
     show(output, document, rungs, partial(print_explanation, document))

@@ -12,6 +12,7 @@ import typer
 
 from simulator.cli.common import Output, OutputOption
 from simulator.cli.common import show as show_result
+from simulator.cli.progress import Tell, progress
 
 if TYPE_CHECKING:
     from simulator.pricing.rates import RateCard
@@ -85,20 +86,25 @@ def cost(
     if parquet != (out is not None):
         need = "needs --out FILE" if parquet else "is priced to standard output: leave out --out"
         raise typer.BadParameter(f"{usage} {need}")
-    failed, total = _cost_of_parquet(usage, out, book) if out else _cost_of_csv(usage, book)
-    _tell_priced(failed, total)
+    with progress("rows") as tell:
+        if out:
+            failed, total = _cost_of_parquet(usage, out, book, tell)
+        else:
+            failed, total = _cost_of_csv(usage, book, tell)
+    _tell_priced(failed, total, book)
 
 
-def _tell_priced(failed: int, total: int) -> None:
+def _tell_priced(failed: int, total: int, book: Path | None) -> None:
     from simulator.pricing.book import SNAPSHOT_DATE
 
+    first = f"of {book}, else " if book else ""
     sys.stderr.write(
-        f"{total} rows by prices as of {SNAPSHOT_DATE}"
+        f"{total} rows by prices {first}as of {SNAPSHOT_DATE}"
         + (f", {failed} could not be priced\n" if failed else "\n")
     )
 
 
-def _cost_of_parquet(usage: Path, out: Path, book: Path | None) -> tuple[int, int]:
+def _cost_of_parquet(usage: Path, out: Path, book: Path | None, tell: Tell) -> tuple[int, int]:
     """Write a priced Parquet table whole or not at all; returns failed and all rows."""
     from concurrent.futures import ThreadPoolExecutor
     from itertools import chain
@@ -127,6 +133,7 @@ def _cost_of_parquet(usage: Path, out: Path, book: Path | None) -> tuple[int, in
                     written.result()
                     written = beside.submit(writer.write_table, portion)
                 total += len(portion)
+                tell(total)
                 failed += portion["cost_usd"].null_count
             written.result()
     except BaseException:
@@ -136,7 +143,7 @@ def _cost_of_parquet(usage: Path, out: Path, book: Path | None) -> tuple[int, in
     return failed, total
 
 
-def _cost_of_csv(usage: Path, book: Path | None) -> tuple[int, int]:
+def _cost_of_csv(usage: Path, book: Path | None, tell: Tell) -> tuple[int, int]:
     """Print a priced table; returns failed and all rows."""
     from simulator.scenario.usage import priced_rows
 
@@ -147,6 +154,7 @@ def _cost_of_csv(usage: Path, book: Path | None) -> tuple[int, int]:
             writer.writerow(header)
         writer.writerows(rows)
         total += len(rows)
+        tell(total)
         failed += sum(1 for row in rows if row[-1])
     return failed, total
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulator.cli.common import Output, OutputOption, SetOption, print_json, show
+from simulator.cli.progress import progress
 
 if TYPE_CHECKING:
     from simulator.traffic.log import Log
@@ -55,8 +56,9 @@ def stats(
     from simulator.traffic.readers.files import label
     from simulator.traffic.stats import statistics
 
-    log, read_as = _read(trace, fmt, skip_bad)
-    found = statistics(log)
+    with progress("reading"):
+        log, read_as = _read(trace, fmt, skip_bad)
+        found = statistics(log)
     document = {
         "trace": Path(label(source_of(trace))).name,
         "format": read_as.name,
@@ -91,7 +93,8 @@ def convert(
     names, skips = Names(), Skips(skip_bad)
     source = source_of(trace)
     found = format_of(source, fmt)
-    rows = write_log(read(source, found, names, skips), names.workloads, target)
+    with progress("converting"):
+        rows = write_log(read(source, found, names, skips), names.workloads, target)
     _tell_skips(skips)
     sys.stderr.write(f"{rows} rows, {found.name} -> {target}\n")
 
@@ -121,7 +124,8 @@ def generate(
     workloads = workloads_of(what, requests_per_month, settings)
     tables = chunks(workloads, seed, volume=1.0, end_s=hours * HOUR_S)
     names = {w.name: place for place, w in enumerate(workloads)}
-    rows = write_log(recorded_stream(tables, 0.5, 0.02), names, target)
+    with progress("generating"):
+        rows = write_log(recorded_stream(tables, 0.5, 0.02), names, target)
     sys.stderr.write(f"{rows} rows -> {target}\n")
 
 
@@ -157,15 +161,16 @@ def cache(
         return
     from simulator.traffic.blockcache import block_hits
 
-    log, read_as = _read(trace, fmt, skip_bad)
-    found = block_hits(
-        log.tree,
-        log.prefix_node,
-        log.rows.input_tokens,
-        block_tok=block_tokens or read_as.block_tok,
-        capacity_blocks=capacity_blocks or 1,
-        policy=policy.value,
-    )
+    with progress("reading"):
+        log, read_as = _read(trace, fmt, skip_bad)
+        found = block_hits(
+            log.tree,
+            log.prefix_node,
+            log.rows.input_tokens,
+            block_tok=block_tokens or read_as.block_tok,
+            capacity_blocks=capacity_blocks or 1,
+            policy=policy.value,
+        )
     names = ("blocks", "distinct", "hits", "hit_prefix", "hit_full", "hit_token")
     print_json({name: getattr(found, name) for name in names})
 
@@ -179,8 +184,10 @@ def _cache_by_rule(trace: str, fmt: str | None, skip_bad: bool, rule: str) -> No
 
     if rule not in CACHE_OFFERS:
         raise InputError(f"unknown rule {rule!r}{nearest(rule, sorted(CACHE_OFFERS))}")
-    log, _ = _read(trace, fmt, skip_bad)
-    print_json(asdict(cacheability(log, CACHE_OFFERS[rule])))
+    with progress("reading"):
+        log, _ = _read(trace, fmt, skip_bad)
+        found = cacheability(log, CACHE_OFFERS[rule])
+    print_json(asdict(found))
 
 
 def _read(trace: str, fmt: str | None, skip_bad: bool) -> "tuple[Log, Format]":

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from simulator.errors import InputError
+from simulator.memory import keep_freed_memory
 
 Tell = Callable[[int, int], None]
 """Is told how many tasks are done and how many there are so far."""
@@ -41,16 +42,19 @@ def processes(jobs: int = 0) -> Iterator[Executor]:
         with ThreadPoolExecutor(1) as executor:
             yield executor
         return
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as executor:
-        # They load what they need while this process does what comes before their first task.
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=spawned, initializer=_load) as executor:
+        # A task for each starts it: it loads while this process does what comes before the first.
         for _ in range(count):
-            executor.submit(_load)
+            executor.submit(int)
         yield executor
 
 
 def _load() -> None:
-    """Import all that the tasks of a worker use."""
+    """Prepare a worker: its memory, and all that its tasks use."""
     import simulator.analysis.verdict  # noqa: F401
+
+    keep_freed_memory()
 
 
 @contextmanager

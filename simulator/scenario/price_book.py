@@ -84,8 +84,8 @@ class PriceBook:
 
     def _card(self, name: str) -> RateCard:
         if self.imported is not None and name in self.imported.data:
-            offer = validate(Offer, self.imported, (name,))
-            return _own_card(name, offer)
+            card = _own_card(name, validate(Offer, self.imported, (name,)))
+            return _completed(card, _entry(name)) if name in _overlay() else card
         if name in _overlay():
             return _card(name, _entry(name))
         if name not in snapshot_offers():
@@ -140,17 +140,35 @@ def _own_card(name: str, offer: Offer) -> RateCard:
 def _card(name: str, offer: Offer) -> RateCard:
     if name not in snapshot_offers():
         return _own_card(name, offer)
-    card = snapshot_card(name)
+    card = _on_peak_days(snapshot_card(name), offer)
     rows = _own_card(name, offer).rows[1:]
-    theirs = list(card.rows)
-    if offer.peak is not None:
-        days = frozenset(DAYS.index(day) for day in offer.peak.utc_days)
-        holidays = CALENDARS[offer.peak.not_on]
-        theirs = [
-            row if row.utc_window_s is None else replace(row, utc_days=days, not_on=holidays)
-            for row in theirs
-        ]
     # Behind the conditional rows of the snapshot, an overlay rate holds always.
     own = [RateRow(dict(offer.rates))] if offer.rates else []
     source = f"{card.source}; {offer.source}" if own or rows or offer.peak else card.source
-    return replace(card, rows=(*theirs, *own, *rows), source=source, billed_at=offer.billed_at)
+    return replace(card, rows=(*card.rows, *own, *rows), source=source, billed_at=offer.billed_at)
+
+
+def _completed(card: RateCard, offer: Offer) -> RateCard:
+    """Return an imported card with what no price feed tells.
+
+    That is on which days its hours hold, which moment decides on the price, and rates of what the
+    feed has no price of, such as storage.
+    """
+    known = {bucket for row in card.rows for bucket in row.rates}
+    missing = {bucket: rate for bucket, rate in offer.rates.items() if bucket not in known}
+    rows = (RateRow(missing),) if missing else ()
+    card = _on_peak_days(card, offer)
+    return replace(card, rows=(*card.rows, *rows), billed_at=offer.billed_at)
+
+
+def _on_peak_days(card: RateCard, offer: Offer) -> RateCard:
+    """Return a card whose prices by the hour hold on the provider's peak days alone."""
+    if offer.peak is None:
+        return card
+    days = frozenset(DAYS.index(day) for day in offer.peak.utc_days)
+    holidays = CALENDARS[offer.peak.not_on]
+    rows = tuple(
+        row if row.utc_window_s is None else replace(row, utc_days=days, not_on=holidays)
+        for row in card.rows
+    )
+    return replace(card, rows=rows)

@@ -1,0 +1,87 @@
+"""Prints ``docs/commands.md``: its introduction, then all commands with all that they take.
+
+Run ``.venv/bin/python docs/commands_page.py > docs/commands.md``.
+"""
+
+import typing
+from collections.abc import Iterator
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any
+
+import typer
+from pages import introduction, table
+from typer.models import ArgumentInfo, OptionInfo
+
+from simulator.cli.main import app
+
+NOUNS = {int: "whole number", float: "number", str: "text"}
+IMPLIED = ("--install-completion", "--show-completion", "--version", "--help")
+"""Options of ``breakeven`` itself, which the introduction tells."""
+
+
+def main() -> None:
+    """Print the page."""
+    print(introduction("commands"))
+    for part in _commands(typer.main.get_command(app), ("breakeven",)):
+        print()
+        print(part)
+
+
+def _commands(command: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """Yield what is said of a command, or of all in a group."""
+    if hasattr(command, "commands"):
+        for name, inner in command.commands.items():
+            yield from _commands(inner, (*path, name))
+        return
+    yield f"## {' '.join(path)}"
+    yield _plain(command.help)
+    said = typing.get_type_hints(command.callback, include_extras=True)
+    rows = [_row(parameter, said[parameter.name]) for parameter in command.params]
+    yield table(("takes", "type", "default", "what"), rows) if rows else "It takes nothing."
+
+
+def _row(parameter: Any, annotation: Any) -> list[str]:
+    kind, info = typing.get_args(annotation)
+    is_option = parameter.param_type_name == "option"
+    name = ", ".join(f"`{name}`" for name in sorted(parameter.opts, key=len, reverse=True))
+    if not is_option:
+        name = f"`{parameter.metavar}`"
+    metavar = f" `{parameter.metavar}`" if is_option and parameter.metavar else ""
+    return [f"{name}{metavar}", _words(kind, info), _default(parameter), _plain(parameter.help)]
+
+
+def _words(kind: Any, info: OptionInfo | ArgumentInfo) -> str:
+    """Say what may be given."""
+    origin, inside = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, UnionType):
+        return _words(next(part for part in inside if part is not NoneType), info)
+    if origin is list:
+        return f"{_words(inside[0], info)}, repeatable"
+    if origin is tuple:
+        return f"{len(inside)} {NOUNS[inside[0]]}s"
+    if kind is bool:
+        return "flag"
+    if issubclass(kind, Enum):
+        return ", ".join(f"`{each.value}`" for each in kind)
+    noun = NOUNS.get(kind, {"Path": "path", "datetime": "date"}.get(kind.__name__, kind.__name__))
+    first = "" if info.min is None else f" from {info.min:g}"
+    last = "" if info.max is None else f" to {info.max:g}"
+    return noun + first + last
+
+
+def _default(parameter: Any) -> str:
+    value = parameter.default
+    if parameter.required:
+        return "needed"
+    if value is None or value is False or value == "":
+        return ""
+    return f"`{value.value if isinstance(value, Enum) else value}`"
+
+
+def _plain(text: str | None) -> str:
+    return (text or "").strip().replace("[default: 1]", "Default: 1.")
+
+
+if __name__ == "__main__":
+    main()
