@@ -55,8 +55,10 @@ def timeline(study: Study, option: SingleOption, size: Size) -> Timeline:
     """Simulate an option once more and look at it span by span."""
     part, begin_s, bin_s = _span(study)
     seen = Evaluator(study, 1.0, Sample((part,), None)).calling(option)
-    edges_s = np.arange(part.count_from_s, part.count_to_s + bin_s / 2, bin_s)
-    bins = _Bins(edges_s)
+    # All of the span, however long it is, in bins of one length.
+    count = max(1, round(part.counted_s / bin_s))
+    bin_s = part.counted_s / count
+    bins = _Bins(np.linspace(part.count_from_s, part.count_to_s, count + 1))
     replicas: NDArray[np.float64] = np.zeros(bins.count)
     own_usd = np.zeros(bins.count)
     for piece_part, ledger in seen.simulate(option, size):

@@ -204,14 +204,29 @@ def price_usage(columns: Mapping[str, Any], book: str | Path | None = None) -> U
     from simulator.scenario.price_book import PriceBook
     from simulator.scenario.usage import REQUIRED, priced_columns
 
-    texts = {str(name): ["" if v is None else str(v) for v in columns[name]] for name in columns}
+    listed = {str(name): [_plain(value) for value in _list(columns[name])] for name in columns}
+    texts = {name: ["" if v is None else str(v) for v in column] for name, column in listed.items()}
     for name in REQUIRED:
         if name not in texts:
             raise InputError(f"usage: no column {name!r}")
     if len({len(column) for column in texts.values()}) > 1:
         raise InputError("usage: columns must be of one length")
     prices = PriceBook() if book is None else PriceBook.with_file(Path(book))
-    return UsageResult.of(columns, *priced_columns(texts, prices))
+    return UsageResult.of(listed, *priced_columns(texts, prices))
+
+
+def _list(column: Any) -> list[Any]:
+    """Values of a list, an array or a column of pandas."""
+    return list(column.tolist() if hasattr(column, "tolist") else column)
+
+
+def _plain(value: Any) -> str | int | float | None:
+    """A value as JSON has it; None for what pandas says is missing."""
+    if value is None or str(value) in ("nan", "NaT", "<NA>"):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # whole numbers turn into others where one is missing
+    return value if isinstance(value, str | int | float) else str(value)
 
 
 def predict_benchmark(

@@ -142,7 +142,7 @@ def found_at(
                 found[place] = {"error": str(error), "options": []}
                 continue
             known = recalled(path)
-            if known is not None:
+            if isinstance(known, dict) and {"error", "options"} <= set(known):
                 found[place] = known
                 tell(len(found), len(points))
                 continue

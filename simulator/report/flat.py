@@ -103,8 +103,10 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
 
 def _column(values: list[Any]) -> list[Any]:
     kinds = {type(value) for value in values if value is not None}
-    if kinds <= {int, float} and float in kinds:
-        return [None if value is None else float(value) for value in values]
+    # Numbers out of YAML are of types of their own.
+    if all(issubclass(kind, int | float) and kind is not bool for kind in kinds):
+        whole = all(issubclass(kind, int) for kind in kinds)
+        return [None if value is None else (int if whole else float)(value) for value in values]
     return values if len(kinds) <= 1 else [None if v is None else str(v) for v in values]
 
 

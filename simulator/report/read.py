@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jinja2 import UndefinedError
+
 from simulator.errors import InputError
 from simulator.report.document import SCHEMA_VERSION
 
@@ -38,5 +40,12 @@ def read_result(path: Path, use: Callable[[dict[str, Any]], T]) -> T:
         )
     try:
         return use(document)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        UndefinedError,
+    ) as error:
         raise InputError(f"{path}: not a whole result of `breakeven run`: {error!r}") from None

@@ -22,6 +22,7 @@ class Outage(Section):
     from_time: datetime
     """UTC."""
     minutes: Positive
+    """How long it lasts."""
 
 
 class Spike(Section):
@@ -30,7 +31,9 @@ class Spike(Section):
     from_time: datetime
     """UTC."""
     hours: Positive
+    """How long it lasts."""
     multiplier: Positive
+    """On every rate."""
 
 
 class Dedicated(Section):
@@ -64,6 +67,7 @@ class Api(Section):
     caching: Literal["always", "auto", "never"] = "always"
     """Of prompts, where the provider does; auto marks breakpoints only while they pay."""
     cache_lifetime: Literal["short", "long"] = "short"
+    """Where the provider offers two."""
     thinking_budget_tokens: Count | None = None
     """Reasoning stops there."""
     tier: str | None = None
@@ -71,12 +75,14 @@ class Api(Section):
     limits: list[RateLimit] = Field(default_factory=list)
     """In the place of the tier's."""
     concurrency: Count | None = None
+    """Requests that the account may have in flight; default: any number."""
     spend_limit: SpendLimit | None = None
     retries: Annotated[int, Field(ge=0)] = 2
     """Of the client, as OpenAI's and Anthropic's Python clients do by default."""
     outages: Literal["none", "typical"] | list[Outage] = "none"
     """Typical: drawn to the provider's measured availability."""
     price_spikes: list[Spike] = Field(default_factory=list)
+    """Times in which prices are others than the book's."""
     dedicated: Dedicated | None = None
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     """Share of answers that are right; needed for cost per correct answer."""
@@ -92,7 +98,9 @@ class MaxPrice(Section):
     """Ceilings above which an endpoint is not used [USD per Mtok]."""
 
     prompt: Positive | None = None
+    """Of prompt tokens."""
     completion: Positive | None = None
+    """Of output tokens."""
 
 
 class OpenRouter(Section):
@@ -106,6 +114,7 @@ class OpenRouter(Section):
     order: list[str] = Field(default_factory=list)
     """Targets to try first, in this order; turns weighting and stickiness off."""
     allow_fallbacks: bool = True
+    """Try others when the chosen one fails."""
     sort: Literal["price", "throughput", "latency"] | None = None
     """Try strictly in this order instead of weighting."""
     max_price: MaxPrice = MaxPrice()
@@ -121,6 +130,7 @@ class Affinity(Section):
     """Keep a session at the deployment that served it last."""
 
     ttl_s: Positive = 3600
+    """How long a session is remembered."""
 
 
 class LiteLlm(Section):
@@ -131,16 +141,21 @@ class LiteLlm(Section):
         "simple-shuffle", "least-busy", "usage-based-routing-v2", "latency-based-routing",
         "cost-based-routing",
     ] = "simple-shuffle"  # fmt: skip
+    """How a deployment of the group is chosen."""
     weights: dict[str, NonNegative] = Field(default_factory=dict)
     """By target, of simple-shuffle; default: all alike."""
     num_retries: Annotated[int, Field(ge=0)] = 2
+    """Within the group."""
     cooldown_s: NonNegative = 5
+    """How long a failing deployment is left out."""
     allowed_fails: Annotated[int, Field(ge=0)] | None = None
     """Per minute; default: more than half of at least five attempts."""
     fallbacks: list[str] = Field(default_factory=list)
     """Targets behind the group, tried in this order."""
     max_fallbacks: Annotated[int, Field(ge=0)] = 5
+    """Targets behind the group that are tried at most."""
     lowest_latency_buffer: NonNegative = 0
+    """Share above the lowest latency within which deployments are alike."""
     affinity: Affinity | None = None
     budgets: dict[str, SpendLimit] = Field(default_factory=dict)
     """By target; one that is over budget is left out until its period ends."""
@@ -150,9 +165,13 @@ class Breaker(Section):
     """Portkey's circuit breaker."""
 
     failure_threshold: Count | None = None
+    """More failures than this within a minute, and a target is left out."""
     failure_threshold_percentage: Annotated[float, Field(gt=0, le=100)] | None = None
+    """A larger share of failures [%] within a minute, and it is left out."""
     minimum_requests: Count = 1
+    """Attempts within the minute before the share counts."""
     cooldown_s: Annotated[float, Field(ge=30)] = 30
+    """How long it is left out."""
 
 
 class Portkey(Section):
@@ -160,6 +179,7 @@ class Portkey(Section):
 
     name: Literal["portkey"]
     mode: Literal["fallback", "loadbalance", "conditional"] = "fallback"
+    """How a target is chosen."""
     weights: dict[str, NonNegative] = Field(default_factory=dict)
     """By target, of loadbalance; default 1."""
     conditions: dict[str, str] = Field(default_factory=dict)
@@ -187,5 +207,6 @@ class Gateway(Section):
     targets: Annotated[list[str], Field(min_length=1)]
     """Names of api options."""
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of answers that are right; needed for cost per correct answer."""
     evaluated_as: str | None = None
     """Model of quality.evaluations, whose success rate is taken."""

@@ -12,9 +12,9 @@ from simulator.scenario.yamlfile import Document, Path_, read_yaml
 def extended(document: Document, seen: tuple[str, ...] = ()) -> Document:
     """Return a scenario laid over the one that it extends, if it does.
 
-    Mappings are joined key by key; a section of another ``kind``, a list or a plain value replaces
-    what is there, and null takes it out. Every value keeps its place, and files that it names are
-    looked for beside the file that says so.
+    Mappings are joined key by key; a section of another ``kind``, a number said in another way, a
+    list or a plain value replaces what is there, and null takes it out. Every value keeps its
+    place, and files that it names are looked for beside the file that says so.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class _Joined:
             here = (*path, key)
             if key not in high:
                 data[key] = self._taken(below, value, here)
-            elif _go_together(value, high[key]):
+            elif _go_together(value, high[key]) and not (path and _are_two_ways(value, high[key])):
                 self._note(above, here)
                 data[key] = self.join(below, value, above, high[key], here)
             elif high[key] is not None:
@@ -76,6 +76,17 @@ class _Joined:
     def _note(self, document: Document, path: Path_) -> None:
         self.origins[path] = document.place(path)
         self.folders[path] = document.folder(path)
+
+
+_WAYS = ("uniform", "one_of", "mean", "quantiles", "median", "low", "mid", "high")
+"""Keys by which numbers and amounts are said in different ways."""
+
+
+def _are_two_ways(low: Any, high: Any) -> bool:
+    """Whether two mappings say a number each in its own way."""
+    ways = [next((key for key in _WAYS if key in said), None) for said in (low, high)]
+    kinds = {"interval" if way in ("low", "mid", "high") else way for way in ways if way}
+    return len(kinds) > 1
 
 
 def _go_together(low: Any, high: Any) -> bool:

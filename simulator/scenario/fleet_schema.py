@@ -18,6 +18,7 @@ class Autoscale(Section):
     """Per replica: requests in flight (in-flight), requests waiting (queue), share of the KV cache
     in use, at most 1 (kv). Needed but for schedule, which has none."""
     max_replicas: Count
+    """Most that are started, the always-on ones among them."""
     interval_s: Positive = 15
     """Between two looks at the fleet."""
     scale_up_delay_s: NonNegative = 0
@@ -63,6 +64,7 @@ class Rollouts(Section):
     """Every replica is replaced now and then: a new model, engine or driver."""
 
     every_hours: Positive
+    """Between two rollouts."""
     first_hour: NonNegative | None = None
     """Since the start; default: every_hours. What lies behind the horizon does not happen."""
     surge: Whole = 1
@@ -89,6 +91,7 @@ class Partner(Section):
     option: str
     """Name of a selfhost option."""
     replicas: Count
+    """How many, always on."""
     serves: Annotated[list[str], Field(min_length=1)] | None = None
     """Workloads whose requests go there; default: all."""
     weight: Positive = 1.0
@@ -101,6 +104,7 @@ class DecodePool(Section):
     option: str
     """Name of a selfhost option with the same model."""
     replicas: Count
+    """How many, always on."""
     link_gb_per_s: Positive = 25
     """At which a prompt's KV cache is sent; 25 is a link of 200 Gbit/s (assumed)."""
     latency_s: NonNegative = 0.005
@@ -119,6 +123,7 @@ class Rebalance(Section):
     margin: NonNegative = 0.1
     """Both decisions want this share of the rent beyond it."""
     max_replicas: Count
+    """Most that are launched."""
 
 
 class LinearStepTime(Section):

@@ -72,7 +72,10 @@ def overridden(document: Document, name: str) -> Document:
             f"--set {name}: expected path=value or the name of an override{nearest(name, names)}"
         )
     return with_values(
-        document, known[name], lambda path: document.place(("overrides", name, path))
+        document,
+        known[name],
+        lambda path: document.place(("overrides", name, path)),
+        lambda path: document.folder(("overrides", name, path)),
     )
 
 
@@ -105,8 +108,17 @@ def _resolved(scenario: Scenario, document: Document) -> dict[str, Any]:
     said: dict[str, Any] = json.loads(scenario.model_dump_json())
     for number in document.uncertain:
         *above, last = number.path.split(".")
-        value_at(said, tuple(above))[last] = written(number.distribution)
+        there = written(number.distribution)
+        value_at(said, tuple(above))[last] = _whole(there) if number.is_whole else there
     return said
+
+
+def _whole(said: dict[str, Any]) -> dict[str, Any]:
+    """A distribution as it is said where only whole numbers make sense."""
+    return {
+        name: [int(v) for v in value] if isinstance(value, list) else int(value)
+        for name, value in said.items()
+    }
 
 
 def fingerprint(

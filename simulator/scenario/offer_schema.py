@@ -46,7 +46,9 @@ class RateLimit(Section):
     """output_tok reserves the declared output and gives back the rest; tok is input and declared
     output."""
     amount: Positive
+    """How much in each period."""
     per: Literal["second", "minute", "hour", "day"] = "minute"
+    """Length of the period."""
     burst_s: Positive | None = None
     """The bucket holds what refills in this time; default: the period."""
 
@@ -55,7 +57,9 @@ class SpendLimit(Section):
     """Money that may be spent in every period."""
 
     usd: Positive
+    """Most that is spent in a period."""
     period_hours: Positive
+    """After which it begins anew."""
 
 
 class Tier(Section):

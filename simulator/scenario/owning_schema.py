@@ -40,10 +40,15 @@ class Purchase(Section):
     residual_share: Uncertain | None = None
     """Of the price, got back at the end."""
     life_years: Positive | None = None
+    """Until the residual is got back."""
     discount_rate: NonNegative | None = None
+    """Per year."""
     pue: Uncertain | None = None
+    """Power drawn over power of the machines."""
     electricity_usd_per_kwh: Uncertain | None = None
+    """Price of power."""
     colocation_usd_per_kw_month: Uncertain | None = None
+    """Price of room, by the machines' power."""
     maintenance_share: Uncertain | None = None
     """Of the price, per year."""
 
@@ -83,9 +88,11 @@ class ValleyPath(Section):
     low: Positive
     """Factor on today's rent."""
     low_month: Positive
+    """When it is at its lowest."""
     end: Positive
     """Factor on today's rent."""
     end_month: Positive
+    """From when it stays."""
 
 
 class MeanRevertingPath(Section):
@@ -95,7 +102,9 @@ class MeanRevertingPath(Section):
     level: Positive
     """Factor on today's rent."""
     half_life_months: Positive
+    """In which half of the way to the level is gone."""
     volatility: NonNegative = 0.0
+    """Standard deviation of the push on the logarithm within a year."""
 
 
 class ListedPath(Section):
@@ -117,12 +126,14 @@ class Rent(Section):
 
     path: RentPath
     months: Count = 12
+    """Over which the mean is paid."""
 
 
 class Future(Section):
     """How things move over the months ahead; factors multiply what is there today."""
 
     months: Annotated[int, Field(ge=1, le=240)]
+    """How far ahead."""
     discount_rate: NonNegative = 0.08
     """Per year; assumed, a usual cost of capital."""
     volume_per_year: Uncertain = 1.0
@@ -133,9 +144,11 @@ class Future(Section):
     rent_per_year: Uncertain = 1.0
     """Factor on rents within a year."""
     salary_per_year: Uncertain = 1.0
+    """Factor on pay within a year."""
     api_price_path: RentPath | None = None
     """On top of the yearly factor; so is rent_path."""
     rent_path: RentPath | None = None
+    """On top of the yearly factor."""
     up_front_usd: Uncertain = 0.0
     """Of the first deployment of one's own: engineering, migration, tests."""
 

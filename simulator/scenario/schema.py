@@ -36,8 +36,11 @@ class Slo(Section):
     """What users notice; a request meets it when every given limit holds for it."""
 
     ttft_s: Positive | None = None
+    """Longest time to the first token."""
     tpot_s: Positive | None = None
+    """Longest mean time per further token."""
     e2e_s: Positive | None = None
+    """Longest time to the whole answer."""
     attainment: Annotated[float, Field(gt=0, le=1)] | None = None
     """Share of offered requests that must meet all limits at once; default: 0.95, or none where
     percentiles are given."""
@@ -61,6 +64,7 @@ class Speculation(Section):
     """Let a draft propose tokens that the model checks in one step."""
 
     draft_tokens: Count
+    """Tokens proposed for each step."""
     acceptance: Annotated[float, Field(gt=0, lt=1)] = 0.67
     """Share of first proposals that pass; measured with EAGLE3 on gpt-oss-120b."""
     decay: Annotated[float, Field(gt=0, le=1)] = 0.6
@@ -92,7 +96,9 @@ class SelfHost(Section):
     """What `breakeven calibrate` wrote, relative to the scenario; it replaces the shipped
     coefficients and their error band."""
     weight_precision: Literal["fp16", "bf16", "fp8", "int8", "int4", "nvfp4", "mxfp4"]
+    """Of the weights as they are loaded."""
     kv_precision: Literal["fp16", "bf16", "fp8", "int8"] = "fp8"
+    """Of the KV cache."""
     replicas: Whole | Literal["auto"] = "auto"
     """Always-on replicas, 0 only with autoscale; auto finds the fewest that meet the SLO."""
     spare_replicas: Whole = 0
@@ -116,11 +122,17 @@ class SelfHost(Section):
     purchase: Purchase | None = None
     """Buy instead of rent."""
     max_batched_tokens: Count = 8192
+    """Token budget of an engine step."""
     max_sequences: Count = 256
+    """Sequences that a replica runs at once."""
     max_model_tokens: Count = 32768
+    """Longest prompt with its answer."""
     block_tokens: Annotated[int, Field(ge=1, le=64)] = 16
+    """Tokens of a KV block."""
     memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of the GPUs' memory that the engine may use."""
     prefix_cache: bool = True
+    """Keep the KV cache of prompts for others that begin alike."""
     chunked_prefill: bool = True
     """Compute a prompt over several steps; else in one, whose max_batched_tokens must cover it."""
     queue_order: Literal["first-come", "priority", "shortest"] = "first-come"
@@ -191,7 +203,9 @@ class People(Section):
     """What self-hosting takes beside hardware."""
 
     engineers_fte: Uncertain
+    """Full-time engineers."""
     engineer_usd_per_year: Uncertain
+    """Cost of one to the company."""
     tooling_usd_per_month: Uncertain
     """Observability, storage, egress, as far as ``monthly_usd`` does not name them."""
     monthly_usd: dict[str, Uncertain] = Field(default_factory=dict)
@@ -213,6 +227,7 @@ class Analysis(Section):
     sample_requests: Annotated[int, Field(ge=1000)] = 90000
     """Above this many requests, windows of the horizon are sampled instead of all simulated."""
     max_replicas: Count = 64
+    """Most that a fleet may be sized to."""
     warm_up_hours: NonNegative = 0
     """First hours that are left out of counts, costs and latencies, where all of the horizon is
     simulated."""
@@ -226,8 +241,10 @@ class Scenario(Section):
     """One question: this traffic, these targets, these options."""
 
     schema_version: Literal[1]
+    """Of this format."""
     name: str
     seed: Annotated[int, Field(ge=0)] = 1
+    """Of all random streams; the same seed gives the same bytes."""
     start: date
     """First simulated day (UTC), a Monday for weekly shapes; decides on dated prices."""
     horizon_hours: Annotated[int, Field(ge=1)] = 168

@@ -17,8 +17,11 @@ class Interval(Section):
     """An uncertain number: nine in ten cases lie between ``low`` and ``high``."""
 
     low: float
+    """One case in twenty is below."""
     mid: float
+    """The median."""
     high: float
+    """One case in twenty is above."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "Interval":

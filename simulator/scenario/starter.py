@@ -1,7 +1,8 @@
 """A new scenario from a few answers: commented, complete, and checked before it is written."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from os.path import relpath
 from pathlib import Path
@@ -12,13 +13,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from simulator.errors import InputError, nearest
 from simulator.pricing.book import SNAPSHOT_DATE
-from simulator.scenario.build import load
+from simulator.scenario.build import loaded
 from simulator.scenario.deployments import deployment, usual_precision
+from simulator.scenario.load import read_document
 from simulator.scenario.names import known_gpu, known_model
 from simulator.scenario.presets import load_preset
 from simulator.scenario.price_book import known_offers
 from simulator.scenario.profiles import load_accelerator, load_model, profile_names
 from simulator.scenario.serving_profile import serving_profile
+from simulator.scenario.yamlfile import parse_value
 from simulator.serving.parallelism import Parallelism
 from simulator.traffic.readers.catalog import format_of, read_log, source_of
 from simulator.traffic.readers.reading import Skips
@@ -59,6 +62,7 @@ def starter(answers: Answers, target: Path) -> str:
     InputError
         When a name is unknown, no number of GPUs holds the model, or the scenario is not valid.
     """
+    names = _offer_names(answers.offers)
     log = _log(answers.trace, target) if answers.trace else None
     preset = None if answers.trace or not answers.preset else _preset(answers.preset)
     environment = Environment(
@@ -67,14 +71,14 @@ def starter(answers: Answers, target: Path) -> str:
     )  # fmt: skip
     volume = answers.requests_per_month
     text = environment.get_template("new.yaml.j2").render(
-        name=target.stem,
+        name=_quoted(target.stem),
         file=target.name,
         about="API or own hardware, on the requests of a log" if log else "API or own hardware",
         start=_monday(SNAPSHOT_DATE).isoformat(),
         log=log,
         preset=preset,
         requests_per_month=volume if volume is None or volume % 1 else int(volume),
-        offers=[_offer(offer) for offer in answers.offers],
+        offers=[{"name": name, "offer": offer} for offer, name in names.items()],
         own=_own(answers.model, answers.gpu) if answers.model and answers.gpu else None,
         ttft=answers.ttft,
         tpot=answers.tpot,
@@ -85,13 +89,22 @@ def starter(answers: Answers, target: Path) -> str:
 
 
 def _check(text: str, target: Path) -> None:
-    """Build the scenario beside where it will be, so that paths lead where they will."""
-    folder = target.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".new-") as beside:
-        draft = Path(beside) / target.name
-        draft.write_text(text.replace("path: ", "path: ../"), encoding="utf-8")
-        load(draft)
+    """Build the scenario as if it stood where it will."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as elsewhere:
+        draft = Path(elsewhere) / "new.yaml"
+        draft.write_text(text, encoding="utf-8")
+        document = read_document(draft)
+    loaded(replace(document, path=target))
+
+
+def _quoted(text: str) -> str:
+    """A text as YAML says it: by itself, or in quotes where it would be something else."""
+    try:
+        plain = parse_value(text, text) == text
+    except InputError:
+        plain = False
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def _monday(day: date) -> date:
@@ -103,11 +116,19 @@ def _preset(name: str) -> dict[str, Any]:
     return {"name": name, "about": data["about"], "source": " ".join(data["source"].split())}
 
 
-def _offer(offer: str) -> dict[str, str]:
+def _offer_names(offers: Sequence[str]) -> dict[str, str]:
+    """Names of options by offer: the model's, with its provider where others have it too."""
     known = known_offers()
-    if offer not in known:
-        raise InputError(f"no offer {offer!r} that can be simulated{nearest(offer, list(known))}")
-    return {"name": offer.rpartition("/")[2].replace(".", "-"), "offer": offer}
+    for offer in offers:
+        if offer not in known:
+            near = nearest(offer, list(known))
+            raise InputError(f"no offer {offer!r} that can be simulated{near}")
+    models = {offer: offer.rpartition("/")[2] for offer in offers}
+    shared = {model for model in models.values() if list(models.values()).count(model) > 1}
+    return {
+        offer: (offer.replace("/", "-") if model in shared else model).replace(".", "-")
+        for offer, model in models.items()
+    }
 
 
 def _own(model: str, gpu: str) -> dict[str, Any]:
@@ -145,7 +166,7 @@ def _log(trace: Path, target: Path) -> dict[str, Any]:
     span_s = log.span_s
     shown = f"{span_s / DAY_S:.1f} days" if span_s > 2 * DAY_S else f"{span_s / HOUR_S:.1f} hours"
     return {
-        "path": relpath(trace, target.parent),
+        "path": _quoted(relpath(trace, target.parent)),
         "format": found.name,
         "requests": f"{log.rows.size:,}",
         "span": shown,

@@ -11,8 +11,11 @@ class Span(Section):
     """Values from a first to a last, both included."""
 
     first: float | str
+    """A number, with or without a unit."""
     last: float | str
+    """A number, with or without a unit."""
     count: Annotated[int, Field(ge=2, le=10000)]
+    """How many values."""
     spacing: Literal["factors", "steps"] = "factors"
     """Equal factors, for numbers above zero, or equal steps."""
 

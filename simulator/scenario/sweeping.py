@@ -73,7 +73,10 @@ def sweep_points(
 def _with(document: Document, path: str, value: Any) -> Document:
     if path == "overrides":
         return document if value == PLAIN else overridden(document, value)
-    return with_values(document, {path: value}, lambda _: document.place(("sweep",)))
+    at = ("sweep",)
+    return with_values(
+        document, {path: value}, lambda _: document.place(at), lambda _: document.folder(at)
+    )
 
 
 def _axes(document: Document, sweep: Sweep) -> Iterator[list[dict[str, Any]]]:

@@ -12,6 +12,7 @@ class Lognormal(Section):
     """Lognormal lengths or times."""
 
     median: Positive
+    """Half of the draws are above it."""
     sigma: NonNegative
     """Of the logarithm."""
     most: Positive | None = None
@@ -24,17 +25,22 @@ class Quantiles(Section):
     quantiles: dict[Annotated[str, Field(pattern=r"^p\d{1,2}(\.\d+)?$")], Positive]
     """For example {p10: 24, p50: 350, p99: 1119}."""
     most: Positive | None = None
+    """Longer draws are cut off here."""
 
 
 class Geometric(Section):
     """Counts from 1 upwards that stop with the same chance after each."""
 
     mean: Annotated[float, Field(ge=1)]
+    """Of the count."""
 
 
 def _amount_kind(value: Any) -> str:
-    for key, kind in (("mean", "geometric"), ("quantiles", "quantiles")):
-        if (isinstance(value, dict) and key in value) or type(value).__name__.lower() == kind:
+    # No kind is named as a key is: places of problems are told by both.
+    for key, model, kind in (
+        ("mean", Geometric, "geometric"), ("quantiles", Quantiles, "by quantiles")
+    ):  # fmt: skip
+        if isinstance(value, model) or (isinstance(value, dict) and key in value):
             return kind
     return "lognormal" if isinstance(value, dict | Lognormal) else "number"
 
@@ -42,7 +48,7 @@ def _amount_kind(value: Any) -> str:
 Amount = Annotated[
     Annotated[NonNegative, Tag("number")]
     | Annotated[Lognormal, Tag("lognormal")]
-    | Annotated[Quantiles, Tag("quantiles")]
+    | Annotated[Quantiles, Tag("by quantiles")]
     | Annotated[Geometric, Tag("geometric")],
     Discriminator(_amount_kind),
 ]
@@ -52,6 +58,7 @@ class Tenants(Section):
     """Clients of unequal size, each with a system prompt of its own."""
 
     count: Count
+    """Clients there are."""
     zipf: NonNegative = 0.0
     """Shares fall with this power of the rank."""
     rate_cv: NonNegative = 0.0
@@ -64,7 +71,9 @@ class Tools(Section):
     share: Share
     """Of the turns behind a session's first."""
     gap_s: Amount
+    """How long a tool takes."""
     message_tokens: Amount
+    """Tokens of what a tool gives back."""
 
 
 class Documents(Section):
@@ -75,16 +84,20 @@ class Documents(Section):
     zipf: NonNegative
     """Popularity falls with this power of the rank."""
     per_request: Annotated[int, Field(ge=1, le=64)]
+    """Passages in a prompt."""
     share: Share = 1.0
     """Of the requests that hold any."""
     tokens: Amount
+    """Of a passage."""
 
 
 class Retries(Section):
     """Answers that are asked for once more, with the same prompt."""
 
     share: Share
+    """Of the answers."""
     gap_s: Amount = 5.0
+    """From an answer to its repetition."""
 
 
 class Sessions(Section):
@@ -96,6 +109,7 @@ class Sessions(Section):
     requests_per_month: Positive
     """Mean volume at the start; a month has 730 hours."""
     growth_per_month: Annotated[float, Field(gt=-1)] = 0.0
+    """Share by which the volume grows in a month, compounded."""
     week: str
     """Weekly shape: flat, azure-conversation or azure-code."""
     rate_cv: dict[int, NonNegative] = Field(default_factory=dict)
@@ -106,9 +120,11 @@ class Sessions(Section):
     gap_s: Amount
     """From the end of an answer to the user's next turn."""
     system_prompt_tokens: Amount
+    """Tokens at the beginning of every prompt of a tenant."""
     first_message_tokens: Amount | None = None
     """Default: as message_tokens."""
     message_tokens: Amount
+    """Tokens that the user adds in each turn."""
     output_tokens: Amount
     """Visible and reasoning."""
     input_output_correlation: Annotated[float, Field(ge=-0.99, le=0.99)] = 0.0
@@ -123,6 +139,7 @@ class Sessions(Section):
     max_output_tokens: Count
     """Declared limit of every request."""
     max_prompt_tokens: Count
+    """A session that would outgrow it ends, or is compacted."""
     prefix_share: Share = 1.0
     """Share of sessions whose prompts keep a stable beginning; the rest can be cached nowhere."""
     content: Literal["prose", "code"] = "prose"
@@ -154,6 +171,7 @@ class Replay(Section):
     skip_bad: bool = False
     """Leave out rows that cannot be used, and say how many."""
     begin_s: NonNegative = 0.0
+    """Only sessions that start at this time since the log's first request, or later."""
     end_s: Positive | None = None
     """Only sessions that start in this window since the log's first request."""
     stretch: Positive = 1.0

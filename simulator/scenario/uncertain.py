@@ -63,7 +63,7 @@ def settled(model: type[M], document: Document) -> tuple[M, Document]:
     InputError
         With the first problem's place.
     """
-    found = {path: form for path, form in _distributions(document.data)}
+    found = {path: form for path, form in distributions(document.data)}
     refused = _refused(model, document.data, set(found))
     numbers = []
     for path in refused:
@@ -112,14 +112,14 @@ def _furthest(is_allowed: Callable[[float], bool], end: float) -> float:
     return inside
 
 
-def _distributions(node: Any, path: Path_ = ()) -> Iterator[tuple[Path_, type[Section]]]:
+def distributions(node: Any, path: Path_ = ()) -> Iterator[tuple[Path_, type[Section]]]:
     """All mappings that look like a distribution."""
     if isinstance(node, dict):
         form = _FORMS.get(frozenset(map(str, node)))
         if form is not None:
             yield path, form
         for key, part in node.items():
-            yield from _distributions(part, (*path, key))
+            yield from distributions(part, (*path, key))
 
 
 def _refused(model: type[BaseModel], data: Any, paths: set[Path_]) -> list[Path_]:

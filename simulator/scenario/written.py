@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from simulator.errors import InputError
+from simulator.scenario.uncertain import distributions
 from simulator.scenario.yamlfile import Document, Path_, value_at, within
 from simulator.units import MONTH_S
 
@@ -35,6 +36,10 @@ _TIME_KEYS = {
 """Seconds of the unit that a key's last word names."""
 _TIME_WITHIN = re.compile(r"(?:^|_)(hours|days)_between$")
 _RATE_KEY = re.compile(r"_per_(?:[a-z]+_)?([a-z]+)$")
+_WITHIN_NUMBERS = re.compile(
+    r"low|mid|high|median|log_sd|sigma|most|mean|uniform|one_of|quantiles|p\d+(\.\d+)?|\d+"
+)
+"""Keys within the number that a key names: of its distribution."""
 _SHARES = re.compile(
     r"(share|attainment|margin|rate|acceptance|utilization|correlation|catches|false_alarms"
     r"|least_right|growth_per_month|^per_year|percentage)$"
@@ -123,12 +128,10 @@ def _rate_s(key: str) -> float | None:
 
 
 def _key(path: Path_) -> str:
-    """Last key of a path whose name tells a unit; else the last one."""
+    """Key that names the number that a path leads to, or into."""
     keys = [key for key in path if isinstance(key, str)]
-    for key in reversed(keys):
-        if _key_s(key) is not None or _rate_s(key) is not None or _SHARES.search(key):
-            return key
-    return keys[-1] if keys else "value"
+    naming = (key for key in reversed(keys) if not _WITHIN_NUMBERS.fullmatch(key))
+    return next(naming, keys[-1] if keys else "value")
 
 
 def _example(path: Path_) -> str:
@@ -150,6 +153,8 @@ def _refused_texts(model: type[BaseModel], data: Any) -> list[Path_]:
         return []
     wanted = [p["loc"] for p in problems if p["type"].startswith(("float", "int"))]
     places = [within(data, loc) for loc in wanted]
+    # A model that knows no distributions refuses them as a whole.
+    places += [at for at, _ in distributions(data) if at[0] not in ("overrides", "sweep")]
     return sorted({path for at in places for path in _texts(value_at(data, at), at)}, key=str)
 
 

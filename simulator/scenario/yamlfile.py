@@ -1,6 +1,6 @@
 """YAML with positions: every problem is one line that says where and what was expected."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -108,10 +108,12 @@ def with_values(
     document: Document,
     values: Mapping[str, Any],
     origin: Callable[[str], str] = "--set {}".format,
+    folder: Callable[[str], Path] | None = None,
 ) -> Document:
     """Return the document with dot-paths set; a path may end in a key that is not there yet.
 
-    ``origin`` says where the value of a path comes from.
+    ``origin`` says where the value of a path comes from, ``folder`` where files are that it names;
+    default: beside the document.
 
     Raises
     ------
@@ -132,8 +134,21 @@ def with_values(
         if not isinstance(node, dict):
             raise InputError(f"{origin(path)}: {'.'.join(keys[:-1])} is not a mapping")
         node[keys[-1]] = value
-    origins: dict[Path_, str] = {tuple(p.split(".")): origin(p) for p in values}
-    return replace(document, data=data, origins={**document.origins, **origins})
+    places: dict[Path_, str] = {tuple(path.split(".")): path for path in values}
+    origins, folders = _without(document.origins, places), _without(document.folders, places)
+    for at, path in places.items():
+        origins[at] = origin(path)
+        folders[at] = folder(path) if folder else document.path.parent
+    return replace(document, data=data, origins=origins, folders=folders)
+
+
+def _without(known: Mapping[Path_, T], places: Collection[Path_]) -> dict[Path_, T]:
+    """What is known of paths that are none of some places and lead into none."""
+    return {
+        at: value
+        for at, value in known.items()
+        if not any(at[: len(place)] == place for place in places)
+    }
 
 
 def validate(model: type[M], document: Document, at: Path_ = ()) -> M:
@@ -151,7 +166,8 @@ def validate(model: type[M], document: Document, at: Path_ = ()) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        where = at + _location(data, problem["loc"])
+        is_missing = problem["type"] == "missing"
+        where = at + (_location if is_missing else within)(data, problem["loc"])
         raise document.fail(where, _explain(model, problem, where)) from None
 
 
