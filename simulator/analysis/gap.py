@@ -14,7 +14,7 @@ from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.options import size_option
 from simulator.analysis.search import busy_replicas
 from simulator.analysis.study import ApiOption, SelfHostOption
-from simulator.pricing.rates import Usage, bill
+from simulator.analysis.tally import Tokens, counted_rows, repriced_usd
 from simulator.units import MONTH_HOURS, MTOK
 
 PRECISION = 0.1
@@ -52,10 +52,12 @@ def explained(
         sized = size_option(evaluator, option)
         evaluation = sized.evaluation
         if isinstance(evaluation.option, ApiOption):
-            rungs = calling_rungs(evaluation, evaluator.study.epoch_s)
+            rungs = calling_rungs(evaluator, evaluation)
         elif isinstance(evaluation.option, SelfHostOption):
-            replicas = evaluation.size.replicas
-            full = slo_capacity(evaluator.study, evaluation.option, replicas, PRECISION)
+            full = None
+            if _is_constant(evaluation.option):
+                replicas = evaluation.size.replicas
+                full = slo_capacity(evaluator.study, evaluation.option, replicas, PRECISION)
             rungs = owning_rungs(evaluator, evaluation, full)
         else:
             continue  # of two kinds of cost, each is explained where it stands alone
@@ -64,8 +66,14 @@ def explained(
     return found
 
 
+def _is_constant(option: SelfHostOption) -> bool:
+    """Whether a fleet is there as it is: what comes and goes has no capacity of its own."""
+    fleet = option.fleet
+    return fleet.autoscaler is None and not fleet.interruptions and fleet.rollout is None
+
+
 def owning_rungs(
-    evaluator: Evaluator, evaluation: Evaluation, capacity: Capacity
+    evaluator: Evaluator, evaluation: Evaluation, capacity: Capacity | None
 ) -> tuple[Rung, ...]:
     """Follow a deployment's cost per million tokens, prompt and output together.
 
@@ -75,8 +83,8 @@ def owning_rungs(
         The study at today's volume.
     evaluation : Evaluation
         A selfhost option at its size.
-    capacity : Capacity
-        Of that many replicas.
+    capacity : Capacity, optional
+        Of that many replicas; None where they come and go.
     """
     option = evaluation.option
     assert isinstance(option, SelfHostOption)
@@ -84,13 +92,12 @@ def owning_rungs(
     replica_usd = option.replica_usd_per_hour * MONTH_HOURS
     study = evaluator.study
     ideal = busy_replicas(evaluator, option) * replica_usd
-    full = capacity.replicas * replica_usd / capacity.low if capacity.low else float("nan")
     costs = evaluation.cost_usd(study)
     spares = option.spare_replicas * replica_usd
     gpus = costs["gpus"]
     steps = [
         ("every replica always full, best batching", ideal),
-        ("as full as the targets and peaks allow", full),
+        *_full(capacity, replica_usd),
         ("whole replicas, at today's volume", gpus - spares),
         ("spare replicas", gpus),
         ("engineers", gpus + costs["engineers"]),
@@ -99,40 +106,46 @@ def owning_rungs(
     return tuple(Rung(what, usd / mtok) for what, usd in steps)
 
 
-def calling_rungs(evaluation: Evaluation, at_s: float) -> tuple[Rung, ...]:
+def _full(capacity: Capacity | None, replica_usd: float) -> list[tuple[str, float]]:
+    """The cost of today's volume at replicas that carry as much as they can."""
+    if capacity is None or not capacity.low:
+        return []
+    usd = capacity.replicas * replica_usd / capacity.low
+    return [("as full as the targets and peaks allow", usd)]
+
+
+def calling_rungs(evaluator: Evaluator, evaluation: Evaluation) -> tuple[Rung, ...]:
     """Follow a bill from list prices without any cache to what is paid.
 
-    The list price is what a prompt of mean length costs at a moment (Unix seconds) at the option's
-    first endpoint.
+    Every call is priced once more as if no prompt had been cached, and as if nothing had been
+    thought.
     """
-    outcome, usd = evaluation.outcome, evaluation.outcome.api_usd
-    tokens, factor = outcome.tokens, outcome.month_factor
-    mtok = outcome.tokens_per_month / MTOK
-    prompt_tok = tokens["uncached_input"] + tokens["cache_read"] + tokens["cache_write"]
-    option = evaluation.option
+    option, outcome = evaluation.option, evaluation.outcome
     assert isinstance(option, ApiOption)
-    mean_tok = prompt_tok / max(1, outcome.requests["completed"])
-    whole_prompt = _list_usd(option, at_s, mean_tok) * prompt_tok * factor
-    answers = sum(cost for name, cost in usd.items() if name in ("output", "reasoning"))
-    visible = tokens["output"] / max(1, tokens["output"] + tokens["reasoning"])
-    prompts = sum(cost for name, cost in usd.items() if name not in ("output", "reasoning"))
+    epoch_s = evaluator.study.epoch_s
+    fresh = thoughtless = 0.0
+    for part, ledger in evaluation.simulated_again():
+        counted, zero_s = counted_rows(part, ledger), epoch_s + part.offset_s
+        fresh += part.weight * repriced_usd(ledger, option, counted, zero_s, _uncached)
+        thoughtless += part.weight * repriced_usd(ledger, option, counted, zero_s, _visible)
+    mtok = outcome.tokens_per_month / MTOK
+    fee = outcome.api_usd.get("gateway_fee", 0.0)
+    calls = sum(outcome.api_usd.values())
     steps = [
-        ("list prices, visible tokens, no cache", whole_prompt + answers * visible),
-        ("reasoning tokens", whole_prompt + answers),
-        ("prompt cache, its reads and writes", prompts + answers),
+        ("list prices, visible tokens, no cache", thoughtless * outcome.month_factor),
+        ("reasoning tokens", fresh * outcome.month_factor),
+        ("prompt cache, its reads and writes", calls - fee),
+        ("the gateway's fee", calls),
         ("capacity and searches by the month", sum(evaluation.calls_usd.values())),
     ]
     return tuple(Rung(what, cost / mtok) for what, cost in steps)
 
 
-def _list_usd(option: ApiOption, at_s: float, prompt_tok: float) -> float:
-    """Price of a token of a fresh prompt of some length [USD]."""
-    endpoint = option.endpoints[0]
-    length = np.array([max(1, round(prompt_tok))])
-    usage = Usage.of(
-        np.array([at_s]),
-        uncached_input=length,
-        context=np.array([endpoint.context], np.int8),
-        content=np.array([endpoint.content], np.int8),
-    )
-    return float(bill(endpoint.card, usage)["input"][0] / length[0])
+def _uncached(tokens: Tokens) -> Tokens:
+    prompt = tokens["uncached_input"] + tokens["cache_read"] + tokens["cache_write"]
+    none = np.zeros_like(prompt)
+    return {**tokens, "uncached_input": prompt, "cache_read": none, "cache_write": none}
+
+
+def _visible(tokens: Tokens) -> Tokens:
+    return {**_uncached(tokens), "reasoning": np.zeros_like(tokens["reasoning"])}

@@ -1,6 +1,6 @@
 """From ledgers, piece by piece, to what an option did: exact sums and sketches of latencies."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +26,9 @@ _OUTCOMES = {
     "in_flight": layout.IN_FLIGHT,
 }
 
+
+Tokens = dict[str, NDArray[np.int64]]
+"""Tokens of rows by how they are billed."""
 
 _COUNTED = (
     "offered", *_OUTCOMES, "deferred", "in time", "met all", "attempts", "restarts",
@@ -80,8 +83,7 @@ class Tally:
     def _begin(self, part: Slice, ledger: Ledger) -> NDArray[np.bool_]:
         """Turn to a slice; returns its rows that arrived within the counted span. (n_requests,)"""
         self.span = self.spans.setdefault(part.offset_s, {"weight": part.weight})
-        arrival_s = ledger.arrival_s
-        return ledger.offered & (arrival_s >= part.count_from_s) & (arrival_s < part.count_to_s)
+        return counted_rows(part, ledger)
 
     def _sum(self, name: str, value: float) -> None:
         self.span[name] = self.span.get(name, 0.0) + float(value)
@@ -202,6 +204,28 @@ class Tally:
         return usd
 
 
+def counted_rows(part: Slice, ledger: Ledger) -> NDArray[np.bool_]:
+    """Whether each row arrived within its slice's counted span. (n_requests,)"""
+    arrival_s = ledger.arrival_s
+    return ledger.offered & (arrival_s >= part.count_from_s) & (arrival_s < part.count_to_s)
+
+
+def repriced_usd(
+    ledger: Ledger,
+    api: ApiOption,
+    counted: NDArray[np.bool_],
+    zero_s: float,
+    recounted: Callable[[Tokens], Tokens],
+) -> float:
+    """Return what some rows would have cost, had their tokens been counted otherwise."""
+    total = 0.0
+    for endpoint, rows in _paid(ledger, api, counted):
+        tokens = recounted(_token_columns(ledger, rows))
+        usage = _usage(ledger, endpoint, rows, tokens, zero_s)
+        total += sum(float(cost.sum()) for cost in bill(endpoint.card, usage).values())
+    return total
+
+
 def calls_usd(
     ledger: Ledger, api: ApiOption, zero_s: float
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
@@ -244,7 +268,7 @@ def _latencies(ledger: Ledger, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.
     return {"ttft_s": ttft_s, "tpot_s": (e2e_s - ttft_s) / more, "e2e_s": e2e_s}
 
 
-def _token_columns(ledger: Ledger, rows: NDArray) -> dict[str, NDArray[np.int64]]:
+def _token_columns(ledger: Ledger, rows: NDArray) -> Tokens:
     """Tokens of some rows by how they are billed."""
     prompt, read, written, produced, reasoning = (
         column[rows].astype(np.int64)
@@ -269,7 +293,7 @@ def _usage(
     ledger: Ledger,
     endpoint: Endpoint,
     rows: NDArray[np.int64],
-    tokens: dict[str, NDArray[np.int64]],
+    tokens: Tokens,
     zero_s: float,
 ) -> Usage:
     """Billed usage of completed calls at an endpoint, whose tokens are given; zero is Unix time."""

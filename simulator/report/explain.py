@@ -1,5 +1,6 @@
 """From a static calculator's cost per token to the simulated one, as a document and a table."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -40,13 +41,20 @@ def print_explanation(document: dict[str, Any], console: Console) -> None:
         table.add_column("", justify="right")
         table.add_row(rungs[0]["what"], _usd(rungs[0]), "")
         for before, rung in pairwise(rungs):
-            if rung["usd_per_mtok"] != before["usd_per_mtok"]:
+            if not _alike(rung["usd_per_mtok"], before["usd_per_mtok"]):
                 table.add_row(rung["what"], _usd(rung), _factor(before, rung))
         table.add_row("in all", _usd(rungs[-1]), _factor(rungs[0], rungs[-1]), style="bold")
         console.print(table)
         if option["excuse"]:
             console.print(f"misses the targets: {option['excuse']}", markup=False)
         console.print()
+
+
+def _alike(a: float | None, b: float | None) -> bool:
+    """Whether two figures differ by no more than what sums in another order may."""
+    if a is None or b is None:
+        return a is b
+    return math.isclose(a, b, rel_tol=1e-9)
 
 
 def _usd(rung: dict[str, Any]) -> str:

@@ -14,7 +14,8 @@ def print_sweep(document: dict[str, Any], console: Console) -> None:
     """Print the table of a sweep, and what could not be answered."""
     points = document["points"]
     table = plain_table()
-    for name in points[0]["coordinates"]:
+    names = dict.fromkeys(name for point in points for name in point["coordinates"])
+    for name in names:
         table.add_column(name, overflow="fold", justify="right")
     table.add_column("cheapest", overflow="fold")
     asks_chance = any(option["probability_best"] is not None for option in _options(points))
@@ -27,7 +28,7 @@ def print_sweep(document: dict[str, Any], console: Console) -> None:
         best = _cheapest(point["options"])
         found = point.get("break_even") or {}
         table.add_row(
-            *[v if isinstance(v, str) else f"{v:g}" for v in point["coordinates"].values()],
+            *[_said(point["coordinates"].get(name)) for name in names],
             "-" if best is None else best["name"],
             usd(None if best is None else _usd(best)),
             *["-" if best is None else f"{best['probability_best']:.2f}" for _ in chance],
@@ -38,6 +39,12 @@ def print_sweep(document: dict[str, Any], console: Console) -> None:
     for place, point in enumerate(points):
         if point["error"]:
             console.print(f"point {place}: {point['error']}", markup=False)
+
+
+def _said(value: str | float | None) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _options(points: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from simulator.scenario.sections import Section
 
@@ -21,6 +21,10 @@ class Span(Section):
 
 
 Values = Annotated[list[Any], Field(min_length=1)]
+ValuesOrSpan = Annotated[
+    Annotated[Values, Tag("values")] | Annotated[Span, Tag("span")],
+    Discriminator(lambda said: "span" if isinstance(said, dict | Span) else "values"),
+]
 
 
 class Sweep(Section):
@@ -29,7 +33,7 @@ class Sweep(Section):
     each: Literal["size", "run", "simulate"] = "size"
     """What is asked at each point. size: every option at its best size, and how likely each is the
     cheapest. run: also the break-even volume. simulate: the options exactly as written."""
-    grid: dict[str, Values | Span] = Field(default_factory=dict)
+    grid: dict[str, ValuesOrSpan] = Field(default_factory=dict)
     """Values by dotted path; all combinations are tried."""
     zip: dict[str, Values] = Field(default_factory=dict)
     """Lists of equal length by dotted path; they change together."""

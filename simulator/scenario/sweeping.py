@@ -57,7 +57,8 @@ def sweep_points(
         At the place of a value that cannot be what it is to be, or a path that leads nowhere.
     """
     axes = list(_axes(document, sweep))
-    names = _names([path for axis in axes for path in axis[0]], taken)
+    paths = dict.fromkeys(path for axis in axes for step in axis for path in step)
+    names = _names(list(paths), taken)
     found = []
     for place, chosen in enumerate(product(*axes)):
         varied = document
