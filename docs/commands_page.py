@@ -5,7 +5,9 @@ Run ``.venv/bin/python docs/commands_page.py > docs/commands.md``.
 
 import typing
 from collections.abc import Iterator
+from datetime import datetime
 from enum import Enum
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any
 
@@ -15,9 +17,8 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from simulator.cli.main import app
 
-NOUNS = {int: "whole number", float: "number", str: "text"}
-IMPLIED = ("--install-completion", "--show-completion", "--version", "--help")
-"""Options of ``breakeven`` itself, which the introduction tells."""
+HEADINGS = ("takes", "type", "default", "what")
+NOUNS = {int: "whole number", float: "number", str: "text", Path: "path", datetime: "date"}
 
 
 def main() -> None:
@@ -31,6 +32,9 @@ def main() -> None:
 def _commands(command: Any, path: tuple[str, ...]) -> Iterator[str]:
     """Yield what is said of a command, or of all in a group."""
     if hasattr(command, "commands"):
+        if command.params:
+            yield f"## {' '.join(path)}"
+            yield table(HEADINGS, [_row(parameter, bool) for parameter in command.params])
         for name, inner in command.commands.items():
             yield from _commands(inner, (*path, name))
         return
@@ -38,11 +42,11 @@ def _commands(command: Any, path: tuple[str, ...]) -> Iterator[str]:
     yield _plain(command.help)
     said = typing.get_type_hints(command.callback, include_extras=True)
     rows = [_row(parameter, said[parameter.name]) for parameter in command.params]
-    yield table(("takes", "type", "default", "what"), rows) if rows else "It takes nothing."
+    yield table(HEADINGS, rows) if rows else "It takes nothing."
 
 
 def _row(parameter: Any, annotation: Any) -> list[str]:
-    kind, info = typing.get_args(annotation)
+    kind, info = typing.get_args(annotation) or (annotation, None)
     is_option = parameter.param_type_name == "option"
     name = ", ".join(f"`{name}`" for name in sorted(parameter.opts, key=len, reverse=True))
     if not is_option:
@@ -51,7 +55,7 @@ def _row(parameter: Any, annotation: Any) -> list[str]:
     return [f"{name}{metavar}", _words(kind, info), _default(parameter), _plain(parameter.help)]
 
 
-def _words(kind: Any, info: OptionInfo | ArgumentInfo) -> str:
+def _words(kind: Any, info: OptionInfo | ArgumentInfo | None) -> str:
     """Say what may be given."""
     origin, inside = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, UnionType):
@@ -62,12 +66,12 @@ def _words(kind: Any, info: OptionInfo | ArgumentInfo) -> str:
         return f"{len(inside)} {NOUNS[inside[0]]}s"
     if kind is bool:
         return "flag"
+    assert info is not None
     if issubclass(kind, Enum):
         return ", ".join(f"`{each.value}`" for each in kind)
-    noun = NOUNS.get(kind, {"Path": "path", "datetime": "date"}.get(kind.__name__, kind.__name__))
     first = "" if info.min is None else f" from {info.min:g}"
     last = "" if info.max is None else f" to {info.max:g}"
-    return noun + first + last
+    return NOUNS[kind] + first + last
 
 
 def _default(parameter: Any) -> str:
@@ -80,7 +84,7 @@ def _default(parameter: Any) -> str:
 
 
 def _plain(text: str | None) -> str:
-    return (text or "").strip().replace("[default: 1]", "Default: 1.")
+    return (text or "").strip()
 
 
 if __name__ == "__main__":

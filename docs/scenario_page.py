@@ -7,6 +7,7 @@ import re
 import typing
 from collections.abc import Iterator
 from datetime import date, datetime
+from textwrap import wrap
 from types import NoneType, UnionType
 from typing import Any, Literal
 
@@ -85,8 +86,8 @@ def _section(
     """Yield what is said of a section, then of those in it that have not come up before."""
     done.add(model)
     yield f"{'#' * min(level, DEEPEST)} {titles[model]}"
-    about = " ".join(_plain(model.__doc__).split("\n\n"))
-    yield "\n\n".join(filter(None, [about, NOTES.get(model, "")]))
+    about = " ".join(f"{_plain(model.__doc__)} {NOTES.get(model, '')}".split())
+    yield "\n".join(wrap(about, 100, break_long_words=False, break_on_hyphens=False))
     if model.model_fields:
         yield table(HEADINGS, [_row(k, f, titles) for k, f in model.model_fields.items()])
     for key, field in model.model_fields.items():

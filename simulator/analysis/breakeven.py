@@ -140,8 +140,9 @@ def find_break_even(
     steps = _find_steps(study, curve, own, api, mapped) if axis is None else {}
     lines = {name: _stairs(curve, name, steps) for name in own}
     wins = winning_intervals(list(lines.values()), [_line(curve, name) for name in api])
+    curve = [_with_effects(c, effects or {}) for c in curve]
     grid = [c for c in curve if c.volume in volumes]
-    by_world = np.array([_world_advantage(c, own, api, effects or {}) for c in grid])
+    by_world = np.array([_world_advantage(c, own, api) for c in grid])
     first = wins[0][0] if wins else None
     permanent = wins[-1][0] if wins and wins[-1][1] >= curve[-1].volume else None
     return BreakEven(
@@ -154,7 +155,7 @@ def find_break_even(
         probability=tuple(
             (c.volume, float(np.mean(a > 0))) for c, a in zip(grid, by_world, strict=True)
         ),
-        probability_best=tuple((c.volume, _chances(c, effects or {})) for c in grid),
+        probability_best=tuple((c.volume, _chances(c)) for c in grid),
         required_utilisation=_utilisation_at(curve, own, first),
         loads=_loads(study, curve, own, api) if axis is None else (None, None),
         stairs=lines,
@@ -280,20 +281,20 @@ def _gap(api_usd: float, own_usd: float) -> float:
     return float(np.clip(api_usd - own_usd, -1e30, 1e30))
 
 
-def _world_advantage(
-    costs: VolumeCosts, own: list[str], api: list[str], effects: dict[str, NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    own_usd, api_usd = (
-        np.min([costs.world_usd[n] * effects.get(n, 1.0) for n in names], axis=0)
-        for names in (own, api)
-    )
+def _world_advantage(costs: VolumeCosts, own: list[str], api: list[str]) -> NDArray[np.float64]:
+    own_usd, api_usd = (np.min([costs.world_usd[n] for n in names], axis=0) for names in (own, api))
     return np.array([_gap(a, o) for a, o in zip(api_usd, own_usd, strict=True)])
 
 
-def _chances(costs: VolumeCosts, effects: dict[str, NDArray[np.float64]]) -> dict[str, float]:
+def _with_effects(costs: VolumeCosts, effects: dict[str, NDArray[np.float64]]) -> VolumeCosts:
+    """Costs over worlds with what uncertain numbers do to them."""
+    usd = {name: usd * effects.get(name, 1.0) for name, usd in costs.world_usd.items()}
+    return replace(costs, world_usd=usd)
+
+
+def _chances(costs: VolumeCosts) -> dict[str, float]:
     """Probability by option that nothing is cheaper."""
-    usd = [costs.world_usd[name] * effects.get(name, 1.0) for name in costs.world_usd]
-    chances = [each.probability_best for each in standings(usd)]
+    chances = [each.probability_best for each in standings(list(costs.world_usd.values()))]
     return dict(zip(costs.world_usd, chances, strict=True))
 
 

@@ -118,7 +118,9 @@ class Sample:
 def sample_traffic(study: Study, volume: float) -> Sample:
     """Return the spans that stand for the whole horizon at a volume."""
     source = study.traffic
-    load = source.hourly_load()
+    # The last hour of a log may be cut off before what would be counted of it.
+    whole_hours = int((source.horizon_s - (HOUR_S + COUNTED_S) / 2) // HOUR_S) + 1
+    load = source.hourly_load()[:whole_hours]
     around = _around(study)
     window_s = WARM_UP_S + COUNTED_S + around.tail_s
     affordable_s = study.effort.sample_requests / (source.requests_per_s * volume)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def _option_row(option: Mapping[str, Any]) -> dict[str, Any]:
         for name in ("ttft_s", "tpot_s", "e2e_s")
         for key in ("mean", "p50", "p95", "p99")
     ]
-    parts = option["cost_breakdown_usd_per_month"]
+    parts = dict(sorted(option["cost_breakdown_usd_per_month"].items()))
     row = {
         "option": option["name"],
         "usd_per_month": sum(parts.values()),
@@ -56,18 +57,20 @@ def _option_row(option: Mapping[str, Any]) -> dict[str, Any]:
         "replicas_mean": option["replicas"]["mean"],
         "replicas_max": option["replicas"]["max"],
     }
-    costs = {f"usd_{name}": usd for name, usd in sorted(parts.items())}
+    costs = {f"usd_{name}": usd for name, usd in parts.items()}
     return {**{name: row[name] for name in OPTION_COLUMNS}, **costs}
 
 
 def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Return nested mappings as one, keys joined by dots; lists as texts."""
+    """Return nested mappings as one, keys joined by dots; lists as texts, nested ones as JSON."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
             found |= flat(value, f"{before}{key}.")
         elif isinstance(value, list | tuple):
-            found[before + key] = "; ".join(map(str, value))
+            nested = any(isinstance(part, Mapping | list) for part in value)
+            text = json.dumps(value, sort_keys=True) if nested else "; ".join(map(str, value))
+            found[before + key] = text
         else:
             found[before + key] = value
     return found

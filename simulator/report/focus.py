@@ -43,7 +43,7 @@ def focus_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
             "x_Cheapest": option["name"] == winner,
         }
         for option in document["options"]
-        for component, usd in option["cost_breakdown_usd_per_month"].items()
+        for component, usd in sorted(option["cost_breakdown_usd_per_month"].items())
     ]
 
 
