@@ -79,7 +79,8 @@ def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
     for name in found.scenario.overrides:
         loaded(overridden(document, name))
     if found.scenario.overrides:
-        said.append(f"{len(found.scenario.overrides)} overrides")
+        count = len(found.scenario.overrides)
+        said.append(f"{count} override{'s' if count > 1 else ''}")
     if found.scenario.sweep is not None:
         said.append(f"a sweep of {len(sweep_points(document, read_sweep(document)))} points")
     typer.echo(f"{found.study.name}: valid, {', '.join(said)}")

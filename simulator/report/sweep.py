@@ -42,9 +42,11 @@ def print_sweep(document: dict[str, Any], console: Console) -> None:
 
 
 def _said(value: str | float | None) -> str:
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else f"{value:g}"
+    """A coordinate; nothing where its point leaves the scenario as it is."""
+    if value is None or isinstance(value, str):
+        return value or "-"
+    whole = float(value).is_integer() or abs(value) >= 1e5
+    return f"{value:,.0f}" if whole else f"{value:,.5g}"
 
 
 def _options(points: list[dict[str, Any]]) -> list[dict[str, Any]]:

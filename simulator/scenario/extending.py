@@ -61,7 +61,7 @@ class _Joined:
             elif high[key] is not None:
                 data[key] = self._taken(above, high[key], here)
         for key, value in high.items():
-            if key not in low:
+            if key not in low and value is not None:
                 data[key] = self._taken(above, value, (*path, key))
         return data
 

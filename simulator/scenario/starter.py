@@ -77,7 +77,8 @@ def starter(answers: Answers, target: Path) -> str:
         start=_monday(SNAPSHOT_DATE).isoformat(),
         log=log,
         preset=preset,
-        requests_per_month=volume if volume is None or volume % 1 else int(volume),
+        requests_per_month=_number(volume),
+        fewest=_number(volume / 10) if volume else None,
         offers=[{"name": name, "offer": offer} for offer, name in names.items()],
         own=_own(answers.model, answers.gpu) if answers.model and answers.gpu else None,
         ttft=answers.ttft,
@@ -96,6 +97,11 @@ def _check(text: str, target: Path) -> None:
         draft.write_text(text, encoding="utf-8")
         document = read_document(draft)
     loaded(replace(document, path=target))
+
+
+def _number(value: float | None) -> float | None:
+    """A number as people write it: whole where it is."""
+    return value if value is None or value % 1 else int(value)
 
 
 def _quoted(text: str) -> str:

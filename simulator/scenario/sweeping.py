@@ -10,7 +10,7 @@ import numpy as np
 from simulator.errors import InputError, nearest
 from simulator.scenario.load import overridden
 from simulator.scenario.sweep_schema import Span, Sweep
-from simulator.scenario.written import in_unit, looks_written
+from simulator.scenario.written import WITHIN_NUMBERS, in_unit, looks_written
 from simulator.scenario.yamlfile import Document, Path_, validate, with_values
 
 PLAIN = "none"
@@ -139,6 +139,8 @@ def _names(paths: list[str], taken: frozenset[str]) -> dict[str, str]:
         others = [p.split(".") for p in paths if p != path]
         for count in range(1, len(keys) + 1):
             tail = keys[-count:]
+            if WITHIN_NUMBERS.fullmatch(tail[0]):
+                continue  # the median of what?
             if all(other[-count:] != tail for other in others) and ".".join(tail) not in taken:
                 break
         names[path] = ".".join(tail)

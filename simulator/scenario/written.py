@@ -36,7 +36,7 @@ _TIME_KEYS = {
 """Seconds of the unit that a key's last word names."""
 _TIME_WITHIN = re.compile(r"(?:^|_)(hours|days)_between$")
 _RATE_KEY = re.compile(r"_per_(?:[a-z]+_)?([a-z]+)$")
-_WITHIN_NUMBERS = re.compile(
+WITHIN_NUMBERS = re.compile(
     r"low|mid|high|median|log_sd|sigma|most|mean|uniform|one_of|quantiles|p\d+(\.\d+)?|\d+"
 )
 """Keys within the number that a key names: of its distribution."""
@@ -130,7 +130,7 @@ def _rate_s(key: str) -> float | None:
 def _key(path: Path_) -> str:
     """Key that names the number that a path leads to, or into."""
     keys = [key for key in path if isinstance(key, str)]
-    naming = (key for key in reversed(keys) if not _WITHIN_NUMBERS.fullmatch(key))
+    naming = (key for key in reversed(keys) if not WITHIN_NUMBERS.fullmatch(key))
     return next(naming, keys[-1] if keys else "value")
 
 

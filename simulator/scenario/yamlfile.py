@@ -104,6 +104,10 @@ def parse_value(text: str, origin: str) -> Any:
         raise InputError(f"{origin}: not a valid value: {_problem(error)}") from None
 
 
+OPTIONAL_SECTIONS = ("analysis", "future", "quality")
+"""That a scenario may leave out, and that a path may lead into all the same."""
+
+
 def with_values(
     document: Document,
     values: Mapping[str, Any],
@@ -112,8 +116,8 @@ def with_values(
 ) -> Document:
     """Return the document with dot-paths set; a path may end in a key that is not there yet.
 
-    ``origin`` says where the value of a path comes from, ``folder`` where files are that it names;
-    default: beside the document.
+    None takes a key out. ``origin`` says where the value of a path comes from, ``folder`` where
+    files are that it names; default: beside the document.
 
     Raises
     ------
@@ -124,7 +128,9 @@ def with_values(
     for path, value in values.items():
         keys = path.split(".")
         node = data
-        for key in keys[:-1]:
+        for place, key in enumerate(keys[:-1]):
+            if place == 0 and key in OPTIONAL_SECTIONS:
+                node.setdefault(key, {})
             if not isinstance(node, dict) or key not in node:
                 known = [str(k) for k in node] if isinstance(node, dict) else []
                 raise InputError(
@@ -133,7 +139,10 @@ def with_values(
             node = node[key]
         if not isinstance(node, dict):
             raise InputError(f"{origin(path)}: {'.'.join(keys[:-1])} is not a mapping")
-        node[keys[-1]] = value
+        if value is None:
+            node.pop(keys[-1], None)
+        else:
+            node[keys[-1]] = value
     places: dict[Path_, str] = {tuple(path.split(".")): path for path in values}
     origins, folders = _without(document.origins, places), _without(document.folders, places)
     for at, path in places.items():
