@@ -19,6 +19,7 @@ from pathlib import Path
 SCENARIO = """
 extends: quickstart
 name: sweep
+analysis: {{sample_requests: 6000}}
 sweep:
   grid:
     traffic.support.requests_per_month: {{first: 2M, last: 20M, count: {volumes}}}

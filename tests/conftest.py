@@ -6,11 +6,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
-from simulator.memory import keep_freed_memory
-
-# As the command line does.
-os.environ.setdefault("NUMBA_OPT", "1")
-keep_freed_memory()
+os.environ.setdefault("NUMBA_OPT", "1")  # as the command line does
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -73,15 +73,26 @@ def test_a_section_of_another_kind_replaces_what_is_there(tmp_path: Path) -> Non
 def test_null_takes_out(tmp_path: Path) -> None:
     child = extending(
         tmp_path / "child",
-        "options: {hybrid: null, nothing: null}\nslo: {tpot_s: null}\n",
+        "options: {hybrid: null, nothing: null}\nslo: {tpot_s: null}\nanalysis: null\n",
     )
-    # What is not in the base cannot be taken out of it.
-    with pytest.raises(InputError, match=r"child\.yaml:2:\d+: nothing must be"):
-        load(child)
-    child.write_text("extends: ../base.yaml\noptions: {hybrid: null}\nslo: {tpot_s: null}\n")
     found = load(child)
     assert [option.name for option in found.study.options] == ["frontier", "hosted", "own"]
     assert found.scenario.slo.tpot_s is None
+    assert found.scenario.analysis.sample_requests == 90_000
+    said = plain(read_document(child, ["slo.e2e_s=9", "options.frontier=null", "slo.ttft_s=null"]))
+    assert list(said["options"]) == ["hosted", "own"]
+    assert said["slo"] == {"attainment": 0.9, "e2e_s": 9}
+
+
+def test_what_is_set_may_begin_a_section_that_may_be_left_out(tmp_path: Path) -> None:
+    child = extending(tmp_path / "child", "analysis: null\noptions: {hybrid: null}\n")
+    found = load(child, ["analysis.sample_requests=2k", "future.months=2y"]).scenario
+    assert found.analysis.sample_requests == 2000
+    assert found.future is not None
+    assert found.future.months == 24
+    assert load(child).scenario.future is None
+    with pytest.raises(InputError, match="there is no 'sweep' in the scenario"):
+        load(child, ["sweep.each=run"])
 
 
 def test_a_number_said_in_another_way_replaces_what_is_there(tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from simulator.cli import (
 )
 from simulator.cli.common import ScenarioArgument, SetOption, print_json
 from simulator.errors import InfeasibleError, SimulatorError
-from simulator.memory import keep_freed_memory
 
 app = typer.Typer(
     help="Buy LLM tokens or run the model yourself: simulate both, find the break-even.",
@@ -104,7 +103,6 @@ def main() -> None:
     # Next to nothing here dies in circles. At its usual pace the collector goes through millions of
     # live rows again and again, which took half the time of reading a log.
     gc.set_threshold(200_000, 50, 100)
-    keep_freed_memory()
     # Compiles in half the time and runs as fast: the data plane follows links and has no loops that
     # a better optimiser could make more of. Only here: a library must not decide this for others.
     os.environ.setdefault("NUMBA_OPT", "1")

@@ -67,6 +67,16 @@ class Calendar:
             self._env.run(until=until_s)
         self._plane.advance(math.nextafter(until_s, -math.inf))
 
+    def close(self) -> None:
+        """Let go of everything, so that the arrays of a run are free as soon as it is over.
+
+        Controllers know their calendar, and moments that are still to come know it too: such
+        circles would keep megabytes for each run until the collector looks for them.
+        """
+        self.owners.clear()
+        self._items.clear()
+        self._env = simpy.Environment()
+
     def state(self) -> dict[str, Any]:
         """Return moments and memories, as JSON knows them."""
         items = [[i.at_s, i.owner, i.what, list(i.about)] for i in self._items.values()]

@@ -66,6 +66,8 @@ class Simulation:
     def finish(self) -> Ledger:
         """Run to the end of the horizon; returns what is left, with the fleets' accounts.
 
+        Nothing can be done with the run afterwards.
+
         Raises
         ------
         SimulatorError
@@ -76,6 +78,7 @@ class Simulation:
         ledger = self._ledger(self.table, self.plane.state.ledger, self.plane.state.calls)
         counts = self.closed + np.bincount(ledger.outcome, minlength=len(self.closed))
         check_run(self.plane, ledger, counts)
+        self.calendar.close()
         fleets = range(len(self.plan.fleets))
         return replace(
             ledger, fleets=tuple(_account(self.plane, f, self.horizon_s) for f in fleets)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from simulator.errors import InputError
-from simulator.memory import keep_freed_memory
 
 Tell = Callable[[int, int], None]
 """Is told how many tasks are done and how many there are so far."""
@@ -51,10 +50,8 @@ def processes(jobs: int = 0) -> Iterator[Executor]:
 
 
 def _load() -> None:
-    """Prepare a worker: its memory, and all that its tasks use."""
+    """Import all that the tasks of a worker use."""
     import simulator.analysis.verdict  # noqa: F401
-
-    keep_freed_memory()
 
 
 @contextmanager

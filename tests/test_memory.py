@@ -1,0 +1,28 @@
+"""Memory: what a run held is free when it is over, without waiting for the collector."""
+
+import gc
+import weakref
+from pathlib import Path
+
+from scenarios import SMALL, write_scenario
+from simulator.analysis.planning import Size, plan_of
+from simulator.analysis.sampling import sample_traffic
+from simulator.engine.run import Simulation
+from simulator.scenario.build import load_study
+
+
+def test_a_run_that_is_over_leaves_nothing_behind(tmp_path: Path) -> None:
+    study = load_study(write_scenario(tmp_path / "small.yaml", SMALL))
+    (own,) = (option for option in study.options if option.name == "own")
+    (table, end_s), *_ = sample_traffic(study, 0.1).slices[0].chunks(0)
+    gc.collect()
+    gc.disable()
+    try:
+        simulation = Simulation(plan_of(study, own, Size(1)), table, end_s, 0.0)
+        arrays = weakref.ref(simulation.plane)
+        ledger = simulation.finish()
+        del simulation
+        assert arrays() is None
+        assert ledger.completed.any()
+    finally:
+        gc.enable()
