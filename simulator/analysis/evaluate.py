@@ -124,7 +124,8 @@ class Evaluator:
         self.study = study
         self.volume = volume
         self._sample = sample
-        self._known: dict[tuple[str, Size], Evaluation] = {}
+        # Not the evaluations, which know their evaluator: as a circle they would stay in memory.
+        self._known: dict[tuple[str, Size], Outcome] = {}
         self._through: dict[str, Evaluator] = {}
         self._calls: dict[str, float] = {}
 
@@ -173,15 +174,14 @@ class Evaluator:
     def evaluate(self, option: SingleOption, size: Size) -> Evaluation:
         """Simulate an option at a size, measure and price it; once."""
         key = (option.name, size)
+        caller = self.calling(option)
         if key not in self._known:
-            caller = self.calling(option)
             tally = Tally(self.study.slo, api_part(option), self.study.epoch_s)
             for part, piece in caller.simulate(option, size):
                 tally.add(part, piece)
-            outcome = tally.outcome(caller.sample)
-            calls = self.calls_per_request(option)
-            self._known[key] = Evaluation(option, size, outcome, caller, calls_per_request=calls)
-        return self._known[key]
+            self._known[key] = tally.outcome(caller.sample)
+        calls = self.calls_per_request(option)
+        return Evaluation(option, size, self._known[key], caller, calls_per_request=calls)
 
 
 def reshaping_of(option: Option) -> Reshaping | None:
