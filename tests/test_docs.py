@@ -11,6 +11,7 @@ or a scenario's header names exists, and every option is executed somewhere.
 """
 
 import ast
+import os
 import re
 import shlex
 import subprocess
@@ -27,7 +28,6 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import pytest
 import typer
-from test_cli import breakeven
 from test_scenarios import SHIPPED
 from typer.testing import CliRunner
 
@@ -81,7 +81,7 @@ QUESTIONS = blocks(DOCS / "questions.md")
 PAGES = {
     path.name: found for path in WRITTEN if path.name != "questions.md" and (found := blocks(path))
 }
-README = [block for block in blocks(ROOT / "README.md") if block.language == "python"]
+README = blocks(ROOT / "README.md")
 CASES = {f"question-{n}": [block] for n, block in enumerate(QUESTIONS, start=1)}
 CASES |= {**PAGES, "README.md": README}
 TIMES = Counter(command for case in CASES.values() for b in case for command, _ in b.commands)
@@ -99,10 +99,19 @@ def grouped(name: str, case: list[Block]) -> pytest.ParameterSet:
 
 
 def output(command: str, folder: Path) -> list[str]:
-    """Lines that a command prints."""
+    """Lines that a command prints.
+
+    It runs in this process, as on a machine of one core: what it prints does not depend on that,
+    and starting processes would take longer than most answers.
+    """
     assert command.startswith("breakeven "), f"only breakeven is run, not {command}"
-    result = breakeven(*shlex.split(command)[1:], cwd=folder)
-    assert result.returncode == 0, f"{command}\n{result.stderr}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(os, "cpu_count", lambda: 1)
+        patch.setenv("NO_COLOR", "1")
+        patch.setenv("COLUMNS", "80")
+        result = CliRunner().invoke(app, shlex.split(command)[1:])
+    assert result.exit_code == 0, f"{command}: {result.exception!r}\n{result.output}"
     return [line.rstrip() for line in result.stdout.splitlines()]
 
 
@@ -174,6 +183,20 @@ def test_the_answers_are_those_shown(
         for command, shown in block.commands:
             repeated = TIMES[command] > 1 and not any(name in command for name in files)
             compare(shown, output_anywhere(command) if repeated else output(command, tmp_path))
+
+
+def test_the_first_run_is_the_one_that_the_readme_shows(tmp_path: Path) -> None:
+    """Its screen, its picture, and that the report can be drawn again from what it leaves."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = (body for _, body in FENCE.findall(text) if body.startswith("$ make run\n"))
+    lines = shown.splitlines()[1:]
+    assert lines.pop() == "report: out/report.html"
+    assert output("breakeven run quickstart --out out", tmp_path) == lines
+    drawn = tmp_path / "out" / "plots" / "cost.svg"
+    assert (DOCS / "quickstart.svg").read_bytes() == drawn.read_bytes()
+    output("breakeven report out --out again", tmp_path)
+    report = "report.html"
+    assert (tmp_path / "again" / report).read_text() == (tmp_path / "out" / report).read_text()
 
 
 @pytest.mark.parametrize("name", GENERATED)

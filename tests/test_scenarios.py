@@ -183,3 +183,60 @@ def test_a_fallback_behind_a_larger_account_survives_a_launch() -> None:
     assert feasible == {"second", "new-and-second", "grown-and-second"}
     assert winner(found) == "grown-and-second"
     assert usd["new-and-second"] < usd["second"]
+
+
+def test_what_rag_prompts_share_decides_what_a_cache_saves() -> None:
+    found = at_best("rag-desk")
+    usd, feasible = found
+    assert feasible == set(usd)
+    assert winner(found) == "hybrid"
+    assert 0.6 < usd["gpt"] / usd["gpt-uncached"] < 0.75
+    assert usd["gpt"] == pytest.approx(usd["hosted"], rel=0.1)
+    assert usd["hybrid"] > 0.85 * usd["hosted"]
+    assert usd["own"] > 1.1 * usd["gpt"]
+    one = at_best("rag-desk", "one-document")
+    assert winner(one) == "gpt"
+    assert one[0]["gpt"] < 0.75 * one[0]["hosted"]
+    six = at_best("rag-desk", "six-passages")
+    assert winner(six) == "hybrid"
+    assert six[0]["gpt"] > 0.95 * six[0]["gpt-uncached"]
+
+
+def test_rag_replicas_that_follow_the_load_cost_less_than_tokens() -> None:
+    study = load_study("rag-desk", ["by-day", "horizon_hours=24"])
+    results = {r.name: r for r in simulate_as_written(study)}
+    usd = {name: r.total_usd for name, r in results.items()}
+    assert all(r.excuse is None for r in results.values())
+    assert usd["hybrid"] < usd["own"] < 0.9 * min(usd["gpt"], usd["hosted"])
+    read = {name: r.evaluation.outcome.tokens["cache_read"] for name, r in results.items()}
+    assert read["own"] < read["hosted"] < read["gpt"]
+
+
+def test_embeddings_on_a_small_gpu_pay_at_a_large_models_price() -> None:
+    settings = ["horizon_hours=6", "options.own.replicas=1"]
+    usd, feasible = as_written("embeddings", *settings, "options.own-large.replicas=1")
+    assert feasible == {"api", "api-large", "own"}
+    assert usd["api"] < 0.15 * usd["own"]
+    assert usd["api-large"] == pytest.approx(6.5 * usd["api"])
+    found = at_best("embeddings")
+    assert winner(found) == "api"
+    assert found[0]["own-large"] > 2 * found[0]["api-large"]
+    assert found[0]["own-large"] - found[0]["own"] == pytest.approx(0.7 * 730)  # a second L4
+    double = "traffic.documents.requests_per_month=45M"
+    more, meets = as_written("embeddings", *settings, "options.own-large.replicas=2", double)
+    assert "own" in meets
+    assert more["api"] < more["own"] < 0.8 * more["api-large"]
+
+
+def test_speed_has_its_price() -> None:
+    found = at_best("speed")
+    usd, feasible = found
+    assert feasible == {"groq", "cerebras", "own-drafted", "own-four"}
+    assert winner(found) == "groq"
+    assert 1.4 < usd["groq"] / usd["hosted"] < 1.7
+    assert 4 < usd["cerebras"] / usd["hosted"] < 5
+    assert usd["own-drafted"] > 2 * usd["own-four"] > 30 * usd["groq"]
+    patient = at_best("speed", "patient")
+    assert patient[1] == set(patient[0])
+    assert winner(patient) == "hosted"
+    assert at_best("speed", "instant")[1] == {"cerebras"}

@@ -4,8 +4,8 @@ A large volume needs no whole week to be known. Hours are ranked by expected loa
 spread evenly over the ranks: half of them over the busiest quarter, where requests miss their
 targets first, and what is counted in the others counts as many times more. A window is simulated
 with a warm-up before and some time after it, and only its own arrivals are counted. Where an option
-has outages, budgets, failures or deferred work, which no window can stand for, the whole horizon is
-simulated all the same.
+has outages, budgets, autoscaling, failures or deferred work, which no window can stand for, the
+whole horizon is simulated all the same.
 """
 
 from collections.abc import Callable, Iterable
@@ -157,7 +157,7 @@ def _hours(load: NDArray[np.float64], windows: int) -> dict[int, int]:
 def _remembers(study: Study) -> bool:
     """Whether an option depends on more than the warm-up before.
 
-    So do outages, budgets, lost and replaced replicas, rebalancing, and work that waits for its
+    So do outages, budgets, replicas that come and go, rebalancing, and work that waits for its
     deadline.
     """
     single = [s for option in study.options for s in single_options(option)]
@@ -174,7 +174,7 @@ def _remembers(study: Study) -> bool:
     return (
         any(endpoint.outages_s for endpoint in endpoints)
         or any(budget is not None and budget.period_s > WARM_UP_S for budget in budgets)
-        or any(fleet.interruptions or fleet.rollout for fleet in fleets)
+        or any(fleet.autoscaler or fleet.interruptions or fleet.rollout for fleet in fleets)
         or any(isinstance(o, HybridOption) and o.rebalancing for o in single)
         or (defers and study.traffic.longest_deadline_s > WARM_UP_S)
     )

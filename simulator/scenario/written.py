@@ -3,6 +3,7 @@
 What unit a number of a scenario is in, its key says: ``_s``, ``_hours``, ``_per_month``, ``_usd``.
 """
 
+import math
 import re
 from collections.abc import Callable
 from copy import deepcopy
@@ -80,7 +81,9 @@ def in_unit(path: Path_, text: str) -> float | int:
     if found is None:
         raise InputError(f"{_key(path)}: {text!r} is not a quantity, such as {_example(path)}")
     value = float(found[1].replace("_", "")) * _factor(path, found[2].strip("$"), found[3], text)
-    value = float(f"{value:.15g}")  # 95% is 0.95, whatever a product is rounded to
+    plain = float(f"{value:.12g}")  # 95% is 0.95, whatever a product is rounded to
+    if math.isclose(value, plain, rel_tol=1e-15):
+        value = plain
     return int(value) if value.is_integer() else value
 
 
