@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -62,6 +63,29 @@ def test_wheel_carries_what_it_needs(wheel: Path) -> None:
 def test_schema_file_is_current() -> None:
     stored = json.loads((ROOT / "scenarios" / "scenario.schema.json").read_text())
     assert stored == json_schema(), "run: breakeven schema > scenarios/scenario.schema.json"
+
+
+def test_every_key_of_a_scenario_is_described() -> None:
+    definitions = json_schema()["$defs"]
+    silent = [
+        f"{section}.{name}"
+        for section, said in definitions.items()
+        if not section.startswith("Part") and section not in ("Distribution", "Number", "Written")
+        for name, key in said.get("properties", {}).items()
+        # A section's description is its own; a kind or a name says itself.
+        if "description" not in key
+        and "#/$defs/" not in json.dumps(_own(key))
+        and "const" not in key
+    ]
+    assert silent == ["Scenario.name"]
+
+
+def _own(key: dict[str, Any]) -> Any:
+    """What a key says besides how numbers may be written."""
+    shared = ("#/$defs/Written", "#/$defs/Distribution")
+    return [way for way in key.get("anyOf", [key]) if way.get("$ref") not in shared] + [
+        key.get("additionalProperties")
+    ]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda p: p.stem)
