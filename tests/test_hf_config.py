@@ -70,7 +70,7 @@ def test_a_configuration_on_disk_is_a_model(tmp_path: Path) -> None:
     asked = {"load_value": 4, "output_tok": 32}
     mine = predict_benchmark(str(path), "h100-sxm", **asked)
     shipped = predict_benchmark("llama-3.1-8b", "h100-sxm", **asked)
-    assert mine.output_tok_s == pytest.approx(shipped.output_tok_s, rel=0.02)
+    assert mine.benchmark.output_tok_s == pytest.approx(shipped.benchmark.output_tok_s, rel=0.02)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_settings_and_volume_of_a_preset() -> None:
     assert (spec.rate.week == 1).all()
     with pytest.raises(InputError, match="--set week: unknown week shape"):
         preset_workload("rag", 1e6, ["week=round"])
-    with pytest.raises(InputError, match="--set turns: number must be"):
+    with pytest.raises(InputError, match="--set turns: turns must be"):
         preset_workload("rag", 1e6, ["turns=many"])
 
 
