@@ -109,19 +109,25 @@ def generate(
     ],
     hours: Annotated[int, typer.Option("--hours", min=1, help="From Monday 00:00 UTC on.")] = 168,
     requests_per_month: Annotated[
-        float | None, typer.Option("--requests-per-month", min=1, help="Of a preset.")
+        str | None, typer.Option(metavar="VOLUME", help="Of a preset: 300000, 10M, or 3.2/s.")
     ] = None,
     settings: SetOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the random streams.")] = 1,
 ) -> None:
     """Write generated sessions as a log of a service that answers in 0.5 s at 50 tokens/s."""
     from simulator.scenario.generator import workloads_of
+    from simulator.scenario.written import in_unit
     from simulator.traffic.generate import chunks
     from simulator.traffic.replay import recorded_stream
     from simulator.traffic.writers import write_log
     from simulator.units import HOUR_S
 
-    workloads = workloads_of(what, requests_per_month, settings)
+    volume = None
+    if requests_per_month is not None:
+        volume = float(in_unit(("requests_per_month",), requests_per_month))
+        if volume < 1:
+            raise typer.BadParameter("must be 1 or more", param_hint="--requests-per-month")
+    workloads = workloads_of(what, volume, settings)
     tables = chunks(workloads, seed, volume=1.0, end_s=hours * HOUR_S)
     names = {w.name: place for place, w in enumerate(workloads)}
     with progress("generating"):
