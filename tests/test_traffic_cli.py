@@ -221,6 +221,9 @@ def test_replay_controls(tmp_path: Path) -> None:
     week = source(repeat_week="azure-code")
     assert week.horizon_s == WEEK_S
     assert week.requests_per_s == pytest.approx(whole.requests_per_s)
+    drawn = [week.draw(1, volume, 0.0, 6 * HOUR_S) for volume in (2, 2.0)]
+    assert drawn[0].size > 0
+    assert (drawn[0].arrival_s == drawn[1].arrival_s).all()
     with pytest.raises(InputError, match=r"s.yaml:\d+:\d+: no session starts in the window"):
         source(begin_s=8000.0)
     with pytest.raises(InputError, match=r"s.yaml:\d+:\d+: .*did you mean 'azure-code'"):

@@ -213,7 +213,7 @@ class People(Section):
     ranges."""
 
 
-_VOLUMES = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 4, 6)
+_VOLUMES = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 4.0, 6.0)
 
 
 class Analysis(Section):

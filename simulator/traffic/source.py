@@ -194,7 +194,7 @@ class ReplayedTraffic:
         if layer:
             start_s = (start_s + rng.random() * self.span_s) % self.span_s
         start_s = start_s + tile * self.span_s
-        share = np.full(len(start_s), volume)
+        share = np.full(len(start_s), volume, np.float64)
         if self.week is not None:
             share *= self.week[(start_s // HOUR_S).astype(np.int64) % HOURS_PER_WEEK]
         chosen = np.flatnonzero((lot < share - layer) & (start_s >= begin_s) & (start_s < end_s))
