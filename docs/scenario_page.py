@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from simulator.scenario.composite_schema import Choose
 from simulator.scenario.schema import Scenario
 from simulator.scenario.sections import Interval, Section
-from simulator.scenario.traffic_schema import Geometric, Lognormal, Quantiles, Sessions
+from simulator.scenario.traffic_schema import AMOUNTS, Sessions
 
 HEADINGS = ("key", "type", "unit", "default", "what")
 DEEPEST = 4
@@ -54,8 +54,6 @@ UNITS = (
 )
 """Of a key, as its name tells it; the first that is found."""
 QUANTILE = "quantile, such as p99"
-AMOUNTS = [Lognormal, Quantiles, Geometric]
-"""What may stand for an amount beside a number."""
 
 
 def main() -> None:
@@ -144,7 +142,7 @@ def _words(
     origin, inside = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated:
         return _words(inside[0], [*inside[1:], *limits], titles, many)
-    if origin in (typing.Union, UnionType) and _sections(kind) == AMOUNTS:
+    if origin in (typing.Union, UnionType) and _sections(kind) == list(AMOUNTS):
         return "[amount](#amounts)"
     if origin in (typing.Union, UnionType):
         parts = [_words(part, [], titles, many) for part in inside if part is not NoneType]

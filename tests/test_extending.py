@@ -459,3 +459,12 @@ def test_an_override_may_not_reach_through_a_value(tmp_path: Path) -> None:
     document = read_document(write_tiny(tmp_path / "t.yaml", overrides={"x": {"seed.a": 1}}))
     with pytest.raises(InputError, match=r"t\.yaml:\d+:\d+: seed is not a mapping"):
         overridden(document, "x")
+
+
+def test_two_ways_may_begin_with_the_same_key(tmp_path: Path) -> None:
+    """A median with another spread is no half of either way of saying it."""
+    child = tmp_path / "child.yaml"
+    said = "traffic: {support: {output_tokens: {median: 90, log_sd: 0.2}}}"
+    child.write_text(f"extends: quickstart\n{said}\n")
+    found = read_document(child).data["traffic"]["support"]["output_tokens"]
+    assert found == {"median": 90, "log_sd": 0.2}

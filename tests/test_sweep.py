@@ -22,6 +22,7 @@ from tiny import exit_code, invoke, quiet_environment, tiny, write_tiny
 import simulator
 from scenarios import write_scenario
 from simulator.errors import InputError
+from simulator.library import sweep as sweeps
 from simulator.library.sweep import TAKEN
 from simulator.scenario.build import load
 from simulator.scenario.load import read_document
@@ -383,6 +384,19 @@ def test_what_an_answer_depends_on_is_in_its_name(tmp_path: Path) -> None:
     # So is the content of a file, whatever its name.
     (tmp_path / "log.csv").write_text(log_text(50, tokens=501))
     assert len(keys_of(path, tmp_path / "kept") - known) == 2
+
+
+def test_what_is_known_of_hardware_is_in_the_name_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny(tmp_path / "tiny.yaml", sweep={"grid": {"seed": [1]}})
+    (point,) = (sweep_points(d, read_sweep(d)) for d in [read_document(tmp_path / "tiny.yaml")])
+    _, before = sweeps._built(point[0], "size", tmp_path)
+    profiles = tmp_path / "profiles"
+    profiles.mkdir()
+    (profiles / "accelerators.yaml").write_text("changed: 1\n")
+    monkeypatch.setattr(sweeps, "profiles_dir", lambda: profiles)
+    assert sweeps._built(point[0], "size", tmp_path)[1] != before
 
 
 def test_one_more_value_asks_one_more_question(

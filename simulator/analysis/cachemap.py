@@ -31,7 +31,8 @@ class CacheMap:
     """Multiples of today's."""
     kept: tuple[float, ...]
     cached_share: NDArray[np.float64]
-    """Of prompt tokens that the cheapest API found in its cache. (kept, volumes)"""
+    """Of prompt tokens that the cheapest API found in its cache, targets met or not.
+    (kept, volumes)"""
     own_usd: NDArray[np.float64]
     """[USD/month], inf where the SLO is missed. (kept, volumes)"""
     api_usd: NDArray[np.float64]
@@ -63,17 +64,16 @@ def _cell(study: Study, start: int, cell: tuple[float, float]) -> tuple[float, f
     volume, kept = cell
     sample = sample_traffic(study, volume).seen(partial(unshared, kept=kept))
     evaluator = Evaluator(study, volume, sample)
-    usd, cached = {"selfhost": np.inf, "api": np.inf}, 0.0
-    for option in study.options:
-        if option.kind not in usd:
-            continue
+    usd = {"selfhost": np.inf, "api": np.inf}
+    calls = []
+    for option in (each for each in study.options if each.kind in usd):
         sized = size_option(evaluator, option, start=max(1, round(start * volume)))
         total = sized.evaluation.total_usd(study)
-        if not sized.feasible or total >= usd[option.kind]:
-            continue
-        usd[option.kind] = total
+        if sized.feasible:
+            usd[option.kind] = min(usd[option.kind], total)
         if option.kind == "api":
-            cached = sized.evaluation.outcome.cached_share
+            calls.append((total, sized.evaluation.outcome.cached_share))
+    _, cached = min(calls)
     return usd["selfhost"], usd["api"], cached
 
 

@@ -15,6 +15,7 @@ from simulator.analysis.study import (
     SingleOption,
     Study,
     api_part,
+    deployments,
     self_hosted_part,
 )
 from simulator.analysis.tally import Tally
@@ -97,14 +98,10 @@ class Evaluation:
 
 
 def _owned(single: Evaluation) -> list[tuple[SelfHostOption, float]]:
-    base = self_hosted_part(single.option)
-    if base is None:
-        return []
-    deployments = [base, *(partner.option for partner in base.partners)]
     means, most = single.outcome.owned_replicas, single.outcome.max_replicas
     return [
         (d, (means[k] if d.purchase is None else most[k]) + d.spare_replicas)
-        for k, d in enumerate(deployments)
+        for k, d in enumerate(deployments(single.option))
     ]
 
 

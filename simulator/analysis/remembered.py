@@ -19,13 +19,17 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "breakeven"
 
 
-@cache
 def code() -> str:
     """Return a hash of the product itself, which every result depends on."""
-    package = Path(__file__).parent.parent
+    return content_of(Path(__file__).parent.parent)
+
+
+@cache
+def content_of(folder: Path) -> str:
+    """Return a hash of all code and YAML in a folder, looked at once."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in package.rglob("*") if p.suffix in (".py", ".yaml")):
-        digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".yaml")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 
 

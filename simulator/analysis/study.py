@@ -194,6 +194,12 @@ def self_hosted_part(option: Option) -> SelfHostOption | None:
     return option if isinstance(option, SelfHostOption) else None
 
 
+def deployments(option: Option) -> list[SelfHostOption]:
+    """Return the deployments of an option's fleets, in their order; those of partners last."""
+    base = self_hosted_part(option)
+    return [] if base is None else [base, *(partner.option for partner in base.partners)]
+
+
 def api_part(option: Option) -> ApiOption | None:
     """Return the API that an option may call by itself, if any."""
     if isinstance(option, HybridOption):

@@ -11,13 +11,7 @@ from numpy.typing import NDArray
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.planning import Size
 from simulator.analysis.sampling import Sample, Slice, sample_of, underway_slice
-from simulator.analysis.study import (
-    SelfHostOption,
-    SingleOption,
-    Study,
-    api_part,
-    self_hosted_part,
-)
+from simulator.analysis.study import SingleOption, Study, api_part, deployments
 from simulator.analysis.tally import calls_usd
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
@@ -66,7 +60,7 @@ def timeline(study: Study, option: SingleOption, size: Size) -> Timeline:
         api = api_part(option)
         for rows, usd in calls_usd(ledger, api, study.epoch_s + piece_part.offset_s) if api else ():
             bins.add_usd(ledger.arrival_s[rows], usd)
-        for deployment, account in zip(_deployments(option), ledger.fleets, strict=False):
+        for deployment, account in zip(deployments(option), ledger.fleets, strict=False):
             there = bins.mean_present(account.periods_s) + deployment.spare_replicas
             if deployment.purchase is not None:  # paid for whether it runs or not
                 there = np.full(bins.count, account.max_replicas + deployment.spare_replicas)
@@ -100,11 +94,6 @@ def _span(study: Study) -> tuple[Slice, float, float]:
     begin_s = float(np.argmax(around)) * HOUR_S
     end_s = min(begin_s + hours * HOUR_S, source.horizon_s)
     return underway_slice(study, 1.0, begin_s, end_s), begin_s, DAY_BIN_S
-
-
-def _deployments(option: SingleOption) -> list[SelfHostOption]:
-    base = self_hosted_part(option)
-    return [] if base is None else [base, *(partner.option for partner in base.partners)]
 
 
 class _Bins:

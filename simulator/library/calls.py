@@ -130,7 +130,7 @@ def find_break_even(
     mapped = executor.map if executor else map
     document = verdict_document(verdict, shown(verdict, mapped) if views else None)
     resolved = resolved_yaml(there.scenario, there.document)
-    return VerdictResult(document, list(option_rows(document)), verdict, resolved)
+    return VerdictResult(document, option_rows(document), verdict, resolved)
 
 
 def sweep(

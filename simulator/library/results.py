@@ -1,6 +1,6 @@
 """Results: documents that show themselves in notebooks, become tables, and are written to disk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +28,7 @@ class Result:
 
     document: dict[str, Any]
     """What the command prints with ``--output json``."""
-    rows: list[Row] = field(repr=False)
+    rows: Sequence[Row] = field(repr=False)
     """What it prints with ``--output csv``."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class SimulationResult(Result):
     @staticmethod
     def of(document: dict[str, Any]) -> "SimulationResult":
         """Return the result of a document with options."""
-        return SimulationResult(document, list(option_rows(document)))
+        return SimulationResult(document, option_rows(document))
 
     def _repr_html_(self) -> str:
         return render_fragment(self.document)
@@ -80,12 +80,15 @@ def drawn_files(document: dict[str, Any]) -> dict[str, str]:
     from simulator.report.html import render_report
     from simulator.report.plots import plots_of, svg_text
 
-    plots = {name: svg_text(ax, transparent=False) for name, (_, ax) in plots_of(document).items()}
+    plots = plots_of(document)
+    alone = {
+        f"plots/{name}.svg": svg_text(ax, transparent=False) for name, (_, ax) in plots.items()
+    }
     return {
-        "report.html": render_report(document),
+        "report.html": render_report(document, plots),
         "options.csv": csv_text(option_rows(document)),
         "focus.csv": csv_text(focus_rows(document)),
-        **{f"plots/{name}.svg": text for name, text in plots.items()},
+        **alone,
     }
 
 
@@ -183,4 +186,4 @@ class UsageResult(Result):
         ]  # fmt: skip
         priced = [row["cost_usd"] for row in rows if not row["error"]]
         document = {"rows": rows, "cost_usd": sum(priced), "failed": len(rows) - len(priced)}
-        return UsageResult(document, list(rows), cost_usd, errors)
+        return UsageResult(document, rows, cost_usd, errors)

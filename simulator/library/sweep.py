@@ -13,14 +13,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from simulator.analysis.remembered import code, keep, recalled
+from simulator.analysis.remembered import code, content_of, keep, recalled
 from simulator.analysis.study import Study
 from simulator.analysis.verdict import decide, simulate_as_written, size_options
 from simulator.errors import InfeasibleError, InputError, SimulatorError
 from simulator.library.workers import Tell, cluster, processes
 from simulator.report.document import option_document, simulation_document, verdict_document
-from simulator.report.flat import OPTION_COLUMNS, option_rows
+from simulator.report.flat import OPTION_COLUMNS, cheapest, option_rows
 from simulator.scenario.build import loaded
+from simulator.scenario.files import profiles_dir
 from simulator.scenario.load import fingerprint
 from simulator.scenario.sweeping import Point, read_sweep, sweep_points
 from simulator.scenario.yamlfile import Document
@@ -139,15 +140,15 @@ def found_at(
             try:
                 study, path = _built(point, each, folder)
             except InputError as error:
-                found[place] = {"error": str(error), "options": []}
-                continue
-            known = recalled(path)
+                known: Any = {"error": str(error), "options": []}
+            else:
+                known = recalled(path)
             if isinstance(known, dict) and {"error", "options"} <= set(known):
                 found[place] = known
                 tell(len(found), len(points))
-                continue
-            waiting[executor.submit(answered, study, each)] = (place, path)
-            collect(AHEAD)
+            else:
+                waiting[executor.submit(answered, study, each)] = (place, path)
+                collect(AHEAD)
         collect(0)
     except BrokenProcessPool:
         raise SimulatorError("a worker process died; run again to go on from there") from None
@@ -163,7 +164,8 @@ def _built(point: Point, each: str, folder: Path) -> tuple[Study, Path]:
     """The study of a point, and where its answer is kept."""
     there = loaded(point.document)
     content = fingerprint(there.scenario, there.document, there.study.provenance)
-    digest = hashlib.sha256(f"{code()} {each} {content}".encode()).hexdigest()
+    product = f"{code()} {content_of(profiles_dir())}"
+    digest = hashlib.sha256(f"{product} {each} {content}".encode()).hexdigest()
     return there.study, folder / "sweep" / f"{digest[:32]}.json"
 
 
@@ -176,16 +178,12 @@ def tidy_rows(found: Sequence[Found]) -> Iterator[dict[str, Any]]:
         document = each.document
         head = {"point": each.point.place, **each.point.coordinates, "error": document["error"]}
         rows = option_rows(document)
-        cheapest = _cheapest(rows)
+        best = cheapest(document["options"])
         for row in rows:
-            yield {**head, **row, "is_cheapest": row["option"] == cheapest, **_break_even(document)}
+            is_best = best is not None and row["option"] == best["name"]
+            yield {**head, **row, "is_cheapest": is_best, **_break_even(document)}
         if not rows:
             yield head
-
-
-def _cheapest(rows: list[dict[str, Any]]) -> str | None:
-    feasible = [row for row in rows if row["feasible"]]
-    return min(feasible, key=lambda row: row["usd_per_month"])["option"] if feasible else None
 
 
 def _break_even(document: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,16 @@ OPTION_COLUMNS = (
 """Of a row, besides the costs by component."""
 
 
+def total_usd(option: Mapping[str, Any]) -> float:
+    """Return what an option costs [USD/month]; summed in one order, also of what JSON sorted."""
+    return float(sum(usd for _, usd in sorted(option["cost_breakdown_usd_per_month"].items())))
+
+
+def cheapest(options: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the option that costs least of those that meet the targets, None without any."""
+    return min((o for o in options if o["feasible"]), key=total_usd, default=None)
+
+
 def option_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the options of a document as rows; costs by component are ``usd_...`` columns."""
     return [_option_row(option) for option in document["options"]]
@@ -45,7 +55,7 @@ def _option_row(option: Mapping[str, Any]) -> dict[str, Any]:
     parts = dict(sorted(option["cost_breakdown_usd_per_month"].items()))
     row = {
         "option": option["name"],
-        "usd_per_month": sum(parts.values()),
+        "usd_per_month": total_usd(option),
         "usd_per_month_mean": cost["mean"],
         "usd_per_month_low": cost["low"],
         "usd_per_month_high": cost["high"],

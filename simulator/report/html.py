@@ -9,11 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from simulator.report import terminal, words
-from simulator.report.flat import Row, columns
+from simulator.report.flat import Row, columns, total_usd
 from simulator.report.interactive import Chart, chart
 from simulator.report.overtime import over_time_text
-from simulator.report.plots import plots_of
-from simulator.report.words import quantity
+from simulator.report.plots import Plots, plots_of
 
 SHOWN_ROWS = 200
 """Of a table in a notebook."""
@@ -25,12 +24,17 @@ def _environment() -> Environment:
     )
     for name in ("usd", "quantity", "seconds", "share"):
         environment.filters[name] = getattr(words, name)
+    environment.filters["total_usd"] = total_usd
     return environment
 
 
-def render_report(document: dict[str, Any]) -> str:
-    """Return the report of a verdict's document as HTML."""
-    charts = [chart(key, title, ax) for key, (title, ax) in plots_of(document).items()]
+def render_report(document: dict[str, Any], plots: Plots | None = None) -> str:
+    """Return the report of a verdict's document as HTML.
+
+    ``plots`` are those of the document, where they have been drawn; their legends are taken away.
+    """
+    drawn = plots_of(document) if plots is None else plots
+    charts = [chart(key, title, ax) for key, (title, ax) in drawn.items()]
     template = _environment().get_template("report.html.j2")
     return template.render(
         d=document, **_facts(document), charts=[(c, Markup(c.svg)) for c in charts],
@@ -56,7 +60,7 @@ def render_rows(rows: Sequence[Row]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return quantity(value) if isinstance(value, float) else str(value)
+    return words.quantity(value) if isinstance(value, float) else str(value)
 
 
 def _facts(document: dict[str, Any]) -> dict[str, Any]:

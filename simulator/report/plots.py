@@ -244,8 +244,12 @@ def plot_npv_fan(document: _Document, option: str, ax: Axes | None = None) -> Ax
     return ax
 
 
-def plots_of(document: _Document) -> dict[str, tuple[str, Axes]]:
-    """Return every plot that a document has the figures for: title and axes by file name."""
+Plots = dict[str, tuple[str, Axes]]
+"""Titles and axes by file name; of a figure with several axes, one of them."""
+
+
+def plots_of(document: _Document) -> Plots:
+    """Return every plot that a document has the figures for."""
     found = {"cost-stack": ("Cost by component", plot_cost_stack(document))}
     if document["break_even"]:
         axis = document["break_even"]["axis"]

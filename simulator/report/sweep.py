@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.console import Console
 
+from simulator.report.flat import cheapest, total_usd
 from simulator.report.tables import plain_table
 from simulator.report.words import quantity, share, usd
 
@@ -25,12 +26,12 @@ def print_sweep(document: dict[str, Any], console: Console) -> None:
     for heading in ("$/month", *chance, "SLO", "own", *crossing):
         table.add_column(heading, justify="right", no_wrap=True)
     for point in points:
-        best = _cheapest(point["options"])
+        best = cheapest(point["options"])
         found = point.get("break_even") or {}
         table.add_row(
             *[_said(point["coordinates"].get(name)) for name in names],
             "-" if best is None else best["name"],
-            usd(None if best is None else _usd(best)),
+            usd(None if best is None else total_usd(best)),
             *["-" if best is None else f"{best['probability_best']:.2f}" for _ in chance],
             *["-" if best is None else share(best[name]) for name in SHARES],
             *[quantity(found.get("first")) for _ in crossing],
@@ -51,11 +52,3 @@ def _said(value: str | float | None) -> str:
 
 def _options(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [option for point in points for option in point["options"]]
-
-
-def _usd(option: dict[str, Any]) -> float:
-    return float(sum(option["cost_breakdown_usd_per_month"].values()))
-
-
-def _cheapest(options: list[dict[str, Any]]) -> dict[str, Any] | None:
-    return min((o for o in options if o["feasible"]), key=_usd, default=None)

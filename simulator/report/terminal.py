@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from simulator.report.flat import total_usd
 from simulator.report.overtime import over_time_text
 from simulator.report.tables import plain_table
 from simulator.report.words import quantity, seconds, share, usd
@@ -41,12 +42,11 @@ def option_table(options: list[dict[str, Any]]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for option in options:
         cost = option["cost_usd_per_month"]
-        total = sum(option["cost_breakdown_usd_per_month"].values())
         per_mtok = option["usd_per_mtok"]
         span = "-" if cost["low"] is None else f"{quantity(cost['low'])} - {quantity(cost['high'])}"
         table.add_row(
             option["name"],
-            usd(total),
+            usd(total_usd(option)),
             *[span for _ in ranges],
             "-" if per_mtok is None else f"{per_mtok:.3f}",
             seconds(option["ttft_s"]["p95"]),

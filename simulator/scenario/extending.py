@@ -6,6 +6,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from simulator.errors import InputError
 from simulator.scenario.files import find_scenario
+from simulator.scenario.written import NUMBER_FORMS
 from simulator.scenario.yamlfile import Document, Path_, read_yaml
 
 
@@ -78,15 +79,11 @@ class _Joined:
         self.folders[path] = document.folder(path)
 
 
-_WAYS = ("uniform", "one_of", "mean", "quantiles", "median", "low", "mid", "high")
-"""Keys by which numbers and amounts are said in different ways."""
-
-
 def _are_two_ways(low: Any, high: Any) -> bool:
-    """Whether two mappings say a number each in its own way."""
-    ways = [next((key for key in _WAYS if key in said), None) for said in (low, high)]
-    kinds = {"interval" if way in ("low", "mid", "high") else way for way in ways if way}
-    return len(kinds) > 1
+    """Whether two mappings say a number each in its own way, as an interval or by quantiles."""
+    ways = [{f for f in NUMBER_FORMS if said and set(said) <= set(f.model_fields)}
+            for said in (low, high)]  # fmt: skip
+    return all(ways) and not ways[0] & ways[1]
 
 
 def _go_together(low: Any, high: Any) -> bool:

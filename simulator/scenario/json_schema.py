@@ -1,9 +1,11 @@
 """The JSON schema of scenario files, by which editors complete and check them."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
 from simulator.scenario.schema import Scenario
+from simulator.scenario.uncertain import DISTRIBUTIONS
 
 _WRITTEN = {
     "type": "string",
@@ -11,29 +13,9 @@ _WRITTEN = {
     r"((/|per )\s*[a-zA-Z]+)?\s*$",
     "description": "A number with a unit or a magnitude: 500ms, 3.2/s, 10M/month, 32k, 95%, $1.80.",
 }
-_DISTRIBUTION = {
-    "description": "An uncertain number.",
-    "anyOf": [
-        {
-            "type": "object",
-            "required": names,
-            "properties": {name: {"$ref": "#/$defs/Number"} for name in names},
-            "additionalProperties": False,
-        }
-        for names in (["low", "mid", "high"], ["median", "log_sd"])
-    ]
-    + [
-        {
-            "type": "object",
-            "required": [name],
-            "properties": {name: {"type": "array", "items": {"$ref": "#/$defs/Number"}}},
-            "additionalProperties": False,
-        }
-        for name in ("uniform", "one_of")
-    ],
-}
-_NUMBER = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/Written"}]}
-_SHARED = {"Written": _WRITTEN, "Distribution": _DISTRIBUTION, "Number": _NUMBER}
+_QUANTITY = "#/$defs/Written"
+_WAYS = (_QUANTITY, "#/$defs/Distribution")
+"""What else may stand for a number."""
 _PART = "Part"
 
 
@@ -55,24 +37,32 @@ def json_schema() -> dict[str, Any]:
         "if": {"required": ["extends"]},
         "then": {"$ref": f"#/$defs/{_PART}Scenario"},
         "else": {"$ref": "#/$defs/Scenario"},
-        "$defs": definitions | parts | _SHARED,
+        "$defs": definitions | parts | _shared(),
     }
 
 
-def _lenient(schema: Any) -> Any:
-    """Let quantities and distributions stand for numbers; titles only repeat names."""
+def _shared() -> dict[str, Any]:
+    """What may stand for any number; the numbers within a distribution are no distributions."""
+    forms = [_lenient(form.model_json_schema(), [_QUANTITY]) for form in DISTRIBUTIONS]
+    return {
+        "Written": _WRITTEN,
+        "Distribution": {"description": "An uncertain number.", "anyOf": forms},
+    }
+
+
+def _lenient(schema: Any, ways: Sequence[str] = _WAYS) -> Any:
+    """Let what is at ``ways`` stand for numbers too; titles only repeat names."""
     if isinstance(schema, list):
-        return [_lenient(part) for part in schema]
+        return [_lenient(part, ways) for part in schema]
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") in ("number", "integer"):
         said = {k: v for k, v in schema.items() if k in ("description", "default")}
         limits = {k: v for k, v in schema.items() if k not in (*said, "title")}
-        others = [{"$ref": "#/$defs/Written"}, {"$ref": "#/$defs/Distribution"}]
-        return {**said, "anyOf": [limits, *others]}
+        return {**said, "anyOf": [limits, *({"$ref": way} for way in ways)]}
     # An interval is a distribution, so that more than one may fit.
     return {
-        "anyOf" if key == "oneOf" else key: _lenient(part)
+        "anyOf" if key == "oneOf" else key: _lenient(part, ways)
         for key, part in schema.items()
         if key != "title" or not isinstance(part, str)
     }
@@ -89,8 +79,7 @@ def _partial(schema: Any) -> Any:
         if key == "properties":
             part[key] = {n: {"anyOf": [_partial(p), {"type": "null"}]} for n, p in value.items()}
         elif key == "$ref" and isinstance(value, str):
-            shared = value.rpartition("/")[2] in _SHARED
-            part[key] = value if shared else value.replace("#/$defs/", f"#/$defs/{_PART}")
+            part[key] = value if value in _WAYS else value.replace("#/$defs/", f"#/$defs/{_PART}")
         elif key == "additionalProperties" and isinstance(value, dict):
             part[key] = {"anyOf": [_partial(value), {"type": "null"}]}
         elif key not in ("required", "discriminator"):

@@ -35,6 +35,10 @@ class Geometric(Section):
     """Of the count."""
 
 
+AMOUNTS: tuple[type[Section], ...] = (Lognormal, Quantiles, Geometric)
+"""What may stand for an amount beside a number."""
+
+
 def _amount_kind(value: Any) -> str:
     # No kind is named as a key is: places of problems are told by both.
     for key, model, kind in (

@@ -47,9 +47,8 @@ class Listed(Section):
     one_of: tuple[float, ...]
 
 
-_FORMS: dict[frozenset[str], type[Section]] = {
-    frozenset(form.model_fields): form for form in (Interval, Uniform, Lognormal, Listed)
-}
+DISTRIBUTIONS: tuple[type[Section], ...] = (Interval, Uniform, Lognormal, Listed)
+_FORMS = {frozenset(form.model_fields): form for form in DISTRIBUTIONS}
 
 
 def settled(model: type[M], document: Document) -> tuple[M, Document]:

@@ -5,7 +5,6 @@ What unit a number of a scenario is in, its key says: ``_s``, ``_hours``, ``_per
 
 import math
 import re
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from simulator.errors import InputError
-from simulator.scenario.uncertain import distributions
+from simulator.scenario.traffic_schema import AMOUNTS
+from simulator.scenario.uncertain import DISTRIBUTIONS, distributions
 from simulator.scenario.yamlfile import Document, Path_, value_at, within
 from simulator.units import MONTH_S
 
@@ -37,16 +37,17 @@ _TIME_KEYS = {
 """Seconds of the unit that a key's last word names."""
 _TIME_WITHIN = re.compile(r"(?:^|_)(hours|days)_between$")
 _RATE_KEY = re.compile(r"_per_(?:[a-z]+_)?([a-z]+)$")
+NUMBER_FORMS = (*DISTRIBUTIONS, *AMOUNTS)
+"""Sections that stand for numbers."""
 WITHIN_NUMBERS = re.compile(
-    r"low|mid|high|median|log_sd|sigma|most|mean|uniform|one_of|quantiles|p\d+(\.\d+)?|\d+"
+    "|".join(sorted({name for form in NUMBER_FORMS for name in form.model_fields}))
+    + r"|p\d+(\.\d+)?|\d+"
 )
 """Keys within the number that a key names: of its distribution."""
 _SHARES = re.compile(
     r"(share|attainment|margin|rate|acceptance|utilization|correlation|catches|false_alarms"
     r"|least_right|growth_per_month|^per_year|percentage)$"
 )
-
-Reading = Callable[[str], float]
 
 
 def with_units(model: type[BaseModel], document: Document) -> Document:

@@ -168,30 +168,13 @@ def validate(model: type[M], document: Document, at: Path_ = ()) -> M:
     InputError
         With the first problem's place, what was expected, and the nearest valid name.
     """
-    data = document.data
-    for key in at:
-        data = data[key]
+    data = value_at(document.data, at)
     try:
         return model.model_validate(data)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        is_missing = problem["type"] == "missing"
-        where = at + (_location if is_missing else within)(data, problem["loc"])
+        where = at + within(data, problem["loc"])
         raise document.fail(where, _explain(model, problem, where)) from None
-
-
-def _location(data: Any, loc: Path_) -> Path_:
-    """Drop the parts of a pydantic location that name union members rather than keys."""
-    path: list[str | int] = []
-    node: Any = data
-    for part in loc:
-        known = isinstance(node, dict) and part in node
-        if known or (isinstance(node, list) and part in range(len(node))):
-            node = node[part]
-        elif part != loc[-1]:
-            continue
-        path.append(part)
-    return tuple(path)
 
 
 def _explain(model: type[BaseModel], problem: Any, where: Path_) -> str:
