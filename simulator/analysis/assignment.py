@@ -15,7 +15,7 @@ from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.outcome import joined
 from simulator.analysis.planning import Size, given_size
 from simulator.analysis.pools import assign_pools
-from simulator.analysis.search import busy_replicas, owning_usd
+from simulator.analysis.search import owning_usd
 from simulator.analysis.sizing import Sized, size_single
 from simulator.analysis.study import Pools, SelfHostOption, SingleOption
 from simulator.errors import InfeasibleError
@@ -189,7 +189,7 @@ def _estimates(
             found = size_single(alone, pool, speed_z, start)
             may[workload, place] = found.feasible
             if isinstance(pool, SelfHostOption):
-                load[workload, place] = busy_replicas(alone, pool)
+                load[workload, place] = alone.busy_replicas(pool)
             else:
                 total_usd = found.evaluation.total_usd(evaluator.study)
                 people_usd = owning_usd(evaluator.study) if pool.kind == "hybrid" else 0.0

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.options import size_option
-from simulator.analysis.sampling import sample_traffic
 from simulator.analysis.study import Study
 from simulator.analysis.worlds import Mapped
 from simulator.rng import lots
@@ -62,8 +61,7 @@ def cache_map(study: Study, start: int, mapped: Mapped = map) -> CacheMap | None
 def _cell(study: Study, start: int, cell: tuple[float, float]) -> tuple[float, float, float]:
     """Cheapest own and API cost of one volume and kept share, and the API's cached share."""
     volume, kept = cell
-    sample = sample_traffic(study, volume).seen(partial(unshared, kept=kept))
-    evaluator = Evaluator(study, volume, sample)
+    evaluator = Evaluator(study, volume).through("unshared", partial(unshared, kept=kept))
     usd = {"selfhost": np.inf, "api": np.inf}
     calls = []
     for option in (each for each in study.options if each.kind in usd):

@@ -5,7 +5,7 @@ the harder tasks. Every stage is paid for, and nobody sees an answer before its 
 of a conversation does not wait for the second model's answer, only for the first one's.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from simulator.analysis.evaluate import Evaluation, Evaluator, success_rate_of
 from simulator.analysis.outcome import joined
 from simulator.analysis.planning import Size
 from simulator.analysis.reshape import rejects
-from simulator.analysis.sampling import Sample, Slice, kept
+from simulator.analysis.sampling import Sample
 from simulator.analysis.sizing import Sized, judged, margin, meets, size_single
 from simulator.analysis.study import Cascade, Quality, SelfHostOption, SingleOption
 from simulator.analysis.tally import Tally
@@ -28,7 +28,7 @@ MORE_REPLICAS = 8
 """Added to a stage of one's own, one by one, when stages that suffice alone are too slow in all."""
 
 Asked = tuple[NDArray[np.uint64], NDArray[np.float64]]
-"""Rows of a slice by their dice, in rising order, and when their users asked [s]."""
+"""Rows by their dice, in rising order, and when their users asked [s]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class _Stage:
 
     option: SingleOption
     reached: Evaluator
-    asked: tuple[Asked, ...] | None
-    """By slice; None where rows arrive when they are asked."""
+    asked: Asked | None
+    """None where rows arrive when they are asked."""
     is_last: bool
 
 
@@ -91,64 +91,50 @@ def _run(
     assert quality is not None, "a study with cascades has a quality"
     # A stage is asked once: to ask it again is another stage.
     once = replace(study, quality=replace(quality, attempts=1))
-    answers = Tally(study.slo, None, study.epoch_s)
+    sample = evaluator.sample_for(option)
+    answers = Tally(study.slo, None, study.epoch_s, sample)
     parts: list[Evaluation] = []
-    reached, asked = Evaluator(once, evaluator.volume, evaluator.sample), None
+    reached, asked = Evaluator(once, evaluator.volume, sample), None
     for place, model in enumerate(option.stages):
         stage = _Stage(model, reached, asked, place == len(option.stages) - 1)
         if plans is None:
             parts.append(size_single(reached, model, speed_z, start).evaluation)
         else:
             parts.append(reached.evaluate(*plans[place]))
-        sample, asked = _pass_on(stage, parts[-1].singles[0], quality, answers)
+        sample, asked = _pass_on(stage, sample, parts[-1].singles[0], quality, answers)
         reached = Evaluator(once, evaluator.volume, sample)
-    outcome = joined([part.outcome for part in parts], answers.outcome(evaluator.sample))
+    outcome = joined([part.outcome for part in parts], answers.outcome())
     total = Size(sum(part.size.replicas for part in parts))
     found = Evaluation(option, total, outcome, evaluator, tuple(parts))
     return found, tuple(part.singles[0].plan for part in parts)
 
 
-@dataclass(slots=True)
-class _Going:
-    """Requests of one slice that go on to the next stage."""
-
-    dice: list[NDArray[np.uint64]] = field(default_factory=list)
-    checked_s: list[NDArray[np.float64]] = field(default_factory=list)
-    asked_s: list[NDArray[np.float64]] = field(default_factory=list)
-
-
 def _pass_on(
-    stage: _Stage, ran: Evaluation, quality: Quality, answers: Tally
-) -> tuple[Sample, tuple[Asked, ...]]:
+    stage: _Stage, sample: Sample, ran: Evaluation, quality: Quality, answers: Tally
+) -> tuple[Sample, Asked]:
     """Run a stage once more; count the answers that stay, return the requests that go on."""
-    slices = ran.by.sample.slices
-    places = {id(part): place for place, part in enumerate(slices)}
-    going = [_Going() for _ in slices]
+    dice: list[NDArray[np.uint64]] = []
+    times_s: list[NDArray[np.float64]] = []
     offered = 0
-    for part, ledger in ran.simulated_again():
-        place = places[id(part)]
-        asked_s = _asked_s(stage, place, ledger)
+    for ledger in ran.simulated_again():
+        asked_s = _asked_s(stage, ledger)
         turned = _turned_away(stage, ledger, quality)
         checked_s = ledger.finished_s + (0.0 if stage.is_last else quality.check_s)
-        answers.add_answers(part, _seen(stage, ledger, asked_s, turned, checked_s, part))
-        rows = np.flatnonzero(turned & (checked_s < part.horizon_s))
-        offered += part.weight * int(ledger.offered.sum())
-        going[place].dice.append(ledger.table.dice[rows])
-        going[place].checked_s.append(checked_s[rows])
-        going[place].asked_s.append(asked_s[rows])
+        answers.add_answers(_seen(stage, ledger, asked_s, turned, checked_s, sample.end_s))
+        rows = np.flatnonzero(turned & (checked_s < sample.end_s))
+        offered += int(ledger.offered.sum())
+        dice.append(ledger.table.dice[rows])
+        times_s.append(np.stack([checked_s[rows], asked_s[rows]]))
     # The next model is asked in its own way: what reached this one goes on, not what it was asked.
-    reached = stage.reached.sample
-    later = [_later(part, g) for part, g in zip(reached.slices, going, strict=True)]
-    count = sum(part.weight * len(asked[0]) for part, asked in later)
-    sample = reached.later(tuple(p for p, _ in later), count / max(1, offered))
-    return sample, tuple(asked for _, asked in later)
+    table, asked = _later(sample, np.concatenate(dice), np.concatenate(times_s, axis=1))
+    return sample.later(table, len(asked[0]) / max(1, offered)), asked
 
 
-def _asked_s(stage: _Stage, place: int, ledger: Ledger) -> NDArray[np.float64]:
+def _asked_s(stage: _Stage, ledger: Ledger) -> NDArray[np.float64]:
     """When the users of a ledger's rows asked [s]. (n_requests,)"""
     if stage.asked is None:
         return ledger.arrival_s
-    dice, asked_s = stage.asked[place]
+    dice, asked_s = stage.asked
     return asked_s[np.searchsorted(dice, ledger.table.dice)]
 
 
@@ -167,14 +153,14 @@ def _seen(
     asked_s: NDArray[np.float64],
     turned: NDArray[np.bool_],
     checked_s: NDArray[np.float64],
-    part: Slice,
+    end_s: float,
 ) -> Ledger:
     """A stage's ledger as its users see it: from when they asked to an answer that stays.
 
     What goes on is no answer; what would go on behind the horizon is in flight at its end.
     """
     outcome = np.where(turned, np.int8(layout.ABSENT), ledger.outcome)
-    outcome[turned & (checked_s >= part.horizon_s)] = layout.IN_FLIGHT
+    outcome[turned & (checked_s >= end_s)] = layout.IN_FLIGHT
     return replace(
         ledger,
         arrival_s=asked_s,
@@ -184,20 +170,23 @@ def _seen(
     )
 
 
-def _later(part: Slice, going: _Going) -> tuple[Slice, Asked]:
-    """A slice of the requests that go on, by themselves, and when their users asked."""
-    dice = np.concatenate(going.dice)
-    checked_s, asked_s = np.concatenate(going.checked_s), np.concatenate(going.asked_s)
+def _later(
+    sample: Sample, dice: NDArray[np.uint64], times_s: NDArray[np.float64]
+) -> tuple[RequestTable, Asked]:
+    """The requests that go on, by themselves, and when their users asked.
+
+    ``times_s`` are the moments of their checks, and of their users' asking. (2, n_requests)
+    """
     by_dice = np.argsort(dice)
-    dice, checked_s, asked_s = dice[by_dice], checked_s[by_dice], asked_s[by_dice]
+    dice, (checked_s, asked_s) = dice[by_dice], times_s[:, by_dice]
     table: RequestTable | None = None
-    for chunk, _ in part.chunks(0):
+    for chunk, _ in sample.chunks(0):
         chosen = pruned(chunk.take(np.flatnonzero(np.isin(chunk.dice, dice))))
         if table is None:
             table = chosen
         else:
             table, _ = tables_joined(table, np.ones(table.tree.size, np.bool_), chosen)
-    assert table is not None, "a slice has traffic"
+    assert table is not None, "a sample has traffic"
     at_s = checked_s[np.searchsorted(dice, table.dice)]
     order = np.argsort(at_s, kind="stable")
     alone = replace(
@@ -207,4 +196,4 @@ def _later(part: Slice, going: _Going) -> tuple[Slice, Asked]:
         session=np.arange(len(order), dtype=np.int32),
         turn=np.zeros(len(order), np.int32),
     )
-    return replace(part, chunks=kept(alone, part.horizon_s)), (dice, asked_s)
+    return alone, (dice, asked_s)

@@ -1,13 +1,16 @@
 """One option at one size on one volume: simulate, measure, price."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
+
 from simulator.analysis.outcome import Outcome
-from simulator.analysis.planning import Size, plan_of
+from simulator.analysis.planning import Size, scaled_plan
 from simulator.analysis.reshape import asked_again, reshaped
-from simulator.analysis.sampling import Lens, Sample, Slice, sample_traffic
+from simulator.analysis.sampling import Lens, Need, Sample, Sampler, lifetime_s, looked_at
 from simulator.analysis.study import (
     Option,
     Reshaping,
@@ -17,10 +20,11 @@ from simulator.analysis.study import (
     api_part,
     deployments,
     self_hosted_part,
+    single_options,
 )
 from simulator.analysis.tally import Tally
+from simulator.analysis.work import least_work_s
 from simulator.engine.ledger import Ledger
-from simulator.engine.plan import Plan
 from simulator.engine.run import stream
 from simulator.traffic.table import RequestTable
 from simulator.units import MONTH_HOURS
@@ -50,9 +54,15 @@ class Evaluation:
             return (self,)
         return tuple(single for part in self.parts for single in part.singles)
 
-    def simulated_again(self) -> Iterator[tuple[Slice, Ledger]]:
+    def simulated_again(self) -> Iterator[Ledger]:
         """Return the pieces of the ledger once more; of an option that ran by itself."""
         return self.by.simulate(*self.plan)
+
+    @property
+    def sample(self) -> Sample:
+        """What was simulated; of an option that ran by itself."""
+        assert isinstance(self.option, SingleOption)
+        return self.by.sample(self.option)
 
     @property
     def plan(self) -> tuple[SingleOption, Size]:
@@ -117,40 +127,116 @@ def retrieval_usd(single: Evaluation) -> float:
 class Evaluator:
     """Evaluates options on one volume; draws the traffic once and remembers every result."""
 
-    def __init__(self, study: Study, volume: float, sample: Sample | None = None) -> None:
+    def __init__(
+        self,
+        study: Study,
+        volume: float,
+        sampler: Sampler | Sample | None = None,
+        lenses: tuple[Lens, ...] = (),
+    ) -> None:
         self.study = study
         self.volume = volume
-        self._sample = sample
+        self.sampler = sampler or Sampler(study)
+        """What draws the samples, or the only one."""
+        self._lenses = lenses
         # Not the evaluations, which know their evaluator: as a circle they would stay in memory.
         self._known: dict[tuple[str, Size], Outcome] = {}
         self._through: dict[str, Evaluator] = {}
         self._calls: dict[str, float] = {}
+        self._samples: dict[Need, Sample] = {}
+        self._needs: dict[str, Need] = {}
+        self._looked_at: RequestTable | None = None
+
+    def sample(self, option: SingleOption) -> Sample:
+        """Return the requests by which an option is judged."""
+        if isinstance(self.sampler, Sample):
+            drawn, need = self.sampler, Need()
+        else:
+            need = self.need(option)
+        if need not in self._samples:
+            if isinstance(self.sampler, Sampler):
+                drawn = self.sampler.sample(self.volume, need)
+            for lens in self._lenses:
+                drawn = drawn.seen(lens)
+            self._samples[need] = drawn
+        return self._samples[need]
+
+    def need(self, option: SingleOption) -> Need:
+        """Return what a sample must hold for an option; powers of two, so that few differ."""
+        if option.name not in self._needs:
+            base, replicas = self_hosted_part(option), 0
+            if base is not None:
+                table = self.calling(option).looked_at
+                work_s = least_work_s(table, base.fleet, self.study.slo, np.ones(table.size))
+                per_s = self.study.traffic.requests_per_s * self.volume
+                busy = math.ceil(work_s / max(1, self.looked_at.size) * per_s)
+                replicas = 1 << max(0, busy - 1).bit_length()
+            self._needs[option.name] = Need(lifetime_s(option), replicas)
+        return self._needs[option.name]
+
+    def sample_for(self, option: Option) -> Sample:
+        """Return the requests by which all parts of an option are judged together."""
+        singles = single_options(option)
+        if isinstance(self.sampler, Sample) or len(singles) == 1:
+            return self.sample(singles[0])
+        needs = [self.need(single) for single in singles]
+        fleets = [need.replicas for need in needs if need.replicas]
+        need = Need(max(need.lifetime_s for need in needs), min(fleets, default=0))
+        drawn = self.sampler.sample(self.volume, need)
+        for lens in self._lenses:
+            drawn = drawn.seen(lens)
+        return drawn
+
+    def busy_replicas(self, option: SelfHostOption) -> float:
+        """Return the mean number of replicas that must be busy, whatever the schedule."""
+        caller = self.calling(option)
+        sample, work_s = caller.sample(option), 0.0
+        for table, _ in sample.chunks(0):
+            # Requests that arrive even if all before them in their session are served at once.
+            weight = sample.weight_of(table.due_s(0.0, 0.0))
+            work_s += least_work_s(table, option.fleet, self.study.slo, weight)
+        return work_s / sample.counted_s
 
     @property
-    def sample(self) -> Sample:
-        """Simulated parts of the horizon."""
-        if self._sample is None:
-            self._sample = sample_traffic(self.study, self.volume)
-        return self._sample
+    def looked_at(self) -> RequestTable:
+        """A few thousand requests, as they are seen here."""
+        if self._looked_at is None:
+            table = looked_at(self.study)
+            for lens in self._lenses:
+                table = lens(table)
+            self._looked_at = table
+        return self._looked_at
+
+    def at(self, volume: float) -> "Evaluator":
+        """Return the evaluator of another volume, seen through the same lenses."""
+        return Evaluator(self.study, volume, self.sampler, self._lenses)
 
     def through(self, name: str, lens: Lens) -> "Evaluator":
         """Return the evaluator of the same volume seen through a lens, the same one by name."""
         if name not in self._through:
-            self._through[name] = Evaluator(self.study, self.volume, self.sample.seen(lens))
+            lenses = (*self._lenses, lens)
+            self._through[name] = Evaluator(self.study, self.volume, self.sampler, lenses)
         return self._through[name]
 
-    def simulate(self, option: SingleOption, size: Size) -> Iterator[tuple[Slice, Ledger]]:
-        """Run an option at a size on every slice of the sample; pieces of its ledger."""
-        plan = plan_of(self.study, option, size)
-        for part in self.sample.slices:
-            end_s = self.end_s(plan, part)
-            for piece in stream(plan, part.chunks(0), end_s, self.study.epoch_s + part.offset_s):
-                yield part, piece
+    def simulate(self, option: SingleOption, size: Size) -> Iterator[Ledger]:
+        """Run an option at a size on its sample; pieces of its ledger."""
+        sample = self.sample(option)
+        plan = scaled_plan(self.study, option, size, sample.scale).plan
+        chunks, end_s = sample.chunks(0), self.end_s(option, sample)
+        yield from stream(plan, chunks, end_s, self.study.epoch_s, spans_s=sample.spans_s)
 
-    def end_s(self, plan: Plan, part: Slice) -> float:
-        """End of a slice's simulation; where nothing is owned, deferred work is waited for."""
-        waits_s = 0.0 if plan.fleets else self.study.traffic.longest_deadline_s
-        return part.horizon_s + waits_s
+    def end_s(self, option: SingleOption, sample: Sample) -> float:
+        """End of a sample's simulation; where nothing is owned, deferred work is waited for."""
+        owned = self_hosted_part(option) is not None
+        return sample.end_s + (0.0 if owned else self.study.traffic.longest_deadline_s)
+
+    def tally(self, option: SingleOption, size: Size) -> Tally:
+        """Return an empty tally of an option at a size."""
+        sample = self.sample(option)
+        stands_for = scaled_plan(self.study, option, size, sample.scale).stands_for
+        return Tally(
+            self.study.slo, api_part(option), self.study.epoch_s, sample, stands_for
+        )
 
     def calling(self, option: SingleOption) -> "Evaluator":
         """Return what evaluates an option on the calls that are made in the place of requests."""
@@ -164,8 +250,11 @@ class Evaluator:
         """Return how many calls an option makes for each request of the traffic."""
         if option.name not in self._calls:
             calling = self.calling(option)
-            rows = 1.0 if calling is self else calling.sample.rows() / max(1, self.sample.rows())
-            self._calls[option.name] = rows
+            share = 1.0
+            if calling is not self:
+                seen, asked = calling.sample(option), self.sample(option)
+                share = seen.requests_per_month / asked.requests_per_month
+            self._calls[option.name] = share
         return self._calls[option.name]
 
     def evaluate(self, option: SingleOption, size: Size) -> Evaluation:
@@ -173,10 +262,10 @@ class Evaluator:
         key = (option.name, size)
         caller = self.calling(option)
         if key not in self._known:
-            tally = Tally(self.study.slo, api_part(option), self.study.epoch_s)
-            for part, piece in caller.simulate(option, size):
-                tally.add(part, piece)
-            self._known[key] = tally.outcome(caller.sample)
+            tally = caller.tally(option, size)
+            for piece in caller.simulate(option, size):
+                tally.add(piece)
+            self._known[key] = tally.outcome()
         calls = self.calls_per_request(option)
         return Evaluation(option, size, self._known[key], caller, calls_per_request=calls)
 

@@ -12,9 +12,8 @@ import numpy as np
 from simulator.analysis.capacity import Capacity, slo_capacity
 from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.options import size_option
-from simulator.analysis.search import busy_replicas
 from simulator.analysis.study import ApiOption, SelfHostOption
-from simulator.analysis.tally import Tokens, counted_rows, repriced_usd
+from simulator.analysis.tally import Tokens, repriced_usd
 from simulator.units import MONTH_HOURS, MTOK
 
 PRECISION = 0.1
@@ -91,7 +90,7 @@ def owning_rungs(
     mtok = evaluation.outcome.tokens_per_month / MTOK
     replica_usd = option.replica_usd_per_hour * MONTH_HOURS
     study = evaluator.study
-    ideal = busy_replicas(evaluator, option) * replica_usd
+    ideal = evaluator.busy_replicas(option) * replica_usd
     costs = evaluation.cost_usd(study)
     spares = option.spare_replicas * replica_usd
     gpus = costs["gpus"]
@@ -124,10 +123,10 @@ def calling_rungs(evaluator: Evaluator, evaluation: Evaluation) -> tuple[Rung, .
     assert isinstance(option, ApiOption)
     epoch_s = evaluator.study.epoch_s
     fresh = thoughtless = 0.0
-    for part, ledger in evaluation.simulated_again():
-        counted, zero_s = counted_rows(part, ledger), epoch_s + part.offset_s
-        fresh += part.weight * repriced_usd(ledger, option, counted, zero_s, _uncached)
-        thoughtless += part.weight * repriced_usd(ledger, option, counted, zero_s, _visible)
+    for ledger in evaluation.simulated_again():
+        weight = np.where(ledger.offered, evaluation.sample.weight_of(ledger.arrival_s), 0.0)
+        fresh += repriced_usd(ledger, option, weight, epoch_s, _uncached)
+        thoughtless += repriced_usd(ledger, option, weight, epoch_s, _visible)
     mtok = outcome.tokens_per_month / MTOK
     fee = outcome.api_usd.get("gateway_fee", 0.0)
     calls = sum(outcome.api_usd.values())

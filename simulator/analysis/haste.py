@@ -9,7 +9,7 @@ from simulator.analysis.study import Effort, Study
 FEWER = 5
 """Times fewer requests are simulated where windows are sampled."""
 LEAST_REQUESTS = 5000
-FEWEST_WINDOWS = 6
+FEWER_SPANS = 12
 LEAST_WORLDS = 16
 
 
@@ -45,7 +45,8 @@ def hastened(study: Study) -> Study:
         ),
         max_replicas=effort.max_replicas,
         warm_up_s=effort.warm_up_s,
-        fewest_windows=FEWEST_WINDOWS,
+        careful=effort.careful,
+        spans=FEWER_SPANS,
         flips_simulated=False,
     )
     return replace(study, effort=quick, rebuild=study.rebuild and _Hastened(study.rebuild))

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from simulator.analysis.evaluate import Evaluation, Evaluator
-from simulator.analysis.planning import Size, plan_of
-from simulator.analysis.sampling import Slice
+from simulator.analysis.planning import Size, scaled_plan
+from simulator.analysis.sampling import Sample
 from simulator.analysis.sketch import Sketch
-from simulator.analysis.study import SingleOption, api_part
+from simulator.analysis.study import SingleOption
 from simulator.analysis.tally import Tally
 from simulator.engine.checkpoint import Saved, save
 from simulator.engine.ledger import Ledger
 from simulator.engine.run import Simulation, stream
 from simulator.errors import InputError
 
-Watch = Callable[[str, int, Slice, Ledger], None]
+Watch = Callable[[str, int, Sample, Ledger], None]
 """Sees every piece of an option's ledger, with the option's name and the piece's number."""
 
 
@@ -46,16 +46,16 @@ def evaluate_whole(
         When what was kept cannot be read, or belongs to something else.
     """
     study, calling = evaluator.study, evaluator.calling(option)
-    (part,) = calling.sample.slices
-    plan, tally = plan_of(study, option, size), Tally(study.slo, api_part(option), study.epoch_s)
-    end_s = evaluator.end_s(plan, part)
+    sample, tally = calling.sample(option), calling.tally(option, size)
+    plan = scaled_plan(study, option, size, sample.scale).plan
+    end_s = evaluator.end_s(option, sample)
     simulation, done = None, 0
     path = None if keep is None else keep.folder / f"{option.name}.npz"
     if keep is not None and path is not None and path.is_file():
         saved = Saved(path)
         done = _restored(saved, path, keep, tally)
         names = study.traffic.workload_names
-        simulation = saved.simulation(plan, names, end_s, study.epoch_s)
+        simulation = saved.simulation(plan, names, end_s, study.epoch_s, sample.spans_s)
     saved_s = time.monotonic()
 
     def between(now: Simulation) -> None:
@@ -67,16 +67,16 @@ def evaluate_whole(
             _save(path, now, tally, keep, done)
             saved_s = time.monotonic()
 
-    chunks = part.chunks(done)
-    pieces = stream(plan, chunks, end_s, study.epoch_s, simulation, between)
+    chunks = sample.chunks(done)
+    pieces = stream(plan, chunks, end_s, study.epoch_s, simulation, between, sample.spans_s)
     for number, piece in enumerate(pieces, start=max(0, 2 * done - 1)):
-        tally.add(part, piece)
+        tally.add(piece)
         if watch is not None:
-            watch(option.name, number, part, piece)
+            watch(option.name, number, sample, piece)
     return Evaluation(
         option,
         size,
-        tally.outcome(calling.sample),
+        tally.outcome(),
         calling,
         calls_per_request=evaluator.calls_per_request(option),
     )
@@ -86,7 +86,8 @@ def _save(path: Path, now: Simulation, tally: Tally, keep: Keep, done: int) -> N
     notes = {
         "fingerprint": keep.fingerprint,
         "done": done,
-        "sums": tally.sums,
+        "sums": {name: values.tolist() for name, values in tally.sums.items()},
+        "most": tally.most,
         "totals": {name: sketch.total for name, sketch in tally.latencies.items()},
     }
     save(path, now, notes, {name: sketch.counts for name, sketch in tally.latencies.items()})
@@ -98,7 +99,8 @@ def _restored(saved: Saved, path: Path, keep: Keep, tally: Tally) -> int:
         raise InputError(
             f"{path}: kept of another scenario, seed or version; choose another folder"
         )
-    tally.sums = dict(saved.notes["sums"])
+    tally.sums = {name: np.array(values) for name, values in saved.notes["sums"].items()}
+    tally.most = list(saved.notes["most"])
     for name, total in saved.notes["totals"].items():
-        tally.latencies[name] = Sketch(saved.array(name).astype(np.int64), total)
+        tally.latencies[name] = Sketch(saved.array(name).astype(np.float64), total)
     return int(saved.notes["done"])

@@ -3,18 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from simulator.analysis.precision import Error, Sampling
 from simulator.analysis.sketch import Sketch
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How sure figures are that windows of the horizon stand for."""
-
-    windows: int
-    calls_error: float
-    """Half of the 95 % interval of the calls' cost, as a share of it."""
-    attainment_error: float
-    """Half of the 95 % interval of the share within all limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +41,7 @@ class Outcome:
     """At endpoints, refused and failed ones included."""
     served_by: dict[str, int]
     """Completed requests by endpoint; those of own replicas are not in here."""
-    sampling: Sampling | None
-    """None where the whole horizon was simulated."""
+    sampling: Sampling
 
     @property
     def attainment(self) -> float:
@@ -121,19 +110,27 @@ def joined(parts: Sequence[Outcome], answers: Outcome | None = None) -> Outcome:
         restarts=sum(p.restarts for p in parts),
         attempts=sum(p.attempts for p in parts),
         served_by=served,
-        sampling=_least_sure([p.sampling for p in (*parts, *seen) if p.sampling]),
+        sampling=_sampling(parts, seen),
     )
 
 
-def _least_sure(known: list[Sampling]) -> Sampling | None:
-    """What bounds the errors of a sum of parts."""
-    if not known:
-        return None
+def _sampling(parts: Sequence[Outcome], seen: Sequence[Outcome]) -> Sampling:
+    """How sure the figures of a sum of parts are."""
+    usd = [sum(part.api_usd.values()) for part in parts]
+    asked = [part.requests["offered"] * part.month_factor for part in seen]
+    first = parts[0].sampling
     return Sampling(
-        known[0].windows,
-        max(each.calls_error for each in known),
-        max(each.attainment_error for each in known),
+        first.windows,
+        min(part.sampling.scale for part in parts),
+        first.why_whole,
+        Error.total([p.sampling.calls for p in parts], _shares(usd)),
+        Error.total([p.sampling.attainment for p in seen], _shares(asked)),
     )
+
+
+def _shares(amounts: list[float]) -> list[float]:
+    total = sum(amounts)
+    return [amount / total if total else 0.0 for amount in amounts]
 
 
 def _met(parts: Sequence[Outcome]) -> dict[str, float]:

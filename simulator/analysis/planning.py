@@ -11,7 +11,7 @@ from simulator.analysis.study import (
     Study,
 )
 from simulator.engine.layout import FLEET
-from simulator.engine.plan import Overflow, Plan
+from simulator.engine.plan import Budget, Endpoint, Fleet, Gateway, Overflow, Plan
 from simulator.engine.policies import Rebalancer
 from simulator.units import HOUR_S
 
@@ -32,6 +32,82 @@ def given_size(option: SingleOption) -> Size:
         return Size()
     spill = (option.spill_in_flight or 0) if isinstance(option, HybridOption) else 0
     return Size(option.replicas or 0, spill)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """What the engine shall run, and what it stands for."""
+
+    plan: Plan
+    stands_for: tuple[float, ...]
+    """Replicas of each fleet for every one that is simulated."""
+
+
+def scaled_plan(study: Study, option: SingleOption, size: Size, scale: float) -> Scaled:
+    """Lay out what the engine shall run for a share of the traffic.
+
+    Fleets, rate limits, concurrency and budgets have the same share. Replicas are whole: what
+    rounding adds or takes away, each one's speed makes up for.
+    """
+    plan = plan_of(study, option, size)
+    if scale >= 1.0:
+        return Scaled(plan, (1.0,) * len(plan.fleets))
+    fleets, stands_for = [], []
+    for fleet in plan.fleets:
+        count = max(1, round(fleet.replicas * scale)) if fleet.replicas else 0
+        speed = fleet.replicas * scale / count if count else 1.0
+        # A fleet that is small even at full scale is no faster than it is.
+        speed = 1.0 if fleet.replicas * scale < 1.0 else speed
+        fleets.append(_scaled_fleet(fleet, count, speed, scale))
+        stands_for.append(fleet.replicas / count if count else 1.0)
+    return Scaled(
+        replace(
+            plan,
+            fleets=tuple(fleets),
+            endpoints=tuple(_scaled_endpoint(endpoint, scale) for endpoint in plan.endpoints),
+            gateways=tuple(_scaled_gateway(gateway, scale) for gateway in plan.gateways),
+        ),
+        tuple(stands_for),
+    )
+
+
+def _scaled_fleet(fleet: Fleet, replicas: int, speed: float, scale: float) -> Fleet:
+    autoscaler = fleet.autoscaler
+    if autoscaler is not None:
+        autoscaler = replace(
+            autoscaler,
+            max_replicas=max(replicas, 1, round(autoscaler.max_replicas * scale)),
+            floors=tuple(round(floor * scale) for floor in autoscaler.floors),
+        )
+    return replace(
+        fleet,
+        replicas=replicas,
+        step_time=fleet.step_time.scaled(1 / speed),
+        autoscaler=autoscaler,
+    )
+
+
+def _scaled_endpoint(endpoint: Endpoint, scale: float) -> Endpoint:
+    cache = endpoint.cache
+    return replace(
+        endpoint,
+        limits=tuple(replace(limit, amount=limit.amount * scale) for limit in endpoint.limits),
+        concurrency=endpoint.concurrency and max(1, round(endpoint.concurrency * scale)),
+        queue=round(endpoint.queue * scale),
+        budget=_scaled_budget(endpoint.budget, scale),
+        cache=replace(cache, machine_per_min=cache.machine_per_min * scale),
+    )
+
+
+def _scaled_gateway(gateway: Gateway, scale: float) -> Gateway:
+    targets = (replace(t, budget=_scaled_budget(t.budget, scale)) for t in gateway.targets)
+    return replace(
+        gateway, targets=tuple(targets), budget=_scaled_budget(gateway.budget, scale)
+    )
+
+
+def _scaled_budget(budget: Budget | None, scale: float) -> Budget | None:
+    return budget and replace(budget, usd=budget.usd * scale)
 
 
 def plan_of(study: Study, option: SingleOption, size: Size) -> Plan:

@@ -1,13 +1,18 @@
-"""Which part of the horizon is simulated: all of it, or windows spread over its load levels.
+"""Which requests are simulated: all of the horizon, or spans of it at their own times.
 
-A large volume needs no whole week to be known. Hours are ranked by expected load, and windows are
-spread evenly over the ranks: half of them over the busiest quarter, where requests miss their
-targets first, and what is counted in the others counts as many times more. A window is simulated
-with a warm-up before and some time after it, and only its own arrivals are counted. Where an option
-has outages, budgets, autoscaling, failures or deferred work, which no window can stand for, the
-whole horizon is simulated all the same.
+A large volume needs no whole week to be known. The load of every ten minutes is known without
+drawing a request. Ten-minute blocks are ranked by it, and spans are taken evenly along the ranks:
+of fleets, half of them from the busiest eighth, where requests miss their targets first. A span is
+simulated with enough traffic before it that caches, queues and sessions are as they would be
+(functional warming, as in Wunderlich et al. 2003, SMARTS), and only its own arrivals count, as many
+times as there are blocks that it stands for. Large fleets and calls are simulated at a scale: a
+share of the traffic on the same share of the replicas, limits and budgets.
+
+Where an option has outages, budgets, autoscaling, failures, deferred work or cache entries that
+live for longer than an hour, no span can stand for the rest, and the whole horizon is simulated.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,14 +22,18 @@ from numpy.typing import NDArray
 
 from simulator.analysis.study import (
     HybridOption,
+    Option,
     Study,
     api_part,
     self_hosted_part,
     single_options,
 )
 from simulator.engine.run import Chunk
+from simulator.rng import stream
+from simulator.traffic.source import BLOCK_S
+from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, Spans, merged, span_of
 from simulator.traffic.table import RequestTable
-from simulator.units import HOUR_S, MINUTE_S, MONTH_S
+from simulator.units import DAY_S, HOUR_S, MINUTE_S, MONTH_S
 
 Lens = Callable[[RequestTable], RequestTable]
 """What an option sees of the traffic: some of it, or calls that are made in its place."""
@@ -32,134 +41,325 @@ Lens = Callable[[RequestTable], RequestTable]
 LOOKED_AT = 4000
 """Requests that tell how long sessions and answers take."""
 LEAST_HISTORY_S, MOST_HISTORY_S = HOUR_S, 24 * HOUR_S
-MOST_TAIL_S = 30 * MINUTE_S
-NOMINAL_S, NOMINAL_TOKEN_S = 1.0, 0.02
-"""Of an answer, and of each of its tokens, where only the time of later turns depends on it."""
-WARM_UP_S = 10 * MINUTE_S
-"""Fills prompt caches and replicas before the counted span."""
-COUNTED_S = 10 * MINUTE_S
-"""Counted in the middle of a sampled hour."""
-BUSY_SHARE = 4
-"""The busiest one in so many hours has half of the windows."""
-LEAST_TAIL_S = 2 * MINUTE_S
+LEAST_TAIL_S, MOST_TAIL_S = MINUTE_S, 30 * MINUTE_S
+LEAST_WARM_UP_S = 10 * MINUTE_S
+"""Fills replicas before a counted span."""
+PEAK_WARM_UP_S = HOUR_S
+"""Before a busy one, where a queue may have grown for a while."""
+LONGEST_LIFETIME_S = HOUR_S
+"""Of cache entries that a span can be warmed up with."""
+PEAK_SHARE, BUSY_SHARE = 1 / 8, 3 / 8
+"""Of the blocks, the busiest ones that have half of a fleet's spans, and up to where the next
+quarter of them lies."""
+FEWEST_REPLICAS = 8
+"""Of a fleet that is simulated at a scale: fewer share their load clearly worse."""
+WHOLE_TIMES = 2
+"""The whole horizon is simulated where it has no more than so many times the affordable requests."""
+MOST_WHOLE = 6_000_000
+"""Requests of a whole horizon that no span can stand for; more are simulated at a scale."""
 KEPT_REQUESTS = 500_000
 """A whole horizon with more is drawn anew, chunk by chunk, for every simulation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """A simulated span; arrivals in [count_from_s, count_to_s) count. Times from its own zero."""
-
-    chunks: Callable[[int], Iterable[Chunk]]
-    """Its traffic behind the first so many chunks, the same at every call."""
-    offset_s: float
-    """Of its zero from the horizon's."""
-    horizon_s: float
-    count_from_s: float
-    count_to_s: float
-    weight: int = 1
-    """How many times all of it counts."""
-
-    @property
-    def counted_s(self) -> float:
-        """Length of the counted span [s]."""
-        return self.count_to_s - self.count_from_s
-
-    def seen(self, lens: Lens) -> "Slice":
-        """Return the same span with other requests."""
-
-        def chunks(begun: int) -> Iterable[Chunk]:
-            return ((lens(table), end_s) for table, end_s in self.chunks(begun))
-
-        return replace(self, chunks=chunks)
+FEW_REQUESTS = 300
+"""Expected in the horizon, below which a larger volume is simulated in its place."""
+BATCHES = 28
+"""Equal parts of a whole horizon whose differences tell how far another week may differ."""
+_PACES = (1.0, 0.5, 0.25, 0.1, 0.05)
+"""Factors of all durations of a span, tried from the longest on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The simulated spans and how they stand for a month."""
+    """Requests to simulate, and how their counted spans stand for the horizon."""
 
-    slices: tuple[Slice, ...]
-    requests_per_month: float | None
-    """Known mean volume to scale a sample's counts to, which takes the luck of the draw out of
-    sums over requests; None where the whole horizon is simulated and stands for itself."""
+    chunks: Callable[[int], Iterable[Chunk]]
+    """Its traffic behind the first so many chunks, in the horizon's time, the same at every
+    call."""
+    end_s: float
+    """Of the simulation; traffic goes on until then."""
+    spans_s: Spans
+    """Counted spans: arrivals in [begin, end) count. (n, 2)"""
+    weight: NDArray[np.float64]
+    """How many times each of them counts. (n,)"""
+    stratum: NDArray[np.int64]
+    """Spans of one stratum were taken evenly along ``load``; of a whole horizon they are its equal
+    parts. (n,)"""
+    load: NDArray[np.float64]
+    """Relative load of each span; of a whole horizon, its time. (n,)"""
+    covered: NDArray[np.float64]
+    """Share of a span's stratum that is counted. (n,)"""
+    requests_per_month: float
+    """Known mean volume, to which counts of requests, and with them bills, are scaled."""
+    scale: float = 1.0
+    """Share of the traffic that is simulated, on as large a share of everything that serves it."""
+    why_whole: str | None = None
+    """What no span could stand for, where that is why the whole horizon is simulated."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the horizon counts, at any scale."""
+        return bool((self.weight == 1.0).all())
 
     @property
     def counted_s(self) -> float:
         """Length of all counted spans, as often as they count [s]."""
-        return sum(s.weight * s.counted_s for s in self.slices)
+        return float(self.weight @ (self.spans_s[:, 1] - self.spans_s[:, 0]))
 
-    def rows(self) -> int:
-        """Count the requests of all spans, warm-up included, as often as they count."""
-        return sum(part.weight * table.size for part in self.slices for table, _ in part.chunks(0))
+    @property
+    def simulated_s(self) -> float:
+        """Length of all counted spans [s]."""
+        return float((self.spans_s[:, 1] - self.spans_s[:, 0]).sum())
+
+    def weight_of(self, at_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how often a request counts that arrives at a time, 0 outside. (n_requests,)"""
+        place = span_of(at_s, self.spans_s)
+        return np.where(place >= 0, self.weight[place], 0.0) / self.scale
+
+    def rows(self) -> float:
+        """Count the requests that are due in the counted spans, as often as they count."""
+        return sum(
+            float(self.weight_of(table.due_s(NOMINAL_S, NOMINAL_TOKEN_S)).sum())
+            for table, _ in self.chunks(0)
+        )
 
     def seen(self, lens: Lens) -> "Sample":
         """Return the same spans with requests made from theirs."""
-        slices = tuple(part.seen(lens) for part in self.slices)
-        if self.requests_per_month is None:
-            return Sample(slices, None)
-        # Windows are small; drawn once, they are seen once.
-        drawn = [list(part.chunks(0)) for part in slices]
-        slices = tuple(
-            replace(part, chunks=partial(_from, chunks))
-            for part, chunks in zip(slices, drawn, strict=True)
-        )
-        changed = Sample(slices, None)
+        chunks: Callable[[int], Iterable[Chunk]] = partial(_through, self.chunks, lens)
+        if not self.is_whole:
+            # Spans are small; drawn once, they are seen once.
+            chunks = partial(_from, list(chunks(0)))
+        changed = replace(self, chunks=chunks)
+        share = changed.rows() / max(1.0, self.rows())
+        return replace(changed, requests_per_month=self.requests_per_month * share)
+
+    def later(self, table: RequestTable, share: float) -> "Sample":
+        """Return what comes of a share of these requests."""
         return replace(
-            changed,
-            requests_per_month=self.requests_per_month * changed.rows() / max(1, self.rows()),
+            self,
+            chunks=kept(table, self.end_s),
+            requests_per_month=self.requests_per_month * share,
         )
 
-    def later(self, slices: tuple[Slice, ...], share: float) -> "Sample":
-        """Return spans with what comes of a share of these requests."""
-        known = self.requests_per_month
-        return Sample(slices, None if known is None else known * share)
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a sample must hold for an option to be judged by it."""
+
+    lifetime_s: float = 0.0
+    """Of the cache entries that its calls may find [s]."""
+    replicas: int = 0
+    """Least replicas of its own that are busy at this volume; 0: none."""
 
 
-def sample_traffic(study: Study, volume: float) -> Sample:
-    """Return the spans that stand for the whole horizon at a volume."""
-    source = study.traffic
-    # The last hour of a log may be cut off before what would be counted of it.
-    whole_hours = int((source.horizon_s - (HOUR_S + COUNTED_S) / 2) // HOUR_S) + 1
-    load = source.hourly_load()[:whole_hours]
-    around = _around(study)
-    window_s = WARM_UP_S + COUNTED_S + around.tail_s
-    affordable_s = study.effort.sample_requests / (source.requests_per_s * volume)
-    windows = max(study.effort.fewest_windows, int(affordable_s / window_s))
-    if affordable_s >= source.horizon_s or windows >= len(load) or _remembers(study):
-        return sample_of(study, volume)
-    chosen = _hours(load, windows)
-    slices = tuple(_window(study, volume, hour, chosen[hour], around) for hour in sorted(chosen))
-    return Sample(slices, source.requests_per_s * volume * MONTH_S)
+class Sampler:
+    """Draws the samples of one study; each is drawn once."""
+
+    def __init__(self, study: Study, careful: bool = False) -> None:
+        self.study = study
+        self.requests = study.effort.sample_requests * (study.effort.careful if careful else 1)
+        """That one simulation of a sample may take."""
+        self.spans = study.effort.spans * (2 if careful else 1)
+        self._around: _Around | None = None
+        self._load: NDArray[np.float64] | None = None
+        self._why = _remembers(study)
+
+    def sample(self, volume: float, need: Need) -> Sample:
+        """Return the requests by which an option is judged at a volume."""
+        study, source = self.study, self.study.traffic
+        expected = source.requests_per_s * volume * source.horizon_s
+        if expected <= WHOLE_TIMES * self.requests:
+            return sample_of(study, volume)
+        why = self._why
+        if need.lifetime_s > LONGEST_LIFETIME_S:
+            hours = need.lifetime_s / HOUR_S
+            why = "cache entries outlive the day" if math.isinf(hours) else (
+                f"cache entries live for {hours:.0f} hours"
+            )
+        if why is not None:
+            return replace(sample_of(study, volume, MOST_WHOLE / expected), why_whole=why)
+        return self._spans(volume, need)
+
+    @property
+    def around(self) -> "_Around":
+        """What belongs to a span besides its counted time."""
+        if self._around is None:
+            self._around = _around(self.study)
+        return self._around
+
+    @property
+    def load(self) -> NDArray[np.float64]:
+        """Relative load of each whole block of the horizon. (blocks,)"""
+        if self._load is None:
+            whole = max(1, int(self.study.traffic.horizon_s // BLOCK_S))
+            self._load = self.study.traffic.block_load(self.study.seed)[:whole]
+        return self._load
+
+    def _spans(self, volume: float, need: Need) -> Sample:
+        """Take spans along the load, as long and at as large a scale as can be afforded."""
+        least = min(1.0, FEWEST_REPLICAS / need.replicas) if need.replicas else 0.0
+        for pace in _PACES:
+            design = self._design(need, pace)
+            rows = self._rows(design, volume)
+            scale = min(1.0, self.requests / rows)
+            if scale >= least:
+                break
+        else:
+            # So busy are its replicas that a few of them must do.
+            scale = max(scale, min(least, 4 * scale))
+        if design.fraction >= 0.5:
+            return sample_of(self.study, volume, min(1.0, max(scale, least)))
+        return self._drawn(design, volume, scale)
+
+    def _design(self, need: Need, pace: float) -> "_Design":
+        around = self.around
+        warm_s = max(LEAST_WARM_UP_S, need.lifetime_s)
+        counted = max(1, round(warm_s / (2 * BLOCK_S))) if pace == 1.0 else 1
+        cells = len(self.load) // counted
+        load = self.load[: cells * counted].reshape(cells, counted).mean(1)
+        ranked = np.argsort(load, kind="stable")
+        count = self.spans
+        if need.replicas:
+            peak, busy = (max(1, round(share * cells)) for share in (PEAK_SHARE, BUSY_SHARE))
+            strata = [ranked[-peak:], ranked[-busy:-peak], ranked[:-busy]]
+            wanted = [count // 2, count // 4, count - count // 2 - count // 4]
+        else:
+            strata, wanted = [ranked], [count]
+        rng = stream(self.study.seed, "spans")
+        chosen, weight, stratum, covered = [], [], [], []
+        length_s = counted * BLOCK_S
+        counted_s = length_s if pace == 1.0 else max(pace * length_s, 30.0)
+        for number, (places, many) in enumerate(zip(strata, wanted, strict=True)):
+            if not len(places):
+                continue
+            many = min(many, len(places))
+            # One from each of equally long runs of ranks, at a place drawn once for all of them.
+            at = ((np.arange(many) + rng.random()) * len(places) / many).astype(int)
+            chosen.append(places[at])
+            weight.append(np.full(many, len(places) / many * length_s / counted_s))
+            stratum.append(np.full(many, number))
+            covered.append(np.full(many, many / len(places) * counted_s / length_s))
+        cell = np.concatenate(chosen)
+        order = np.argsort(cell)
+        cell = cell[order]
+        begin_s = cell * length_s + (length_s - counted_s) / 2
+        strata_at = np.concatenate(stratum)[order]
+        peaks = (strata_at == 0) if need.replicas else np.zeros(len(cell), np.bool_)
+        before_s = np.where(peaks, max(PEAK_WARM_UP_S, warm_s), warm_s) * pace
+        counted_spans = np.column_stack([begin_s, begin_s + counted_s])
+        last_s = self.study.traffic.horizon_s
+        simulated = np.column_stack(
+            [
+                np.maximum(0.0, begin_s - before_s),
+                np.minimum(counted_spans[:, 1] + around.tail_s, last_s),
+            ]
+        )
+        return _Design(
+            counted_spans,
+            merged(simulated),
+            np.concatenate(weight)[order],
+            strata_at,
+            load[cell],
+            np.concatenate(covered)[order],
+            last_s,
+        )
+
+    def _rows(self, design: "_Design", volume: float) -> float:
+        """Expected requests of the simulated spans at full scale."""
+        source = self.study.traffic
+        edges = np.append(0.0, np.cumsum(self.load)) / max(float(self.load.mean()), 1e-300)
+        times = np.arange(len(edges)) * BLOCK_S
+        upto = np.interp(design.simulated_s, times, edges * BLOCK_S)
+        return float(source.requests_per_s * volume * (upto[:, 1] - upto[:, 0]).sum())
+
+    def _drawn(self, design: "_Design", volume: float, scale: float) -> Sample:
+        study = self.study
+        table = study.traffic.draw_spans(
+            study.seed, volume * scale, design.simulated_s, self.around.history_s
+        )
+        end_s = float(design.simulated_s[-1, 1])
+        return Sample(
+            kept(table, end_s),
+            end_s,
+            design.counted_s,
+            design.weight,
+            design.stratum,
+            design.load,
+            design.covered,
+            study.traffic.requests_per_s * volume * MONTH_S,
+            scale,
+        )
 
 
-def sample_of(study: Study, volume: float) -> Sample:
-    """Return the whole horizon at a volume, as a sample."""
-    return Sample((_whole(study, volume),), None)
+@dataclass(frozen=True, slots=True)
+class _Design:
+    """Where spans lie, before anything is drawn; columns as those of ``Sample``."""
+
+    counted_s: Spans
+    simulated_s: Spans
+    weight: NDArray[np.float64]
+    stratum: NDArray[np.int64]
+    load: NDArray[np.float64]
+    covered: NDArray[np.float64]
+    horizon_s: float
+
+    @property
+    def fraction(self) -> float:
+        """Share of the horizon that is simulated."""
+        return float((self.simulated_s[:, 1] - self.simulated_s[:, 0]).sum()) / self.horizon_s
 
 
-def underway_slice(study: Study, volume: float, begin_s: float, end_s: float) -> Slice:
-    """Return a span of the horizon, with what is under way and a warm-up before it."""
-    return _spanned(study, volume, (begin_s, end_s), 1, _around(study))
+def sample_of(study: Study, volume: float, scale: float = 1.0) -> Sample:
+    """Return the whole horizon at a volume, as a sample.
 
-
-def _hours(load: NDArray[np.float64], windows: int) -> dict[int, int]:
-    """Hours to simulate and how often each counts."""
-    ranked = np.argsort(load, kind="stable")
-    busy = max(1, len(ranked) // BUSY_SHARE)
-    half = max(1, windows // 2)
-    chosen: dict[int, int] = {}
-    for hours, weight in ((ranked[:-busy], (len(ranked) - busy) // busy), (ranked[-busy:], 1)):
-        places = ((np.arange(half) + 0.5) * len(hours) / half).astype(int)
-        chosen |= dict.fromkeys(hours[places].tolist(), max(1, weight))
-    return chosen
-
-
-def _remembers(study: Study) -> bool:
-    """Whether an option depends on more than the warm-up before.
-
-    So do outages, budgets, replicas that come and go, rebalancing, and work that waits for its
-    deadline.
+    Of a volume that brings hardly any request a larger one is simulated: a cost of nothing, because
+    nothing happened to arrive, would be wrong.
     """
+    source = study.traffic
+    expected = source.requests_per_s * volume * source.horizon_s
+    scale = max(min(1.0, scale), FEW_REQUESTS / expected)
+    begin_s, end_s = study.effort.warm_up_s, source.horizon_s
+    edges_s = np.linspace(begin_s, end_s, BATCHES + 1)
+    # Of two days or more, what differs between the same hours of neighbouring days is luck.
+    middles_s = (edges_s[:-1] + edges_s[1:]) / 2
+    days = end_s - begin_s >= 2 * DAY_S
+    hour_s = np.round(middles_s % DAY_S / 6 / HOUR_S) % 4 * end_s if days else 0.0
+    return Sample(
+        _whole(study, volume * scale),
+        end_s + source.longest_deadline_s,
+        np.column_stack([edges_s[:-1], edges_s[1:]]),
+        np.ones(BATCHES),
+        np.zeros(BATCHES, np.int64),
+        hour_s + middles_s,
+        np.ones(BATCHES),
+        source.requests_per_s * volume * MONTH_S,
+        scale,
+    )
+
+
+def span_sample(study: Study, begin_s: float, end_s: float, sampler: Sampler) -> Sample:
+    """Return one span of the horizon at today's volume, with a warm-up before it."""
+    simulated = np.array([[max(0.0, begin_s - LEAST_WARM_UP_S), end_s]])
+    table = study.traffic.draw_spans(study.seed, 1.0, simulated, sampler.around.history_s)
+    return Sample(
+        kept(table, end_s),
+        end_s,
+        np.array([[begin_s, end_s]]),
+        np.array([study.traffic.horizon_s / (end_s - begin_s)]),
+        np.zeros(1, np.int64),
+        np.zeros(1),
+        np.ones(1),
+        study.traffic.requests_per_s * MONTH_S,
+    )
+
+
+def lifetime_s(option: Option) -> float:
+    """Return how long cache entries of an option's calls live at most [s]."""
+    apis = [api for api in map(api_part, single_options(option)) if api is not None]
+    caches = [endpoint.cache for api in apis for endpoint in api.endpoints]
+    return max((c.ttl_s for c in caches if c.rule != "none"), default=0.0)
+
+
+def _remembers(study: Study) -> str | None:
+    """Say what an option depends on besides the time shortly before, if anything."""
     single = [s for option in study.options for s in single_options(option)]
     apis = [api for api in map(api_part, single) if api is not None]
     endpoints = [endpoint for api in apis for endpoint in api.endpoints]
@@ -171,86 +371,64 @@ def _remembers(study: Study) -> bool:
     ]
     fleets = [own.fleet for own in map(self_hosted_part, single) if own is not None]
     defers = any(fleet.deferred_in_flight for fleet in fleets)
-    return (
-        any(endpoint.outages_s for endpoint in endpoints)
-        or any(budget is not None and budget.period_s > WARM_UP_S for budget in budgets)
-        or any(fleet.autoscaler or fleet.interruptions or fleet.rollout for fleet in fleets)
-        or any(isinstance(o, HybridOption) and o.rebalancing for o in single)
-        or (defers and study.traffic.longest_deadline_s > WARM_UP_S)
-    )
+    reasons = {
+        "outages": any(endpoint.outages_s for endpoint in endpoints),
+        "budgets": any(b is not None and b.period_s > LEAST_WARM_UP_S for b in budgets),
+        "autoscaling": any(fleet.autoscaler for fleet in fleets),
+        "interruptions": any(fleet.interruptions for fleet in fleets),
+        "rollouts": any(fleet.rollout for fleet in fleets),
+        "rebalancing": any(isinstance(o, HybridOption) and o.rebalancing for o in single),
+        "deferred work": defers and study.traffic.longest_deadline_s > LEAST_WARM_UP_S,
+    }
+    found = [reason for reason, holds in reasons.items() if holds]
+    return ", ".join(found) or None
 
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What belongs to a window besides its counted span."""
+    """What belongs to a span besides its counted time."""
 
     history_s: float
-    """Sessions that began within it before the window may still go on in it."""
+    """Sessions that began within it before the span may still go on in it."""
     tail_s: float
     """Lets the counted requests finish under the traffic that follows them."""
 
 
 def _around(study: Study) -> _Around:
     """As long as nearly all sessions, and nearly all answers, of a look at the traffic take."""
-    source = study.traffic
-    span_s = min(6 * HOUR_S, source.horizon_s)
-    table = source.draw(study.seed, LOOKED_AT / (source.requests_per_s * span_s), 0.0, span_s)
+    table = looked_at(study)
     if not table.size:
         return _Around(0.0, LEAST_TAIL_S)
     since_s = table.due_s(NOMINAL_S, NOMINAL_TOKEN_S) - table.session_starts_s()
     answer_s = NOMINAL_S + 2 * NOMINAL_TOKEN_S * table.completion_tokens
     tail_s = max(float(np.quantile(answer_s, 0.99)), study.slo.e2e_s or 0.0)
     return _Around(
-        min(max(float(np.quantile(since_s, 0.99)), LEAST_HISTORY_S), MOST_HISTORY_S),
+        min(max(float(np.quantile(since_s, 0.995)), LEAST_HISTORY_S), MOST_HISTORY_S),
         min(max(tail_s, LEAST_TAIL_S), MOST_TAIL_S),
     )
 
 
-def _window(study: Study, volume: float, hour: int, weight: int, around: _Around) -> Slice:
-    """A window whose counted span is in the middle of an hour."""
-    counted_s = hour * HOUR_S + HOUR_S / 2 - COUNTED_S / 2
-    return _spanned(study, volume, (counted_s, counted_s + COUNTED_S), weight, around)
+def looked_at(study: Study) -> RequestTable:
+    """Return a few thousand requests, at whatever volume has them in its first hours."""
+    source = study.traffic
+    span_s = min(6 * HOUR_S, source.horizon_s)
+    return source.draw(study.seed, LOOKED_AT / (source.requests_per_s * span_s), 0.0, span_s)
 
 
-def _spanned(
-    study: Study, volume: float, counted_s: tuple[float, float], weight: int, around: _Around
-) -> Slice:
-    """A span of the horizon that counts, and what must be simulated before and after it."""
-    begin_s = max(0.0, counted_s[0] - WARM_UP_S)
-    end_s = min(counted_s[1] + around.tail_s, study.traffic.horizon_s)
-    before_s = min(around.history_s, begin_s)
-    table = study.traffic.draw(study.seed, volume, begin_s - before_s, end_s)
-    span_s = end_s - begin_s
-    chunks = kept(underway(table, before_s), span_s)
-    first_s, last_s = (moment_s - begin_s for moment_s in counted_s)
-    return Slice(chunks, begin_s, span_s, first_s, last_s, weight)
-
-
-def underway(table: RequestTable, at_s: float) -> RequestTable:
-    """Return what is still to come at a moment, which becomes time zero.
-
-    Sessions that have begun go on with the turn that would come next if every answer had taken
-    ``NOMINAL_S`` and ``NOMINAL_TOKEN_S`` for each of its tokens.
-    """
-    due_s = table.due_s(NOMINAL_S, NOMINAL_TOKEN_S)
-    rows = np.flatnonzero(due_s >= at_s)
-    left = table.take(rows)
-    first = np.diff(left.session, prepend=-1) != 0
-    starts_s = (due_s[rows] - at_s)[first]
-    alone = replace(left, gap_s=np.where(first, np.nan, left.gap_s))
-    return alone.arrange(np.arange(len(starts_s)), starts_s)
-
-
-def _whole(study: Study, volume: float) -> Slice:
-    source, span_s = study.traffic, study.traffic.horizon_s
+def _whole(study: Study, volume: float) -> Callable[[int], Iterable[Chunk]]:
+    source = study.traffic
     # Traffic goes on until the last deadline has passed, uncounted: what waits for idle capacity
     # must find that of an ordinary day.
-    end_s = span_s + source.longest_deadline_s
+    end_s = source.horizon_s + source.longest_deadline_s
     if source.requests_per_s * volume * end_s <= KEPT_REQUESTS:
-        chunks = kept(source.draw(study.seed, volume, 0.0, end_s), end_s)
-    else:
-        chunks = partial(source.chunks, study.seed, volume, KEPT_REQUESTS, end_s)
-    return Slice(chunks, 0.0, end_s, study.effort.warm_up_s, span_s)
+        return kept(source.draw(study.seed, volume, 0.0, end_s), end_s)
+    return partial(source.chunks, study.seed, volume, KEPT_REQUESTS, end_s)
+
+
+def _through(
+    chunks: Callable[[int], Iterable[Chunk]], lens: Lens, begun: int
+) -> Iterable[Chunk]:
+    return ((lens(table), end_s) for table, end_s in chunks(begun))
 
 
 def _from(chunks: list[Chunk], begun: int) -> Iterable[Chunk]:
@@ -258,6 +436,6 @@ def _from(chunks: list[Chunk], begun: int) -> Iterable[Chunk]:
     return chunks[begun:]
 
 
-def kept(table: RequestTable, span_s: float) -> Callable[[int], Iterable[Chunk]]:
-    """Return traffic that was drawn once and stays, as a slice's chunks."""
-    return partial(_from, [(table, span_s)])
+def kept(table: RequestTable, end_s: float) -> Callable[[int], Iterable[Chunk]]:
+    """Return traffic that was drawn once and stays, as a sample's chunks."""
+    return partial(_from, [(table, end_s)])

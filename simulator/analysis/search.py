@@ -8,15 +8,10 @@ found is out, and so is one that misses the SLO with all the replicas that this 
 import math
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.planning import Size
 from simulator.analysis.sizing import Excuse, Sized, meets, size_single, speed_at
 from simulator.analysis.study import Choice, HybridOption, SelfHostOption, Study, self_hosted_part
-from simulator.engine.plan import Fleet
-from simulator.traffic.table import NO_NODE, RequestTable
 from simulator.units import MONTH_HOURS
 
 SPLIT_SLACK = 0.7
@@ -111,7 +106,7 @@ def _least_usd(evaluator: Evaluator, candidate: Candidate, speed_z: float) -> fl
     """Cost below which a candidate cannot serve the traffic [USD/month]."""
     base = self_hosted_part(candidate)
     assert base is not None
-    replicas = busy_replicas(evaluator, base) / speed_at(candidate, speed_z)
+    replicas = evaluator.busy_replicas(base) / speed_at(candidate, speed_z)
     if isinstance(candidate, HybridOption):
         calls = evaluator.evaluate(candidate.overflow, Size()).total_usd(evaluator.study)
         base_usd = _fixed_usd(evaluator, base) + _replica_usd(base)
@@ -123,66 +118,3 @@ def _least_usd(evaluator: Evaluator, candidate: Candidate, speed_z: float) -> fl
     if not _is_elastic(candidate):
         replicas = max(1.0, math.ceil(replicas - 1e-9))
     return _fixed_usd(evaluator, base) + replicas * _replica_usd(base)
-
-
-def busy_replicas(evaluator: Evaluator, option: SelfHostOption) -> float:
-    """Mean number of replicas that must be busy, whatever the schedule: a lower bound.
-
-    A step of T tokens takes at least ``a + b T`` for every line below the table of steps, and a
-    token of output needs a place among ``max_sequences``. Of prompts only what no other request
-    shares is counted; the most expensive requests that the SLO lets go are left out.
-    """
-    work_s, span_s = 0.0, 0.0
-    slo = evaluator.study.slo
-    share = max(slo.attainment, *slo.percentiles.values(), 0.0)
-    for part in evaluator.calling(option).sample.slices:
-        for table, _ in part.chunks(0):
-            work_s += part.weight * _least_work_s(table, option.fleet, share, part.horizon_s)
-        span_s += part.weight * part.horizon_s
-    return work_s / span_s
-
-
-def _least_work_s(table: RequestTable, fleet: Fleet, share: float, until_s: float) -> float:
-    """Work of a table's requests that can arrive before a time [s]."""
-    time = fleet.step_time
-    table = _arriving(table, until_s)
-    most_tok = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
-    prompt = table.input_tokens.astype(np.float64)
-    output = np.minimum(table.completion_tokens, np.maximum(0, most_tok - prompt))
-    fresh = prompt.copy()
-    if fleet.prefix_cache:
-        shared = table.prefix_node != NO_NODE
-        fresh[shared] -= table.tree.depth_tok[table.prefix_node[shared]]
-    fresh[prompt >= most_tok] = 0.0  # refused
-    # The first token of an answer comes with the last step of its prompt.
-    decoded = np.maximum(output - 1, 0.0)
-    fixed_s, token_s = _line_below(time.token_s, fleet.max_sequences, decoded.sum(), fresh.sum())
-    places = np.arange(1, fleet.max_sequences + 1)
-    sequence_s = float(np.min(time.decoding_s[places] / places))
-    work_s = (
-        decoded * (fixed_s / fleet.max_sequences + sequence_s)
-        + (decoded + fresh) * token_s
-        + fresh * time.prefill_token_s
-        + time.context_token_s * decoded * (prompt + decoded / 2)
-    )
-    counted = math.floor(share * len(work_s))
-    return float(np.sort(work_s)[:counted].sum())
-
-
-def _arriving(table: RequestTable, until_s: float) -> RequestTable:
-    """Requests that arrive before a time even if all before them are served at once."""
-    return table.take(np.flatnonzero(table.due_s(0.0, 0.0) < until_s))
-
-
-def _line_below(
-    token_s: NDArray[np.float64], places: int, decoded: float, fresh: float
-) -> tuple[float, float]:
-    """Of the lines ``a + b T`` below a table of steps, ``a >= 0``, the one that tells most work."""
-    tokens = np.arange(1, len(token_s))
-    best, most_s = (0.0, 0.0), -1.0
-    for slope in np.append(0.0, np.geomspace(0.01, 1.0, 40) * token_s[-1] / len(token_s)):
-        fixed = float(np.min(token_s[1:] - slope * tokens))
-        work_s = fixed * decoded / places + slope * (decoded + fresh)
-        if fixed >= 0 and work_s > most_s:
-            best, most_s = (fixed, float(slope)), work_s
-    return best

@@ -23,7 +23,7 @@ _BINS = int(np.log(1e9 / _LEAST) / _GAMMA) + 2
 class Sketch:
     """Distribution of positive values, such as latencies in seconds."""
 
-    counts: NDArray[np.int64]
+    counts: NDArray[np.float64]
     """Of values at most ``_LEAST``, then by bin."""
     total: float
     """Sum of all values."""
@@ -31,7 +31,7 @@ class Sketch:
     @staticmethod
     def empty() -> "Sketch":
         """Return the sketch of nothing."""
-        return Sketch(np.zeros(_BINS, np.int64), 0.0)
+        return Sketch(np.zeros(_BINS), 0.0)
 
     @staticmethod
     def joined(parts: Sequence["Sketch"]) -> "Sketch":
@@ -39,16 +39,19 @@ class Sketch:
         counts = np.sum([part.counts for part in parts], axis=0)
         return Sketch(counts, sum(part.total for part in parts))
 
-    def add(self, values: NDArray[np.float64], weight: int = 1) -> None:
-        """Count values, of which none may be NaN, each so many times."""
+    def add(
+        self, values: NDArray[np.float64], weight: NDArray[np.float64] | float = 1.0
+    ) -> None:
+        """Count values, of which none may be NaN, each so many times. (n,)"""
+        weights = np.broadcast_to(np.asarray(weight, np.float64), values.shape)
         bins = np.ceil(np.log(np.maximum(values, _LEAST) / _LEAST) / _GAMMA).astype(np.int64)
-        self.counts += weight * np.bincount(np.minimum(bins, _BINS - 1), minlength=_BINS)
-        self.total += weight * float(values.sum())
+        self.counts += np.bincount(np.minimum(bins, _BINS - 1), weights, minlength=_BINS)
+        self.total += float((weights * values).sum())
 
     @property
-    def size(self) -> int:
-        """Number of values."""
-        return int(self.counts.sum())
+    def size(self) -> float:
+        """Number of values, each as often as it counts."""
+        return float(self.counts.sum())
 
     @property
     def mean(self) -> float:
@@ -57,7 +60,7 @@ class Sketch:
 
     def quantile(self, share: float) -> float:
         """Return the value below which a share of all lie, right to ``ERROR`` of itself."""
-        rank = share * (self.size - 1)
+        rank = share * max(0.0, self.size - 1)
         place = int(np.searchsorted(np.cumsum(self.counts), rank, side="right"))
         if place == 0:
             return 0.0

@@ -236,8 +236,10 @@ class Effort:
     max_replicas: int
     warm_up_s: float
     """Left out at the beginning of a horizon that is simulated as a whole."""
-    fewest_windows: int = 8
-    """Of the week, where windows are sampled."""
+    careful: int = 4
+    """Times as many requests where an option's size and cost at today's volume are settled."""
+    spans: int = 16
+    """Of the horizon, where it is sampled; twice as many where a size is settled."""
     flips_simulated: bool = True
     """Whether flips are looked for that need simulation."""
 

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.outcome import Outcome, Sampling
-from simulator.analysis.sampling import Sample, Slice
+from simulator.analysis.outcome import Outcome
+from simulator.analysis.precision import sampling_of
+from simulator.analysis.sampling import Sample
 from simulator.analysis.sketch import Sketch
-from simulator.analysis.statistics import ratio_error
 from simulator.analysis.study import ApiOption, Slo
 from simulator.engine import layout
 from simulator.engine.ledger import FleetAccount, Ledger
 from simulator.engine.plan import Endpoint
 from simulator.pricing.rates import Usage, bill
+from simulator.traffic.spans import span_of
 from simulator.units import MONTH_S
 
 _LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
@@ -27,12 +28,13 @@ _OUTCOMES = {
 }
 
 
+Floats = NDArray[np.float64]
 Tokens = dict[str, NDArray[np.int64]]
 """Tokens of rows by how they are billed."""
 
 _COUNTED = (
     "offered", *_OUTCOMES, "deferred", "in time", "met all", "attempts", "restarts",
-    "home tokens", "lifetime_s", "busy_s", "preemptions",
+    "home tokens", "preemptions",
     *(f"met {name}" for name in _LATENCIES),
     *(f"tok {name}" for name in _TOKENS),
 )  # fmt: skip
@@ -40,145 +42,147 @@ _COUNTED = (
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over the counted rows of ledgers that come piece by piece."""
+    """Sums over the counted rows of ledgers that come piece by piece, span by span."""
 
     slo: Slo
     api: ApiOption | None
     """Owner of the plan's endpoints."""
     epoch_s: float
-    sums: dict[str, float] = field(default_factory=dict)
+    sample: Sample
+    stands_for: tuple[float, ...] = ()
+    """Replicas of each fleet for every one that is simulated."""
+    sums: dict[str, Floats] = field(default_factory=dict)
     """Counts by outcome, of work with deadlines, of attempts; limits met as ``met ttft_s``, tokens
-    as ``tok output``, cost as ``usd input``, calls as ``at NAME``, replica-seconds as ``own 0``."""
-    spans: dict[float, dict[str, float]] = field(default_factory=dict)
-    """Sums of each slice, by its offset, and how often it counts as ``weight``."""
-    span: dict[str, float] = field(default_factory=dict)
-    """That of the slice that is being counted."""
+    as ``tok output``, cost as ``usd input``, calls as ``at NAME``, replica-seconds as ``own 0``,
+    busy ones as ``busy 0``. (spans,) each"""
+    most: list[int] = field(default_factory=list)
+    """Most replicas at one time, by fleet."""
     latencies: dict[str, Sketch] = field(
         default_factory=lambda: {name: Sketch.empty() for name in _LATENCIES}
     )
 
-    def add(self, part: Slice, ledger: Ledger) -> None:
-        """Count a piece of a slice's ledger."""
-        self.add_answers(part, ledger)
-        self.add_work(part, ledger)
+    def add(self, ledger: Ledger) -> None:
+        """Count a piece of a ledger."""
+        self.add_answers(ledger)
+        self.add_work(ledger)
 
-    def add_answers(self, part: Slice, ledger: Ledger) -> None:
+    def add_answers(self, ledger: Ledger) -> None:
         """Count what users saw: outcomes and latencies."""
-        counted = self._begin(part, ledger)
-        self._sum("offered", counted.sum())
+        place = self._places(ledger)
+        self._count("offered", place, place >= 0)
         for name, code in _OUTCOMES.items():
-            self._sum(name, (counted & (ledger.outcome == code)).sum())
-        self._add_latencies(ledger, counted, counted & ledger.completed)
+            self._count(name, place, ledger.outcome == code)
+        self._add_latencies(ledger, place)
 
-    def add_work(self, part: Slice, ledger: Ledger) -> None:
+    def add_work(self, ledger: Ledger) -> None:
         """Count what was done for them, and what it costs."""
-        counted = self._begin(part, ledger)
-        done = counted & ledger.completed
-        self._sum("attempts", ledger.attempts[counted].sum())
-        self._sum("restarts", ledger.restarts[counted].sum())
-        self._add_tokens(ledger, done)
-        self._add_calls(part, ledger, counted)
-        self._add_fleets(part, ledger.fleets)
+        place = self._places(ledger)
+        self._sum("attempts", place, ledger.attempts)
+        self._sum("restarts", place, ledger.restarts)
+        self._sum("preemptions", place, ledger.preemptions)
+        self._add_tokens(ledger, place)
+        self._add_calls(ledger, place)
+        self._add_fleets(ledger.fleets)
 
-    def _begin(self, part: Slice, ledger: Ledger) -> NDArray[np.bool_]:
-        """Turn to a slice; returns its rows that arrived within the counted span. (n_requests,)"""
-        self.span = self.spans.setdefault(part.offset_s, {"weight": part.weight})
-        return counted_rows(part, ledger)
+    def _places(self, ledger: Ledger) -> NDArray[np.int64]:
+        """Span in which each row arrived, -1 for none that counts. (n_requests,)"""
+        at_s = np.where(ledger.offered, ledger.arrival_s, -1.0)
+        return span_of(at_s, self.sample.spans_s)
 
-    def _sum(self, name: str, value: float) -> None:
-        self.span[name] = self.span.get(name, 0.0) + float(value)
-        self.sums[name] = self.sums.get(name, 0.0) + self.span["weight"] * float(value)
+    def _put(self, name: str, values: Floats) -> None:
+        known = self.sums.get(name)
+        self.sums[name] = values if known is None else known + values
 
-    def _add_latencies(
-        self, ledger: Ledger, counted: NDArray[np.bool_], done: NDArray[np.bool_]
-    ) -> None:
+    def _sum(self, name: str, place: NDArray[np.int64], values: NDArray) -> None:
+        """Add values of rows to the spans that they are in."""
+        inside = place >= 0
+        spans = len(self.sample.weight)
+        self._put(name, np.bincount(place[inside], values[inside], minlength=spans))
+
+    def _count(self, name: str, place: NDArray[np.int64], chosen: NDArray[np.bool_]) -> None:
+        found = np.bincount(place[(place >= 0) & chosen], minlength=len(self.sample.weight))
+        self._put(name, found.astype(np.float64))
+
+    def _add_latencies(self, ledger: Ledger, place: NDArray[np.int64]) -> None:
         # Work with a deadline has no latency that anyone waits for.
         deadline_s = ledger.arrival_s + ledger.table.deadline_s
-        deferred = counted & np.isfinite(deadline_s)
-        late_s = ledger.finished_s - deadline_s
-        self._sum("deferred", deferred.sum())
-        self._sum("in time", (late_s[done & deferred] <= 0).sum())
-        latencies = _latencies(ledger, done & ~deferred)
-        met = np.ones(len(latencies["ttft_s"]), np.bool_)
+        deferred = np.isfinite(deadline_s)
+        self._count("deferred", place, deferred)
+        in_time = ledger.completed & deferred & (ledger.finished_s <= deadline_s)
+        self._count("in time", place, in_time)
+        rows = np.flatnonzero((place >= 0) & ledger.completed & ~deferred)
+        latencies = _latencies(ledger, rows)
+        at = place[rows]
+        met = np.ones(len(rows), np.bool_)
         for name, values in latencies.items():
             known = ~np.isnan(values)
-            self.latencies[name].add(values[known], int(self.span["weight"]))
+            self.latencies[name].add(values[known], self.sample.weight[at[known]])
             limit = getattr(self.slo, name)
             if limit is not None:
                 within = ~(values > limit)  # one token has no TPOT and cannot miss it
                 met &= within
-                self._sum(f"met {name}", within.sum())
-        self._sum("met all", met.sum())
+                self._count(f"met {name}", at, within)
+        self._count("met all", at, met)
 
-    def _add_tokens(self, ledger: Ledger, done: NDArray[np.bool_]) -> None:
-        columns = _token_columns(ledger, done)
+    def _add_tokens(self, ledger: Ledger, place: NDArray[np.int64]) -> None:
+        rows = np.flatnonzero((place >= 0) & ledger.completed)
+        columns = _token_columns(ledger, rows)
         for name, column in columns.items():
-            self._sum(f"tok {name}", column.sum())
+            self._sum(f"tok {name}", place[rows], column)
         row_tokens = np.sum(list(columns.values()), axis=0)
-        self._sum("home tokens", row_tokens[ledger.server[done] == layout.FLEET].sum())
+        at_home = ledger.server[rows] == layout.FLEET
+        self._sum("home tokens", place[rows][at_home], row_tokens[at_home])
 
-    def _add_calls(self, part: Slice, ledger: Ledger, counted: NDArray[np.bool_]) -> None:
+    def _add_calls(self, ledger: Ledger, place: NDArray[np.int64]) -> None:
         """Count the calls that endpoints served, and price those that are paid."""
-        done = counted & ledger.completed
-        for place, endpoint in enumerate(self.api.endpoints if self.api else ()):
-            self._sum(f"at {endpoint.name}", (done & (ledger.server == place)).sum())
-        zero_s = self.epoch_s + part.offset_s
-        for endpoint, rows in _paid(ledger, self.api, counted):
-            for bucket, cost in _bill(ledger, endpoint, rows, zero_s).items():
-                self._sum(f"usd {bucket}", cost.sum())
+        for number, endpoint in enumerate(self.api.endpoints if self.api else ()):
+            done = ledger.completed & (ledger.server == number)
+            self._count(f"at {endpoint.name}", place, done)
+        for endpoint, rows in _paid(ledger, self.api, place >= 0):
+            for bucket, cost in _bill(ledger, endpoint, rows, self.epoch_s).items():
+                self._sum(f"usd {bucket}", place[rows], cost)
 
-    def _add_fleets(self, part: Slice, fleets: tuple[FleetAccount, ...]) -> None:
-        for place, account in enumerate(fleets):
-            self._sum(f"own {place}", account.owned_s(part.count_from_s, part.count_to_s))
-            self._sum("lifetime_s", account.owned_s(0.0, part.horizon_s))
-            self._sum("busy_s", account.busy_s)
-            self._sum("preemptions", account.preemptions)
-            most = max(self.sums.get(f"most {place}", 0.0), account.max_replicas)
-            self.sums[f"most {place}"] = most
+    def _add_fleets(self, fleets: tuple[FleetAccount, ...]) -> None:
+        for number, account in enumerate(fleets):
+            owned = [account.owned_s(*span) for span in self.sample.spans_s.tolist()]
+            self._put(f"own {number}", np.array(owned))
+            self._put(f"busy {number}", account.busy_between_s)
+            self.most += [0] * (number + 1 - len(self.most))
+            self.most[number] = max(self.most[number], account.max_replicas)
 
-    def outcome(self, sample: Sample) -> Outcome:
-        """Return what the sums over all of a sample's slices come to."""
-        sums = {name: self.sums.get(name, 0.0) for name in _COUNTED} | self.sums
+    def outcome(self) -> Outcome:
+        """Return what the sums come to."""
+        sample, none = self.sample, np.zeros(len(self.sample.weight))
+        spans = {name: self.sums.get(name, none) for name in _COUNTED} | self.sums
+        sums = {name: float(sample.weight @ values) for name, values in spans.items()}
+        rows = {name: value / sample.scale for name, value in sums.items()}
         month_factor = MONTH_S / sample.counted_s
-        if sample.requests_per_month is not None and sums["offered"]:
-            month_factor = sample.requests_per_month / sums["offered"]
-        tokens = {name[4:]: int(value) for name, value in sums.items() if name[:4] == "tok "}
-        all_tokens = sum(tokens.values())
+        if rows["offered"]:
+            month_factor = sample.requests_per_month / rows["offered"]
+        tokens = {name[4:]: round(value) for name, value in rows.items() if name[:4] == "tok "}
+        all_tokens = sum(sums[f"tok {name}"] for name in _TOKENS)
+        requests = {name: round(rows[name]) for name in _OUTCOMES}
+        fleets = range(len(self.most))
+        owned_s = sum(sums[f"own {f}"] for f in fleets)
         return Outcome(
             counted_s=sample.counted_s,
             month_factor=month_factor,
-            requests={name: int(sums[name]) for name in ("offered", *_OUTCOMES)},
+            requests={"offered": sum(requests.values()), **requests},
             tokens=tokens,
             **self.latencies,
             slo_met=self._attainment(sums),
             self_hosted_share=sums["home tokens"] / all_tokens if all_tokens else 0.0,
-            api_usd=self._api_usd(month_factor),
-            attempts=int(sums["attempts"]),
-            restarts=int(sums["restarts"]),
-            served_by={name[3:]: int(value) for name, value in sums.items() if name[:3] == "at "},
+            api_usd=self._api_usd(month_factor / sample.scale, sums),
+            attempts=round(rows["attempts"]),
+            restarts=round(rows["restarts"]),
+            served_by={name[3:]: round(n) for name, n in rows.items() if name[:3] == "at "},
             owned_replicas=tuple(
-                value / sample.counted_s for name, value in sums.items() if name[:4] == "own "
+                sums[f"own {f}"] / sample.counted_s * self.stands_for[f] for f in fleets
             ),
-            max_replicas=tuple(int(n) for name, n in sums.items() if name[:5] == "most "),
-            utilisation=sums["busy_s"] / sums["lifetime_s"] if sums["lifetime_s"] else None,
-            preemptions=int(sums["preemptions"]),
-            sampling=self._sampling(),
-        )
-
-    def _sampling(self) -> Sampling | None:
-        """How far the windows' luck may have taken what they stand for; None of a whole horizon."""
-        if len(self.spans) < 2:
-            return None
-        spans = self.spans.values()
-        offered, met, in_time, weight = (
-            np.array([span.get(name, 0.0) for span in spans])
-            for name in ("offered", "met all", "in time", "weight")
-        )
-        usd = np.array([sum(v for n, v in span.items() if n[:4] == "usd ") for span in spans])
-        return Sampling(
-            len(offered),
-            ratio_error(usd, offered, weight),
-            ratio_error(met + in_time, offered, weight, absolute=True),
+            max_replicas=tuple(round(self.most[f] * self.stands_for[f]) for f in fleets),
+            utilisation=sum(sums[f"busy {f}"] for f in fleets) / owned_s if owned_s else None,
+            preemptions=round(rows["preemptions"]),
+            sampling=sampling_of(sample, spans),
         )
 
     def _attainment(self, sums: dict[str, float]) -> dict[str, float]:
@@ -196,33 +200,30 @@ class Tally:
         shares["attainment"] = met / everything if everything else 1.0
         return shares
 
-    def _api_usd(self, month_factor: float) -> dict[str, float]:
+    def _api_usd(self, factor: float, sums: dict[str, float]) -> dict[str, float]:
         """Cost of the calls by bucket, and the gateway's fee [USD/month]."""
-        usd = {n[4:]: cost * month_factor for n, cost in self.sums.items() if n[:4] == "usd "}
+        usd = {n[4:]: cost * factor for n, cost in sums.items() if n[:4] == "usd "}
         if self.api is not None and self.api.fee_share:
             usd["gateway_fee"] = sum(usd.values()) * self.api.fee_share
         return usd
 
 
-def counted_rows(part: Slice, ledger: Ledger) -> NDArray[np.bool_]:
-    """Whether each row arrived within its slice's counted span. (n_requests,)"""
-    arrival_s = ledger.arrival_s
-    return ledger.offered & (arrival_s >= part.count_from_s) & (arrival_s < part.count_to_s)
-
-
 def repriced_usd(
     ledger: Ledger,
     api: ApiOption,
-    counted: NDArray[np.bool_],
+    weight: Floats,
     zero_s: float,
     recounted: Callable[[Tokens], Tokens],
 ) -> float:
-    """Return what some rows would have cost, had their tokens been counted otherwise."""
+    """Return what rows would have cost, had their tokens been counted otherwise.
+
+    ``weight`` says how often each row counts. (n_requests,)
+    """
     total = 0.0
-    for endpoint, rows in _paid(ledger, api, counted):
+    for endpoint, rows in _paid(ledger, api, weight > 0):
         tokens = recounted(_token_columns(ledger, rows))
         usage = _usage(ledger, endpoint, rows, tokens, zero_s)
-        total += sum(float(cost.sum()) for cost in bill(endpoint.card, usage).values())
+        total += sum(float(weight[rows] @ cost) for cost in bill(endpoint.card, usage).values())
     return total
 
 
@@ -259,7 +260,7 @@ def _bill(
     return bill(endpoint.card, usage)
 
 
-def _latencies(ledger: Ledger, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+def _latencies(ledger: Ledger, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """TTFT, TPOT (NaN for a single token) and E2E of some rows [s]."""
     ttft_s = (ledger.first_token_s - ledger.arrival_s)[rows]
     e2e_s = (ledger.finished_s - ledger.arrival_s)[rows]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.planning import Size
-from simulator.analysis.sampling import Sample, Slice, sample_of, underway_slice
+from simulator.analysis.sampling import Sample, Sampler, sample_of, span_sample
 from simulator.analysis.study import SingleOption, Study, api_part, deployments
 from simulator.analysis.tally import calls_usd
 from simulator.engine import layout
@@ -47,18 +47,19 @@ class Timeline:
 
 def timeline(study: Study, option: SingleOption, size: Size) -> Timeline:
     """Simulate an option once more and look at it span by span."""
-    part, begin_s, bin_s = _span(study)
-    seen = Evaluator(study, 1.0, Sample((part,), None)).calling(option)
+    sample, bin_s = _span(study)
+    seen = Evaluator(study, 1.0, sample).calling(option)
     # All of the span, however long it is, in bins of one length.
-    count = max(1, round(part.counted_s / bin_s))
-    bin_s = part.counted_s / count
-    bins = _Bins(np.linspace(part.count_from_s, part.count_to_s, count + 1))
+    begin_s, end_s = float(sample.spans_s[0, 0]), float(sample.spans_s[-1, 1])
+    count = max(1, round((end_s - begin_s) / bin_s))
+    bin_s = (end_s - begin_s) / count
+    bins = _Bins(np.linspace(begin_s, end_s, count + 1))
     replicas: NDArray[np.float64] = np.zeros(bins.count)
     own_usd = np.zeros(bins.count)
-    for piece_part, ledger in seen.simulate(option, size):
+    for ledger in seen.simulate(option, size):
         bins.add(ledger)
         api = api_part(option)
-        for rows, usd in calls_usd(ledger, api, study.epoch_s + piece_part.offset_s) if api else ():
+        for rows, usd in calls_usd(ledger, api, study.epoch_s) if api else ():
             bins.add_usd(ledger.arrival_s[rows], usd)
         for deployment, account in zip(deployments(option), ledger.fleets, strict=False):
             there = bins.mean_present(account.periods_s) + deployment.spare_replicas
@@ -80,20 +81,19 @@ def timeline(study: Study, option: SingleOption, size: Size) -> Timeline:
     )
 
 
-def _span(study: Study) -> tuple[Slice, float, float]:
-    """Simulated span, the horizon's time at its first counted moment, and the length of a bin."""
+def _span(study: Study) -> tuple[Sample, float]:
+    """What is simulated: the horizon or its busiest hours in a row; and the length of a bin."""
     source = study.traffic
     affordable_s = TIMES_A_SAMPLE * study.effort.sample_requests / source.requests_per_s
     bin_s = HOUR_S if source.horizon_s > 2 * DAY_S else DAY_BIN_S
     if source.horizon_s <= affordable_s:
-        (whole,) = sample_of(study, 1.0).slices
-        return whole, whole.count_from_s, bin_s
+        return sample_of(study, 1.0), bin_s
     load = source.hourly_load()
     hours = max(1, min(24, int(affordable_s // HOUR_S), len(load)))
     around = np.convolve(load, np.ones(hours), mode="valid")
     begin_s = float(np.argmax(around)) * HOUR_S
     end_s = min(begin_s + hours * HOUR_S, source.horizon_s)
-    return underway_slice(study, 1.0, begin_s, end_s), begin_s, DAY_BIN_S
+    return span_sample(study, begin_s, end_s, Sampler(study)), DAY_BIN_S
 
 
 class _Bins:

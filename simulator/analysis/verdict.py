@@ -1,8 +1,7 @@
 """The answer: every option at its best size, which is cheapest, how sure that is."""
 
-import sys
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from simulator.analysis.longrun import Keep, Watch
 from simulator.analysis.options import too_often_wrong
 from simulator.analysis.overtime import OverTime, over_time
 from simulator.analysis.sensitivity import Contest, Driver, drivers
+from simulator.analysis.sampling import Sampler
 from simulator.analysis.sizing import Excuse, Sized, meets, miss
 from simulator.analysis.study import Option, Study
 from simulator.analysis.worlds import (
@@ -222,8 +222,7 @@ def simulate_as_written(
     InputError
         When a size is left to be found.
     """
-    whole = replace(study, effort=replace(study.effort, sample_requests=sys.maxsize))
-    evaluator = Evaluator(whole, 1.0)
+    evaluator = Evaluator(study, 1.0, Sampler(study, careful=True))
     for option in study.options:
         check_is_given(option)
     results = []

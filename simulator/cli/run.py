@@ -21,7 +21,7 @@ from simulator.cli.progress import Tell, progress
 
 if TYPE_CHECKING:
     from simulator.analysis.longrun import Watch
-    from simulator.analysis.sampling import Slice
+    from simulator.analysis.sampling import Sample
     from simulator.analysis.study import Study
     from simulator.engine.ledger import Ledger
 
@@ -143,7 +143,7 @@ def _watched(study: "Study", tell: Tell, write: "Watch | None") -> "Watch":
     places = {option.name: place for place, option in enumerate(study.options)}
     hours = study.traffic.horizon_s / 3600
 
-    def watch(option: str, number: int, part: "Slice", piece: "Ledger") -> None:
+    def watch(option: str, number: int, part: piece: "Ledger") -> None:
         if write is not None:
             write(option, number, part, piece)
         behind = float(piece.arrival_s[piece.offered].max(initial=0.0)) / 3600

@@ -34,6 +34,7 @@ def save(
         "shapes": {name: array.shape for name, array in state.items()},
         "control": simulation.calendar.state(),
         "closed": simulation.closed.tolist(),
+        "busy_s": simulation.busy_s,
         "periods_s": plane.closed_periods_s,
     }
     columns = {f"table {name}": getattr(table, name) for name in _COLUMNS}
@@ -70,18 +71,24 @@ class Saved:
         return self._arrays[f"note {name}"]
 
     def simulation(
-        self, plan: Plan, workloads: tuple[str, ...], horizon_s: float, zero_s: float
+        self,
+        plan: Plan,
+        workloads: tuple[str, ...],
+        horizon_s: float,
+        zero_s: float,
+        spans_s: NDArray[np.float64] | None = None,
     ) -> Simulation:
         """Return the simulation, of the same plan as when it was written down."""
         tree = PrefixTree(*(self._arrays[f"tree {name}"] for name in _TREE))
         columns = {name: self._arrays[f"table {name}"] for name in _COLUMNS}
         table = RequestTable(**columns, tree=tree, workloads=workloads)
-        simulation = Simulation(plan, table, horizon_s, zero_s)
+        simulation = Simulation(plan, table, horizon_s, zero_s, spans_s)
         plane = simulation.plane
         fresh = plane.state._asdict()
         plane.state = Plane(**{name: self._plane(name, a) for name, a in fresh.items()})
         plane.closed_periods_s = [[(a, b) for a, b in f] for f in self._about["periods_s"]]
         simulation.closed = np.array(self._about["closed"], np.int64)
+        simulation.busy_s = self._about["busy_s"]
         simulation.calendar.restore(self._about["control"])
         return simulation
 

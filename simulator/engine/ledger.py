@@ -21,6 +21,8 @@ class FleetAccount:
     """Most replicas paid for at one time."""
     steps: int
     preemptions: int
+    busy_between_s: NDArray[np.float64]
+    """Replica-seconds with a running sequence within each span that was asked for. (n_spans,)"""
 
     def owned_s(self, begin_s: float, end_s: float) -> float:
         """Replica-seconds paid for within a span."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.engine import layout, tables
 from simulator.engine.checks import check_run
@@ -32,7 +33,15 @@ _CALL_COLUMNS = ("written_tok", "attempts", "stored_tok_h", "usd")
 class Simulation:
     """One plan being run: the data plane, its control plane, and what has left them so far."""
 
-    def __init__(self, plan: Plan, table: RequestTable, horizon_s: float, zero_s: float) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        table: RequestTable,
+        horizon_s: float,
+        zero_s: float,
+        spans_s: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Set a run up; within ``spans_s``, (n, 2), it is told how busy fleets are."""
         table.check()
         self.plan = plan
         self.table = table
@@ -41,10 +50,44 @@ class Simulation:
         self.calendar = control_plane(plan, self.plane)
         self.closed = np.zeros(len(_OUTCOMES), np.int64)
         """Rows that have left, by outcome."""
+        spans_s = np.zeros((0, 2)) if spans_s is None else spans_s
+        self._marks_s = np.unique(spans_s)
+        self._marks = np.searchsorted(self._marks_s, spans_s)
+        self.busy_s: list[list[float]] = []
+        """Busy replica-seconds up to each moment that spans begin or end at, by fleet."""
 
     def advance(self, until_s: float) -> None:
         """Let everything happen before a time."""
-        self.calendar.advance(min(until_s, self.horizon_s))
+        until_s = min(until_s, self.horizon_s)
+        for mark_s in self._marks_s[len(self.busy_s) :].tolist():
+            if mark_s > until_s:
+                break
+            self.calendar.advance(mark_s)
+            self.busy_s.append([self._busy_s(f, mark_s) for f in range(len(self.plan.fleets))])
+        self.calendar.advance(until_s)
+
+    def _busy_s(self, fleet: int, now_s: float) -> float:
+        replicas = self.plane.replicas(fleet)
+        running_s = np.where(replicas.phase != layout.IDLE, now_s - replicas.busy_since_s, 0.0)
+        return float((replicas.busy_s + running_s).sum())
+
+    def _account(self, fleet: int) -> FleetAccount:
+        periods_s = self.plane.periods_s(fleet, self.horizon_s)
+        # At a tie a stop comes before the start that takes its place.
+        moments = np.concatenate([periods_s[:, 1], periods_s[:, 0]])
+        changes = np.repeat([-1, 1], len(periods_s))
+        present = np.cumsum(changes[np.argsort(moments, kind="stable")])
+        replicas = self.plane.replicas(fleet)
+        busy_s = np.array([each[fleet] for each in self.busy_s])
+        between_s = np.diff(busy_s[self._marks], axis=1)[:, 0] if len(busy_s) else np.zeros(0)
+        return FleetAccount(
+            periods_s=periods_s,
+            busy_s=self._busy_s(fleet, self.horizon_s),
+            max_replicas=int(present.max(initial=0)),
+            steps=int(replicas.step.sum()),
+            preemptions=int(replicas.preemptions.sum()),
+            busy_between_s=between_s,
+        )
 
     @property
     def is_at_end(self) -> bool:
@@ -75,14 +118,14 @@ class Simulation:
         """
         self.advance(self.horizon_s)
         self.plane.advance(self.horizon_s)
+        missing = len(self._marks_s) - len(self.busy_s)
+        fleets = range(len(self.plan.fleets))
+        self.busy_s += [[self._busy_s(f, self.horizon_s) for f in fleets]] * missing
         ledger = self._ledger(self.table, self.plane.state.ledger, self.plane.state.calls)
         counts = self.closed + np.bincount(ledger.outcome, minlength=len(self.closed))
         check_run(self.plane, ledger, counts)
         self.calendar.close()
-        fleets = range(len(self.plan.fleets))
-        return replace(
-            ledger, fleets=tuple(_account(self.plane, f, self.horizon_s) for f in fleets)
-        )
+        return replace(ledger, fleets=tuple(map(self._account, fleets)))
 
     def _ledger(self, table: RequestTable, found: Records, calls: Records) -> Ledger:
         """Ledger of some rows and their records, accounts left out."""
@@ -133,6 +176,7 @@ def stream(
     zero_s: float = 0.0,
     simulation: Simulation | None = None,
     between: Callable[[Simulation], None] | None = None,
+    spans_s: NDArray[np.float64] | None = None,
 ) -> Iterator[Ledger]:
     """Serve traffic in chunks, in memory that does not grow with their number.
 
@@ -149,10 +193,12 @@ def stream(
         One that goes on with these chunks, from a checkpoint.
     between : callable, optional
         Called behind each chunk, when the simulation holds no more than what goes on.
+    spans_s : ndarray, optional
+        Spans within which accounts say how busy fleets are. (n, 2)
     """
     for table, end_s in chunks:
         if simulation is None:
-            simulation = Simulation(plan, table, horizon_s, zero_s)
+            simulation = Simulation(plan, table, horizon_s, zero_s, spans_s)
         else:
             yield simulation.renew(table)
         simulation.advance(end_s)
@@ -161,22 +207,3 @@ def stream(
             between(simulation)
     if simulation is not None:
         yield simulation.finish()
-
-
-def _account(plane: DataPlane, fleet: int, horizon_s: float) -> FleetAccount:
-    replicas = plane.replicas(fleet)
-    periods_s = plane.periods_s(fleet, horizon_s)
-    # At a tie a stop comes before the start that takes its place.
-    moments = np.concatenate([periods_s[:, 1], periods_s[:, 0]])
-    changes = np.repeat([-1, 1], len(periods_s))
-    present = np.cumsum(changes[np.argsort(moments, kind="stable")])
-    busy_s = replicas.busy_s + np.where(
-        replicas.phase != layout.IDLE, horizon_s - replicas.busy_since_s, 0.0
-    )
-    return FleetAccount(
-        periods_s=periods_s,
-        busy_s=float(busy_s.sum()),
-        max_replicas=int(present.max(initial=0)),
-        steps=int(replicas.step.sum()),
-        preemptions=int(replicas.preemptions.sum()),
-    )

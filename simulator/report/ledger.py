@@ -1,14 +1,13 @@
 """The winner's ledger as a Parquet file: one row per offered request."""
 
 from importlib.util import find_spec
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.longrun import Watch
-from simulator.analysis.sampling import Slice
+from simulator.analysis.sampling import Sample
 from simulator.analysis.verdict import Verdict
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
@@ -24,15 +23,16 @@ def write_ledger(verdict: Verdict, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pieces = chain.from_iterable(
-        single.simulated_again() for single in verdict.winner.evaluation.singles
+    pieces = (
+        pa.table(_columns(single.sample, ledger))
+        for single in verdict.winner.evaluation.singles
+        for ledger in single.simulated_again()
     )
-    part, ledger = next(pieces)
-    first = pa.table(_columns(part, ledger))
+    first = next(pieces)
     with pq.ParquetWriter(path, first.schema) as writer:
         writer.write_table(first)
-        for part, ledger in pieces:
-            writer.write_table(pa.table(_columns(part, ledger)))
+        for piece in pieces:
+            writer.write_table(piece)
 
 
 def _sessions(table: RequestTable) -> NDArray[np.uint64]:
@@ -55,7 +55,7 @@ def ledger_writer(folder: Path) -> Watch:
 
     begun: set[str] = set()
 
-    def write(option: str, number: int, part: Slice, ledger: Ledger) -> None:
+    def write(option: str, number: int, sample: Sample, ledger: Ledger) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -64,7 +64,7 @@ def ledger_writer(folder: Path) -> Watch:
             begun.add(option)
             _make_way(target.parent, number)
         partial = target.with_suffix(".partial")
-        pq.write_table(pa.table(_columns(part, ledger)), partial)
+        pq.write_table(pa.table(_columns(sample, ledger)), partial)
         partial.replace(target)
 
     return write
@@ -89,18 +89,19 @@ def _make_way(folder: Path, number: int) -> None:
         path.unlink()
 
 
-def _columns(part: Slice, ledger: Ledger) -> dict[str, np.ndarray]:
+def _columns(sample: Sample, ledger: Ledger) -> dict[str, np.ndarray]:
     rows = np.flatnonzero(ledger.offered)
     table = ledger.table
-    arrival_s = ledger.arrival_s[rows]
+    weight = sample.weight_of(ledger.arrival_s[rows])
     times = {
-        name: getattr(ledger, name)[rows] + part.offset_s
+        name: getattr(ledger, name)[rows]
         for name in ("arrival_s", "start_s", "first_token_s", "finished_s")
     }
     names = np.array(table.workloads)
     return {
         **times,
-        "counted": (arrival_s >= part.count_from_s) & (arrival_s < part.count_to_s),
+        "counted": weight > 0,
+        "weight": weight,
         "workload": names[table.workload[rows]],
         "session": _sessions(table)[rows],
         "turn": table.turn[rows],

@@ -39,7 +39,8 @@ def build_traffic(
     for name, workload in traffic.items():
         if isinstance(workload, schema.Replay):
             return _replay(name, workload, seed, document)
-        workloads.append(build_sessions(name, workload, document, ("traffic", name)))
+        place = len(workloads)
+        workloads.append(build_sessions(name, workload, document, ("traffic", name), place))
         provenance[name] = f"generated sessions, week shape {workload.week}"
         if workload.preset:
             provenance[name] += f", preset {workload.preset}"
@@ -50,9 +51,13 @@ def build_traffic(
 
 
 def build_sessions(
-    name: str, said: schema.Sessions, document: Document, at: tuple[str | int, ...] = ()
+    name: str,
+    said: schema.Sessions,
+    document: Document,
+    at: tuple[str | int, ...] = (),
+    place: int = 0,
 ) -> SessionTraffic:
-    """Turn one workload into plain values."""
+    """Turn one workload, by its place among all, into plain values."""
 
     def amount(field: str, value: schema.Amount) -> Quantity:
         return document.made((*at, *field.split(".")), lambda: _quantity(value))
@@ -74,7 +79,7 @@ def build_sessions(
             amount("documents.tokens", said.documents.tokens),
         )
     rate = Rate(
-        name,
+        f"workload {place}",
         said.requests_per_month / MONTH_S / mean_turns(turns),
         document.made((*at, "week"), lambda: week_shape(said.week)),
         dict(said.rate_cv),
@@ -135,7 +140,7 @@ def _replay(name: str, said: schema.Replay, seed: int, document: Document) -> Bu
     fmt = document.made(("traffic", name, "format"), lambda: format_of(path, said.format))
     skips = Skips(allowed=said.skip_bad)
     log = read_log(path, fmt, skips)
-    table = requests(log, seed, name)
+    table = requests(log, seed)
     span_s = log.span_s
     if said.end_s is not None or said.begin_s:
         end_s = min(span_s, said.end_s or span_s)

@@ -1,17 +1,25 @@
 """Synthetic traffic: sessions arrive open-loop over the week, their turns closed-loop.
 
-Every hour of every unit of volume has its own random stream. A window of the week therefore
+Every hour of every layer of volume has its own random stream. A span of the week therefore
 contains exactly the sessions that the whole week has there, and a larger volume contains all of a
 smaller one, which keeps comparisons between volumes almost free of noise.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.traffic.sessions import Columns, Fixed, SessionTraffic, draw_hour, fixed_parts
+from simulator.traffic.rate import rate_of_hour
+from simulator.traffic.sessions import (
+    Columns,
+    Fixed,
+    SessionTraffic,
+    draw_hour,
+    fixed_parts,
+    layers,
+)
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable, session_rows
 from simulator.units import HOUR_S
 
@@ -43,12 +51,31 @@ def generate(
     begin_s, end_s : float
         Span since Monday 00:00 UTC [s].
     """
+    hours = range(int(begin_s // HOUR_S), math.ceil(end_s / HOUR_S))
+    return _drawn(workloads, seed, volume, hours, begin_s, end_s)
+
+
+def draw_hours(
+    workloads: tuple[SessionTraffic, ...], seed: int, volume: float, hours: Sequence[int]
+) -> RequestTable:
+    """Draw the sessions that start in some hours since Monday 00:00 UTC, which is time zero."""
+    return _drawn(workloads, seed, volume, hours, 0.0, math.inf)
+
+
+def _drawn(
+    workloads: tuple[SessionTraffic, ...],
+    seed: int,
+    volume: float,
+    hours: Sequence[int],
+    begin_s: float,
+    end_s: float,
+) -> RequestTable:
     fixed = [fixed_parts(spec, seed) for spec in workloads]
     parts = [
-        draw_hour(w, spec, fixed[w], seed, layer, hour, min(1.0, volume - layer))
+        draw_hour(w, spec, fixed[w], seed, layer, rate)
         for w, spec in enumerate(workloads)
-        for layer in range(math.ceil(volume))
-        for hour in range(int(begin_s // HOUR_S), math.ceil(end_s / HOUR_S))
+        for rate in [rate_of_hour(spec.rate, seed, hour) for hour in hours]
+        for layer in layers(spec, volume)
     ]
     return _assemble(_joined(parts), workloads, fixed, begin_s, end_s)
 

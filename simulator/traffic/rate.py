@@ -40,7 +40,9 @@ class Tenants:
 class Rate:
     """Sessions per second over time."""
 
-    name: str
+    stream: str
+    """First part of the names of the workload's random streams. Made of its position, so that
+    another name draws the same traffic."""
     sessions_per_s: float
     """Mean over the week at time zero."""
     week: NDArray[np.float64]
@@ -62,9 +64,14 @@ class HourOfRate:
     tenant_cumulative: NDArray[np.float64]
     """Shares of tenants up to each, by ten minutes. (6, n_tenants)"""
 
-    def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Draw start times [s since time zero], sorted, and tenants of the hour's sessions."""
-        count = rng.poisson(self.cumulative[-1])
+    def draw(
+        self, rng: np.random.Generator, width: float = 1.0
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Draw start times [s since time zero], sorted, and tenants of the hour's sessions.
+
+        ``width`` is the volume that they are of.
+        """
+        count = rng.poisson(self.cumulative[-1] * width)
         expected = np.sort(rng.random(count)) * self.cumulative[-1]
         steps = np.arange(len(self.cumulative)) * self.step_s
         offset_s = np.interp(expected, self.cumulative, steps)
@@ -91,13 +98,13 @@ def rate_of_hour(rate: Rate, seed: int, hour: int) -> HourOfRate:
     factor = np.ones(steps)
     for scale, cv in sorted(rate.cv.items()):
         if cv > 0:
-            factor *= _noise(f"{rate.name}/rate/{scale}", seed, hour, scale, step_s, cv)[0]
+            factor *= _noise(f"{rate.stream}/rate/{scale}", seed, hour, scale, step_s, cv)[0]
     tenants = rate.tenants
     parts = int(HOUR_S) // _TENANT_SCALE_S
     weights = np.tile(tenants.shares(), (parts, 1))
     if tenants.rate_cv > 0:
         own = _noise(
-            f"{rate.name}/tenants",
+            f"{rate.stream}/tenants",
             seed,
             hour,
             _TENANT_SCALE_S,

@@ -12,7 +12,7 @@ from simulator.traffic.prefixes import runs_of
 from simulator.traffic.table import RequestTable
 
 
-def requests(log: Log, seed: int, name: str = "replay") -> RequestTable:
+def requests(log: Log, seed: int) -> RequestTable:
     """Lay out a log for the engine.
 
     A turn whose pause after the previous answer is known arrives that long after the answer of the
@@ -28,7 +28,7 @@ def requests(log: Log, seed: int, name: str = "replay") -> RequestTable:
     alone = previous[order] == UNKNOWN
     first = np.flatnonzero(alone)[np.cumsum(alone) - 1]
     count = rows.size
-    rng = stream(seed, f"replay/{name}")
+    rng = stream(seed, "replay")
     declared = np.where(
         rows.max_output_tokens == UNKNOWN,
         rows.output_tokens + rows.reasoning_tokens,

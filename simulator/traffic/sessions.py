@@ -1,5 +1,6 @@
 """Sessions of one hour: their turns, pauses, lengths, and how their prompts grow."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,10 +9,13 @@ from numpy.typing import NDArray
 from simulator.rng import stream
 from simulator.traffic.jit import compiled
 from simulator.traffic.quantity import Quantity
-from simulator.traffic.rate import Rate, rate_of_hour
+from simulator.traffic.rate import HourOfRate, Rate
 from simulator.traffic.table import NO_NODE
+from simulator.units import HOUR_S
 
 MAX_TURNS = 2000
+LAYER_PER_HOUR = 2000
+"""Mean requests per hour of the first layer of a large volume: few enough to be thrown away."""
 
 Columns = dict[str, NDArray]
 
@@ -89,9 +93,37 @@ class Fixed:
     """Popularity up to each document. (n_documents,)"""
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A part of the volume whose sessions have random streams of their own."""
+
+    number: int
+    width: float
+    """Volume that it adds."""
+    share: float
+    """Share of its sessions that are kept."""
+
+
+def layers(spec: SessionTraffic, volume: float) -> list[Layer]:
+    """Cut a volume into layers, the first of about ``LAYER_PER_HOUR`` requests, each next one as
+    wide as all before it.
+
+    A larger volume contains all sessions of a smaller one, and no more than twice as many sessions
+    are drawn as are kept, but for the first layer's.
+    """
+    per_hour = spec.requests_per_s * HOUR_S
+    width = 2.0 ** min(0, round(math.log2(LAYER_PER_HOUR / per_hour))) if per_hour else 1.0
+    found, below = [], 0.0
+    while below < volume:
+        found.append(Layer(len(found), width, min(1.0, (volume - below) / width)))
+        below += width
+        width = below
+    return found
+
+
 def fixed_parts(spec: SessionTraffic, seed: int) -> Fixed:
     """Draw the prompts of a workload's tenants and its documents."""
-    rng = stream(seed, f"{spec.name}/fixed")
+    rng = stream(seed, f"{spec.rate.stream}/fixed")
     system = spec.system_prompt_tok.counts(rng, spec.rate.tenants.count).astype(np.int64)
     if spec.documents is None:
         return Fixed(system, np.empty(0, np.int64), np.empty(0))
@@ -105,19 +137,18 @@ def draw_hour(
     spec: SessionTraffic,
     fixed: Fixed,
     seed: int,
-    layer: int,
-    hour: int,
-    share: float,
+    layer: Layer,
+    rate: HourOfRate,
 ) -> Columns:
-    """Sessions of one hour of one unit of volume, of which ``share`` are kept; rows are turns.
+    """Sessions of one hour of one layer of volume; rows are turns.
 
     ``previous`` is the row whose prompt a row's prompt begins with, counted from the hour's first,
     or ``NO_NODE``; ``same`` marks retries, whose prompt is that row's.
     """
-    rng = stream(seed, f"{spec.name}/sessions/{layer}", hour)
-    start_s, tenant = rate_of_hour(spec.rate, seed, hour).draw(rng)
+    rng = stream(seed, f"{spec.rate.stream}/sessions/{layer.number}", rate.hour)
+    start_s, tenant = rate.draw(rng, layer.width)
     sessions = len(start_s)
-    kept = rng.random(sessions) < share
+    kept = rng.random(sessions) < layer.share
     stable = rng.random(sessions) < spec.prefix_share
     turns = np.clip(np.ceil(spec.turns.draw(rng, sessions)), 1, MAX_TURNS).astype(np.int64)
     rows = int(turns.sum())

@@ -10,12 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.rng import stream
-from simulator.traffic.generate import chunks, generate
+from simulator.traffic.generate import chunks, draw_hours, generate
 from simulator.traffic.joining import pruned
+from simulator.traffic.rate import rate_of_hour
 from simulator.traffic.sessions import SessionTraffic
 from simulator.traffic.shapes import HOURS_PER_WEEK
+from simulator.traffic.spans import (
+    NOMINAL_S,
+    NOMINAL_TOKEN_S,
+    Spans,
+    merged,
+    span_of,
+    within,
+)
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
 from simulator.units import HOUR_S, MONTH_S, WEEK_S
+
+BLOCK_S = 600.0
+"""Length of the blocks whose load is known without drawing a request [s]."""
+BLOCKS_PER_HOUR = 6
+MOST_DRAWN_RATES = 12
+"""Workloads whose random rates are drawn for the load of blocks."""
 
 
 class TrafficSource(Protocol):
@@ -28,7 +43,7 @@ class TrafficSource(Protocol):
 
     @property
     def requests_per_s(self) -> float:
-        """Mean rate at volume 1."""
+        """Mean rate over the horizon at volume 1, growth included; what bills are scaled to."""
         ...
 
     @property
@@ -38,6 +53,22 @@ class TrafficSource(Protocol):
 
     def hourly_load(self) -> NDArray[np.float64]:
         """Expected relative load of each hour of the horizon, (hours,)."""
+        ...
+
+    def block_load(self, seed: int) -> NDArray[np.float64]:
+        """Relative load of each ``BLOCK_S`` of the horizon as the seed draws its rate, (blocks,).
+
+        Cheap: nothing of a request is drawn.
+        """
+        ...
+
+    def draw_spans(
+        self, seed: int, volume: float, spans_s: Spans, history_s: float
+    ) -> RequestTable:
+        """Return the requests within spans that do not touch, in the horizon's time.
+
+        Sessions that began up to ``history_s`` before a span go on in it; see ``spans.within``.
+        """
         ...
 
     @property
@@ -71,8 +102,8 @@ class GeneratedTraffic:
 
     @property
     def requests_per_s(self) -> float:
-        """Mean rate at volume 1, without growth."""
-        return sum(w.requests_per_s for w in self.workloads)
+        """Mean rate over the horizon at volume 1, growth included."""
+        return sum(w.requests_per_s * float(self._growth(w).mean()) for w in self.workloads)
 
     @property
     def workload_names(self) -> tuple[str, ...]:
@@ -84,9 +115,43 @@ class GeneratedTraffic:
         hours = np.arange(int(self.horizon_s // HOUR_S))
         load = np.zeros(len(hours))
         for w in self.workloads:
-            growth = (1 + w.rate.growth_per_month) ** (hours * HOUR_S / MONTH_S)
-            load += w.requests_per_s * w.rate.week[hours % HOURS_PER_WEEK] * growth
+            load += w.requests_per_s * w.rate.week[hours % HOURS_PER_WEEK] * self._growth(w)
         return load
+
+    def block_load(self, seed: int) -> NDArray[np.float64]:
+        """Relative load of each ``BLOCK_S`` of the horizon as the seed draws its rate, (blocks,).
+
+        Of more than ``MOST_DRAWN_RATES`` workloads the expected load, from which their sum hardly
+        differs.
+        """
+        expected = np.repeat(self.hourly_load(), BLOCKS_PER_HOUR)
+        if len(self.workloads) > MOST_DRAWN_RATES:
+            return expected
+        load = np.zeros_like(expected).reshape(-1, BLOCKS_PER_HOUR)
+        for w in self.workloads:
+            turns = w.requests_per_s / w.rate.sessions_per_s if w.rate.sessions_per_s else 0.0
+            for hour, blocks in enumerate(load):
+                rate = rate_of_hour(w.rate, seed, hour)
+                edges = np.linspace(0, len(rate.cumulative) - 1, BLOCKS_PER_HOUR + 1).astype(int)
+                blocks += turns * np.diff(rate.cumulative[edges])
+        return load.ravel() / BLOCK_S
+
+    def draw_spans(
+        self, seed: int, volume: float, spans_s: Spans, history_s: float
+    ) -> RequestTable:
+        """Return the requests within spans that do not touch, in the horizon's time."""
+        first = np.maximum(0.0, spans_s[:, 0] - history_s) // HOUR_S
+        last = np.ceil(spans_s[:, 1] / HOUR_S)
+        hours = sorted({h for a, b in zip(first, last, strict=True) for h in range(int(a), int(b))})
+        return within(draw_hours(self.workloads, seed, volume, hours), spans_s)
+
+    def _growth(self, workload: SessionTraffic) -> NDArray[np.float64]:
+        """Factor of a workload's rate in each hour of the horizon, (hours,)."""
+        hours = np.arange(max(1, int(self.horizon_s // HOUR_S)))
+        growth: NDArray[np.float64] = (1 + workload.rate.growth_per_month) ** (
+            hours * HOUR_S / MONTH_S
+        )
+        return growth
 
     @property
     def longest_deadline_s(self) -> float:
@@ -151,21 +216,47 @@ class ReplayedTraffic:
         load: NDArray[np.float64] = self.week * counts[(at_s // HOUR_S).astype(np.int64)]
         return load
 
+    def block_load(self, seed: int) -> NDArray[np.float64]:
+        """Relative load of each ``BLOCK_S`` of the horizon, which no seed changes, (blocks,)."""
+        blocks = max(1, math.ceil(self.span_s / BLOCK_S))
+        due_s = self.table.due_s(NOMINAL_S, NOMINAL_TOKEN_S)
+        counts = np.histogram(due_s, blocks, (0, blocks * BLOCK_S))[0].astype(np.float64)
+        if self.week is None:
+            return counts
+        at_s = (np.arange(HOURS_PER_WEEK * BLOCKS_PER_HOUR) + 0.5) * BLOCK_S % self.span_s
+        load: NDArray[np.float64] = np.repeat(self.week, BLOCKS_PER_HOUR)
+        return load * counts[(at_s // BLOCK_S).astype(np.int64)]
+
+    def draw_spans(
+        self, seed: int, volume: float, spans_s: Spans, history_s: float
+    ) -> RequestTable:
+        """Return the requests within spans that do not touch, in the horizon's time."""
+        reach = np.column_stack([np.maximum(0.0, spans_s[:, 0] - history_s), spans_s[:, 1]])
+        return within(self._superposed(seed, volume, merged(reach)), spans_s)
+
     def draw(
         self, seed: int, volume: float, begin_s: float = 0.0, end_s: float | None = None
     ) -> RequestTable:
         """Return the requests whose sessions start in a span."""
         end_s = self.horizon_s if end_s is None else end_s
+        table = self._superposed(seed, volume, np.array([[begin_s, end_s]]))
+        return replace(table, arrival_s=table.arrival_s - begin_s)
+
+    def _superposed(self, seed: int, volume: float, spans_s: Spans) -> RequestTable:
+        """The sessions that start in spans, in the horizon's time."""
         peak = volume * (1.0 if self.week is None else float(self.week.max()))
-        tiles = range(int(begin_s // self.span_s), math.ceil(end_s / self.span_s))
         layers = math.ceil(peak)
+        tiles = {
+            tile
+            for begin_s, end_s in spans_s.tolist()
+            for tile in range(int(begin_s // self.span_s), math.ceil(end_s / self.span_s))
+        }
         copies = {
-            tile * layers + layer: self._copy(seed, volume, tile, layer, begin_s, end_s)
-            for tile in tiles
+            tile * layers + layer: self._copy(seed, volume, tile, layer, spans_s)
+            for tile in sorted(tiles)
             for layer in range(layers)
         }
-        table = _superpose(self.table, {n: copy for n, copy in copies.items() if copy.size})
-        return replace(table, arrival_s=table.arrival_s - begin_s)
+        return _superpose(self.table, {n: copy for n, copy in copies.items() if copy.size})
 
     @property
     def longest_deadline_s(self) -> float:
@@ -185,9 +276,9 @@ class ReplayedTraffic:
             yield replace(table, arrival_s=table.arrival_s + begin_s), until_s
 
     def _copy(
-        self, seed: int, volume: float, tile: int, layer: int, begin_s: float, end_s: float
+        self, seed: int, volume: float, tile: int, layer: int, spans_s: Spans
     ) -> RequestTable:
-        """The sessions of one laid-out copy that start in a span."""
+        """The sessions of one laid-out copy that start in spans."""
         start_s = self.table.arrival_s[self.table.sessions()]
         rng = stream(seed, f"replay/copy/{tile}", layer)
         lot = rng.random(len(start_s))
@@ -197,7 +288,7 @@ class ReplayedTraffic:
         share = np.full(len(start_s), volume, np.float64)
         if self.week is not None:
             share *= self.week[(start_s // HOUR_S).astype(np.int64) % HOURS_PER_WEEK]
-        chosen = np.flatnonzero((lot < share - layer) & (start_s >= begin_s) & (start_s < end_s))
+        chosen = np.flatnonzero((lot < share - layer) & (span_of(start_s, spans_s) >= 0))
         copy = self.table.arrange(chosen, start_s[chosen])
         # Every copy and every seed has luck of its own.
         return replace(copy, dice=copy.dice ^ np.uint64(rng.integers(2**63)))
