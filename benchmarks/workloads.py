@@ -78,6 +78,8 @@ def table(arrival_s: NDArray[np.float64], output_tok: int, seed: int = 0) -> Req
         patience_s=np.full(n, np.inf),
         difficulty=rng.random(n),
         dice=rng.bit_generator.random_raw(n),
+        earlier_node=same(NO_NODE),
+        earlier_s=np.zeros(n),
         tree=PrefixTree.empty(),
         workloads=("plain",),
     )

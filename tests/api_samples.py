@@ -67,6 +67,8 @@ def calls(
         patience_s=np.full(n, np.inf),
         difficulty=np.zeros(n),
         dice=np.random.default_rng(1).bit_generator.random_raw(n),
+        earlier_node=np.full(n, -1, np.int32),
+        earlier_s=np.zeros(n),
         tree=tree or PrefixTree.empty(),
         workloads=workloads,
     )

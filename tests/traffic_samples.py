@@ -65,6 +65,8 @@ def random_table(
         patience_s=np.full(n, np.inf),
         difficulty=rng.random(n),
         dice=rng.bit_generator.random_raw(n),
+        earlier_node=np.full(n, -1, np.int32),
+        earlier_s=np.zeros(n),
         tree=PrefixTree.numbered(np.array(parent, np.int32), np.array(depth, np.int32)),
         workloads=("sample",),
     )

@@ -202,6 +202,8 @@ def benchmark_requests(load: Load, replicas: int = 1, drift: float = 0.0) -> Req
         patience_s=np.full(size, np.inf),
         difficulty=np.zeros(size),
         dice=np.zeros(size, np.uint64),
+        earlier_node=np.full(size, NO_NODE, np.int32),
+        earlier_s=np.zeros(size),
         tree=PrefixTree.empty(),
         workloads=("benchmark",),
     )

@@ -223,7 +223,7 @@ class Evaluator:
         sample = self.sample(option)
         plan = scaled_plan(self.study, option, size, sample.scale).plan
         chunks, end_s = sample.chunks(0), self.end_s(option, sample)
-        yield from stream(plan, chunks, end_s, self.study.epoch_s, spans_s=sample.spans_s)
+        yield from stream(plan, chunks, end_s, self.study.epoch_s, excerpt=sample.excerpt)
 
     def end_s(self, option: SingleOption, sample: Sample) -> float:
         """End of a sample's simulation; where nothing is owned, deferred work is waited for."""

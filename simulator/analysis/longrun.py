@@ -55,7 +55,7 @@ def evaluate_whole(
         saved = Saved(path)
         done = _restored(saved, path, keep, tally)
         names = study.traffic.workload_names
-        simulation = saved.simulation(plan, names, end_s, study.epoch_s, sample.spans_s)
+        simulation = saved.simulation(plan, names, end_s, study.epoch_s, sample.excerpt)
     saved_s = time.monotonic()
 
     def between(now: Simulation) -> None:
@@ -68,7 +68,7 @@ def evaluate_whole(
             saved_s = time.monotonic()
 
     chunks = sample.chunks(done)
-    pieces = stream(plan, chunks, end_s, study.epoch_s, simulation, between, sample.spans_s)
+    pieces = stream(plan, chunks, end_s, study.epoch_s, simulation, between, sample.excerpt)
     for number, piece in enumerate(pieces, start=max(0, 2 * done - 1)):
         tally.add(piece)
         if watch is not None:

@@ -1,7 +1,7 @@
 """How far figures that spans of a horizon stand for may be off, and how far another week's would.
 
-Spans of one stratum lie evenly along the load, so that what neighbours differ by is luck (the
-estimator of successive differences; Wolter 2007, chapter 8). Every difference is kept as a component of
+Spans are taken along the load, so that what neighbours differ by is luck (the estimator of
+successive differences; Wolter 2007, chapter 8). Every difference is kept as a component of
 its own: options that were judged by the same spans share them, and what is common to two options
 is not in the error of their difference.
 """
@@ -98,26 +98,20 @@ def ratio_error(
         return Error()
     residual = sample.weight * (figure - total / bases * base)
     residual = residual / (bases if absolute else total)
-    parts, variances, freedoms = [], [], []
-    for each in np.unique(sample.stratum):
-        alike = np.flatnonzero(sample.stratum == each)
-        if len(alike) < 2:
-            continue
-        ordered = alike[np.argsort(sample.load[alike], kind="stable")]
-        count = len(alike)
-        steps = np.diff(residual[ordered]) * math.sqrt(count / (2 * (count - 1)))
-        parts.append(steps)
-        variances.append(float(steps @ steps) * (1 - float(sample.covered[alike[0]])))
-        freedoms.append(count - 1)
-    if not parts:
+    count = len(residual)
+    if count < 2:
         return Error(half=math.inf)
-    name = f"{'whole' if sample.is_whole else 'spans'} {[len(p) for p in parts]}"
+    ordered = np.argsort(sample.load, kind="stable")
+    steps = np.diff(residual[ordered]) * math.sqrt(count / (2 * (count - 1)))
+    name = f"{'whole' if sample.is_whole else 'spans'} {count - 1}"
     half = 0.0
-    variance = sum(variances)
-    if not sample.is_whole and variance > 0:
-        # Satterthwaite: as many degrees of freedom as the strata have that matter.
-        freedom = variance**2 / sum(v**2 / f for v, f in zip(variances, freedoms, strict=True))
-        half = float(stdtrit(freedom, 0.5 + CONFIDENCE / 2)) * math.sqrt(variance)
+    if not sample.is_whole:
+        # What was sure to be taken is no luck.
+        left = 1 - sample.chance[ordered]
+        drawn = float(steps**2 @ ((left[1:] + left[:-1]) / 2))
+        # Satterthwaite: as many degrees of freedom as there are differences that matter.
+        freedom = drawn**2 / float((steps**4).sum()) if drawn else 1.0
+        half = float(stdtrit(max(1.0, freedom), 0.5 + CONFIDENCE / 2)) * math.sqrt(drawn)
     if absolute and not sample.is_whole:
         half = max(half, RARE)
-    return Error({name: np.concatenate(parts)}, half)
+    return Error({name: steps}, half)

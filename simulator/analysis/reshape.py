@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from simulator.analysis.difficulty import succeeds
 from simulator.analysis.study import Quality, Reshaping
 from simulator.rng import lots
-from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
+from simulator.traffic.table import NO_NODE, RequestTable, roots
 
 _ANOTHER_CALL = np.uint64(0xD1B54A32D192ED03)
 
@@ -102,18 +102,10 @@ def _root_within(table: RequestTable, most_tok: NDArray[np.int64]) -> NDArray[np
     """Root of each prompt's path, where it is not longer than allowed. (n_requests,)"""
     shared = table.prefix_node != NO_NODE
     root = np.full(table.size, NO_NODE, np.int32)
-    root[shared] = _roots(table.tree)[table.prefix_node[shared]]
+    root[shared] = roots(table.tree)[table.prefix_node[shared]]
     fits = np.zeros(table.size, np.bool_)
     fits[shared] = table.tree.depth_tok[root[shared]] <= most_tok[shared]
     return np.where(fits, root, NO_NODE).astype(np.int32)
-
-
-def _roots(tree: PrefixTree) -> NDArray[np.int32]:
-    """Root above each node, by jumping up in doubling steps. (n_nodes,)"""
-    above = np.where(tree.parent == NO_NODE, np.arange(tree.size), tree.parent)
-    while not np.array_equal(above[above], above):
-        above = above[above]
-    return above.astype(np.int32)
 
 
 def _repeated(table: RequestTable, calls: NDArray[np.int64], gap_s: float) -> RequestTable:

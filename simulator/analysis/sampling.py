@@ -1,9 +1,9 @@
 """Which requests are simulated: all of the horizon, or spans of it at their own times.
 
 A large volume needs no whole week to be known. The load of every ten minutes is known without
-drawing a request. Ten-minute blocks are ranked by it, and spans are taken evenly along the ranks:
-of fleets, half of them from the busiest eighth, where requests miss their targets first. A span is
-simulated with enough traffic before it that caches, queues and sessions are as they would be
+drawing a request. Spans are taken along the ranks of the load, each with a chance in proportion to
+its requests; of fleets, the busiest ones more often still, since requests miss their targets there
+first. The very busiest are always taken. A span is simulated with enough traffic before it that caches, queues and sessions are as they would be
 (functional warming, as in Wunderlich et al. 2003, SMARTS), and only its own arrivals count, as many
 times as there are blocks that it stands for. Large fleets and calls are simulated at a scale: a
 share of the traffic on the same share of the replicas, limits and budgets.
@@ -14,7 +14,7 @@ live for longer than an hour, no span can stand for the rest, and the whole hori
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -28,7 +28,7 @@ from simulator.analysis.study import (
     self_hosted_part,
     single_options,
 )
-from simulator.engine.run import Chunk
+from simulator.engine.run import Chunk, Excerpt
 from simulator.rng import stream
 from simulator.traffic.source import BLOCK_S
 from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, Spans, merged, span_of
@@ -40,17 +40,23 @@ Lens = Callable[[RequestTable], RequestTable]
 
 LOOKED_AT = 4000
 """Requests that tell how long sessions and answers take."""
-LEAST_HISTORY_S, MOST_HISTORY_S = HOUR_S, 24 * HOUR_S
+LEAST_HISTORY_S, MOST_HISTORY_S = HOUR_S, 48 * HOUR_S
+COVERED = 0.999
+"""Share of prompt tokens that sessions which are under way at a span's beginning may bring."""
 LEAST_TAIL_S, MOST_TAIL_S = MINUTE_S, 30 * MINUTE_S
 LEAST_WARM_UP_S = 10 * MINUTE_S
 """Fills replicas before a counted span."""
+CALLS_WARM_UP_S = 2 * MINUTE_S
+"""Lets calls begin before a span where nothing but calls is made; see ``engine.unseen``."""
+MORE_SPANS = 2
+"""Times as many spans where nothing but calls is made: they need hardly any warm-up."""
 PEAK_WARM_UP_S = HOUR_S
 """Before a busy one, where a queue may have grown for a while."""
 LONGEST_LIFETIME_S = HOUR_S
 """Of cache entries that a span can be warmed up with."""
-PEAK_SHARE, BUSY_SHARE = 1 / 8, 3 / 8
-"""Of the blocks, the busiest ones that have half of a fleet's spans, and up to where the next
-quarter of them lies."""
+PEAK_POWER = 3
+"""Of the load with which spans of a fleet are taken: where it is twice the mean, five times as often
+as there."""
 FEWEST_REPLICAS = 8
 """Of a fleet that is simulated at a scale: fewer share their load clearly worse."""
 WHOLE_TIMES = 2
@@ -80,19 +86,24 @@ class Sample:
     """Counted spans: arrivals in [begin, end) count. (n, 2)"""
     weight: NDArray[np.float64]
     """How many times each of them counts. (n,)"""
-    stratum: NDArray[np.int64]
-    """Spans of one stratum were taken evenly along ``load``; of a whole horizon they are its equal
-    parts. (n,)"""
+    chance: NDArray[np.float64]
+    """With which each of them was taken; 1 for all parts of a whole horizon. (n,)"""
     load: NDArray[np.float64]
-    """Relative load of each span; of a whole horizon, its time. (n,)"""
-    covered: NDArray[np.float64]
-    """Share of a span's stratum that is counted. (n,)"""
+    """Relative load of each span, along which they were taken; of a whole horizon, its time.
+    (n,)"""
     requests_per_month: float
     """Known mean volume, to which counts of requests, and with them bills, are scaled."""
     scale: float = 1.0
     """Share of the traffic that is simulated, on as large a share of everything that serves it."""
+    unseen: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    """Requests that are left out, see ``engine.unseen``. (n, 2)"""
     why_whole: str | None = None
     """What no span could stand for, where that is why the whole horizon is simulated."""
+
+    @property
+    def excerpt(self) -> Excerpt:
+        """What the engine is told of all that is left out."""
+        return Excerpt(self.spans_s, self.unseen)
 
     @property
     def is_whole(self) -> bool:
@@ -169,7 +180,7 @@ class Sampler:
         if expected <= WHOLE_TIMES * self.requests:
             return sample_of(study, volume)
         why = self._why
-        if need.lifetime_s > LONGEST_LIFETIME_S:
+        if need.replicas and need.lifetime_s > LONGEST_LIFETIME_S:
             hours = need.lifetime_s / HOUR_S
             why = "cache entries outlive the day" if math.isinf(hours) else (
                 f"cache entries live for {hours:.0f} hours"
@@ -207,43 +218,25 @@ class Sampler:
             scale = max(scale, min(least, 4 * scale))
         if design.fraction >= 0.5:
             return sample_of(self.study, volume, min(1.0, max(scale, least)))
-        return self._drawn(design, volume, scale)
+        return self._drawn(design, volume, scale, need)
 
     def _design(self, need: Need, pace: float) -> "_Design":
         around = self.around
-        warm_s = max(LEAST_WARM_UP_S, need.lifetime_s)
+        # A fleet decides what spills: only simulated requests tell what the calls' cache holds.
+        warm_s = max(LEAST_WARM_UP_S, need.lifetime_s) if need.replicas else CALLS_WARM_UP_S
         counted = max(1, round(warm_s / (2 * BLOCK_S))) if pace == 1.0 else 1
         cells = len(self.load) // counted
         load = self.load[: cells * counted].reshape(cells, counted).mean(1)
-        ranked = np.argsort(load, kind="stable")
-        count = self.spans
-        if need.replicas:
-            peak, busy = (max(1, round(share * cells)) for share in (PEAK_SHARE, BUSY_SHARE))
-            strata = [ranked[-peak:], ranked[-busy:-peak], ranked[:-busy]]
-            wanted = [count // 2, count // 4, count - count // 2 - count // 4]
-        else:
-            strata, wanted = [ranked], [count]
-        rng = stream(self.study.seed, "spans")
-        chosen, weight, stratum, covered = [], [], [], []
+        relative = load / load.mean()
+        # Costs are sums over requests; of fleets, misses come with the peaks.
+        size = relative + relative**PEAK_POWER if need.replicas else relative
+        chance = chances(size, self.spans * (1 if need.replicas else MORE_SPANS))
+        cell, chance = drawn_along(load, chance, stream(self.study.seed, "spans").random())
         length_s = counted * BLOCK_S
         counted_s = length_s if pace == 1.0 else max(pace * length_s, 30.0)
-        for number, (places, many) in enumerate(zip(strata, wanted, strict=True)):
-            if not len(places):
-                continue
-            many = min(many, len(places))
-            # One from each of equally long runs of ranks, at a place drawn once for all of them.
-            at = ((np.arange(many) + rng.random()) * len(places) / many).astype(int)
-            chosen.append(places[at])
-            weight.append(np.full(many, len(places) / many * length_s / counted_s))
-            stratum.append(np.full(many, number))
-            covered.append(np.full(many, many / len(places) * counted_s / length_s))
-        cell = np.concatenate(chosen)
-        order = np.argsort(cell)
-        cell = cell[order]
         begin_s = cell * length_s + (length_s - counted_s) / 2
-        strata_at = np.concatenate(stratum)[order]
-        peaks = (strata_at == 0) if need.replicas else np.zeros(len(cell), np.bool_)
-        before_s = np.where(peaks, max(PEAK_WARM_UP_S, warm_s), warm_s) * pace
+        warm_up_s = max(PEAK_WARM_UP_S, warm_s) if need.replicas else warm_s
+        before_s = np.where(relative[cell] > 1.0, warm_up_s, warm_s) * pace
         counted_spans = np.column_stack([begin_s, begin_s + counted_s])
         last_s = self.study.traffic.horizon_s
         simulated = np.column_stack(
@@ -252,14 +245,9 @@ class Sampler:
                 np.minimum(counted_spans[:, 1] + around.tail_s, last_s),
             ]
         )
+        share = counted_s / length_s
         return _Design(
-            counted_spans,
-            merged(simulated),
-            np.concatenate(weight)[order],
-            strata_at,
-            load[cell],
-            np.concatenate(covered)[order],
-            last_s,
+            counted_spans, merged(simulated), 1 / (chance * share), chance * share, load[cell], last_s
         )
 
     def _rows(self, design: "_Design", volume: float) -> float:
@@ -270,23 +258,38 @@ class Sampler:
         upto = np.interp(design.simulated_s, times, edges * BLOCK_S)
         return float(source.requests_per_s * volume * (upto[:, 1] - upto[:, 0]).sum())
 
-    def _drawn(self, design: "_Design", volume: float, scale: float) -> Sample:
+    def _drawn(self, design: "_Design", volume: float, scale: float, need: Need) -> Sample:
         study = self.study
         table = study.traffic.draw_spans(
             study.seed, volume * scale, design.simulated_s, self.around.history_s
         )
         end_s = float(design.simulated_s[-1, 1])
+        # Sessions that are cut short bring fewer requests than their rate says.
+        real = table.size / max(1.0, self._rows(design, volume) * scale)
         return Sample(
             kept(table, end_s),
             end_s,
             design.counted_s,
             design.weight,
-            design.stratum,
+            design.chance,
             design.load,
-            design.covered,
             study.traffic.requests_per_s * volume * MONTH_S,
             scale,
+            self._unseen(design, volume * real, scale, everywhere=not need.replicas),
         )
+
+    def _unseen(
+        self, design: "_Design", volume: float, scale: float, everywhere: bool
+    ) -> NDArray[np.float64]:
+        """Requests left out up to each moment, of the simulated spans alone or everywhere."""
+        edges_s = np.arange(len(self.load) + 1) * BLOCK_S
+        upto = np.append(0.0, np.cumsum(self.load)) / float(self.load.sum())
+        upto *= self.study.traffic.requests_per_s * volume * edges_s[-1]
+        times_s = np.unique(np.concatenate([edges_s, design.simulated_s.ravel()]))
+        more = np.diff(np.interp(times_s, edges_s, upto))
+        inside = span_of((times_s[1:] + times_s[:-1]) / 2, design.simulated_s) >= 0
+        left = np.where(inside, 1.0 - scale, 1.0 if everywhere else 0.0)
+        return np.column_stack([times_s, np.append(0.0, np.cumsum(more * left))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,15 +299,47 @@ class _Design:
     counted_s: Spans
     simulated_s: Spans
     weight: NDArray[np.float64]
-    stratum: NDArray[np.int64]
+    chance: NDArray[np.float64]
     load: NDArray[np.float64]
-    covered: NDArray[np.float64]
     horizon_s: float
 
     @property
     def fraction(self) -> float:
         """Share of the horizon that is simulated."""
         return float((self.simulated_s[:, 1] - self.simulated_s[:, 0]).sum()) / self.horizon_s
+
+
+def chances(size: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return the chance of each cell, in proportion to its size and at most 1, ``count`` in all.
+
+    (cells,)
+    """
+    if len(size) <= count:
+        return np.ones(len(size))
+    found = np.zeros(len(size))
+    sure = size <= 0
+    while True:
+        left = count - float(found[sure].sum())
+        share = size * left / max(float(size[~sure].sum()), 1e-300)
+        over = ~sure & (share >= 1.0)
+        if not over.any():
+            return np.where(sure, found, share)
+        found[over] = 1.0
+        sure |= over
+
+
+def drawn_along(
+    load: NDArray[np.float64], chance: NDArray[np.float64], start: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Draw cells systematically along their load: a point in every unit of summed chances.
+
+    Returns the cells in the order of time, and the chance of each. (n,)
+    """
+    ranked = np.argsort(load, kind="stable")
+    upto = np.cumsum(chance[ranked])
+    points = np.arange(start, upto[-1] - 1e-9)
+    cell = np.unique(ranked[np.searchsorted(upto, points, side="right")])
+    return cell, chance[cell]
 
 
 def sample_of(study: Study, volume: float, scale: float = 1.0) -> Sample:
@@ -327,12 +362,22 @@ def sample_of(study: Study, volume: float, scale: float = 1.0) -> Sample:
         end_s + source.longest_deadline_s,
         np.column_stack([edges_s[:-1], edges_s[1:]]),
         np.ones(BATCHES),
-        np.zeros(BATCHES, np.int64),
-        hour_s + middles_s,
         np.ones(BATCHES),
+        hour_s + middles_s,
         source.requests_per_s * volume * MONTH_S,
         scale,
+        _left_out(study, volume, scale),
     )
+
+
+def _left_out(study: Study, volume: float, scale: float) -> NDArray[np.float64]:
+    """Requests that a whole horizon at a scale leaves out up to each hour. (n, 2)"""
+    if scale >= 1.0:
+        return np.zeros((0, 2))
+    load = study.traffic.hourly_load()
+    rate = study.traffic.requests_per_s * volume * (1.0 - scale)
+    upto = np.append(0.0, np.cumsum(load)) / max(float(load.mean()), 1e-300) * rate * HOUR_S
+    return np.column_stack([np.arange(len(upto)) * HOUR_S, upto])
 
 
 def span_sample(study: Study, begin_s: float, end_s: float, sampler: Sampler) -> Sample:
@@ -344,9 +389,8 @@ def span_sample(study: Study, begin_s: float, end_s: float, sampler: Sampler) ->
         end_s,
         np.array([[begin_s, end_s]]),
         np.array([study.traffic.horizon_s / (end_s - begin_s)]),
-        np.zeros(1, np.int64),
+        np.array([(end_s - begin_s) / study.traffic.horizon_s]),
         np.zeros(1),
-        np.ones(1),
         study.traffic.requests_per_s * MONTH_S,
     )
 
@@ -403,9 +447,16 @@ def _around(study: Study) -> _Around:
     answer_s = NOMINAL_S + 2 * NOMINAL_TOKEN_S * table.completion_tokens
     tail_s = max(float(np.quantile(answer_s, 0.99)), study.slo.e2e_s or 0.0)
     return _Around(
-        min(max(float(np.quantile(since_s, 0.995)), LEAST_HISTORY_S), MOST_HISTORY_S),
+        min(max(_covering(since_s, table.input_tokens), LEAST_HISTORY_S), MOST_HISTORY_S),
         min(max(tail_s, LEAST_TAIL_S), MOST_TAIL_S),
     )
+
+
+def _covering(since_s: NDArray[np.float64], tokens: NDArray[np.int32]) -> float:
+    """Age of a session below which nearly all prompt tokens are: late turns are the long ones."""
+    order = np.argsort(since_s)
+    upto = np.cumsum(tokens[order], dtype=np.float64)
+    return float(since_s[order][np.searchsorted(upto, COVERED * upto[-1])])
 
 
 def looked_at(study: Study) -> RequestTable:

@@ -16,6 +16,7 @@ ENDPOINT = record(
     ("error_s", f8),
     ("window_s", f8),
     ("spent_usd", f8),  # for all answers given
+    ("asked", i8),  # attempts
     ("cache_min_tok", i4),
     ("cache_step_tok", i4),
     ("cache_shared", i4),  # levels of the prefix tree that are marked

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from simulator.engine.layout import Plane
 from simulator.engine.plan import Plan
-from simulator.engine.run import Simulation
+from simulator.engine.run import Excerpt, Simulation
 from simulator.errors import InputError
 from simulator.traffic.table import PrefixTree, RequestTable
 
@@ -76,13 +76,13 @@ class Saved:
         workloads: tuple[str, ...],
         horizon_s: float,
         zero_s: float,
-        spans_s: NDArray[np.float64] | None = None,
+        excerpt: Excerpt | None = None,
     ) -> Simulation:
         """Return the simulation, of the same plan as when it was written down."""
         tree = PrefixTree(*(self._arrays[f"tree {name}"] for name in _TREE))
         columns = {name: self._arrays[f"table {name}"] for name in _COLUMNS}
         table = RequestTable(**columns, tree=tree, workloads=workloads)
-        simulation = Simulation(plan, table, horizon_s, zero_s, spans_s)
+        simulation = Simulation(plan, table, horizon_s, zero_s, excerpt)
         plane = simulation.plane
         fresh = plane.state._asdict()
         plane.state = Plane(**{name: self._plane(name, a) for name, a in fresh.items()})

@@ -14,6 +14,8 @@ from simulator.rng import SPLITMIX
 
 # Purposes of draws.
 LATENCY, SPEED, FAILURE, ROUTE, PAUSE, EXPLORE = 0, 2, 4, 5, 6, 7
+# Beyond the eight of an attempt; no request has so many attempts.
+EARLIER, UNSEEN = 8000, 16000
 
 _STRIDE, _MIX_1, _MIX_2 = (np.uint64(constant) for constant in SPLITMIX)
 _EIGHT = np.uint64(8)

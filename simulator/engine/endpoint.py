@@ -37,6 +37,7 @@ from simulator.engine.rows import (
     time_out_row,
     wait_for,
 )
+from simulator.engine.unseen import freshen
 
 
 @compiled
@@ -60,6 +61,8 @@ def attempt_at_endpoint(plane, e, row, time_s):
         return REFUSED
     if endpoint.down:
         return FAILED
+    endpoint.asked += 1
+    freshen(plane, e, row, time_s)
     ledger.cached_tok = cached_prefix_tok(plane, e, row, time_s)
     wait_s = max(limit_wait_s(plane, e, row, time_s), budget_wait_s(plane, e, time_s))
     if wait_s == math.inf:

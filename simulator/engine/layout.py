@@ -70,6 +70,8 @@ REQUEST = record(
     ("declared_tok", i4),  # the most output that it asks for
     ("node", i4),  # deepest prefix-tree node of the prompt, NONE without a shared prefix
     ("workload", i4),
+    ("earlier_node", i4),  # end of the prompt of the turn before, if that is left out, else NONE
+    ("earlier_s", f8),  # how long before
 )
 
 LEDGER = record(
@@ -210,6 +212,7 @@ NODE = record(
     ("parent", i4),
     ("depth_tok", i4),
     ("level", i4),  # number of nodes above it
+    ("share", np.float32),  # of all requests that begin with it; 0 of a session's own
 )
 
 WAKE = record(("key", f8), ("member", i4), ("place", i4))
@@ -266,6 +269,9 @@ class Plane(NamedTuple):
     """FLEET or gateway by workload [workloads]."""
     nodes: Records
     """NODE [nodes], the prefix tree"""
+    unseen: np.ndarray
+    """Times and how many requests of the traffic are left out up to each [knots, 2]; (0, 2): all
+    requests are simulated."""
     overflow: np.ndarray
     """Gateway that a workload spills to, NONE: none [workloads]."""
     replicas: Records

@@ -18,7 +18,14 @@ from simulator.traffic.table import RequestTable
 class DataPlane:
     """The compiled state of one run, and what the control plane may do to it."""
 
-    def __init__(self, plan: Plan, table: RequestTable, zero_s: float, horizon_s: float) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        table: RequestTable,
+        zero_s: float,
+        horizon_s: float,
+        unseen: np.ndarray | None = None,
+    ) -> None:
         self.plan = plan
         self.zero_s = zero_s
         engine, step_tables = tables.engine(plan)
@@ -42,6 +49,7 @@ class DataPlane:
             serves=tables.serves(plan),
             priority=np.array(plan.priorities or (0,) * len(plan.routes), np.int64),
             nodes=tables.nodes(table.tree),
+            unseen=np.zeros((0, 2)) if unseen is None else np.ascontiguousarray(unseen),
             replicas=records(layout.REPLICA, capacity),
             loads=np.full(capacity, np.inf),
             wakes=records(layout.WAKE, capacity),

@@ -92,6 +92,35 @@ def _write(plane, e, node, machine, time_s, ready_s):
 
 
 @compiled
+def touch(plane, e, node, used_s, keeps):
+    """Note a use of a node that nobody saw, unless a later one is known; it may be kept by it."""
+    endpoint = plane.endpoints[e]
+    prefix = plane.prefixes[e, node]
+    if used_s <= prefix.used_s:
+        return
+    prefix.used_s = used_s
+    if not keeps:
+        return
+    old = used_s >= prefix.expiry_s or used_s >= prefix.ready_s + endpoint.cache_max_age_s
+    if old:
+        prefix.ready_s = used_s + endpoint.ttft_median_s
+        prefix.machines = 1
+    prefix.expiry_s = max(used_s, prefix.ready_s) + endpoint.cache_ttl_s
+
+
+@compiled
+def marks_pay(plane, e, workload):
+    """Whether marks of shared beginnings and of ends have been worth it so far."""
+    pays = plane.endpoints[e].cache_pays_from
+    shared = plane.reuse[e, workload, _SHARED]
+    end = plane.reuse[e, workload, _END]
+    return (
+        shared.read_tok >= pays * (shared.written_tok - _TRIED_TOK),
+        end.read_tok >= pays * (end.written_tok - _TRIED_TOK),
+    )
+
+
+@compiled
 def _marks(plane, e, row, time_s):
     """Whether shared beginnings and whether ends are worth a mark, by what marks were good for.
 
@@ -120,11 +149,7 @@ def _marks(plane, e, row, time_s):
     shared.written_tok += shared_tok - min(known_tok, shared_tok)
     end.read_tok += max(0, known_tok - shared_tok)
     end.written_tok += end_tok - max(known_tok, shared_tok)
-    pays = endpoint.cache_pays_from
-    return (
-        shared.read_tok >= pays * (shared.written_tok - _TRIED_TOK),
-        end.read_tok >= pays * (end.written_tok - _TRIED_TOK),
-    )
+    return marks_pay(plane, e, workload)
 
 
 @compiled

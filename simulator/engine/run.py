@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,17 @@ _ROW_COLUMNS = (
 _CALL_COLUMNS = ("written_tok", "attempts", "stored_tok_h", "usd")
 
 
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """What simulated requests are of all traffic."""
+
+    spans_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    """Spans within which fleets' accounts say how busy they are. (n, 2)"""
+    unseen: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    """Times, and how many requests are left out up to each, both rising; see ``engine.unseen``.
+    (n, 2)"""
+
+
 class Simulation:
     """One plan being run: the data plane, its control plane, and what has left them so far."""
 
@@ -39,20 +50,20 @@ class Simulation:
         table: RequestTable,
         horizon_s: float,
         zero_s: float,
-        spans_s: NDArray[np.float64] | None = None,
+        excerpt: Excerpt | None = None,
     ) -> None:
-        """Set a run up; within ``spans_s``, (n, 2), it is told how busy fleets are."""
+        """Set a run up; by default the table is all of the traffic."""
         table.check()
         self.plan = plan
         self.table = table
         self.horizon_s = horizon_s
-        self.plane = DataPlane(plan, table, zero_s, horizon_s)
+        excerpt = excerpt or Excerpt()
+        self.plane = DataPlane(plan, table, zero_s, horizon_s, excerpt.unseen)
         self.calendar = control_plane(plan, self.plane)
         self.closed = np.zeros(len(_OUTCOMES), np.int64)
         """Rows that have left, by outcome."""
-        spans_s = np.zeros((0, 2)) if spans_s is None else spans_s
-        self._marks_s = np.unique(spans_s)
-        self._marks = np.searchsorted(self._marks_s, spans_s)
+        self._marks_s = np.unique(excerpt.spans_s)
+        self._marks = np.searchsorted(self._marks_s, excerpt.spans_s)
         self.busy_s: list[list[float]] = []
         """Busy replica-seconds up to each moment that spans begin or end at, by fleet."""
 
@@ -176,7 +187,7 @@ def stream(
     zero_s: float = 0.0,
     simulation: Simulation | None = None,
     between: Callable[[Simulation], None] | None = None,
-    spans_s: NDArray[np.float64] | None = None,
+    excerpt: Excerpt | None = None,
 ) -> Iterator[Ledger]:
     """Serve traffic in chunks, in memory that does not grow with their number.
 
@@ -193,12 +204,12 @@ def stream(
         One that goes on with these chunks, from a checkpoint.
     between : callable, optional
         Called behind each chunk, when the simulation holds no more than what goes on.
-    spans_s : ndarray, optional
-        Spans within which accounts say how busy fleets are. (n, 2)
+    excerpt : Excerpt, optional
+        What the chunks are of all traffic; default: all of it.
     """
     for table, end_s in chunks:
         if simulation is None:
-            simulation = Simulation(plan, table, horizon_s, zero_s, spans_s)
+            simulation = Simulation(plan, table, horizon_s, zero_s, excerpt)
         else:
             yield simulation.renew(table)
         simulation.advance(end_s)

@@ -55,6 +55,8 @@ def requests(table: RequestTable) -> Records:
     rows.declared_tok = table.max_output_tokens
     rows.node = table.prefix_node
     rows.workload = table.workload
+    rows.earlier_node = table.earlier_node
+    rows.earlier_s = table.earlier_s
     return rows
 
 
@@ -163,5 +165,6 @@ def nodes(tree: PrefixTree) -> Records:
     found = records(layout.NODE, tree.size)
     found.parent = tree.parent
     found.depth_tok = tree.depth_tok
+    found.share = tree.share
     put_levels(found)
     return found

@@ -154,6 +154,8 @@ def _assemble(
         patience_s=patience[columns["workload"]],
         difficulty=columns["difficulty"],
         dice=columns["dice"],
+        earlier_node=np.full(len(rows), NO_NODE, np.int32),
+        earlier_s=np.zeros(len(rows)),
         tree=tree,
         workloads=tuple(w.name for w in workloads),
     )
@@ -175,6 +177,9 @@ def _tree(
     depth = root_tok[above]
     parents, depths = [np.full(len(root_tok), NO_NODE)], [root_tok]
     starts = [np.arange(len(root_tok)) * _ROOT_TOK]
+    shares, popularity = _shares(workloads), [_popularity(w, f) for w, f in zip(workloads, fixed, strict=True)]
+    node_share = [np.concatenate(shares)]
+    share = node_share[0][above]
     size = len(root_tok)
     for level in columns["document"].T:
         holds = np.flatnonzero(level >= 0)
@@ -188,6 +193,8 @@ def _tree(
         depths.append(depth[first] + tokens)
         number = begins[-1] + columns["workload"][first] * (1 << 24) + level[first]
         starts.append(number * _ROOT_TOK)
+        share[holds] *= _of_documents(popularity, columns["workload"][holds], level[holds])
+        node_share.append(share[first])
         above[holds] = size + which
         depth[holds] = depths[-1][which]
         size += len(first)
@@ -203,12 +210,38 @@ def _tree(
     depths.append(columns["input_tokens"][ends])
     tokens = np.cumsum(fresh[ends])
     starts.append(_FIRST_PROMPT_TOK + tokens - fresh[ends])
+    node_share.append(np.zeros(int(ends.sum())))
     tree = PrefixTree(
         np.concatenate(parents).astype(np.int32),
         np.concatenate(depths).astype(np.int32),
         np.concatenate(starts).astype(np.int64),
+        np.concatenate(node_share).astype(np.float32),
     )
     return np.where(columns["stable"], own, NO_NODE).astype(np.int32), tree
+
+
+def _shares(workloads: tuple[SessionTraffic, ...]) -> list[NDArray[np.float64]]:
+    """Share of all requests that begin with each tenant's prompt, by workload. (n_tenants,)"""
+    total = sum(w.requests_per_s for w in workloads)
+    return [
+        w.requests_per_s / max(total, 1e-300) * w.prefix_share * w.rate.tenants.shares()
+        for w in workloads
+    ]
+
+
+def _popularity(spec: SessionTraffic, fixed: Fixed) -> NDArray[np.float64]:
+    """Share of a workload's requests that hold each document in a given place. (n_documents,)"""
+    held = spec.documents.share if spec.documents is not None else 0.0
+    return held * np.diff(fixed.document_cumulative, prepend=0.0)
+
+
+def _of_documents(
+    popularity: list[NDArray[np.float64]], workload: NDArray[np.int32], document: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Popularity of some documents of some workloads. (n,)"""
+    begins = np.cumsum([0, *map(len, popularity)])
+    found: NDArray[np.float64] = np.concatenate(popularity)[begins[workload] + document]
+    return found
 
 
 def _document_tok(

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from simulator.traffic.jit import compiled
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
 
+NODES = ("prefix_node", "earlier_node")
+"""Columns of a table that name nodes of its tree."""
+
 
 @compiled
 def _mark_ancestors(parent: NDArray, marks: NDArray) -> None:
@@ -38,11 +41,16 @@ def numbered(kept: NDArray[np.bool_], begin: int = 0) -> NDArray[np.int32]:
 
 def pruned(table: RequestTable) -> RequestTable:
     """Return the table with no more of its tree than its prompts need."""
-    kept = with_ancestors(table.tree, table.prefix_node)
+    ends = np.concatenate([table.prefix_node, table.earlier_node])
+    kept = with_ancestors(table.tree, ends)
     moved = numbered(kept)
-    tree = table.tree
-    small = PrefixTree(moved[tree.parent[kept]], tree.depth_tok[kept], tree.first_tok[kept])
-    return replace(table, prefix_node=moved[table.prefix_node], tree=small)
+    small = table.tree.chosen(kept)
+    return replace(
+        table,
+        prefix_node=moved[table.prefix_node],
+        earlier_node=moved[table.earlier_node],
+        tree=replace(small, parent=moved[small.parent]),
+    )
 
 
 def joined(
@@ -67,34 +75,27 @@ def joined(
         (n_nodes + 1,)
     """
     moved = numbered(kept_nodes)
-    tree = old.tree
-    parent, depth = moved[tree.parent[kept_nodes]], tree.depth_tok[kept_nodes]
-    first = tree.first_tok[kept_nodes]
-    found = _found(parent, depth, first, new.tree)
+    tree = old.tree.chosen(kept_nodes)
+    tree = replace(tree, parent=moved[tree.parent])
+    found = _found(tree, new.tree)
     fresh = found == NO_NODE
     place = np.append(found, np.int32(NO_NODE))
-    place[:-1][fresh] = len(parent) + np.arange(int(fresh.sum()), dtype=np.int32)
-    together = PrefixTree(
-        np.concatenate([parent, place[new.tree.parent[fresh]]]),
-        np.concatenate([depth, new.tree.depth_tok[fresh]]),
-        np.concatenate([first, new.tree.first_tok[fresh]]),
-    )
+    place[:-1][fresh] = tree.size + np.arange(int(fresh.sum()), dtype=np.int32)
+    more = new.tree.chosen(fresh)
+    together = PrefixTree.concatenated([tree, replace(more, parent=place[more.parent])])
     columns: dict[str, Any] = {
         f.name: np.concatenate([getattr(old, f.name), getattr(new, f.name)])
         for f in fields(RequestTable)
-        if f.name not in ("tree", "workloads", "prefix_node")
+        if f.name not in ("tree", "workloads", *NODES)
     }
-    nodes = np.concatenate([moved[old.prefix_node], place[new.prefix_node]])
-    return replace(new, **columns, prefix_node=nodes, tree=together), moved
+    for name in NODES:
+        columns[name] = np.concatenate([moved[getattr(old, name)], place[getattr(new, name)]])
+    return replace(new, **columns, tree=together), moved
 
 
-def _found(
-    parent: NDArray[np.int32],
-    depth: NDArray[np.int32],
-    first: NDArray[np.int64],
-    tree: PrefixTree,
-) -> NDArray[np.int32]:
+def _found(old: PrefixTree, tree: PrefixTree) -> NDArray[np.int32]:
     """Return the known node that each node of a tree is the same as, or ``NO_NODE``. (n_nodes,)"""
+    parent, depth, first = old.parent, old.depth_tok, old.first_tok
     found = np.full(tree.size, NO_NODE, np.int32)
     candidates = np.flatnonzero(np.isin(tree.first_tok, first))
     # Different nodes may begin with one token, below one parent: the end tells them apart.

@@ -247,7 +247,8 @@ class PrefixBuilder:
         # Chains that were merged came in one piece, so their numbers run on up to the last one's.
         ends_tok = self._nodes.dense[order] + self._nodes.length[order]
         tokens = depth - np.where(parent == NO_NODE, 0, depth[parent])
-        tree = PrefixTree(parent, depth.astype(np.int32), ends_tok - tokens)
+        shares = np.zeros(len(parent), np.float32)
+        tree = PrefixTree(parent, depth.astype(np.int32), ends_tok - tokens, shares)
         return tree, np.where(ends == NO_NODE, NO_NODE, number[ends]).astype(np.int32)
 
     def anonymous(self, ends: NDArray[np.int32]) -> Runs:

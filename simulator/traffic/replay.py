@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from simulator.rng import stream
 from simulator.traffic.log import UNKNOWN, Batch, Log, concatenate
 from simulator.traffic.prefixes import runs_of
-from simulator.traffic.table import RequestTable
+from simulator.traffic.table import NO_NODE, RequestTable
 
 
 def requests(log: Log, seed: int) -> RequestTable:
@@ -49,6 +49,8 @@ def requests(log: Log, seed: int) -> RequestTable:
         patience_s=np.full(len(order), np.inf),
         difficulty=rng.random(count)[order],
         dice=rng.bit_generator.random_raw(count)[order],
+        earlier_node=np.full(count, NO_NODE, np.int32),
+        earlier_s=np.zeros(count),
         tree=log.tree,
         workloads=log.workloads,
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simulator.rng import stream
 from simulator.traffic.generate import chunks, draw_hours, generate
-from simulator.traffic.joining import pruned
+from simulator.traffic.joining import NODES, pruned
 from simulator.traffic.rate import rate_of_hour
 from simulator.traffic.sessions import SessionTraffic
 from simulator.traffic.shapes import HOURS_PER_WEEK
@@ -23,7 +23,7 @@ from simulator.traffic.spans import (
     span_of,
     within,
 )
-from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
+from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable, roots
 from simulator.units import HOUR_S, MONTH_S, WEEK_S
 
 BLOCK_S = 600.0
@@ -232,7 +232,13 @@ class ReplayedTraffic:
     ) -> RequestTable:
         """Return the requests within spans that do not touch, in the horizon's time."""
         reach = np.column_stack([np.maximum(0.0, spans_s[:, 0] - history_s), spans_s[:, 1]])
-        return within(self._superposed(seed, volume, merged(reach)), spans_s)
+        table = self._superposed(seed, volume, merged(reach))
+        # Copies of the trace share its roots alone.
+        tree, known = self.table.tree, self.table.prefix_node
+        uses = np.bincount(roots(tree)[known[known != NO_NODE]], minlength=tree.size)
+        share = np.zeros(table.tree.size, np.float32)
+        share[: tree.size] = np.where(tree.parent == NO_NODE, uses / self.table.size, 0.0)
+        return within(replace(table, tree=replace(table.tree, share=share)), spans_s)
 
     def draw(
         self, seed: int, volume: float, begin_s: float = 0.0, end_s: float | None = None
@@ -303,24 +309,21 @@ def _superpose(original: RequestTable, copies: dict[int, RequestTable]) -> Reque
     tree = original.tree
     below = tree.parent != NO_NODE
     tokens = int(tree.first_tok.max(initial=0)) + int(tree.depth_tok.max(initial=0)) + 1
-    parents, depths, firsts, columns = [tree.parent], [tree.depth_tok], [tree.first_tok], []
+    trees, columns = [], []
     for k, (number, copy) in enumerate(copies.items()):
         own = np.where(below, np.arange(tree.size) + k * tree.size, np.arange(tree.size))
-        shared = copy.prefix_node != NO_NODE
-        node = np.where(shared, own[copy.prefix_node] if tree.size else NO_NODE, NO_NODE)
-        columns.append(replace(copy, prefix_node=node.astype(np.int32)))
+        own = np.append(own, NO_NODE).astype(np.int32)
+        columns.append(replace(copy, **{name: own[getattr(copy, name)] for name in NODES}))
+        first_tok = tree.first_tok + number * tokens
         if k == 0:
-            firsts[0] = np.where(below, tree.first_tok + number * tokens, tree.first_tok)
-        else:
-            parents.append(np.where(below, own[tree.parent], NO_NODE).astype(np.int32))
-            depths.append(tree.depth_tok)
-            firsts.append(tree.first_tok + number * tokens)
+            first_tok = np.where(below, first_tok, tree.first_tok)
+        parent = tree.parent if k == 0 else np.where(below, own[tree.parent], NO_NODE)
+        trees.append(replace(tree, parent=parent.astype(np.int32), first_tok=first_tok))
     merged: dict[str, Any] = {
         name: np.concatenate([getattr(c, name) for c in columns])
         for name in RequestTable.__slots__
         if name not in ("tree", "workloads")
     }
-    trees = PrefixTree(np.concatenate(parents), np.concatenate(depths), np.concatenate(firsts))
-    together = replace(original, **merged, tree=trees)
+    together = replace(original, **merged, tree=PrefixTree.concatenated(trees))
     sessions = together.sessions()
     return together.arrange(np.arange(len(sessions)), together.arrival_s[sessions])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.traffic.joining import pruned
-from simulator.traffic.table import RequestTable
+from simulator.traffic.table import NO_NODE, RequestTable
 
 Spans = NDArray[np.float64]
 """Begin and end of spans that do not overlap, in the order of time [s]. (n, 2)"""
@@ -56,5 +56,13 @@ def within(table: RequestTable, spans_s: Spans) -> RequestTable:
         follows[0] = False
         follows[1:] &= (np.diff(rows) == 1) & (np.diff(place[rows]) == 0)
     heads = np.flatnonzero(~follows)
-    alone = replace(left, gap_s=np.where(follows, left.gap_s, np.nan))
+    # What the turn before a head left in caches is known, though that turn is not simulated.
+    goes_on = ~follows & ~np.isnan(left.gap_s)
+    before = np.maximum(rows - 1, 0)
+    alone = replace(
+        left,
+        gap_s=np.where(follows, left.gap_s, np.nan),
+        earlier_node=np.where(goes_on, table.prefix_node[before], np.int32(NO_NODE)),
+        earlier_s=np.where(goes_on, due_s[rows] - due_s[before], 0.0),
+    )
     return pruned(alone.arrange(np.arange(len(heads)), due_s[rows][heads]))

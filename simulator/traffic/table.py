@@ -1,5 +1,6 @@
 """The request table and the prefix tree: all that is known of traffic before it is served."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -24,6 +25,9 @@ class PrefixTree:
     first_tok: NDArray[np.int64]
     """Number of the node's first token. Tokens of one number are the same token, in other trees of
     the same traffic too, so that parts of it can be written down and joined again. (n_nodes,)"""
+    share: NDArray[np.float32]
+    """Share of all requests of the traffic whose prompts begin with the node, where they are not
+    known from the table alone; 0 of what only a session's own turns share. (n_nodes,)"""
 
     @property
     def size(self) -> int:
@@ -33,13 +37,24 @@ class PrefixTree:
     @staticmethod
     def empty() -> "PrefixTree":
         """Return the tree of traffic that shares no prefix."""
-        return PrefixTree(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))
+        return PrefixTree.numbered(np.empty(0, np.int32), np.empty(0, np.int32))
 
     @staticmethod
     def numbered(parent: NDArray[np.int32], depth_tok: NDArray[np.int32]) -> "PrefixTree":
         """Return a tree whose tokens are numbered node by node."""
         tokens = depth_tok - np.where(parent == NO_NODE, 0, depth_tok[parent])
-        return PrefixTree(parent, depth_tok, np.cumsum(tokens, dtype=np.int64) - tokens)
+        first_tok = np.cumsum(tokens, dtype=np.int64) - tokens
+        return PrefixTree(parent, depth_tok, first_tok, np.zeros(len(parent), np.float32))
+
+    def chosen(self, nodes: NDArray) -> "PrefixTree":
+        """Return some of the nodes, whose parents still have their old numbers."""
+        return PrefixTree(*(getattr(self, field.name)[nodes] for field in fields(self)))
+
+    @staticmethod
+    def concatenated(parts: "Sequence[PrefixTree]") -> "PrefixTree":
+        """Return the nodes of some trees behind one another, parents as they are."""
+        columns = ([getattr(part, field.name) for part in parts] for field in fields(PrefixTree))
+        return PrefixTree(*map(np.concatenate, columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,11 @@ class RequestTable:
     dice: NDArray[np.uint64]
     """64 random bits, of which all that happens by chance to the request is a function.
     (n_requests,)"""
+    earlier_node: NDArray[np.int32]
+    """End of the prompt of the session's turn before, where that turn is left out of the table;
+    ``NO_NODE``: none is. (n_requests,)"""
+    earlier_s: NDArray[np.float64]
+    """How long before the row that turn was asked [s]. (n_requests,)"""
     tree: PrefixTree
     workloads: tuple[str, ...]
 
@@ -160,6 +180,14 @@ class RequestTable:
             raise InputError("request table: rows must be sorted by arrival")
         if self.size and not alone[0]:
             raise InputError("request table row 0: a turn cannot come before its session's first")
+
+
+def roots(tree: PrefixTree) -> NDArray[np.int32]:
+    """Return the root above each node, by jumping up in doubling steps. (n_nodes,)"""
+    above = np.where(tree.parent == NO_NODE, np.arange(tree.size), tree.parent)
+    while not np.array_equal(above[above], above):
+        above = above[above]
+    return above.astype(np.int32)
 
 
 def session_rows(
