@@ -44,6 +44,8 @@ class VolumeCosts:
     replicas: dict[str, int]
     fleet: dict[str, str | None]
     """Deployment whose replicas are counted, if an option is a fleet of one."""
+    collapsed: dict[str, bool]
+    """Whether an option is a hybrid that leaves everything to one of its sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +82,34 @@ class BreakEven:
 def volume_costs(study: Study, start: int, volume: float) -> VolumeCosts:
     """Size and price every option at a volume; ``start`` replicas are known to do at volume 1."""
     evaluator = Evaluator(study, volume)
-    worlds = Worlds.draw(study)
-    likely_usd, world_usd, utilisation, replicas, fleet = {}, {}, {}, {}, {}
-    sized: tuple[Sized, ...]
+    found: dict[str, tuple[Sized, ...]] = {}
     for option in study.options:
         replicas_guess = max(1, round(start * volume))
         if option.kind == "hybrid":
             # Drawn beside the curve of pure options, where its most likely cost is enough.
-            sized = (size_option(evaluator, option, start=replicas_guess),) * 3
+            sized = size_option(evaluator, option, start=replicas_guess)
+            found[option.name] = (sized,) * 3
         else:
-            sized = size_at_speeds(evaluator, option, replicas_guess)
-        likely_usd[option.name] = float(world_costs(study, sized, Worlds.likely())[0])
-        world_usd[option.name] = world_costs(study, sized, worlds)
-        likely = sized[LIKELY].evaluation
-        utilisation[option.name] = likely.outcome.utilisation
-        replicas[option.name] = likely.size.replicas
-        is_fleet = isinstance(likely.option, SelfHostOption)
-        fleet[option.name] = likely.option.name if is_fleet else None
-    return VolumeCosts(volume, likely_usd, world_usd, utilisation, replicas, fleet)
+            found[option.name] = size_at_speeds(evaluator, option, replicas_guess)
+    return priced_at(study, found, volume)
+
+
+def priced_at(study: Study, sized: dict[str, tuple[Sized, ...]], volume: float) -> VolumeCosts:
+    """Price options that were sized at a volume, for slow, likely and fast hardware each."""
+    worlds = Worlds.draw(study)
+    likely = {name: each[LIKELY].evaluation for name, each in sized.items()}
+    return VolumeCosts(
+        volume,
+        {n: float(world_costs(study, s, Worlds.likely())[0]) for n, s in sized.items()},
+        {n: world_costs(study, s, worlds) for n, s in sized.items()},
+        {n: found.outcome.utilisation for n, found in likely.items()},
+        {n: found.size.replicas for n, found in likely.items()},
+        {
+            n: found.option.name if isinstance(found.option, SelfHostOption) else None
+            for n, found in likely.items()
+        },
+        {n: each[LIKELY].collapsed for n, each in sized.items()},
+    )
 
 
 def axis_costs(axis: Axis, start: int, value: float) -> VolumeCosts:
@@ -111,10 +123,12 @@ def find_break_even(
     executor: Executor | None = None,
     axis: Axis | None = None,
     effects: dict[str, NDArray[np.float64]] | None = None,
+    today: dict[str, tuple[Sized, ...]] | None = None,
 ) -> BreakEven | None:
     """Scan volumes or an axis and find every crossing.
 
-    ``effects`` are factors by option and world on what rates alone make of its cost.
+    ``effects`` are factors by option and world on what rates alone make of its cost; ``today`` are
+    the options as they were sized at today's volume.
 
     None unless both sides are among the options.
     """
@@ -130,7 +144,12 @@ def find_break_even(
         at, volumes = partial(axis_costs, axis, start), axis.values
     # The largest volumes take longest: hand them out first.
     volumes = sorted(volumes, reverse=True)
-    curve = sorted(mapped(at, volumes), key=lambda c: c.volume)
+    known = axis is None and today is not None
+    asked = [volume for volume in volumes if not (known and volume == 1.0)]
+    points = list(mapped(at, asked))
+    if len(asked) < len(volumes) and today is not None:
+        points.append(priced_at(study, today, 1.0))
+    curve = sorted(points, key=lambda c: c.volume)
 
     def advantage(costs: VolumeCosts) -> float:
         return _gap(min(costs.likely_usd[n] for n in api), min(costs.likely_usd[n] for n in own))
@@ -294,8 +313,9 @@ def _with_effects(costs: VolumeCosts, effects: dict[str, NDArray[np.float64]]) -
 
 def _chances(costs: VolumeCosts) -> dict[str, float]:
     """Probability by option that nothing is cheaper."""
-    chances = [each.probability_best for each in standings(list(costs.world_usd.values()))]
-    return dict(zip(costs.world_usd, chances, strict=True))
+    collapsed = [costs.collapsed[name] for name in costs.world_usd]
+    found = standings(list(costs.world_usd.values()), collapsed)
+    return dict(zip(costs.world_usd, (each.probability_best for each in found), strict=True))
 
 
 def _refine(

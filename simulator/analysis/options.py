@@ -7,8 +7,16 @@ from simulator.analysis.assignment import size_pools
 from simulator.analysis.cascade import size_cascade
 from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.search import size_choice
-from simulator.analysis.sizing import Excuse, Sized, size_single
-from simulator.analysis.study import Cascade, Choice, Option, Pools, Study
+from simulator.analysis.sizing import Excuse, Sized, settled_hybrid, size_single
+from simulator.analysis.study import (
+    Cascade,
+    Choice,
+    HybridOption,
+    Option,
+    Pools,
+    SingleOption,
+    Study,
+)
 
 
 def size_option(
@@ -28,6 +36,30 @@ def size_option(
     if sized.feasible and wrong is not None:
         return replace(sized, excuse=Excuse(option.name, wrong))
     return sized
+
+
+def settled(careful: Evaluator, option: Option, rough: Sized) -> Sized:
+    """Return an option's size and cost by a larger sample, beginning where a smaller one ended.
+
+    Composite options stay as the smaller sample found them.
+    """
+    ran = rough.evaluation
+    if isinstance(option, Choice):
+        chosen = ran.option
+        if ran.parts or not isinstance(chosen, SingleOption):
+            return rough
+        found = settled(careful, chosen, rough)
+        return replace(found, rejected=rough.rejected)
+    if isinstance(option, Pools | Cascade):
+        return rough
+    if isinstance(option, HybridOption):
+        found = settled_hybrid(careful, option, ran)
+    else:
+        found = size_single(careful, option, start=max(1, ran.size.replicas))
+    wrong = too_often_wrong(found.evaluation, careful.study)
+    if found.feasible and wrong is not None:
+        return replace(found, excuse=Excuse(option.name, wrong))
+    return found
 
 
 def too_often_wrong(evaluation: Evaluation, study: Study) -> str | None:

@@ -40,8 +40,8 @@ Lens = Callable[[RequestTable], RequestTable]
 
 LOOKED_AT = 4000
 """Requests that tell how long sessions and answers take."""
-LEAST_HISTORY_S, MOST_HISTORY_S = HOUR_S, 48 * HOUR_S
-COVERED = 0.999
+LEAST_HISTORY_S, MOST_HISTORY_S = 10 * MINUTE_S, 48 * HOUR_S
+COVERED = 0.998
 """Share of prompt tokens that sessions which are under way at a span's beginning may bring."""
 LEAST_TAIL_S, MOST_TAIL_S = MINUTE_S, 30 * MINUTE_S
 LEAST_WARM_UP_S = 10 * MINUTE_S
@@ -50,26 +50,32 @@ CALLS_WARM_UP_S = 2 * MINUTE_S
 """Lets calls begin before a span where nothing but calls is made; see ``engine.unseen``."""
 MORE_SPANS = 2
 """Times as many spans where nothing but calls is made: they need hardly any warm-up."""
-PEAK_WARM_UP_S = HOUR_S
+PEAK_WARM_UP_S = HOUR_S / 2
 """Before a busy one, where a queue may have grown for a while."""
 LONGEST_LIFETIME_S = HOUR_S
 """Of cache entries that a span can be warmed up with."""
-PEAK_POWER = 3
-"""Of the load with which spans of a fleet are taken: where it is twice the mean, five times as often
-as there."""
-FEWEST_REPLICAS = 8
-"""Of a fleet that is simulated at a scale: fewer share their load clearly worse."""
+PEAK_POWER = 2
+"""Of the load with which spans of a fleet are taken: where it is twice the mean, three times as
+often as there."""
+FEWEST_REPLICAS = 2
+"""That must be busy in a fleet that is simulated at a scale, which has two or three times as many:
+fewer share their load clearly worse."""
 WHOLE_TIMES = 2
 """The whole horizon is simulated where it has no more than so many times the affordable requests."""
 MOST_WHOLE = 6_000_000
 """Requests of a whole horizon that no span can stand for; more are simulated at a scale."""
+MORE_WORK = 2
+"""Times the affordable requests that a busy fleet may take."""
 KEPT_REQUESTS = 500_000
 """A whole horizon with more is drawn anew, chunk by chunk, for every simulation."""
+FEW_PER_S = 8.0
+"""Requests per second below which a span has the whole horizon's own requests: of few, luck
+matters."""
 FEW_REQUESTS = 300
 """Expected in the horizon, below which a larger volume is simulated in its place."""
 BATCHES = 28
 """Equal parts of a whole horizon whose differences tell how far another week may differ."""
-_PACES = (1.0, 0.5, 0.25, 0.1, 0.05)
+_PACES = (1.0, 0.5, 0.25)
 """Factors of all durations of a span, tried from the longest on."""
 
 
@@ -214,8 +220,8 @@ class Sampler:
             if scale >= least:
                 break
         else:
-            # So busy are its replicas that a few of them must do.
-            scale = max(scale, min(least, 4 * scale))
+            # So busy are its replicas that fewer of them must do.
+            scale = max(scale, min(least, MORE_WORK * scale))
         if design.fraction >= 0.5:
             return sample_of(self.study, volume, min(1.0, max(scale, least)))
         return self._drawn(design, volume, scale, need)
@@ -261,7 +267,11 @@ class Sampler:
     def _drawn(self, design: "_Design", volume: float, scale: float, need: Need) -> Sample:
         study = self.study
         table = study.traffic.draw_spans(
-            study.seed, volume * scale, design.simulated_s, self.around.history_s
+            study.seed,
+            volume * scale,
+            design.simulated_s,
+            self.around.history_s,
+            same=volume * scale * study.traffic.requests_per_s < FEW_PER_S,
         )
         end_s = float(design.simulated_s[-1, 1])
         # Sessions that are cut short bring fewer requests than their rate says.
@@ -383,7 +393,8 @@ def _left_out(study: Study, volume: float, scale: float) -> NDArray[np.float64]:
 def span_sample(study: Study, begin_s: float, end_s: float, sampler: Sampler) -> Sample:
     """Return one span of the horizon at today's volume, with a warm-up before it."""
     simulated = np.array([[max(0.0, begin_s - LEAST_WARM_UP_S), end_s]])
-    table = study.traffic.draw_spans(study.seed, 1.0, simulated, sampler.around.history_s)
+    history_s = sampler.around.history_s
+    table = study.traffic.draw_spans(study.seed, 1.0, simulated, history_s, same=True)
     return Sample(
         kept(table, end_s),
         end_s,

@@ -18,8 +18,14 @@ from simulator.analysis.study import (
 from simulator.economics.screening import Technology, best_replicas
 from simulator.units import MONTH_S
 
-FINEST = 8
-"""Spill thresholds are told apart to an eighth of themselves."""
+FINEST = 64
+"""Spill thresholds are told apart to a part of themselves."""
+FLEET_TOLERANCE = 0.01
+"""Fleets of more than a hundred replicas are told apart to this share of themselves."""
+LEAST_TRIED = 8
+"""Replicas that are tried before more are taken to be of no use..."""
+NO_GAIN = 0.002
+"""...where twice as many bring less than this share of the requests into the targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +46,19 @@ class Sized:
     """Other ways to do the same that were looked at, and what spoke against each."""
 
     @property
+    def collapsed(self) -> bool:
+        """Whether it is a hybrid for which no split pays: one of its sides does everything."""
+        return is_collapsed(self.evaluation)
+
+    @property
     def feasible(self) -> bool:
         """Whether the SLO is met."""
         return self.excuse is None
+
+
+def is_collapsed(evaluation: Evaluation) -> bool:
+    """Whether it is of a hybrid that leaves everything to one of its sides."""
+    return isinstance(evaluation.option, HybridOption) and bool(evaluation.parts)
 
 
 def size_single(
@@ -132,26 +148,34 @@ def _size_fleet(
     def at(replicas: int) -> Evaluation:
         return evaluator.evaluate(option, Size(replicas, 0, speed))
 
-    replicas = min(start, most)
-    step = 1
+    busy = evaluator.need(option).replicas
+    replicas = min(max(start, busy), most)
+    step = max(1, replicas // 8)
     if meets(at(replicas), slo):
         high = replicas
         while high > 1 and meets(at(max(1, high - step)), slo):
             high, step = max(1, high - step), 2 * step
         low = max(0, high - step) if high > 1 else 0
     else:
-        if not meets(at(most), slo):
-            return judged(evaluator, at(most))
         low = high = replicas
         while not meets(at(high), slo):
+            if high == most or _is_hopeless(at(low), at(high), busy, slo):
+                return judged(evaluator, at(high))
             low, high, step = high, min(high + step, most), 2 * step
-    while high - low > 1:
+    while high - low > max(1, round(FLEET_TOLERANCE * high)):
         middle = (low + high) // 2
         if meets(at(middle), slo):
             high = middle
         else:
             low = middle
     return Sized(at(high), None)
+
+
+def _is_hopeless(fewer: Evaluation, more: Evaluation, busy: int, slo: Slo) -> bool:
+    """Whether many more replicas than are busy have brought nothing: what is slow is no queue."""
+    many = more.size.replicas >= max(4 * busy, 2 * fewer.size.replicas)
+    gain = margin(more, slo) - margin(fewer, slo)
+    return many and more.size.replicas >= LEAST_TRIED and gain < NO_GAIN
 
 
 def _size_hybrid(
@@ -179,15 +203,62 @@ def _size_hybrid(
             replicas, best = replicas + step, candidate
     for pure in (calls, alone.evaluation):
         if not _better(evaluator, best, pure):
-            best = Evaluation(
-                option,
-                pure.size,
-                pure.outcome,
-                evaluator,
-                (pure,),
-                calls_per_request=pure.calls_per_request,
-            )
+            best = _left_to(option, pure)
     return judged(evaluator, best)
+
+
+def settled_hybrid(careful: Evaluator, option: HybridOption, rough: Evaluation) -> Sized:
+    """Return a hybrid's spill threshold by a larger sample, at the replicas that are known to do.
+
+    A split that does not pay leaves everything to the cheaper of its two sides.
+    """
+    study, slo = careful.study, careful.study.slo
+    calls = careful.evaluate(option.overflow, Size())
+    alone = _size_fleet(careful, option.base, 0.0, _alone(rough), None)
+    if rough.parts:
+        side = rough.parts[0].option
+        return judged(careful, _left_to(option, calls if side == option.overflow else alone.evaluation))
+    replicas = rough.size.replicas
+
+    def at(in_flight: int) -> Evaluation:
+        return careful.evaluate(option, Size(replicas, in_flight))
+
+    best = rough.size.spill_in_flight
+    if option.spill_in_flight is None:
+        step = max(1, best // 8)
+        if meets(at(best), slo):
+            while meets(at(best + step), slo) and at(best + step).total_usd(study) < at(
+                best
+            ).total_usd(study):
+                best += step
+            spills = best + step
+        else:
+            spills = best
+            while best > 1 and not meets(at(best), slo):
+                spills, best = best, max(1, best - step)
+                step *= 2
+        while spills - best > max(1, best // FINEST) and meets(at(best), slo):
+            middle = (best + spills) // 2
+            if meets(at(middle), slo):
+                best = middle
+            else:
+                spills = middle
+    found = at(best)
+    for pure in (calls, alone.evaluation):
+        if not _better(careful, found, pure):
+            found = _left_to(option, pure)
+    return judged(careful, found)
+
+
+def _alone(rough: Evaluation) -> int:
+    """Replicas from which the size of a hybrid's base alone is looked for."""
+    return max(1, rough.size.replicas)
+
+
+def _left_to(option: HybridOption, side: Evaluation) -> Evaluation:
+    """A hybrid that leaves everything to one of its sides."""
+    calls = side.calls_per_request
+    return Evaluation(option, side.size, side.outcome, side.by, (side,), calls_per_request=calls)
 
 
 def _first_guess(

@@ -2,6 +2,7 @@
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,11 @@ from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.flips import Flip, flips
 from simulator.analysis.given import check_is_given, evaluate_as_given
 from simulator.analysis.longrun import Keep, Watch
-from simulator.analysis.options import too_often_wrong
+from simulator.analysis.options import settled, too_often_wrong
 from simulator.analysis.overtime import OverTime, over_time
 from simulator.analysis.sensitivity import Contest, Driver, drivers
 from simulator.analysis.sampling import Sampler
-from simulator.analysis.sizing import Excuse, Sized, meets, miss
+from simulator.analysis.sizing import Excuse, Sized, is_collapsed, meets, miss
 from simulator.analysis.study import Option, Study
 from simulator.analysis.worlds import (
     LIKELY,
@@ -80,7 +81,9 @@ class Verdict:
     results: tuple[OptionResult, ...]
     winner: OptionResult
     runner_up: OptionResult | None
-    """Cheapest feasible option of another kind."""
+    """Cheapest other option that meets the targets."""
+    other_kind: OptionResult | None
+    """The same among options of another kind than the winner's."""
     least_regret: OptionResult | None
     """What costs the least above the best of each world, in the mean; None if all may miss the
     SLO."""
@@ -115,12 +118,17 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
     every = size_options(study, mapped)
     results, sized, worlds = every.results, every.sized, every.worlds
     usd = [r.world_usd for r in results]
-    feasible = sorted((r for r in results if r.excuse is None), key=lambda r: r.total_usd)
+    feasible = sorted(
+        (r for r in results if r.excuse is None and not is_collapsed(r.evaluation)),
+        key=lambda r: (r.total_usd, r.name),
+    )
     if not feasible:
         excuses = {r.name: r.excuse.reason for r in results if r.excuse}
         raise InfeasibleError("no option meets the latency targets", excuses)
     winner = feasible[0]
-    runner_up = _alternative(winner, feasible)
+    others = feasible[1:]
+    runner_up = others[0] if others else None
+    kind = winner.option.kind
     fleets = [
         s[LIKELY].evaluation.size.replicas
         for o, s in zip(study.options, sized.values(), strict=True)
@@ -133,10 +141,13 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         results=results,
         winner=winner,
         runner_up=runner_up,
+        other_kind=next((r for r in others if r.option.kind != kind), None),
         least_regret=_least_regret(feasible),
         saving=saving,
         saving_interval=interval,
-        break_even=find_break_even(study, start, executor, axis, _effects(study, usd, every.rated)),
+        break_even=find_break_even(
+            study, start, executor, axis, _effects(study, usd, every.rated), every.sized
+        ),
         drivers=_drivers(study, sized, (winner, runner_up), worlds, mapped) if runner_up else (),
         flips=flips(study, {r.name: r.evaluation for r in feasible}, mapped),
         over_time=over_time(study, future, start, mapped) if future else None,
@@ -145,18 +156,32 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
 
 def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
     """Find every option's best size at today's volume, and its costs over the worlds."""
-    evaluator = Evaluator(study, 1.0)
+    rough, careful = Evaluator(study, 1.0), Evaluator(study, 1.0, Sampler(study, careful=True))
     worlds = Worlds.draw(study)
-    sized = {o.name: size_at_speeds(evaluator, o) for o in study.options}
+    sized = dict(
+        zip(
+            (option.name for option in study.options),
+            mapped(partial(_sized, rough, careful), study.options),
+            strict=True,
+        )
+    )
     rated = [world_costs(study, s, worlds) for s in sized.values()]
     usd = simulated_costs(study, worlds, mapped) if study.numbers else rated
+    collapsed = [s[LIKELY].collapsed for s in sized.values()]
     results = tuple(
         _result(study, option, s, costs, standing)
         for option, s, costs, standing in zip(
-            study.options, sized.values(), usd, standings(usd), strict=True
+            study.options, sized.values(), usd, standings(usd, collapsed), strict=True
         )
     )
     return SizedOptions(results, sized, worlds, rated)
+
+
+def _sized(rough: Evaluator, careful: Evaluator, option: Option) -> tuple[Sized, ...]:
+    """Size an option for slow, likely and fast hardware; what is likely, by the larger sample."""
+    slow, likely, fast = size_at_speeds(rough, option)
+    found = settled(careful, option, likely)
+    return tuple(found if each is likely else each for each in (slow, found, fast))
 
 
 def _drivers(
@@ -194,13 +219,6 @@ def _effects(
         np.divide(simulated, likely, out=factor, where=np.isfinite(likely) & (likely > 0))
         found[option.name] = factor
     return found
-
-
-def _alternative(winner: OptionResult, feasible: list[OptionResult]) -> OptionResult | None:
-    """Cheapest option of another kind that really differs: a hybrid may never spill."""
-    others = [r for r in feasible if r.total_usd > winner.total_usd]
-    kind = winner.option.kind
-    return next((r for r in others if r.option.kind != kind), next(iter(others), None))
 
 
 def simulate_as_written(

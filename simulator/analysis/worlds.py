@@ -5,7 +5,7 @@ is simulated for three speeds of the hardware, and the rates of a world price th
 world's speed. Where a number of the scenario is uncertain, every world is simulated by itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from scipy.special import ndtri
 
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.options import size_option
+from simulator.analysis.precision import Error
 from simulator.analysis.sizing import Sized
 from simulator.analysis.study import Option, People, Study, self_hosted_part, single_options
 from simulator.rng import stream
@@ -30,6 +31,8 @@ _CLASS_Z = (-1.15, 0.0, 1.15)
 _QUARTER_Z = 0.6744897501960817
 
 
+TIE = 1e-6
+"""Share of a cost by which two options may differ and still cost the same."""
 RATES = ("rent", "fte", "salary", "tooling", "speed")
 """What is uncertain besides numbers of the scenario."""
 
@@ -45,6 +48,8 @@ class Worlds:
     speed_z: NDArray[np.float64]
     numbers_z: NDArray[np.float64]
     """Of the study's uncertain numbers. (numbers, n)"""
+    seed: int | None = None
+    """Of the luck of the traffic; None: none."""
 
     @staticmethod
     def draw(study: Study) -> "Worlds":
@@ -52,7 +57,7 @@ class Worlds:
         count, seed = study.effort.worlds, study.seed
         rates = {f"{name}_z": stratified(seed, f"world/{name}", count) for name in RATES}
         numbers = [stratified(seed, f"world/{n.path}", count) for n in study.numbers]
-        return Worlds(**rates, numbers_z=np.array(numbers).reshape(len(numbers), count))
+        return Worlds(**rates, numbers_z=np.array(numbers).reshape(len(numbers), count), seed=seed)
 
     @staticmethod
     def likely() -> "Worlds":
@@ -63,6 +68,19 @@ class Worlds:
         """Return one of the worlds alone."""
         rates = {f"{n}_z": getattr(self, f"{n}_z")[place : place + 1] for n in RATES}
         return Worlds(**rates, numbers_z=self.numbers_z[:, place : place + 1])
+
+    def luck(self, error: Error) -> NDArray[np.float64]:
+        """Return how far a figure is off by the luck of the traffic, zero in the mean. (n,)
+
+        Options that were judged by the same spans share their luck.
+        """
+        count = len(self.speed_z)
+        found = np.zeros(count)
+        for name, part in error.luck.items():
+            if self.seed is not None and count > 1 and len(part):
+                z = stream(self.seed, f"world/luck/{name}").standard_normal((len(part), count))
+                found += part @ z
+        return found - found.mean()
 
     def engineers_usd(self, people: People) -> NDArray[np.float64]:
         """Pay of the engineers [USD/month]. (n,)"""
@@ -150,23 +168,33 @@ class Standing:
     """How an option does against all others over the worlds."""
 
     probability_best: float
-    """Share of the worlds in which nothing is cheaper."""
+    """Share of the worlds in which nothing is cheaper; worlds with ties are shared."""
     regret_usd: float
     """Mean cost above the cheapest of each world [USD/month]; inf where it may miss the SLO."""
 
 
-def standings(world_usd: list[NDArray[np.float64]]) -> list[Standing]:
+def standings(
+    world_usd: list[NDArray[np.float64]], collapsed: Sequence[bool] | None = None
+) -> list[Standing]:
     """Return the standing of each option by its costs, (worlds,) each; inf misses the SLO.
 
-    Worlds in which every option misses it say nothing.
+    Worlds in which every option misses it say nothing. Options that cost the same to a millionth
+    share a world, so that probabilities add up to one; a ``collapsed`` hybrid is one of the others
+    under another name, and has none.
     """
     usd = np.array(world_usd)
-    cheapest = usd.min(axis=0)
+    real = ~np.array(collapsed if collapsed is not None else [False] * len(usd))
+    cheapest = usd[real].min(axis=0) if real.any() else np.full(usd.shape[1], np.inf)
     possible = np.isfinite(cheapest)
     if not possible.any():
         return [Standing(0.0, np.inf)] * len(usd)
     above = usd[:, possible] - cheapest[possible]
-    return [Standing(float(np.mean(row <= 0)), float(row.mean())) for row in above]
+    ties = (above <= TIE * cheapest[possible]) & real[:, None]
+    chances = (ties / ties.sum(axis=0)).mean(axis=1)
+    return [
+        Standing(float(chance), float(row.mean()))
+        for chance, row in zip(chances, above, strict=True)
+    ]
 
 
 def priced(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float64]:
@@ -174,7 +202,9 @@ def priced(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float64]:
     if not sized.feasible:
         return np.full(len(worlds.speed_z), np.inf)
     evaluation = sized.evaluation
+    calls_usd = sum(evaluation.outcome.api_usd.values())
     cost = np.full(len(worlds.speed_z), sum(evaluation.calls_usd.values()))
+    cost = cost + calls_usd * np.maximum(-1.0, worlds.luck(evaluation.outcome.sampling.calls))
     if not evaluation.owned:
         return cost
     for deployment, replicas in evaluation.owned:

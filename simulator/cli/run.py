@@ -143,9 +143,9 @@ def _watched(study: "Study", tell: Tell, write: "Watch | None") -> "Watch":
     places = {option.name: place for place, option in enumerate(study.options)}
     hours = study.traffic.horizon_s / 3600
 
-    def watch(option: str, number: int, part: piece: "Ledger") -> None:
+    def watch(option: str, number: int, sample: "Sample", piece: "Ledger") -> None:
         if write is not None:
-            write(option, number, part, piece)
+            write(option, number, sample, piece)
         behind = float(piece.arrival_s[piece.offered].max(initial=0.0)) / 3600
         before = places.get(option, 0) * hours
         tell(round(before + min(behind, hours)), round(len(places) * hours))

@@ -10,10 +10,12 @@ from simulator.analysis.answers import right_share
 from simulator.analysis.breakeven import BreakEven
 from simulator.analysis.evaluate import Evaluation
 from simulator.analysis.replications import Replications
+from simulator.analysis.sizing import is_collapsed
 from simulator.analysis.statistics import Estimate
 from simulator.analysis.study import Cascade, Choice, HybridOption, Pools, Study
 from simulator.analysis.verdict import OptionResult, Verdict
 from simulator.analysis.views import Views
+from simulator.economics.interval import Z_90
 from simulator.report.overtime import over_time_document
 from simulator.report.values import (
     number,
@@ -45,6 +47,7 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
         "verdict": {
             "winner": verdict.winner.name,
             "runner_up": alternative.name if alternative else None,
+            "other_kind": _other_kind(verdict),
             "saving": number(verdict.saving),
             "saving_interval": list(verdict.saving_interval) if verdict.saving_interval else None,
             "probability_best": _standing(verdict.winner)["probability_best"],
@@ -79,6 +82,15 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
         "provenance": study.provenance,
         "notes": list(study.notes),
     }
+
+
+def _other_kind(verdict: Verdict) -> dict[str, Any] | None:
+    """Cheapest option of another kind than the winner's, and how much it costs above it."""
+    other = verdict.other_kind
+    if other is None:
+        return None
+    above = 1 - verdict.winner.total_usd / other.total_usd if other.total_usd else 0.0
+    return {"name": other.name, "saving": above}
 
 
 def simulation_document(results: tuple[OptionResult, ...], study: Study) -> dict[str, Any]:
@@ -136,6 +148,7 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "feasible": result.excuse is None,
         "excuse": result.excuse.reason if result.excuse else None,
         "chosen": _chosen(result),
+        "collapsed_to": _collapsed_to(evaluation),
         "rejected": [{"candidate": e.option, "reason": e.reason} for e in result.rejected],
         "parts": [_part(part) for part in evaluation.parts],
         "success_rate": right,
@@ -177,17 +190,25 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
     }
 
 
-def _sampling(evaluation: Evaluation, total_usd: float) -> dict[str, Any] | None:
-    """How sure figures are that windows stand for; the cost's error as a share of all of it."""
+def _sampling(evaluation: Evaluation, total_usd: float) -> dict[str, Any]:
+    """How sure figures are, by half of 90 % intervals; the cost's as a share of all of it."""
     known = evaluation.outcome.sampling
-    if known is None:
-        return None
     calls_usd = sum(evaluation.outcome.api_usd.values())
+    share = calls_usd / total_usd if total_usd else 0.0
     return {
         "windows": known.windows,
-        "cost_error": known.calls_error * calls_usd / total_usd if total_usd else 0.0,
-        "attainment_error": known.attainment_error,
+        "scale": known.scale,
+        "why_whole": known.why_whole,
+        "cost_error": number(known.calls.half * share) if share else 0.0,
+        "attainment_error": number(known.attainment.half),
+        "other_horizons_cost_error": number(Z_90 * known.calls.sd * share),
+        "other_horizons_attainment_error": number(Z_90 * known.attainment.sd),
     }
+
+
+def _collapsed_to(evaluation: Evaluation) -> str | None:
+    """Option to which a hybrid leaves everything, because no split pays."""
+    return evaluation.parts[0].option.name if is_collapsed(evaluation) else None
 
 
 def _chosen(result: OptionResult) -> str | None:
@@ -254,6 +275,8 @@ def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
         "required_load_share": number(found.loads[0]),
         "current_load_share": number(found.loads[1]),
         "nearest_miss": miss and {"at": volume(miss[0]), "dearer_share": miss[1]},
+        "api_meets_targets": _any_feasible(found, study, "api"),
+        "own_meets_targets": _any_feasible(found, study, "selfhost"),
         "stairs": {
             name: [[volume(at), number(usd)] for at, usd in line.tolist()]
             for name, line in found.stairs.items()
@@ -270,6 +293,12 @@ def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
     }
 
 
+def _any_feasible(found: BreakEven, study: Study, kind: str) -> bool:
+    """Whether any option of a kind meets the targets at any point of the curve."""
+    names = [option.name for option in study.options if option.kind == kind]
+    return any(np.isfinite(point.likely_usd[name]) for point in found.curve for name in names)
+
+
 def _band(world_usd: NDArray[np.float64]) -> list[float] | None:
     """Where nine in ten worlds lie that meet the SLO; None where hardly any does."""
     usd = world_usd[np.isfinite(world_usd)]
@@ -280,6 +309,7 @@ def _band(world_usd: NDArray[np.float64]) -> list[float] | None:
 
 def _hybrid(verdict: Verdict) -> dict[str, Any] | None:
     hybrids = [r for r in verdict.results if r.option.kind == "hybrid" and not r.excuse]
+    hybrids = [r for r in hybrids if not is_collapsed(r.evaluation)] or hybrids
     if not hybrids:
         return None
     best = min(hybrids, key=lambda r: r.total_usd)

@@ -26,6 +26,9 @@ def headline(document: dict[str, Any]) -> str:
         if verdict["saving_interval"]:
             low, high = verdict["saving_interval"]
             text += f" [{share(low)} to {share(high)}]"
+        other = verdict["other_kind"]
+        if other is not None and other["name"] != verdict["runner_up"]:
+            text += f", {other['saving']:.0%} below {other['name']}"
     text += f", P(best) = {verdict['probability_best']:.2f}"
     regret = verdict["least_regret"]
     return text if regret in (None, verdict["winner"]) else f"{text}; least regret: {regret}"
@@ -99,6 +102,9 @@ def _print_option_facts(option: dict[str, Any], console: Console) -> None:
     """Say why an option is out, and where a gateway sent its requests."""
     if option["excuse"]:
         _print_fact("OUT", f"{option['name']}: {option['excuse']}", console)
+    if option["collapsed_to"]:
+        text = f"{option['name']}: no split pays, everything goes to {option['collapsed_to']}"
+        _print_fact("COLLAPSED", text, console)
     if option["chosen"]:
         _print_fact("CHOSEN", _chosen_text(option), console)
     if len(option["parts"]) > 1:
@@ -154,11 +160,15 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _sampling(document: dict[str, Any]) -> list[str]:
     """Say how sure the figures are that windows stand for."""
-    known = [o["sampling"] for o in document["options"] if o["sampling"]]
+    known = [o["sampling"] for o in document["options"] if o["sampling"]["windows"]]
     if not known:
         return []
-    calls, met = (max(k[name] for k in known) for name in ("cost_error", "attainment_error"))
-    return [f"{known[0]['windows']} windows: cost +-{calls:.1%}, SLO +-{100 * met:.1f} points"]
+    calls, met = (
+        max(k[name] for k in known if k[name] is not None)
+        for name in ("cost_error", "attainment_error")
+    )
+    spans = max(k["windows"] for k in known)
+    return [f"up to {spans} spans: cost +-{calls:.1%}, SLO +-{100 * met:.1f} points"]
 
 
 def _chosen_text(option: dict[str, Any]) -> str:
@@ -196,8 +206,16 @@ def break_even_text(found: dict[str, Any]) -> str:
         return text
     if found["axis"] != "volume":
         return _axis_text(found)
+    least = found["scanned"][0]
+    if not found["api_meets_targets"]:
+        return f"no API meets the targets at any volume from {quantity(least)} {unit} up"
     low, high = (quantity(v) if v is not None else "beyond" for v in found["first_interval"])
-    text = f"own beats API from {quantity(found['first'])} {unit} [{low} to {high}]"
+    if found["first_interval"][0] == least:
+        low = f"{quantity(least)} or less"
+    if found["first"] == least:
+        text = f"own beats API at {quantity(least)} {unit}, the least volume looked at"
+    else:
+        text = f"own beats API from {quantity(found['first'])} {unit} [{low} to {high}]"
     if found["permanent"] is None:
         text += ", not for good"
     elif found["permanent"] != found["first"]:

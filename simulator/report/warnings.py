@@ -46,19 +46,19 @@ def _sampling(document: dict[str, Any]) -> list[str]:
     verdict, slo = document["verdict"], document["slo"]
     (winner,) = (o for o in document["options"] if o["name"] == verdict["winner"])
     known = winner["sampling"]
-    if known is None:
+    if not known["windows"]:
         return []
     found = []
     if verdict["saving"] is not None and known["cost_error"] > abs(verdict["saving"]):
         found.append(
-            f"the saving is smaller than the error of sampled windows ({known['cost_error']:.1%}): "
-            "raise analysis.sample_requests"
+            f"the saving is smaller than the error of sampled spans ({known['cost_error']:.1%}): "
+            "too close to call at this effort; raise analysis.sample_requests"
         )
     if winner["slo_attainment"] - slo["attainment"] < known["attainment_error"]:
         found.append(
-            f"{winner['name']} meets its target by less than windows know it "
+            f"{winner['name']} meets its target by less than sampled spans know it "
             f"(+-{100 * known['attainment_error']:.1f} points): look at the whole horizon with "
-            "`breakeven simulate`"
+            "`--whole`"
         )
     return found
 

@@ -226,7 +226,7 @@ class Analysis(Section):
     """Multiples of the current volume at which break-even is evaluated."""
     sample_requests: Annotated[int, Field(ge=1000)] = 90000
     """Above this many requests, windows of the horizon are sampled instead of all simulated."""
-    max_replicas: Count = 64
+    max_replicas: Count = 5000
     """Most that a fleet may be sized to."""
     warm_up_hours: NonNegative = 0
     """First hours that are left out of counts, costs and latencies, where all of the horizon is

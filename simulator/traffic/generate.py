@@ -15,6 +15,7 @@ from simulator.traffic.rate import rate_of_hour
 from simulator.traffic.sessions import (
     Columns,
     Fixed,
+    Layer,
     SessionTraffic,
     draw_hour,
     fixed_parts,
@@ -60,6 +61,32 @@ def draw_hours(
 ) -> RequestTable:
     """Draw the sessions that start in some hours since Monday 00:00 UTC, which is time zero."""
     return _drawn(workloads, seed, volume, hours, 0.0, math.inf)
+
+
+def draw_parts(
+    workloads: tuple[SessionTraffic, ...],
+    seed: int,
+    volume: float,
+    spans_s: NDArray[np.float64],
+) -> RequestTable:
+    """Draw sessions that start in spans since Monday 00:00 UTC, and no others.
+
+    Their rate is that of ``draw_hours``; the sessions themselves are others. (n, 2)
+    """
+    fixed = [fixed_parts(spec, seed) for spec in workloads]
+    hours = sorted(
+        {h for a, b in spans_s for h in range(int(a // HOUR_S), math.ceil(b / HOUR_S))}
+    )
+    inside = {
+        h: spans_s[(spans_s[:, 0] < (h + 1) * HOUR_S) & (spans_s[:, 1] > h * HOUR_S)]
+        for h in hours
+    }
+    parts = [
+        draw_hour(w, spec, fixed[w], seed, Layer(-1, volume, 1.0), rate, inside[rate.hour])
+        for w, spec in enumerate(workloads)
+        for rate in (rate_of_hour(spec.rate, seed, hour) for hour in hours)
+    ]
+    return _assemble(_joined(parts), workloads, fixed, 0.0, math.inf)
 
 
 def _drawn(

@@ -65,15 +65,24 @@ class HourOfRate:
     """Shares of tenants up to each, by ten minutes. (6, n_tenants)"""
 
     def draw(
-        self, rng: np.random.Generator, width: float = 1.0
+        self,
+        rng: np.random.Generator,
+        width: float = 1.0,
+        spans_s: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw start times [s since time zero], sorted, and tenants of the hour's sessions.
 
-        ``width`` is the volume that they are of.
+        ``width`` is the volume that they are of; with ``spans_s`` [s since time zero], (n, 2), only
+        those are drawn that start in one.
         """
-        count = rng.poisson(self.cumulative[-1] * width)
-        expected = np.sort(rng.random(count)) * self.cumulative[-1]
         steps = np.arange(len(self.cumulative)) * self.step_s
+        spans = np.array([[0.0, HOUR_S]]) if spans_s is None else spans_s - self.hour * HOUR_S
+        edges = np.interp(np.clip(spans, 0.0, HOUR_S), steps, self.cumulative)
+        upto = np.append(0.0, np.cumsum(edges[:, 1] - edges[:, 0]))
+        count = rng.poisson(upto[-1] * width)
+        place = np.sort(rng.random(count)) * upto[-1]
+        span = np.minimum(np.searchsorted(upto, place, side="right") - 1, len(edges) - 1)
+        expected = edges[span, 0] + place - upto[span]
         offset_s = np.interp(expected, self.cumulative, steps)
         if self.tenant_cumulative.shape[1] == 1:
             return self.hour * HOUR_S + offset_s, np.zeros(count, np.int64)

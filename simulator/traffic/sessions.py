@@ -139,14 +139,15 @@ def draw_hour(
     seed: int,
     layer: Layer,
     rate: HourOfRate,
+    spans_s: NDArray[np.float64] | None = None,
 ) -> Columns:
-    """Sessions of one hour of one layer of volume; rows are turns.
+    """Sessions of one hour, or of spans of it, of one layer of volume; rows are turns.
 
     ``previous`` is the row whose prompt a row's prompt begins with, counted from the hour's first,
     or ``NO_NODE``; ``same`` marks retries, whose prompt is that row's.
     """
     rng = stream(seed, f"{spec.rate.stream}/sessions/{layer.number}", rate.hour)
-    start_s, tenant = rate.draw(rng, layer.width)
+    start_s, tenant = rate.draw(rng, layer.width, spans_s)
     sessions = len(start_s)
     kept = rng.random(sessions) < layer.share
     stable = rng.random(sessions) < spec.prefix_share

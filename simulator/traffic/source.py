@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.rng import stream
-from simulator.traffic.generate import chunks, draw_hours, generate
+from simulator.traffic.generate import chunks, draw_hours, draw_parts, generate
 from simulator.traffic.joining import NODES, pruned
 from simulator.traffic.rate import rate_of_hour
 from simulator.traffic.sessions import SessionTraffic
@@ -63,11 +63,12 @@ class TrafficSource(Protocol):
         ...
 
     def draw_spans(
-        self, seed: int, volume: float, spans_s: Spans, history_s: float
+        self, seed: int, volume: float, spans_s: Spans, history_s: float, same: bool
     ) -> RequestTable:
         """Return the requests within spans that do not touch, in the horizon's time.
 
         Sessions that began up to ``history_s`` before a span go on in it; see ``spans.within``.
+        ``same`` requests are those of the whole horizon, which may take several times as long.
         """
         ...
 
@@ -137,9 +138,12 @@ class GeneratedTraffic:
         return load.ravel() / BLOCK_S
 
     def draw_spans(
-        self, seed: int, volume: float, spans_s: Spans, history_s: float
+        self, seed: int, volume: float, spans_s: Spans, history_s: float, same: bool
     ) -> RequestTable:
         """Return the requests within spans that do not touch, in the horizon's time."""
+        if not same:
+            reach = np.column_stack([np.maximum(0.0, spans_s[:, 0] - history_s), spans_s[:, 1]])
+            return within(draw_parts(self.workloads, seed, volume, merged(reach)), spans_s)
         first = np.maximum(0.0, spans_s[:, 0] - history_s) // HOUR_S
         last = np.ceil(spans_s[:, 1] / HOUR_S)
         hours = sorted({h for a, b in zip(first, last, strict=True) for h in range(int(a), int(b))})
@@ -228,9 +232,9 @@ class ReplayedTraffic:
         return load * counts[(at_s // BLOCK_S).astype(np.int64)]
 
     def draw_spans(
-        self, seed: int, volume: float, spans_s: Spans, history_s: float
+        self, seed: int, volume: float, spans_s: Spans, history_s: float, same: bool
     ) -> RequestTable:
-        """Return the requests within spans that do not touch, in the horizon's time."""
+        """Return the requests within spans that do not touch, in the horizon's time; the same."""
         reach = np.column_stack([np.maximum(0.0, spans_s[:, 0] - history_s), spans_s[:, 1]])
         table = self._superposed(seed, volume, merged(reach))
         # Copies of the trace share its roots alone.
