@@ -26,7 +26,7 @@ AXIS_REFINEMENTS = 6
 """The same along another axis, where costs may jump anywhere."""
 CARRIED_AT_MOST = 64
 """Times a volume: who carries more is idle whatever the share says."""
-STEP_TOLERANCE = 0.01
+STEP_TOLERANCE = 0.03
 """Relative, of the volume at which another replica is needed."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.planning import Size
+from simulator.analysis.sampling import Sampler
 from simulator.analysis.sizing import margin
 from simulator.analysis.sketch import Sketch
 from simulator.analysis.statistics import estimate
@@ -66,7 +67,8 @@ class _Trial:
             seed = self.study.seed
             if k:
                 seed = int(stream(seed, "capacity", k).integers(2**31))
-            evaluator = Evaluator(replace(self.study, seed=seed), volume)
+            there = replace(self.study, seed=seed)
+            evaluator = Evaluator(there, volume, Sampler(there, careful=True))
             found = evaluator.evaluate(self.option, self.size)
             first = first or found
             margins.append(margin(found, self.study.slo))

@@ -171,7 +171,8 @@ class Evaluator:
                 per_s = self.study.traffic.requests_per_s * self.volume
                 busy = math.ceil(work_s / max(1, self.looked_at.size) * per_s)
                 replicas = 1 << max(0, busy - 1).bit_length()
-            self._needs[option.name] = Need(lifetime_s(option), replicas)
+            lifetime = lifetime_s(option) if replicas else 0.0
+            self._needs[option.name] = Need(lifetime, replicas)
         return self._needs[option.name]
 
     def sample_for(self, option: Option) -> Sample:
@@ -234,9 +235,7 @@ class Evaluator:
         """Return an empty tally of an option at a size."""
         sample = self.sample(option)
         stands_for = scaled_plan(self.study, option, size, sample.scale).stands_for
-        return Tally(
-            self.study.slo, api_part(option), self.study.epoch_s, sample, stands_for
-        )
+        return Tally(self.study.slo, api_part(option), self.study.epoch_s, sample, stands_for)
 
     def calling(self, option: SingleOption) -> "Evaluator":
         """Return what evaluates an option on the calls that are made in the place of requests."""

@@ -1,5 +1,6 @@
 """A first answer in a few seconds: the same question with less effort."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,22 @@ class _Hastened:
 
     def __call__(self, values: dict[str, float] | float) -> Study:
         return hastened(self.build(values))
+
+
+def whole_horizon(study: Study) -> Study:
+    """Return a study in which nothing is sampled."""
+    effort = replace(study.effort, sample_requests=sys.maxsize)
+    return replace(study, effort=effort, rebuild=study.rebuild and _Whole(study.rebuild))
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """Builds studies in which nothing is sampled."""
+
+    build: Callable[..., Study]
+
+    def __call__(self, values: dict[str, float] | float) -> Study:
+        return whole_horizon(self.build(values))
 
 
 def hastened_axis(axis: Axis) -> Axis:

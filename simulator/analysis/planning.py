@@ -101,9 +101,7 @@ def _scaled_endpoint(endpoint: Endpoint, scale: float) -> Endpoint:
 
 def _scaled_gateway(gateway: Gateway, scale: float) -> Gateway:
     targets = (replace(t, budget=_scaled_budget(t.budget, scale)) for t in gateway.targets)
-    return replace(
-        gateway, targets=tuple(targets), budget=_scaled_budget(gateway.budget, scale)
-    )
+    return replace(gateway, targets=tuple(targets), budget=_scaled_budget(gateway.budget, scale))
 
 
 def _scaled_budget(budget: Budget | None, scale: float) -> Budget | None:

@@ -86,9 +86,7 @@ def sampling_of(sample: Sample, sums: Mapping[str, Floats]) -> Sampling:
     )
 
 
-def ratio_error(
-    sample: Sample, figure: Floats, base: Floats, absolute: bool = False
-) -> Error:
+def ratio_error(sample: Sample, figure: Floats, base: Floats, absolute: bool = False) -> Error:
     """Return the error of a ratio of weighted sums over spans, as a share of it or absolute.
 
     (spans,) each

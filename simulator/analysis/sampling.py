@@ -30,7 +30,7 @@ from simulator.analysis.study import (
 )
 from simulator.engine.run import Chunk, Excerpt
 from simulator.rng import stream
-from simulator.traffic.source import BLOCK_S
+from simulator.traffic.source import BLOCK_S, TrafficSource
 from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, Spans, merged, span_of
 from simulator.traffic.table import RequestTable
 from simulator.units import DAY_S, HOUR_S, MINUTE_S, MONTH_S
@@ -68,7 +68,7 @@ MORE_WORK = 2
 """Times the affordable requests that a busy fleet may take."""
 KEPT_REQUESTS = 500_000
 """A whole horizon with more is drawn anew, chunk by chunk, for every simulation."""
-FEW_PER_S = 8.0
+FEW_PER_S = 2.0
 """Requests per second below which a span has the whole horizon's own requests: of few, luck
 matters."""
 FEW_REQUESTS = 300
@@ -175,8 +175,9 @@ class Sampler:
         self.requests = study.effort.sample_requests * (study.effort.careful if careful else 1)
         """That one simulation of a sample may take."""
         self.spans = study.effort.spans * (2 if careful else 1)
-        self._around: _Around | None = None
-        self._load: NDArray[np.float64] | None = None
+        self.around = _around(study)
+        self.load = _look(study).load
+        """Relative load of each whole block of the horizon. (blocks,)"""
         self._why = _remembers(study)
 
     def sample(self, volume: float, need: Need) -> Sample:
@@ -188,27 +189,14 @@ class Sampler:
         why = self._why
         if need.replicas and need.lifetime_s > LONGEST_LIFETIME_S:
             hours = need.lifetime_s / HOUR_S
-            why = "cache entries outlive the day" if math.isinf(hours) else (
-                f"cache entries live for {hours:.0f} hours"
+            why = (
+                "cache entries outlive the day"
+                if math.isinf(hours)
+                else (f"cache entries live for {hours:.0f} hours")
             )
         if why is not None:
             return replace(sample_of(study, volume, MOST_WHOLE / expected), why_whole=why)
         return self._spans(volume, need)
-
-    @property
-    def around(self) -> "_Around":
-        """What belongs to a span besides its counted time."""
-        if self._around is None:
-            self._around = _around(self.study)
-        return self._around
-
-    @property
-    def load(self) -> NDArray[np.float64]:
-        """Relative load of each whole block of the horizon. (blocks,)"""
-        if self._load is None:
-            whole = max(1, int(self.study.traffic.horizon_s // BLOCK_S))
-            self._load = self.study.traffic.block_load(self.study.seed)[:whole]
-        return self._load
 
     def _spans(self, volume: float, need: Need) -> Sample:
         """Take spans along the load, as long and at as large a scale as can be afforded."""
@@ -253,7 +241,12 @@ class Sampler:
         )
         share = counted_s / length_s
         return _Design(
-            counted_spans, merged(simulated), 1 / (chance * share), chance * share, load[cell], last_s
+            counted_spans,
+            merged(simulated),
+            1 / (chance * share),
+            chance * share,
+            load[cell],
+            last_s,
         )
 
     def _rows(self, design: "_Design", volume: float) -> float:
@@ -470,11 +463,38 @@ def _covering(since_s: NDArray[np.float64], tokens: NDArray[np.int32]) -> float:
     return float(since_s[order][np.searchsorted(upto, COVERED * upto[-1])])
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is known of a traffic at any volume."""
+
+    source: TrafficSource
+    seed: int
+    table: RequestTable
+    """A few thousand requests of its first hours, at whatever volume has them."""
+    load: NDArray[np.float64]
+    """Relative load of each whole block of the horizon. (blocks,)"""
+
+
+_latest: list[_Look] = []
+"""The last look that was taken: samplers of one study share it."""
+
+
+def _look(study: Study) -> _Look:
+    source, seed = study.traffic, study.seed
+    for known in _latest:
+        if known.source is source and known.seed == seed:
+            return known
+    span_s = min(6 * HOUR_S, source.horizon_s)
+    table = source.draw(seed, LOOKED_AT / (source.requests_per_s * span_s), 0.0, span_s)
+    whole = max(1, int(source.horizon_s // BLOCK_S))
+    found = _Look(source, seed, table, source.block_load(seed)[:whole])
+    _latest[:] = [found]
+    return found
+
+
 def looked_at(study: Study) -> RequestTable:
     """Return a few thousand requests, at whatever volume has them in its first hours."""
-    source = study.traffic
-    span_s = min(6 * HOUR_S, source.horizon_s)
-    return source.draw(study.seed, LOOKED_AT / (source.requests_per_s * span_s), 0.0, span_s)
+    return _look(study).table
 
 
 def _whole(study: Study, volume: float) -> Callable[[int], Iterable[Chunk]]:
@@ -487,9 +507,7 @@ def _whole(study: Study, volume: float) -> Callable[[int], Iterable[Chunk]]:
     return partial(source.chunks, study.seed, volume, KEPT_REQUESTS, end_s)
 
 
-def _through(
-    chunks: Callable[[int], Iterable[Chunk]], lens: Lens, begun: int
-) -> Iterable[Chunk]:
+def _through(chunks: Callable[[int], Iterable[Chunk]], lens: Lens, begun: int) -> Iterable[Chunk]:
     return ((lens(table), end_s) for table, end_s in chunks(begun))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,8 @@ def _rate_ends(study: Study, contest: Contest, rate: str) -> tuple[float, float]
     """Advantage at both ends of a rate, or of the serving speed [USD/month]."""
     ends = []
     for z in (-Z_90, Z_90):
-        world = replace(Worlds.likely(), **{f"{rate}_z": np.array([z])})
+        there: dict[str, Any] = {f"{rate}_z": np.array([z])}
+        world = replace(Worlds.likely(), **there)
         usd = [world_costs(study, s, world)[0] for s in (contest.runner_up, contest.winner)]
         ends.append(float(usd[0] - usd[1]) if np.isfinite(usd).all() else np.nan)
     return ends[0], ends[1]

@@ -18,8 +18,8 @@ from simulator.analysis.study import (
 from simulator.economics.screening import Technology, best_replicas
 from simulator.units import MONTH_S
 
-FINEST = 64
-"""Spill thresholds are told apart to a part of themselves."""
+FINEST, SETTLED_FINEST = 8, 64
+"""Spill thresholds are told apart to an eighth of themselves, and finer where one is settled."""
 FLEET_TOLERANCE = 0.01
 """Fleets of more than a hundred replicas are told apart to this share of themselves."""
 LEAST_TRIED = 8
@@ -217,7 +217,9 @@ def settled_hybrid(careful: Evaluator, option: HybridOption, rough: Evaluation) 
     alone = _size_fleet(careful, option.base, 0.0, _alone(rough), None)
     if rough.parts:
         side = rough.parts[0].option
-        return judged(careful, _left_to(option, calls if side == option.overflow else alone.evaluation))
+        return judged(
+            careful, _left_to(option, calls if side == option.overflow else alone.evaluation)
+        )
     replicas = rough.size.replicas
 
     def at(in_flight: int) -> Evaluation:
@@ -237,7 +239,7 @@ def settled_hybrid(careful: Evaluator, option: HybridOption, rough: Evaluation) 
             while best > 1 and not meets(at(best), slo):
                 spills, best = best, max(1, best - step)
                 step *= 2
-        while spills - best > max(1, best // FINEST) and meets(at(best), slo):
+        while spills - best > max(1, best // SETTLED_FINEST) and meets(at(best), slo):
             middle = (best + spills) // 2
             if meets(at(middle), slo):
                 best = middle

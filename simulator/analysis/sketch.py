@@ -39,9 +39,7 @@ class Sketch:
         counts = np.sum([part.counts for part in parts], axis=0)
         return Sketch(counts, sum(part.total for part in parts))
 
-    def add(
-        self, values: NDArray[np.float64], weight: NDArray[np.float64] | float = 1.0
-    ) -> None:
+    def add(self, values: NDArray[np.float64], weight: NDArray[np.float64] | float = 1.0) -> None:
         """Count values, of which none may be NaN, each so many times. (n,)"""
         weights = np.broadcast_to(np.asarray(weight, np.float64), values.shape)
         bins = np.ceil(np.log(np.maximum(values, _LEAST) / _LEAST) / _GAMMA).astype(np.int64)

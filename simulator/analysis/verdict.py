@@ -2,7 +2,6 @@
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,8 @@ from simulator.analysis.given import check_is_given, evaluate_as_given
 from simulator.analysis.longrun import Keep, Watch
 from simulator.analysis.options import settled, too_often_wrong
 from simulator.analysis.overtime import OverTime, over_time
-from simulator.analysis.sensitivity import Contest, Driver, drivers
 from simulator.analysis.sampling import Sampler
+from simulator.analysis.sensitivity import Contest, Driver, drivers
 from simulator.analysis.sizing import Excuse, Sized, is_collapsed, meets, miss
 from simulator.analysis.study import Option, Study
 from simulator.analysis.worlds import (
@@ -161,7 +160,7 @@ def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
     sized = dict(
         zip(
             (option.name for option in study.options),
-            mapped(partial(_sized, rough, careful), study.options),
+            (_sized(rough, careful, option) for option in study.options),
             strict=True,
         )
     )

@@ -62,9 +62,7 @@ def _work_s(table: RequestTable, fleet: Fleet, weight: Floats) -> Floats:
     return found
 
 
-def _line_below(
-    token_s: Floats, places: int, decoded: float, fresh: float
-) -> tuple[float, float]:
+def _line_below(token_s: Floats, places: int, decoded: float, fresh: float) -> tuple[float, float]:
     """Of the lines ``a + b T`` below a table of steps, ``a >= 0``, the one that tells most work."""
     tokens = np.arange(1, len(token_s))
     best, most_s = (0.0, 0.0), -1.0

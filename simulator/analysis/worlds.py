@@ -55,18 +55,23 @@ class Worlds:
     def draw(study: Study) -> "Worlds":
         """Draw a Latin hypercube; every number has its own stream."""
         count, seed = study.effort.worlds, study.seed
-        rates = {f"{name}_z": stratified(seed, f"world/{name}", count) for name in RATES}
+        rates: dict[str, Any] = {
+            f"{name}_z": stratified(seed, f"world/{name}", count) for name in RATES
+        }
         numbers = [stratified(seed, f"world/{n.path}", count) for n in study.numbers]
         return Worlds(**rates, numbers_z=np.array(numbers).reshape(len(numbers), count), seed=seed)
 
     @staticmethod
     def likely() -> "Worlds":
         """Return the one world in which everything is at its median."""
-        return Worlds(**{f"{name}_z": np.zeros(1) for name in RATES}, numbers_z=np.zeros((0, 1)))
+        none: dict[str, Any] = {f"{name}_z": np.zeros(1) for name in RATES}
+        return Worlds(**none, numbers_z=np.zeros((0, 1)))
 
     def one(self, place: int) -> "Worlds":
         """Return one of the worlds alone."""
-        rates = {f"{n}_z": getattr(self, f"{n}_z")[place : place + 1] for n in RATES}
+        rates: dict[str, Any] = {
+            f"{n}_z": getattr(self, f"{n}_z")[place : place + 1] for n in RATES
+        }
         return Worlds(**rates, numbers_z=self.numbers_z[:, place : place + 1])
 
     def luck(self, error: Error) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from simulator.cli.common import (
     ScenarioArgument,
     SeedOption,
     SetOption,
+    WholeOption,
     show,
 )
 from simulator.cli.progress import progress
@@ -33,6 +34,7 @@ def capacity(
     settings: SetOption = None,
     seed: SeedOption = None,
     output: OutputOption = Output.TABLE,
+    whole: WholeOption = False,
     anew: Annotated[
         bool, typer.Option("--anew", help="Do not read what was found before.")
     ] = False,
@@ -42,12 +44,14 @@ def capacity(
     from functools import partial
     from pathlib import Path
 
+    from simulator.analysis.haste import whole_horizon
     from simulator.analysis.remembered import cache_dir, known_capacity
     from simulator.report.capacity import capacity_document, print_capacities
     from simulator.scenario.build import load_study
     from simulator.scenario.deployed import self_hosted_options
 
     study = load_study(scenario, settings, seed)
+    study = whole_horizon(study) if whole else study
     options = self_hosted_options(study, only)
     asked = [(option, count) for option in options for count in sorted(set(replicas or [1]))]
     found: list[Capacity] = []

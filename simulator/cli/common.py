@@ -43,6 +43,9 @@ SetOption = Annotated[
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed.")]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Form of the result.")]
+WholeOption = Annotated[
+    bool, typer.Option("--whole", help="Simulate the whole horizon, however long that takes.")
+]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one for each core.")
 ]

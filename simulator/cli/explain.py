@@ -6,6 +6,7 @@ from simulator.cli.common import (
     ScenarioArgument,
     SeedOption,
     SetOption,
+    WholeOption,
     show,
 )
 from simulator.cli.progress import progress
@@ -16,17 +17,23 @@ def explain(
     settings: SetOption = None,
     seed: SeedOption = None,
     output: OutputOption = Output.TABLE,
+    whole: WholeOption = False,
 ) -> None:
     """Lead from a static calculator's cost per token to the simulated one, step by step."""
     from functools import partial
 
     from simulator.analysis.evaluate import Evaluator
     from simulator.analysis.gap import explained
+    from simulator.analysis.haste import whole_horizon
+    from simulator.analysis.sampling import Sampler
     from simulator.report.explain import explanation_document, print_explanation
     from simulator.scenario.build import load_study
 
     study = load_study(scenario, settings, seed)
+    study = whole_horizon(study) if whole else study
     with progress("options") as tell:
-        document = explanation_document(explained(Evaluator(study, 1.0), tell), study)
+        document = explanation_document(
+            explained(Evaluator(study, 1.0, Sampler(study, careful=True)), tell), study
+        )
     rungs = [{"option": o["name"], **rung} for o in document["options"] for rung in o["rungs"]]
     show(output, document, rungs, partial(print_explanation, document))

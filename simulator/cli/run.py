@@ -15,6 +15,7 @@ from simulator.cli.common import (
     ScenarioArgument,
     SeedOption,
     SetOption,
+    WholeOption,
     show,
 )
 from simulator.cli.progress import Tell, progress
@@ -47,22 +48,23 @@ def run(
         typer.Option("--between", metavar="LOW HIGH", help="Ends of the axis."),
     ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="A rough answer: fewer windows, volumes and worlds.")
+        bool, typer.Option("--fast", help="A rough answer: fewer requests, volumes and worlds.")
     ] = False,
+    whole: WholeOption = False,
 ) -> None:
     """Give the verdict: options at their best size, break-even, split, drivers, flips."""
     from simulator.library.calls import find_break_even
-    from simulator.library.workers import Watched, processes
+    from simulator.library.workers import Watched, threads
     from simulator.report.terminal import print_verdict
     from simulator.scenario.build import load
 
     if (axis is None) != (ends is None):
         raise typer.BadParameter("--axis and --between go together", param_hint="--axis")
     loaded = load(scenario, settings, seed)
-    with processes(jobs) as executor, progress("simulations") as tell:
+    with threads(jobs) as executor, progress("simulations") as tell:
         watched = Watched(executor, tell)
         found = find_break_even(
-            loaded, axis, ends, fast=fast, views=out is not None, executor=watched
+            loaded, axis, ends, fast=fast, whole=whole, views=out is not None, executor=watched
         )
         if out is not None:
             found.save(out)
@@ -103,8 +105,10 @@ def simulate(
         ),
     ] = None,
     most: Annotated[int, typer.Option(min=2, help="Replications after which to give up.")] = 64,
+    whole: WholeOption = False,
 ) -> None:
     """Simulate the options exactly as written, with no search."""
+    from simulator.analysis.haste import whole_horizon
     from simulator.analysis.longrun import Keep
     from simulator.analysis.replications import simulate_until
     from simulator.analysis.verdict import simulate_as_written
@@ -116,7 +120,9 @@ def simulate(
     from simulator.scenario.load import fingerprint
 
     loaded = load(scenario, settings, seed)
-    study = loaded.study
+    # Rows that are written or kept are those of the whole horizon.
+    all_of_it = whole or ledger is not None or keep is not None
+    study = whole_horizon(loaded.study) if all_of_it else loaded.study
     if precision is not None:
         if keep is not None or ledger is not None:
             raise typer.BadParameter(

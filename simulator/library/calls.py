@@ -82,6 +82,7 @@ def find_break_even(
     between: tuple[float, float] | None = None,
     *,
     fast: bool = False,
+    whole: bool = False,
     views: bool = True,
     executor: "Executor | None" = None,
 ) -> VerdictResult:
@@ -96,6 +97,8 @@ def find_break_even(
         along the volume.
     fast : bool
         Answer roughly.
+    whole : bool
+        Sample nothing: simulate the whole horizon, however long that takes.
     views : bool
         Also simulate what the report shows beside the verdict: timelines, and the map of volumes
         and cached shares.
@@ -109,7 +112,7 @@ def find_break_even(
     InputError
         When the axis is no number of the scenario.
     """
-    from simulator.analysis.haste import hastened, hastened_axis
+    from simulator.analysis.haste import hastened, hastened_axis, whole_horizon
     from simulator.analysis.verdict import decide
     from simulator.analysis.views import views as shown
     from simulator.report.document import verdict_document
@@ -126,6 +129,8 @@ def find_break_even(
     study = there.study
     if fast:
         study, along = hastened(study), along and hastened_axis(along)
+    if whole:
+        study = whole_horizon(study)
     verdict = decide(study, executor, along)
     mapped = executor.map if executor else map
     document = verdict_document(verdict, shown(verdict, mapped) if views else None)

@@ -49,6 +49,17 @@ def processes(jobs: int = 0) -> Iterator[Executor]:
         yield executor
 
 
+@contextmanager
+def threads(jobs: int = 0) -> Iterator[Executor]:
+    """Give an executor of some threads, 0: one for each core.
+
+    Simulations are compiled and leave Python's lock to others, so that threads work beside one
+    another and need nothing to be started or sent.
+    """
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as executor:
+        yield executor
+
+
 def _load() -> None:
     """Import all that the tasks of a worker use."""
     import simulator.analysis.verdict  # noqa: F401

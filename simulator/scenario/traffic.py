@@ -34,7 +34,7 @@ def build_traffic(
     InputError
         At the place in the file whose value cannot be built.
     """
-    workloads = []
+    workloads: list[SessionTraffic] = []
     provenance = {}
     for name, workload in traffic.items():
         if isinstance(workload, schema.Replay):

@@ -74,12 +74,9 @@ def draw_parts(
     Their rate is that of ``draw_hours``; the sessions themselves are others. (n, 2)
     """
     fixed = [fixed_parts(spec, seed) for spec in workloads]
-    hours = sorted(
-        {h for a, b in spans_s for h in range(int(a // HOUR_S), math.ceil(b / HOUR_S))}
-    )
+    hours = sorted({h for a, b in spans_s for h in range(int(a // HOUR_S), math.ceil(b / HOUR_S))})
     inside = {
-        h: spans_s[(spans_s[:, 0] < (h + 1) * HOUR_S) & (spans_s[:, 1] > h * HOUR_S)]
-        for h in hours
+        h: spans_s[(spans_s[:, 0] < (h + 1) * HOUR_S) & (spans_s[:, 1] > h * HOUR_S)] for h in hours
     }
     parts = [
         draw_hour(w, spec, fixed[w], seed, Layer(-1, volume, 1.0), rate, inside[rate.hour])
@@ -204,7 +201,10 @@ def _tree(
     depth = root_tok[above]
     parents, depths = [np.full(len(root_tok), NO_NODE)], [root_tok]
     starts = [np.arange(len(root_tok)) * _ROOT_TOK]
-    shares, popularity = _shares(workloads), [_popularity(w, f) for w, f in zip(workloads, fixed, strict=True)]
+    shares, popularity = (
+        _shares(workloads),
+        [_popularity(w, f) for w, f in zip(workloads, fixed, strict=True)],
+    )
     node_share = [np.concatenate(shares)]
     share = node_share[0][above]
     size = len(root_tok)

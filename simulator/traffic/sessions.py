@@ -113,7 +113,8 @@ def layers(spec: SessionTraffic, volume: float) -> list[Layer]:
     """
     per_hour = spec.requests_per_s * HOUR_S
     width = 2.0 ** min(0, round(math.log2(LAYER_PER_HOUR / per_hour))) if per_hour else 1.0
-    found, below = [], 0.0
+    found: list[Layer] = []
+    below = 0.0
     while below < volume:
         found.append(Layer(len(found), width, min(1.0, (volume - below) / width)))
         below += width

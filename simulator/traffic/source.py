@@ -135,7 +135,8 @@ class GeneratedTraffic:
                 rate = rate_of_hour(w.rate, seed, hour)
                 edges = np.linspace(0, len(rate.cumulative) - 1, BLOCKS_PER_HOUR + 1).astype(int)
                 blocks += turns * np.diff(rate.cumulative[edges])
-        return load.ravel() / BLOCK_S
+        found: NDArray[np.float64] = load.ravel() / BLOCK_S
+        return found
 
     def draw_spans(
         self, seed: int, volume: float, spans_s: Spans, history_s: float, same: bool
