@@ -8,12 +8,12 @@ import pytest
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis import sampling
-from simulator.analysis.breakeven import Step, step_volume
+from simulator.analysis.breakeven import STEP_TOLERANCE, Step, step_volume
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.haste import hastened
 from simulator.analysis.options import size_option
 from simulator.analysis.planning import Size
-from simulator.analysis.sampling import sample_traffic
+from simulator.analysis.sampling import Need, Sampler
 from simulator.analysis.sizing import meets
 from simulator.analysis.study import Study
 from simulator.analysis.verdict import decide
@@ -46,9 +46,9 @@ def with_sample(study: Study, requests: int) -> Study:
 def test_sampled_windows_stand_for_the_week(study: Study) -> None:
     whole = Evaluator(with_sample(study, 10**9), 1.0)
     sampled = Evaluator(with_sample(study, 40_000), 1.0)
-    assert len(whole.sample.slices) == 1
-    assert len(sampled.sample.slices) > 8
     api = option(study, "hosted-llama")
+    assert whole.sample(api).is_whole
+    assert len(sampled.sample(api).weight) > 8
     expected, got = (e.evaluate(api, Size()).total_usd(study) for e in (whole, sampled))
     assert got == pytest.approx(expected, rel=0.03)
     own = option(study, "own-h100")
@@ -87,12 +87,16 @@ def test_chunks_of_the_horizon_come_to_the_same(
         assert sum(found[0].api_usd.values()) == pytest.approx(sum(found[1].api_usd.values()))
 
 
-def test_windows_cover_quiet_and_busy_hours(study: Study) -> None:
-    sample = sample_traffic(with_sample(study, 20_000), 1.0)
+@pytest.mark.parametrize("need", [Need(), Need(300.0, 2)], ids=["calls", "fleet"])
+def test_spans_cover_quiet_and_busy_hours(study: Study, need: Need) -> None:
+    sample = Sampler(with_sample(study, 20_000)).sample(1.0, need)
     load = study.traffic.hourly_load()
-    hours = [int(s.offset_s // 3600) for s in sample.slices]
-    weights = [s.weight for s in sample.slices]
-    assert np.average(load[hours], weights=weights) == pytest.approx(load.mean(), rel=0.05)
+    hours = (sample.spans_s[:, 0] // 3600).astype(int)
+    # Taken with a chance in proportion to their load, a few spans know all of it.
+    horizon_s = study.traffic.horizon_s
+    total = sample.weight @ (load[hours] * (sample.spans_s[:, 1] - sample.spans_s[:, 0]))
+    assert total / horizon_s == pytest.approx(load.mean(), rel=0.1)
+    assert sample.counted_s == pytest.approx(horizon_s, rel=0.25)
     assert load[hours].min() < np.quantile(load, 0.15)
     assert load[hours].max() > np.quantile(load, 0.85)
 
@@ -204,7 +208,8 @@ def test_a_step_is_where_the_replicas_no_longer_do() -> None:
     at = step_volume(asked, Step("own-h100", "own-h100", 1, 0.5, 4.0))
     own = option(asked, "own-h100")
     fits, fails = (
-        meets(Evaluator(asked, v).evaluate(own, Size(1)), asked.slo) for v in (at, 1.01 * at)
+        meets(Evaluator(asked, v).evaluate(own, Size(1)), asked.slo)
+        for v in (at, (1 + STEP_TOLERANCE) * at)
     )
     assert fits
     assert not fails

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis.planning import Size, plan_of
-from simulator.analysis.sampling import sample_traffic
+from simulator.analysis.sampling import sample_of
 from simulator.engine.run import Simulation
 from simulator.scenario.build import load_study
 
@@ -14,7 +14,7 @@ from simulator.scenario.build import load_study
 def test_a_run_that_is_over_leaves_nothing_behind(tmp_path: Path) -> None:
     study = load_study(write_scenario(tmp_path / "small.yaml", SMALL))
     (own,) = (option for option in study.options if option.name == "own")
-    (table, end_s), *_ = sample_traffic(study, 0.1).slices[0].chunks(0)
+    (table, end_s), *_ = sample_of(study, 0.1).chunks(0)
     gc.collect()
     gc.disable()
     try:

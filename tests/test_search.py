@@ -19,8 +19,7 @@ from traffic_samples import open_loop, random_table
 from scenarios import SMALL, write_scenario
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.options import size_option
-from simulator.analysis.sampling import Sample, Slice, kept
-from simulator.analysis.search import busy_replicas
+from simulator.analysis.sampling import Sample, kept
 from simulator.analysis.sizing import Sized
 from simulator.analysis.study import Choice, HybridOption, SelfHostOption, Study, self_hosted_part
 from simulator.engine.plan import Fleet, Plan
@@ -49,8 +48,10 @@ def physical(study: Study) -> Fleet:
 def looking(study: Study, table: RequestTable, attainment: float, horizon_s: float) -> Evaluator:
     """The evaluator of a study whose whole horizon is a table."""
     asked = replace(study, slo=replace(study.slo, attainment=attainment))
-    whole = Slice(kept(table, horizon_s), 0.0, horizon_s, 0.0, horizon_s)
-    return Evaluator(asked, 1.0, Sample((whole,), None))
+    one = np.ones(1)
+    spans_s = np.array([[0.0, horizon_s]])
+    whole = Sample(kept(table, horizon_s), horizon_s, spans_s, one, one, one, float(table.size))
+    return Evaluator(asked, 1.0, whole)
 
 
 def busy_s(fleet: Fleet, table: RequestTable, horizon_s: float = HORIZON_S) -> float:
@@ -63,7 +64,7 @@ def bound_s(study: Study, fleet: Fleet, table: RequestTable, attainment: float =
     """The bound in replica-seconds."""
     own = next(o for o in study.options if isinstance(o, SelfHostOption))
     deployed = replace(own, fleet=fleet)
-    return busy_replicas(looking(study, table, attainment, HORIZON_S), deployed) * HORIZON_S
+    return looking(study, table, attainment, HORIZON_S).busy_replicas(deployed) * HORIZON_S
 
 
 def linear(batch_tok: int) -> st.SearchStrategy[StepTime]:
@@ -205,15 +206,15 @@ LONG: dict[str, Any] = {
 
 
 def test_turns_behind_the_end_of_a_window_are_no_work_within_it(tmp_path: Path) -> None:
-    """Sessions of three hours in windows of 42 minutes: most of their turns are not reached."""
+    """Sessions of three hours in spans of minutes: most of their turns are not reached."""
     asked = load_study(write_scenario(tmp_path / "s.yaml", SMALL | LONG))
     evaluator = Evaluator(asked, 1.0)
-    assert len(evaluator.sample.slices) == 8
     (own,) = asked.options
     assert isinstance(own, SelfHostOption)
+    assert not evaluator.sample(own).is_whole
     found = size_option(evaluator, own, start=8)
     assert found.feasible
-    assert busy_replicas(evaluator, own) <= found.evaluation.size.replicas
+    assert evaluator.busy_replicas(own) <= found.evaluation.size.replicas
 
 
 def test_an_option_that_asks_for_less_has_less_to_do(tmp_path: Path) -> None:

@@ -77,7 +77,8 @@ def serving(evaluator: Evaluator, workloads: frozenset[int]) -> Evaluator:
     if len(workloads) == len(evaluator.study.traffic.workload_names):
         return evaluator
     name = f"only {sorted(workloads)}"
-    return evaluator.through(name, partial(only, workloads=workloads))
+    share = float(evaluator.study.traffic.workload_shares()[sorted(workloads)].sum())
+    return evaluator.through(name, partial(only, workloads=workloads), share)
 
 
 def _moves(at: Assignment, free: list[int], pools: int) -> list[Assignment]:

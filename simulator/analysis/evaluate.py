@@ -132,7 +132,7 @@ class Evaluator:
         study: Study,
         volume: float,
         sampler: Sampler | Sample | None = None,
-        lenses: tuple[Lens, ...] = (),
+        lenses: tuple[tuple[Lens, float | None], ...] = (),
     ) -> None:
         self.study = study
         self.volume = volume
@@ -156,8 +156,8 @@ class Evaluator:
         if need not in self._samples:
             if isinstance(self.sampler, Sampler):
                 drawn = self.sampler.sample(self.volume, need)
-            for lens in self._lenses:
-                drawn = drawn.seen(lens)
+            for lens, share in self._lenses:
+                drawn = drawn.seen(lens, share)
             self._samples[need] = drawn
         return self._samples[need]
 
@@ -184,8 +184,8 @@ class Evaluator:
         fleets = [need.replicas for need in needs if need.replicas]
         need = Need(max(need.lifetime_s for need in needs), min(fleets, default=0))
         drawn = self.sampler.sample(self.volume, need)
-        for lens in self._lenses:
-            drawn = drawn.seen(lens)
+        for lens, share in self._lenses:
+            drawn = drawn.seen(lens, share)
         return drawn
 
     def busy_replicas(self, option: SelfHostOption) -> float:
@@ -203,7 +203,7 @@ class Evaluator:
         """A few thousand requests, as they are seen here."""
         if self._looked_at is None:
             table = looked_at(self.study)
-            for lens in self._lenses:
+            for lens, _ in self._lenses:
                 table = lens(table)
             self._looked_at = table
         return self._looked_at
@@ -212,10 +212,13 @@ class Evaluator:
         """Return the evaluator of another volume, seen through the same lenses."""
         return Evaluator(self.study, volume, self.sampler, self._lenses)
 
-    def through(self, name: str, lens: Lens) -> "Evaluator":
-        """Return the evaluator of the same volume seen through a lens, the same one by name."""
+    def through(self, name: str, lens: Lens, share: float | None = None) -> "Evaluator":
+        """Return the evaluator of the same volume seen through a lens, the same one by name.
+
+        ``share`` is how many requests are seen for each one of the traffic, where that is known.
+        """
         if name not in self._through:
-            lenses = (*self._lenses, lens)
+            lenses = (*self._lenses, (lens, share))
             self._through[name] = Evaluator(self.study, self.volume, self.sampler, lenses)
         return self._through[name]
 

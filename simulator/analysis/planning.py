@@ -56,8 +56,6 @@ def scaled_plan(study: Study, option: SingleOption, size: Size, scale: float) ->
     for fleet in plan.fleets:
         count = max(1, round(fleet.replicas * scale)) if fleet.replicas else 0
         speed = fleet.replicas * scale / count if count else 1.0
-        # A fleet that is small even at full scale is no faster than it is.
-        speed = 1.0 if fleet.replicas * scale < 1.0 else speed
         fleets.append(_scaled_fleet(fleet, count, speed, scale))
         stands_for.append(fleet.replicas / count if count else 1.0)
     return Scaled(

@@ -3,13 +3,16 @@
 A large volume needs no whole week to be known. The load of every ten minutes is known without
 drawing a request. Spans are taken along the ranks of the load, each with a chance in proportion to
 its requests; of fleets, the busiest ones more often still, since requests miss their targets there
-first. The very busiest are always taken. A span is simulated with enough traffic before it that caches, queues and sessions are as they would be
-(functional warming, as in Wunderlich et al. 2003, SMARTS), and only its own arrivals count, as many
-times as there are blocks that it stands for. Large fleets and calls are simulated at a scale: a
-share of the traffic on the same share of the replicas, limits and budgets.
+first. The very busiest are always taken. A span is simulated with enough traffic before it that
+queues, sessions and the caches of replicas are as they would be (functional warming, as in
+Wunderlich et al. 2003, SMARTS), and only its own arrivals count, as often as its chance says. What
+requests that are left out do to the caches of providers is drawn; see ``engine.unseen``. Large
+fleets and calls are simulated at a scale: a share of the traffic on the same share of the replicas,
+limits and budgets.
 
-Where an option has outages, budgets, autoscaling, failures, deferred work or cache entries that
-live for longer than an hour, no span can stand for the rest, and the whole horizon is simulated.
+Where an option has outages, budgets, autoscaling, failures or deferred work, or spills to an API
+whose cache entries live for longer than an hour, no span can stand for the rest, and the whole
+horizon is simulated.
 """
 
 import math
@@ -61,7 +64,7 @@ FEWEST_REPLICAS = 2
 """That must be busy in a fleet that is simulated at a scale, which has two or three times as many:
 fewer share their load clearly worse."""
 WHOLE_TIMES = 2
-"""The whole horizon is simulated where it has no more than so many times the affordable requests."""
+"""The whole horizon is simulated where it has at most so many times the affordable requests."""
 MOST_WHOLE = 6_000_000
 """Requests of a whole horizon that no span can stand for; more are simulated at a scale."""
 MORE_WORK = 2
@@ -138,14 +141,18 @@ class Sample:
             for table, _ in self.chunks(0)
         )
 
-    def seen(self, lens: Lens) -> "Sample":
-        """Return the same spans with requests made from theirs."""
+    def seen(self, lens: Lens, share: float | None = None) -> "Sample":
+        """Return the same spans with requests made from theirs.
+
+        ``share`` is how many there are for each one, where that is known; else they are counted.
+        """
         chunks: Callable[[int], Iterable[Chunk]] = partial(_through, self.chunks, lens)
         if not self.is_whole:
             # Spans are small; drawn once, they are seen once.
             chunks = partial(_from, list(chunks(0)))
         changed = replace(self, chunks=chunks)
-        share = changed.rows() / max(1.0, self.rows())
+        if share is None:
+            share = changed.rows() / max(1.0, self.rows())
         return replace(changed, requests_per_month=self.requests_per_month * share)
 
     def later(self, table: RequestTable, share: float) -> "Sample":
@@ -209,7 +216,7 @@ class Sampler:
                 break
         else:
             # So busy are its replicas that fewer of them must do.
-            scale = max(scale, min(least, MORE_WORK * scale))
+            scale = max(scale, min(least, MORE_WORK * scale), min(1.0, 1 / need.replicas))
         if design.fraction >= 0.5:
             return sample_of(self.study, volume, min(1.0, max(scale, least)))
         return self._drawn(design, volume, scale, need)

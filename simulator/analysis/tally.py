@@ -97,7 +97,8 @@ class Tally:
         """Add values of rows to the spans that they are in."""
         inside = place >= 0
         spans = len(self.sample.weight)
-        self._put(name, np.bincount(place[inside], values[inside], minlength=spans) * 1.0)
+        found = np.bincount(place[inside], values[inside], minlength=spans)
+        self._put(name, found.astype(np.float64))
 
     def _count(self, name: str, place: NDArray[np.int64], chosen: NDArray[np.bool_]) -> None:
         found = np.bincount(place[(place >= 0) & chosen], minlength=len(self.sample.weight))

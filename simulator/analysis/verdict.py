@@ -180,7 +180,12 @@ def _sized(rough: Evaluator, careful: Evaluator, option: Option) -> tuple[Sized,
     """Size an option for slow, likely and fast hardware; what is likely, by the larger sample."""
     slow, likely, fast = size_at_speeds(rough, option)
     found = settled(careful, option, likely)
-    return tuple(found if each is likely else each for each in (slow, found, fast))
+    others = {
+        id(each): settled(careful, option, each) if each.collapsed else each
+        for each in (slow, fast)
+        if each is not likely
+    }
+    return tuple(others.get(id(each), found) for each in (slow, likely, fast))
 
 
 def _drivers(

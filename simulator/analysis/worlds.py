@@ -193,7 +193,7 @@ def standings(
     possible = np.isfinite(cheapest)
     if not possible.any():
         return [Standing(0.0, np.inf)] * len(usd)
-    above = usd[:, possible] - cheapest[possible]
+    above = np.maximum(0.0, usd[:, possible] - cheapest[possible])
     ties = (above <= TIE * cheapest[possible]) & real[:, None]
     chances = (ties / ties.sum(axis=0)).mean(axis=1)
     return [

@@ -1,10 +1,10 @@
 """What requests that are not simulated did to prompt caches.
 
 A sample simulates spans of the horizon, or a share of the traffic. Caches of providers know no
-such limits: a shared prompt is kept alive by everybody's requests. Requests that are left out use a
-beginning that a share of all requests has as a Poisson process does, so that the time of its last
-use is one exponential draw. The turn before a session's first simulated one is known, and so is what
-it left behind.
+such limits: a shared prompt is kept alive by everybody's requests. Requests that are left out are
+taken to use the beginning of a prompt as a Poisson process does, at the rate of the share of all
+requests that begin with it, so that the time of its last use is one exponential draw. The turn
+before a session's first simulated one is known, and so is what it left behind.
 """
 
 import math

@@ -62,6 +62,10 @@ class TrafficSource(Protocol):
         """
         ...
 
+    def workload_shares(self) -> NDArray[np.float64]:
+        """Share of all requests that each workload has, (workloads,)."""
+        ...
+
     def draw_spans(
         self, seed: int, volume: float, spans_s: Spans, history_s: float, same: bool
     ) -> RequestTable:
@@ -111,6 +115,11 @@ class GeneratedTraffic:
         """Names in the order of the table's ``workload`` column."""
         return tuple(w.name for w in self.workloads)
 
+    def workload_shares(self) -> NDArray[np.float64]:
+        """Share of all requests that each workload has, (workloads,)."""
+        rates = [w.requests_per_s * float(self._growth(w).mean()) for w in self.workloads]
+        return np.array(rates) / sum(rates)
+
     def hourly_load(self) -> NDArray[np.float64]:
         """Expected relative load of each hour of the horizon, (hours,)."""
         hours = np.arange(int(self.horizon_s // HOUR_S))
@@ -135,8 +144,7 @@ class GeneratedTraffic:
                 rate = rate_of_hour(w.rate, seed, hour)
                 edges = np.linspace(0, len(rate.cumulative) - 1, BLOCKS_PER_HOUR + 1).astype(int)
                 blocks += turns * np.diff(rate.cumulative[edges])
-        found: NDArray[np.float64] = load.ravel() / BLOCK_S
-        return found
+        return load.ravel() / BLOCK_S
 
     def draw_spans(
         self, seed: int, volume: float, spans_s: Spans, history_s: float, same: bool
@@ -153,10 +161,8 @@ class GeneratedTraffic:
     def _growth(self, workload: SessionTraffic) -> NDArray[np.float64]:
         """Factor of a workload's rate in each hour of the horizon, (hours,)."""
         hours = np.arange(max(1, int(self.horizon_s // HOUR_S)))
-        growth: NDArray[np.float64] = (1 + workload.rate.growth_per_month) ** (
-            hours * HOUR_S / MONTH_S
-        )
-        return growth
+        months = hours * HOUR_S / MONTH_S
+        return np.power(1.0 + workload.rate.growth_per_month, months)
 
     @property
     def longest_deadline_s(self) -> float:
@@ -208,6 +214,11 @@ class ReplayedTraffic:
     def workload_names(self) -> tuple[str, ...]:
         """Names in the order of the table's ``workload`` column."""
         return self.table.workloads
+
+    def workload_shares(self) -> NDArray[np.float64]:
+        """Share of all requests that each workload has, (workloads,)."""
+        counts = np.bincount(self.table.workload, minlength=len(self.table.workloads))
+        return counts / self.table.size
 
     def hourly_load(self) -> NDArray[np.float64]:
         """Expected relative load of each hour of the horizon, (hours,)."""
