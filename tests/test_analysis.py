@@ -13,7 +13,8 @@ from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.haste import hastened
 from simulator.analysis.options import size_option
 from simulator.analysis.planning import Size
-from simulator.analysis.sampling import Need, Sampler
+from simulator.analysis.sampler import Sampler
+from simulator.analysis.sampling import Need
 from simulator.analysis.sizing import meets
 from simulator.analysis.study import Study
 from simulator.analysis.verdict import decide

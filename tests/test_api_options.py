@@ -116,7 +116,8 @@ def test_tiers_limits_and_spend(tmp_path: Path) -> None:
     capped = {**HOSTED, "spend_limit": {"usd": 0.5, "period_hours": 24}}
     asked = study(tmp_path, {"capped": capped})
     spent = sum(outcome(asked, "capped").api_usd.values()) * 24 / 730
-    assert spent == pytest.approx(0.5, rel=0.1)
+    # Bills are of the mean volume: the day brings some more or fewer requests.
+    assert spent == pytest.approx(0.5, rel=0.2)
 
 
 def test_price_spikes_and_dedicated_capacity(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_the_claims_of_the_article_can_be_tried(tmp_path: Path) -> None:
         long_answers = {"output_tokens": 6000, "max_output_tokens": 8000}
         asked = study(tmp_path, {"a": offer("gpt-4-turbo", tier=tier)}, **long_answers)
         done = outcome(asked, "a")
-        assert done.tokens["output"] == tokens * done.requests["completed"]
+        assert done.tokens["output"] == pytest.approx(tokens * done.requests["completed"], rel=1e-3)
     thinking = {"reasoning_share": 0.8, "output_tokens": 4000, "max_output_tokens": 8000}
     free, bounded = (
         outcome(study(tmp_path, {"a": offer("qwen3-72b", **say)}, **thinking), "a")

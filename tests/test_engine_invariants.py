@@ -23,7 +23,7 @@ from simulator.errors import InputError
 from simulator.pricing.caching import NO_CACHE, PromptCache
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
-from simulator.traffic.table import RequestTable
+from simulator.traffic.table import PrefixTree, RequestTable
 
 FLEET = Fleet(
     step_time=StepTime.linear(256, fixed_s=0.02, prefill_token_s=1e-4, context_token_s=1e-7),
@@ -246,9 +246,7 @@ def test_budget_below_sequence_cap_is_refused() -> None:
 def served_by_api(cache: PromptCache, **columns: object) -> Ledger:
     table = random_table(4, sessions=6)
     rows = np.flatnonzero(np.isnan(table.gap_s))[:4]
-    tree = replace(
-        table.tree, parent=np.array([-1], np.int32), depth_tok=np.array([1000], np.int32)
-    )
+    tree = PrefixTree.numbered(np.array([-1], np.int32), np.array([1000], np.int32))
     table = replace(
         table.take(rows),
         tree=tree,

@@ -163,7 +163,7 @@ def test_a_verdict_is_what_the_command_prints(path: Path, tmp_path: Path) -> Non
         watched = Watched(executor, lambda done, of: told.append((done, of)))
         again = simulator.find_break_even(path, fast=True, views=False, executor=watched)
     assert again.to_dict() == found.to_dict()
-    assert len(told) > 2
+    assert len(told) > 1
     assert all(done <= of for done, of in told)
     assert max(told)[0] == max(of for _, of in told)
 

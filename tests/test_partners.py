@@ -50,7 +50,7 @@ def test_a_small_model_takes_what_it_may_serve(tmp_path: Path) -> None:
     option = next(o for o in study.options if o.name == "own")
     workloads = np.array(study.traffic.workload_names)
     fleets = []
-    for _, ledger in Evaluator(study, 1.0).simulate(option, Size(1)):
+    for ledger in Evaluator(study, 1.0).simulate(option, Size(1)):
         fleets.append(np.stack([ledger.table.workload, ledger.fleet]))
     workload, fleet = np.concatenate(fleets, axis=1)
     # What never arrived, or waits at the end, has none.

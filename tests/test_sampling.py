@@ -12,17 +12,12 @@ from hypothesis import strategies as st
 from traffic_samples import random_table
 
 from scenarios import SMALL, write_scenario
+from simulator.analysis.design import chances, drawn_along
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.planning import Size
 from simulator.analysis.precision import Error
-from simulator.analysis.sampling import (
-    Need,
-    Sample,
-    Sampler,
-    chances,
-    drawn_along,
-    sample_of,
-)
+from simulator.analysis.sampler import Sampler
+from simulator.analysis.sampling import Need, Sample, sample_of
 from simulator.analysis.study import Study
 from simulator.analysis.verdict import decide
 from simulator.analysis.worlds import standings

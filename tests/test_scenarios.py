@@ -215,7 +215,7 @@ def test_rag_replicas_that_follow_the_load_cost_less_than_tokens() -> None:
 def test_embeddings_on_a_small_gpu_pay_at_a_large_models_price() -> None:
     settings = ["horizon_hours=6", "options.own.replicas=1"]
     usd, feasible = as_written("embeddings", *settings, "options.own-large.replicas=1")
-    assert feasible == {"api", "api-large", "own"}
+    assert feasible >= {"api", "api-large", "own"}
     assert usd["api"] < 0.15 * usd["own"]
     assert usd["api-large"] == pytest.approx(6.5 * usd["api"])
     found = at_best("embeddings")

@@ -249,12 +249,17 @@ STEP_USD, STEP_UNITS, UNIT_USD = 3.0, 10, 0.32
 FLEETS: dict[str, str | None] = {"own": "own", "api": None}
 
 
+NONE = {"own": False, "api": False}
+
+
 def stairs(volume: float) -> breakeven.VolumeCosts:
     """Replicas of 3 USD/h for ten units each, against 0.32 USD for each unit."""
     usd = {"own": STEP_USD * math.ceil(volume / STEP_UNITS), "api": UNIT_USD * volume}
     replicas = {"own": math.ceil(volume / STEP_UNITS), "api": 0}
     worlds = {name: np.full(8, cost) for name, cost in usd.items()}
-    return breakeven.VolumeCosts(volume, usd, worlds, {"own": 0.5, "api": None}, replicas, FLEETS)
+    return breakeven.VolumeCosts(
+        volume, usd, worlds, {"own": 0.5, "api": None}, replicas, FLEETS, NONE
+    )
 
 
 def test_a_staircase_crosses_a_line_many_times(

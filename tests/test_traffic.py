@@ -90,7 +90,7 @@ def test_window_is_a_part_of_the_whole() -> None:
 
 
 def test_second_workload_leaves_the_first_alone() -> None:
-    other = replace(CHAT, name="b", rate=replace(CHAT.rate, name="b"))
+    other = replace(CHAT, name="b", rate=replace(CHAT.rate, stream="b"))
     alone = sessions_of(generate((CHAT,), 5, end_s=DAY_S))
     both = generate((CHAT, other), 5, end_s=DAY_S)
     both.check()

@@ -152,7 +152,7 @@ def test_haste_changes_effort_alone(tmp_path: Path) -> None:
     assert quick.effort.sample_requests < study.effort.sample_requests
     assert 1.0 in quick.effort.volumes
     assert quick.rebuild is not None
-    assert quick.rebuild({"traffic.chat.turns.mean": 3.0}).effort.fewest_windows == 6
+    assert quick.rebuild({"traffic.chat.turns.mean": 3.0}).effort.spans == 12
 
 
 def test_indices_of_a_polynomial_are_exact() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.planning import Size
-from simulator.analysis.sampling import Sampler
+from simulator.analysis.sampler import Sampler
 from simulator.analysis.sizing import margin
 from simulator.analysis.sketch import Sketch
 from simulator.analysis.statistics import estimate

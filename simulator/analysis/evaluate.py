@@ -10,7 +10,8 @@ import numpy as np
 from simulator.analysis.outcome import Outcome
 from simulator.analysis.planning import Size, scaled_plan
 from simulator.analysis.reshape import asked_again, reshaped
-from simulator.analysis.sampling import Lens, Need, Sample, Sampler, lifetime_s, looked_at
+from simulator.analysis.sampler import Sampler, looked_at
+from simulator.analysis.sampling import Lens, Need, Sample, lifetime_s
 from simulator.analysis.study import (
     Option,
     Reshaping,

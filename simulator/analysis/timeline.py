@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.planning import Size
-from simulator.analysis.sampling import Sample, Sampler, sample_of, span_sample
+from simulator.analysis.sampler import Sampler
+from simulator.analysis.sampling import Sample, sample_of, span_sample
 from simulator.analysis.study import SingleOption, Study, api_part, deployments
 from simulator.analysis.tally import calls_usd
 from simulator.engine import layout
@@ -93,7 +94,7 @@ def _span(study: Study) -> tuple[Sample, float]:
     around = np.convolve(load, np.ones(hours), mode="valid")
     begin_s = float(np.argmax(around)) * HOUR_S
     end_s = min(begin_s + hours * HOUR_S, source.horizon_s)
-    return span_sample(study, begin_s, end_s, Sampler(study)), DAY_BIN_S
+    return span_sample(study, begin_s, end_s, Sampler(study).around.history_s), DAY_BIN_S
 
 
 class _Bins:

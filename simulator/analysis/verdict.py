@@ -14,7 +14,7 @@ from simulator.analysis.given import check_is_given, evaluate_as_given
 from simulator.analysis.longrun import Keep, Watch
 from simulator.analysis.options import settled, too_often_wrong
 from simulator.analysis.overtime import OverTime, over_time
-from simulator.analysis.sampling import Sampler
+from simulator.analysis.sampler import Sampler
 from simulator.analysis.sensitivity import Contest, Driver, drivers
 from simulator.analysis.sizing import Excuse, Sized, is_collapsed, meets, miss
 from simulator.analysis.study import Option, Study

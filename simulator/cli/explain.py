@@ -25,7 +25,7 @@ def explain(
     from simulator.analysis.evaluate import Evaluator
     from simulator.analysis.gap import explained
     from simulator.analysis.haste import whole_horizon
-    from simulator.analysis.sampling import Sampler
+    from simulator.analysis.sampler import Sampler
     from simulator.report.explain import explanation_document, print_explanation
     from simulator.scenario.build import load_study
 

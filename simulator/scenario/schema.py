@@ -225,7 +225,8 @@ class Analysis(Section):
     volumes: Annotated[tuple[Positive, ...], Field(min_length=2)] = _VOLUMES
     """Multiples of the current volume at which break-even is evaluated."""
     sample_requests: Annotated[int, Field(ge=1000)] = 90000
-    """Above this many requests, windows of the horizon are sampled instead of all simulated."""
+    """Requests that one simulation may take: a horizon of more than twice as many is sampled. An
+    option's size and cost at today's volume are settled by four times as many."""
     max_replicas: Count = 5000
     """Most that a fleet may be sized to."""
     warm_up_hours: NonNegative = 0
