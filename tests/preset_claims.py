@@ -1,5 +1,6 @@
 """Measures what a preset's traffic is like, the way in which its sources measured theirs."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ def measured(name: str, seed: int = 5) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return claims and findings by statistic; traces of an hour are compared with hours."""
     claims = dict(load_preset(name).data["claims"])
     spec = preset_workload(name)
+    # The streams under which the claims were taken.
+    spec = replace(spec, rate=replace(spec.rate, stream=name))
     after, hours = claims.pop("after_hours"), claims.pop("hours")
     claims.pop("requests_per_month")
     # A trace has no memory of what was before it, but sessions that are under way in it.

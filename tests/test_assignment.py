@@ -283,8 +283,9 @@ def test_simulate_takes_sizes_and_assignment_as_they_are(tmp_path: Path) -> None
     assert pools.cost_usd["gpus"] == pytest.approx(
         sum(results[name].cost_usd["gpus"] for name in ("large", "small"))
     )
-    # Turns behind slower answers may come too late to be offered.
-    assert offered["pools"] == pytest.approx(offered["hosted"], rel=2e-3)
+    # Turns behind slower answers may come too late to be offered, and pools are scaled to the mean
+    # volumes of their workloads.
+    assert offered["pools"] == pytest.approx(offered["hosted"], rel=0.02)
     document = option_document(pools, study)
     assert [p["requests"] for p in document["parts"]] == [
         p.outcome.requests["offered"] for p in pools.evaluation.parts

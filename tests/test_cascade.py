@@ -108,7 +108,7 @@ def test_every_request_is_answered_once(
         assert counts.pop("offered") == sum(counts.values())
     offered = alone.outcome.requests["offered"]
     assert found.outcome.requests["offered"] == pytest.approx(offered, rel=0.01)
-    assert month(found) == pytest.approx(month(alone))
+    assert month(found) == pytest.approx(month(alone), rel=1e-4)
     # Every stage does what is asked of it, whatever becomes of the answer.
     completed = found.parts[0].outcome.requests["completed"]
     assert completed == pytest.approx(alone.outcome.requests["completed"], rel=0.01)
@@ -347,7 +347,7 @@ def test_simulate_is_what_the_parts_do(tmp_path: Path) -> None:
     found = evaluated(asked(tmp_path, scenario(("own", "last"))))
     assert said["requests"] == found.outcome.requests
     assert [(p["name"], p["replicas"]) for p in said["parts"]] == [("own", 3), ("last", 0)]
-    assert said["replicas"]["mean"] == 3
+    assert said["replicas"]["mean"] == pytest.approx(3)
 
 
 def test_run_and_simulate_on_the_command_line(tmp_path: Path) -> None:

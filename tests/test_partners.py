@@ -54,7 +54,7 @@ def test_a_small_model_takes_what_it_may_serve(tmp_path: Path) -> None:
         fleets.append(np.stack([ledger.table.workload, ledger.fleet]))
     workload, fleet = np.concatenate(fleets, axis=1)
     # What never arrived, or waits at the end, has none.
-    assert set(fleet[workloads[workload] == "chat"]) == {-1, 0}
+    assert set(fleet[workloads[workload] == "chat"]) - {-1} == {0}
     assert set(fleet[workloads[workload] == "classify"]) <= {-1, 1}
     assert 1 in fleet
 

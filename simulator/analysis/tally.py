@@ -117,7 +117,8 @@ class Tally:
         met = np.ones(len(rows), np.bool_)
         for name, values in latencies.items():
             known = ~np.isnan(values)
-            self.latencies[name].add(values[known], self.sample.weight[at[known]])
+            often = self.sample.weight[at[known]] / self.sample.scale
+            self.latencies[name].add(values[known], often)
             limit = getattr(self.slo, name)
             if limit is not None:
                 within = ~(values > limit)  # one token has no TPOT and cannot miss it
