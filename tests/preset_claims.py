@@ -49,6 +49,7 @@ def measured(name: str, seed: int = 5) -> tuple[dict[str, Any], dict[str, Any]]:
 def mean_dispersion(name: str, seed: int, after: int) -> dict[str, float | None]:
     """Average over hours at the claimed rate: one alone says little about a varying rate."""
     spec = preset_workload(name, settings=["week=flat"])
+    spec = replace(spec, rate=replace(spec.rate, stream=name))
     table = generate(
         (spec,), seed, begin_s=(after - 3) * HOUR_S, end_s=(after + HOURS_AVERAGED) * HOUR_S
     )
