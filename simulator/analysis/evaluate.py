@@ -209,10 +209,6 @@ class Evaluator:
             self._looked_at = table
         return self._looked_at
 
-    def at(self, volume: float) -> "Evaluator":
-        """Return the evaluator of another volume, seen through the same lenses."""
-        return Evaluator(self.study, volume, self.sampler, self._lenses)
-
     def through(self, name: str, lens: Lens, share: float | None = None) -> "Evaluator":
         """Return the evaluator of the same volume seen through a lens, the same one by name.
 

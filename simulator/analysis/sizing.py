@@ -214,7 +214,7 @@ def settled_hybrid(careful: Evaluator, option: HybridOption, rough: Evaluation) 
     """
     study, slo = careful.study, careful.study.slo
     calls = careful.evaluate(option.overflow, Size())
-    alone = _size_fleet(careful, option.base, 0.0, _alone(rough), None)
+    alone = _size_fleet(careful, option.base, 0.0, max(1, rough.size.replicas), None)
     if rough.parts:
         side = rough.parts[0].option
         return judged(
@@ -246,15 +246,12 @@ def settled_hybrid(careful: Evaluator, option: HybridOption, rough: Evaluation) 
             else:
                 spills = middle
     found = at(best)
+    if option.replicas is not None:
+        return judged(careful, found)
     for pure in (calls, alone.evaluation):
         if not _better(careful, found, pure):
             found = _left_to(option, pure)
     return judged(careful, found)
-
-
-def _alone(rough: Evaluation) -> int:
-    """Replicas from which the size of a hybrid's base alone is looked for."""
-    return max(1, rough.size.replicas)
 
 
 def _left_to(option: HybridOption, side: Evaluation) -> Evaluation:

@@ -181,7 +181,10 @@ def _sized(rough: Evaluator, careful: Evaluator, option: Option) -> tuple[Sized,
     slow, likely, fast = size_at_speeds(rough, option)
     found = settled(careful, option, likely)
     others = {
-        id(each): settled(careful, option, each) if each.collapsed else each
+        # A side that only calls is as fast whatever the hardware, and costs what it does alone.
+        id(each): settled(careful, option, each)
+        if each.collapsed and not each.evaluation.owned
+        else each
         for each in (slow, fast)
         if each is not likely
     }
