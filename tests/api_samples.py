@@ -69,6 +69,7 @@ def calls(
         dice=np.random.default_rng(1).bit_generator.random_raw(n),
         earlier_node=np.full(n, -1, np.int32),
         earlier_s=np.zeros(n),
+        since_volume=np.zeros(n),
         tree=tree or PrefixTree.empty(),
         workloads=workloads,
     )

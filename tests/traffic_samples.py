@@ -67,6 +67,7 @@ def random_table(
         dice=rng.bit_generator.random_raw(n),
         earlier_node=np.full(n, -1, np.int32),
         earlier_s=np.zeros(n),
+        since_volume=np.zeros(n),
         tree=PrefixTree.numbered(np.array(parent, np.int32), np.array(depth, np.int32)),
         workloads=("sample",),
     )

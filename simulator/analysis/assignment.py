@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.judging import Sized
 from simulator.analysis.outcome import joined
 from simulator.analysis.planning import Size, given_size
 from simulator.analysis.pools import assign_pools
 from simulator.analysis.search import owning_usd
-from simulator.analysis.sizing import Sized, size_single
+from simulator.analysis.sizing import size_single
 from simulator.analysis.study import Pools, SelfHostOption, SingleOption
 from simulator.errors import InfeasibleError
 from simulator.traffic.table import RequestTable

@@ -204,6 +204,7 @@ def benchmark_requests(load: Load, replicas: int = 1, drift: float = 0.0) -> Req
         dice=np.zeros(size, np.uint64),
         earlier_node=np.full(size, NO_NODE, np.int32),
         earlier_s=np.zeros(size),
+        since_volume=np.zeros(size),
         tree=PrefixTree.empty(),
         workloads=("benchmark",),
     )

@@ -1,6 +1,5 @@
 """Where self-hosting wins: costs over a grid of volumes or of any number, crossings, chances."""
 
-import math
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -12,22 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.axis import Axis, between
+from simulator.analysis.carried import STEP_TOLERANCE, Carried, carried, last_that_holds, missed
 from simulator.analysis.envelope import Polyline, winning_intervals
 from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.options import size_option
+from simulator.analysis.judging import LIKELY, Sized
+from simulator.analysis.options import Known, size_carried, size_near
 from simulator.analysis.planning import Size
-from simulator.analysis.sizing import Sized, meets
+from simulator.analysis.sampler import Sampler
 from simulator.analysis.study import SelfHostOption, Study, single_options
-from simulator.analysis.worlds import LIKELY, Worlds, size_at_speeds, standings, world_costs
+from simulator.analysis.worlds import Worlds, size_at_speeds, standings, world_costs
 
-REFINEMENTS = 3
-"""Halvings of the grid interval (in the logarithm of volume) around a crossing of smooth costs."""
+REFINEMENTS = 2
+"""Volumes tried within a grid interval in which smooth costs cross, each where lines do."""
 AXIS_REFINEMENTS = 6
-"""The same along another axis, where costs may jump anywhere."""
-CARRIED_AT_MOST = 64
-"""Times a volume: who carries more is idle whatever the share says."""
-STEP_TOLERANCE = 0.03
-"""Relative, of the volume at which another replica is needed."""
+"""Halvings of such an interval of another axis, where costs may jump anywhere."""
+IMPOSSIBLE_USD = 1e30
+"""Stands for the cost of a side that misses the SLO."""
+ON_A_LINE = 0.01
+"""Share of a cost by which it may be off the line between its neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +80,19 @@ class BreakEven:
     share of the API's cost."""
 
 
-def volume_costs(study: Study, start: int, volume: float) -> VolumeCosts:
-    """Size and price every option at a volume; ``start`` replicas are known to do at volume 1."""
-    evaluator = Evaluator(study, volume)
+def volume_costs(study: Study, sampler: Sampler, known: Known, volume: float) -> VolumeCosts:
+    """Size and price every option at a volume, from what is known of today's."""
+    evaluator = Evaluator(study, volume, sampler)
     found: dict[str, tuple[Sized, ...]] = {}
     for option in study.options:
-        replicas_guess = max(1, round(start * volume))
-        if option.kind == "hybrid":
+        curve = known.carried.get(option.name)
+        if isinstance(option, SelfHostOption) and curve is not None:
+            found[option.name] = size_carried(evaluator, option, curve)
+        elif option.kind == "hybrid":
             # Drawn beside the curve of pure options, where its most likely cost is enough.
-            sized = size_option(evaluator, option, start=replicas_guess)
-            found[option.name] = (sized,) * 3
+            found[option.name] = (size_near(evaluator, option, known),) * 3
         else:
-            found[option.name] = size_at_speeds(evaluator, option, replicas_guess)
+            found[option.name] = size_at_speeds(evaluator, option, known)
     return priced_at(study, found, volume)
 
 
@@ -112,42 +114,54 @@ def priced_at(study: Study, sized: dict[str, tuple[Sized, ...]], volume: float) 
     )
 
 
-def axis_costs(axis: Axis, start: int, value: float) -> VolumeCosts:
+def axis_costs(axis: Axis, known: Known, value: float) -> VolumeCosts:
     """Size and price every option of the study at a value, at today's volume."""
-    return replace(volume_costs(axis.study(value), start, 1.0), volume=value)
+    there = axis.study(value)
+    return replace(volume_costs(there, Sampler(there), known, 1.0), volume=value)
 
 
 def find_break_even(
     study: Study,
-    start: int,
+    sampler: Sampler,
+    today: dict[str, tuple[Sized, ...]],
     executor: Executor | None = None,
     axis: Axis | None = None,
     effects: dict[str, NDArray[np.float64]] | None = None,
-    today: dict[str, tuple[Sized, ...]] | None = None,
 ) -> BreakEven | None:
     """Scan volumes or an axis and find every crossing.
 
-    ``effects`` are factors by option and world on what rates alone make of its cost; ``today`` are
-    the options as they were sized at today's volume.
+    Parameters
+    ----------
+    study, sampler
+        What is asked, and what draws its traffic.
+    today : dict
+        Options as they were sized at today's volume, for slow, likely and fast hardware.
+    executor, axis
+        Those of ``verdict.decide``.
+    effects : dict, optional
+        Factors by option and world on what rates alone make of its cost.
 
-    None unless both sides are among the options.
+    Returns
+    -------
+    BreakEven or None
+        None unless both sides are among the options.
     """
     own = [o.name for o in study.options if o.kind == "selfhost"]
     api = [o.name for o in study.options if o.kind == "api"]
     if not own or not api:
         return None
     mapped = executor.map if executor else map
+    known = Known({name: sized[LIKELY] for name, sized in today.items()})
     at: Callable[[float], VolumeCosts]
     if axis is None:
-        at, volumes = partial(volume_costs, study, start), list(set(study.effort.volumes))
+        known = replace(known, carried=_carried(study, sampler, known, mapped))
+        at, volumes = partial(volume_costs, study, sampler, known), list(set(study.effort.volumes))
     else:
-        at, volumes = partial(axis_costs, axis, start), axis.values
+        at, volumes = partial(axis_costs, axis, known), axis.values
     # The largest volumes take longest: hand them out first.
     volumes = sorted(volumes, reverse=True)
-    known = axis is None and today is not None
-    asked = [volume for volume in volumes if not (known and volume == 1.0)]
-    points = list(mapped(at, asked))
-    if len(asked) < len(volumes) and today is not None:
+    points = list(mapped(at, [v for v in volumes if axis is not None or v != 1.0]))
+    if axis is None and 1.0 in volumes:
         points.append(priced_at(study, today, 1.0))
     curve = sorted(points, key=lambda c: c.volume)
 
@@ -156,7 +170,7 @@ def find_break_even(
 
     stairs = own if axis is None else []
     curve = _refine(curve, advantage, mapped, at, stairs)
-    steps = _find_steps(study, curve, own, api, mapped) if axis is None else {}
+    steps = _find_steps(study, sampler, known, curve, own, api, mapped) if axis is None else {}
     lines = {name: _stairs(curve, name, steps) for name in own}
     wins = winning_intervals(list(lines.values()), [_line(curve, name) for name in api])
     curve = [_with_effects(c, effects or {}) for c in curve]
@@ -176,7 +190,7 @@ def find_break_even(
         ),
         probability_best=tuple((c.volume, _chances(c)) for c in grid),
         required_utilisation=_utilisation_at(curve, own, first),
-        loads=_loads(study, curve, own, api) if axis is None else (None, None),
+        loads=_loads(known, curve, own, api) if axis is None else (None, None),
         stairs=lines,
         nearest_miss=None if wins else _nearest_miss(curve, own, api),
     )
@@ -232,9 +246,15 @@ def _plateau_usd(a: VolumeCosts, b: VolumeCosts, option: str, replicas: int) -> 
 
 
 def _find_steps(
-    study: Study, curve: list[VolumeCosts], own: list[str], api: list[str], mapped: Any
+    study: Study,
+    sampler: Sampler,
+    known: Known,
+    curve: list[VolumeCosts],
+    own: list[str],
+    api: list[str],
+    mapped: Any,
 ) -> dict[Step, float]:
-    """Volume of every step: by simulation where it decides who wins, in proportion elsewhere."""
+    """Volume of every step: by simulation where it decides who wins, as the fleet carries else."""
     found, wanted = {}, []
     for a, b in pairwise(curve):
         calls_usd = sorted(min(c.likely_usd[n] for n in api) for c in (a, b))
@@ -243,61 +263,65 @@ def _find_steps(
             after = _plateau_usd(a, b, step.option, step.replicas + 1)
             counts = [c.replicas[step.option] for c in (a, b)]
             share = (step.replicas + 1 - counts[0]) / (counts[1] - counts[0] + 1)
-            found[step] = a.volume + share * (b.volume - a.volume)
+            fleet = known.carried.get(step.fleet)
+            guess = (
+                fleet.volume(step.replicas) if fleet else a.volume * (b.volume / a.volume) ** share
+            )
+            found[step] = min(max(guess, step.above), step.below)
             if before <= calls_usd[1] and after >= calls_usd[0]:
                 wanted.append(step)
-    volumes = mapped(partial(step_volume, study), wanted)
+    volumes = mapped(partial(step_volume, study, sampler), wanted, [found[s] for s in wanted])
     return found | dict(zip(wanted, volumes, strict=True))
 
 
-def step_volume(study: Study, step: Step) -> float:
-    """Return the largest volume that a number of replicas carries, by bisection."""
-    low, high = step.above, step.below
-    while high / low > 1 + STEP_TOLERANCE:
-        middle = between(low, high)
-        if _carries(study, step, middle):
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def _carries(study: Study, step: Step, volume: float) -> bool:
-    """Whether the replicas before a step meet the SLO at a volume."""
+def step_volume(study: Study, sampler: Sampler, step: Step, guess: float) -> float:
+    """Return the largest volume that a number of replicas carries, by bisection from a guess."""
     singles = [single for option in study.options for single in single_options(option)]
     option = next(single for single in singles if single.name == step.fleet)
-    return meets(Evaluator(study, volume).evaluate(option, Size(step.replicas)), study.slo)
+
+    def excess(volume: float) -> float:
+        evaluator = Evaluator(study, volume, sampler)
+        return missed(evaluator.evaluate(option, Size(step.replicas)), study.slo)
+
+    inside = step.above < guess < step.below
+    first = guess if inside else between(step.above, step.below)
+    return last_that_holds(excess, first, STEP_TOLERANCE, step.above, step.below)
+
+
+def _carried(study: Study, sampler: Sampler, known: Known, mapped: Any) -> dict[str, Carried]:
+    """What the fleets carry that are to be sized and of which as many as needed are there."""
+    today = {
+        option.name: (option, sized.evaluation.size.replicas)
+        for option in study.options
+        if (sized := known.sized[option.name]).feasible
+        and isinstance(option, SelfHostOption)
+        and option.replicas is None
+        and option.is_constant
+    }
+    return carried(study, sampler, today, mapped)
 
 
 def _loads(
-    study: Study, curve: list[VolumeCosts], own: list[str], api: list[str]
+    known: Known, curve: list[VolumeCosts], own: list[str], api: list[str]
 ) -> tuple[float | None, float | None]:
     """Load of today's cheapest fleet as a share of its capacity: that would pay, and that is."""
     today = next((c for c in curve if c.volume == 1.0), None)
     if today is None:
         return None, None
     own_usd, name = min((today.likely_usd[n], n) for n in own)
-    api_usd, fleet = min(today.likely_usd[n] for n in api), today.fleet[name]
+    api_usd, fleet = min(today.likely_usd[n] for n in api), known.carried.get(name)
     if fleet is None or not np.isfinite([own_usd, api_usd]).all():
         return None, None
-    load = 1.0 / _carried(study, Step(name, fleet, today.replicas[name], 1.0, math.inf))
+    load = 1.0 / fleet.volume(today.replicas[name])
     # Calls cost in proportion to the load, the fleet whatever it is.
     return load * own_usd / api_usd, load
-
-
-def _carried(study: Study, step: Step) -> float:
-    """Largest volume that some replicas carry, from one that they do."""
-    below = 2 * step.above
-    while below < CARRIED_AT_MOST * step.above and _carries(study, step, below):
-        below *= 2
-    return step_volume(study, replace(step, above=below / 2, below=below))
 
 
 def _gap(api_usd: float, own_usd: float) -> float:
     """How much cheaper owning is; a side that misses the SLO loses, two such sides are level."""
     if np.isinf(api_usd) and np.isinf(own_usd):
         return 0.0
-    return float(np.clip(api_usd - own_usd, -1e30, 1e30))
+    return float(np.clip(api_usd - own_usd, -IMPOSSIBLE_USD, IMPOSSIBLE_USD))
 
 
 def _world_advantage(costs: VolumeCosts, own: list[str], api: list[str]) -> NDArray[np.float64]:
@@ -325,19 +349,35 @@ def _refine(
     at: Callable[[float], VolumeCosts],
     stairs: list[str],
 ) -> list[VolumeCosts]:
-    """Halve every interval in which the sign changes a few times.
+    """Try volumes where the costs of neighbours cross, or halve the intervals of another axis.
 
     Where one of some options adds replicas, its steps are looked for otherwise.
     """
     for _ in range(REFINEMENTS if stairs else AXIS_REFINEMENTS):
-        middles = [
-            between(a.volume, b.volume)
+        wanted = [
+            _crossing(a, b, advantage) if stairs else between(a.volume, b.volume)
             for a, b in pairwise(curve)
             if not any(_steps(a, b, name) for name in stairs)
             and (advantage(a) > 0) != (advantage(b) > 0)
+            and not (stairs and min(_off(a, advantage), _off(b, advantage)) < ON_A_LINE)
         ]
-        curve = sorted([*curve, *mapped(at, middles)], key=lambda c: c.volume)
+        curve = sorted([*curve, *mapped(at, wanted)], key=lambda c: c.volume)
     return curve
+
+
+def _off(costs: VolumeCosts, advantage: Callable[[VolumeCosts], float]) -> float:
+    """How far the sides are apart, as a share of the cheapest option's cost."""
+    least_usd = min(costs.likely_usd.values())
+    return abs(advantage(costs)) / least_usd if 0 < least_usd < np.inf else np.inf
+
+
+def _crossing(a: VolumeCosts, b: VolumeCosts, advantage: Callable[[VolumeCosts], float]) -> float:
+    """Volume at which the line between two advantages crosses 0; midway if a side is impossible."""
+    gaps = advantage(a), advantage(b)
+    if max(abs(gap) for gap in gaps) > IMPOSSIBLE_USD / 2:
+        return between(a.volume, b.volume)
+    share = gaps[0] / (gaps[0] - gaps[1])
+    return a.volume + min(max(share, 0.02), 0.98) * (b.volume - a.volume)
 
 
 def _nearest_miss(

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.options import size_option
+from simulator.analysis.options import Known, size_near
+from simulator.analysis.sampler import Sampler
 from simulator.analysis.study import Study
 from simulator.analysis.worlds import Mapped
 from simulator.rng import lots
@@ -38,34 +39,38 @@ class CacheMap:
     """[USD/month], inf where the SLO is missed. (kept, volumes)"""
 
 
-def cache_map(study: Study, start: int, mapped: Mapped = map) -> CacheMap | None:
+def cache_map(
+    study: Study, sampler: Sampler, known: Known, mapped: Mapped = map
+) -> CacheMap | None:
     """Size and price both sides over volumes and kept shares; None unless there are both.
 
-    ``start`` replicas are known to do at today's volume.
+    Searches for sizes begin around what is ``known`` of today's volume.
     """
     kinds = {option.kind for option in study.options}
     if not {"selfhost", "api"} <= kinds:
         return None
-    known = sorted(set(study.effort.volumes))
-    places = np.unique(np.linspace(0, len(known) - 1, min(MOST_VOLUMES, len(known))).round())
-    volumes = [known[int(place)] for place in places]
+    asked = sorted(set(study.effort.volumes))
+    places = np.unique(np.linspace(0, len(asked) - 1, min(MOST_VOLUMES, len(asked))).round())
+    volumes = [asked[int(place)] for place in places]
     cells = [(volume, kept) for kept in KEPT for volume in volumes]
     # The largest volumes take longest: hand them out first.
     order = sorted(range(len(cells)), key=lambda k: -cells[k][0])
     found = np.zeros((len(cells), 3))
-    found[order] = list(mapped(partial(_cell, study, start), [cells[k] for k in order]))
+    found[order] = list(mapped(partial(_cell, study, sampler, known), [cells[k] for k in order]))
     own_usd, api_usd, cached = found.T.reshape(3, len(KEPT), len(volumes))
     return CacheMap(tuple(volumes), KEPT, cached, own_usd, api_usd)
 
 
-def _cell(study: Study, start: int, cell: tuple[float, float]) -> tuple[float, float, float]:
+def _cell(
+    study: Study, sampler: Sampler, known: Known, cell: tuple[float, float]
+) -> tuple[float, float, float]:
     """Cheapest own and API cost of one volume and kept share, and the API's cached share."""
     volume, kept = cell
-    evaluator = Evaluator(study, volume).through("unshared", partial(unshared, kept=kept))
+    evaluator = Evaluator(study, volume, sampler).through("unshared", partial(unshared, kept=kept))
     usd = {"selfhost": np.inf, "api": np.inf}
     calls = []
     for option in (each for each in study.options if each.kind in usd):
-        sized = size_option(evaluator, option, start=max(1, round(start * volume)))
+        sized = size_near(evaluator, option, known)
         total = sized.evaluation.total_usd(study)
         if sized.feasible:
             usd[option.kind] = min(usd[option.kind], total)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.judging import margin
 from simulator.analysis.planning import Size
 from simulator.analysis.sampler import Sampler
-from simulator.analysis.sizing import margin
 from simulator.analysis.sketch import Sketch
 from simulator.analysis.statistics import estimate
 from simulator.analysis.study import SelfHostOption, Study

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.evaluate import Evaluation, Evaluator, success_rate_of
+from simulator.analysis.judging import Sized, judged, margin, meets
 from simulator.analysis.outcome import joined
 from simulator.analysis.planning import Size
 from simulator.analysis.reshape import rejects
 from simulator.analysis.sampling import Sample
-from simulator.analysis.sizing import Sized, judged, margin, meets, size_single
+from simulator.analysis.sizing import size_single
 from simulator.analysis.study import Cascade, Quality, SelfHostOption, SingleOption
 from simulator.analysis.tally import Tally
 from simulator.engine import layout

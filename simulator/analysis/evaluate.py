@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,7 @@ from simulator.analysis.outcome import Outcome
 from simulator.analysis.planning import Size, scaled_plan
 from simulator.analysis.reshape import asked_again, reshaped
 from simulator.analysis.sampler import Sampler, looked_at
-from simulator.analysis.sampling import Lens, Need, Sample, lifetime_s
+from simulator.analysis.sampling import LEAST_WARM_UP_S, Lens, Need, Sample, lifetime_s
 from simulator.analysis.study import (
     Option,
     Reshaping,
@@ -58,6 +58,20 @@ class Evaluation:
     def simulated_again(self) -> Iterator[Ledger]:
         """Return the pieces of the ledger once more; of an option that ran by itself."""
         return self.by.simulate(*self.plan)
+
+    def with_replicas(self, replicas: int) -> "Evaluation":
+        """Return the same with another number of replicas paid for, of a fleet that is constant."""
+        spread = replicas / self.size.replicas
+        return replace(
+            self,
+            size=replace(self.size, replicas=replicas),
+            outcome=replace(
+                self.outcome,
+                owned_replicas=(float(replicas), *self.outcome.owned_replicas[1:]),
+                max_replicas=(replicas, *self.outcome.max_replicas[1:]),
+                utilisation=self.outcome.utilisation and self.outcome.utilisation / spread,
+            ),
+        )
 
     @property
     def sample(self) -> Sample:
@@ -172,7 +186,8 @@ class Evaluator:
                 per_s = self.study.traffic.requests_per_s * self.volume
                 busy = math.ceil(work_s / max(1, self.looked_at.size) * per_s)
                 replicas = 1 << max(0, busy - 1).bit_length()
-            lifetime = lifetime_s(option) if replicas else 0.0
+            # Options whose entries all die within the warm-up of a fleet share a sample.
+            lifetime = max(LEAST_WARM_UP_S, lifetime_s(option)) if replicas else 0.0
             self._needs[option.name] = Need(lifetime, replicas)
         return self._needs[option.name]
 

@@ -11,7 +11,8 @@ from functools import partial
 import numpy as np
 
 from simulator.analysis.evaluate import Evaluation, Evaluator
-from simulator.analysis.options import size_option
+from simulator.analysis.options import Known, size_near
+from simulator.analysis.sampler import Sampler
 from simulator.analysis.study import (
     ApiOption,
     Cascade,
@@ -45,10 +46,17 @@ class Flip:
     winner: str
 
 
-def flips(study: Study, feasible: dict[str, Evaluation], mapped: Mapped = map) -> tuple[Flip, ...]:
+def flips(
+    study: Study,
+    feasible: dict[str, Evaluation],
+    sampler: Sampler,
+    known: Known,
+    mapped: Mapped = map,
+) -> tuple[Flip, ...]:
     """Return the flips of all rates, of the serving speed and of all uncertain numbers.
 
-    ``feasible`` are the options that meet the SLO, the winner first.
+    ``feasible`` are the options that meet the SLO, the winner first; searches for sizes begin
+    around what is ``known``.
     """
     if len(feasible) < 2:
         return ()
@@ -59,7 +67,11 @@ def flips(study: Study, feasible: dict[str, Evaluation], mapped: Mapped = map) -
     varied: list[_Varied] = [_Speed()] if owned else []
     varied += [_Number(number.path, float(number.value(0.0))) for number in study.numbers]
     winner = next(iter(feasible))
-    found += [flip for flip in mapped(partial(_simulated_flip, study, winner), varied) if flip]
+    found += [
+        flip
+        for flip in mapped(partial(_simulated_flip, study, sampler, known, winner), varied)
+        if flip
+    ]
     return _nearest_first(found)
 
 
@@ -150,11 +162,15 @@ class _Speed:
 _Varied = _Number | _Speed
 
 
-def _simulated_flip(study: Study, winner: str, varied: _Varied) -> Flip | None:
+def _simulated_flip(
+    study: Study, sampler: Sampler, known: Known, winner: str, varied: _Varied
+) -> Flip | None:
     """Look up and down for the nearest factor at which another option wins."""
     nearest: tuple[float, float, str] | None = None
     for end in (1 / FURTHEST, FURTHEST):
-        found = _first_change(partial(_winner_at, study, varied, winner), winner, end)
+        found = _first_change(
+            partial(_winner_at, study, sampler, known, varied, winner), winner, end
+        )
         if found is not None and (nearest is None or abs(np.log(found[0])) < nearest[0]):
             nearest = (abs(float(np.log(found[0]))), *found)
     if nearest is None:
@@ -186,14 +202,17 @@ def _first_change(
     return None
 
 
-def _winner_at(study: Study, varied: _Varied, winner: str, factor: float) -> str | None:
+def _winner_at(
+    study: Study, sampler: Sampler, known: Known, varied: _Varied, winner: str, factor: float
+) -> str | None:
     """Cheapest feasible option at a factor, the winner at a tie; None where nothing is."""
     try:
         there = varied.study(study, factor)
     except InputError:
         return None  # beyond what the number may be, nothing flips
-    evaluator = Evaluator(there, 1.0)
-    sized = {option.name: size_option(evaluator, option) for option in there.options}
+    # The traffic is the same whatever the speed.
+    evaluator = Evaluator(there, 1.0, sampler if isinstance(varied, _Speed) else None)
+    sized = {option.name: size_near(evaluator, option, known) for option in there.options}
     usd = {n: s.evaluation.total_usd(there) for n, s in sized.items() if s.feasible}
     if not usd:
         return None

@@ -54,7 +54,7 @@ def explained(
             rungs = calling_rungs(evaluator, evaluation)
         elif isinstance(evaluation.option, SelfHostOption):
             full = None
-            if _is_constant(evaluation.option):
+            if evaluation.option.is_constant:
                 replicas = evaluation.size.replicas
                 full = slo_capacity(evaluator.study, evaluation.option, replicas, PRECISION)
             rungs = owning_rungs(evaluator, evaluation, full)
@@ -63,12 +63,6 @@ def explained(
         excuse = sized.excuse.reason if sized.excuse else None
         found.append(Explanation(option.name, rungs, excuse))
     return found
-
-
-def _is_constant(option: SelfHostOption) -> bool:
-    """Whether a fleet is there as it is: what comes and goes has no capacity of its own."""
-    fleet = option.fleet
-    return fleet.autoscaler is None and not fleet.interruptions and fleet.rollout is None
 
 
 def owning_rungs(

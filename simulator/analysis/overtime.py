@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.evaluate import Evaluation, Evaluator
-from simulator.analysis.options import size_option
+from simulator.analysis.options import Known, size_near
+from simulator.analysis.sampler import Sampler
 from simulator.analysis.study import SelfHostOption, Study
 from simulator.analysis.worlds import Mapped, Worlds, stratified
 from simulator.economics.cashflow import npv_path, payback_month
@@ -88,7 +89,9 @@ class _Prices:
     """(worlds,)"""
 
 
-def over_time(study: Study, future: Future, start: int, mapped: Mapped = map) -> OverTime:
+def over_time(
+    study: Study, future: Future, sampler: Sampler, known: Known, mapped: Mapped = map
+) -> OverTime:
     """Follow every option through the months in all worlds.
 
     Parameters
@@ -97,12 +100,12 @@ def over_time(study: Study, future: Future, start: int, mapped: Mapped = map) ->
         The question; its uncertain numbers are at their medians here.
     future : Future
         How things move.
-    start : int
-        Replicas that do today.
+    sampler, known : Sampler, Known
+        What draws the traffic, and the sizes at today's volume.
     """
     prices = _draw(study, future)
     volumes = _volumes(prices.volume)
-    found = list(mapped(partial(simulated_at, study, start), volumes))
+    found = list(mapped(partial(simulated_at, study, sampler, known), volumes))
     names = [option.name for option in study.options]
     whole = [n for n in names if all(at[n] is not None for at in found)]
     flows, residuals = {}, {}
@@ -122,12 +125,14 @@ def over_time(study: Study, future: Future, start: int, mapped: Mapped = map) ->
     )
 
 
-def simulated_at(study: Study, start: int, volume: float) -> dict[str, At | None]:
+def simulated_at(
+    study: Study, sampler: Sampler, known: Known, volume: float
+) -> dict[str, At | None]:
     """What every option does at a volume; None where it misses the SLO."""
-    evaluator = Evaluator(study, volume)
+    evaluator = Evaluator(study, volume, sampler)
     found: dict[str, At | None] = {}
     for option in study.options:
-        sized = size_option(evaluator, option, start=max(1, round(start * volume)))
+        sized = size_near(evaluator, option, known)
         found[option.name] = _at(sized.evaluation) if sized.feasible else None
     return found
 

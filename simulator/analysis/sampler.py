@@ -17,6 +17,7 @@ horizon is simulated.
 
 import math
 from dataclasses import dataclass, replace
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from simulator.analysis.sampling import LEAST_WARM_UP_S, Need, Sample, kept, sam
 from simulator.analysis.study import HybridOption, Study, api_part, self_hosted_part, single_options
 from simulator.rng import stream
 from simulator.traffic.source import BLOCK_S, GeneratedTraffic, TrafficSource
-from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, merged, span_of
+from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, merged, span_of, thinned
 from simulator.traffic.table import RequestTable
 from simulator.units import HOUR_S, MINUTE_S, MONTH_S
 
@@ -66,7 +67,12 @@ _PACES = (1.0, 0.5, 0.25)
 
 
 class Sampler:
-    """Draws the samples of one study; each is drawn once."""
+    """Draws the samples of one study at any volume.
+
+    The requests of spans are drawn for the next power of two and thinned to the volume that is
+    asked for, so that a larger volume contains a smaller one and little is drawn twice. Safe in
+    several threads.
+    """
 
     def __init__(self, study: Study, careful: bool = False) -> None:
         self.study = study
@@ -77,6 +83,9 @@ class Sampler:
         self.load = _look(study).load
         """Relative load of each whole block of the horizon. (blocks,)"""
         self._why = _remembers(study)
+        self._designs: dict[tuple[bool, float, float], Design] = {}
+        self._drawn_for: dict[tuple[bool, float, float, float, bool], RequestTable] = {}
+        self._lock = Lock()
 
     def sample(self, volume: float, need: Need) -> Sample:
         """Return the requests by which an option is judged at a volume."""
@@ -103,7 +112,10 @@ class Sampler:
         """Take spans along the load, as long and at as large a scale as can be afforded."""
         least = min(1.0, FEWEST_REPLICAS / need.replicas) if need.replicas else 0.0
         for pace in _PACES:
-            design = self._design(need, pace)
+            key = (need.replicas > 0, need.lifetime_s, pace)
+            if key not in self._designs:
+                self._designs[key] = self._design(need, pace)
+            design = self._designs[key]
             rows = self._rows(design, volume)
             scale = min(1.0, self.requests / rows)
             if scale >= least:
@@ -113,12 +125,12 @@ class Sampler:
             scale = max(scale, min(least, MORE_WORK * scale), min(1.0, 1 / need.replicas))
         if design.fraction >= 0.5:
             return sample_of(self.study, volume, min(1.0, max(scale, least)))
-        return self._drawn(design, volume, scale, need)
+        return self._drawn(design, key, volume, scale)
 
     def _design(self, need: Need, pace: float) -> Design:
         around = self.around
         # A fleet decides what spills: only simulated requests tell what the calls' cache holds.
-        warm_s = max(LEAST_WARM_UP_S, need.lifetime_s) if need.replicas else CALLS_WARM_UP_S
+        warm_s = need.lifetime_s if need.replicas else CALLS_WARM_UP_S
         counted = max(1, round(warm_s / (2 * BLOCK_S))) if pace == 1.0 else 1
         cells = len(self.load) // counted
         load = self.load[: cells * counted].reshape(cells, counted).mean(1)
@@ -158,15 +170,11 @@ class Sampler:
         upto = np.interp(design.simulated_s, times, edges * BLOCK_S)
         return float(source.requests_per_s * volume * (upto[:, 1] - upto[:, 0]).sum())
 
-    def _drawn(self, design: Design, volume: float, scale: float, need: Need) -> Sample:
+    def _drawn(
+        self, design: Design, key: tuple[bool, float, float], volume: float, scale: float
+    ) -> Sample:
         study = self.study
-        table = study.traffic.draw_spans(
-            study.seed,
-            volume * scale,
-            design.simulated_s,
-            self.around.history_s,
-            same=volume * scale * study.traffic.requests_per_s < FEW_PER_S,
-        )
+        table = self._table(design, key, volume * scale)
         end_s = float(design.simulated_s[-1, 1])
         # Sessions that are cut short bring fewer requests than their rate says.
         real = table.size / max(1.0, self._rows(design, volume) * scale)
@@ -179,8 +187,21 @@ class Sampler:
             design.load,
             study.traffic.requests_per_s * volume * MONTH_S,
             scale,
-            self._unseen(design, volume * real, scale, everywhere=not need.replicas),
+            self._unseen(design, volume * real, scale, everywhere=not key[0]),
         )
+
+    def _table(self, design: Design, key: tuple[bool, float, float], volume: float) -> RequestTable:
+        """The requests of a design's spans at a volume."""
+        source = self.study.traffic
+        same = volume * source.requests_per_s < FEW_PER_S
+        power = 2.0 ** math.ceil(math.log2(volume))
+        drawn_for = (*key, power, same)
+        with self._lock:
+            if drawn_for not in self._drawn_for:
+                self._drawn_for[drawn_for] = source.draw_spans(
+                    self.study.seed, power, design.simulated_s, self.around.history_s, same
+                )
+        return thinned(self._drawn_for[drawn_for], volume)
 
     def _unseen(
         self, design: Design, volume: float, scale: float, everywhere: bool

@@ -119,7 +119,8 @@ class Need:
     """What a sample must hold for an option to be judged by it."""
 
     lifetime_s: float = 0.0
-    """Of the cache entries that its calls may find [s]."""
+    """Of the cache entries that its calls may find, at least ``LEAST_WARM_UP_S``; 0 where nothing
+    but calls is made [s]."""
     replicas: int = 0
     """Least replicas of its own that are busy at this volume; 0: none."""
 

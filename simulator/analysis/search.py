@@ -9,8 +9,9 @@ import math
 from dataclasses import replace
 
 from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.judging import Excuse, Sized, meets, speed_at
 from simulator.analysis.planning import Size
-from simulator.analysis.sizing import Excuse, Sized, meets, size_single, speed_at
+from simulator.analysis.sizing import size_single
 from simulator.analysis.study import Choice, HybridOption, SelfHostOption, Study, self_hosted_part
 from simulator.units import MONTH_HOURS
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.indices import sobol_indices
-from simulator.analysis.options import size_option
-from simulator.analysis.sizing import Sized
+from simulator.analysis.judging import Sized
+from simulator.analysis.options import Known, size_near
 from simulator.analysis.study import Study, UncertainNumber
 from simulator.analysis.worlds import RATES, Mapped, Worlds, priced, world_costs
 from simulator.economics.interval import Z_90
@@ -59,15 +59,18 @@ class Contest:
 
 
 def drivers(
-    study: Study, contest: Contest, worlds: Worlds, mapped: Mapped = map
+    study: Study, contest: Contest, worlds: Worlds, known: Known, mapped: Mapped = map
 ) -> tuple[Driver, ...]:
-    """Vary one uncertain number at a time over its interval; the largest effect first."""
+    """Vary one uncertain number at a time over its interval; the largest effect first.
+
+    Searches for sizes begin around what is ``known`` of today's.
+    """
     ends = [_rate_ends(study, contest, rate) for rate in RATES]
     asked = [(number, z) for number in study.numbers for z in (-Z_90, Z_90)]
-    found = list(mapped(partial(_advantage_at, study, contest.names), asked))
+    found = list(mapped(partial(_advantage_at, study, known, contest.names), asked))
     ends += list(zip(found[::2], found[1::2], strict=True))
-    known = np.isfinite(contest.advantage_usd)
-    indices = sobol_indices(worlds.scores[:, known], contest.advantage_usd[known])
+    finite = np.isfinite(contest.advantage_usd)
+    indices = sobol_indices(worlds.scores[:, finite], contest.advantage_usd[finite])
     names = [*_NAMES.values(), *(number.path for number in study.numbers)]
     drivers = [
         Driver(
@@ -94,12 +97,14 @@ def _rate_ends(study: Study, contest: Contest, rate: str) -> tuple[float, float]
     return ends[0], ends[1]
 
 
-def _advantage_at(study: Study, names: tuple[str, str], at: tuple[UncertainNumber, float]) -> float:
+def _advantage_at(
+    study: Study, known: Known, names: tuple[str, str], at: tuple[UncertainNumber, float]
+) -> float:
     """Advantage with one number of the scenario at a score, all else likely [USD/month]."""
     number, z = at
     there = study.rebuilt({number.path: number.value(z)})
     evaluator = Evaluator(there, 1.0)
     options = {option.name: option for option in there.options}
-    winner, runner_up = (size_option(evaluator, options[name]) for name in names)
+    winner, runner_up = (size_near(evaluator, options[name], known) for name in names)
     usd = [priced(there, sized, Worlds.likely())[0] for sized in (runner_up, winner)]
     return float(usd[0] - usd[1]) if np.isfinite(usd).all() else np.nan

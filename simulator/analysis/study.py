@@ -107,6 +107,12 @@ class SelfHostOption:
     kind: str = "selfhost"
 
     @property
+    def is_constant(self) -> bool:
+        """Whether its fleet is there as it is; what comes and goes has no capacity of its own."""
+        fleet = self.fleet
+        return fleet.autoscaler is None and not fleet.interruptions and fleet.rollout is None
+
+    @property
     def replica_usd_per_hour(self) -> float:
         """Most likely cost of one replica's accelerators."""
         return self.gpus_per_replica * self.gpu_usd_per_hour.mid

@@ -1,7 +1,7 @@
 """The answer: every option at its best size, which is cheapest, how sure that is."""
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,14 @@ from simulator.analysis.breakeven import BreakEven, find_break_even
 from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.flips import Flip, flips
 from simulator.analysis.given import check_is_given, evaluate_as_given
+from simulator.analysis.judging import LIKELY, Excuse, Sized, is_collapsed, meets, miss
 from simulator.analysis.longrun import Keep, Watch
-from simulator.analysis.options import settled, too_often_wrong
+from simulator.analysis.options import Known, settled, too_often_wrong
 from simulator.analysis.overtime import OverTime, over_time
 from simulator.analysis.sampler import Sampler
 from simulator.analysis.sensitivity import Contest, Driver, drivers
-from simulator.analysis.sizing import Excuse, Sized, is_collapsed, meets, miss
 from simulator.analysis.study import Option, Study
 from simulator.analysis.worlds import (
-    LIKELY,
     Mapped,
     Standing,
     Worlds,
@@ -70,6 +69,13 @@ class SizedOptions:
     worlds: Worlds
     rated: list[NDArray[np.float64]]
     """Cost by option as rates alone make it [USD/month], (worlds,) each."""
+    sampler: Sampler
+    """What drew the smaller samples."""
+
+    @property
+    def known(self) -> Known:
+        """What is known at likely speed."""
+        return Known({name: sized[LIKELY] for name, sized in self.sized.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,8 @@ class Verdict:
     flips: tuple[Flip, ...]
     over_time: OverTime | None
     """None where the scenario expects nothing to move."""
+    today: SizedOptions = field(repr=False)
+    """How the options were sized, for what a report shows beside."""
 
 
 def decide(study: Study, executor: Executor | None = None, axis: Axis | None = None) -> Verdict:
@@ -115,7 +123,7 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
     """
     mapped = executor.map if executor else map
     every = size_options(study, mapped)
-    results, sized, worlds = every.results, every.sized, every.worlds
+    results, sized = every.results, every.sized
     usd = [r.world_usd for r in results]
     feasible = sorted(
         (r for r in results if r.excuse is None and not is_collapsed(r.evaluation)),
@@ -128,13 +136,8 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
     others = feasible[1:]
     runner_up = others[0] if others else None
     kind = winner.option.kind
-    fleets = [
-        s[LIKELY].evaluation.size.replicas
-        for o, s in zip(study.options, sized.values(), strict=True)
-        if o.kind == "selfhost"
-    ]
     saving, interval = _saving(winner, runner_up)
-    start, future = max(fleets, default=1), study.future
+    future = study.future
     return Verdict(
         study=study,
         results=results,
@@ -145,17 +148,22 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         saving=saving,
         saving_interval=interval,
         break_even=find_break_even(
-            study, start, executor, axis, _effects(study, usd, every.rated), every.sized
+            study, every.sampler, sized, executor, axis, _effects(study, usd, every.rated)
         ),
-        drivers=_drivers(study, sized, (winner, runner_up), worlds, mapped) if runner_up else (),
-        flips=flips(study, {r.name: r.evaluation for r in feasible}, mapped),
-        over_time=over_time(study, future, start, mapped) if future else None,
+        drivers=_drivers(every, study, (winner, runner_up), mapped) if runner_up else (),
+        flips=flips(
+            study, {r.name: r.evaluation for r in feasible}, every.sampler, every.known, mapped
+        ),
+        over_time=over_time(study, future, every.sampler, every.known, mapped) if future else None,
+        today=every,
     )
 
 
 def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
     """Find every option's best size at today's volume, and its costs over the worlds."""
-    rough, careful = Evaluator(study, 1.0), Evaluator(study, 1.0, Sampler(study, careful=True))
+    sampler = Sampler(study)
+    rough = Evaluator(study, 1.0, sampler)
+    careful = Evaluator(study, 1.0, Sampler(study, careful=True))
     worlds = Worlds.draw(study)
     sized = dict(
         zip(
@@ -165,7 +173,8 @@ def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
         )
     )
     rated = [world_costs(study, s, worlds) for s in sized.values()]
-    usd = simulated_costs(study, worlds, mapped) if study.numbers else rated
+    known = Known({name: each[LIKELY] for name, each in sized.items()})
+    usd = simulated_costs(study, worlds, known, mapped) if study.numbers else rated
     collapsed = [s[LIKELY].collapsed for s in sized.values()]
     results = tuple(
         _result(study, option, s, costs, standing)
@@ -173,7 +182,7 @@ def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
             study.options, sized.values(), usd, standings(usd, collapsed), strict=True
         )
     )
-    return SizedOptions(results, sized, worlds, rated)
+    return SizedOptions(results, sized, worlds, rated, sampler)
 
 
 def _sized(rough: Evaluator, careful: Evaluator, option: Option) -> tuple[Sized, ...]:
@@ -192,11 +201,7 @@ def _sized(rough: Evaluator, careful: Evaluator, option: Option) -> tuple[Sized,
 
 
 def _drivers(
-    study: Study,
-    sized: dict[str, tuple[Sized, ...]],
-    contest: tuple[OptionResult, OptionResult],
-    worlds: Worlds,
-    mapped: Mapped,
+    today: SizedOptions, study: Study, contest: tuple[OptionResult, OptionResult], mapped: Mapped
 ) -> tuple[Driver, ...]:
     """What drives the winner's advantage over the runner-up."""
     winner, runner_up = contest
@@ -205,8 +210,9 @@ def _drivers(
     names = (winner.name, runner_up.name)
     return drivers(
         study,
-        Contest(sized[names[0]], sized[names[1]], names, advantage_usd),
-        worlds,
+        Contest(today.sized[names[0]], today.sized[names[1]], names, advantage_usd),
+        today.worlds,
+        today.known,
         mapped,
     )
 

@@ -25,8 +25,7 @@ def views(verdict: Verdict, mapped: Mapped = map) -> Views:
     """Simulate what the report of a verdict shows."""
     shown = _shown(verdict)
     lines = mapped(partial(_timeline, verdict.study), shown)
-    fleets = [e.size.replicas for e in (r.evaluation for r in verdict.results)]
-    found = cache_map(verdict.study, max([1, *fleets]), mapped)
+    found = cache_map(verdict.study, verdict.today.sampler, verdict.today.known, mapped)
     return Views(tuple(lines), found)
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.options import size_option
+from simulator.analysis.judging import CLASS_Z, FAST, LIKELY, SLOW, Sized
+from simulator.analysis.options import Known, size_near
 from simulator.analysis.precision import Error
-from simulator.analysis.sizing import Sized
 from simulator.analysis.study import Option, People, Study, self_hosted_part, single_options
 from simulator.rng import stream
 from simulator.units import MONTH_HOURS
@@ -25,9 +25,6 @@ from simulator.units import MONTH_HOURS
 Mapped = Callable[..., Any]
 """``map``, or that of an executor."""
 
-SLOW, LIKELY, FAST = 0, 1, 2
-# The slowest and fastest quarter of worlds are represented by their medians, z = -1.15 and 1.15.
-_CLASS_Z = (-1.15, 0.0, 1.15)
 _QUARTER_Z = 0.6744897501960817
 
 
@@ -122,37 +119,42 @@ def stratified(seed: int, name: str, count: int) -> NDArray[np.float64]:
 
 
 def simulated_costs(
-    study: Study, worlds: Worlds, mapped: Mapped = map
+    study: Study, worlds: Worlds, known: Known | None = None, mapped: Mapped = map
 ) -> list[NDArray[np.float64]]:
     """Cost of every option in every world, each simulated [USD/month]; inf misses the SLO.
 
-    (worlds,) by option, in the study's order.
+    (worlds,) by option, in the study's order. Searches for sizes begin around what is ``known``.
     """
     places = range(study.effort.worlds)
-    return list(np.array(list(mapped(partial(_simulated, study, worlds), places))).T)
+    return list(
+        np.array(list(mapped(partial(_simulated, study, worlds, known or Known()), places))).T
+    )
 
 
-def _simulated(study: Study, worlds: Worlds, place: int) -> NDArray[np.float64]:
+def _simulated(study: Study, worlds: Worlds, known: Known, place: int) -> NDArray[np.float64]:
     """Costs of all options in one world. (options,)"""
     world = worlds.one(place)
     z = zip(study.numbers, world.numbers_z[:, 0].tolist(), strict=True)
     there = study.rebuilt({number.path: number.value(score) for number, score in z})
     evaluator = Evaluator(there, 1.0)
-    sized = [size_option(evaluator, o, float(world.speed_z[0])) for o in there.options]
+    sized = [size_near(evaluator, o, known, float(world.speed_z[0])) for o in there.options]
     return np.array([priced(there, each, world)[0] for each in sized])
 
 
-def size_at_speeds(evaluator: Evaluator, option: Option, start: int = 1) -> tuple[Sized, ...]:
+def size_at_speeds(
+    evaluator: Evaluator, option: Option, known: Known | None = None
+) -> tuple[Sized, ...]:
     """Size an option for slow, likely and fast hardware; an API has one speed only."""
-    likely = size_option(evaluator, option, start=start)
+    likely = size_near(evaluator, option, known or Known())
     if not _has_band(option):
         return (likely,) * 3
-    slow, _, fast = _CLASS_Z
-    start = max(1, likely.evaluation.size.replicas)
+    slow, _, fast = CLASS_Z
+    # Half as fast at one volume is much the same as twice the volume.
+    here = Known({option.name: likely}, volume=evaluator.volume)
     return (
-        size_option(evaluator, option, slow, start),
+        size_near(evaluator, option, here, slow),
         likely,
-        size_option(evaluator, option, fast, start),
+        size_near(evaluator, option, here, fast),
     )
 
 

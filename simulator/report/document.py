@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from simulator.analysis.answers import right_share
 from simulator.analysis.breakeven import BreakEven
 from simulator.analysis.evaluate import Evaluation
+from simulator.analysis.judging import is_collapsed
 from simulator.analysis.replications import Replications
-from simulator.analysis.sizing import is_collapsed
 from simulator.analysis.statistics import Estimate
 from simulator.analysis.study import Cascade, Choice, HybridOption, Pools, Study
 from simulator.analysis.verdict import OptionResult, Verdict

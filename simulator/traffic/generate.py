@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.traffic.rate import rate_of_hour
+from simulator.traffic.rate import RateInSpans, rate_of_hour
 from simulator.traffic.sessions import (
     Columns,
     Fixed,
-    Layer,
     SessionTraffic,
     draw_hour,
+    draw_spans,
     fixed_parts,
     layers,
 )
@@ -75,14 +75,12 @@ def draw_parts(
     """
     fixed = [fixed_parts(spec, seed) for spec in workloads]
     hours = sorted({h for a, b in spans_s for h in range(int(a // HOUR_S), math.ceil(b / HOUR_S))})
-    inside = {
-        h: spans_s[(spans_s[:, 0] < (h + 1) * HOUR_S) & (spans_s[:, 1] > h * HOUR_S)] for h in hours
-    }
-    parts = [
-        draw_hour(w, spec, fixed[w], seed, Layer(-1, volume, 1.0), rate, inside[rate.hour])
-        for w, spec in enumerate(workloads)
-        for rate in (rate_of_hour(spec.rate, seed, hour) for hour in hours)
-    ]
+    parts = []
+    for w, spec in enumerate(workloads):
+        rate = RateInSpans.of([rate_of_hour(spec.rate, seed, hour) for hour in hours], spans_s)
+        parts += [
+            draw_spans(w, spec, fixed[w], seed, layer, rate) for layer in layers(spec, volume)
+        ]
     return _assemble(_joined(parts), workloads, fixed, 0.0, math.inf)
 
 
@@ -180,6 +178,7 @@ def _assemble(
         dice=columns["dice"],
         earlier_node=np.full(len(rows), NO_NODE, np.int32),
         earlier_s=np.zeros(len(rows)),
+        since_volume=columns["since_volume"],
         tree=tree,
         workloads=tuple(w.name for w in workloads),
     )

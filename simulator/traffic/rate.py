@@ -65,36 +65,82 @@ class HourOfRate:
     """Shares of tenants up to each, by ten minutes. (6, n_tenants)"""
 
     def draw(
-        self,
-        rng: np.random.Generator,
-        width: float = 1.0,
-        spans_s: NDArray[np.float64] | None = None,
+        self, rng: np.random.Generator, width: float = 1.0
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw start times [s since time zero], sorted, and tenants of the hour's sessions.
 
-        ``width`` is the volume that they are of; with ``spans_s`` [s since time zero], (n, 2), only
-        those are drawn that start in one.
+        ``width`` is the volume that they are of.
         """
         steps = np.arange(len(self.cumulative)) * self.step_s
-        spans = np.array([[0.0, HOUR_S]]) if spans_s is None else spans_s - self.hour * HOUR_S
-        edges = np.interp(np.clip(spans, 0.0, HOUR_S), steps, self.cumulative)
-        upto = np.append(0.0, np.cumsum(edges[:, 1] - edges[:, 0]))
-        count = rng.poisson(upto[-1] * width)
-        place = np.sort(rng.random(count)) * upto[-1]
-        span = np.minimum(np.searchsorted(upto, place, side="right") - 1, len(edges) - 1)
-        expected = edges[span, 0] + place - upto[span]
+        count = rng.poisson(self.cumulative[-1] * width)
+        expected = np.sort(rng.random(count)) * self.cumulative[-1]
         offset_s = np.interp(expected, self.cumulative, steps)
-        if self.tenant_cumulative.shape[1] == 1:
-            return self.hour * HOUR_S + offset_s, np.zeros(count, np.int64)
         part = np.minimum(offset_s // _TENANT_SCALE_S, len(self.tenant_cumulative) - 1)
-        part = part.astype(np.int64)
-        # One sorted row of shares for each ten minutes, put behind one another.
-        flat = (self.tenant_cumulative + np.arange(len(self.tenant_cumulative))[:, None]).ravel()
-        found = np.searchsorted(flat, part + rng.random(count), side="right")
-        tenant = found - part * self.tenant_cumulative.shape[1]
-        return self.hour * HOUR_S + offset_s, np.minimum(
-            tenant, self.tenant_cumulative.shape[1] - 1
+        tenant = _tenants(self.tenant_cumulative, part.astype(np.int64), rng)
+        return self.hour * HOUR_S + offset_s, tenant
+
+
+@dataclass(frozen=True, slots=True)
+class RateInSpans:
+    """The rate within spans of some hours, the same for every unit of volume."""
+
+    at_s: NDArray[np.float64]
+    """Moments since time zero, rising; between two hours that do not touch nothing starts.
+    (n_moments,)"""
+    cumulative: NDArray[np.float64]
+    """Expected sessions up to each. (n_moments,)"""
+    upto: NDArray[np.float64]
+    """Expected sessions at the begin and the end of each span. (n_spans, 2)"""
+    hours: NDArray[np.int64]
+    tenant_cumulative: NDArray[np.float64]
+    """Shares of tenants up to each, by ten minutes of the hours. (6 * n_hours, n_tenants)"""
+
+    @staticmethod
+    def of(hours: "list[HourOfRate]", spans_s: NDArray[np.float64]) -> "RateInSpans":
+        """Put the rates of hours behind one another; spans lie within them. (n_spans, 2)"""
+        at_s = [h.hour * HOUR_S + np.arange(len(h.cumulative)) * h.step_s for h in hours]
+        before = np.cumsum([0.0, *(h.cumulative[-1] for h in hours)])
+        cumulative = [h.cumulative + b for h, b in zip(hours, before[:-1], strict=True)]
+        times, expected = np.concatenate(at_s), np.concatenate(cumulative)
+        return RateInSpans(
+            times,
+            expected,
+            np.interp(spans_s, times, expected),
+            np.array([h.hour for h in hours]),
+            np.concatenate([h.tenant_cumulative for h in hours]),
         )
+
+    def draw(
+        self, rng: np.random.Generator, width: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Draw start times [s since time zero], sorted, and tenants of sessions in the spans.
+
+        ``width`` is the volume that they are of.
+        """
+        begin = self.upto[:, 0]
+        before = np.append(0.0, np.cumsum(self.upto[:, 1] - begin))
+        count = rng.poisson(before[-1] * width)
+        place = np.sort(rng.random(count)) * before[-1]
+        span = np.minimum(np.searchsorted(before, place, side="right") - 1, len(begin) - 1)
+        at_s = np.interp(begin[span] + place - before[span], self.cumulative, self.at_s)
+        hour = np.searchsorted(self.hours, at_s // HOUR_S)
+        parts = len(self.tenant_cumulative) // len(self.hours)
+        part = np.minimum(at_s % HOUR_S // _TENANT_SCALE_S, parts - 1).astype(np.int64)
+        part += np.minimum(hour, len(self.hours) - 1) * parts
+        return at_s, _tenants(self.tenant_cumulative, part, rng)
+
+
+def _tenants(
+    cumulative: NDArray[np.float64], part: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw the tenant of each session by the shares of the ten minutes that it starts in."""
+    tenants = cumulative.shape[1]
+    if tenants == 1:
+        return np.zeros(len(part), np.int64)
+    # One sorted row of shares for each ten minutes, put behind one another.
+    flat = (cumulative + np.arange(len(cumulative))[:, None]).ravel()
+    found = np.searchsorted(flat, part + rng.random(len(part)), side="right")
+    return np.minimum(found - part * tenants, tenants - 1)
 
 
 def rate_of_hour(rate: Rate, seed: int, hour: int) -> HourOfRate:

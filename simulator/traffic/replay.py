@@ -51,6 +51,7 @@ def requests(log: Log, seed: int) -> RequestTable:
         dice=rng.bit_generator.random_raw(count)[order],
         earlier_node=np.full(count, NO_NODE, np.int32),
         earlier_s=np.zeros(count),
+        since_volume=np.zeros(count),
         tree=log.tree,
         workloads=log.workloads,
     )

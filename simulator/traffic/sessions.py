@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from simulator.rng import stream
 from simulator.traffic.jit import compiled
 from simulator.traffic.quantity import Quantity
-from simulator.traffic.rate import HourOfRate, Rate
+from simulator.traffic.rate import HourOfRate, Rate, RateInSpans
 from simulator.traffic.table import NO_NODE
 from simulator.units import HOUR_S
 
@@ -98,6 +98,8 @@ class Layer:
     """A part of the volume whose sessions have random streams of their own."""
 
     number: int
+    below: float
+    """Volume of all layers before it."""
     width: float
     """Volume that it adds."""
     share: float
@@ -116,7 +118,7 @@ def layers(spec: SessionTraffic, volume: float) -> list[Layer]:
     found: list[Layer] = []
     below = 0.0
     while below < volume:
-        found.append(Layer(len(found), width, min(1.0, (volume - below) / width)))
+        found.append(Layer(len(found), below, width, min(1.0, (volume - below) / width)))
         below += width
         width = below
     return found
@@ -140,17 +142,42 @@ def draw_hour(
     seed: int,
     layer: Layer,
     rate: HourOfRate,
-    spans_s: NDArray[np.float64] | None = None,
 ) -> Columns:
-    """Sessions of one hour, or of spans of it, of one layer of volume; rows are turns.
-
-    ``previous`` is the row whose prompt a row's prompt begins with, counted from the hour's first,
-    or ``NO_NODE``; ``same`` marks retries, whose prompt is that row's.
-    """
+    """Draw the sessions of one hour of one layer of volume; see ``_sessions``."""
     rng = stream(seed, f"{spec.rate.stream}/sessions/{layer.number}", rate.hour)
-    start_s, tenant = rate.draw(rng, layer.width, spans_s)
+    return _sessions(workload, spec, fixed, layer, rng, *rate.draw(rng, layer.width))
+
+
+def draw_spans(
+    workload: int,
+    spec: SessionTraffic,
+    fixed: Fixed,
+    seed: int,
+    layer: Layer,
+    rate: RateInSpans,
+) -> Columns:
+    """Draw the sessions of spans of one layer of volume, all in one stream; see ``_sessions``."""
+    rng = stream(seed, f"{spec.rate.stream}/spans/{layer.number}")
+    return _sessions(workload, spec, fixed, layer, rng, *rate.draw(rng, layer.width))
+
+
+def _sessions(
+    workload: int,
+    spec: SessionTraffic,
+    fixed: Fixed,
+    layer: Layer,
+    rng: np.random.Generator,
+    start_s: NDArray[np.float64],
+    tenant: NDArray[np.int64],
+) -> Columns:
+    """Draw all that happens in sessions of one layer whose starts are known; rows are turns.
+
+    ``previous`` is the row whose prompt a row's prompt begins with, counted from the first, or
+    ``NO_NODE``; ``same`` marks retries, whose prompt is that row's.
+    """
     sessions = len(start_s)
-    kept = rng.random(sessions) < layer.share
+    lot = rng.random(sessions)
+    kept = lot < layer.share
     stable = rng.random(sessions) < spec.prefix_share
     turns = np.clip(np.ceil(spec.turns.draw(rng, sessions)), 1, MAX_TURNS).astype(np.int64)
     rows = int(turns.sum())
@@ -198,6 +225,7 @@ def draw_hour(
         "difficulty": rng.random(rows),
         "dice": rng.bit_generator.random_raw(rows),
         "document": document,
+        "since_volume": layer.below + layer.width * lot[owner],
     }
     fits = kept[owner] & (prompt > 0)
     number = np.cumsum(fits) - 1

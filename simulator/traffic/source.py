@@ -312,8 +312,14 @@ class ReplayedTraffic:
             share *= self.week[(start_s // HOUR_S).astype(np.int64) % HOURS_PER_WEEK]
         chosen = np.flatnonzero((lot < share - layer) & (span_of(start_s, spans_s) >= 0))
         copy = self.table.arrange(chosen, start_s[chosen])
+        since = (layer + lot[chosen]) * volume / np.maximum(share[chosen], 1e-300)
+        since = since[np.argsort(start_s[chosen], kind="stable")]
         # Every copy and every seed has luck of its own.
-        return replace(copy, dice=copy.dice ^ np.uint64(rng.integers(2**63)))
+        return replace(
+            copy,
+            dice=copy.dice ^ np.uint64(rng.integers(2**63)),
+            since_volume=since[copy.session],
+        )
 
 
 def _superpose(original: RequestTable, copies: dict[int, RequestTable]) -> RequestTable:

@@ -39,6 +39,16 @@ def span_of(at_s: NDArray[np.float64], spans_s: Spans) -> NDArray[np.int64]:
     return np.where(inside, place, -1)
 
 
+def thinned(table: RequestTable, volume: float) -> RequestTable:
+    """Return the requests that a smaller multiple of the traffic's volume has."""
+    rows = np.flatnonzero(table.since_volume < volume)
+    if len(rows) == table.size:
+        return table
+    left = table.take(rows)
+    sessions = left.sessions()
+    return pruned(left.arrange(np.arange(len(sessions)), left.arrival_s[sessions]))
+
+
 def within(table: RequestTable, spans_s: Spans) -> RequestTable:
     """Return the requests that are due within some spans, whenever their sessions began.
 

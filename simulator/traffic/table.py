@@ -96,6 +96,8 @@ class RequestTable:
     ``NO_NODE``: none is. (n_requests,)"""
     earlier_s: NDArray[np.float64]
     """How long before the row that turn was asked [s]. (n_requests,)"""
+    since_volume: NDArray[np.float64]
+    """Every larger multiple of the traffic's volume holds the row's session. (n_requests,)"""
     tree: PrefixTree
     workloads: tuple[str, ...]
 
