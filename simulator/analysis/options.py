@@ -129,22 +129,23 @@ def size_carried(evaluator: Evaluator, option: SelfHostOption, curve: Carried) -
     return tuple(_if_right(evaluator, option, each) for each in sized)
 
 
-def settled(careful: Evaluator, option: Option, rough: Sized) -> Sized:
+def settled(careful: Evaluator, option: Option, rough: Sized, known: Known | None = None) -> Sized:
     """Return an option's size and cost by a larger sample, beginning where a smaller one ended.
 
-    Composite options stay as the smaller sample found them.
+    ``known`` are the sizes of options that it may be made of. Composite options stay as the smaller
+    sample found them.
     """
     if isinstance(option, Choice):
         chosen = rough.evaluation.option
         if rough.evaluation.parts or not isinstance(chosen, SingleOption):
             return rough
-        found = settled(careful, chosen, rough)
+        found = settled(careful, chosen, rough, known)
         return replace(found, rejected=rough.rejected)
     if isinstance(option, Pools | Cascade):
         return rough
-    return size_near(
-        careful, option, Known({option.name: rough}, volume=careful.volume), finest=SETTLED_FINEST
-    )
+    here = known or Known(volume=careful.volume)
+    here = replace(here, sized={**here.sized, option.name: rough})
+    return size_near(careful, option, here, finest=SETTLED_FINEST)
 
 
 def _if_right(evaluator: Evaluator, option: Option, sized: Sized) -> Sized:

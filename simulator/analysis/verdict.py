@@ -2,6 +2,7 @@
 
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,11 @@ from simulator.analysis.flips import Flip, flips
 from simulator.analysis.given import check_is_given, evaluate_as_given
 from simulator.analysis.judging import LIKELY, Excuse, Sized, is_collapsed, meets, miss
 from simulator.analysis.longrun import Keep, Watch
-from simulator.analysis.options import Known, settled, too_often_wrong
+from simulator.analysis.options import Known, settled, size_option, too_often_wrong
 from simulator.analysis.overtime import OverTime, over_time
 from simulator.analysis.sampler import Sampler
 from simulator.analysis.sensitivity import Contest, Driver, drivers
-from simulator.analysis.study import Option, Study
+from simulator.analysis.study import ApiOption, Option, SelfHostOption, Study
 from simulator.analysis.worlds import (
     Mapped,
     Standing,
@@ -165,13 +166,14 @@ def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
     rough = Evaluator(study, 1.0, sampler)
     careful = Evaluator(study, 1.0, Sampler(study, careful=True))
     worlds = Worlds.draw(study)
-    sized = dict(
-        zip(
-            (option.name for option in study.options),
-            (_sized(rough, careful, option) for option in study.options),
-            strict=True,
-        )
-    )
+    found: dict[str, tuple[Sized, ...]] = {}
+    # What options do alone is known before those are sized that are made of them.
+    for alone in (True, False):
+        wave = [o for o in study.options if isinstance(o, ApiOption | SelfHostOption) == alone]
+        known = Known({name: each[LIKELY] for name, each in found.items()})
+        these = mapped(partial(_sized, rough, careful, known), wave)
+        found |= zip((option.name for option in wave), these, strict=True)
+    sized = {option.name: found[option.name] for option in study.options}
     rated = [world_costs(study, s, worlds) for s in sized.values()]
     known = Known({name: each[LIKELY] for name, each in sized.items()})
     usd = simulated_costs(study, worlds, known, mapped) if study.numbers else rated
@@ -185,13 +187,15 @@ def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
     return SizedOptions(results, sized, worlds, rated, sampler)
 
 
-def _sized(rough: Evaluator, careful: Evaluator, option: Option) -> tuple[Sized, ...]:
+def _sized(rough: Evaluator, careful: Evaluator, known: Known, option: Option) -> tuple[Sized, ...]:
     """Size an option for slow, likely and fast hardware; what is likely, by the larger sample."""
-    slow, likely, fast = size_at_speeds(rough, option)
-    found = settled(careful, option, likely)
+    if isinstance(option, ApiOption):
+        return (size_option(careful, option),) * 3
+    slow, likely, fast = size_at_speeds(rough, option, known)
+    found = settled(careful, option, likely, known)
     others = {
         # A side that only calls is as fast whatever the hardware, and costs what it does alone.
-        id(each): settled(careful, option, each)
+        id(each): settled(careful, option, each, known)
         if each.collapsed and not each.evaluation.owned
         else each
         for each in (slow, fast)

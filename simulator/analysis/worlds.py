@@ -6,7 +6,7 @@ world's speed. Where a number of the scenario is uncertain, every world is simul
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -150,7 +150,8 @@ def size_at_speeds(
         return (likely,) * 3
     slow, _, fast = CLASS_Z
     # Half as fast at one volume is much the same as twice the volume.
-    here = Known({option.name: likely}, volume=evaluator.volume)
+    here = replace(known or Known(), carried={}, volume=evaluator.volume)
+    here = replace(here, sized={**here.sized, option.name: likely})
     return (
         size_near(evaluator, option, here, slow),
         likely,

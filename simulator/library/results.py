@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from simulator.errors import InputError
 from simulator.report.flat import Row, csv_text, option_rows
-from simulator.report.html import render_fragment, render_rows
 from simulator.report.write import json_text, write_files
 
 if TYPE_CHECKING:
@@ -58,6 +57,9 @@ class Result:
         return {"result.json": json_text(self.document) + "\n", "result.csv": csv_text(self.rows)}
 
     def _repr_html_(self) -> str:
+        # Pages and plots take long to import; the command line mostly does without.
+        from simulator.report.html import render_rows
+
         return render_rows(self.rows)
 
 
@@ -71,6 +73,8 @@ class SimulationResult(Result):
         return SimulationResult(document, option_rows(document))
 
     def _repr_html_(self) -> str:
+        from simulator.report.html import render_fragment
+
         return render_fragment(self.document)
 
 
@@ -125,6 +129,8 @@ class VerdictResult(Result):
             partial.replace(Path(folder) / "ledger.parquet")
 
     def _repr_html_(self) -> str:
+        from simulator.report.html import render_fragment
+
         return render_fragment(self.document)
 
 
