@@ -30,7 +30,7 @@ from simulator.errors import InputError
 
 FURTHEST = 4.0
 """Factor up and down to which numbers that need simulation are varied."""
-HALVINGS = 5
+HALVINGS = 4
 """Of the logarithm of that factor, around where the winner changes."""
 
 
@@ -167,9 +167,10 @@ def _simulated_flip(
 ) -> Flip | None:
     """Look up and down for the nearest factor at which another option wins."""
     nearest: tuple[float, float, str] | None = None
+    tried = {1.0: known}
     for end in (1 / FURTHEST, FURTHEST):
         found = _first_change(
-            partial(_winner_at, study, sampler, known, varied, winner), winner, end
+            partial(_winner_at, study, sampler, tried, varied, winner), winner, end
         )
         if found is not None and (nearest is None or abs(np.log(found[0])) < nearest[0]):
             nearest = (abs(float(np.log(found[0]))), *found)
@@ -203,16 +204,33 @@ def _first_change(
 
 
 def _winner_at(
-    study: Study, sampler: Sampler, known: Known, varied: _Varied, winner: str, factor: float
+    study: Study,
+    sampler: Sampler,
+    tried: dict[float, Known],
+    varied: _Varied,
+    winner: str,
+    factor: float,
 ) -> str | None:
-    """Cheapest feasible option at a factor, the winner at a tie; None where nothing is."""
+    """Cheapest feasible option at a factor, the winner at a tie; None where nothing is.
+
+    Searches for sizes begin around those of the nearest factor that was ``tried``.
+    """
     try:
         there = varied.study(study, factor)
     except InputError:
         return None  # beyond what the number may be, nothing flips
     # The traffic is the same whatever the speed.
-    evaluator = Evaluator(there, 1.0, sampler if isinstance(varied, _Speed) else None)
-    sized = {option.name: size_near(evaluator, option, known) for option in there.options}
+    same = isinstance(varied, _Speed)
+    known = tried[min(tried, key=lambda other: abs(np.log(other / factor)))]
+    evaluator = Evaluator(there, 1.0, sampler if same else None)
+    sized = {
+        option.name: known.sized[option.name]
+        if same and isinstance(option, ApiOption)
+        else size_near(evaluator, option, known)
+        for option in there.options
+    }
+    # Half as fast is much the same as twice the volume.
+    tried[factor] = Known(sized, volume=1 / factor if same else 1.0)
     usd = {n: s.evaluation.total_usd(there) for n, s in sized.items() if s.feasible}
     if not usd:
         return None

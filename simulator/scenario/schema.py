@@ -224,7 +224,7 @@ class Analysis(Section):
     more than rents, people and serving speed is uncertain."""
     volumes: Annotated[tuple[Positive, ...], Field(min_length=2)] = _VOLUMES
     """Multiples of the current volume at which break-even is evaluated."""
-    sample_requests: Annotated[int, Field(ge=1000)] = 90000
+    sample_requests: Annotated[int, Field(ge=1000)] = 50000
     """Requests that one simulation may take: a horizon of more than twice as many is sampled. An
     option's size and cost at today's volume are settled by four times as many."""
     max_replicas: Count = 5000
