@@ -34,6 +34,10 @@ HALVINGS = 4
 """Of the logarithm of that factor, around where the winner changes."""
 
 
+FEWER_REQUESTS, FEWER_SPANS = 4, 2
+"""Times fewer are simulated than elsewhere: what matters is who is cheapest, not by how much."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flip:
     """Nearest change of one number that makes another option the cheapest."""
@@ -49,7 +53,6 @@ class Flip:
 def flips(
     study: Study,
     feasible: dict[str, Evaluation],
-    sampler: Sampler,
     known: Known,
     mapped: Mapped = map,
 ) -> tuple[Flip, ...]:
@@ -67,12 +70,15 @@ def flips(
     varied: list[_Varied] = [_Speed()] if owned else []
     varied += [_Number(number.path, float(number.value(0.0))) for number in study.numbers]
     winner = next(iter(feasible))
-    found += [
-        flip
-        for flip in mapped(partial(_simulated_flip, study, sampler, known, winner), varied)
-        if flip
-    ]
+    looked_for = partial(_simulated_flip, study, Sampler(_rough(study)), known, winner)
+    found += [flip for flip in mapped(looked_for, varied) if flip]
     return _nearest_first(found)
+
+
+def _rough(study: Study) -> Study:
+    effort = study.effort
+    requests, spans = effort.sample_requests // FEWER_REQUESTS, effort.spans // FEWER_SPANS
+    return replace(study, effort=replace(effort, sample_requests=requests, spans=max(1, spans)))
 
 
 def _nearest_first(found: list[Flip]) -> tuple[Flip, ...]:
@@ -216,7 +222,7 @@ def _winner_at(
     Searches for sizes begin around those of the nearest factor that was ``tried``.
     """
     try:
-        there = varied.study(study, factor)
+        there = _rough(varied.study(study, factor))
     except InputError:
         return None  # beyond what the number may be, nothing flips
     # The traffic is the same whatever the speed.

@@ -152,9 +152,7 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
             study, every.sampler, sized, executor, axis, _effects(study, usd, every.rated)
         ),
         drivers=_drivers(every, study, (winner, runner_up), mapped) if runner_up else (),
-        flips=flips(
-            study, {r.name: r.evaluation for r in feasible}, every.sampler, every.known, mapped
-        ),
+        flips=flips(study, {r.name: r.evaluation for r in feasible}, every.known, mapped),
         over_time=over_time(study, future, every.sampler, every.known, mapped) if future else None,
         today=every,
     )
