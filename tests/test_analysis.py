@@ -8,14 +8,15 @@ import pytest
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis import sampling
-from simulator.analysis.breakeven import STEP_TOLERANCE, Step, step_volume
+from simulator.analysis.breakeven import Step, step_volume
+from simulator.analysis.carried import STEP_TOLERANCE
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.haste import hastened
+from simulator.analysis.judging import meets
 from simulator.analysis.options import size_option
 from simulator.analysis.planning import Size
 from simulator.analysis.sampler import Sampler
 from simulator.analysis.sampling import Need
-from simulator.analysis.sizing import meets
 from simulator.analysis.study import Study
 from simulator.analysis.verdict import decide
 from simulator.analysis.worlds import standings
@@ -206,11 +207,12 @@ def test_warm_up_is_left_out_of_counts_and_costs(tmp_path: Path) -> None:
 
 def test_a_step_is_where_the_replicas_no_longer_do() -> None:
     asked = load_study("quickstart", ["analysis.sample_requests=4000"])
-    at = step_volume(asked, Step("own-h100", "own-h100", 1, 0.5, 4.0))
+    sampler = Sampler(asked)
+    at = step_volume(asked, sampler, Step("own-h100", "own-h100", 1, 0.5, 4.0), 1.0)
     own = option(asked, "own-h100")
     fits, fails = (
-        meets(Evaluator(asked, v).evaluate(own, Size(1)), asked.slo)
-        for v in (at, (1 + STEP_TOLERANCE) * at)
+        meets(Evaluator(asked, v, sampler).evaluate(own, Size(1)), asked.slo)
+        for v in (at / (1 + STEP_TOLERANCE), (1 + STEP_TOLERANCE) * at)
     )
     assert fits
     assert not fails

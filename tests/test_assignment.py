@@ -16,9 +16,9 @@ from simulator.analysis import sampling
 from simulator.analysis.assignment import only
 from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.haste import whole_horizon
+from simulator.analysis.judging import Sized
 from simulator.analysis.options import size_option
 from simulator.analysis.planning import Size
-from simulator.analysis.sizing import Sized
 from simulator.analysis.study import ApiOption, Pools, Study, single_options
 from simulator.analysis.verdict import OptionResult, simulate_as_written
 from simulator.errors import InputError

@@ -13,8 +13,8 @@ from simulator.analysis import remembered
 from simulator.analysis.capacity import slo_capacity
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.gap import explained
+from simulator.analysis.judging import meets
 from simulator.analysis.planning import Size
-from simulator.analysis.sizing import meets
 from simulator.analysis.study import SelfHostOption, Study
 from simulator.scenario.build import load_study
 

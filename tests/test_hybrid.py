@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis import sizing
+from simulator.analysis import splitting
 from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.judging import Sized, meets
 from simulator.analysis.options import size_option
 from simulator.analysis.planning import Size
-from simulator.analysis.sizing import meets
 from simulator.analysis.study import HybridOption, Study
 from simulator.analysis.verdict import OptionResult
 from simulator.errors import InputError
@@ -67,7 +67,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return ask
 
 
-def sized(evaluator: Evaluator, name: str = "hybrid", start: int = 1) -> sizing.Sized:
+def sized(evaluator: Evaluator, name: str = "hybrid", start: int = 1) -> Sized:
     option = next(o for o in evaluator.study.options if o.name == name)
     return size_option(evaluator, option, start=start)
 
@@ -167,7 +167,7 @@ def test_the_first_guess_does_not_decide(
     largest = sized(Evaluator(study, 3.0), "own").evaluation.size.replicas
     assert largest > 2
     for guess in range(1, largest + 1):
-        monkeypatch.setattr(sizing, "_first_guess", lambda *_, guess=guess: guess)
+        monkeypatch.setattr(splitting, "_first_guess", lambda *_, guess=guess: guess)
         assert usd_of(Evaluator(study, 3.0)) == pytest.approx(usual, rel=0.01), f"from {guess}"
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
+from simulator.analysis.options import Known
 from simulator.analysis.overtime import OverTime, over_time
+from simulator.analysis.sampler import Sampler
 from simulator.analysis.study import Study
 from simulator.economics.cashflow import discount
 from simulator.scenario.build import load_study
@@ -33,7 +35,7 @@ def study_with(path: Path, future: str, *more: str) -> Study:
 def followed(study: Study) -> OverTime:
     assert study.future is not None
     options = tuple(o for o in study.options if o.kind != "hybrid")
-    return over_time(replace(study, options=options), study.future, 2)
+    return over_time(replace(study, options=options), study.future, Sampler(study), Known())
 
 
 def npv(found: OverTime, name: str) -> float:

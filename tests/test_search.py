@@ -18,9 +18,9 @@ from traffic_samples import open_loop, random_table
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.judging import Sized
 from simulator.analysis.options import size_option
 from simulator.analysis.sampling import Sample, kept
-from simulator.analysis.sizing import Sized
 from simulator.analysis.study import Choice, HybridOption, SelfHostOption, Study, self_hosted_part
 from simulator.engine.plan import Fleet, Plan
 from simulator.engine.run import run

@@ -22,6 +22,8 @@ from theory import (
 )
 
 from simulator.analysis import breakeven
+from simulator.analysis.carried import Carried
+from simulator.analysis.sampler import Sampler
 from simulator.analysis.study import SelfHostOption, Study
 from simulator.engine.layout import FLEET, REJECTED
 from simulator.engine.ledger import FleetAccount, Ledger
@@ -276,15 +278,18 @@ def test_a_staircase_crosses_a_line_many_times(
     said["analysis"]["volumes"] = [1, 4, 25, 60, 100, 130, 200]
     located = []
 
-    def step_volume(study: Study, step: breakeven.Step) -> float:
+    def step_volume(study: Study, sampler: Sampler, step: breakeven.Step, guess: float) -> float:
         located.append(step.replicas)
         assert step.above <= STEP_UNITS * step.replicas <= step.below
         return STEP_UNITS * step.replicas
 
-    monkeypatch.setattr(breakeven, "volume_costs", lambda study, start, volume: stairs(volume))
+    carried = {"own": Carried({1: float(STEP_UNITS)}, (1.0, 1.0, 1.0))}
+    monkeypatch.setattr(breakeven, "volume_costs", lambda *known: stairs(known[-1]))
+    monkeypatch.setattr(breakeven, "priced_at", lambda *known: stairs(known[-1]))
     monkeypatch.setattr(breakeven, "step_volume", step_volume)
-    monkeypatch.setattr(breakeven, "_carries", lambda _, step, v: v <= STEP_UNITS * step.replicas)
-    found = breakeven.find_break_even(study_of(tmp_path, said), 1)
+    monkeypatch.setattr(breakeven, "_carried", lambda *known: carried)
+    asked = study_of(tmp_path, said)
+    found = breakeven.find_break_even(asked, Sampler(asked), {})
     assert found is not None
     assert found.first == pytest.approx(9.375)
     assert found.permanent == pytest.approx(140.625)

@@ -92,7 +92,7 @@ def test_worlds_are_simulated_alike_by_any_number_of_workers(tmp_path: Path) -> 
     worlds = Worlds.draw(study)
     alone = simulated_costs(study, worlds)
     with ThreadPoolExecutor(3) as executor:
-        together = simulated_costs(study, worlds, executor.map)
+        together = simulated_costs(study, worlds, mapped=executor.map)
     np.testing.assert_array_equal(alone, together)
 
 

@@ -12,8 +12,9 @@ from tiny import tiny, write_tiny
 from scenarios import write_scenario
 from simulator.analysis.cachemap import KEPT, cache_map, unshared
 from simulator.analysis.evaluate import Evaluation, Evaluator
-from simulator.analysis.options import size_option
+from simulator.analysis.options import Known, size_option
 from simulator.analysis.planning import Size
+from simulator.analysis.sampler import Sampler
 from simulator.analysis.sampling import sample_of
 from simulator.analysis.study import SingleOption, Study
 from simulator.analysis.timeline import Timeline, timeline
@@ -227,7 +228,8 @@ def plain_costs(study: Study, volume: float) -> dict[str, float]:
 
 
 def test_the_map_with_all_prompts_kept_is_the_plain_verdict(mapped: Study) -> None:
-    found = cache_map(mapped, 1)
+    sampler = Sampler(mapped)
+    found = cache_map(mapped, sampler, Known())
     assert found is not None
     assert found.volumes == (0.5, 1, 2)
     assert found.kept == KEPT
@@ -242,7 +244,8 @@ def test_the_map_with_all_prompts_kept_is_the_plain_verdict(mapped: Study) -> No
     assert (np.diff(found.api_usd, axis=0) < 0).all()
     assert (found.cached_share[-1] > 0.5).all()
     # Workers change nothing, whatever their order.
-    backwards = cache_map(mapped, 1, lambda f, cells: [f(c) for c in list(cells)[::-1]][::-1])
+    reverse = lambda f, cells: [f(c) for c in list(cells)[::-1]][::-1]  # noqa: E731
+    backwards = cache_map(mapped, sampler, Known(), reverse)
     assert backwards is not None
     np.testing.assert_array_equal(backwards.api_usd, found.api_usd)
     np.testing.assert_array_equal(backwards.own_usd, found.own_usd)
@@ -266,7 +269,7 @@ def test_prompts_that_share_nothing_are_a_share_and_the_same_in_every_run(mapped
 def test_there_is_no_map_without_both_sides(mapped: Study) -> None:
     for kind in ("api", "selfhost"):
         alone = replace(mapped, options=tuple(o for o in mapped.options if o.kind == kind))
-        assert cache_map(alone, 1) is None
+        assert cache_map(alone, Sampler(alone), Known()) is None
 
 
 def test_views_are_of_the_cheapest_of_each_kind(tmp_path: Path) -> None:
