@@ -6,10 +6,13 @@ is wanted, or until there is no more telling. Between the largest volume that su
 smallest that surely does not lies the answer.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count, islice
 
 import numpy as np
 
+from simulator.analysis.carried import last_that_holds, missed
 from simulator.analysis.evaluate import Evaluation, Evaluator
 from simulator.analysis.judging import margin
 from simulator.analysis.planning import Size
@@ -21,9 +24,9 @@ from simulator.rng import stream
 from simulator.units import MONTH_S
 
 LEAST_SEEDS = 3
-MOST_SEEDS = 8
-FURTHEST_DOUBLINGS = 12
-"""Of the volume, up or down from today's, and of its half: at less there is nothing to serve."""
+MOST_SEEDS = 5
+SLIGHT = 1e-9
+"""Excess of misses that says on which side of the targets a volume is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +54,44 @@ class Capacity:
 
 
 @dataclass(slots=True)
-class _Trial:
-    """Volumes simulated so far."""
+class _Trials:
+    """Volumes simulated so far, each under a few seeds."""
 
     study: Study
     option: SelfHostOption
     size: Size
+    first: dict[float, Evaluation] = field(default_factory=dict)
+    """What happened at each volume under the first seed."""
+    held: list[float] = field(default_factory=list)
+    failed: list[float] = field(default_factory=list)
     simulations: int = 0
+    _samplers: list[Sampler] = field(default_factory=list)
 
-    def holds(self, volume: float) -> tuple[bool, Evaluation]:
-        """Whether the targets are met at a volume, and what happened under the first seed."""
-        margins: list[float] = []
-        first: Evaluation | None = None
-        for k in range(MOST_SEEDS):
-            seed = self.study.seed
-            if k:
-                seed = int(stream(seed, "capacity", k).integers(2**31))
-            there = replace(self.study, seed=seed)
-            evaluator = Evaluator(there, volume, Sampler(there, careful=True))
-            found = evaluator.evaluate(self.option, self.size)
-            first = first or found
-            margins.append(margin(found, self.study.slo))
+    def excess(self, volume: float) -> float:
+        """Return the mean of ``carried.missed`` at a volume; above 0, the targets are missed."""
+        found: list[Evaluation] = []
+        for sampler in islice(self._seeds(), MOST_SEEDS):
+            evaluator = Evaluator(sampler.study, volume, sampler)
+            found.append(evaluator.evaluate(self.option, self.size))
             self.simulations += 1
-            if len(margins) >= LEAST_SEEDS:
-                known = estimate(np.array(margins))
+            if len(found) >= LEAST_SEEDS:
+                known = estimate(np.array([margin(f, self.study.slo) for f in found]))
                 if known.low > 0 or known.high < 0:
                     break
-        assert first is not None
-        return float(np.mean(margins)) >= 0, first
+        self.first[volume] = found[0]
+        holds = np.mean([margin(each, self.study.slo) for each in found]) >= 0
+        (self.held if holds else self.failed).append(volume)
+        excess = float(np.mean([missed(each, self.study.slo) for each in found]))
+        return min(excess, -SLIGHT) if holds else max(excess, SLIGHT)
+
+    def _seeds(self) -> Iterator[Sampler]:
+        """Samplers of the study's seed and of others; each draws once for all volumes."""
+        for k in count():
+            if k == len(self._samplers):
+                seed = int(stream(self.study.seed, "capacity", k).integers(2**31))
+                there = replace(self.study, seed=seed) if k else self.study
+                self._samplers.append(Sampler(there))
+            yield self._samplers[k]
 
 
 def slo_capacity(
@@ -97,42 +110,16 @@ def slo_capacity(
     precision : float
         Largest distance between the ends of the answer, as a share of it.
     """
-    trial = _Trial(study, option, Size(replicas))
-    low, held = _last_that_holds(trial)
-    if held is None:
-        return _capacity(study, trial, 0.0, low, None, trial.holds(low)[1])
-    high = 2 * low
-    failed = trial.holds(high)[1]
-    while high / low > 1 + precision:
-        middle = float(np.sqrt(low * high))
-        holds, found = trial.holds(middle)
-        if holds:
-            low, held = middle, found
-        else:
-            high, failed = middle, found
-    return _capacity(study, trial, low, high, held, failed)
-
-
-def _last_that_holds(trial: _Trial) -> tuple[float, Evaluation | None]:
-    """Largest power of two that holds, from 1 up or down; None with where the search ended."""
-    volume, found = 1.0, None
-    holds, at = trial.holds(volume)
-    step = 2.0 if holds else 0.5
-    for _ in range(FURTHEST_DOUBLINGS):
-        if holds:
-            found = at
-            if step < 1:
-                return volume, found
-        elif found is not None:
-            return volume / 2, found
-        volume *= step
-        holds, at = trial.holds(volume)
-    return (volume / 2, found) if found is not None else (volume, None)
+    trials = _Trials(study, option, Size(replicas))
+    last_that_holds(trials.excess, 1.0, precision)
+    low, high = max(trials.held, default=0.0), min(trials.failed, default=np.inf)
+    failed = trials.first[high if trials.failed else low]
+    return _capacity(study, trials, low, high, trials.first.get(low), failed)
 
 
 def _capacity(
     study: Study,
-    trial: _Trial,
+    trials: _Trials,
     low: float,
     high: float,
     held: Evaluation | None,
@@ -149,8 +136,8 @@ def _capacity(
         for name in ("ttft_s", "tpot_s", "e2e_s")
     )
     return Capacity(
-        option=trial.option.name,
-        replicas=trial.size.replicas,
+        option=trials.option.name,
+        replicas=trials.size.replicas,
         low=low,
         high=high,
         requests_per_month=mean_per_s * MONTH_S,
@@ -159,5 +146,5 @@ def _capacity(
         binding=min(limits, key=lambda name: met[name]),
         ttft_p95_s=ttft_s.quantile(0.95) if ttft_s.size else None,
         tpot_p95_s=tpot_s.quantile(0.95) if tpot_s.size else None,
-        simulations=trial.simulations,
+        simulations=trials.simulations,
     )

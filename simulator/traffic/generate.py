@@ -21,6 +21,7 @@ from simulator.traffic.sessions import (
     fixed_parts,
     layers,
 )
+from simulator.traffic.spans import Spans
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable, session_rows
 from simulator.units import HOUR_S
 
@@ -67,20 +68,20 @@ def draw_parts(
     workloads: tuple[SessionTraffic, ...],
     seed: int,
     volume: float,
-    spans_s: NDArray[np.float64],
+    spans_s: Spans,
+    reached_s: Spans,
 ) -> RequestTable:
-    """Draw sessions that start in spans since Monday 00:00 UTC, and no others.
+    """Draw sessions that start in spans since Monday 00:00 UTC and go on in those to be reached.
 
-    Their rate is that of ``draw_hours``; the sessions themselves are others. (n, 2)
+    Their rate is that of ``draw_hours``; the sessions themselves are others.
     """
     fixed = [fixed_parts(spec, seed) for spec in workloads]
     hours = sorted({h for a, b in spans_s for h in range(int(a // HOUR_S), math.ceil(b / HOUR_S))})
     parts = []
     for w, spec in enumerate(workloads):
         rate = RateInSpans.of([rate_of_hour(spec.rate, seed, hour) for hour in hours], spans_s)
-        parts += [
-            draw_spans(w, spec, fixed[w], seed, layer, rate) for layer in layers(spec, volume)
-        ]
+        for layer in layers(spec, volume):
+            parts.append(draw_spans(w, spec, fixed[w], seed, layer, rate, reached_s))
     return _assemble(_joined(parts), workloads, fixed, 0.0, math.inf)
 
 

@@ -10,6 +10,7 @@ from simulator.rng import stream
 from simulator.traffic.jit import compiled
 from simulator.traffic.quantity import Quantity
 from simulator.traffic.rate import HourOfRate, Rate, RateInSpans
+from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, Spans, span_of
 from simulator.traffic.table import NO_NODE
 from simulator.units import HOUR_S
 
@@ -155,10 +156,16 @@ def draw_spans(
     seed: int,
     layer: Layer,
     rate: RateInSpans,
+    reached_s: Spans,
 ) -> Columns:
-    """Draw the sessions of spans of one layer of volume, all in one stream; see ``_sessions``."""
+    """Draw sessions of one layer of volume, all in one stream; see ``_sessions``.
+
+    They start in the spans of the rate. Left out are those of which no turn would be due in the
+    spans that are to be ``reached_s``.
+    """
     rng = stream(seed, f"{spec.rate.stream}/spans/{layer.number}")
-    return _sessions(workload, spec, fixed, layer, rng, *rate.draw(rng, layer.width))
+    begun = rate.draw(rng, layer.width)
+    return _sessions(workload, spec, fixed, layer, rng, *begun, reached_s)
 
 
 def _sessions(
@@ -169,6 +176,7 @@ def _sessions(
     rng: np.random.Generator,
     start_s: NDArray[np.float64],
     tenant: NDArray[np.int64],
+    reached_s: Spans | None = None,
 ) -> Columns:
     """Draw all that happens in sessions of one layer whose starts are known; rows are turns.
 
@@ -195,6 +203,17 @@ def _sessions(
         asked = np.where(retry, 0, np.arange(rows))
         np.maximum.accumulate(asked, out=asked)
         document, document_tok = document[asked], document_tok[asked]
+    if reached_s is not None:
+        due_s = start_s[owner] + _since(gap_s, output, head, first)
+        reaching = np.zeros(sessions, bool)
+        reaching[owner[span_of(due_s, reached_s) >= 0]] = True
+        left = np.flatnonzero(reaching[owner])
+        first = (np.cumsum(reaching[owner]) - 1)[first[left]]
+        owner, head, retry = owner[left], head[left], retry[left]
+        message, gap_s = message[left], gap_s[left]
+        output, reasoning = output[left], reasoning[left]
+        document, document_tok = document[left], document_tok[left]
+        rows = len(left)
     compact = np.zeros(rows)
     if spec.compact_to_tok is not None:
         compact = np.maximum(1, spec.compact_to_tok.counts(rng, rows))
@@ -231,6 +250,16 @@ def _sessions(
     number = np.cumsum(fits) - 1
     columns["previous"] = np.where(previous == NO_NODE, NO_NODE, number[previous])
     return {name: column[fits] for name, column in columns.items()}
+
+
+def _since(gap_s: NDArray, output: NDArray, head: NDArray, first: NDArray) -> NDArray[np.float64]:
+    """How long after its session's start each row would be due, if answers took a nominal time."""
+    steps_s = np.where(head, 0.0, gap_s)
+    answered_s = NOMINAL_S + NOMINAL_TOKEN_S * output
+    steps_s[1:] += np.where(head[1:], 0.0, answered_s[:-1])
+    since_s = np.cumsum(steps_s)
+    found: NDArray[np.float64] = since_s - since_s[first]
+    return found
 
 
 def _messages(

@@ -152,7 +152,7 @@ class GeneratedTraffic:
         """Return the requests within spans that do not touch, in the horizon's time."""
         if not same:
             reach = np.column_stack([np.maximum(0.0, spans_s[:, 0] - history_s), spans_s[:, 1]])
-            return within(draw_parts(self.workloads, seed, volume, merged(reach)), spans_s)
+            return within(draw_parts(self.workloads, seed, volume, merged(reach), spans_s), spans_s)
         first = np.maximum(0.0, spans_s[:, 0] - history_s) // HOUR_S
         last = np.ceil(spans_s[:, 1] / HOUR_S)
         hours = sorted({h for a, b in zip(first, last, strict=True) for h in range(int(a), int(b))})
