@@ -379,10 +379,12 @@ CHEAP = [
         "traffic generate small.yaml log.csv --hours 1 --set traffic.chat.requests_per_month=100k",
         "traffic cache log.csv --format canonical --skip-bad --capacity-blocks 100 --policy fifo",
         f"simulate small.yaml --precision 0.5 --most 2 --set options.own.replicas=1 {ALONE}",
+        f"simulate small.yaml --whole --set options.own.replicas=1 {ALONE}",
+        "run small.yaml --fast --whole",
         "sweep small.yaml --seed 4 --anew --jobs 1 --set options.own.replicas=1 "
         f"{ALONE} --set 'sweep={{each: simulate, grid: {{slo.ttft_s: [1, 2]}}}}'",
-        "capacity small.yaml --seed 4 --precision 0.5 --anew",
-        "explain small.yaml --seed 4 --output csv",
+        "capacity small.yaml --seed 4 --precision 0.5 --anew --whole",
+        "explain small.yaml --seed 4 --output csv --whole",
         f"calibrate points.csv {DEPLOYED} --kv fp8 --kv-tokens 200000 --out calibrated.yaml",
         f"bench {DEPLOYED} --kv fp8 --kv-tokens 200000 --load request-rate --value 2 --isl 100 "
         "--osl 20 --range-ratio 0.5 --requests 20 --calibration calibrated.yaml",

@@ -78,7 +78,7 @@ def test_null_takes_out(tmp_path: Path) -> None:
     found = load(child)
     assert [option.name for option in found.study.options] == ["frontier", "hosted", "own"]
     assert found.scenario.slo.tpot_s is None
-    assert found.scenario.analysis.sample_requests == 90_000
+    assert found.scenario.analysis.sample_requests == 50_000
     said = plain(read_document(child, ["slo.e2e_s=9", "options.frontier=null", "slo.ttft_s=null"]))
     assert list(said["options"]) == ["hosted", "own"]
     assert said["slo"] == {"attainment": 0.9, "e2e_s": 9}

@@ -225,7 +225,7 @@ def test_an_option_that_asks_for_less_has_less_to_do(tmp_path: Path) -> None:
     study = asked(tmp_path, SMALL | LONG | {"traffic": {"chat": chat}, "options": options})
     by_force, _ = all_sized(study, choice(study))
     replicas = [sized.evaluation.size.replicas for sized in by_force.values()]
-    assert replicas == [2, 1]
+    assert replicas[0] > replicas[1] == 1
     found = size_option(Evaluator(study, 1.0), choice(study))
     assert found.evaluation.size.replicas == 1
 

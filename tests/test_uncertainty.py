@@ -135,7 +135,10 @@ def test_a_flip_of_a_number_is_one(uncertain_volume: Verdict, tmp_path: Path) ->
     assert flip.value is not None
     assert flip.winner != uncertain_volume.winner.name
     assert uncertain_volume.study.rebuild is not None
-    for value, is_flipped in ((flip.value, True), (flip.value * flip.factor**-0.1, False)):
+    for value, is_flipped in (
+        (flip.value * flip.factor**0.1, True),
+        (flip.value * flip.factor**-0.2, False),
+    ):
         there = uncertain_volume.study.rebuild({flip.name: value})
         there = replace(there, effort=replace(there.effort, flips_simulated=False))
         assert (decide(there).winner.name != uncertain_volume.winner.name) == is_flipped

@@ -280,7 +280,7 @@ def test_views_are_of_the_cheapest_of_each_kind(tmp_path: Path) -> None:
         kind: min((r for r in feasible if r.option.kind == kind), key=lambda r: r.total_usd)
         for kind in {r.option.kind for r in feasible}
     }
-    expected = sorted(best.values(), key=lambda r: r.total_usd)
+    expected = sorted(best.values(), key=lambda r: (r.total_usd, r.name))
     assert [line.option for line in shown.timelines] == [r.name for r in expected]
     assert shown.timelines[0].option == verdict.winner.name
     assert shown.cache_map is not None

@@ -34,7 +34,8 @@ def _timeline(study: Study, shown: tuple[SingleOption, Size]) -> Timeline:
 
 
 def _shown(verdict: Verdict) -> list[tuple[SingleOption, Size]]:
-    feasible = sorted((r for r in verdict.results if r.excuse is None), key=lambda r: r.total_usd)
+    feasible = [r for r in verdict.results if r.excuse is None]
+    feasible.sort(key=lambda r: (r.total_usd, r.name))
     best: dict[str, Evaluation] = {}
     for result in feasible:
         if not result.evaluation.parts:
