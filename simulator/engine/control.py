@@ -64,7 +64,7 @@ class Autoscale:
                 self._control.launch(now_s)
         if _lasted(self._fewer_since_s, now_s, rule.scale_down_delay_s):
             # What starts or is away does not serve yet, and cannot stand in for what is drained.
-            ready = len(self._control.slots_in(layout.READY))
+            ready = self._control.count_in(layout.READY)
             self._control.drain(ready - self._highest, now_s)
             self._fewer_since_s = None
             self._highest = 0
@@ -90,7 +90,7 @@ class Autoscale:
             return 0
         if rule.metric == "in-flight":
             return math.ceil(self._plane.in_flight(place) / rule.target)
-        ready = len(self._control.slots_in(layout.READY))
+        ready = self._control.count_in(layout.READY)
         waiting = self._plane.waiting(place)
         if rule.metric == "queue":
             return ready + (math.ceil(waiting / rule.target) if waiting else -1)

@@ -48,15 +48,25 @@ class FleetControl:
 
     def slots_in(self, *states: int) -> np.ndarray:
         """Slots whose replicas are in one of some states, the emptiest first."""
-        replicas = self.plane.replicas(self.place)
-        found = np.flatnonzero(np.isin(replicas.state, states))
-        order = np.argsort(replicas.in_flight[found], kind="stable")
+        found = np.flatnonzero(self._among(states))
+        order = np.argsort(self.plane.column(self.place, "in_flight")[found], kind="stable")
         return self._first + found[order]
+
+    def count_in(self, *states: int) -> int:
+        """Number of replicas in one of some states."""
+        return int(np.count_nonzero(self._among(states)))
+
+    def _among(self, states: tuple[int, ...]) -> np.ndarray:
+        state = self.plane.column(self.place, "state")
+        found = state == states[0]
+        for other in states[1:]:
+            found |= state == other
+        return found
 
     @property
     def present(self) -> int:
         """Replicas that serve, start, or will be replaced."""
-        return len(self.slots_in(layout.STARTING, layout.READY)) + self.away
+        return self.count_in(layout.STARTING, layout.READY) + self.away
 
     def launch(self, now_s: float) -> int | None:
         """Start a replica: paid for from now, serving after its cold start.

@@ -31,7 +31,7 @@ class Rebalance:
         """Compare what replicas earned with their rent, and come back."""
         rule, control = self._rule, self._control
         earned_usd, spilled_usd = self._earned_usd(now_s), self._spilled_usd()
-        serving = len(control.slots_in(layout.READY))
+        serving = control.count_in(layout.READY)
         rent_usd = rule.rent_usd_per_s * rule.interval_s
         if spilled_usd > (1 + rule.margin) * rent_usd and control.present < rule.max_replicas:
             control.launch(now_s)
