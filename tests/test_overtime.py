@@ -134,5 +134,7 @@ def test_an_option_that_cannot_grow_is_left_out(tmp_path: Path) -> None:
             "options.own.replicas=1",
         )
     )
-    assert found.left_out == ("own",)
+    (missing,) = found.missing
+    assert missing.name == "own"
+    assert (missing.npv_usd > 0).all()
     assert not found.paybacks

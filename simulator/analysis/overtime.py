@@ -12,7 +12,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.judging import Sized
 from simulator.analysis.options import Known, size_near
 from simulator.analysis.sampler import Sampler
 from simulator.analysis.study import SelfHostOption, Study
@@ -59,7 +60,8 @@ class OverTime:
     future: Future
     options: tuple[OptionOverTime, ...]
     """Those that meet the SLO at every volume."""
-    left_out: tuple[str, ...]
+    missing: tuple[OptionOverTime, ...]
+    """Those that miss it at some: what they would cost if nobody minded. None is ever the best."""
     paybacks: tuple[Payback, ...]
     volume_fan: Floats
     """Percentiles of ``FAN`` of the volume by month, as multiples of today's. (5, months)"""
@@ -73,6 +75,8 @@ class At:
     replicas: tuple[float, ...]
     """By deployment that it owns, spares included."""
     deployments: tuple[SelfHostOption, ...]
+    meets: bool
+    """Whether it meets the SLO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,42 +111,37 @@ def over_time(
     volumes = _volumes(prices.volume)
     found = list(mapped(partial(simulated_at, study, sampler, known), volumes))
     names = [option.name for option in study.options]
-    whole = [n for n in names if all(at[n] is not None for at in found)]
-    flows, residuals = {}, {}
-    for name in whole:
-        points = [point for at in found if (point := at[name]) is not None]
-        flows[name], residuals[name] = _flows(study, future, volumes, points, prices)
-    paths = {n: npv_path(-flows[n], future.discount_rate, residuals[n]) for n in whole}
-    costs = {n: -paths[n][:, -1] for n in whole}
-    best = np.min(list(costs.values()), axis=0) if costs else np.zeros(0)
+    whole = [n for n in names if all(at[n].meets for at in found)]
+    paths = {}
+    for name in names:
+        flows, residuals = _flows(study, future, volumes, [at[name] for at in found], prices)
+        paths[name] = npv_path(-flows, future.discount_rate, residuals)
+    costs = {n: -paths[n][:, -1] for n in names}
+    best = np.min([costs[n] for n in whole], axis=0) if whole else np.zeros(0)
     kinds = {option.name: option.kind for option in study.options}
     return OverTime(
         future=future,
         options=tuple(OptionOverTime(n, costs[n], float(np.mean(costs[n] <= best))) for n in whole),
-        left_out=tuple(n for n in names if n not in whole),
-        paybacks=_paybacks(paths, kinds),
+        missing=tuple(OptionOverTime(n, costs[n], 0.0) for n in names if n not in whole),
+        paybacks=_paybacks({n: paths[n] for n in whole}, kinds),
         volume_fan=np.percentile(prices.volume, FAN, axis=0),
     )
 
 
-def simulated_at(
-    study: Study, sampler: Sampler, known: Known, volume: float
-) -> dict[str, At | None]:
-    """What every option does at a volume; None where it misses the SLO."""
+def simulated_at(study: Study, sampler: Sampler, known: Known, volume: float) -> dict[str, At]:
+    """What every option does at a volume."""
     evaluator = Evaluator(study, volume, sampler)
-    found: dict[str, At | None] = {}
-    for option in study.options:
-        sized = size_near(evaluator, option, known)
-        found[option.name] = _at(sized.evaluation) if sized.feasible else None
-    return found
+    return {o.name: _at(size_near(evaluator, o, known)) for o in study.options}
 
 
-def _at(evaluation: Evaluation) -> At:
+def _at(sized: Sized) -> At:
+    evaluation = sized.evaluation
     owned = evaluation.owned
     return At(
         sum(evaluation.calls_usd.values()),
         tuple(replicas for _, replicas in owned),
         tuple(deployment for deployment, _ in owned),
+        sized.feasible,
     )
 
 

@@ -1,7 +1,7 @@
 """The answer: every option at its best size, which is cheapest, how sure that is."""
 
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from simulator.analysis.judging import LIKELY, Excuse, Sized, is_collapsed, meet
 from simulator.analysis.longrun import Keep, Watch
 from simulator.analysis.options import Known, settled, size_option, too_often_wrong
 from simulator.analysis.overtime import OverTime, over_time
+from simulator.analysis.remedies import Remedy, remedies
 from simulator.analysis.sampler import Sampler
 from simulator.analysis.sensitivity import Contest, Driver, drivers
 from simulator.analysis.study import ApiOption, Option, SelfHostOption, Study
@@ -48,6 +49,8 @@ class OptionResult:
     """Total by world [USD/month], inf where it misses the SLO; one world where none were drawn."""
     standing: Standing | None = None
     """None where no worlds were drawn."""
+    remedies: tuple[Remedy, ...] = ()
+    """Of an option that misses the SLO, what it would take to meet it."""
 
     @property
     def name(self) -> str:
@@ -72,6 +75,8 @@ class SizedOptions:
     """Cost by option as rates alone make it [USD/month], (worlds,) each."""
     sampler: Sampler
     """What drew the smaller samples."""
+    careful: Evaluator
+    """Of the larger sample."""
 
     @property
     def known(self) -> Known:
@@ -124,14 +129,14 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
     """
     mapped = executor.map if executor else map
     every = size_options(study, mapped)
-    results, sized = every.results, every.sized
+    results, sized = _with_remedies(every), every.sized
     usd = [r.world_usd for r in results]
     feasible = sorted(
         (r for r in results if r.excuse is None and not is_collapsed(r.evaluation)),
         key=lambda r: (r.total_usd, r.name),
     )
     if not feasible:
-        excuses = {r.name: r.excuse.reason for r in results if r.excuse}
+        excuses = {r.name: in_full(r) for r in results if r.excuse}
         raise InfeasibleError("no option meets the latency targets", excuses)
     winner = feasible[0]
     others = feasible[1:]
@@ -155,6 +160,27 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         flips=flips(study, {r.name: r.evaluation for r in feasible}, every.known, mapped),
         over_time=over_time(study, future, every.sampler, every.known, mapped) if future else None,
         today=every,
+    )
+
+
+def in_full(result: OptionResult) -> str:
+    """Say why an option is out, and what it would take."""
+    assert result.excuse is not None, "asked of options that are out"
+    return "; ".join([result.excuse.reason, *(each.text for each in result.remedies)])
+
+
+def _with_remedies(every: SizedOptions) -> tuple[OptionResult, ...]:
+    """Say of options that miss the SLO what they would take to meet it."""
+    apis = [
+        result.option
+        for result in every.results
+        if isinstance(result.option, ApiOption) and result.excuse is None
+    ]
+    return tuple(
+        replace(result, remedies=remedies(every.careful, result.evaluation, apis))
+        if result.excuse is not None
+        else result
+        for result in every.results
     )
 
 
@@ -182,7 +208,7 @@ def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
             study.options, sized.values(), usd, standings(usd, collapsed), strict=True
         )
     )
-    return SizedOptions(results, sized, worlds, rated, sampler)
+    return SizedOptions(results, sized, worlds, rated, sampler, careful)
 
 
 def _sized(rough: Evaluator, careful: Evaluator, known: Known, option: Option) -> tuple[Sized, ...]:

@@ -52,6 +52,7 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
             "saving_interval": list(verdict.saving_interval) if verdict.saving_interval else None,
             "probability_best": _standing(verdict.winner)["probability_best"],
             "least_regret": verdict.least_regret.name if verdict.least_regret else None,
+            "disqualified": _disqualified(verdict),
         },
         "break_even": _break_even(verdict.break_even, study),
         "over_time": over_time_document(verdict.over_time, today) if verdict.over_time else None,
@@ -82,6 +83,16 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
         "provenance": study.provenance,
         "notes": list(study.notes),
     }
+
+
+def _disqualified(verdict: Verdict) -> list[dict[str, Any]]:
+    """Options that would be cheaper than the winner if they met the targets."""
+    winner_usd = verdict.winner.total_usd
+    return [
+        {"name": result.name, "saving": 1 - result.total_usd / winner_usd}
+        for result in sorted(verdict.results, key=lambda r: r.total_usd)
+        if result.excuse is not None and result.total_usd < winner_usd
+    ]
 
 
 def _other_kind(verdict: Verdict) -> dict[str, Any] | None:
@@ -147,6 +158,16 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "kind": result.option.kind,
         "feasible": result.excuse is None,
         "excuse": result.excuse.reason if result.excuse else None,
+        "remedies": [
+            {
+                "kind": remedy.kind,
+                "text": remedy.text,
+                "cost_usd_per_month": remedy.usd,
+                "replicas": remedy.evaluation.size.replicas,
+                "spill_in_flight": remedy.evaluation.size.spill_in_flight or None,
+            }
+            for remedy in result.remedies
+        ],
         "chosen": _chosen(result),
         "collapsed_to": _collapsed_to(evaluation),
         "rejected": [{"candidate": e.option, "reason": e.reason} for e in result.rejected],

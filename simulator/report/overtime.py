@@ -22,7 +22,10 @@ def over_time_document(found: OverTime, today: float) -> dict[str, Any]:
             }
             for option in found.options
         ],
-        "left_out": list(found.left_out),
+        "missing_targets": [
+            {"name": option.name, "npv_cost_usd": _spread(option.npv_usd)}
+            for option in found.missing
+        ],
         "paybacks": [_payback(each) for each in found.paybacks],
         "volume_fan": {f"p{p}": (row * today).tolist() for p, row in _fan(found.volume_fan)},
     }
@@ -70,7 +73,12 @@ def over_time_text(found: dict[str, Any]) -> str:
         f"[{quantity(cost['low'])} to {quantity(cost['high'])}], P(best) = "
         f"{best['probability_best']:.2f}"
     )
-    return "; ".join([text, *map(payback_text, found["paybacks"])])
+    cheaper = [
+        f"{o['name']}, which misses the targets on the way, {quantity(o['npv_cost_usd']['mean'])} $"
+        for o in found["missing_targets"]
+        if o["npv_cost_usd"]["mean"] < cost["mean"]
+    ]
+    return "; ".join([text, *cheaper, *map(payback_text, found["paybacks"])])
 
 
 def payback_text(found: dict[str, Any]) -> str:

@@ -21,6 +21,9 @@ def headline(document: dict[str, Any]) -> str:
     """Return the verdict in one sentence."""
     verdict = document["verdict"]
     text = f"{verdict['winner']} is cheapest"
+    if verdict["disqualified"]:
+        out = verdict["disqualified"][0]
+        text += f" of what meets the targets ({out['name']} does not, {out['saving']:.0%} below)"
     if verdict["saving"] is not None:
         text += f": {verdict['saving']:.0%} below {verdict['runner_up']}"
         if verdict["saving_interval"]:
@@ -102,6 +105,9 @@ def _print_option_facts(option: dict[str, Any], console: Console) -> None:
     """Say why an option is out, and where a gateway sent its requests."""
     if option["excuse"]:
         _print_fact("OUT", f"{option['name']}: {option['excuse']}", console)
+        if option["remedies"]:
+            ways = "; or ".join(each["text"] for each in option["remedies"])
+            _print_fact("IT TAKES", f"{option['name']}: {ways}", console)
     if option["collapsed_to"]:
         text = f"{option['name']}: no split pays, everything goes to {option['collapsed_to']}"
         _print_fact("COLLAPSED", text, console)
