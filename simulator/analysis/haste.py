@@ -1,4 +1,4 @@
-"""A first answer in a few seconds: the same question with less effort."""
+"""How much effort an answer takes: the same question with less, in five levels, or with all."""
 
 import sys
 from collections.abc import Callable
@@ -7,13 +7,34 @@ from dataclasses import dataclass, replace
 from simulator.analysis.axis import Axis
 from simulator.analysis.study import Effort, Study
 
-FEWER = 5
-"""Times fewer requests are simulated where windows are sampled."""
-LEAST_REQUESTS = 5000
-FEWER_SPANS = 12
-LESS_CAREFUL = 2
-"""Times as many requests where an option's size and cost are settled."""
+LEVELS = 5
+"""The last is the effort that the scenario says."""
+FAST = 3
+LEAST_REQUESTS = 1000
 LEAST_WORLDS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Less:
+    """What a level gives up."""
+
+    fewer_requests: int
+    """Times fewer in every simulation."""
+    spans: int
+    careful: int
+    """Times as many requests where an option's size and cost are settled."""
+    every: int
+    """Of the volumes, besides the ends and today's."""
+    fewer_worlds: int
+    """Times fewer, where each is simulated."""
+
+
+_GIVEN_UP = {
+    1: _Less(20, 6, 2, 4, 16),
+    2: _Less(10, 8, 2, 3, 8),
+    3: _Less(5, 12, 2, 2, 4),
+    4: _Less(2, 12, 2, 1, 2),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +42,10 @@ class _Hastened:
     """Builds studies with the same haste: of other numbers, or along an axis."""
 
     build: Callable[..., Study]
+    level: int
 
     def __call__(self, values: dict[str, float] | float) -> Study:
-        return hastened(self.build(values))
+        return hastened(self.build(values), self.level)
 
 
 def whole_horizon(study: Study) -> Study:
@@ -42,30 +64,34 @@ class _Whole:
         return whole_horizon(self.build(values))
 
 
-def hastened_axis(axis: Axis) -> Axis:
-    """Return an axis whose studies are answered roughly."""
-    return replace(axis, study=_Hastened(axis.study))
+def hastened_axis(axis: Axis, level: int = FAST) -> Axis:
+    """Return an axis whose studies are answered with less effort."""
+    return replace(axis, study=_Hastened(axis.study, level)) if level < LEVELS else axis
 
 
-def hastened(study: Study) -> Study:
-    """Return a study that is answered roughly.
+def hastened(study: Study, level: int = FAST) -> Study:
+    """Return a study that is answered with less effort.
 
-    Fewer windows of the week, every other volume, a quarter of the worlds where each is simulated,
-    and no flips that need simulation. Steps and crossings are still located.
+    Fewer requests in every simulation, fewer volumes, fewer worlds where each is simulated, and no
+    flips that need simulation. Steps and crossings are still located.
     """
-    effort = study.effort
-    volumes = sorted({*effort.volumes[::2], effort.volumes[-1], 1.0})
-    worlds = max(LEAST_WORLDS, effort.worlds // 4) if study.numbers else effort.worlds
+    if level >= LEVELS:
+        return study
+    effort, less = study.effort, _GIVEN_UP[level]
+    volumes = sorted({*effort.volumes[:: less.every], effort.volumes[-1], 1.0})
+    worlds = max(LEAST_WORLDS, effort.worlds // less.fewer_worlds)
     quick = Effort(
-        worlds=min(effort.worlds, worlds),
+        worlds=min(effort.worlds, worlds) if study.numbers else effort.worlds,
         volumes=tuple(volumes),
         sample_requests=min(
-            effort.sample_requests, max(LEAST_REQUESTS, effort.sample_requests // FEWER)
+            effort.sample_requests,
+            max(LEAST_REQUESTS, effort.sample_requests // less.fewer_requests),
         ),
         max_replicas=effort.max_replicas,
         warm_up_s=effort.warm_up_s,
-        careful=LESS_CAREFUL,
-        spans=FEWER_SPANS,
+        careful=less.careful,
+        spans=less.spans,
         flips_simulated=False,
+        level=level,
     )
-    return replace(study, effort=quick, rebuild=study.rebuild and _Hastened(study.rebuild))
+    return replace(study, effort=quick, rebuild=study.rebuild and _Hastened(study.rebuild, level))

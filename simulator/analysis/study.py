@@ -248,6 +248,8 @@ class Effort:
     """Of the horizon, where it is sampled; twice as many where a size is settled."""
     flips_simulated: bool = True
     """Whether flips are looked for that need simulation."""
+    level: int = 5
+    """Which of ``haste.LEVELS`` this is; the last is what the scenario says."""
 
 
 @dataclass(frozen=True, slots=True)

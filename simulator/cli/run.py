@@ -50,6 +50,13 @@ def run(
     fast: Annotated[
         bool, typer.Option("--fast", help="A rough answer: fewer requests, volumes and worlds.")
     ] = False,
+    effort: Annotated[
+        int | None, typer.Option(min=1, max=5, help="From 1 to 5; --fast is 3, the default 5.")
+    ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Answer with as much effort as this time allows: 10s."),
+    ] = None,
     whole: WholeOption = False,
 ) -> None:
     """Give the verdict: options at their best size, break-even, split, drivers, flips."""
@@ -57,6 +64,7 @@ def run(
     from simulator.library.workers import Watched, threads
     from simulator.report.terminal import print_verdict
     from simulator.scenario.build import load
+    from simulator.scenario.written import in_unit
 
     if (axis is None) != (ends is None):
         raise typer.BadParameter("--axis and --between go together", param_hint="--axis")
@@ -64,7 +72,15 @@ def run(
     with threads(jobs) as executor, progress("simulations") as tell:
         watched = Watched(executor, tell)
         found = find_break_even(
-            loaded, axis, ends, fast=fast, whole=whole, views=out is not None, executor=watched
+            loaded,
+            axis,
+            ends,
+            fast=fast,
+            effort=effort,
+            within_s=None if within is None else float(in_unit(("within_s",), within)),
+            whole=whole,
+            views=out is not None,
+            executor=watched,
         )
         if out is not None:
             found.save(out)

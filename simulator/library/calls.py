@@ -82,6 +82,8 @@ def find_break_even(
     between: tuple[float, float] | None = None,
     *,
     fast: bool = False,
+    effort: int | None = None,
+    within_s: float | None = None,
     whole: bool = False,
     views: bool = True,
     executor: "Executor | None" = None,
@@ -96,7 +98,12 @@ def find_break_even(
         Look for the break-even along this number of the scenario, between these values; default:
         along the volume.
     fast : bool
-        Answer roughly.
+        Answer roughly: with effort 3.
+    effort : int, optional
+        From 1, the least, to 5, all that the scenario says and the default.
+    within_s : float, optional
+        Answer with as much effort as this time allows, beginning with the least [s]. The document
+        says which it was; with that effort the answer is the same, byte for byte.
     whole : bool
         Sample nothing: simulate the whole horizon, however long that takes.
     views : bool
@@ -112,8 +119,9 @@ def find_break_even(
     InputError
         When the axis is no number of the scenario.
     """
-    from simulator.analysis.haste import hastened, hastened_axis, whole_horizon
-    from simulator.analysis.verdict import decide
+    from simulator.analysis.anytime import best_within
+    from simulator.analysis.haste import FAST, LEVELS, hastened, hastened_axis, whole_horizon
+    from simulator.analysis.verdict import Verdict, decide
     from simulator.analysis.views import views as shown
     from simulator.report.document import verdict_document
     from simulator.report.flat import option_rows
@@ -126,12 +134,18 @@ def find_break_even(
     along = None
     if axis is not None and between is not None:
         along = scenario_axis(there.scenario, Along(there.variations, axis), *between)
-    study = there.study
-    if fast:
-        study, along = hastened(study), along and hastened_axis(along)
-    if whole:
-        study = whole_horizon(study)
-    verdict = decide(study, executor, along)
+    study = whole_horizon(there.study) if whole else there.study
+    if sum((fast, effort is not None, within_s is not None)) > 1:
+        raise InputError("fast, effort and within_s say the same in different ways: give one")
+    least = 1 if within_s is not None else effort or (FAST if fast else LEVELS)
+    if not 1 <= least <= LEVELS:
+        raise InputError(f"effort must be from 1 to {LEVELS}")
+
+    def answered(level: int) -> Verdict:
+        hasty = along and hastened_axis(along, level)
+        return decide(hastened(study, level), executor, hasty)
+
+    verdict = best_within(answered, least, within_s)
     mapped = executor.map if executor else map
     document = verdict_document(verdict, shown(verdict, mapped) if views else None)
     resolved = resolved_yaml(there.scenario, there.document)

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from simulator.analysis.answers import right_share
 from simulator.analysis.breakeven import BreakEven
 from simulator.analysis.evaluate import Evaluation
+from simulator.analysis.haste import LEVELS
 from simulator.analysis.judging import is_collapsed
 from simulator.analysis.replications import Replications
 from simulator.analysis.statistics import Estimate
-from simulator.analysis.study import Cascade, Choice, HybridOption, Pools, Study
+from simulator.analysis.study import Cascade, Choice, Effort, HybridOption, Pools, Study
 from simulator.analysis.verdict import OptionResult, Verdict
 from simulator.analysis.views import Views
 from simulator.economics.interval import Z_90
@@ -78,10 +79,23 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
             }
             for f in verdict.flips
         ],
+        "effort": _effort(study.effort),
         "slo": slo_document(study.slo),
         **views_document(views, today),
         "provenance": study.provenance,
         "notes": list(study.notes),
+    }
+
+
+def _effort(effort: Effort) -> dict[str, Any]:
+    """How much work the answer took, and which level of effort repeats it."""
+    return {
+        "level": effort.level,
+        "of": LEVELS,
+        "sample_requests": effort.sample_requests,
+        "spans": effort.spans,
+        "volumes": len(set(effort.volumes)),
+        "flips_simulated": effort.flips_simulated,
     }
 
 

@@ -157,11 +157,26 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
             "DATA",
             f"prices as of {document['as_of']} ({prices} offers); "
             f"seed {document['seed']}; "
-            + "; ".join([*document["provenance"]["traffic"].values(), *_sampling(document)]),
+            + "; ".join(
+                [
+                    *document["provenance"]["traffic"].values(),
+                    *_sampling(document),
+                    *_effort(document["effort"]),
+                ]
+            ),
         )
     )
     facts += [("NOTE", note) for note in document["notes"]]
     return facts
+
+
+def _effort(effort: dict[str, Any]) -> list[str]:
+    """Say what a rough answer gave up."""
+    if effort["level"] == effort["of"]:
+        return []
+    return [
+        f"effort {effort['level']} of {effort['of']}: {effort['volumes']} volumes, no simulated flips"
+    ]
 
 
 def _sampling(document: dict[str, Any]) -> list[str]:
