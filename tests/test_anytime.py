@@ -1,6 +1,7 @@
 """Levels of effort, and the best answer that a time allows."""
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_more_effort_is_more_work(tmp_path: Path) -> None:
     efforts = [hastened(study, level).effort for level in range(1, LEVELS + 1)]
     assert [effort.level for effort in efforts] == list(range(1, LEVELS + 1))
     assert efforts[-1] == study.effort
-    for less, more in zip(efforts, efforts[1:], strict=False):
+    for less, more in pairwise(efforts):
         assert less.sample_requests <= more.sample_requests
         assert less.spans <= more.spans
         assert set(less.volumes) <= set(more.volumes)

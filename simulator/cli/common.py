@@ -47,7 +47,7 @@ WholeOption = Annotated[
     bool, typer.Option("--whole", help="Simulate the whole horizon, however long that takes.")
 ]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one for each core.")
+    int, typer.Option("--jobs", "-j", min=0, help="Workers; 0: one for each core.")
 ]
 
 

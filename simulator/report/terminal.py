@@ -174,9 +174,8 @@ def _effort(effort: dict[str, Any]) -> list[str]:
     """Say what a rough answer gave up."""
     if effort["level"] == effort["of"]:
         return []
-    return [
-        f"effort {effort['level']} of {effort['of']}: {effort['volumes']} volumes, no simulated flips"
-    ]
+    level = f"effort {effort['level']} of {effort['of']}"
+    return [f"{level}: {effort['volumes']} volumes, no simulated flips"]
 
 
 def _sampling(document: dict[str, Any]) -> list[str]:
