@@ -41,6 +41,8 @@ def remedies(
     apis : sequence of ApiOption
         Options that meet them, to which a fleet may spill.
     """
+    if meets(evaluation, evaluator.study.slo):
+        return ()  # it is out because its answers are wrong
     found = []
     if isinstance(evaluation.option, SelfHostOption) and evaluation.option.fleet.autoscaler is None:
         found += list(_more_of_its_own(evaluator, evaluation.option, evaluation))
@@ -87,7 +89,7 @@ def _looser(evaluator: Evaluator, evaluation: Evaluation) -> Iterator[Remedy]:
     """The limit that most requests miss, as loose as it would have to be, if that alone does."""
     slo, outcome = evaluator.study.slo, evaluation.outcome
     met = {name: share for name, share in outcome.slo_met.items() if name.endswith("_s")}
-    if not met or meets(evaluation, slo):
+    if not met:
         return
     name = min(met, key=lambda each: met[each])
     others = [share for other, share in met.items() if other != name]
