@@ -31,8 +31,9 @@ browser: ## install Debian's Chromium where it is missing; the report's tests lo
 		&& apt-get install -y -q --no-install-recommends chromium; } \
 		|| echo "no chromium: install it to test the report"
 
-bench: $(RUN_STAMP) ## speed and memory of the engine; BENCH="--long --json FILE" for more
+bench: $(RUN_STAMP) ## speed and memory of engine and verdicts; BENCH="--long" for more of the engine
 	@$(BIN)/python benchmarks/engine.py $(BENCH)
+	@$(BIN)/python benchmarks/verdicts.py
 
 validation: $(DEV_STAMP) ## compare predictions with POINTS=..., a table of measured benchmarks
 	$(BIN)/python validation/report.py $(POINTS)

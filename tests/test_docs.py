@@ -380,7 +380,8 @@ CHEAP = [
         "traffic cache log.csv --format canonical --skip-bad --capacity-blocks 100 --policy fifo",
         f"simulate small.yaml --precision 0.5 --most 2 --set options.own.replicas=1 {ALONE}",
         f"simulate small.yaml --whole --set options.own.replicas=1 {ALONE}",
-        "run small.yaml --fast --whole",
+        "run small.yaml --effort 1 --whole",
+        "run small.yaml --within 1s",
         "sweep small.yaml --seed 4 --anew --jobs 1 --set options.own.replicas=1 "
         f"{ALONE} --set 'sweep={{each: simulate, grid: {{slo.ttft_s: [1, 2]}}}}'",
         "capacity small.yaml --seed 4 --precision 0.5 --anew --whole",

@@ -8,6 +8,7 @@ import pytest
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.haste import hastened
 from simulator.analysis.judging import meets
 from simulator.analysis.planning import Size
 from simulator.analysis.remedies import remedies
@@ -63,15 +64,15 @@ def test_a_limit_that_no_size_meets_is_met_by_a_looser_one(busy: Study) -> None:
 
 
 def test_a_verdict_by_disqualification_names_what_was_cheaper(busy: Study) -> None:
-    verdict = decide(busy)
+    verdict = decide(hastened(busy, 1))
     own = next(r for r in verdict.results if r.name == "own")
     assert own.excuse is not None
     assert own.remedies
     with pytest.raises(InfeasibleError) as error:
-        decide(replace(busy, slo=replace(busy.slo, tpot_s=1e-4)))
+        decide(hastened(replace(busy, slo=replace(busy.slo, tpot_s=1e-4)), 1))
     assert "in place of 0.0001 s would be met" in error.value.excuses["frontier"]
 
 
 def test_what_meets_its_targets_needs_nothing(busy: Study, tmp_path: Path) -> None:
     easy = load_study(write_scenario(tmp_path / "s.yaml", SMALL), ["slo.attainment=0.5"])
-    assert all(not r.remedies for r in decide(easy).results if r.excuse is None)
+    assert all(not r.remedies for r in decide(hastened(easy, 1)).results if r.excuse is None)

@@ -1,6 +1,6 @@
 """Where self-hosting wins: costs over a grid of volumes or of any number, crossings, chances."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,7 @@ from simulator.analysis.judging import LIKELY, Sized
 from simulator.analysis.options import Known, size_carried, size_near
 from simulator.analysis.planning import Size
 from simulator.analysis.sampler import Sampler
-from simulator.analysis.study import SelfHostOption, Study, single_options
+from simulator.analysis.study import ApiOption, SelfHostOption, Study, single_options
 from simulator.analysis.worlds import Worlds, size_at_speeds, standings, world_costs
 
 REFINEMENTS = 2
@@ -93,17 +93,25 @@ def volume_costs(study: Study, sampler: Sampler, known: Known, volume: float) ->
             found[option.name] = (size_near(evaluator, option, known),) * 3
         else:
             found[option.name] = size_at_speeds(evaluator, option, known)
-    return priced_at(study, found, volume)
+    return priced_at(study, found, volume, known.calls)
 
 
-def priced_at(study: Study, sized: dict[str, tuple[Sized, ...]], volume: float) -> VolumeCosts:
+def priced_at(
+    study: Study,
+    sized: dict[str, tuple[Sized, ...]],
+    volume: float,
+    calls: Mapping[str, float] | None = None,
+) -> VolumeCosts:
     """Price options that were sized at a volume, for slow, likely and fast hardware each."""
-    worlds = Worlds.draw(study)
+    worlds, factors = Worlds.draw(study), calls or {}
     likely = {name: each[LIKELY].evaluation for name, each in sized.items()}
     return VolumeCosts(
         volume,
-        {n: float(world_costs(study, s, Worlds.likely())[0]) for n, s in sized.items()},
-        {n: world_costs(study, s, worlds) for n, s in sized.items()},
+        {
+            n: float(world_costs(study, s, Worlds.likely())[0]) * factors.get(n, 1.0)
+            for n, s in sized.items()
+        },
+        {n: world_costs(study, s, worlds) * factors.get(n, 1.0) for n, s in sized.items()},
         {n: found.outcome.utilisation for n, found in likely.items()},
         {n: found.size.replicas for n, found in likely.items()},
         {
@@ -151,7 +159,10 @@ def find_break_even(
     if not own or not api:
         return None
     mapped = executor.map if executor else map
-    known = Known({name: sized[LIKELY] for name, sized in today.items()})
+    known = Known(
+        {name: sized[LIKELY] for name, sized in today.items()},
+        calls=_calls(study, sampler, today),
+    )
     at: Callable[[float], VolumeCosts]
     if axis is None:
         known = replace(known, carried=_carried(study, sampler, known, mapped))
@@ -286,6 +297,22 @@ def step_volume(study: Study, sampler: Sampler, step: Step, guess: float) -> flo
     inside = step.above < guess < step.below
     first = guess if inside else between(step.above, step.below)
     return last_that_holds(excess, first, STEP_TOLERANCE, step.above, step.below)
+
+
+def _calls(study: Study, sampler: Sampler, today: dict[str, tuple[Sized, ...]]) -> dict[str, float]:
+    """What calls cost at today's volume by the larger sample, over what they do by the smaller.
+
+    Points of the curve come from the smaller sample. Both take the same luck along, so that their
+    ratio brings the curve to where the larger sample sees it.
+    """
+    evaluator = Evaluator(study, 1.0, sampler)
+    found = {}
+    for option in study.options:
+        if isinstance(option, ApiOption) and option.name in today:
+            rough = evaluator.evaluate(option, Size()).total_usd(study)
+            settled = today[option.name][LIKELY].evaluation.total_usd(study)
+            found[option.name] = settled / rough if rough else 1.0
+    return found
 
 
 def _carried(study: Study, sampler: Sampler, known: Known, mapped: Any) -> dict[str, Carried]:

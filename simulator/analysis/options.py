@@ -36,6 +36,8 @@ class Known:
     """Options at likely speed, by name."""
     carried: Mapping[str, Carried] = field(default_factory=dict)
     """By deployment."""
+    calls: Mapping[str, float] = field(default_factory=dict)
+    """By option that only calls, its cost by a larger sample over that by a smaller one."""
     volume: float = 1.0
     """Multiple of today's at which the options were sized."""
 

@@ -1,6 +1,6 @@
 """Hold sampled figures against whole horizons: how often the stated errors contain the truth.
 
-usage: python validation/coverage.py [--seeds N] [--requests R ...] [--out FILE.json] [SCENARIO ...]
+usage: python validation/intervals.py [--seeds N] [--requests R ...] [--out FILE] [SCENARIO ...]
 
 Every scenario is asked at volumes at which its horizon has so many requests, under several seeds.
 Options run once on the sample by which verdicts are settled, and once on all of the horizon. Sizes
@@ -36,6 +36,8 @@ SCENARIOS = (
 )  # fmt: skip
 REQUESTS = (600_000, 1_500_000, 4_000_000)
 SEEDS = 10
+SETTINGS = ["analysis.sample_requests=50000"]
+"""The default, also of scenarios that have their whole horizon simulated."""
 MOST_WALKED = 4
 """Replicas up or down to which the whole horizon's size is looked for."""
 
@@ -64,7 +66,7 @@ class Case:
 def cases(task: tuple[str, int, int]) -> list[dict[str, Any]]:
     """Return all options of a scenario, a number of requests and a seed."""
     name, requests, seed = task
-    study = load(name, None, seed).study
+    study = load(name, SETTINGS, seed).study
     volume = requests / (study.traffic.requests_per_s * study.traffic.horizon_s)
     return [asdict(case) for case in _cases(study, volume, partial(Case, name, requests, seed))]
 
