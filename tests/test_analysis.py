@@ -8,7 +8,6 @@ import pytest
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis import sampling
-from simulator.analysis.breakeven import Step, step_volume
 from simulator.analysis.carried import STEP_TOLERANCE
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.haste import hastened
@@ -17,6 +16,7 @@ from simulator.analysis.options import size_option
 from simulator.analysis.planning import Size
 from simulator.analysis.sampler import Sampler
 from simulator.analysis.sampling import Need
+from simulator.analysis.stairs import Step, step_volume
 from simulator.analysis.study import Study
 from simulator.analysis.verdict import decide
 from simulator.analysis.worlds import standings

@@ -22,8 +22,11 @@ from theory import (
 )
 
 from simulator.analysis import breakeven
+from simulator.analysis import stairs as fleet_stairs
 from simulator.analysis.carried import Carried
+from simulator.analysis.curve import VolumeCosts
 from simulator.analysis.sampler import Sampler
+from simulator.analysis.stairs import Step
 from simulator.analysis.study import SelfHostOption, Study
 from simulator.engine.layout import FLEET, REJECTED
 from simulator.engine.ledger import FleetAccount, Ledger
@@ -254,14 +257,12 @@ FLEETS: dict[str, str | None] = {"own": "own", "api": None}
 NONE = {"own": False, "api": False}
 
 
-def stairs(volume: float) -> breakeven.VolumeCosts:
+def stairs(volume: float) -> VolumeCosts:
     """Replicas of 3 USD/h for ten units each, against 0.32 USD for each unit."""
     usd = {"own": STEP_USD * math.ceil(volume / STEP_UNITS), "api": UNIT_USD * volume}
     replicas = {"own": math.ceil(volume / STEP_UNITS), "api": 0}
     worlds = {name: np.full(8, cost) for name, cost in usd.items()}
-    return breakeven.VolumeCosts(
-        volume, usd, worlds, {"own": 0.5, "api": None}, replicas, FLEETS, NONE
-    )
+    return VolumeCosts(volume, usd, worlds, {"own": 0.5, "api": None}, replicas, FLEETS, NONE)
 
 
 def test_a_staircase_crosses_a_line_many_times(
@@ -278,7 +279,7 @@ def test_a_staircase_crosses_a_line_many_times(
     said["analysis"]["volumes"] = [1, 4, 25, 60, 100, 130, 200]
     located = []
 
-    def step_volume(study: Study, sampler: Sampler, step: breakeven.Step, guess: float) -> float:
+    def step_volume(study: Study, sampler: Sampler, step: Step, guess: float) -> float:
         located.append(step.replicas)
         assert step.above <= STEP_UNITS * step.replicas <= step.below
         return STEP_UNITS * step.replicas
@@ -286,7 +287,7 @@ def test_a_staircase_crosses_a_line_many_times(
     carried = {"own": Carried({1: float(STEP_UNITS)}, (1.0, 1.0, 1.0))}
     monkeypatch.setattr(breakeven, "volume_costs", lambda *known: stairs(known[-1]))
     monkeypatch.setattr(breakeven, "priced_at", lambda *known: stairs(known[-1]))
-    monkeypatch.setattr(breakeven, "step_volume", step_volume)
+    monkeypatch.setattr(fleet_stairs, "step_volume", step_volume)
     monkeypatch.setattr(breakeven, "_carried", lambda *known: carried)
     asked = study_of(tmp_path, said)
     found = breakeven.find_break_even(asked, Sampler(asked), {})

@@ -1,6 +1,6 @@
 """Where self-hosting wins: costs over a grid of volumes or of any number, crossings, chances."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.axis import Axis, between
-from simulator.analysis.carried import STEP_TOLERANCE, Carried, carried, last_that_holds, missed
+from simulator.analysis.carried import Carried, carried
+from simulator.analysis.curve import VolumeCosts, axis_costs, priced_at, volume_costs
 from simulator.analysis.envelope import Polyline, winning_intervals
 from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.judging import LIKELY, Sized
-from simulator.analysis.options import Known, size_carried, size_near
+from simulator.analysis.options import Known
 from simulator.analysis.planning import Size
 from simulator.analysis.sampler import Sampler
-from simulator.analysis.study import ApiOption, SelfHostOption, Study, single_options
-from simulator.analysis.worlds import Worlds, size_at_speeds, standings, world_costs
+from simulator.analysis.stairs import find_steps, stairs_of, steps_between
+from simulator.analysis.study import ApiOption, SelfHostOption, Study
+from simulator.analysis.worlds import standings
 
 REFINEMENTS = 2
 """Volumes tried within a grid interval in which smooth costs cross, each where lines do."""
@@ -29,24 +31,6 @@ IMPOSSIBLE_USD = 1e30
 """Stands for the cost of a side that misses the SLO."""
 ON_A_LINE = 0.01
 """Share of a cost by which it may be off the line between its neighbours."""
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeCosts:
-    """Costs of every option at one volume, or at one value of another axis."""
-
-    volume: float
-    """Multiple of today's, or the value."""
-    likely_usd: dict[str, float]
-    """In the median world, inf where the SLO is missed."""
-    world_usd: dict[str, NDArray[np.float64]]
-    """By world, (worlds,)."""
-    utilisation: dict[str, float | None]
-    replicas: dict[str, int]
-    fleet: dict[str, str | None]
-    """Deployment whose replicas are counted, if an option is a fleet of one."""
-    collapsed: dict[str, bool]
-    """Whether an option is a hybrid that leaves everything to one of its sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,54 +62,6 @@ class BreakEven:
     nearest_miss: tuple[float, float] | None
     """Where it never wins: at which point it comes nearest, and how much dearer it is there, as a
     share of the API's cost."""
-
-
-def volume_costs(study: Study, sampler: Sampler, known: Known, volume: float) -> VolumeCosts:
-    """Size and price every option at a volume, from what is known of today's."""
-    evaluator = Evaluator(study, volume, sampler)
-    found: dict[str, tuple[Sized, ...]] = {}
-    for option in study.options:
-        curve = known.carried.get(option.name)
-        if isinstance(option, SelfHostOption) and curve is not None:
-            found[option.name] = size_carried(evaluator, option, curve)
-        elif option.kind == "hybrid":
-            # Drawn beside the curve of pure options, where its most likely cost is enough.
-            found[option.name] = (size_near(evaluator, option, known),) * 3
-        else:
-            found[option.name] = size_at_speeds(evaluator, option, known)
-    return priced_at(study, found, volume, known.calls)
-
-
-def priced_at(
-    study: Study,
-    sized: dict[str, tuple[Sized, ...]],
-    volume: float,
-    calls: Mapping[str, float] | None = None,
-) -> VolumeCosts:
-    """Price options that were sized at a volume, for slow, likely and fast hardware each."""
-    worlds, factors = Worlds.draw(study), calls or {}
-    likely = {name: each[LIKELY].evaluation for name, each in sized.items()}
-    return VolumeCosts(
-        volume,
-        {
-            n: float(world_costs(study, s, Worlds.likely())[0]) * factors.get(n, 1.0)
-            for n, s in sized.items()
-        },
-        {n: world_costs(study, s, worlds) * factors.get(n, 1.0) for n, s in sized.items()},
-        {n: found.outcome.utilisation for n, found in likely.items()},
-        {n: found.size.replicas for n, found in likely.items()},
-        {
-            n: found.option.name if isinstance(found.option, SelfHostOption) else None
-            for n, found in likely.items()
-        },
-        {n: each[LIKELY].collapsed for n, each in sized.items()},
-    )
-
-
-def axis_costs(axis: Axis, known: Known, value: float) -> VolumeCosts:
-    """Size and price every option of the study at a value, at today's volume."""
-    there = axis.study(value)
-    return replace(volume_costs(there, Sampler(there), known, 1.0), volume=value)
 
 
 def find_break_even(
@@ -181,8 +117,8 @@ def find_break_even(
 
     stairs = own if axis is None else []
     curve = _refine(curve, advantage, mapped, at, stairs)
-    steps = _find_steps(study, sampler, known, curve, own, api, mapped) if axis is None else {}
-    lines = {name: _stairs(curve, name, steps) for name in own}
+    steps = find_steps(study, sampler, known, curve, own, api, mapped) if axis is None else {}
+    lines = {name: stairs_of(curve, name, steps) for name in own}
     wins = winning_intervals(list(lines.values()), [_line(curve, name) for name in api])
     curve = [_with_effects(c, effects or {}) for c in curve]
     grid = [c for c in curve if c.volume in volumes]
@@ -207,96 +143,8 @@ def find_break_even(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Another replica is needed somewhere between two volumes of the curve."""
-
-    option: str
-    fleet: str
-    """The deployment that it is of: the option itself, or the candidate that it chose."""
-    replicas: int
-    """That do up to there."""
-    above: float
-    below: float
-    """Bounds of the volume."""
-
-
 def _line(curve: list[VolumeCosts], option: str) -> Polyline:
     return np.array([(c.volume, c.likely_usd[option]) for c in curve])
-
-
-def _stairs(curve: list[VolumeCosts], option: str, found: dict[Step, float]) -> Polyline:
-    """Cost of an option with its steps; a plateau costs in proportion to its replicas."""
-    points = [(curve[0].volume, curve[0].likely_usd[option])]
-    for a, b in pairwise(curve):
-        for step in (s for s in _steps(a, b, option) if s in found):
-            at, more = found[step], _plateau_usd(a, b, option, step.replicas + 1)
-            points += [(at, _plateau_usd(a, b, option, step.replicas)), (at, more)]
-        points.append((b.volume, b.likely_usd[option]))
-    line = np.array(points)
-    # Volumes that were guessed may lie a little beyond those that were found.
-    line[:, 0] = np.maximum.accumulate(line[:, 0])
-    return line
-
-
-def _steps(a: VolumeCosts, b: VolumeCosts, option: str) -> list[Step]:
-    """Steps between two volumes, unless one of them is beyond the option's reach."""
-    fleet = a.fleet[option]
-    if not np.isfinite([a.likely_usd[option], b.likely_usd[option]]).all():
-        return []
-    if fleet is None or b.fleet[option] != fleet:
-        return []
-    counts = range(a.replicas[option], b.replicas[option])
-    return [Step(option, fleet, n, a.volume, b.volume) for n in counts]
-
-
-def _plateau_usd(a: VolumeCosts, b: VolumeCosts, option: str, replicas: int) -> float:
-    """Cost with some number of replicas between those of two volumes."""
-    share = (replicas - a.replicas[option]) / (b.replicas[option] - a.replicas[option])
-    return a.likely_usd[option] + share * (b.likely_usd[option] - a.likely_usd[option])
-
-
-def _find_steps(
-    study: Study,
-    sampler: Sampler,
-    known: Known,
-    curve: list[VolumeCosts],
-    own: list[str],
-    api: list[str],
-    mapped: Any,
-) -> dict[Step, float]:
-    """Volume of every step: by simulation where it decides who wins, as the fleet carries else."""
-    found, wanted = {}, []
-    for a, b in pairwise(curve):
-        calls_usd = sorted(min(c.likely_usd[n] for n in api) for c in (a, b))
-        for step in (s for name in own for s in _steps(a, b, name)):
-            before = _plateau_usd(a, b, step.option, step.replicas)
-            after = _plateau_usd(a, b, step.option, step.replicas + 1)
-            counts = [c.replicas[step.option] for c in (a, b)]
-            share = (step.replicas + 1 - counts[0]) / (counts[1] - counts[0] + 1)
-            fleet = known.carried.get(step.fleet)
-            guess = (
-                fleet.volume(step.replicas) if fleet else a.volume * (b.volume / a.volume) ** share
-            )
-            found[step] = min(max(guess, step.above), step.below)
-            if before <= calls_usd[1] and after >= calls_usd[0]:
-                wanted.append(step)
-    volumes = mapped(partial(step_volume, study, sampler), wanted, [found[s] for s in wanted])
-    return found | dict(zip(wanted, volumes, strict=True))
-
-
-def step_volume(study: Study, sampler: Sampler, step: Step, guess: float) -> float:
-    """Return the largest volume that a number of replicas carries, by bisection from a guess."""
-    singles = [single for option in study.options for single in single_options(option)]
-    option = next(single for single in singles if single.name == step.fleet)
-
-    def excess(volume: float) -> float:
-        evaluator = Evaluator(study, volume, sampler)
-        return missed(evaluator.evaluate(option, Size(step.replicas)), study.slo)
-
-    inside = step.above < guess < step.below
-    first = guess if inside else between(step.above, step.below)
-    return last_that_holds(excess, first, STEP_TOLERANCE, step.above, step.below)
 
 
 def _calls(study: Study, sampler: Sampler, today: dict[str, tuple[Sized, ...]]) -> dict[str, float]:
@@ -384,7 +232,7 @@ def _refine(
         wanted = [
             _crossing(a, b, advantage) if stairs else between(a.volume, b.volume)
             for a, b in pairwise(curve)
-            if not any(_steps(a, b, name) for name in stairs)
+            if not any(steps_between(a, b, name) for name in stairs)
             and (advantage(a) > 0) != (advantage(b) > 0)
             and not (stairs and min(_off(a, advantage), _off(b, advantage)) < ON_A_LINE)
         ]

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from simulator.analysis.evaluate import Evaluation, Evaluator
+from simulator.analysis.haste import rough
 from simulator.analysis.options import Known, size_near
 from simulator.analysis.sampler import Sampler
 from simulator.analysis.study import (
@@ -32,10 +33,6 @@ FURTHEST = 4.0
 """Factor up and down to which numbers that need simulation are varied."""
 HALVINGS = 4
 """Of the logarithm of that factor, around where the winner changes."""
-
-
-FEWER_REQUESTS, FEWER_SPANS = 4, 2
-"""Times fewer are simulated than elsewhere: what matters is who is cheapest, not by how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +67,9 @@ def flips(
     varied: list[_Varied] = [_Speed()] if owned else []
     varied += [_Number(number.path, float(number.value(0.0))) for number in study.numbers]
     winner = next(iter(feasible))
-    looked_for = partial(_simulated_flip, study, Sampler(_rough(study)), known, winner)
+    looked_for = partial(_simulated_flip, study, Sampler(rough(study)), known, winner)
     found += [flip for flip in mapped(looked_for, varied) if flip]
     return _nearest_first(found)
-
-
-def _rough(study: Study) -> Study:
-    effort = study.effort
-    requests, spans = effort.sample_requests // FEWER_REQUESTS, effort.spans // FEWER_SPANS
-    return replace(study, effort=replace(effort, sample_requests=requests, spans=max(1, spans)))
 
 
 def _nearest_first(found: list[Flip]) -> tuple[Flip, ...]:
@@ -222,7 +213,7 @@ def _winner_at(
     Searches for sizes begin around those of the nearest factor that was ``tried``.
     """
     try:
-        there = _rough(varied.study(study, factor))
+        there = rough(varied.study(study, factor))
     except InputError:
         return None  # beyond what the number may be, nothing flips
     # The traffic is the same whatever the speed.

@@ -5,7 +5,9 @@ from functools import partial
 
 from simulator.analysis.cachemap import CacheMap, cache_map
 from simulator.analysis.evaluate import Evaluation
+from simulator.analysis.haste import rough
 from simulator.analysis.planning import Size
+from simulator.analysis.sampler import Sampler
 from simulator.analysis.study import SingleOption, Study
 from simulator.analysis.timeline import Timeline, timeline
 from simulator.analysis.verdict import Verdict
@@ -25,7 +27,8 @@ def views(verdict: Verdict, mapped: Mapped = map) -> Views:
     """Simulate what the report of a verdict shows."""
     shown = _shown(verdict)
     lines = mapped(partial(_timeline, verdict.study), shown)
-    found = cache_map(verdict.study, verdict.today.sampler, verdict.today.known, mapped)
+    sampler = Sampler(rough(verdict.study))
+    found = cache_map(verdict.study, sampler, verdict.today.known, mapped)
     return Views(tuple(lines), found)
 
 
