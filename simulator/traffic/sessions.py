@@ -15,6 +15,8 @@ from simulator.traffic.table import NO_NODE
 from simulator.units import HOUR_S
 
 MAX_TURNS = 2000
+LEAST_PER_HOUR = 2
+"""Mean requests per hour below which the first layer is as wide as so many."""
 LAYER_PER_HOUR = 2000
 """Mean requests per hour of the first layer of a large volume: few enough to be thrown away."""
 
@@ -115,7 +117,12 @@ def layers(spec: SessionTraffic, volume: float) -> list[Layer]:
     are drawn as are kept, but for the first layer's.
     """
     per_hour = spec.requests_per_s * HOUR_S
-    width = 2.0 ** min(0, round(math.log2(LAYER_PER_HOUR / per_hour))) if per_hour else 1.0
+    width = 1.0
+    if per_hour > LEAST_PER_HOUR:
+        width = 2.0 ** min(0, round(math.log2(LAYER_PER_HOUR / per_hour)))
+    elif per_hour:
+        # Of hardly any traffic a large multiple is simulated, in few layers.
+        width = 2.0 ** math.floor(math.log2(LEAST_PER_HOUR / per_hour))
     found: list[Layer] = []
     below = 0.0
     while below < volume:
