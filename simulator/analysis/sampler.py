@@ -57,6 +57,8 @@ MOST_WHOLE = 6_000_000
 """Requests of a whole horizon that no span can stand for; more are simulated at a scale."""
 MORE_WORK = 2
 """Times the affordable requests that a busy fleet may take."""
+MOST_KEPT = 4
+"""Whole horizons that are kept, for the options of one volume."""
 FEW_PER_S = 2.0
 """Requests per second below which a span has the whole horizon's own requests: of few, luck
 matters."""
@@ -85,6 +87,7 @@ class Sampler:
         self._why = _remembers(study)
         self._designs: dict[tuple[bool, float, float], Design] = {}
         self._drawn_for: dict[tuple[bool, float, float, float, bool], RequestTable] = {}
+        self._whole: dict[float, Sample] = {}
         self._lock = Lock()
 
     def sample(self, volume: float, need: Need) -> Sample:
@@ -94,7 +97,13 @@ class Sampler:
         if expected <= WHOLE_TIMES * self.requests:
             # A cost of nothing, because nothing happened to arrive, would be wrong.
             few = isinstance(source, GeneratedTraffic) and expected < FEW_REQUESTS
-            return sample_of(study, volume, FEW_REQUESTS / expected if few else 1.0)
+            scale = FEW_REQUESTS / expected if few else 1.0
+            with self._lock:
+                if volume not in self._whole:
+                    self._whole[volume] = sample_of(study, volume, scale)
+                    if len(self._whole) > MOST_KEPT:
+                        del self._whole[next(iter(self._whole))]
+                return self._whole[volume]
         why = self._why
         if need.replicas and need.lifetime_s > LONGEST_LIFETIME_S:
             hours = need.lifetime_s / HOUR_S
