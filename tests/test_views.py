@@ -1,5 +1,6 @@
 """What the report shows beside the verdict: timelines and the map of volumes and cached shares."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -227,6 +228,10 @@ def plain_costs(study: Study, volume: float) -> dict[str, float]:
     return {kind: min(found) for kind, found in costs.items()}
 
 
+def reversed_map(function: Callable[[Any], Any], cells: Iterable[Any]) -> list[Any]:
+    return [function(cell) for cell in list(cells)[::-1]][::-1]
+
+
 def test_the_map_with_all_prompts_kept_is_the_plain_verdict(mapped: Study) -> None:
     sampler = Sampler(mapped)
     found = cache_map(mapped, sampler, Known())
@@ -244,8 +249,7 @@ def test_the_map_with_all_prompts_kept_is_the_plain_verdict(mapped: Study) -> No
     assert (np.diff(found.api_usd, axis=0) < 0).all()
     assert (found.cached_share[-1] > 0.5).all()
     # Workers change nothing, whatever their order.
-    reverse = lambda f, cells: [f(c) for c in list(cells)[::-1]][::-1]  # noqa: E731
-    backwards = cache_map(mapped, sampler, Known(), reverse)
+    backwards = cache_map(mapped, sampler, Known(), reversed_map)
     assert backwards is not None
     np.testing.assert_array_equal(backwards.api_usd, found.api_usd)
     np.testing.assert_array_equal(backwards.own_usd, found.own_usd)

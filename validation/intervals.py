@@ -123,8 +123,8 @@ def summary(found: list[Case]) -> list[dict[str, Any]]:
 def _row(name: str, found: list[Case]) -> dict[str, Any]:
     sampled = [case for case in found if case.is_sampled]
     bills = [c for c in sampled if c.bill_off is not None]
-    sizes = [c for c in found if c.replicas is not None and c.replicas_whole is not None]
-    differ = [abs(c.replicas - c.replicas_whole) for c in sizes]  # type: ignore[operator]
+    sizes = [(c.replicas, c.replicas_whole) for c in found]
+    differ = [abs(a - b) for a, b in sizes if a is not None and b is not None]
     return {
         "scenario": name,
         "cases": len(found),

@@ -28,7 +28,7 @@ REFINEMENTS = 2
 AXIS_REFINEMENTS = 6
 """Halvings of such an interval of another axis, where costs may jump anywhere."""
 IMPOSSIBLE_USD = 1e30
-"""Stands for the cost of a side that misses the SLO."""
+"""Cost that is put in for a side that misses the SLO."""
 ON_A_LINE = 0.01
 """Share of a cost by which it may be off the line between its neighbours."""
 
@@ -95,10 +95,7 @@ def find_break_even(
     if not own or not api:
         return None
     mapped = executor.map if executor else map
-    known = Known(
-        {name: sized[LIKELY] for name, sized in today.items()},
-        calls=_calls(study, sampler, today),
-    )
+    known = replace(Known.of(today), calls=_calls(study, sampler, today))
     at: Callable[[float], VolumeCosts]
     if axis is None:
         known = replace(known, carried=_carried(study, sampler, known, mapped))

@@ -1,8 +1,8 @@
 """What a fleet carries: the largest volume that some number of replicas serves within the SLO.
 
 Measured once for a deployment, at few numbers of replicas, and read off at all volumes and speeds:
-so much is the capacity of one replica the same at neighbouring sizes that a straight line over the
-logarithm of their number joins it.
+the capacity per replica changes so little between neighbouring sizes that it is interpolated
+linearly in the logarithm of their number.
 """
 
 import math
@@ -68,9 +68,9 @@ class Carried:
         return high
 
     def agreeing(self, replicas: int) -> "Carried":
-        """Return the same with today's volume carried by just so many replicas.
+        """Return the curve scaled so that this is the fewest number that carries today's volume.
 
-        A larger sample, by which today's size is settled, sees more of the peaks.
+        Today's size is settled with a larger sample, which sees more of the peaks.
         """
         factor = 1.0
         if self.volume(replicas) < 1.0:

@@ -41,6 +41,11 @@ class Known:
     volume: float = 1.0
     """Multiple of today's at which the options were sized."""
 
+    @staticmethod
+    def of(sized: Mapping[str, tuple[Sized, ...]]) -> "Known":
+        """Return what options tell that were sized for slow, likely and fast hardware."""
+        return Known({name: each[LIKELY] for name, each in sized.items()})
+
     def replicas(self, option: Option, load: float) -> int:
         """Return about how many replicas an option needs for a multiple of today's load."""
         base = self_hosted_part(option) if isinstance(option, SingleOption) else None

@@ -61,7 +61,7 @@ class OverTime:
     options: tuple[OptionOverTime, ...]
     """Those that meet the SLO at every volume."""
     missing: tuple[OptionOverTime, ...]
-    """Those that miss it at some: what they would cost if nobody minded. None is ever the best."""
+    """Those that miss the SLO at some volume, with their cost all the same; none counts as best."""
     paybacks: tuple[Payback, ...]
     volume_fan: Floats
     """Percentiles of ``FAN`` of the volume by month, as multiples of today's. (5, months)"""

@@ -11,7 +11,7 @@ from simulator.analysis.study import ApiOption, HybridOption, SelfHostOption, Sl
 from simulator.units import HOUR_S
 
 LONGEST_S = 24 * HOUR_S
-"""A limit beyond which nobody would call it met."""
+"""Looser limits than this are not suggested."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ fleets and calls are simulated at a scale: a share of the traffic on the same sh
 limits and budgets.
 
 Where an option has outages, budgets, autoscaling, failures or deferred work, or spills to an API
-whose cache entries live for longer than an hour, no span can stand for the rest, and the whole
-horizon is simulated.
+whose cache entries live for longer than an hour, spans do not represent the rest of the horizon,
+and all of it is simulated.
 """
 
 import math
@@ -52,9 +52,9 @@ FEWEST_REPLICAS = 2
 """That must be busy in a fleet that is simulated at a scale, which has two or three times as many:
 fewer share their load clearly worse."""
 WHOLE_TIMES = 2
-"""The whole horizon is simulated where it has at most so many times the affordable requests."""
+"""Multiple of the affordable requests up to which the whole horizon is simulated."""
 MOST_WHOLE = 6_000_000
-"""Requests of a whole horizon that no span can stand for; more are simulated at a scale."""
+"""Requests up to which a horizon that cannot be sampled is simulated at full scale."""
 MORE_WORK = 2
 """Times the affordable requests that a busy fleet may take."""
 MOST_KEPT = 4

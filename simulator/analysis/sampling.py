@@ -1,4 +1,4 @@
-"""What is simulated: requests of the horizon or of spans of it, and how they stand for all of it.
+"""What is simulated: requests of the horizon or of spans of it, and how they are weighted.
 
 ``analysis.sampler`` decides which.
 """

@@ -43,7 +43,7 @@ def size_hybrid(
     for step in (-1, 1):
         while 1 <= replicas + step <= largest:
             candidate = _largest_spill(evaluator, option, replicas + step, speed, best)
-            if not better(evaluator, candidate, best):
+            if not _better(evaluator, candidate, best):
                 break
             replicas, best = replicas + step, candidate
     return _or_a_side(evaluator, option, best, (calls, alone.evaluation))
@@ -84,7 +84,7 @@ def split_near(
         # The threshold hardly depends on how many replicas share the traffic.
         while best.size.replicas + way >= 1 and _may_pay(evaluator, option, best, way):
             trial = at(best.size.replicas + way, best.size.spill_in_flight)
-            if not better(evaluator, trial, best):
+            if not _better(evaluator, trial, best):
                 break
             best = trial
     if best.size.replicas != replicas:
@@ -111,7 +111,7 @@ def _or_a_side(
     """Leave everything to a side that is no worse than the best split."""
     best = split
     for side in sides:
-        if not better(evaluator, best, side):
+        if not _better(evaluator, best, side):
             calls = side.calls_per_request
             best = Evaluation(
                 option, side.size, side.outcome, side.by, (side,), calls_per_request=calls
@@ -135,7 +135,7 @@ def _first_guess(
     return max(1, found.replicas)
 
 
-def better(evaluator: Evaluator, candidate: Evaluation, best: Evaluation) -> bool:
+def _better(evaluator: Evaluator, candidate: Evaluation, best: Evaluation) -> bool:
     """Whether a candidate is cheaper, or comes nearer to the SLO where the best misses it."""
     slo, study = evaluator.study.slo, evaluator.study
     if meets(candidate, slo) != meets(best, slo):
@@ -187,9 +187,10 @@ def _told_apart(
     finest: int,
     rival: Evaluation | None = None,
 ) -> int:
-    """Halve the distance between a threshold that holds and one that does not.
+    """Narrow the distance between a threshold that holds and one that does not.
 
-    Not where even the latter, which spills less, is dearer than a rival that meets the SLO.
+    The search stops early when the latter, which spills less, costs more than a rival that meets
+    the SLO.
     """
     study, slo = evaluator.study, evaluator.study.slo
     beaten = rival is not None and meets(rival, slo)

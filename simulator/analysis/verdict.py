@@ -81,7 +81,7 @@ class SizedOptions:
     @property
     def known(self) -> Known:
         """What is known at likely speed."""
-        return Known({name: sized[LIKELY] for name, sized in self.sized.items()})
+        return Known.of(self.sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +194,11 @@ def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
     # What options do alone is known before those are sized that are made of them.
     for alone in (True, False):
         wave = [o for o in study.options if isinstance(o, ApiOption | SelfHostOption) == alone]
-        known = Known({name: each[LIKELY] for name, each in found.items()})
-        these = mapped(partial(_sized, rough, careful, known), wave)
+        these = mapped(partial(_sized, rough, careful, Known.of(found)), wave)
         found |= zip((option.name for option in wave), these, strict=True)
     sized = {option.name: found[option.name] for option in study.options}
     rated = [world_costs(study, s, worlds) for s in sized.values()]
-    known = Known({name: each[LIKELY] for name, each in sized.items()})
-    usd = simulated_costs(study, worlds, known, mapped) if study.numbers else rated
+    usd = simulated_costs(study, worlds, Known.of(sized), mapped) if study.numbers else rated
     collapsed = [s[LIKELY].collapsed for s in sized.values()]
     results = tuple(
         _result(study, option, s, costs, standing)

@@ -11,12 +11,12 @@ from simulator.traffic.jit import compiled
 from simulator.traffic.quantity import Quantity
 from simulator.traffic.rate import HourOfRate, Rate, RateInSpans
 from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, Spans, span_of
-from simulator.traffic.table import NO_NODE
+from simulator.traffic.table import NO_NODE, since_start_s
 from simulator.units import HOUR_S
 
 MAX_TURNS = 2000
 LEAST_PER_HOUR = 2
-"""Mean requests per hour below which the first layer is as wide as so many."""
+"""Mean requests per hour of the first layer of a volume with fewer."""
 LAYER_PER_HOUR = 2000
 """Mean requests per hour of the first layer of a large volume: few enough to be thrown away."""
 
@@ -211,7 +211,8 @@ def _sessions(
         np.maximum.accumulate(asked, out=asked)
         document, document_tok = document[asked], document_tok[asked]
     if reached_s is not None:
-        due_s = start_s[owner] + _since(gap_s, output, head, first)
+        since_s = since_start_s(first, gap_s, NOMINAL_S + NOMINAL_TOKEN_S * output)
+        due_s: NDArray[np.float64] = start_s[owner] + since_s
         reaching = np.zeros(sessions, bool)
         reaching[owner[span_of(due_s, reached_s) >= 0]] = True
         left = np.flatnonzero(reaching[owner])
@@ -257,16 +258,6 @@ def _sessions(
     number = np.cumsum(fits) - 1
     columns["previous"] = np.where(previous == NO_NODE, NO_NODE, number[previous])
     return {name: column[fits] for name, column in columns.items()}
-
-
-def _since(gap_s: NDArray, output: NDArray, head: NDArray, first: NDArray) -> NDArray[np.float64]:
-    """How long after its session's start each row would be due, if answers took a nominal time."""
-    steps_s = np.where(head, 0.0, gap_s)
-    answered_s = NOMINAL_S + NOMINAL_TOKEN_S * output
-    steps_s[1:] += np.where(head[1:], 0.0, answered_s[:-1])
-    since_s = np.cumsum(steps_s)
-    found: NDArray[np.float64] = since_s - since_s[first]
-    return found
 
 
 def _messages(

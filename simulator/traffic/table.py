@@ -135,14 +135,10 @@ class RequestTable:
         (n_requests,)
         """
         begins = self.sessions()
-        lengths = np.diff(np.append(begins, self.size))
+        first = np.repeat(begins, np.diff(np.append(begins, self.size)))
         answered_s = answer_s + token_s * self.completion_tokens
-        steps_s = np.nan_to_num(self.gap_s)
-        steps_s[1:] += np.where(np.isnan(self.gap_s[1:]), 0.0, answered_s[:-1])
-        since_s = np.cumsum(steps_s)
-        found: NDArray[np.float64] = (
-            self.session_starts_s() + since_s - np.repeat(since_s[begins], lengths)
-        )
+        since_s = since_start_s(first, self.gap_s, answered_s)
+        found: NDArray[np.float64] = self.session_starts_s() + since_s
         return found
 
     def arrange(self, chosen: NDArray[np.int64], start_s: NDArray[np.float64]) -> "RequestTable":
@@ -182,6 +178,28 @@ class RequestTable:
             raise InputError("request table: rows must be sorted by arrival")
         if self.size and not alone[0]:
             raise InputError("request table row 0: a turn cannot come before its session's first")
+
+
+def since_start_s(
+    first: NDArray[np.int64], gap_s: NDArray[np.float64], answered_s: NDArray
+) -> NDArray[np.float64]:
+    """Return how long after its session's start each turn is due. (n_rows,)
+
+    Parameters
+    ----------
+    first : ndarray
+        First row of each row's session. (n_rows,)
+    gap_s : ndarray
+        From the end of the answer above to the turn; of first rows it does not matter. (n_rows,)
+    answered_s : ndarray
+        How long each answer takes [s]. (n_rows,)
+    """
+    head = np.arange(len(first)) == first
+    steps_s = np.where(head, 0.0, gap_s)
+    steps_s[1:] += np.where(head[1:], 0.0, answered_s[:-1])
+    since_s = np.cumsum(steps_s)
+    found: NDArray[np.float64] = since_s - since_s[first]
+    return found
 
 
 def roots(tree: PrefixTree) -> NDArray[np.int32]:
