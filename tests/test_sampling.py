@@ -18,7 +18,7 @@ from simulator.analysis.planning import Size
 from simulator.analysis.precision import Error
 from simulator.analysis.sampler import Sampler
 from simulator.analysis.sampling import Need, Sample, sample_of
-from simulator.analysis.study import Study
+from simulator.analysis.study import ApiOption, Study
 from simulator.analysis.verdict import decide
 from simulator.analysis.worlds import standings
 from simulator.scenario.build import load_study
@@ -181,6 +181,24 @@ def test_errors_that_options_share_cancel() -> None:
     apart = Error.total([one, one], [1.0, -1.0])
     assert apart.sd == 0.0
     assert one.sd == pytest.approx(np.hypot(0.01, 0.02))
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.4])
+def test_a_share_of_a_whole_horizon_states_what_it_leaves_out(scale: float) -> None:
+    """Of six seeds, one may lie outside of an interval that holds nine in ten."""
+    covered = 0
+    for seed in range(71, 77):
+        asked = load_study("quickstart", ["traffic.support.requests_per_month=400k"], seed)
+        option = next(o for o in asked.options if isinstance(o, ApiOption))
+        found, whole = (
+            Evaluator(asked, 1.0, sample_of(asked, 1.0, share)).evaluate(option, Size()).outcome
+            for share in (scale, 1.0)
+        )
+        off = sum(found.api_usd.values()) / sum(whole.api_usd.values()) - 1
+        assert whole.sampling.calls.half == 0.0
+        assert found.sampling.calls.half > 0.0
+        covered += abs(off) <= found.sampling.calls.half
+    assert covered >= 5
 
 
 def test_the_order_of_options_does_not_matter(tmp_path: Path) -> None:

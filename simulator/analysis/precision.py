@@ -36,7 +36,7 @@ class Error:
     """Components of how far another horizon of the same traffic would differ."""
     half: float = 0.0
     """Half of the 90 % interval in which the whole horizon's figure lies; 0 where all of it was
-    simulated."""
+    simulated, at full scale."""
 
     @property
     def sd(self) -> float:
@@ -103,13 +103,13 @@ def ratio_error(sample: Sample, figure: Floats, base: Floats, absolute: bool = F
     steps = np.diff(residual[ordered]) * math.sqrt(count / (2 * (count - 1)))
     name = f"{'whole' if sample.is_whole else 'spans'} {count - 1}"
     half = 0.0
-    if not sample.is_whole:
-        # What was sure to be taken is no luck.
-        left = 1 - sample.chance[ordered]
+    # What was sure to be simulated is no luck: a request, if its span was taken, at the scale.
+    left = 1 - sample.chance[ordered] * min(1.0, sample.scale)
+    if left.any():
         drawn = float(steps**2 @ ((left[1:] + left[:-1]) / 2))
         # Satterthwaite: as many degrees of freedom as there are differences that matter.
         freedom = drawn**2 / float((steps**4).sum()) if drawn else 1.0
         half = float(stdtrit(max(1.0, freedom), 0.5 + CONFIDENCE / 2)) * math.sqrt(drawn)
-    if absolute and not sample.is_whole:
+    if absolute and left.any():
         half = max(half, RARE)
     return Error({name: steps}, half)

@@ -180,7 +180,8 @@ def _effort(effort: dict[str, Any]) -> list[str]:
 
 def _sampling(document: dict[str, Any]) -> list[str]:
     """Say how sure the figures are that windows stand for."""
-    known = [o["sampling"] for o in document["options"] if o["sampling"]["windows"]]
+    samples = [o["sampling"] for o in document["options"]]
+    known = [sample for sample in samples if sample["windows"] or sample["scale"] < 1]
     if not known:
         return []
     calls, met = (
@@ -188,7 +189,8 @@ def _sampling(document: dict[str, Any]) -> list[str]:
         for name in ("cost_error", "attainment_error")
     )
     spans = max(k["windows"] for k in known)
-    return [f"up to {spans} spans: cost +-{calls:.1%}, SLO +-{100 * met:.1f} points"]
+    what = f"up to {spans} spans" if spans else "a share of the traffic"
+    return [f"{what}: cost +-{calls:.1%}, SLO +-{100 * met:.1f} points"]
 
 
 def _chosen_text(option: dict[str, Any]) -> str:
