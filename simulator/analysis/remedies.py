@@ -77,8 +77,8 @@ def _spilling(
             spilled = 1 - found.evaluation.outcome.self_hosted_share
             replicas = found.evaluation.size.replicas
             text = (
-                f"spilling {spilled:.0%} of tokens from {replicas} to {api.name} does, "
-                f"for {usd:,.0f} USD/month"
+                f"spilling {spilled:.0%} of the tokens to {api.name} does, with {replicas} "
+                f"replica{'s' * (replicas > 1)}, for {usd:,.0f} USD/month"
             )
             best = Remedy("spill", text, usd, found.evaluation)
     if best is not None:
