@@ -1,6 +1,6 @@
 """Hold sampled figures against whole horizons: how often the stated errors contain the truth.
 
-usage: python validation/intervals.py [--seeds N] [--requests R ...] [--out FILE] [SCENARIO ...]
+usage: python validation/intervals.py [SCENARIO ...] [--seeds N] [--requests R ...] [--out FILE]
 
 Every scenario is asked at volumes at which its horizon has so many requests, under several seeds.
 Options run once on the sample by which verdicts are settled, and once on all of the horizon. Sizes
