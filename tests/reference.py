@@ -28,6 +28,8 @@ class Sequence:
     """Keys of the shared blocks held, from the root down."""
     private_blocks: int = 0
     promised_blocks: int = 0
+    window_blocks: int = 0
+    admitted_now: bool = False
     cached_tok: int = 0
     chunk: int = 0
     transferred: bool = False
@@ -196,7 +198,7 @@ class Replica:
         if fleet.decode_fleet is not None:
             holders.append(owner.plan.fleets[fleet.decode_fleet])
         self.max_model_tok = min(
-            min(f.max_model_tok, f.kv.blocks * f.kv.block_tok) for f in holders
+            min(f.max_model_tok, f.kv.longest_tok) for f in holders
         )
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
@@ -312,15 +314,20 @@ class Replica:
 
     def most_blocks(self, row: int) -> int:
         fleet, table = self.fleet, self.owner.table
-        room = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
-        tokens = min(int(table.input_tokens[row]) + int(table.max_output_tokens[row]), room)
-        return -(-tokens // fleet.kv.block_tok)
+        tokens = int(table.input_tokens[row]) + int(table.max_output_tokens[row])
+        tokens = min(tokens, self.max_model_tok)
+        return -(-tokens // fleet.kv.block_tok) + self.window_blocks(tokens)
+
+    def window_blocks(self, tokens: int) -> int:
+        kv = self.fleet.kv
+        return math.ceil(min(tokens, kv.window_tok) * kv.window_share / kv.block_tok)
 
     def release(self, sequence: Sequence) -> None:
         self.promised_blocks -= sequence.promised_blocks
         sequence.promised_blocks = 0
         self.blocks.unpin(reversed(sequence.keys))
-        self.blocks.free += sequence.private_blocks
+        self.blocks.free += sequence.private_blocks + sequence.window_blocks
+        sequence.window_blocks = 0
         sequence.keys = []
         sequence.private_blocks = 0
 
@@ -379,7 +386,10 @@ class Replica:
             return False
         new = max(0, -(-(known + chunk) // size) - len(hit))
         pinned_now = sum(key in self.blocks.evictable for key in hit)
-        if new > self.blocks.supply - pinned_now:
+        in_windows = self.window_blocks(
+            int(self.owner.table.input_tokens[sequence.row]) + self.output_tok(sequence.row)
+        )
+        if new + in_windows > self.blocks.supply - pinned_now:
             return False
         if self.fleet.reserves_output:
             most = self.most_blocks(sequence.row) - len(hit)
@@ -392,6 +402,10 @@ class Replica:
         for key in hit:
             self.blocks.pin(key)
         sequence.keys = hit
+        for _ in range(in_windows):
+            self.blocks.take()
+        sequence.window_blocks = in_windows
+        sequence.admitted_now = True
         sequence.computed_tok = known
         sequence.chunk = chunk
         if math.isnan(self.owner.start_s[sequence.row]):
@@ -406,18 +420,25 @@ class Replica:
         prompt_tok = sum(s.chunk for s in scheduled if s.prefilling)
         decoding = [s for s in scheduled if not s.prefilling]
         context = sum(s.computed_tok + 1 for s in decoding)
-        area = sum(
+        windows = sum(min(s.computed_tok + 1, step.window_tok) for s in decoding)
+        seen = [
             s.computed_tok + position + 1
             for s in scheduled
             if s.prefilling
             for position in range(s.chunk)
-        )
+        ]
+        admitted = sum(s.admitted_now for s in scheduled)
+        for s in scheduled:
+            s.admitted_now = False
         return (
             (step.mixed_s if prompt_tok else step.token_s)[tokens]
             + step.decoding_s[len(decoding)]
             + step.prefill_token_s * prompt_tok
+            + step.admission_s * admitted
             + step.context_token_s * context
-            + step.attention_s * area
+            + step.window_token_s * windows
+            + step.attention_s * sum(seen)
+            + step.window_attention_s * sum(min(tok, step.window_tok) for tok in seen)
         )
 
     def end_step(self) -> None:

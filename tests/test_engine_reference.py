@@ -27,6 +27,10 @@ def random_fleet(seed: int) -> Fleet:
     """Small replicas under pressure: few blocks, small budgets, few sequences."""
     rng = np.random.default_rng(seed)
     block_tok = int(rng.choice([1, 4, 16]))
+    windows, share = {}, 0.0
+    if np.random.default_rng([seed, 2]).random() < 0.5:
+        share = 1.5
+        windows = {"window_tok": 150, "window_token_s": 2e-6, "window_attention_s": 3e-8}
     budget = int(rng.choice([16, 64, 256]))
     step = StepTime(
         token_s=0.01 + 1e-4 * np.arange(budget + 1) ** 0.9,
@@ -35,11 +39,13 @@ def random_fleet(seed: int) -> Fleet:
         prefill_token_s=float(rng.choice([0, 3e-5])),
         context_token_s=float(rng.choice([0, 1e-6])),
         attention_s=float(rng.choice([0, 1e-8])),
+        admission_s=1e-3 * np.e if seed % 3 == 0 else 0.0,
+        **windows,
     )
     kv_tok = int(rng.choice([700, 2000, 20000]))
     return Fleet(
         step_time=step,
-        kv=KvCapacity(kv_tok // block_tok, block_tok, 0.5),
+        kv=KvCapacity(kv_tok // block_tok, block_tok, 0.5, windows.get("window_tok", 0), share),
         max_batched_tok=budget,
         max_sequences=int(rng.choice([2, 5, 16])),
         max_model_tok=int(rng.choice([650, 1900])),

@@ -43,8 +43,8 @@ class Measured:
     def with_profile(self, profile: ServingProfile) -> "Measured":
         """Return the same row to be predicted with other coefficients."""
         d = self.point.deployment
-        engine = profile.engine(d.engine.name, d.gpu.generation)
-        fresh = profile.coefficients(d.model, d.gpu, engine, d.weight_precision)
+        engine = profile.engine(d.engine.name, d.gpu)
+        fresh = profile.coefficients(d.model, d.gpu, engine, d.spread, d.weight_precision)
         deployment = replace(d, engine=engine, coefficients=fresh)
         return replace(self, point=replace(self.point, deployment=deployment))
 

@@ -1,10 +1,11 @@
 """What a load generator would measure on one deployment, by running the engine."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
@@ -13,6 +14,7 @@ from simulator.engine.run import run
 from simulator.errors import InputError
 from simulator.rng import stream
 from simulator.serving.deployment import Deployment
+from simulator.serving.engines import Engine, EngineLimits
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
 
 LoadKind = Literal["offline", "concurrency", "request-rate", "static-batch"]
@@ -38,8 +40,8 @@ class Load:
     range_ratio: float = 1.0
     """Lengths are uniform in [ratio, 1] of the nominal ones."""
     requests: int | None = None
-    """Default: ten per client; offline 3,000, more of short and 1,500 of long ones, as trtllm-bench
-    documents its runs."""
+    """Of all; fewer than clients are so many clients with one request each. Default: ten per
+    client; else 3,000, more of short and 1,500 of long ones, as trtllm-bench documents its runs."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -56,13 +58,17 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How the engine is started; the benchmarks' customs by default."""
+    """How the engine is started; None: what it takes by itself on the accelerator."""
 
-    max_batched_tok: int = 8192
+    max_batched_tok: int | None = None
     max_sequences: int | None = None
-    """Default: the engine's."""
-    memory_utilization: float = 0.92
-    block_tok: int = 32
+    memory_utilization: float | None = None
+    block_tok: int | None = None
+
+    def limits(self, engine: Engine) -> EngineLimits:
+        """Return the limits that hold."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(engine.limits, **{k: v for k, v in given.items() if v is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +116,20 @@ def run_benchmark(
     InputError
         When the weights, or one request, do not fit.
     """
-    kv = deployment.kv(serving.memory_utilization, serving.block_tok)
+    limits = serving.limits(deployment.engine)
+    kv = deployment.kv(limits)
     longest_tok = load.prompt_tok + math.ceil(load.output_tok * (1 + _drift(deployment, load)))
-    if longest_tok > kv.blocks * kv.block_tok:
+    if longest_tok > kv.longest_tok:
         raise InputError(
-            f"{deployment.label}: {kv.blocks * kv.block_tok} tokens of KV cache do not fit one "
+            f"{deployment.label}: {kv.longest_tok} tokens of KV cache do not fit one "
             f"request of {longest_tok}"
         )
     table = benchmark_requests(load, replicas, _drift(deployment, load))
     fleet = Fleet(
-        step_time=deployment.step_time(serving.max_batched_tok),
+        step_time=deployment.step_time(limits.max_batched_tok),
         kv=kv,
-        max_batched_tok=serving.max_batched_tok,
-        max_sequences=min(
-            serving.max_sequences or deployment.engine.max_sequences, max(table.size, 1)
-        ),
+        max_batched_tok=limits.max_batched_tok,
+        max_sequences=min(limits.max_sequences, limits.max_batched_tok, max(table.size, 1)),
         max_model_tok=longest_tok + 1,
         prefix_cache=False,
         request_overhead_s=deployment.engine.request_s,
@@ -169,23 +174,22 @@ def benchmark_requests(load: Load, replicas: int = 1, drift: float = 0.0) -> Req
     Outputs are uniform within the share ``drift`` around what the load says.
     """
     rng = stream(load.seed, "benchmark")
-    if load.kind == "concurrency":
-        clients = max(1, round(load.value / replicas))
-        turns = max(1, math.ceil((load.requests or ROUNDS * load.value) / load.value))
-    elif load.kind == "static-batch":
-        clients, turns = max(1, round(load.value / replicas)), 1
-    else:
-        clients, turns = max(1, (load.requests or _many(load)) // replicas), 1
+    turns = _turns(load, replicas)
+    clients, size = len(turns), int(turns.sum())
     arrival_s = np.zeros(clients)
     if load.kind == "request-rate":
-        arrival_s = np.cumsum(rng.exponential(replicas / load.value, clients))
-    size = clients * turns
+        gap_s = rng.exponential(1.0, clients)
+        # As `vllm bench serve`: the gaps are scaled so that the last request comes at n/rate.
+        arrival_s = np.cumsum(gap_s) * (clients * replicas / load.value) / gap_s.sum()
+    first = np.cumsum(turns) - turns
     gap_s = np.zeros(size)
-    gap_s[::turns] = np.nan
+    gap_s[first] = np.nan
     zeros = np.zeros(size, np.int32)
     output_tok = _drawn(load.output_tok, load.range_ratio, rng, size)
     if drift > 0:
-        drifted = load.output_tok * rng.uniform(1 - drift, 1 + drift, size)
+        # Evenly spread and not drawn, so that no answer becomes longer in the mean.
+        spread = (rng.permutation(size) + 0.5) / size
+        drifted = load.output_tok * (1 - drift + 2 * drift * spread)
         output_tok = np.maximum(np.rint(drifted), 1).astype(np.int32)
     return RequestTable(
         arrival_s=np.repeat(arrival_s, turns),
@@ -197,7 +201,7 @@ def benchmark_requests(load: Load, replicas: int = 1, drift: float = 0.0) -> Req
         max_output_tokens=output_tok,
         prefix_node=np.full(size, NO_NODE, np.int32),
         session=np.repeat(np.arange(clients, dtype=np.int32), turns),
-        turn=np.tile(np.arange(turns, dtype=np.int32), clients),
+        turn=(np.arange(size) - np.repeat(first, turns)).astype(np.int32),
         deadline_s=np.full(size, np.inf),
         patience_s=np.full(size, np.inf),
         difficulty=np.zeros(size),
@@ -208,6 +212,18 @@ def benchmark_requests(load: Load, replicas: int = 1, drift: float = 0.0) -> Req
         tree=PrefixTree.empty(),
         workloads=("benchmark",),
     )
+
+
+def _turns(load: Load, replicas: int) -> NDArray[np.int64]:
+    """Requests of each client of one replica, one behind the other; no client without any."""
+    if load.kind == "static-batch":
+        return np.ones(max(1, round(load.value / replicas)), np.int64)
+    if load.kind != "concurrency":
+        return np.ones(max(1, round((load.requests or _many(load)) / replicas)), np.int64)
+    requests = round((load.requests or ROUNDS * load.value) / replicas)
+    clients = max(1, min(round(load.value / replicas), requests))
+    each, more = divmod(max(requests, clients), clients)
+    return each + (np.arange(clients) < more).astype(np.int64)
 
 
 def _many(load: Load) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from simulator.analysis.benchmark import Load, Serving, run_benchmark
 from simulator.errors import InputError
 from simulator.serving.deployment import Deployment
+from simulator.serving.links import Link
 
 PRIOR_SPREADS = {"overhead": 0.3, "compute": 0.25, "memory": 0.15, "request": 0.7}
 """Of the logarithm of each factor: how far deployments stray from the shipped coefficients."""
@@ -75,11 +76,13 @@ def applied(deployment: Deployment, factors: dict[str, float]) -> Deployment:
         c,
         fixed_s=c.fixed_s * overhead,
         layer_s=c.layer_s * overhead,
+        launch_s=c.launch_s * overhead,
         sequence_s=c.sequence_s * overhead,
-        allreduce_latency_s=c.allreduce_latency_s * overhead,
+        admission_s=c.admission_s * overhead,
         exchange_latency_s=c.exchange_latency_s * overhead,
-        link_efficiency=min(1.0, c.link_efficiency / compute),
+        link=Link(c.link.bytes_s / compute, c.link.latency_s * overhead),
         compute_efficiency=min(1.0, c.compute_efficiency / compute),
+        expert_efficiency=min(1.0, c.expert_efficiency / compute),
         attention_efficiency=min(1.0, c.attention_efficiency / compute),
         memory_efficiency=min(1.0, c.memory_efficiency / memory),
         kv_efficiency=min(1.0, c.kv_efficiency / memory),

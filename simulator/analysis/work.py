@@ -38,7 +38,7 @@ def least_work_s(table: RequestTable, fleet: Fleet, slo: Slo, weight: Floats) ->
 def _work_s(table: RequestTable, fleet: Fleet, weight: Floats) -> Floats:
     """Least replica time of each request [s]. (n_requests,)"""
     time = fleet.step_time
-    most_tok = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
+    most_tok = min(fleet.max_model_tok, fleet.kv.longest_tok)
     prompt = table.input_tokens.astype(np.float64)
     output = np.minimum(table.completion_tokens, np.maximum(0, most_tok - prompt))
     fresh = prompt.copy()

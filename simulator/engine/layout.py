@@ -123,12 +123,14 @@ REPLICA = record(
     ("planned_steps", i8),  # steps of the running phase
     ("admitted", i8),  # sequences ever admitted; orders ties
     ("context_tok", i8),  # KV tokens of all decoding sequences
+    ("window_tok", i8),  # of them, those within windows
     ("preemptions", i8),
     ("free_blocks", i4),
     ("cached_blocks", i4),  # unreferenced and evictable
     ("promised_blocks", i4),  # of all running sequences
     ("begun_blocks", i4),  # of the growth in the phase, taken already
     ("decoding", i4),
+    ("growing", i4),  # of them, those that are shorter than the window
     ("running", i4),
     ("in_flight", i4),  # running and waiting
     ("fleet", i4),
@@ -147,15 +149,19 @@ REPLICA = record(
 
 SEQUENCE = record(
     ("kv_offset", i8),  # while decoding: kv tokens - replica step
+    ("last_step", i8),  # in which it emits its last token
+    ("window_step", i8),  # at whose end it is as long as the window
     ("kv_tok", i4),  # while prefilling: tokens computed or being computed
     ("prompt_tok", i4),  # to prefill: the prompt, and what was generated before a preemption
     ("pinned_blocks", i4),  # leading blocks owned by prefix-tree nodes
     ("promised_blocks", i4),  # that it may come to hold beside those found in the cache
-    ("blocks", i4),  # while prefilling: all blocks held
+    ("blocks", i4),  # while prefilling: all blocks held, but for these
+    ("window_blocks", i4),  # of layers with a window
     ("row", i4),
     ("prev", i4),
     ("next", i4),
     ("decodes", i1),
+    ("grows", i1),  # while decoding: it is shorter than the window
 )
 
 KV_ENTRY = record(
@@ -174,14 +180,20 @@ ENGINE = record(  # how a fleet's replicas serve, and the rows that wait for one
     ("request_overhead_s", f8),
     ("request_token_s", f8),  # the same per prompt token
     ("prefill_token_s", f8),
+    ("admission_s", f8),  # per admitted request, in the step that begins its prompt
     ("context_token_s", f8),
+    ("window_token_s", f8),  # per token of context that layers with a window see
     ("attention_s", f8),  # per prompt token and token of its context
+    ("window_attention_s", f8),  # the same in layers with a window
+    ("window_share", f8),  # blocks of layers with a window over those of the others
     ("deferred_lead_s", f8),
     ("served_tok", i8),  # prompt tokens of all answers given
     ("served_cached_tok", i8),  # of these, found in the cache
     ("told_tok", i8),  # output tokens of them
     ("kv_blocks", i4),
     ("block_tok", i4),
+    ("window_tok", i4),  # that layers with a window see; 0: there are none
+    ("kept_window_tok", i4),  # that they keep of a sequence in blocks beside those of the others
     ("max_batched_tok", i4),
     ("max_sequences", i4),
     ("max_model_tok", i4),
@@ -219,7 +231,8 @@ WAKE = record(("key", f8), ("member", i4), ("place", i4))
 """Member of a heap ordered by time, see ``heap``."""
 
 FINISH = record(("key", i8), ("member", i4), ("place", i4))
-"""Member of a heap ordered by step of the last token << TIE_BITS | admission number."""
+"""Member of a heap ordered by step of the next change << TIE_BITS | admission number: the last
+token, or the window is full."""
 
 CLOCK = record(
     ("zero_s", f8),  # Unix time of the run's zero

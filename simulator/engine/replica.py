@@ -40,8 +40,9 @@ from simulator.engine.sequences import (
     overhead_s,
     preempt,
     prompt_node,
-    set_last_step,
+    set_next_change,
     stop_decoding,
+    stop_growing,
     takes,
 )
 from simulator.engine.steps import (
@@ -50,7 +51,9 @@ from simulator.engine.steps import (
     decode_s,
     growth_blocks,
     mixed_step_s,
+    prompt_attention_s,
     steps_until,
+    window_blocks,
 )
 
 
@@ -68,6 +71,11 @@ def _finish_due(plane, r, time_s):
         s = plane.finishes[rep.first_sequence].member
         if plane.finishes[s].key >> TIE_BITS > rep.step:
             break
+        if plane.sequences[s].last_step > rep.step:
+            stop_growing(plane, r, s)
+            set_next_change(plane, s)
+            heap_moved(plane.finishes, rep.first_sequence, rep.decoding, s)
+            continue
         stop_decoding(plane, r, s)
         finish_sequence(plane, r, s, time_s)
 
@@ -118,7 +126,7 @@ def _begin_decode_blocks(plane, r):
 
 @compiled
 def _continue_prompt(plane, r, budget_tok):
-    """Next chunk of the unfinished prompt; returns (tokens, attention area)."""
+    """Next chunk of the unfinished prompt; returns (tokens, attention [s])."""
     rep = plane.replicas[r]
     s = rep.prefill_head
     if s == NONE:
@@ -139,7 +147,7 @@ def _compute_chunk(plane, r, s, chunk, blocks):
     rep = plane.replicas[r]
     seq = plane.sequences[s]
     node = prompt_node(plane, r, seq.row)
-    area = chunk * (seq.kv_tok + 0.5 * (chunk + 1))
+    attention_s = prompt_attention_s(plane.engine[rep.fleet], seq.kv_tok, chunk)
     seq.kv_tok += chunk
     kv_take(plane, r, blocks - seq.blocks)
     seq.blocks = blocks
@@ -148,12 +156,12 @@ def _compute_chunk(plane, r, s, chunk, blocks):
     if covered > seq.pinned_blocks:
         kv_pin(plane, r, node, seq.pinned_blocks, covered)
         seq.pinned_blocks = covered
-    return area
+    return attention_s
 
 
 @compiled
 def _admit(plane, r, budget_tok, time_s):
-    """Admit the queue's head if its first chunk fits; returns (tokens, attention area)."""
+    """Admit the queue's head if its first chunk fits; returns (tokens, attention [s])."""
     rep = plane.replicas[r]
     row = rep.waiting_head
     request = plane.requests[row]
@@ -170,7 +178,9 @@ def _admit(plane, r, budget_tok, time_s):
     if not engine.chunked and chunk < prompt_tok - known_tok:
         return 0, 0.0
     blocks = max(hit, blocks_for(known_tok + chunk, block_tok))
-    if blocks - hit > rep.free_blocks + rep.cached_blocks - evictable:
+    held_tok = request.input_tok + ledger.output_tok
+    in_windows = window_blocks(engine, held_tok)
+    if blocks + in_windows - hit > rep.free_blocks + rep.cached_blocks - evictable:
         return 0, 0.0
     promised_blocks = 0
     if engine.reserves_output:
@@ -201,6 +211,8 @@ def _admit(plane, r, budget_tok, time_s):
     rep.admitted += 1
     if hit > 0:
         kv_pin(plane, r, node, 0, hit)
+    kv_take(plane, r, in_windows)
+    seq.window_blocks = in_windows
     if math.isnan(ledger.start_s):
         ledger.start_s = time_s
         ledger.cached_tok = cached_tok
@@ -217,22 +229,24 @@ def begin_phase(plane, r, time_s):
     _fill(plane, r, time_s)
     _begin_decode_blocks(plane, r)
     budget_tok = engine.max_batched_tok - rep.decoding
-    tokens, area = _continue_prompt(plane, r, budget_tok)
+    tokens, attention_s = _continue_prompt(plane, r, budget_tok)
+    admitted = 0
     while (
         rep.waiting_head != NONE
         and not rep.preempted
         and tokens < budget_tok
         and rep.running < engine.max_sequences
     ):
-        chunk, chunk_area = _admit(plane, r, budget_tok - tokens, time_s)
+        chunk, chunk_s = _admit(plane, r, budget_tok - tokens, time_s)
         if chunk == 0:
             break
         tokens += chunk
-        area += chunk_area
+        attention_s += chunk_s
+        admitted += 1
     if tokens > 0:
         rep.phase = PREFILL
         rep.planned_steps = 1
-        end_s = time_s + mixed_step_s(plane, r, tokens, area)
+        end_s = time_s + mixed_step_s(plane, r, tokens, admitted, attention_s)
     elif rep.decoding > 0:
         rep.phase = DECODE
         rep.planned_steps = _plan_decode(plane, r)
@@ -266,12 +280,12 @@ def _fill(plane, r, time_s):
 
 @compiled
 def _plan_decode(plane, r):
-    """Decode steps until the next finish, or as many as the blocks allow."""
+    """Decode steps until the next change of the batch, or as many as the blocks allow."""
     rep = plane.replicas[r]
     if rep.preempted and rep.waiting_head != NONE:
         return 1  # the step after a preemption admits again
-    finish_step = plane.finishes[plane.finishes[rep.first_sequence].member].key >> TIE_BITS
-    return affordable_steps(plane, r, finish_step - rep.step)
+    change_step = plane.finishes[plane.finishes[rep.first_sequence].member].key >> TIE_BITS
+    return affordable_steps(plane, r, change_step - rep.step)
 
 
 @compiled
@@ -284,6 +298,7 @@ def end_phase(plane, r):
         kv_take(plane, r, growth_blocks(plane, r, steps) - rep.begun_blocks)
     rep.step += steps
     rep.context_tok += steps * rep.decoding
+    rep.window_tok += steps * rep.growing
     _finish_due(plane, r, time_s)
     _end_prefills(plane, r, time_s)
     rep.phase = BOUNDARY
@@ -381,5 +396,6 @@ def abandon(plane, r, row, time_s):
         rep.phase = PREFILL
         rep.planned_steps = 0
     if plane.sequences[s].decodes:
-        set_last_step(plane, s, rep.step + rep.planned_steps)
+        plane.sequences[s].last_step = rep.step + rep.planned_steps
+        set_next_change(plane, s)
         heap_moved(plane.finishes, rep.first_sequence, rep.decoding, s)

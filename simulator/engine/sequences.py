@@ -6,7 +6,7 @@ from simulator.engine.kv import kv_keep, kv_release, node_end_block
 from simulator.engine.layout import ATTEMPT, FIRST_COME, IN_FLIGHT, NONE, READY, TIE_BITS
 from simulator.engine.queues import rejoin_line
 from simulator.engine.rows import complete_row, stop_waiting, wait_for
-from simulator.engine.steps import blocks_for
+from simulator.engine.steps import blocks_for, window_blocks
 
 
 @compiled
@@ -47,14 +47,26 @@ def most_blocks(plane, r, row):
     request = plane.requests[row]
     engine = plane.engine[plane.replicas[r].fleet]
     tokens = min(request.input_tok + request.declared_tok, engine.max_model_tok)
-    return blocks_for(tokens, engine.block_tok)
+    return blocks_for(tokens, engine.block_tok) + window_blocks(engine, tokens)
 
 
 @compiled
-def set_last_step(plane, s, step):
-    """Let ``s`` leave the decoding set at the end of a step; ties leave as they were admitted."""
+def set_next_change(plane, s):
+    """Order ``s`` in the decoding set by the end of the step in which it leaves the set or reaches
+    the window; ties leave as they were admitted.
+    """
+    seq = plane.sequences[s]
+    step = min(seq.last_step, seq.window_step) if seq.grows else seq.last_step
     tie = plane.finishes[s].key & ((1 << TIE_BITS) - 1)
     plane.finishes[s].key = (step << TIE_BITS) | tie
+
+
+@compiled
+def stop_growing(plane, r, s):
+    """Note that ``s`` has reached the window, or leaves the decoding set before."""
+    seq = plane.sequences[s]
+    plane.replicas[r].growing -= seq.grows
+    seq.grows = 0
 
 
 @compiled
@@ -67,11 +79,17 @@ def begin_decoding(plane, r, s, first_step):
     remaining = row.output_tok - generated
     seq.kv_offset = seq.kv_tok - first_step
     rep.crossing[seq.kv_offset % plane.engine[rep.fleet].block_tok] += 1
-    set_last_step(plane, s, first_step + remaining)
+    window_tok = plane.engine[rep.fleet].window_tok
+    seq.last_step = first_step + remaining
+    seq.window_step = window_tok - seq.kv_offset
+    seq.grows = seq.kv_tok < window_tok
+    set_next_change(plane, s)
     heap_push(plane.finishes, rep.first_sequence, rep.decoding, s)
     seq.decodes = 1
     rep.decoding += 1
     rep.context_tok += seq.kv_tok
+    rep.window_tok += min(seq.kv_tok, window_tok)
+    rep.growing += seq.grows
 
 
 @compiled
@@ -87,6 +105,8 @@ def stop_decoding(plane, r, s):
     seq.decodes = 0
     rep.decoding -= 1
     rep.context_tok -= seq.kv_tok
+    rep.window_tok -= min(seq.kv_tok, plane.engine[rep.fleet].window_tok)
+    stop_growing(plane, r, s)
 
 
 @compiled
@@ -119,7 +139,7 @@ def preempt(plane, r, s):
         seq.prompt_tok = seq.kv_tok + 1
     row = seq.row
     kv_release(plane, r, prompt_node(plane, r, row), seq.pinned_blocks)
-    rep.free_blocks += seq.blocks - seq.pinned_blocks
+    rep.free_blocks += seq.blocks - seq.pinned_blocks + seq.window_blocks
     ledger = plane.ledger[row]
     ledger.preemptions += 1
     ledger.resume_tok = seq.prompt_tok
@@ -184,7 +204,7 @@ def finish_sequence(plane, r, s, time_s):
         if ledger.outcome == IN_FLIGHT and decode_fleet == NONE:
             kept = _keep_output(plane, r, s)
         kv_release(plane, r, node, seq.pinned_blocks)
-    rep.free_blocks += seq.blocks - seq.pinned_blocks - kept
+    rep.free_blocks += seq.blocks - seq.pinned_blocks - kept + seq.window_blocks
     if ledger.outcome != IN_FLIGHT:
         note_told(plane, r, s)
     leave_running(plane, r, s)

@@ -16,23 +16,40 @@ def blocks_for(tokens, block_tok):
 
 
 @compiled
-def decode_s(plane, r, steps):
-    """Duration of the next ``steps`` decode steps, every sequence reading its whole context."""
-    rep = plane.replicas[r]
-    engine = plane.engine[rep.fleet]
+def window_blocks(engine, tokens):
+    """Blocks that window layers take for a sequence that will hold ``tokens``."""
+    kept_tok = min(tokens, engine.kept_window_tok)
+    return int(math.ceil(kept_tok * engine.window_share / engine.block_tok))
+
+
+@compiled
+def _decode_step_s(plane, engine, rep):
+    """Duration of a decode step that reads the context as it is now, and what each step adds.
+
+    Every sequence grows by a token, in window layers those that are shorter than the window; they
+    are counted again in the step in which one reaches it, which ends a phase.
+    """
     n = rep.decoding
     step_s = (
         plane.token_s[engine.first_time + n]
         + plane.decoding_s[engine.first_time + n]
         + engine.context_token_s * rep.context_tok
+        + engine.window_token_s * rep.window_tok
     )
-    growth_s = engine.context_token_s * n
+    return step_s, engine.context_token_s * n + engine.window_token_s * rep.growing
+
+
+@compiled
+def decode_s(plane, r, steps):
+    """Duration of the next ``steps`` decode steps, every sequence reading its whole context."""
+    rep = plane.replicas[r]
+    step_s, growth_s = _decode_step_s(plane, plane.engine[rep.fleet], rep)
     return steps * step_s + growth_s * (0.5 * steps * (steps + 1))
 
 
 @compiled
-def mixed_step_s(plane, r, prompt_tok, area):
-    """Duration of a step with prompt tokens that attend to ``area`` tokens in sum."""
+def mixed_step_s(plane, r, prompt_tok, admitted, attention_s):
+    """Duration of a step with prompt tokens, of requests of which so many were just admitted."""
     rep = plane.replicas[r]
     engine = plane.engine[rep.fleet]
     n = rep.decoding
@@ -40,23 +57,30 @@ def mixed_step_s(plane, r, prompt_tok, area):
         plane.mixed_s[engine.first_time + n + prompt_tok]
         + plane.decoding_s[engine.first_time + n]
         + engine.context_token_s * (rep.context_tok + n)
+        + engine.window_token_s * (rep.window_tok + rep.growing)
         + engine.prefill_token_s * prompt_tok
-        + engine.attention_s * area
+        + engine.admission_s * admitted
+        + attention_s
     )
+
+
+@compiled
+def prompt_attention_s(engine, known_tok, chunk):
+    """Attention of a prompt's next ``chunk`` tokens behind ``known_tok``: the k-th of them attends
+    to ``known_tok + k`` tokens, in window layers to no more than the window holds.
+    """
+    seen_tok = chunk * (known_tok + 0.5 * (chunk + 1))
+    within = min(max(engine.window_tok - known_tok, 0), chunk)
+    window_tok = within * (known_tok + 0.5 * (within + 1)) + (chunk - within) * engine.window_tok
+    return engine.attention_s * seen_tok + engine.window_attention_s * window_tok
 
 
 @compiled
 def steps_until(plane, r, elapsed_s):
     """Smallest number of decode steps that takes at least ``elapsed_s``."""
     rep = plane.replicas[r]
-    engine = plane.engine[rep.fleet]
-    n = rep.decoding
-    step_s = (
-        plane.token_s[engine.first_time + n]
-        + plane.decoding_s[engine.first_time + n]
-        + engine.context_token_s * rep.context_tok
-    )
-    half_s = 0.5 * engine.context_token_s * n
+    step_s, growth_s = _decode_step_s(plane, plane.engine[rep.fleet], rep)
+    half_s = 0.5 * growth_s
     linear_s = step_s + half_s
     steps = math.ceil(2 * elapsed_s / (linear_s + math.sqrt(linear_s**2 + 4 * half_s * elapsed_s)))
     steps = max(1, steps)

@@ -83,9 +83,14 @@ def engine(plan: Plan) -> tuple[Records, dict[str, np.ndarray]]:
             "transfer_token_s", "deferred_in_flight", "deferred_lead_s",
         )  # fmt: skip
         step = fleet.step_time
-        copy_fields(record, step, "prefill_token_s", "context_token_s", "attention_s")
+        copy_fields(
+            record, step, "prefill_token_s", "admission_s", "context_token_s", "window_token_s",
+            "attention_s", "window_attention_s",
+        )  # fmt: skip
         record.kv_blocks, record.block_tok = fleet.kv.blocks, fleet.kv.block_tok
-        record.max_model_tok = min(fleet.max_model_tok, fleet.kv.blocks * fleet.kv.block_tok)
+        record.window_tok = step.window_tok
+        record.kept_window_tok, record.window_share = fleet.kv.window_tok, fleet.kv.window_share
+        record.max_model_tok = min(fleet.max_model_tok, fleet.kv.longest_tok)
         record.max_waiting = MANY if fleet.max_waiting is None else fleet.max_waiting
         record.load = 1.0 / fleet.weight
         record.chunked = fleet.chunked_prefill

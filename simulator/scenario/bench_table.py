@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +25,11 @@ from simulator.serving.models import ModelShape
 
 T = TypeVar("T")
 
+SETTINGS = (
+    "num_prompts", "max_num_batched_tokens", "max_num_seqs", "gpu_memory_utilization",
+    "enforce_eager", "prefix_caching",
+)  # fmt: skip
+"""Columns that need not be there, by the names of vLLM's options."""
 REQUIRED = ("gpu", "n_gpus", "engine", "model", "isl", "osl", "load_kind", "load_value")
 PREDICTED = (
     "pred_output_tok_s", "pred_total_tok_s", "pred_ttft_mean_s", "pred_ttft_p99_s",
@@ -44,6 +49,7 @@ class Point:
     deployment: Deployment
     load: Load
     replicas: int
+    serving: Serving
     spread: float
     """Factor on the width of the band, in logarithms."""
 
@@ -100,6 +106,7 @@ def predicted_rows(
 
 _READ = (
     *REQUIRED, "tp", "parallelism", "weight_precision", "kv_precision", "range_ratio", "date",
+    *SETTINGS,
 )  # fmt: skip
 
 
@@ -113,12 +120,11 @@ def predict_row(row: dict[str, str], profile: ServingProfile) -> Prediction:
 
 def predict(point: Point) -> Prediction:
     """Run a point's benchmark, unless the memory left makes that a guess."""
-    serving = Serving()
     try:
-        kv = point.deployment.kv(serving.memory_utilization, serving.block_tok)
+        kv = point.deployment.kv(point.serving.limits(point.deployment.engine))
         if kv.starved(_wanted_tok(point)):
             return Prediction("kv_starved")
-        benchmark = run_benchmark(point.deployment, point.load, serving, point.replicas)
+        benchmark = run_benchmark(point.deployment, point.load, point.serving, point.replicas)
     except InputError:
         return Prediction("does_not_fit")
     low, high = point.deployment.coefficients.band_low, point.deployment.coefficients.band_high
@@ -127,9 +133,8 @@ def predict(point: Point) -> Prediction:
 
 def _wanted_tok(point: Point) -> float:
     """Tokens that one replica would keep in flight, prompts whole and outputs half written."""
-    sequences = min(
-        point.load.sequences / point.replicas, float(point.deployment.engine.max_sequences)
-    )
+    most = point.serving.limits(point.deployment.engine).max_sequences
+    sequences = min(point.load.sequences / point.replicas, float(most))
     return sequences * (point.load.prompt_tok + point.load.output_tok / 2)
 
 
@@ -171,7 +176,27 @@ def _supported(row: dict[str, str], profile: ServingProfile, gpu: str, model: Mo
         raise InputError("n_gpus is missing")
     spread, replicas = read_parallelism(tensor, gpus, row.get("parallelism", ""))
     found = deployment(profile, model.name, gpu, engine, spread, weights, kv)
-    return Point(found, _load(row), replicas, 1.0 if text else UNSAID_SPREAD)
+    found = replace(found, eager=_yes(row.get("enforce_eager", "")))
+    return Point(found, _load(row), replicas, _serving(row), 1.0 if text else UNSAID_SPREAD)
+
+
+def _serving(row: dict[str, str]) -> Serving:
+    """Settings that a row states. Prompts of benchmarks share no beginning, so that it does not
+    matter whether prefixes are cached.
+    """
+    share = row.get("gpu_memory_utilization", "")
+    return Serving(
+        max_batched_tok=_whole(row.get("max_num_batched_tokens", "")),
+        max_sequences=_whole(row.get("max_num_seqs", "")),
+        memory_utilization=_number(share) if share else None,
+    )
+
+
+def _yes(text: str) -> bool:
+    said = text.strip().lower()
+    if said not in ("", "true", "false", "1", "0", "yes", "no"):
+        raise InputError(f"{text!r} is neither true nor false")
+    return said in ("true", "1", "yes")
 
 
 def _load(row: dict[str, str]) -> Load:
@@ -181,7 +206,8 @@ def _load(row: dict[str, str]) -> Load:
     value = 0.0 if kind == "offline" else _number(row["load_value"])
     ratio = row.get("range_ratio", "")
     prompt_tok, output_tok = round(_number(row["isl"])), round(_number(row["osl"]))
-    return Load(kind, value, prompt_tok, output_tok, _number(ratio) if ratio else 1.0)
+    requests = _whole(row.get("num_prompts", ""))
+    return Load(kind, value, prompt_tok, output_tok, _number(ratio) if ratio else 1.0, requests)
 
 
 def _number(text: str) -> float:

@@ -32,7 +32,7 @@ def deployment(
         When a name is unknown.
     """
     shape, (gpu, _) = load_model(model), load_accelerator(accelerator)
-    chosen = profile.engine(engine, gpu.generation)
+    chosen = profile.engine(engine, gpu)
     if chosen.splits_layers:
         spread = Parallelism(1, spread.gpus)
     return Deployment(
@@ -42,7 +42,7 @@ def deployment(
         spread=spread,
         weight_precision=weight_precision,
         kv_precision=kv_precision,
-        coefficients=profile.coefficients(shape, gpu, chosen, weight_precision),
+        coefficients=profile.coefficients(shape, gpu, chosen, spread, weight_precision),
     )
 
 
@@ -102,7 +102,8 @@ def read_parallelism(tensor: int | None, gpus: int, text: str) -> tuple[Parallel
     adp = said.get("adp", 1)
     degree = tensor if tensor and tensor > 1 else max(adp, said.get("dep", 1), tensor or 1)
     twice = round(gpus**0.5)
-    if twice * twice == gpus and gpus > 1 and ((cut == expert > 1) or adp == tensor):
+    doubled = cut == expert > 1 or (adp > 1 and adp == tensor)
+    if twice * twice == gpus and pipeline == 1 and doubled:
         # A square: the record multiplied one degree by itself.
         return Parallelism(twice, 1, twice if expert > 1 else 1, data), 1
     degree = max(degree, 1)

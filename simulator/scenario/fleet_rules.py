@@ -1,6 +1,7 @@
 """From what a scenario says of replicas to the rules by which the engine runs them."""
 
 import math
+from dataclasses import replace
 
 from simulator.engine.policies import Autoscaler, Interruption, Rollout
 from simulator.scenario.endpoints import Clock
@@ -8,6 +9,7 @@ from simulator.scenario.fleet_schema import Autoscale, Rollouts
 from simulator.scenario.schema import SelfHost
 from simulator.scenario.yamlfile import Document, Path_
 from simulator.serving.deployment import Deployment
+from simulator.serving.engines import Engine, EngineLimits
 from simulator.serving.steptime import StepTime
 from simulator.units import DAY_S, HOUR_S
 
@@ -78,13 +80,29 @@ def rollout(said: Rollouts, clock: Clock) -> Rollout:
     return Rollout(at_s, said.surge)
 
 
-def deferred_in_flight(option: SelfHost) -> int:
+def engine_limits(option: SelfHost, engine: Engine) -> EngineLimits:
+    """Return the limits that the engine is started with, its own where the option gives none."""
+    given = {
+        "max_batched_tok": option.max_batched_tokens,
+        "max_sequences": option.max_sequences,
+        "memory_utilization": option.memory_utilization,
+        "block_tok": option.block_tokens,
+    }
+    found = replace(engine.limits, **{k: v for k, v in given.items() if v is not None})
+    if option.max_sequences is None:  # a budget as given may be smaller than the usual batch
+        found = replace(found, max_sequences=min(found.max_sequences, found.max_batched_tok))
+    return found
+
+
+def deferred_in_flight(option: SelfHost, max_sequences: int) -> int:
     """Return how many requests a replica has at most when it takes work with a deadline."""
     given = option.deferred.in_flight
-    return max(1, option.max_sequences // 2) if given is None else given
+    return max(1, max_sequences // 2) if given is None else given
 
 
-def step_time(option: SelfHost, served: Deployment, document: Document, here: Path_) -> StepTime:
+def step_time(
+    option: SelfHost, served: Deployment, max_batched_tok: int, document: Document, here: Path_
+) -> StepTime:
     """Return the step time as given, else as predicted.
 
     Raises
@@ -94,12 +112,12 @@ def step_time(option: SelfHost, served: Deployment, document: Document, here: Pa
     """
     given = option.step_time
     if given is None:
-        return served.step_time(option.max_batched_tokens)
+        return served.step_time(max_batched_tok)
     for key in ("calibration", "speculation"):
         if getattr(option, key) is not None:
             raise document.fail((*here, key), f"{key} changes nothing where step_time is given")
     return StepTime.linear(
-        option.max_batched_tokens,
+        max_batched_tok,
         fixed_s=given.fixed_s,
         prefill_token_s=given.prefill_token_s,
         sequence_s=given.sequence_s,

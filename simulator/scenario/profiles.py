@@ -22,13 +22,16 @@ class AcceleratorProfile(Section):
     """One accelerator of hardware_profiles/accelerators.yaml."""
 
     generation: Literal[
-        "ampere", "ada", "hopper", "blackwell", "blackwell-consumer", "cdna3", "cdna4", "tpu",
-        "trainium",
+        "ampere", "ada", "hopper", "blackwell", "blackwell-consumer", "cdna2", "cdna3", "cdna4",
+        "gaudi", "xe", "tpu", "trainium",
     ]  # fmt: skip
     peak_tflops: dict[Literal["bf16", "fp8", "int8", "fp4"], Positive]
     memory_gb: Positive
     memory_tb_s: Positive
-    link_gb_s: Positive
+    link: str
+    """Kind of link between accelerators, from hardware_profiles/serving.yaml."""
+    node_gpus: Count = 8
+    """Accelerators that the link joins; between nodes it is a network."""
     tdp_w: Positive
     rents_usd_per_gpu_hour: dict[Commitment, Interval] = Field(default_factory=dict)
     """By commitment; absent where no list shows one."""
@@ -67,6 +70,7 @@ class ModelProfile(Section):
     attention: Literal["gqa", "mla"] = "gqa"
     window_layers: Annotated[int, Field(ge=0)] = 0
     window_tok: Annotated[int, Field(ge=0)] = 0
+    keeps_windows_whole: bool = False
     quantized: Literal["all", "experts"] = "all"
     kind: Literal["decoder", "embedding"] = "decoder"
     context_tok: Count
@@ -139,7 +143,8 @@ def load_accelerator(name: str) -> tuple[Accelerator, dict[str, PlainInterval]]:
         {str(k): v for k, v in profile.peak_tflops.items()},
         profile.memory_gb,
         profile.memory_tb_s,
-        profile.link_gb_s,
+        profile.link,
+        profile.node_gpus,
         profile.tdp_w,
         profile.source,
     )

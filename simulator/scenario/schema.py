@@ -69,8 +69,10 @@ class Speculation(Section):
     """Share of first proposals that pass; measured with EAGLE3 on gpt-oss-120b."""
     decay: Annotated[float, Field(gt=0, le=1)] = 0.6
     """Factor on the acceptance of each further position."""
-    draft_step_share: NonNegative = 0.045
-    """Time of drafting one token, as a share of a model step; assumed."""
+    draft_params_b: Positive | None = None
+    """Parameters of the draft model in billions; default: a head of one layer, as EAGLE's."""
+    draft_launch_s: NonNegative = 0.001
+    """Launching one pass of the draft, whatever its size."""
 
 
 class SelfHost(Section):
@@ -121,16 +123,21 @@ class SelfHost(Section):
     """How the rent moves; its mean over the months is paid. Default: it stays."""
     purchase: Purchase | None = None
     """Buy instead of rent."""
-    max_batched_tokens: Count = 8192
-    """Token budget of an engine step."""
-    max_sequences: Count = 256
-    """Sequences that a replica runs at once."""
+    max_batched_tokens: Count | None = None
+    """Token budget of an engine step; default: the engine's on the accelerator."""
+    max_sequences: Count | None = None
+    """Sequences that a replica runs at once; default: the engine's on the accelerator."""
     max_model_tokens: Count = 32768
     """Longest prompt with its answer."""
-    block_tokens: Annotated[int, Field(ge=1, le=64)] = 16
-    """Tokens of a KV block."""
-    memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
-    """Share of the GPUs' memory that the engine may use."""
+    enforce_eager: bool = False
+    """Run no step from captured graphs."""
+    weights_gb: Positive | None = None
+    """Size of the checkpoint [1e9 bytes], where layers differ in precision; default: computed from
+    the parameters."""
+    block_tokens: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Tokens of a KV block; default: the engine's."""
+    memory_utilization: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the GPUs' memory that the engine may use; default: the engine's."""
     prefix_cache: bool = True
     """Keep the KV cache of prompts for others that begin alike."""
     chunked_prefill: bool = True

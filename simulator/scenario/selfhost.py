@@ -12,6 +12,7 @@ from simulator.scenario.endpoints import Clock
 from simulator.scenario.fleet_rules import (
     autoscaler,
     deferred_in_flight,
+    engine_limits,
     interruptions,
     request_overhead_s,
     rollout,
@@ -24,6 +25,7 @@ from simulator.scenario.schema import SelfHost
 from simulator.scenario.serving_profile import serving_profile
 from simulator.scenario.yamlfile import Document, Path_
 from simulator.serving.deployment import Deployment
+from simulator.serving.engines import EngineLimits
 from simulator.serving.parallelism import Parallelism
 from simulator.serving.speculation import Speculation
 
@@ -78,19 +80,20 @@ def _fleet(
     option: SelfHost, served: Deployment, document: Document, clock: Clock, here: Path_
 ) -> Fleet:
     """One replica, and the rules by which there are more."""
+    limits = engine_limits(option, served.engine)
     kv = document.made(
         (*here, "gpus_per_replica"),
-        lambda: served.kv(option.memory_utilization, option.block_tokens),
+        lambda: served.kv(limits),
     )
     max_model_tok = min(option.max_model_tokens, served.model.context_tok)
-    _check_budget(option, max_model_tok, document, here)
+    _check_budget(option, limits, max_model_tok, document, here)
     overhead_s, overhead_token_s = request_overhead_s(option, served)
     scale = option.autoscale
     return Fleet(
-        step_time=step_time(option, served, document, here),
+        step_time=step_time(option, served, limits.max_batched_tok, document, here),
         kv=kv,
-        max_batched_tok=option.max_batched_tokens,
-        max_sequences=option.max_sequences,
+        max_batched_tok=limits.max_batched_tok,
+        max_sequences=limits.max_sequences,
         max_model_tok=max_model_tok,
         prefix_cache=option.prefix_cache,
         request_overhead_s=overhead_s,
@@ -106,15 +109,17 @@ def _fleet(
         max_waiting=option.max_waiting,
         affinity=option.affinity,
         affinity_slack=option.affinity_slack,
-        deferred_in_flight=deferred_in_flight(option),
+        deferred_in_flight=deferred_in_flight(option, limits.max_sequences),
         deferred_lead_s=option.deferred.lead_s,
     )
 
 
-def _check_budget(option: SelfHost, max_model_tok: int, document: Document, here: Path_) -> None:
+def _check_budget(
+    option: SelfHost, limits: EngineLimits, max_model_tok: int, document: Document, here: Path_
+) -> None:
     """A step's tokens must suffice for what the step must hold."""
-    budget_tok = option.max_batched_tokens
-    if budget_tok < option.max_sequences:
+    budget_tok = limits.max_batched_tok
+    if budget_tok < limits.max_sequences:
         raise document.fail(
             (*here, "max_batched_tokens"), "must be at least max_sequences: one token for each"
         )
@@ -175,7 +180,7 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
     )
     gpu, _ = document.made((*here, "accelerator"), lambda: load_accelerator(option.accelerator))
     document.made(
-        (*here, "engine"), lambda: serving_profile().engine(option.engine, gpu.generation)
+        (*here, "engine"), lambda: serving_profile().engine(option.engine, gpu)
     )
     found = document.made(
         (*here, "model"),
@@ -196,8 +201,14 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
     return replace(
         found,
         kv_tok=option.kv_tokens,
+        weights_gb=option.weights_gb,
+        eager=option.enforce_eager,
         speculation=Speculation(
-            guess.draft_tokens, guess.acceptance, guess.decay, guess.draft_step_share
+            guess.draft_tokens,
+            guess.acceptance,
+            guess.decay,
+            None if guess.draft_params_b is None else guess.draft_params_b * 1e9,
+            guess.draft_launch_s,
         )
         if guess
         else None,

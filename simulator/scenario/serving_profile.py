@@ -8,44 +8,67 @@ from pydantic import Field
 
 from simulator.errors import InputError, nearest
 from simulator.scenario.files import profiles_dir
-from simulator.scenario.sections import Count, NonNegative, Positive, Section
+from simulator.scenario.sections import Count, NonNegative, Positive, Section, Whole
 from simulator.scenario.yamlfile import read_yaml, validate
 from simulator.serving.accelerators import Accelerator
-from simulator.serving.engines import Engine
+from simulator.serving.engines import Engine, EngineLimits
+from simulator.serving.links import Link
 from simulator.serving.models import ModelShape
+from simulator.serving.parallelism import Parallelism
 from simulator.serving.steptime import StepCoefficients
 
 Efficiency = Annotated[float, Field(gt=0, le=1)]
 Band = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 
 
+LARGE_CARD_GB = 70 * 1.0737
+"""70 GiB: from there on vLLM takes larger limits (vllm/engine/arg_utils.py, get_batch_defaults,
+2026)."""
+
+
 class ServingClass(Section):
     """What the kind of model decides."""
 
-    layer_s: Positive
-    compute_efficiency: Efficiency
-    memory_efficiency: Efficiency
-    allreduce_latency_s: NonNegative
-    link_efficiency: Efficiency
+    compute: Positive = 1.0
+    """Factor on the efficiency of computing."""
     band: Band
-    """Measured over predicted throughput of deployments like those that were fitted."""
+    """Measured over predicted throughput of deployments that were not fitted."""
+
+
+class LinkProfile(Section):
+    """One kind of link between the accelerators of a replica."""
+
+    gb_s: Positive
+    """That a ring all-reduce reaches, per direction."""
+    latency_s: Positive
+    source: str
 
 
 class Generation(Section):
     """Factors that the generation of accelerators brings."""
 
     compute: Positive
+    experts: Positive = 1.0
     memory: Positive
+    kv: Positive = 1.0
     overhead: Positive
     spread: Positive
     """Factor on the width of the band, in logarithms."""
 
 
-class Precision(Section):
-    """Factors that a precision of weights brings."""
+class Factors(Section):
+    """Factors of a precision on efficiencies."""
 
     compute: Positive
+    experts: Positive = 1.0
     memory: Positive
+
+
+class Precision(Factors):
+    """Factors that a precision of weights brings."""
+
+    generations: dict[str, Factors] = Field(default_factory=dict)
+    """Where units of a generation, or their lack, make others of them."""
 
 
 class OnGeneration(Section):
@@ -56,6 +79,15 @@ class OnGeneration(Section):
     spread: Positive
 
 
+class Limits(Section):
+    """See ``serving.engines.EngineLimits``."""
+
+    max_batched_tok: Count
+    max_sequences: Count
+    memory_utilization: Efficiency
+    block_tok: Annotated[int, Field(ge=1, le=64)]
+
+
 class EngineProfile(Section):
     """See ``serving.engines.Engine``."""
 
@@ -64,8 +96,16 @@ class EngineProfile(Section):
     sequence_s: NonNegative
     request_s: NonNegative
     request_token_s: NonNegative
+    admission_s: NonNegative
+    experts: Positive = 1.0
+    """Factor on the efficiency of experts' kernels."""
+    captured_tok: Whole
     drift_tok: NonNegative
-    max_sequences: Count
+    limits: Limits
+    large_card_limits: Limits | None = None
+    """Of accelerators with 70 GiB or more, but those of ``small_limits_on``; default: the same."""
+    small_limits_on: tuple[str, ...] = ()
+    """Generations whose large accelerators are treated like small ones."""
     splits_layers: bool = False
     reserves_output: bool
     spread: Positive
@@ -78,20 +118,30 @@ class ServingProfile(Section):
 
     most_efficiency: Efficiency
     fixed_s: NonNegative
+    layer_s: NonNegative
+    expert_layer_s: NonNegative
+    """On top, in layers with experts: routing, sorting, more launches."""
+    mla_layer: Positive
     launch_s: NonNegative
     overlap: Annotated[float, Field(ge=1)]
+    compute_efficiency: Efficiency
+    expert_efficiency: Efficiency
+    expert_tile_tok: NonNegative
+    memory_efficiency: Efficiency
     kv_efficiency: Efficiency
     attention_efficiency: Efficiency
     expert_imbalance: Annotated[float, Field(ge=1)]
     exchange_latency_s: NonNegative
     classes: dict[str, ServingClass]
-    mla_layer: Positive
+    links: dict[str, LinkProfile]
+    network: str
+    """Link of replicas that do not fit one node."""
     generations: dict[str, Generation]
     precisions: dict[str, Precision]
     engines: dict[str, EngineProfile]
 
-    def engine(self, name: str, generation: str) -> Engine:
-        """Return an engine as it is on a generation of accelerators.
+    def engine(self, name: str, gpu: Accelerator) -> Engine:
+        """Return an engine as it is on an accelerator.
 
         Raises
         ------
@@ -100,57 +150,97 @@ class ServingProfile(Section):
         """
         if name not in self.engines:
             raise InputError(f"unknown engine {name!r}{nearest(name, sorted(self.engines))}")
-        fields = self.engines[name].model_dump(exclude={"generations"})
-        there = self.engines[name].generations.get(generation)
-        if there is not None:
-            fields["overhead"] = {k: v * there.overhead for k, v in fields["overhead"].items()}
-            fields["request_s"] *= there.request
-            fields["spread"] *= there.spread
-        return Engine(name, **fields)
+        said = self.engines[name]
+        limits = said.limits
+        large = gpu.memory_gb >= LARGE_CARD_GB and gpu.generation not in said.small_limits_on
+        if said.large_card_limits is not None and large:
+            limits = said.large_card_limits
+        there = said.generations.get(gpu.generation, OnGeneration(overhead=1, request=1, spread=1))
+        return Engine(
+            name,
+            overhead={k: v * there.overhead for k, v in said.overhead.items()},
+            slowness=said.slowness,
+            experts=said.experts,
+            sequence_s=said.sequence_s,
+            request_s=said.request_s * there.request,
+            request_token_s=said.request_token_s,
+            admission_s=said.admission_s,
+            captured_tok=said.captured_tok,
+            drift_tok=said.drift_tok,
+            limits=EngineLimits(**limits.model_dump()),
+            splits_layers=said.splits_layers,
+            reserves_output=said.reserves_output,
+            spread=said.spread * there.spread,
+            source=said.source,
+        )
 
     def coefficients(
-        self, model: ModelShape, gpu: Accelerator, engine: Engine, weight_precision: str
+        self,
+        model: ModelShape,
+        gpu: Accelerator,
+        engine: Engine,
+        spread: Parallelism,
+        weight_precision: str,
     ) -> StepCoefficients:
         """Return the coefficients of one kind of deployment.
 
         Raises
         ------
         InputError
-            When the precision is unknown.
+            When the precision or the link is unknown.
         """
-        if weight_precision not in self.precisions:
-            known = ", ".join(sorted(self.precisions))
-            raise InputError(f"unknown weight precision {weight_precision!r}; known: {known}")
         kind = self.classes[model.serving_class]
-        generation, precision = self.generations[gpu.generation], self.precisions[weight_precision]
-        overhead = engine.overhead[model.serving_class] * engine.slowness
-        layer = generation.overhead * (self.mla_layer if model.attention == "mla" else 1.0)
-        spread = generation.spread * engine.spread
+        generation = self.generations[gpu.generation]
+        weights = self._factors(weight_precision, gpu)
+        outside = self._factors(model.outside_precision(weight_precision), gpu)
+        overhead = engine.overhead[model.serving_class] * engine.slowness * generation.overhead
+        layer_s = self.layer_s * (self.mla_layer if model.attention == "mla" else 1.0)
+        band_width = generation.spread * engine.spread
 
         def efficiency(*factors: float) -> float:
             return min(math.prod(factors), self.most_efficiency) / engine.slowness
 
         return StepCoefficients(
             fixed_s=self.fixed_s * overhead,
-            layer_s=kind.layer_s * layer * overhead,
-            launch_s=self.launch_s * engine.slowness,
-            overlap=self.overlap,
+            layer_s=(layer_s + (self.expert_layer_s if model.experts else 0.0)) * overhead,
+            launch_s=self.launch_s * engine.slowness * generation.overhead,
+            captured_tok=engine.captured_tok,
             sequence_s=engine.sequence_s * generation.overhead,
+            admission_s=engine.admission_s,
+            overlap=self.overlap,
             compute_efficiency=efficiency(
-                kind.compute_efficiency, generation.compute, precision.compute
+                self.compute_efficiency, kind.compute, generation.compute, outside.compute
             ),
+            expert_efficiency=efficiency(
+                self.expert_efficiency, generation.experts, weights.experts, engine.experts
+            ),
+            expert_tile_tok=self.expert_tile_tok,
             memory_efficiency=efficiency(
-                kind.memory_efficiency, generation.memory, precision.memory
+                self.memory_efficiency, generation.memory, weights.memory
             ),
-            kv_efficiency=efficiency(self.kv_efficiency, generation.memory),
+            kv_efficiency=efficiency(self.kv_efficiency, generation.memory, generation.kv),
             attention_efficiency=efficiency(self.attention_efficiency, generation.compute),
-            allreduce_latency_s=kind.allreduce_latency_s * overhead,
-            exchange_latency_s=self.exchange_latency_s * overhead,
-            link_efficiency=min(1.0, kind.link_efficiency / overhead),
+            link=self._link(gpu, spread, engine),
+            exchange_latency_s=self.exchange_latency_s * engine.slowness,
             expert_imbalance=self.expert_imbalance,
-            band_low=kind.band[0] ** spread,
-            band_high=kind.band[1] ** spread,
+            band_low=kind.band[0] ** band_width,
+            band_high=kind.band[1] ** band_width,
         )
+
+    def _factors(self, precision: str, gpu: Accelerator) -> Factors:
+        if precision not in self.precisions:
+            known = ", ".join(sorted(self.precisions))
+            raise InputError(f"unknown weight precision {precision!r}; known: {known}")
+        found = self.precisions[precision]
+        return found.generations.get(gpu.generation, found)
+
+    def _link(self, gpu: Accelerator, spread: Parallelism, engine: Engine) -> Link:
+        """Return the slowest link that a replica's all-reduces pass."""
+        name = gpu.link if spread.tensor <= gpu.node_gpus else self.network
+        if name not in self.links:
+            raise InputError(f"unknown link {name!r} of {gpu.name}{nearest(name, self.links)}")
+        found = self.links[name]
+        return Link(found.gb_s * 1e9 / engine.slowness, found.latency_s * engine.slowness)
 
 
 @cache

@@ -26,9 +26,12 @@ class Accelerator:
     peak_tflops: dict[str, float]
     """By compute format: bf16, fp8, int8, fp4."""
     memory_gb: float
+    """Usable, in 1e9 bytes, as the driver reports it."""
     memory_tb_s: float
-    link_gb_s: float
-    """Scale-up link, per direction."""
+    link: str
+    """Kind of link between the accelerators of one replica; see ``links``."""
+    node_gpus: int
+    """Accelerators that the link joins."""
     tdp_w: float
     source: str
 
@@ -36,11 +39,6 @@ class Accelerator:
     def memory_bytes_s(self) -> float:
         """Memory bandwidth [B/s]."""
         return self.memory_tb_s * 1e12
-
-    @property
-    def link_bytes_s(self) -> float:
-        """Link bandwidth per direction [B/s]."""
-        return self.link_gb_s * 1e9
 
     def peak_flops(self, precision: str) -> float:
         """Peak dense rate for weights of a precision [FLOP/s].

@@ -1,11 +1,14 @@
 """One way to serve a model: the shape, the chip, the engine and how they are put together."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from simulator.serving.accelerators import Accelerator
-from simulator.serving.capacity import KvCapacity, kv_capacity
-from simulator.serving.engines import Engine
-from simulator.serving.models import ModelShape
+from simulator.serving.capacity import KvCapacity, kv_capacity, windows
+from simulator.serving.engines import Engine, EngineLimits
+from simulator.serving.models import WEIGHT_BYTES, ModelShape
 from simulator.serving.parallelism import Parallelism
 from simulator.serving.speculation import Speculation
 from simulator.serving.steptime import StepCoefficients, StepTime, physical_step_time
@@ -25,6 +28,19 @@ class Deployment:
     speculation: Speculation | None = None
     kv_tok: int | None = None
     """Tokens of KV cache as the engine reports them; else computed from what the weights leave."""
+    weights_gb: float | None = None
+    """Size of the checkpoint [1e9 bytes], where layers differ in precision; else computed from the
+    parameters."""
+    eager: bool = False
+    """No step runs from captured graphs."""
+
+    @property
+    def weight_factor(self) -> float:
+        """Size of the checkpoint over what its parameters take in the weights' precision."""
+        if self.weights_gb is None:
+            return 1.0
+        alone = Parallelism(1)
+        return self.weights_gb * 1e9 / self.model.weight_bytes(self.weight_precision, alone)
 
     def step_time(self, max_batched_tok: int) -> StepTime:
         """Return the time of steps of up to ``max_batched_tok`` tokens."""
@@ -34,29 +50,51 @@ class Deployment:
             self.coefficients,
             self.spread,
             weight_precision=self.weight_precision,
+            weight_factor=self.weight_factor,
             kv_precision=self.kv_precision,
             max_batched_tok=max_batched_tok,
+            eager=self.eager,
         )
-        return step if self.speculation is None else self.speculation.applied(step)
+        if self.speculation is None:
+            return step
+        return self.speculation.applied(step, self._draft_token_s(len(step.token_s)))
 
-    def kv(self, memory_utilization: float, block_tok: int) -> KvCapacity:
-        """Count the KV blocks.
+    def _draft_token_s(self, size: int) -> NDArray[np.float64]:
+        """Time of one pass of the draft for 0, 1, ... sequences: launches, weights, computing.
+        (size,)
+        """
+        assert self.speculation is not None
+        model, c = self.model, self.coefficients
+        params = self.speculation.draft_params
+        if params is None:  # a layer and the head are about two layers, without experts
+            params = 2 * model.read_params / model.layers
+        bandwidth = c.memory_efficiency * self.gpu.memory_bytes_s * self.spread.tensor
+        peak = c.compute_efficiency * self.gpu.peak_flops("bf16") * self.spread.tensor
+        alone_s = self.speculation.draft_launch_s + params * WEIGHT_BYTES["bf16"] / bandwidth
+        each_s: NDArray[np.float64] = 2 * params / peak * np.arange(size)
+        return alone_s + each_s
+
+    def kv(self, limits: EngineLimits) -> KvCapacity:
+        """Count the KV blocks, or take what the engine reports.
 
         Raises
         ------
         InputError
-            When the weights do not fit.
+            When the weights do not fit, and the engine reported nothing.
         """
-        kv = kv_capacity(
+        if self.kv_tok is not None:
+            blocks = self.kv_tok // limits.block_tok
+            return KvCapacity(blocks, limits.block_tok, 1.0, *windows(self.model))
+        return kv_capacity(
             self.model,
             self.gpu,
             self.spread,
-            weight_precision=self.weight_precision,
+            weights_bytes=self.model.weight_bytes(self.weight_precision, self.spread)
+            * self.weight_factor,
+            label=f"{self.model.name} in {self.weight_precision}",
             kv_precision=self.kv_precision,
-            memory_utilization=memory_utilization,
-            block_tok=block_tok,
+            limits=limits,
         )
-        return kv if self.kv_tok is None else replace(kv, blocks=self.kv_tok // block_tok)
 
     @property
     def label(self) -> str:

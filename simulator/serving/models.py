@@ -54,6 +54,8 @@ class ModelShape:
     window_layers: int = 0
     """Layers whose attention reaches back ``window_tok`` tokens, or keeps a constant state (0)."""
     window_tok: int = 0
+    keeps_windows_whole: bool = False
+    """Engines cache the whole context of window layers all the same, as vLLM does for Llama 4."""
     quantized: str = "all"
     """``all`` weights have the weight precision, or ``experts`` alone and the rest is bf16."""
     kind: str = "decoder"
@@ -74,6 +76,11 @@ class ModelShape:
         return self.layers - self.window_layers
 
     @property
+    def cached_layers(self) -> int:
+        """Layers that keep the KV cache of the whole context."""
+        return self.layers if self.keeps_windows_whole else self.full_layers
+
+    @property
     def expert_params(self) -> float:
         """Parameters in experts."""
         return self.total_params * self.expert_share
@@ -87,6 +94,11 @@ class ModelShape:
         # Rounded totals can leave next to nothing; attention is never that small.
         return max(self.active_params - routed, 0.2 * self.active_params)
 
+    @property
+    def routed_params(self) -> float:
+        """Parameters in experts that a token is multiplied with."""
+        return self.active_params - self.read_params
+
     def weight_bytes_per_param(self, precision: str) -> tuple[float, float]:
         """Bytes of a parameter outside experts and within.
 
@@ -99,8 +111,11 @@ class ModelShape:
             raise InputError(
                 f"unknown weight precision {precision!r}; known: {', '.join(sorted(WEIGHT_BYTES))}"
             )
-        within = WEIGHT_BYTES[precision]
-        return (WEIGHT_BYTES["bf16"] if self.quantized == "experts" else within), within
+        return WEIGHT_BYTES[self.outside_precision(precision)], WEIGHT_BYTES[precision]
+
+    def outside_precision(self, precision: str) -> str:
+        """Return the precision of weights outside experts."""
+        return "bf16" if self.quantized == "experts" else precision
 
     def weight_bytes(self, precision: str, spread: Parallelism) -> float:
         """All weights of a replica [B]; attention that is not cut is held once by each GPU."""
@@ -110,23 +125,31 @@ class ModelShape:
             self.total_params - self.expert_params
         ) * outside * copies + self.expert_params * within
 
-    def read_weight_bytes(
-        self, tokens: NDArray[np.float64], precision: str, spread: Parallelism
-    ) -> NDArray[np.float64]:
-        """Weights that a step of ``tokens`` tokens reads on all GPUs [B]. (n,) -> (n,)
+    def touched_experts(self, tokens: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Share of the experts that a step of ``tokens`` tokens calls. (n,) -> (n,)
 
         Of E experts with k per token, T tokens touch ``1 - (1 - k/E)**T``.
         """
-        outside, within = self.weight_bytes_per_param(precision)
-        copies = spread.tensor if spread.data_attention else 1
-        always = np.full_like(tokens, self.read_params * outside * copies)
         if self.experts == 0:
-            return always
-        touched = 1 - (1 - self.experts_per_token / self.experts) ** tokens
-        return always + self.expert_params * within * touched
+            return np.zeros_like(tokens)
+        share: NDArray[np.float64] = 1 - (1 - self.experts_per_token / self.experts) ** tokens
+        return share
 
-    def kv_bytes_per_tok(self, precision: str, spread: Parallelism) -> float:
-        """KV cache of one token over all layers and all GPUs of a replica [B].
+    def always_read_bytes(self, precision: str, spread: Parallelism) -> float:
+        """Weights outside experts that every step reads on all GPUs [B]."""
+        outside, _ = self.weight_bytes_per_param(precision)
+        return self.read_params * outside * (spread.tensor if spread.data_attention else 1)
+
+    def read_weight_bytes(
+        self, tokens: NDArray[np.float64], precision: str, spread: Parallelism
+    ) -> NDArray[np.float64]:
+        """Weights that a step of ``tokens`` tokens reads on all GPUs [B]. (n,) -> (n,)"""
+        _, within = self.weight_bytes_per_param(precision)
+        touched = self.touched_experts(tokens) * self.expert_params * within
+        return self.always_read_bytes(precision, spread) + touched
+
+    def kv_layer_bytes(self, precision: str, spread: Parallelism) -> float:
+        """KV cache of one token in one layer over all GPUs of a replica [B].
 
         A head cannot be cut: with fewer KV heads than GPUs, as with the one latent head of MLA,
         every GPU holds a copy of one, unless attention is data-parallel.
@@ -142,25 +165,23 @@ class ModelShape:
             )
         values = self.kv_heads * self.head_dim * (1 if self.attention == "mla" else 2)
         cut = 1 if spread.data_attention else spread.tensor
-        return self.full_layers * values * max(1.0, cut / self.kv_heads) * KV_BYTES[precision]
+        return values * max(1.0, cut / self.kv_heads) * KV_BYTES[precision]
 
-    def window_bytes(self, precision: str, spread: Parallelism) -> float:
-        """KV that one sequence reads in its window layers in every step [B]."""
-        if self.full_layers == 0:
-            return 0.0
-        per_layer = self.kv_bytes_per_tok(precision, spread) / self.full_layers
-        return per_layer * self.window_layers * self.window_tok
+    def kv_bytes_per_tok(self, precision: str, spread: Parallelism) -> float:
+        """KV cache of one token over the layers that keep all of them [B]."""
+        return self.cached_layers * self.kv_layer_bytes(precision, spread)
 
     @property
     def prefill_attention_flops(self) -> float:
-        """Attention work per prompt token and token of its context [FLOP]."""
+        """Attention work of a layer per prompt token and token that it attends to [FLOP]."""
         width = MLA_PREFILL_DIM if self.attention == "mla" else self.head_dim
-        return 4.0 * self.full_layers * self.q_heads * width
+        return 4.0 * self.q_heads * width
 
     @property
     def decode_attention_flops(self) -> float:
-        """Attention work per decoded token and token of its context [FLOP]; negligible beside its
-        memory traffic but for MLA, whose heads all read the same latent values.
+        """Attention work of a layer per decoded token and token that it attends to [FLOP];
+        negligible beside its memory traffic but for MLA, whose heads all read the same latent
+        values.
         """
         width = MLA_DECODE_DIM if self.attention == "mla" else self.head_dim
-        return 4.0 * self.full_layers * self.q_heads * width
+        return 4.0 * self.q_heads * width

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.serving.steptime import StepTime
 
@@ -18,8 +19,12 @@ class Speculation:
     draft_tok: int
     acceptance: float = 0.67
     decay: float = 0.6
-    draft_step_share: float = 0.045
-    """Time of drafting one token, as a share of a model step (assumed .03 to .06)."""
+    draft_params: float | None = None
+    """Parameters of the draft model; default: a head of one layer, as EAGLE's."""
+    draft_launch_s: float = 0.001
+    """Launching one pass of the draft. Computed from gains with 1, 3 and 7 draft tokens at one
+    request, 0.6 to 1.6 ms on H200 (EAGLE3 on gpt-oss-120b, 2026-11-23), and a loss on H100, 2.1 ms
+    (EAGLE3 on llama-3.1-8b, inference-perf's demonstration, 2025-11)."""
 
     @property
     def tokens_per_step(self) -> float:
@@ -27,8 +32,9 @@ class Speculation:
         passed = np.cumprod(self.acceptance * self.decay ** np.arange(self.draft_tok))
         return float(1 + passed.sum())
 
-    def applied(self, step: StepTime) -> StepTime:
-        """Return the step time per token and sequence.
+    def applied(self, step: StepTime, draft_token_s: NDArray[np.float64]) -> StepTime:
+        """Return the step time per token and sequence, where drafting a token for n sequences
+        takes ``draft_token_s[n]``.
 
         A checking step of ``n`` sequences carries ``n*(draft_tok + 1)`` tokens and yields
         ``tokens_per_step`` for each, so that the gain shrinks as the batch grows; the engine goes
@@ -36,12 +42,11 @@ class Speculation:
         """
         n = np.arange(len(step.token_s))
         checked = np.minimum(n * (self.draft_tok + 1), len(n) - 1)
-        alone_s = step.token_s[n] + step.decoding_s[n]
         check_s = step.token_s[checked] + step.decoding_s[n]
-        draft_s = self.draft_tok * self.draft_step_share * alone_s
-        per_token_s = (check_s + draft_s) / self.tokens_per_step
+        per_token_s = (check_s + self.draft_tok * draft_token_s) / self.tokens_per_step
         return replace(
             step,
             decoding_s=np.where(n > 0, per_token_s - step.token_s[n], 0.0),
             context_token_s=step.context_token_s / self.tokens_per_step,
+            window_token_s=step.window_token_s / self.tokens_per_step,
         )

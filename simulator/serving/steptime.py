@@ -5,23 +5,27 @@ latency, fixed costs), so it is tabulated once; what depends on context is linea
 to know nothing else.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.serving.accelerators import Accelerator
+from simulator.serving.links import Link, communication_s
 from simulator.serving.models import ModelShape
 from simulator.serving.parallelism import Parallelism
 
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
-    """``t = token_s[T] + decoding_s[n] + prefill_token_s*P + context_token_s*S + attention_s*A``.
+    """``t = token_s[T] + decoding_s[n] + prefill_token_s*P + admission_s*N + context_token_s*S
+    + window_token_s*W + attention_s*A + window_attention_s*B``.
 
     With prompt tokens in the step, ``mixed_s`` stands for ``token_s``. ``T`` tokens, of which ``P``
-    belong to prompts and ``n`` to decoding sequences with ``S`` context tokens; ``A`` sums, over
-    prompt tokens, the context that each attends to.
+    belong to prompts, ``N`` of them admitted in this step, and ``n`` to decoding sequences with
+    ``S`` context tokens, of which ``W`` lie in the windows of layers that see no more than
+    ``window_tok``; ``A`` and ``B`` sum, over prompt tokens, the context that each attends to, whole
+    and in the windows.
     """
 
     token_s: NDArray[np.float64]
@@ -31,8 +35,12 @@ class StepTime:
     decoding_s: NDArray[np.float64]
     """Added by ``n`` decoding sequences. (max_batched_tok + 1,) [s]"""
     prefill_token_s: float = 0.0
+    admission_s: float = 0.0
     context_token_s: float = 0.0
+    window_token_s: float = 0.0
+    window_tok: int = 0
     attention_s: float = 0.0
+    window_attention_s: float = 0.0
 
     @staticmethod
     def linear(
@@ -55,15 +63,8 @@ class StepTime:
 
     def scaled(self, factor: float) -> "StepTime":
         """Return the same deployment with every step ``factor`` times as long."""
-        return replace(
-            self,
-            token_s=self.token_s * factor,
-            mixed_s=self.mixed_s * factor,
-            decoding_s=self.decoding_s * factor,
-            prefill_token_s=self.prefill_token_s * factor,
-            context_token_s=self.context_token_s * factor,
-            attention_s=self.attention_s * factor,
-        )
+        times = [f.name for f in fields(self) if f.name.endswith("_s")]
+        return replace(self, **{name: getattr(self, name) * factor for name in times})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +78,28 @@ class StepCoefficients:
     fixed_s: float
     layer_s: float
     launch_s: float
-    """Per layer of a step with prompt tokens, which no captured graph covers: while the accelerator
-    has less to do, the host's launches decide."""
+    """Per layer of a step that no captured graph covers: while the accelerator has less to do, the
+    host's launches decide."""
+    captured_tok: int
+    """Steps with prompt tokens are covered up to so many tokens, see ``engines.Engine``."""
     sequence_s: float
     """Per decoding sequence: sampling, detokenising, bookkeeping."""
+    admission_s: float
+    """Per admitted request: the host's work that keeps the accelerator waiting."""
     compute_efficiency: float
+    expert_efficiency: float
+    """Of kernels that multiply the tokens of many experts."""
+    expert_tile_tok: float
+    """Tokens by which the batch of every called expert is filled up, in effect."""
     memory_efficiency: float
     overlap: float
     """How far computing hides behind memory traffic: p of ``(a^p + b^p)^(1/p)``; 1 is their sum."""
     kv_efficiency: float
     """Share of the memory bandwidth at which caches are read."""
     attention_efficiency: float
-    allreduce_latency_s: float
-    """Of a wide group; n GPUs pay (n-1)/n of it. Measured decoding gains from each doubling of the
-    GPUs, even where one token is all there is to do."""
+    link: Link
     exchange_latency_s: float
     """Of the exchange of tokens around data-parallel attention."""
-    link_efficiency: float
     expert_imbalance: float
     """Load of the busiest GPU over the mean where whole experts are spread."""
     band_low: float
@@ -108,16 +114,21 @@ def physical_step_time(
     spread: Parallelism,
     *,
     weight_precision: str,
+    weight_factor: float,
     kv_precision: str,
     max_batched_tok: int,
+    eager: bool,
 ) -> StepTime:
     """Tabulate the step-time model for one replica.
 
-    ``t_fix + layers*t_layer + (compute^p + memory^p)^(1/p) + communication``, where compute is
-    FLOPs/(ec*peak) and memory bytes/(em*bandwidth). Public measurements lie between their sum
-    (p = 1) and their maximum, the roofline. A step with prompt tokens takes at least its launches.
-    A pipeline of p stages runs p steps at once, of a p-th of the tokens each: every token passes
-    all stages, so that a step takes as long as on one stage's GPUs with all layers.
+    ``t_fix + layers*t_layer + dense + experts + communication``, where dense and experts are
+    ``(compute^p + memory^p)^(1/p)`` each, compute is FLOPs/(efficiency*peak) and memory
+    bytes/(efficiency*bandwidth). Public measurements lie between the sum (p = 1) and the maximum,
+    the roofline. Experts multiply the tokens routed to them, filled up by ``expert_tile_tok`` for
+    each expert that is called. A step that no graph covers takes at least its launches, whatever it
+    computes. A pipeline of p stages runs p steps at once, of a p-th of the tokens each: every token
+    passes all stages, so that a step takes as long as on one stage's GPUs with all layers.
+    ``weight_factor`` is the size of the checkpoint over what the precision says.
 
     Raises
     ------
@@ -128,47 +139,69 @@ def physical_step_time(
     tokens = np.arange(max_batched_tok + 1, dtype=np.float64)
     step_tok = np.maximum(tokens / spread.pipeline, np.minimum(tokens, 1.0))
     gpus = spread.tensor
-    imbalance = c.expert_imbalance if spread.expert > 1 and model.experts else 1.0
-    peak = gpu.peak_flops(weight_precision) * gpus
+    dense_peak = gpu.peak_flops(model.outside_precision(weight_precision)) * gpus
     bandwidth = gpu.memory_bytes_s * gpus
-    compute_s = 2 * model.active_params * step_tok * imbalance / (c.compute_efficiency * peak)
-    weights = model.read_weight_bytes(step_tok, weight_precision, spread) * imbalance
-    weights_s = weights / (c.memory_efficiency * bandwidth)
+    dense_s = _worked_s(
+        2 * model.read_params * step_tok / (c.compute_efficiency * dense_peak),
+        weight_factor
+        * model.always_read_bytes(weight_precision, spread)
+        / (c.memory_efficiency * bandwidth),
+        c.overlap,
+    )
+    expert_peak = gpu.peak_flops(weight_precision) * gpus
+    _, within = model.weight_bytes_per_param(weight_precision)
+    read_s = model.expert_params * within * weight_factor / (c.memory_efficiency * bandwidth)
+    experts_s = _experts_s(model, c, spread, step_tok, expert_peak, read_s)
     fixed_s = c.fixed_s + model.layers * c.layer_s
-    worked_s = (compute_s**c.overlap + weights_s**c.overlap) ** (1 / c.overlap)
-    token_s = fixed_s + worked_s + _communication_s(model, gpu, c, spread, step_tok)
-    mixed_s = np.maximum(token_s, c.fixed_s + model.layers * c.launch_s)
+    passed_s = communication_s(model, c.link, c.exchange_latency_s, spread, step_tok)
+    token_s = fixed_s + dense_s + experts_s + passed_s
+    launched_s = np.maximum(token_s, c.fixed_s + model.layers * c.launch_s)
     cache_bytes_s = c.kv_efficiency * bandwidth * spread.pipeline
     attention_peak = gpu.peak_flops(kv_precision)  # in the precision of the cache
     attention_flops_s = c.attention_efficiency * attention_peak * gpus * spread.pipeline
-    sequence_s = c.sequence_s + model.window_bytes(kv_precision, spread) / cache_bytes_s
+    layer_token_s = (
+        model.kv_layer_bytes(kv_precision, spread) / cache_bytes_s
+        + model.decode_attention_flops / attention_flops_s
+    )
+    layer_attention_s = model.prefill_attention_flops / attention_flops_s
+    windows = model.window_layers if model.window_tok else 0
     return StepTime(
-        token_s,
-        mixed_s,
-        sequence_s * tokens,
-        context_token_s=model.kv_bytes_per_tok(kv_precision, spread) / cache_bytes_s
-        + model.decode_attention_flops / attention_flops_s,
-        attention_s=model.prefill_attention_flops / attention_flops_s,
+        launched_s if eager else token_s,
+        launched_s if eager else np.where(tokens > c.captured_tok, launched_s, token_s),
+        c.sequence_s * tokens,
+        admission_s=c.admission_s,
+        context_token_s=model.full_layers * layer_token_s,
+        window_token_s=windows * layer_token_s,
+        window_tok=model.window_tok,
+        attention_s=model.full_layers * layer_attention_s,
+        window_attention_s=windows * layer_attention_s,
     )
 
 
-def _communication_s(
+def _worked_s(
+    compute_s: NDArray[np.float64], memory_s: NDArray[np.float64] | float, overlap: float
+) -> NDArray[np.float64]:
+    """Time of computing and memory traffic that partly hide one another. (n,) -> (n,)"""
+    worked_s: NDArray[np.float64] = (compute_s**overlap + memory_s**overlap) ** (1 / overlap)
+    return worked_s
+
+
+def _experts_s(
     model: ModelShape,
-    gpu: Accelerator,
     c: StepCoefficients,
     spread: Parallelism,
     tokens: NDArray[np.float64],
+    peak: float,
+    read_s: float,
 ) -> NDArray[np.float64]:
-    """Ring all-reduces behind attention and MLP; data-parallel attention gathers and scatters
-    tokens around the MLP instead, which is one ring's traffic. (n,) -> (n,)
+    """Time in experts, of which all are read in ``read_s``; that of the busiest GPU where whole
+    experts are spread. (n,) -> (n,)
     """
-    activations = tokens * model.hidden * 2
-    hop_s = activations / (c.link_efficiency * gpu.link_bytes_s)
-    passed_s = (spread.pipeline - 1) * (c.allreduce_latency_s + hop_s)
-    if spread.tensor == 1:
-        return passed_s
-    ring_s = 2 * (spread.tensor - 1) / spread.tensor * hop_s
-    if spread.data_attention:
-        return passed_s + model.layers * (2 * c.exchange_latency_s + ring_s)
-    latency_s = (spread.tensor - 1) / spread.tensor * c.allreduce_latency_s
-    return passed_s + 2 * model.layers * (latency_s + ring_s)
+    if model.experts == 0:
+        return np.zeros_like(tokens)
+    touched = model.touched_experts(tokens)
+    filled_tok = tokens * model.experts_per_token + touched * model.experts * c.expert_tile_tok
+    expert_params = model.routed_params / model.experts_per_token
+    compute_s = 2 * expert_params * filled_tok / (c.expert_efficiency * peak)
+    imbalance = c.expert_imbalance if spread.expert > 1 else 1.0
+    return imbalance * _worked_s(compute_s, touched * read_s, c.overlap)
