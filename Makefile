@@ -35,8 +35,8 @@ bench: $(RUN_STAMP) ## speed and memory of engine and verdicts; BENCH="--long" f
 	@$(BIN)/python benchmarks/engine.py $(BENCH)
 	@$(BIN)/python benchmarks/verdicts.py
 
-validation: $(DEV_STAMP) ## compare predictions with POINTS=..., a table of measured benchmarks
-	$(BIN)/python validation/report.py $(POINTS)
+validation: $(DEV_STAMP) ## compare predictions with DATA=..., a folder of measured benchmarks
+	$(BIN)/python validation/report.py $(DATA)
 
 format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff format .

@@ -197,9 +197,7 @@ class Replica:
         holders = [fleet]
         if fleet.decode_fleet is not None:
             holders.append(owner.plan.fleets[fleet.decode_fleet])
-        self.max_model_tok = min(
-            min(f.max_model_tok, f.kv.longest_tok) for f in holders
-        )
+        self.max_model_tok = min(min(f.max_model_tok, f.kv.longest_tok) for f in holders)
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self.blocks = Blocks(fleet.kv.blocks)

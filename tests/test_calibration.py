@@ -9,13 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 from scenarios import write_scenario
-from simulator.analysis.benchmark import Load, Serving, run_benchmark
+from simulator.analysis.benchmark import Load, Serving, logged_requests, replay, run_benchmark
 from simulator.analysis.calibration import Measurement, applied, calibrate
 from simulator.cli.main import app
 from simulator.errors import InputError
 from simulator.scenario.benchmark import named_deployment
 from simulator.scenario.build import load_study
 from simulator.scenario.measurements import read_measurements
+from simulator.scenario.request_log import REQUEST_COLUMNS
 from simulator.serving.deployment import Deployment
 
 TRUE = {"overhead": 1.3, "compute": 1.25, "memory": 1.1, "request": 2.0}
@@ -58,6 +59,57 @@ def test_one_point_fits_a_scale_and_a_wide_band() -> None:
     assert 1.25 < one.factors["scale"] < 1.45
     many = calibrate(deployed(), [measured(slow, load) for load in loads(1, 16, 128)], Serving())
     assert one.band[0] < many.band[0] < many.band[1] < one.band[1]
+
+
+def shipped_width(found: Deployment) -> float:
+    return np.log(found.coefficients.band_high / found.coefficients.band_low)
+
+
+def test_own_evidence_narrows_the_band() -> None:
+    """The more points of one's own that the model explains, the narrower; never wider than
+    shipped."""
+    true, widths = applied(deployed(), {"overhead": 1.2}), []
+    points = [measured(true, load) for load in loads(1, 2, 4, 8, 16, 32, 64, 128)]
+    for count in (1, 4, 8):
+        low, high = calibrate(deployed(), points[:count], Serving()).band
+        widths.append(np.log(high / low))
+    assert shipped_width(deployed()) > widths[0] > widths[1] > widths[2]
+
+
+def test_a_factor_unlike_any_deployment_is_doubted() -> None:
+    """A proxy of half a second that was measured along is no engine's time per request."""
+    true = applied(deployed(), {"request": 30.0})
+    found = calibrate(deployed(), [measured(true, load) for load in loads(1, 4, 16)], Serving())
+    assert found.doubtful == ("request",)
+
+
+def test_a_log_of_requests_corrects_a_server(tmp_path: Path) -> None:
+    rng, size = np.random.default_rng(5), 400
+    true = applied(deployed(), TRUE)
+    prompt_tok = rng.integers(200, 3000, size).astype(np.int32)
+    output_tok = rng.integers(50, 400, size).astype(np.int32)
+    table = logged_requests(np.cumsum(rng.exponential(0.1, size)), prompt_tok, output_tok)
+    b = replay(true, table, Serving())
+    rows = zip(
+        table.arrival_s, prompt_tok, output_tok, table.arrival_s + b.ttft_s,
+        table.arrival_s + b.e2e_s, strict=True,
+    )  # fmt: skip
+    path = tmp_path / "requests.csv"
+    lines = [",".join(REQUEST_COLUMNS), *(",".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines))
+    found = calibrate(deployed(), read_measurements([path]), Serving())
+    again = replay(applied(deployed(), found.factors), table, Serving())
+    before = replay(deployed(), table, Serving())
+    assert again.e2e_s.mean() == pytest.approx(b.e2e_s.mean(), rel=0.03)
+    assert abs(before.e2e_s.mean() / b.e2e_s.mean() - 1) > 0.1
+    for broken, message in (
+        (lines[1].replace(".", ".x", 1), "2: arrival_s must be a number"),
+        ("5,100,10,4,6", "2: expected arrival_s < first_token_s <= finished_s"),
+        ("5,100,0,6,7", "2: expected a token of prompt and output"),
+    ):
+        path.write_text(f"{lines[0]}\n{broken}\n")
+        with pytest.raises(InputError, match=message):
+            read_measurements([path])
 
 
 def test_what_the_points_cannot_tell_stays_with_its_prior() -> None:
@@ -132,6 +184,28 @@ def test_every_format_says_the_same(tmp_path: Path, name: str, text: str) -> Non
     assert (got.output_tok_s, got.tpot_s, got.ttft_s) == pytest.approx((256.0, 0.02, 0.12))
 
 
+def test_a_stage_of_inference_perf_is_an_open_loop(tmp_path: Path) -> None:
+    stage = {
+        "load_summary": {"requested_rate": 2.0, "count": 50},
+        "successes": {
+            "count": 50,
+            "latency": {
+                "request_latency": {"mean": 1.38},
+                "time_to_first_token": {"mean": 0.11},
+                "time_per_output_token": {"mean": 0.003},
+            },
+            "throughput": {"output_tokens_per_sec": 255.0},
+            "prompt_len": {"mean": 200.4},
+            "output_len": {"mean": 128.0},
+        },
+    }
+    path = tmp_path / "stage_0_lifecycle_metrics.json"
+    path.write_text(json.dumps(stage))
+    (got,) = read_measurements([path])
+    assert got.load == Load("request-rate", 2.0, 200, 128, requests=50)
+    assert (got.output_tok_s, got.tpot_s, got.ttft_s) == pytest.approx((255.0, 0.01, 0.11))
+
+
 def test_loads_without_clients_are_open_or_offline(tmp_path: Path) -> None:
     lines = [VLLM | {"max_concurrency": None, "request_rate": rate} for rate in (2.5, "inf")]
     path = tmp_path / "runs.jsonl"
@@ -146,7 +220,7 @@ def test_loads_without_clients_are_open_or_offline(tmp_path: Path) -> None:
     [
         ("a.json", "{", "neither JSON nor JSON Lines"),
         ("a.json", "[1]", "expected JSON objects"),
-        ("a.json", "{}", "no result of vLLM, SGLang, GuideLLM or AIPerf"),
+        ("a.json", "{}", "no result of vLLM, SGLang, GuideLLM, AIPerf or inference-perf"),
         ("a.json", json.dumps(VLLM | {"completed": 0}), "completed must be a number above zero"),
         ("a.json", json.dumps({"benchmarks": [{}]}), "without metrics or strategy"),
         ("a.csv", TABLE.replace("concurrency", "siege"), "a.csv:2: load_kind must be one of"),

@@ -1,6 +1,6 @@
 """Fit the coefficients of hardware_profiles/serving.yaml to measured points, with strong priors.
 
-usage: python validation/fit.py POINTS.csv[.gz] [--write]
+usage: python validation/fit.py DATA [--write]
 
 Every coefficient has a log-normal prior around the rounded default of a study of 2026-11-23; a
 deployment weighs as the root of the number of its points; large errors count by their size and not
@@ -16,9 +16,10 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from points import FITTED_KINDS, Measured, errors_of, read_points
+from points import Measured, errors_of, read_all
 
 from simulator.analysis.calibration import newton_step
 from simulator.scenario.files import profiles_dir
@@ -36,56 +37,93 @@ STEP = 0.08
 """Of a difference quotient, in logarithms."""
 
 PRIORS: dict[str, tuple[float, float]] = {  # path: median, spread of the logarithm
-    "fixed_s": (1e-3, 0.5),
-    "launch_s": (4e-4, 0.5),
-    "overlap": (1.3, 0.15),
-    "kv_efficiency": (0.8, 0.2),
-    "attention_efficiency": (0.5, 0.2),
+    "fixed_s": (5e-4, 0.5),
+    "layer_s": (60e-6, 0.3),
+    "expert_layer_s": (20e-6, 0.6),
+    "mla_layer": (1.1, 0.15),
+    "launch_s": (1e-4, 0.4),
+    "overlap": (1.4, 0.1),
+    "compute_efficiency": (0.62, 0.1),
+    "expert_efficiency": (0.45, 0.2),
+    "expert_tile_tok": (16.0, 0.5),
+    "memory_efficiency": (0.90, 0.04),
+    "kv_efficiency": (0.85, 0.1),
+    "attention_efficiency": (0.6, 0.2),
     "expert_imbalance": (1.2, 0.1),
-    "exchange_latency_s": (15e-6, 0.5),
-    "mla_layer": (1.0, 0.2),
-    "classes.dense.layer_s": (45e-6, 0.3),
-    "classes.dense.compute_efficiency": (0.65, 0.15),
-    "classes.dense.memory_efficiency": (0.90, 0.05),
-    "classes.dense.allreduce_latency_s": (5e-6, 0.4),
-    "classes.dense.link_efficiency": (0.40, 0.4),
-    "classes.fine_moe.layer_s": (75e-6, 0.3),
-    "classes.fine_moe.compute_efficiency": (0.35, 0.3),
-    "classes.fine_moe.memory_efficiency": (0.90, 0.1),
-    "classes.fine_moe.allreduce_latency_s": (10e-6, 0.4),
-    "classes.fine_moe.link_efficiency": (0.15, 0.4),
-    "generations.ampere.compute": (1.0, 0.15),
-    "generations.blackwell.compute": (0.85, 0.2),
-    "generations.blackwell.overhead": (1.0, 0.2),
-    "generations.blackwell.memory": (1.0, 0.07),
+    "exchange_latency_s": (1e-5, 0.5),
+    "links.nvlink3.gb_s": (220.0, 0.25),
+    "links.nvlink3.latency_s": (7e-6, 0.4),
+    "links.nvlink4.gb_s": (340.0, 0.25),
+    "links.nvlink4.latency_s": (6e-6, 0.4),
+    "links.nvlink5.gb_s": (650.0, 0.25),
+    "links.nvlink5.latency_s": (6e-6, 0.4),
+    "links.xgmi3.gb_s": (250.0, 0.3),
+    "links.xgmi3.latency_s": (12e-6, 0.4),
+    "links.pcie4.gb_s": (13.0, 0.3),
+    "links.pcie4.latency_s": (3e-5, 0.4),
+    "generations.ampere.compute": (1.0, 0.1),
+    "generations.ampere.memory": (0.92, 0.07),
+    "generations.ampere.experts": (0.8, 0.3),
+    "generations.ada.compute": (1.0, 0.15),
+    "generations.ada.memory": (0.92, 0.07),
+    "generations.blackwell.compute": (0.85, 0.15),
+    "generations.blackwell.experts": (0.85, 0.25),
+    "generations.blackwell.memory": (0.97, 0.05),
+    "generations.blackwell.overhead": (0.9, 0.2),
+    "generations.blackwell-consumer.compute": (1.0, 0.2),
+    "generations.blackwell-consumer.memory": (0.95, 0.07),
     "generations.cdna3.compute": (0.65, 0.3),
+    "generations.cdna3.experts": (0.65, 0.3),
+    "generations.cdna3.memory": (0.75, 0.15),
     "generations.cdna3.overhead": (1.5, 0.3),
-    "precisions.bf16.compute": (1.0, 0.1),
-    "precisions.nvfp4.compute": (0.8, 0.3),
-    "precisions.nvfp4.memory": (0.9, 0.1),
-    "engines.vllm.sequence_s": (5e-6, 0.7),
-    "engines.vllm.request_s": (0.020, 0.4),
-    "engines.vllm.request_token_s": (4e-6, 0.7),
+    "generations.cdna4.experts": (0.65, 0.3),
+    "generations.cdna4.memory": (0.75, 0.15),
+    "generations.cdna4.overhead": (1.3, 0.3),
+    "precisions.bf16.compute": (1.1, 0.1),
+    "precisions.bf16.experts": (1.1, 0.2),
+    "precisions.nvfp4.compute": (0.7, 0.2),
+    "precisions.nvfp4.experts": (0.6, 0.3),
+    "precisions.nvfp4.memory": (0.95, 0.07),
+    "precisions.mxfp4.experts": (0.7, 0.3),
+    "precisions.mxfp4.memory": (0.9, 0.1),
+    "precisions.mxfp4.generations.ampere.experts": (0.8, 0.4),
+    "precisions.mxfp4.generations.blackwell.experts": (0.8, 0.3),
+    "precisions.fp8.generations.ampere.compute": (0.9, 0.15),
+    "precisions.fp8.generations.ampere.memory": (0.85, 0.15),
+    "precisions.fp8.generations.ampere.experts": (0.7, 0.3),
+    "precisions.int4.compute": (0.8, 0.2),
+    "precisions.int4.memory": (0.8, 0.15),
+    "engines.vllm.sequence_s": (8e-6, 0.5),
+    "engines.vllm.request_s": (0.015, 0.4),
+    "engines.vllm.request_token_s": (2e-6, 0.7),
+    "engines.vllm.admission_s": (1.5e-3, 0.6),
     "engines.sglang.overhead.dense": (1.0, 0.15),
     "engines.sglang.overhead.fine_moe": (1.0, 0.25),
-    "engines.sglang.request_s": (0.080, 0.5),
+    "engines.sglang.experts": (1.0, 0.2),
+    "engines.sglang.request_s": (0.060, 0.5),
+    "engines.sglang.admission_s": (1.5e-3, 0.6),
     "engines.sglang.generations.blackwell.request": (1.0, 0.7),
     "engines.trtllm.overhead.dense": (1.0, 0.15),
     "engines.trtllm.overhead.fine_moe": (1.0, 0.25),
-    "engines.trtllm.slowness": (1.0, 0.05),
+    "engines.trtllm.experts": (1.0, 0.2),
     "engines.trtllm.request_s": (0.040, 0.5),
+    "engines.trtllm.admission_s": (1.5e-3, 0.6),
     "engines.trtllm.generations.blackwell.overhead": (1.0, 0.25),
 }
 SHARED = {  # what follows another coefficient
     "precisions.fp16.compute": "precisions.bf16.compute",
+    "precisions.fp16.experts": "precisions.bf16.experts",
+    "precisions.int4.experts": "precisions.int4.compute",
+    "generations.ada.experts": "generations.ada.compute",
+    "generations.cdna4.compute": "generations.cdna4.experts",
+    "generations.blackwell-consumer.experts": "generations.blackwell-consumer.compute",
     "engines.sglang.sequence_s": "engines.vllm.sequence_s",
     "engines.trtllm.sequence_s": "engines.vllm.sequence_s",
 }
 MOST = {  # efficiencies stay below the roofline
     "kv_efficiency": 0.95,
     "attention_efficiency": 0.95,
-    "classes.dense.memory_efficiency": 0.95,
-    "classes.fine_moe.memory_efficiency": 0.95,
+    "memory_efficiency": 0.95,
 }
 LEAST = {"overlap": 1.0}
 
@@ -130,10 +168,10 @@ def values_at(z: np.ndarray) -> dict[str, float]:
 
 def shipped_z() -> np.ndarray:
     """Return what serving.yaml holds, as distances from the priors. (n_coefficients,)"""
-    data = serving_profile().model_dump()
+    data: dict[str, Any] = serving_profile().model_dump()
     z = []
     for path, (median, spread) in PRIORS.items():
-        node = data
+        node: Any = data
         for key in path.split("."):
             node = node[key]
         z.append(np.log(node / median) / spread)
@@ -239,10 +277,10 @@ def _plain(value: float) -> str:
 def main() -> None:
     """Fit, print what was found, and write it when asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("points", type=Path)
+    parser.add_argument("data", type=Path)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    points = [m for m in read_points(given.points) if m.row["load_kind"] in FITTED_KINDS]
+    points = [m for m in read_all(given.data) if m.is_fitted]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         found = fit(points, pool)
     for (path, (median, _)), z in zip(PRIORS.items(), found.z, strict=True):

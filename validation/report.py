@@ -1,6 +1,6 @@
 """Write docs/validation.md: how predictions compare with measured benchmarks.
 
-usage: python validation/report.py POINTS.csv[.gz] [--out docs]
+usage: python validation/report.py DATA [--out docs]
 """
 
 import argparse
@@ -11,12 +11,13 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import live
 import matplotlib as mpl
 import numpy as np
 import studies
 from fit import Fit, linearised, shipped_z
 from matplotlib.ticker import PercentFormatter
-from points import FITTED_KINDS, Measured, errors_of, read_points
+from points import Measured, errors_of, read_all
 
 from simulator.report.plots import PALETTE, STYLE, new_axes
 from simulator.report.write import write_files
@@ -145,37 +146,58 @@ def plots(points: list[Measured], errors: np.ndarray, folder: Path) -> None:
         ax.figure.savefig(folder / "concurrency.png", dpi=110)
 
 
+def known(inside: np.ndarray) -> np.ndarray:
+    """Return what is said of some points."""
+    return inside[np.isfinite(inside)]
+
+
+def _live(points: list[Measured], errors: np.ndarray, kv: list[tuple[str, int, int]]) -> str:
+    """What open loops, logged requests and KV blocks say, as Markdown."""
+    lines = [LIVE, table(live.regimes(points, errors)), "", LOGGED, "| run | E2E | TPOT | TTFT |"]
+    lines.append("|---|---|---|---|")
+    for name, figures in live.logged(points):
+        cells = [f"{p:.3g} / {m:.3g} s, {p / m - 1:+.1%}" for p, m in figures.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += ["", KV, "| deployment | predicted | logged | |", "|---|---|---|---|"]
+    lines += [f"| {name} | {p:,} | {m:,} | {p / m - 1:+.1%} |" for name, p, m in kv]
+    return "\n".join(lines) + "\n"
+
+
 def document(
     points: list[Measured],
     errors: np.ndarray,
     fitted: Fit,
+    kv: list[tuple[str, int, int]],
     pool: ProcessPoolExecutor,
 ) -> str:
     """Return the report as Markdown."""
-    current = [m.row["load_kind"] in FITTED_KINDS for m in points]
+    current = [m.is_fitted for m in points]
     now = [m for m, use in zip(points, current, strict=True) if use]
     now_errors = errors[current]
     inside = in_band(now, now_errors)
     early = [m for m, use in zip(points, current, strict=True) if not use]
     early_errors = errors[[not use for use in current]]
-    sections = [INTRODUCTION]
+    sections = [INTRODUCTION, _live(points, errors, kv)]
     for name, group in GROUPS.items():
-        coverage = {g: v[np.isfinite(v)] for g, v in by(now, inside, group).items()}
+        coverage = {g: known(v) for g, v in by(now, inside, group).items()}
         sections.append(f"### By {name}\n\n{table(by(now, now_errors, group), coverage)}\n")
     coverage = by(early, in_band(early, early_errors), GROUPS["engine"])
-    coverage = {g: v[np.isfinite(v)] for g, v in coverage.items()}
+    coverage = {g: known(v) for g, v in coverage.items()}
     sections.append(f"{EARLY}\n{table(by(early, early_errors, GROUPS['engine']), coverage)}\n")
     cross = {
         "all points fitted": fitted.errors,
         "deployment left out (five folds)": studies.left_out(fitted, studies.fold, pool),
         "model left out": studies.left_out(fitted, GROUPS["model"], pool),
         "accelerator left out": studies.left_out(fitted, GROUPS["accelerator"], pool),
+        "source left out": studies.left_out(fitted, GROUPS["source"], pool),
     }
     for wanted in ("dense", "fine MoE"):
         chosen = np.array([kind(m) == wanted for m in fitted.points])
         part = {name: values[chosen] for name, values in cross.items()}
+        of = [m for m, use in zip(fitted.points, chosen, strict=True) if use]
+        coverage = {name: known(in_band(of, values)) for name, values in part.items()}
         intro = CROSS if wanted == "dense" else ""
-        sections.append(f"{intro}\n### {wanted}\n\n{table(part)}\n")
+        sections.append(f"{intro}\n### {wanted}\n\n{table(part, coverage)}\n")
     closed = [m for m in now if m.point.load.kind == "concurrency"]
     own = {
         "scale from one point": studies.single(closed, pool),
@@ -188,14 +210,15 @@ def document(
 
 INTRODUCTION = """# How right predictions are
 
-Written by `python validation/report.py POINTS.csv`; do not edit. Points: 7,028 public benchmark
-rows compiled on 2026-11-23 (AIC silicon data and TensorRT-LLM documentation, Apache-2.0;
+Written by `python validation/report.py DATA`; do not edit. Points: public benchmark rows compiled
+on 2026-11-23 and 2026-11-27 (AIC silicon data and TensorRT-LLM documentation, Apache-2.0;
 InferenceMAX and InferenceX by SemiAnalysis; Argonne LLM-Inference-Bench, BSD-3; Splitwise, MIT;
-MLPerf v4.1), repeated ones once. Every point is simulated from an empty start to its last token by
-the engine that simulates scenarios. Errors are of predicted over measured; medians are of their
-absolute values. *Said*: points with a prediction; the others do not fit, or are starved of KV
-memory, or name what is not known. *In band*: measured throughput within the stated band of nine in
-ten.
+MLPerf v4.1; vllm-cost-meter, MIT; gpustack's performance lab, Apache-2.0; LLMServingSim, MIT;
+inference-sim, Apache-2.0), repeated ones once. Every point is simulated from an empty start to its
+last token by the engine that simulates scenarios. Errors are of predicted over measured; medians
+are of their absolute values. *Said*: points with a prediction; the others do not fit, or are
+starved of KV memory, or name what is not known. *In band*: measured throughput within the stated
+band of nine in ten.
 
 Coefficients: `validation/fit.py`, Gauss-Newton with log-normal priors, a deployment weighing as the
 root of its points. What stays wrong, and why, is at the end.
@@ -205,6 +228,22 @@ root of its points. What stays wrong, and why, is at the end.
 ![error by concurrency](validation/concurrency.png)
 
 ## Engines of 2024-11 and later
+"""
+LIVE = """## Under live load
+
+Open loops: requests come when they come, at a rate, and each is a step of its own. The regime is
+the rate asked for over the greatest output that the same source measured of the deployment; TPOT
+and TTFT are medians over requests where the source tells them.
+"""
+LOGGED = """### Request by request
+
+Runs of vLLM 0.19 of which every request was logged, replayed with the KV cache that is computed:
+predicted over measured means.
+"""
+KV = """### KV blocks
+
+What vLLM logged at its start. Llama 4's layers with chunked attention are kept whole by vLLM; what
+else takes its memory is not known.
 """
 EARLY = """## Static batches on engines of 2024 and earlier
 
@@ -239,18 +278,19 @@ LIMITS = """## What stays wrong
 def main() -> None:
     """Simulate every point, study the fit, and write report and plots."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("points", type=Path)
+    parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs"))
     given = parser.parse_args()
-    points = read_points(given.points)
+    points = read_all(given.data)
+    kv = live.kv_blocks(given.data / "kv_blocks.csv")
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         errors = errors_of(points, pool)
-        modern = [m for m in points if m.row["load_kind"] in FITTED_KINDS]
+        modern = [m for m in points if m.is_fitted]
         fitted = linearised(modern, shipped_z(), pool)
-        text = document(points, errors, fitted, pool) + "\n" + LIMITS
+        text = document(points, errors, fitted, kv, pool) + "\n" + LIMITS
     folder = given.out / "validation"
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = [m.row["load_kind"] in FITTED_KINDS for m in points]
+    chosen = [m.is_fitted for m in points]
     plots([m for m, use in zip(points, chosen, strict=True) if use], errors[chosen], folder)
     write_files(given.out, {"validation.md": text})
     sys.stdout.write(f"{given.out / 'validation.md'}: {len(points)} points\n")

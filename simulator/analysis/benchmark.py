@@ -1,7 +1,7 @@
 """What a load generator would measure on one deployment, by running the engine."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -67,8 +67,9 @@ class Serving:
 
     def limits(self, engine: Engine) -> EngineLimits:
         """Return the limits that hold."""
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(engine.limits, **{k: v for k, v in given.items() if v is not None})
+        return engine.limits.given(
+            self.max_batched_tok, self.max_sequences, self.memory_utilization, self.block_tok
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +117,28 @@ def run_benchmark(
     InputError
         When the weights, or one request, do not fit.
     """
+    table = benchmark_requests(load, replicas, _drift(deployment, load))
+    return replay(deployment, table, serving, replicas)
+
+
+def replay(
+    deployment: Deployment, table: RequestTable, serving: Serving, replicas: int = 1
+) -> Benchmark:
+    """Serve given requests on one replica from an empty start to the last token.
+
+    Raises
+    ------
+    InputError
+        When the weights, or one request, do not fit.
+    """
     limits = serving.limits(deployment.engine)
-    kv = deployment.kv(limits)
-    longest_tok = load.prompt_tok + math.ceil(load.output_tok * (1 + _drift(deployment, load)))
+    kv = deployment.kv(serving.memory_utilization, serving.block_tok, serving.max_batched_tok)
+    longest_tok = int((table.input_tokens + table.output_tokens).max())
     if longest_tok > kv.longest_tok:
         raise InputError(
             f"{deployment.label}: {kv.longest_tok} tokens of KV cache do not fit one "
             f"request of {longest_tok}"
         )
-    table = benchmark_requests(load, replicas, _drift(deployment, load))
     fleet = Fleet(
         step_time=deployment.step_time(limits.max_batched_tok),
         kv=kv,
@@ -184,23 +198,44 @@ def benchmark_requests(load: Load, replicas: int = 1, drift: float = 0.0) -> Req
     first = np.cumsum(turns) - turns
     gap_s = np.zeros(size)
     gap_s[first] = np.nan
-    zeros = np.zeros(size, np.int32)
     output_tok = _drawn(load.output_tok, load.range_ratio, rng, size)
     if drift > 0:
         # Evenly spread and not drawn, so that no answer becomes longer in the mean.
         spread = (rng.permutation(size) + 0.5) / size
         drifted = load.output_tok * (1 - drift + 2 * drift * spread)
         output_tok = np.maximum(np.rint(drifted), 1).astype(np.int32)
+    prompt_tok = np.maximum(_drawn(load.prompt_tok, load.range_ratio, rng, size), 1)
+    return _table(np.repeat(arrival_s, turns), gap_s, prompt_tok, output_tok, turns)
+
+
+def logged_requests(
+    arrival_s: NDArray[np.float64], prompt_tok: NDArray[np.int32], output_tok: NDArray[np.int32]
+) -> RequestTable:
+    """Return requests that came one by one, as a log tells; (n,) each, arrivals in order."""
+    alone = np.ones(len(arrival_s), np.int64)
+    return _table(arrival_s, np.full(len(arrival_s), np.nan), prompt_tok, output_tok, alone)
+
+
+def _table(
+    arrival_s: NDArray[np.float64],
+    gap_s: NDArray[np.float64],
+    prompt_tok: NDArray[np.int32],
+    output_tok: NDArray[np.int32],
+    turns: NDArray[np.int64],
+) -> RequestTable:
+    """Return requests without shared prompts, in sessions of so many turns each."""
+    size, first = len(arrival_s), np.cumsum(turns) - turns
+    zeros = np.zeros(size, np.int32)
     return RequestTable(
-        arrival_s=np.repeat(arrival_s, turns),
+        arrival_s=arrival_s,
         gap_s=gap_s,
         workload=zeros,
-        input_tokens=np.maximum(_drawn(load.prompt_tok, load.range_ratio, rng, size), 1),
+        input_tokens=prompt_tok,
         output_tokens=output_tok,
         reasoning_tokens=zeros,
         max_output_tokens=output_tok,
         prefix_node=np.full(size, NO_NODE, np.int32),
-        session=np.repeat(np.arange(clients, dtype=np.int32), turns),
+        session=np.repeat(np.arange(len(turns), dtype=np.int32), turns),
         turn=(np.arange(size) - np.repeat(first, turns)).astype(np.int32),
         deadline_s=np.full(size, np.inf),
         patience_s=np.full(size, np.inf),

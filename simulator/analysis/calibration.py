@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.benchmark import Load, Serving, run_benchmark
+from simulator.analysis.benchmark import Load, Serving, replay, run_benchmark
+from simulator.economics.interval import Z_90
 from simulator.errors import InputError
 from simulator.serving.deployment import Deployment
 from simulator.serving.links import Link
+from simulator.traffic.table import RequestTable
 
 PRIOR_SPREADS = {"overhead": 0.3, "compute": 0.25, "memory": 0.15, "request": 0.7}
 """Of the logarithm of each factor: how far deployments stray from the shipped coefficients."""
@@ -30,7 +32,21 @@ IDENTIFIED = 0.8
 LEAST_POINTS = 3
 _STEP = 0.05
 _ROUNDS = 8
-_Z_90 = 1.645
+DOUBTFUL = 2.5
+"""Spreads of its prior beyond which a factor is doubted: one deployment in a hundred is so unlike
+the others, a client or a proxy that was measured along is more common."""
+UNSEEN = 1.5
+"""Error at loads beside the measured ones over the error at these: medians of 7.4 and 4.7 % (study
+of public benchmarks, 2026-11-23)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """What was measured of some requests of a log, all of which were served together."""
+
+    table: RequestTable
+    part: slice
+    """Rows that the measurement is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +55,12 @@ class Measurement:
 
     load: Load
     output_tok_s: float
+    """Of the whole deployment; in a log that of the mean request, its output over its time."""
     tpot_s: float = np.nan
     ttft_s: float = np.nan
     replicas: int = 1
+    log: LogPart | None = None
+    """Requests one by one, where they are known; ``load`` is not asked then."""
 
     @property
     def logs(self) -> NDArray[np.float64]:
@@ -59,6 +78,8 @@ class Calibration:
     """Factors that the data say next to nothing of; their priors decided."""
     errors: NDArray[np.float64]
     """Predicted over measured, less one: throughput, TPOT, TTFT. (n_points, 3)"""
+    doubtful: tuple[str, ...]
+    """Factors so far from the shipped times that the measurement must be questioned."""
     band: tuple[float, float]
     """Measured over predicted throughput, nine in ten."""
 
@@ -128,7 +149,11 @@ def calibrate(
     spread = np.sqrt(np.diag(np.linalg.inv(curvature)))
     kept = tuple(n for n, s in zip(names, spread, strict=True) if s > IDENTIFIED)
     factors = dict(zip(names, np.exp(prior * z).tolist(), strict=True))
-    return Calibration(factors, kept, np.expm1(left), _band(left[:, 0], len(names)))
+    doubtful = tuple(n for n, far in zip(names, np.abs(z), strict=True) if far > DOUBTFUL)
+    c = deployment.coefficients
+    shipped = float(np.log(c.band_high / c.band_low)) / 2 / Z_90
+    band = _band(left[:, 0], len(names), shipped)
+    return Calibration(factors, kept, np.expm1(left), doubtful, band)
 
 
 def newton_step(
@@ -165,19 +190,35 @@ def _answers(
 def _logs(
     deployment: Deployment, measurement: Measurement, serving: Serving
 ) -> NDArray[np.float64]:
+    log = measurement.log
+    if log is not None:
+        b = replay(deployment, log.table, serving, measurement.replicas)
+        return np.log(request_means(b.ttft_s[log.part], b.e2e_s[log.part], log))
     b = run_benchmark(deployment, measurement.load, serving, measurement.replicas)
     tpot_s = b.tpot_s.mean() if b.tpot_s.size else np.nan
     return np.log(np.array([b.output_tok_s, tpot_s, b.ttft_s.mean()]))
 
 
-def _band(errors: NDArray[np.float64], fitted: int) -> tuple[float, float]:
-    """Nine in ten, from what is left; a fit of few points knows its own error badly.
+def request_means(
+    ttft_s: NDArray[np.float64], e2e_s: NDArray[np.float64], log: LogPart
+) -> NDArray[np.float64]:
+    """Output speed of the mean request, mean TPOT and TTFT of a part. (n,), (n,) -> (3,)"""
+    output_tok = log.table.output_tokens[log.part]
+    several = output_tok > 1
+    tpot_s = ((e2e_s - ttft_s)[several] / (output_tok[several] - 1)).mean()
+    return np.array([output_tok.mean() / e2e_s.mean(), tpot_s, ttft_s.mean()])
 
-    Loads beside the measured ones miss by half as much again (median 4.7 % fitted, 7.4 % at unseen
-    lengths, study of 2026-11-23), and no deployment is known better than its noise.
+
+def _band(errors: NDArray[np.float64], fitted: int, shipped: float) -> tuple[float, float]:
+    """Nine in ten, from what is left and from how well so few points tell it.
+
+    Each fitted factor hides the noise of one point. What all of a deployment's points have in
+    common is as unknown as shipped (``shipped``, a spread of logarithms) before the first point,
+    and a root of their number less behind them. A band is wider than shipped only where the points
+    themselves disagree with the model by more.
     """
-    free = max(len(errors) - fitted, 1)
-    left = float(np.sqrt((errors**2).sum() / free))
-    few = 0.15 / np.sqrt(len(errors))
-    width = _Z_90 * float(np.hypot(max(left, NOISE) * 1.5, few))
+    points = len(errors)
+    left = float(np.sqrt((errors @ errors + min(fitted, points) * NOISE**2) / points))
+    spread = float(np.hypot(max(left, NOISE) * UNSEEN, shipped / np.sqrt(1 + points)))
+    width = Z_90 * max(min(spread, shipped), left)
     return float(np.exp(-width)), float(np.exp(width))

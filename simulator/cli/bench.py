@@ -40,6 +40,25 @@ KvTokensOption = Annotated[
     int | None,
     typer.Option("--kv-tokens", min=1, help="KV cache of a replica as the engine reports it."),
 ]
+WeightsGbOption = Annotated[
+    float | None,
+    typer.Option("--weights-gb", min=0.001, help="Size of the checkpoint; default: computed."),
+]
+EagerOption = Annotated[bool, typer.Option("--enforce-eager", help="No captured graphs.")]
+BudgetOption = Annotated[
+    int | None,
+    typer.Option("--max-num-batched-tokens", min=1, help="Tokens of a step; default: engine's."),
+]
+SequencesOption = Annotated[
+    int | None,
+    typer.Option("--max-num-seqs", min=1, help="Sequences at once; default: engine's."),
+]
+MemoryOption = Annotated[
+    float | None,
+    typer.Option(
+        "--gpu-memory-utilization", min=0.01, max=1.0, help="Of the memory; default: engine's."
+    ),
+]
 
 
 def bench(
@@ -56,6 +75,11 @@ def bench(
     weights: WeightsOption = "",
     kv: KvOption = "",
     kv_tokens: KvTokensOption = None,
+    weights_gb: WeightsGbOption = None,
+    enforce_eager: EagerOption = False,
+    batched_tokens: BudgetOption = None,
+    sequences: SequencesOption = None,
+    memory: MemoryOption = None,
     load: Annotated[LoadChoice, typer.Option(help="How it is asked.")] = LoadChoice.CONCURRENCY,
     value: Annotated[
         float, typer.Option("--value", help="Clients, requests per second, or sequences.")
@@ -82,6 +106,7 @@ def bench(
         return
     if model is None or gpu is None:
         raise typer.BadParameter("give --model and --gpu, or a table of points")
+    from simulator.analysis.benchmark import Serving
     from simulator.library.calls import predict_benchmark
     from simulator.report.benchmark import print_benchmark
 
@@ -94,6 +119,7 @@ def bench(
         output_tok=osl,
         range_ratio=range_ratio,
         requests=requests,
+        serving=Serving(batched_tokens, sequences, memory),
         gpus=gpus,
         tensor=tensor,
         parallelism=parallelism,
@@ -101,6 +127,8 @@ def bench(
         weight_precision=weights,
         kv_precision=kv,
         kv_tokens=kv_tokens,
+        weights_gb=weights_gb,
+        enforce_eager=enforce_eager,
         calibration=calibration,
     )
     show(output, found.document, found.rows, partial(print_benchmark, found.label, found.document))
@@ -134,7 +162,8 @@ def calibrate(
     results: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RESULTS...", help="Files of vLLM, SGLang, GuideLLM, AIPerf, or a CSV table."
+            metavar="RESULTS...",
+            help="Files of vLLM, SGLang, GuideLLM, AIPerf, a CSV table, or a log of requests.",
         ),
     ],
     model: Annotated[str, typer.Option("--model", help="Model that was served.")],
@@ -146,12 +175,20 @@ def calibrate(
     weights: WeightsOption = "",
     kv: KvOption = "",
     kv_tokens: KvTokensOption = None,
+    weights_gb: WeightsGbOption = None,
+    enforce_eager: EagerOption = False,
+    batched_tokens: BudgetOption = None,
+    sequences: SequencesOption = None,
+    memory: MemoryOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write the calibration here.")
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Fit a deployment's coefficients to its own benchmarks; report the error left."""
+    """Fit a deployment's coefficients to its own benchmarks, or to a log of its requests.
+
+    A log is a CSV table with arrival_s, input_tokens, output_tokens, first_token_s and finished_s.
+    """
     from dataclasses import replace
 
     from simulator.analysis.benchmark import Serving
@@ -172,14 +209,18 @@ def calibrate(
         weight_precision=weights,
         kv_precision=kv,
         kv_tokens=kv_tokens,
+        weights_gb=weights_gb,
+        enforce_eager=enforce_eager,
     )
     measured = [replace(m, replicas=replicas) for m in read_measurements(results)]
     with progress("fitting"):
-        calibration = fit(found, measured, Serving())
-    document = calibration_document(calibration)
+        calibration = fit(found, measured, Serving(batched_tokens, sequences, memory))
+    band = (found.coefficients.band_low, found.coefficients.band_high)
+    document = calibration_document(calibration, band)
     if out is not None:
         names = ", ".join(path.name for path in results)
         write_files(out.parent, {out.name: calibration_text(found, calibration, names)})
+        sys.stderr.write(f"wrote {out}; name it as `calibration` of the option in a scenario\n")
     show(output, document, [document], partial(print_calibration, document))
     if "scale" in calibration.factors:
         sys.stderr.write(

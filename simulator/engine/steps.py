@@ -19,7 +19,7 @@ def blocks_for(tokens, block_tok):
 def window_blocks(engine, tokens):
     """Blocks that window layers take for a sequence that will hold ``tokens``."""
     kept_tok = min(tokens, engine.kept_window_tok)
-    return int(math.ceil(kept_tok * engine.window_share / engine.block_tok))
+    return math.ceil(kept_tok * engine.window_share / engine.block_tok)
 
 
 @compiled

@@ -81,8 +81,8 @@ def print_benchmark(label: str, document: dict[str, Any], console: Console) -> N
     )
 
 
-def calibration_document(calibration: Calibration) -> dict[str, Any]:
-    """Return a calibration as plain values."""
+def calibration_document(calibration: Calibration, shipped: tuple[float, float]) -> dict[str, Any]:
+    """Return a calibration as plain values, beside the band that it replaces."""
     errors = calibration.errors
     measured = np.isfinite(errors).any(axis=0)
     medians = np.full(3, np.nan)
@@ -91,7 +91,9 @@ def calibration_document(calibration: Calibration) -> dict[str, Any]:
         "points": len(errors),
         "factors": calibration.factors,
         "kept_at_prior": list(calibration.kept),
+        "doubtful": list(calibration.doubtful),
         "band": list(calibration.band),
+        "shipped_band": list(shipped),
         "median_error": {
             name: None if np.isnan(value) else float(value)
             for name, value in zip(("throughput", "tpot", "ttft"), medians, strict=True)
@@ -103,6 +105,8 @@ def print_calibration(document: dict[str, Any], console: Console) -> None:
     """Print factors and what they leave unexplained."""
     for name, value in document["factors"].items():
         note = "  (the data do not tell; prior kept)" if name in document["kept_at_prior"] else ""
+        if name in document["doubtful"]:
+            note = "  (unlike any deployment known: were a client or a proxy measured along?)"
         console.print(f"{name:<12}{value:6.2f} x shipped time{note}")
     left = ", ".join(
         f"{name} {value:.1%}"
@@ -111,7 +115,8 @@ def print_calibration(document: dict[str, Any], console: Console) -> None:
     )
     low, high = document["band"]
     console.print(f"median error left over {document['points']} points: {left}")
-    console.print(f"error band of throughput: {low - 1:+.0%} to {high - 1:+.0%}")
+    before = "{:+.0%} to {:+.0%}".format(*(end - 1 for end in document["shipped_band"]))
+    console.print(f"error band of throughput: {low - 1:+.0%} to {high - 1:+.0%}, was {before}")
 
 
 def print_points(points: list[dict[str, str]], console: Console) -> None:

@@ -13,6 +13,8 @@ from simulator.report.tables import plain_table
 from simulator.report.words import quantity, seconds, share, usd
 
 HEADING_WIDTH = 12
+CUT_SHARE = 0.01
+"""Of the requests offered, above which it is said that the end of the traffic cut them off."""
 SHOWN_REASONS = 2
 """Of candidates that were not chosen; all of them are in the document."""
 
@@ -116,6 +118,13 @@ def _print_option_facts(option: dict[str, Any], console: Console) -> None:
     if len(option["parts"]) > 1:
         parts = "; ".join(map(_part_text, option["parts"]))
         _print_fact("PARTS", f"{option['name']}: {parts}", console)
+    requests = option["requests"]
+    if requests["in_flight"] > CUT_SHARE * requests["offered"]:
+        text = (
+            f"{option['name']}: {requests['in_flight']:,} of {requests['offered']:,} requests had "
+            "no answer when the traffic ended; they are in no time to a token"
+        )
+        _print_fact("CUT OFF", text, console)
     served = {name: count for name, count in option["served_by"].items() if count}
     if len(served) > 1:
         total = sum(served.values())

@@ -20,6 +20,7 @@ from simulator.scenario.names import known_engine, known_gpu, known_model, known
 from simulator.scenario.profiles import load_accelerator, load_model, profile_names
 from simulator.scenario.serving_profile import ServingProfile
 from simulator.scenario.tables import table_portions
+from simulator.serving.accelerators import Accelerator
 from simulator.serving.deployment import Deployment
 from simulator.serving.models import ModelShape
 
@@ -38,6 +39,8 @@ PREDICTED = (
 LOAD_KINDS: tuple[LoadKind, ...] = ("offline", "concurrency", "request-rate", "static-batch")
 IMMATURE_BEFORE = 2025
 """Points measured before it ran on engines far from today's (study of 2026-11-23)."""
+ELSEWHERE = "see system json"
+"""What MLPerf's tables write in the place of a precision."""
 UNSAID_SPREAD = 2.0
 """Factor on the band's width, in logarithms, where the table does not say the precision."""
 
@@ -121,7 +124,8 @@ def predict_row(row: dict[str, str], profile: ServingProfile) -> Prediction:
 def predict(point: Point) -> Prediction:
     """Run a point's benchmark, unless the memory left makes that a guess."""
     try:
-        kv = point.deployment.kv(point.serving.limits(point.deployment.engine))
+        asked = point.serving
+        kv = point.deployment.kv(asked.memory_utilization, asked.block_tok, asked.max_batched_tok)
         if kv.starved(_wanted_tok(point)):
             return Prediction("kv_starved")
         benchmark = run_benchmark(point.deployment, point.load, point.serving, point.replicas)
@@ -163,12 +167,14 @@ def _supported(row: dict[str, str], profile: ServingProfile, gpu: str, model: Mo
     if engine == "vllm" and row.get("date", "")[:4].isdigit():
         engine = "vllm-2024" if int(row["date"][:4]) < IMMATURE_BEFORE else engine
     text = row.get("weight_precision", "")
-    weights = read_weight_precision(text, model)
+    told = text.strip().lower() != ELSEWHERE
+    accelerator, _ = load_accelerator(gpu)
+    weights = read_weight_precision(text if told else _submitted(accelerator), model)
     kv_text = row.get("kv_precision", "")
     kv = (
         known_precision(kv_text)
         if kv_text
-        else usual_kv_precision(engine, load_accelerator(gpu)[0].generation, weights)
+        else usual_kv_precision(engine, accelerator.generation, weights)
     )
     tensor = _whole(row.get("tp", ""))
     gpus = _whole(row["n_gpus"])
@@ -177,7 +183,16 @@ def _supported(row: dict[str, str], profile: ServingProfile, gpu: str, model: Mo
     spread, replicas = read_parallelism(tensor, gpus, row.get("parallelism", ""))
     found = deployment(profile, model.name, gpu, engine, spread, weights, kv)
     found = replace(found, eager=_yes(row.get("enforce_eager", "")))
-    return Point(found, _load(row), replicas, _serving(row), 1.0 if text else UNSAID_SPREAD)
+    return Point(
+        found, _load(row), replicas, _serving(row), 1.0 if text and told else UNSAID_SPREAD
+    )
+
+
+def _submitted(gpu: Accelerator) -> str:
+    """Precision that MLPerf's submissions have by custom: 4 bits where the chip computes in them,
+    8 bits else (results of v4.1 whose systems say so; assumed for the others).
+    """
+    return "nvfp4" if "fp4" in gpu.peak_tflops else "fp8"
 
 
 def _serving(row: dict[str, str]) -> Serving:

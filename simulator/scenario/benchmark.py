@@ -9,6 +9,7 @@ from simulator.scenario.deployments import (
     deployment,
     read_parallelism,
     read_weight_precision,
+    stages_of,
     usual_kv_precision,
 )
 from simulator.scenario.names import known_engine, known_gpu, known_model, known_precision
@@ -27,6 +28,8 @@ class Deployed(TypedDict, total=False):
     weight_precision: str
     kv_precision: str
     kv_tokens: int | None
+    weights_gb: float | None
+    enforce_eager: bool
     calibration: str | Path | None
 
 
@@ -41,6 +44,8 @@ def named_deployment(
     weight_precision: str = "",
     kv_precision: str = "",
     kv_tokens: int | None = None,
+    weights_gb: float | None = None,
+    enforce_eager: bool = False,
     calibration: str | Path | None = None,
 ) -> tuple[Deployment, int]:
     """Return a deployment by names as benchmark tables write them, and how many replicas of it.
@@ -52,13 +57,17 @@ def named_deployment(
     gpus : int
         Of all replicas.
     tensor : int
-        GPUs of one replica; default: all.
+        GPUs that share each layer of a replica; default: all, over its pipeline stages.
     parallelism : str
         Further degrees: ``ep8``, ``pp2``, ``dp_attn``.
     weight_precision, kv_precision : str
         Default: what the model is published in, and what the engine keeps beside it.
     kv_tokens : int
         KV cache of one replica as the engine reports it; default: what the weights leave.
+    weights_gb : float
+        Size of the checkpoint [1e9 bytes]; default: what the parameters take in the precision.
+    enforce_eager : bool
+        No step runs from captured graphs.
     calibration : path
         What ``breakeven calibrate`` wrote.
 
@@ -76,8 +85,11 @@ def named_deployment(
     gpu = known_gpu(accelerator, profile_names("accelerators"))
     usual = usual_kv_precision(chosen, load_accelerator(gpu)[0].generation, weights)
     kv = known_precision(kv_precision) if kv_precision else usual
-    spread, replicas = read_parallelism(tensor or gpus, gpus, parallelism)
+    spread, replicas = read_parallelism(
+        tensor or max(1, gpus // stages_of(parallelism)), gpus, parallelism
+    )
     found = deployment(profile, name, gpu, chosen, spread, weights, kv)
     if calibration is not None:
         found = calibrated(found, Path(calibration))
-    return replace(found, kv_tok=kv_tokens), replicas
+    found = replace(found, kv_tok=kv_tokens, weights_gb=weights_gb, eager=enforce_eager)
+    return found, replicas

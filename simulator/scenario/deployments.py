@@ -35,6 +35,7 @@ def deployment(
     chosen = profile.engine(engine, gpu)
     if chosen.splits_layers:
         spread = Parallelism(1, spread.gpus)
+    spread.check_heads(shape.q_heads, shape.name)
     return Deployment(
         model=shape,
         gpu=gpu,
@@ -78,6 +79,12 @@ def read_weight_precision(text: str, model: ModelShape) -> str:
     return own if own == "mxfp4" and precision in ("nvfp4", "fp8") else precision
 
 
+def stages_of(text: str) -> int:
+    """Return the pipeline stages that a table's cell names, 1 by default."""
+    said = {name: int(value) for name, value in _DEGREES.findall(text.lower())}
+    return max(1, said.get("pp", 1))
+
+
 def read_parallelism(tensor: int | None, gpus: int, text: str) -> tuple[Parallelism, int]:
     """Return a replica's parallelism and the number of replicas from a table's cells.
 
@@ -96,7 +103,7 @@ def read_parallelism(tensor: int | None, gpus: int, text: str) -> tuple[Parallel
     if "disagg" in text.lower():
         raise InputError("separate prefill and decode pools are not benchmarked")
     data = "dp_attn" in text or said.get("adp", 1) > 1 or "dep" in said
-    pipeline = max(1, said.get("pp", 1))
+    pipeline = stages_of(text)
     expert = max(1, said.get("moe_ep", said.get("ep", said.get("dep", 1))))
     cut = max(1, said.get("moe_tp", 1))
     adp = said.get("adp", 1)

@@ -1,7 +1,6 @@
 """From what a scenario says of replicas to the rules by which the engine runs them."""
 
 import math
-from dataclasses import replace
 
 from simulator.engine.policies import Autoscaler, Interruption, Rollout
 from simulator.scenario.endpoints import Clock
@@ -82,16 +81,12 @@ def rollout(said: Rollouts, clock: Clock) -> Rollout:
 
 def engine_limits(option: SelfHost, engine: Engine) -> EngineLimits:
     """Return the limits that the engine is started with, its own where the option gives none."""
-    given = {
-        "max_batched_tok": option.max_batched_tokens,
-        "max_sequences": option.max_sequences,
-        "memory_utilization": option.memory_utilization,
-        "block_tok": option.block_tokens,
-    }
-    found = replace(engine.limits, **{k: v for k, v in given.items() if v is not None})
-    if option.max_sequences is None:  # a budget as given may be smaller than the usual batch
-        found = replace(found, max_sequences=min(found.max_sequences, found.max_batched_tok))
-    return found
+    return engine.limits.given(
+        option.max_batched_tokens,
+        option.max_sequences,
+        option.memory_utilization,
+        option.block_tokens,
+    )
 
 
 def deferred_in_flight(option: SelfHost, max_sequences: int) -> int:

@@ -1,15 +1,17 @@
-"""Benchmark results on disk: vLLM, SGLang, GuideLLM, AIPerf, or a table."""
+"""Benchmark results on disk: vLLM, SGLang, GuideLLM, AIPerf, inference-perf, or a table."""
 
 import csv
+import gzip
 import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from simulator.analysis.benchmark import Load, LoadKind
 from simulator.analysis.calibration import Measurement
 from simulator.errors import InputError
+from simulator.scenario.request_log import REQUEST_COLUMNS, read_request_log
 
 Record = dict[str, Any]
 
@@ -17,9 +19,10 @@ Record = dict[str, Any]
 def read_measurements(paths: list[Path]) -> list[Measurement]:
     """Read every benchmark in some files.
 
-    A JSON file is of vLLM, GuideLLM or AIPerf, by what it holds; a JSON Lines file has one run of
-    SGLang or vLLM on each line; a CSV table has the columns of ``bench`` and output_tok_s,
-    tpot_mean_ms, ttft_mean_ms as measured. Lengths are means.
+    A JSON file is of vLLM, GuideLLM, AIPerf or inference-perf, by what it holds; a JSON Lines file
+    has one run of SGLang or vLLM on each line; a CSV table has the columns of ``bench`` and
+    output_tok_s, tpot_mean_ms, ttft_mean_ms as measured, or is a log of requests. Lengths are
+    means.
 
     Raises
     ------
@@ -32,11 +35,13 @@ def read_measurements(paths: list[Path]) -> list[Measurement]:
 def _read(path: Path) -> list[Measurement]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    if path.suffix == ".csv":
-        with path.open(newline="", encoding="utf-8") as file:
-            return [
-                _of_table(row, f"{path}:{n}") for n, row in enumerate(csv.DictReader(file), start=2)
-            ]
+    if path.name.endswith((".csv", ".csv.gz")):
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            if set(REQUEST_COLUMNS) <= set(rows.fieldnames or ()):
+                return read_request_log(rows, str(path))
+            return [_of_table(row, f"{path}:{n}") for n, row in enumerate(rows, start=2)]
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -66,9 +71,12 @@ def _of_record(record: Record, where: str) -> list[Measurement]:
         return [_of_guidellm(each, where) for each in record["benchmarks"]]
     if "output_token_throughput" in record and "input_sequence_length" in record:
         return [_of_aiperf(record, where)]
+    if "load_summary" in record and "successes" in record:
+        return [_of_inference_perf(record, where)]
     raise InputError(
-        f"{where}: no result of vLLM, SGLang, GuideLLM or AIPerf: expected mean_ttft_ms and "
-        "total_output_tokens, or benchmarks, or output_token_throughput"
+        f"{where}: no result of vLLM, SGLang, GuideLLM, AIPerf or inference-perf: expected "
+        "mean_ttft_ms and total_output_tokens, or benchmarks, or output_token_throughput, or "
+        "load_summary"
     )
 
 
@@ -118,21 +126,53 @@ def _of_aiperf(record: Record, where: str) -> Measurement:
     load = _load(
         asked.get("concurrency"),
         asked.get("request_rate"),
-        _average(record, where, "input_sequence_length"),
-        _average(record, where, "output_sequence_length"),
+        _inner(record.get("input_sequence_length"), f"{where}: input_sequence_length", "avg"),
+        _inner(record.get("output_sequence_length"), f"{where}: output_sequence_length", "avg"),
         asked.get("request_count"),
     )
     return Measurement(
         load,
-        _average(record, where, "output_token_throughput"),
-        _average(record, where, "inter_token_latency") / 1e3,
-        _average(record, where, "time_to_first_token") / 1e3,
+        _inner(record.get("output_token_throughput"), f"{where}: output_token_throughput", "avg"),
+        _inner(record.get("inter_token_latency"), f"{where}: inter_token_latency", "avg") / 1e3,
+        _inner(record.get("time_to_first_token"), f"{where}: time_to_first_token", "avg") / 1e3,
     )
+
+
+def _of_inference_perf(record: Record, where: str) -> Measurement:
+    """One stage of inference-perf's ``stage_N_lifecycle_metrics.json``, an open loop.
+
+    Its time per output token counts chunks of the stream, of which some are empty; the time between
+    the first and the last token counts here.
+    """
+    done, asked = record["successes"], record["load_summary"]
+    if not isinstance(done, dict) or not isinstance(asked, dict):
+        raise InputError(f"{where}: successes and load_summary must be objects")
+    latency = done.get("latency")
+    if not isinstance(latency, dict):
+        raise InputError(f"{where}: successes without latency")
+    output_tok = _inner(done.get("output_len"), f"{where}: output_len", "mean")
+    ttft_s = _inner(latency.get("time_to_first_token"), f"{where}: time_to_first_token", "mean")
+    e2e_s = _inner(latency.get("request_latency"), f"{where}: request_latency", "mean")
+    load = _load(
+        None,
+        asked.get("requested_rate"),
+        _inner(done.get("prompt_len"), f"{where}: prompt_len", "mean"),
+        output_tok,
+        done.get("count"),
+    )
+    tpot_s = (e2e_s - ttft_s) / (output_tok - 1) if output_tok > 1 else math.nan
+    speed = _inner(done.get("throughput"), f"{where}: throughput", "output_tokens_per_sec")
+    return Measurement(load, speed, tpot_s, ttft_s)
+
+
+def _inner(found: Any, where: str, name: str) -> float:
+    """A figure of an object that ought to be there."""
+    return _figure(found if isinstance(found, dict) else {}, where, name)
 
 
 def _of_table(row: dict[str, str], where: str) -> Measurement:
     kind = row.get("load_kind", "")
-    kinds: tuple[LoadKind, ...] = ("offline", "concurrency", "request-rate", "static-batch")
+    kinds: tuple[LoadKind, ...] = get_args(LoadKind)
     if kind not in kinds:
         raise InputError(f"{where}: load_kind must be one of {', '.join(kinds)}, {kind!r} given")
     value = 0.0 if kind == "offline" else _figure(row, where, "load_value")
@@ -142,6 +182,7 @@ def _of_table(row: dict[str, str], where: str) -> Measurement:
         round(_figure(row, where, "isl")),
         round(_figure(row, where, "osl")),
         _optional(row, "range_ratio") if row.get("range_ratio") else 1.0,
+        round(_figure(row, where, "num_prompts")) if row.get("num_prompts") else None,
     )
     return Measurement(
         load,
@@ -179,14 +220,10 @@ def _optional(record: Record, name: str) -> float:
 
 
 def _mean(metrics: Record, where: str, name: str) -> float:
+    """GuideLLM's mean over requests that were answered."""
     found = metrics.get(name)
     done = found.get("successful") if isinstance(found, dict) else None
-    return _figure(done if isinstance(done, dict) else {}, f"{where}: {name}", "mean")
-
-
-def _average(record: Record, where: str, name: str) -> float:
-    found = record.get(name)
-    return _figure(found if isinstance(found, dict) else {}, f"{where}: {name}", "avg")
+    return _inner(done, f"{where}: {name}", "mean")
 
 
 def _found(node: Any, key: str) -> Any:

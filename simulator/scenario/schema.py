@@ -127,8 +127,8 @@ class SelfHost(Section):
     """Token budget of an engine step; default: the engine's on the accelerator."""
     max_sequences: Count | None = None
     """Sequences that a replica runs at once; default: the engine's on the accelerator."""
-    max_model_tokens: Count = 32768
-    """Longest prompt with its answer."""
+    max_model_tokens: Count | None = None
+    """Longest prompt with its answer; default: 32,768, or the model's context if that is less."""
     enforce_eager: bool = False
     """Run no step from captured graphs."""
     weights_gb: Positive | None = None

@@ -29,6 +29,9 @@ from simulator.serving.engines import EngineLimits
 from simulator.serving.parallelism import Parallelism
 from simulator.serving.speculation import Speculation
 
+USUAL_CONTEXT_TOK = 32768
+"""Longest prompt with its answer where an option does not say."""
+
 
 def self_host_option(
     name: str, option: SelfHost, document: Document, clock: Clock, hardware: dict[str, str]
@@ -83,9 +86,16 @@ def _fleet(
     limits = engine_limits(option, served.engine)
     kv = document.made(
         (*here, "gpus_per_replica"),
-        lambda: served.kv(limits),
+        lambda: served.kv(
+            option.memory_utilization, option.block_tokens, option.max_batched_tokens
+        ),
     )
-    max_model_tok = min(option.max_model_tokens, served.model.context_tok)
+    max_model_tok = option.max_model_tokens or min(USUAL_CONTEXT_TOK, served.model.context_tok)
+    if max_model_tok > served.model.context_tok:
+        raise document.fail(
+            (*here, "max_model_tokens"),
+            f"{served.model.name} reads no more than {served.model.context_tok} tokens",
+        )
     _check_budget(option, limits, max_model_tok, document, here)
     overhead_s, overhead_token_s = request_overhead_s(option, served)
     scale = option.autoscale
@@ -179,9 +189,7 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
         ),
     )
     gpu, _ = document.made((*here, "accelerator"), lambda: load_accelerator(option.accelerator))
-    document.made(
-        (*here, "engine"), lambda: serving_profile().engine(option.engine, gpu)
-    )
+    document.made((*here, "engine"), lambda: serving_profile().engine(option.engine, gpu))
     found = document.made(
         (*here, "model"),
         lambda: deployment(

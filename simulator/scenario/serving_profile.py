@@ -215,9 +215,7 @@ class ServingProfile(Section):
                 self.expert_efficiency, generation.experts, weights.experts, engine.experts
             ),
             expert_tile_tok=self.expert_tile_tok,
-            memory_efficiency=efficiency(
-                self.memory_efficiency, generation.memory, weights.memory
-            ),
+            memory_efficiency=efficiency(self.memory_efficiency, generation.memory, weights.memory),
             kv_efficiency=efficiency(self.kv_efficiency, generation.memory, generation.kv),
             attention_efficiency=efficiency(self.attention_efficiency, generation.compute),
             link=self._link(gpu, spread, engine),
@@ -238,7 +236,8 @@ class ServingProfile(Section):
         """Return the slowest link that a replica's all-reduces pass."""
         name = gpu.link if spread.tensor <= gpu.node_gpus else self.network
         if name not in self.links:
-            raise InputError(f"unknown link {name!r} of {gpu.name}{nearest(name, self.links)}")
+            near = nearest(name, sorted(self.links))
+            raise InputError(f"unknown link {name!r} of {gpu.name}{near}")
         found = self.links[name]
         return Link(found.gb_s * 1e9 / engine.slowness, found.latency_s * engine.slowness)
 

@@ -28,7 +28,6 @@ from simulator.traffic.readers.reading import Skips
 from simulator.units import DAY_S, HOUR_S, WEEK_S
 
 MOST_GPUS = 16
-MEMORY_UTILIZATION, BLOCK_TOKENS = 0.9, 16
 """Defaults of a deployment, by which it fits or not."""
 LEAST_KV_TOKENS = 32768
 """A replica that holds less cannot serve one long prompt."""
@@ -152,10 +151,10 @@ def _own(model: str, gpu: str) -> dict[str, Any]:
             serving_profile(), shape.name, name, "vllm", Parallelism(gpus), weights, kv
         )
         try:
-            space = found.kv(MEMORY_UTILIZATION, BLOCK_TOKENS)
+            space = found.kv()
         except InputError:
             space = None
-        if space is not None and space.blocks * BLOCK_TOKENS >= LEAST_KV_TOKENS:
+        if space is not None and space.longest_tok >= LEAST_KV_TOKENS:
             return {
                 "name": f"own-{name}", "model": shape.name, "gpu": name, "gpus": gpus,
                 "weights": weights, "kv": kv,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from simulator.serving.accelerators import Accelerator
 from simulator.serving.capacity import KvCapacity, kv_capacity, windows
-from simulator.serving.engines import Engine, EngineLimits
+from simulator.serving.engines import Engine
 from simulator.serving.models import WEIGHT_BYTES, ModelShape
 from simulator.serving.parallelism import Parallelism
 from simulator.serving.speculation import Speculation
@@ -65,23 +65,27 @@ class Deployment:
         """
         assert self.speculation is not None
         model, c = self.model, self.coefficients
-        params = self.speculation.draft_params
-        if params is None:  # a layer and the head are about two layers, without experts
-            params = 2 * model.read_params / model.layers
+        # EAGLE's head, a layer with the table of words, is about two layers without experts.
+        params = self.speculation.draft_params or 2 * model.read_params / model.layers
         bandwidth = c.memory_efficiency * self.gpu.memory_bytes_s * self.spread.tensor
         peak = c.compute_efficiency * self.gpu.peak_flops("bf16") * self.spread.tensor
         alone_s = self.speculation.draft_launch_s + params * WEIGHT_BYTES["bf16"] / bandwidth
-        each_s: NDArray[np.float64] = 2 * params / peak * np.arange(size)
-        return alone_s + each_s
+        return alone_s + 2 * params / peak * np.arange(size, dtype=np.float64)
 
-    def kv(self, limits: EngineLimits) -> KvCapacity:
-        """Count the KV blocks, or take what the engine reports.
+    def kv(
+        self,
+        memory_utilization: float | None = None,
+        block_tok: int | None = None,
+        max_batched_tok: int | None = None,
+    ) -> KvCapacity:
+        """Count the KV blocks under some limits, or take what the engine reports.
 
         Raises
         ------
         InputError
             When the weights do not fit, and the engine reported nothing.
         """
+        limits = self.engine.limits.given(max_batched_tok, None, memory_utilization, block_tok)
         if self.kv_tok is not None:
             blocks = self.kv_tok // limits.block_tok
             return KvCapacity(blocks, limits.block_tok, 1.0, *windows(self.model))

@@ -16,6 +16,25 @@ class EngineLimits:
     block_tok: int
     """Tokens of a KV block."""
 
+    def given(
+        self,
+        max_batched_tok: int | None = None,
+        max_sequences: int | None = None,
+        memory_utilization: float | None = None,
+        block_tok: int | None = None,
+    ) -> "EngineLimits":
+        """Return the limits of an engine that is started with some of them; None: its own.
+
+        A budget as given may be smaller than the usual batch, which it then limits.
+        """
+        budget_tok = max_batched_tok or self.max_batched_tok
+        return EngineLimits(
+            budget_tok,
+            max_sequences or min(self.max_sequences, budget_tok),
+            memory_utilization or self.memory_utilization,
+            block_tok or self.block_tok,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:

@@ -27,6 +27,21 @@ class Parallelism:
         """GPUs of one replica."""
         return self.tensor * self.pipeline
 
+    def check_heads(self, q_heads: int, model: str) -> None:
+        """Refuse degrees that no engine runs.
+
+        Raises
+        ------
+        InputError
+            When attention heads cannot be shared out evenly.
+        """
+        if not self.data_attention and q_heads % self.tensor:
+            fits = [str(n) for n in range(1, self.tensor + 1) if q_heads % n == 0]
+            raise InputError(
+                f"{self.tensor} GPUs cannot share the {q_heads} attention heads of {model}: "
+                f"take {' or '.join(fits[-2:])}, or pipeline_stages"
+            )
+
     def __str__(self) -> str:
         parts = [f"tp{self.tensor}"]
         parts += [f"pp{self.pipeline}"] if self.pipeline > 1 else []
