@@ -30,6 +30,7 @@ class Sequence:
     promised_blocks: int = 0
     window_blocks: int = 0
     admitted_now: bool = False
+    queued_s: float = 0.0
     cached_tok: int = 0
     chunk: int = 0
     transferred: bool = False
@@ -202,6 +203,8 @@ class Replica:
         self.running: list[Sequence] = []
         self.blocks = Blocks(fleet.kv.blocks)
         self.promised_blocks = 0
+        self.began_s = -math.inf
+        """When the step before began."""
         self.wake = owner.env.event()
         owner.env.process(self.serve())
 
@@ -246,6 +249,7 @@ class Replica:
         elif self.fleet.order == "priority":
             rank = self.owner.plan.priorities[table.workload[row]]
         self.owner.joined += 1
+        sequence.queued_s = self.owner.env.now
         sequence.order = (rank, self.owner.joined)
         self.owner.at[row] = self
         self.line_up(sequence)
@@ -366,11 +370,16 @@ class Replica:
             self.grow(sequence, sequence.computed_tok + chunk)
             budget -= chunk
             scheduled.append(sequence)
+        idle = not scheduled
         while not preempted and self.waiting and budget > 0:
+            unseen = self.waiting[0].queued_s > self.began_s
+            if fleet.schedules_ahead and not idle and unseen:
+                break
             if len(self.running) >= fleet.max_sequences or not self.admit(budget):
                 break
             scheduled.append(self.running[-1])
             budget -= scheduled[-1].chunk
+        self.began_s = self.owner.env.now
         return self.step_s(scheduled)
 
     def admit(self, budget: int) -> bool:

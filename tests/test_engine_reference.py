@@ -56,6 +56,7 @@ def random_fleet(seed: int) -> Fleet:
         cold_start_s=60.0,
         affinity_slack=int(rng.integers(0, 4)),
         reserves_output=bool(rng.random() < 0.3),
+        schedules_ahead=seed % 4 < 2,
     )
 
 

@@ -134,9 +134,9 @@ def test_capacity_is_what_weights_leave() -> None:
     assert two.blocks == int(free_gb * 1e9 / (16 * kept))
     assert four.blocks > 2 * two.blocks
     assert not two.starved(1e12)
-    with pytest.raises(InputError, match=r"does not fit 1 x h100-sxm: weights 72\.7 GB"):
-        served(gpus=1).kv(0.9, 16)
-    tight = served(gpus=1).kv(1.0, 16)
+    with pytest.raises(InputError, match=r"does not fit 1 x h100-sxm: weights 141\.2 GB"):
+        served(gpus=1, precision="bf16").kv(0.9, 16)
+    tight = served(gpus=1).kv(0.9, 16)
     assert tight.starved(1e12)
     assert not tight.starved(1000)
     told = replace(served(gpus=1), kv_tok=4000)  # the engine's word stands above the estimate

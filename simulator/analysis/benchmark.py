@@ -64,6 +64,8 @@ class Serving:
     max_sequences: int | None = None
     memory_utilization: float | None = None
     block_tok: int | None = None
+    prefix_cache: bool = True
+    """No prompt of a benchmark begins like another, but who was preempted finds its own again."""
 
     def limits(self, engine: Engine) -> EngineLimits:
         """Return the limits that hold."""
@@ -145,12 +147,13 @@ def replay(
         max_batched_tok=limits.max_batched_tok,
         max_sequences=min(limits.max_sequences, limits.max_batched_tok, max(table.size, 1)),
         max_model_tok=longest_tok + 1,
-        prefix_cache=False,
+        prefix_cache=serving.prefix_cache,
         request_overhead_s=deployment.engine.request_s,
         request_token_s=deployment.engine.request_token_s,
         replicas=1,
         cold_start_s=0.0,
         reserves_output=deployment.engine.reserves_output,
+        schedules_ahead=deployment.engine.schedules_ahead,
     )
     ledger = run(Plan(routes=(layout.FLEET,), fleets=(fleet,)), table, FOREVER_S)
     return _measured(ledger, replicas)
@@ -223,7 +226,7 @@ def _table(
     output_tok: NDArray[np.int32],
     turns: NDArray[np.int64],
 ) -> RequestTable:
-    """Return requests without shared prompts, in sessions of so many turns each."""
+    """Return requests in sessions of so many turns each, every prompt a root of its own."""
     size, first = len(arrival_s), np.cumsum(turns) - turns
     zeros = np.zeros(size, np.int32)
     return RequestTable(
@@ -234,7 +237,7 @@ def _table(
         output_tokens=output_tok,
         reasoning_tokens=zeros,
         max_output_tokens=output_tok,
-        prefix_node=np.full(size, NO_NODE, np.int32),
+        prefix_node=np.arange(size, dtype=np.int32),
         session=np.repeat(np.arange(len(turns), dtype=np.int32), turns),
         turn=(np.arange(size) - np.repeat(first, turns)).astype(np.int32),
         deadline_s=np.full(size, np.inf),
@@ -244,7 +247,7 @@ def _table(
         earlier_node=np.full(size, NO_NODE, np.int32),
         earlier_s=np.zeros(size),
         since_volume=np.zeros(size),
-        tree=PrefixTree.empty(),
+        tree=PrefixTree.numbered(np.full(size, NO_NODE, np.int32), prompt_tok.astype(np.int32)),
         workloads=("benchmark",),
     )
 

@@ -161,17 +161,19 @@ def newton_step(
     jacobian: NDArray[np.float64],
     z: NDArray[np.float64],
     weights: NDArray[np.float64],
+    outlier: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a Gauss-Newton step towards smaller errors, and the curvature there.
 
-    Errors, (n_points, 3), count by soft L1: as their square while small, by their size when large.
+    Errors, (n_points, 3), count by soft L1: as their square while small, by their size when large;
+    with ``outlier`` given, in units of the noise, those far above it hardly count (Cauchy's loss).
     ``jacobian`` is (n_points, 3, n), ``z`` in spreads of a prior of mean zero, (n,), ``weights``
     divide by the noise and broadcast over the errors. NaN is what was not measured.
     """
     e, j = errors * weights, jacobian * np.broadcast_to(weights, errors.shape)[..., None]
     known = np.isfinite(e) & np.isfinite(j).all(axis=2)
     e, j = e[known], j[known]
-    soft = (1 + e**2) ** -0.25
+    soft = (1 + e**2) ** -0.25 if outlier is None else (1 + (e / outlier) ** 2) ** -0.5
     e, j = e * soft, j * soft[:, None]
     curvature = j.T @ j + np.eye(len(z))
     return np.linalg.solve(curvature, -(j.T @ e + z)), curvature

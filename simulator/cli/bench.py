@@ -53,6 +53,10 @@ SequencesOption = Annotated[
     int | None,
     typer.Option("--max-num-seqs", min=1, help="Sequences at once; default: engine's."),
 ]
+PrefixOption = Annotated[
+    bool,
+    typer.Option("--prefix-caching/--no-prefix-caching", help="Keep prompts of the preempted."),
+]
 MemoryOption = Annotated[
     float | None,
     typer.Option(
@@ -80,6 +84,7 @@ def bench(
     batched_tokens: BudgetOption = None,
     sequences: SequencesOption = None,
     memory: MemoryOption = None,
+    prefix_caching: PrefixOption = True,
     load: Annotated[LoadChoice, typer.Option(help="How it is asked.")] = LoadChoice.CONCURRENCY,
     value: Annotated[
         float, typer.Option("--value", help="Clients, requests per second, or sequences.")
@@ -119,7 +124,7 @@ def bench(
         output_tok=osl,
         range_ratio=range_ratio,
         requests=requests,
-        serving=Serving(batched_tokens, sequences, memory),
+        serving=Serving(batched_tokens, sequences, memory, prefix_cache=prefix_caching),
         gpus=gpus,
         tensor=tensor,
         parallelism=parallelism,
@@ -180,6 +185,7 @@ def calibrate(
     batched_tokens: BudgetOption = None,
     sequences: SequencesOption = None,
     memory: MemoryOption = None,
+    prefix_caching: PrefixOption = True,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write the calibration here.")
     ] = None,
@@ -214,7 +220,9 @@ def calibrate(
     )
     measured = [replace(m, replicas=replicas) for m in read_measurements(results)]
     with progress("fitting"):
-        calibration = fit(found, measured, Serving(batched_tokens, sequences, memory))
+        calibration = fit(
+            found, measured, Serving(batched_tokens, sequences, memory, prefix_cache=prefix_caching)
+        )
     band = (found.coefficients.band_low, found.coefficients.band_high)
     document = calibration_document(calibration, band)
     if out is not None:

@@ -76,6 +76,7 @@ REQUEST = record(
 
 LEDGER = record(
     ("arrival_s", f8),
+    ("queued_s", f8),  # at its replica
     ("start_s", f8),
     ("first_token_s", f8),
     ("finished_s", f8),
@@ -115,6 +116,7 @@ CALL = record(  # what endpoints and gateways note of a row
 
 REPLICA = record(
     ("t_s", f8),  # the step boundary up to which the state below is current
+    ("began_s", f8),  # when the last step that was executed began
     ("busy_since_s", f8),
     ("busy_s", f8),
     ("launched_s", f8),
@@ -209,6 +211,7 @@ ENGINE = record(  # how a fleet's replicas serve, and the rows that wait for one
     ("admitting", i4),  # of them, those that go on now
     ("prefix_cache", i1),
     ("reserves_output", i1),
+    ("schedules_ahead", i1),
     ("chunked", i1),
     ("order", i1),
     ("affinity", i1),

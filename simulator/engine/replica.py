@@ -220,6 +220,17 @@ def _admit(plane, r, budget_tok, time_s):
 
 
 @compiled
+def _is_seen(plane, r):
+    """Whether the queue's head was there when the step was scheduled that begins now: engines that
+    schedule ahead do so while the step before it runs.
+    """
+    rep = plane.replicas[r]
+    if not plane.engine[rep.fleet].schedules_ahead:
+        return True
+    return plane.ledger[rep.waiting_head].queued_s <= rep.began_s
+
+
+@compiled
 def begin_phase(plane, r, time_s):
     """Schedule at a step boundary: one step with prompt tokens, or decode steps, or idleness."""
     rep = plane.replicas[r]
@@ -231,11 +242,13 @@ def begin_phase(plane, r, time_s):
     budget_tok = engine.max_batched_tok - rep.decoding
     tokens, attention_s = _continue_prompt(plane, r, budget_tok)
     admitted = 0
+    idle = tokens == 0 and rep.decoding == 0
     while (
         rep.waiting_head != NONE
         and not rep.preempted
         and tokens < budget_tok
         and rep.running < engine.max_sequences
+        and (idle or _is_seen(plane, r))
     ):
         chunk, chunk_s = _admit(plane, r, budget_tok - tokens, time_s)
         if chunk == 0:
@@ -282,8 +295,8 @@ def _fill(plane, r, time_s):
 def _plan_decode(plane, r):
     """Decode steps until the next change of the batch, or as many as the blocks allow."""
     rep = plane.replicas[r]
-    if rep.preempted and rep.waiting_head != NONE:
-        return 1  # the step after a preemption admits again
+    if rep.waiting_head != NONE and (rep.preempted or not _is_seen(plane, r)):
+        return 1  # the step behind this one admits again
     change_step = plane.finishes[plane.finishes[rep.first_sequence].member].key >> TIE_BITS
     return affordable_steps(plane, r, change_step - rep.step)
 
@@ -294,7 +307,10 @@ def end_phase(plane, r):
     rep = plane.replicas[r]
     time_s = plane.wakes[r].key
     steps = rep.planned_steps
+    if steps > 0:
+        rep.began_s = rep.t_s
     if rep.phase == DECODE:
+        rep.began_s += decode_s(plane, r, steps - 1)
         kv_take(plane, r, growth_blocks(plane, r, steps) - rep.begun_blocks)
     rep.step += steps
     rep.context_tok += steps * rep.decoding
@@ -322,12 +338,14 @@ def evict_until_now(plane, r, time_s):
 
 
 @compiled
-def _look_again(plane, r, time_s):
-    """End a phase of decoding at the next step boundary from now: something may be admitted."""
+def _look_again(plane, r, time_s, ahead):
+    """End a phase of decoding at the next step boundary from now, or ``ahead`` steps behind it:
+    something may be admitted.
+    """
     rep = plane.replicas[r]
     if rep.phase != DECODE:
         return
-    steps = steps_until(plane, r, time_s - rep.t_s)
+    steps = steps_until(plane, r, time_s - rep.t_s) + ahead
     if steps < rep.planned_steps:
         rep.planned_steps = steps
         _wake_at(plane, r, max(time_s, rep.t_s + decode_s(plane, r, steps)))
@@ -356,6 +374,7 @@ def enqueue(plane, r, row, time_s):
     request = plane.requests[row]
     ledger = plane.ledger[row]
     ledger.replica = r
+    ledger.queued_s = time_s
     if ledger.home == NONE:
         ledger.home = r
     ledger.output_tok = min(request.output_tok, engine.max_model_tok - request.input_tok)
@@ -370,7 +389,7 @@ def enqueue(plane, r, row, time_s):
     if rep.phase == IDLE:
         _wake(plane, r, time_s)
     elif rep.waiting_head == row and rep.running < engine.max_sequences:
-        _look_again(plane, r, time_s)
+        _look_again(plane, r, time_s, engine.schedules_ahead)
 
 
 @compiled
@@ -388,9 +407,9 @@ def abandon(plane, r, row, time_s):
         count_in_flight(plane, r, -1)
         if rep.waiting_head == row:
             drop_closed(plane, rep)
-            _look_again(plane, r, time_s)
+            _look_again(plane, r, time_s, 0)
         return
-    _look_again(plane, r, time_s)
+    _look_again(plane, r, time_s, 0)
     if rep.phase == BOUNDARY:
         # The phase that just ended, ends once more.
         rep.phase = PREFILL

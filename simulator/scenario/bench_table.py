@@ -196,14 +196,13 @@ def _submitted(gpu: Accelerator) -> str:
 
 
 def _serving(row: dict[str, str]) -> Serving:
-    """Settings that a row states. Prompts of benchmarks share no beginning, so that it does not
-    matter whether prefixes are cached.
-    """
+    """Settings that a row states."""
     share = row.get("gpu_memory_utilization", "")
     return Serving(
         max_batched_tok=_whole(row.get("max_num_batched_tokens", "")),
         max_sequences=_whole(row.get("max_num_seqs", "")),
         memory_utilization=_number(share) if share else None,
+        prefix_cache=_yes(row.get("prefix_caching", "") or "true"),
     )
 
 

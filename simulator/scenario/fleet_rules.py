@@ -12,6 +12,9 @@ from simulator.serving.engines import Engine, EngineLimits
 from simulator.serving.steptime import StepTime
 from simulator.units import DAY_S, HOUR_S
 
+USUAL_DEFERRED = 128
+"""Requests in flight up to which a replica takes deferred work, where an option does not say and
+half a batch is more (assumed): those that somebody waits for share its steps."""
 _DAYS_PER_WEEK = 7
 _HOURS_PER_DAY = 24
 
@@ -92,7 +95,7 @@ def engine_limits(option: SelfHost, engine: Engine) -> EngineLimits:
 def deferred_in_flight(option: SelfHost, max_sequences: int) -> int:
     """Return how many requests a replica has at most when it takes work with a deadline."""
     given = option.deferred.in_flight
-    return max(1, max_sequences // 2) if given is None else given
+    return max(1, min(max_sequences // 2, USUAL_DEFERRED)) if given is None else given
 
 
 def step_time(

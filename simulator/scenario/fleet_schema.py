@@ -76,7 +76,7 @@ class Deferred(Section):
 
     in_flight: Count | None = None
     """A replica takes such work while it has fewer requests than this in flight and nobody else
-    waits there; default: half of max_sequences."""
+    waits there; default: half of max_sequences, at most 128."""
     lead_s: NonNegative = 3600
     """So long before its deadline it stops waiting, and is served like all other. A lead as long as
     the deadline: it never waits."""

@@ -109,6 +109,7 @@ def _fleet(
         request_overhead_s=overhead_s,
         request_token_s=overhead_token_s,
         reserves_output=served.engine.reserves_output,
+        schedules_ahead=served.engine.schedules_ahead and option.step_time is None,
         replicas=1,
         cold_start_s=option.cold_start_s,
         autoscaler=autoscaler(scale, document, (*here, "autoscale")) if scale else None,

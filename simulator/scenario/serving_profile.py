@@ -8,7 +8,7 @@ from pydantic import Field
 
 from simulator.errors import InputError, nearest
 from simulator.scenario.files import profiles_dir
-from simulator.scenario.sections import Count, NonNegative, Positive, Section, Whole
+from simulator.scenario.sections import Count, NonNegative, Positive, Section, Share, Whole
 from simulator.scenario.yamlfile import read_yaml, validate
 from simulator.serving.accelerators import Accelerator
 from simulator.serving.engines import Engine, EngineLimits
@@ -74,9 +74,12 @@ class Precision(Factors):
 class OnGeneration(Section):
     """Factors of an engine that is further, or less far, on one generation than on others."""
 
-    overhead: Positive
-    request: Positive
-    spread: Positive
+    overhead: Positive = 1.0
+    request: Positive = 1.0
+    admission: Positive = 1.0
+    compute: Positive = 1.0
+    memory: Positive = 1.0
+    spread: Positive = 1.0
 
 
 class Limits(Section):
@@ -108,6 +111,7 @@ class EngineProfile(Section):
     """Generations whose large accelerators are treated like small ones."""
     splits_layers: bool = False
     reserves_output: bool
+    schedules_ahead: bool = False
     spread: Positive
     generations: dict[str, OnGeneration] = Field(default_factory=dict)
     source: str
@@ -127,6 +131,7 @@ class ServingProfile(Section):
     compute_efficiency: Efficiency
     expert_efficiency: Efficiency
     expert_tile_tok: NonNegative
+    expert_reuse: Share
     memory_efficiency: Efficiency
     kv_efficiency: Efficiency
     attention_efficiency: Efficiency
@@ -155,21 +160,24 @@ class ServingProfile(Section):
         large = gpu.memory_gb >= LARGE_CARD_GB and gpu.generation not in said.small_limits_on
         if said.large_card_limits is not None and large:
             limits = said.large_card_limits
-        there = said.generations.get(gpu.generation, OnGeneration(overhead=1, request=1, spread=1))
+        there = said.generations.get(gpu.generation, OnGeneration())
         return Engine(
             name,
             overhead={k: v * there.overhead for k, v in said.overhead.items()},
             slowness=said.slowness,
+            compute=there.compute,
+            memory=there.memory,
             experts=said.experts,
             sequence_s=said.sequence_s,
             request_s=said.request_s * there.request,
             request_token_s=said.request_token_s,
-            admission_s=said.admission_s,
+            admission_s=said.admission_s * there.admission,
             captured_tok=said.captured_tok,
             drift_tok=said.drift_tok,
             limits=EngineLimits(**limits.model_dump()),
             splits_layers=said.splits_layers,
             reserves_output=said.reserves_output,
+            schedules_ahead=said.schedules_ahead,
             spread=said.spread * there.spread,
             source=said.source,
         )
@@ -209,13 +217,24 @@ class ServingProfile(Section):
             admission_s=engine.admission_s,
             overlap=self.overlap,
             compute_efficiency=efficiency(
-                self.compute_efficiency, kind.compute, generation.compute, outside.compute
+                self.compute_efficiency,
+                kind.compute,
+                generation.compute,
+                outside.compute,
+                engine.compute,
             ),
             expert_efficiency=efficiency(
-                self.expert_efficiency, generation.experts, weights.experts, engine.experts
+                self.expert_efficiency,
+                generation.experts,
+                weights.experts,
+                engine.experts,
+                engine.compute,
             ),
             expert_tile_tok=self.expert_tile_tok,
-            memory_efficiency=efficiency(self.memory_efficiency, generation.memory, weights.memory),
+            expert_reuse=self.expert_reuse,
+            memory_efficiency=efficiency(
+                self.memory_efficiency, generation.memory, weights.memory, engine.memory
+            ),
             kv_efficiency=efficiency(self.kv_efficiency, generation.memory, generation.kv),
             attention_efficiency=efficiency(self.attention_efficiency, generation.compute),
             link=self._link(gpu, spread, engine),

@@ -45,6 +45,10 @@ class Engine:
     """Factor on fixed, per-layer and communication times, by class of models."""
     slowness: float
     """Factor on whole steps; 1 for tuned engines of today."""
+    compute: float
+    """Factor on the efficiency of computing on this generation of accelerators."""
+    memory: float
+    """The same of reading weights."""
     experts: float
     """Factor on the efficiency of experts' kernels."""
     sequence_s: float
@@ -67,7 +71,8 @@ class Engine:
     splits_layers: bool
     """GPUs of a replica share no layer: what others cut by tensor, it cuts by layers."""
     reserves_output: bool
-    """See ``engine.plan.Fleet``."""
+    schedules_ahead: bool
+    """Both: see ``engine.plan.Fleet``."""
     spread: float
     """Factor on the width of the error band, in logarithms: how unlike two deployments are."""
     source: str
