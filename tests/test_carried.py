@@ -1,6 +1,7 @@
 """What fleets carry, found with few tries, and the nested samples that it is found with."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.analysis.carried import Carried, carried, last_that_holds
+from simulator.analysis.carried import Carried, beside_the_last, carried, last_that_holds
 from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.haste import hastened
 from simulator.analysis.judging import FAST, LIKELY, SLOW, margin
 from simulator.analysis.planning import Size
 from simulator.analysis.sampler import Sampler
 from simulator.analysis.sampling import LEAST_WARM_UP_S, Need
 from simulator.analysis.study import SelfHostOption, Study
+from simulator.analysis.verdict import decide
 from simulator.scenario.build import load_study
 
 MOST_TRIES = 16
@@ -40,6 +43,28 @@ def test_the_last_volume_that_holds_is_found_with_few_tries(
     assert found == pytest.approx(at, rel=tolerance)
     assert len(tried) <= MOST_TRIES
     assert len(set(tried)) == len(tried)
+
+
+def test_given_replicas_win_up_to_what_they_carry() -> None:
+    """Between two volumes of the grid, at the smaller of which they are too dear still and at the
+    larger too few, they may win all the same.
+    """
+    path = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"
+    settings = [
+        "traffic.support.requests_per_month=15M", "options.own-h100.replicas=1",
+        "options.hybrid=null", "analysis.volumes=[0.1,1]", "analysis.sample_requests=10000",
+        "analysis.worlds=32",
+    ]  # fmt: skip
+    study = load_study(path, settings)
+    option = next(o for o in study.options if o.name == "own-h100")
+    assert isinstance(option, SelfHostOption)
+    held, failed = beside_the_last(study, Sampler(study), option)
+    assert 0.1 < held < failed < 1
+    found = decide(hastened(study)).break_even
+    assert found is not None
+    assert found.wins
+    begin, end = found.wins[-1]
+    assert begin < held <= end <= failed
 
 
 def test_what_holds_always_or_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:

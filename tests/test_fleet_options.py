@@ -71,6 +71,29 @@ def test_silence_means_what_it_meant(tmp_path: Path) -> None:
     assert built(tmp_path, max_sequences=1).deferred_in_flight == 1
 
 
+def test_limits_are_those_of_the_engine_on_the_card(tmp_path: Path) -> None:
+    """The same for scenarios and `bench`; a number that is given stands."""
+    large = built(tmp_path)
+    assert (large.max_sequences, large.max_batched_tok) == (1024, 8192)
+    small = built(tmp_path, accelerator="a100-sxm-80")
+    assert (small.max_sequences, small.max_batched_tok) == (256, 2048)
+    assert built(tmp_path, max_batched_tokens=100).max_sequences == 100
+    for fleet in (large, small):
+        assert fleet.schedules_ahead
+        assert fleet.max_model_tok == 32768
+
+
+def test_what_an_engine_is_started_with_is_told_to_it(tmp_path: Path) -> None:
+    plain = built(tmp_path)
+    eager = built(tmp_path, enforce_eager=True).step_time
+    assert eager.token_s[1] >= plain.step_time.token_s[1]
+    assert (eager.token_s == eager.mixed_s).all()
+    assert built(tmp_path, weights_gb=90).kv.blocks < plain.kv.blocks
+    # 70B in 16 bits on one card does not fit, unless the engine says that it does.
+    told = built(tmp_path, gpus_per_replica=1, weight_precision="bf16", kv_tokens=22_096)
+    assert told.kv.blocks * told.kv.block_tok == 22_096
+
+
 def test_autoscale_by_every_metric(tmp_path: Path) -> None:
     common = {"max_replicas": 6, "interval_s": 10, "scale_up_delay_s": 30}
     for metric, target in (("in-flight", 20), ("queue", 2.5), ("kv", 0.8)):
@@ -221,6 +244,16 @@ BAD_VALUES: list[tuple[dict[str, Any], str, str]] = [
         "speculation changes nothing where step_time is given",
     ),
     ({"step_time": {"fixed_s": 0}}, "fixed_s", "greater than 0"),
+    (
+        {"gpus_per_replica": 3},
+        "gpus_per_replica",
+        "3 GPUs cannot share the 64 attention heads of llama-3.3-70b: take 1 or 2",
+    ),
+    (
+        {"max_model_tokens": 200_000},
+        "max_model_tokens",
+        "llama-3.3-70b reads no more than 131072 tokens",
+    ),
     ({"failures": {"mean_days_between": 264}}, "failures", "missing key 'repair_s'"),
     (
         {"spot": {"mean_hours_between": 0, "away_s": 1}},

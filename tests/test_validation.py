@@ -6,26 +6,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fit
+import live
 import numpy as np
 import pytest
-from points import FITTED_KINDS, Measured, errors_of, measured_tok_s, read_points
+from points import Measured, errors_of, measured_tok_s, read_all
 from report import in_band, kind
 
 from simulator.scenario.yamlfile import read_yaml, validate
 
-POINTS = Path(
-    os.environ.get(
-        "BREAKEVEN_POINTS", Path(__file__).parents[2] / "shared" / "data" / "calibration.csv.gz"
-    )
-)
+DATA = Path(os.environ.get("BREAKEVEN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 needs_points = pytest.mark.skipif(
-    not POINTS.is_file(), reason=f"public benchmark points are not at {POINTS}"
+    not (DATA / "stated_settings.csv.gz").is_file(),
+    reason=f"public benchmark points are not at {DATA}",
 )
 
 
 @pytest.fixture(scope="module")
 def predicted() -> tuple[list[Measured], np.ndarray]:
-    points = [m for m in read_points(POINTS) if m.row["load_kind"] in FITTED_KINDS]
+    points = [m for m in read_all(DATA) if m.is_fitted]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return points, errors_of(points, pool)
 
@@ -63,6 +61,42 @@ def test_latencies_of_dense_models(predicted: tuple[list[Measured], np.ndarray])
     off = np.abs(np.expm1(errors[[kind(m) == "dense" for m in points]]))
     assert np.nanmedian(off[:, 1]) < 0.08
     assert np.nanmedian(off[:, 2]) < 0.23
+
+
+@needs_points
+@pytest.mark.parametrize(
+    ("regime", "throughput", "tpot", "ttft"),
+    [
+        ("below saturation", 0.06, 0.10, 0.20),
+        ("near it", 0.06, 0.30, 0.45),
+        ("above it", 0.06, 0.10, 0.30),
+    ],
+)
+def test_open_loops_of_stated_settings(
+    predicted: tuple[list[Measured], np.ndarray],
+    regime: str,
+    throughput: float,
+    tpot: float,
+    ttft: float,
+) -> None:
+    found = np.abs(np.expm1(live.regimes(*predicted)[regime]))
+    assert (np.nanmedian(found, axis=0) < (throughput, tpot, ttft)).all()
+
+
+@needs_points
+def test_logged_requests_take_as_long_as_is_predicted(
+    predicted: tuple[list[Measured], np.ndarray],
+) -> None:
+    for name, figures in live.logged(predicted[0]):
+        got, measured = figures["E2E"]
+        assert got == pytest.approx(measured, rel=0.15), name
+
+
+@needs_points
+def test_kv_blocks_of_all_logs() -> None:
+    off = [abs(p / m - 1) for _, p, m in live.kv_blocks(DATA / "kv_blocks.csv")]
+    assert np.median(off) < 0.04
+    assert sorted(off)[-3] < 0.09
 
 
 @needs_points

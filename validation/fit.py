@@ -35,6 +35,8 @@ speculation, prefixes found in caches, misread rows. No row is left out by hand.
 LIVE_WEIGHT = 2.0
 """Of open loops and logged requests, which are few beside closed loops and like what is asked of
 deployments."""
+MOST_POINTS = 6
+"""Of a deployment and source, to which coefficients are fitted."""
 MOST_ROUNDS = 5
 RESTING = 0.1
 """Movement of all coefficients, in spreads of their priors, that ends the fit."""
@@ -211,6 +213,24 @@ def _ends() -> np.ndarray:
     )
 
 
+def thinned(points: list[Measured]) -> list[Measured]:
+    """Return some points of every deployment and source, evenly over prompts, outputs and loads.
+
+    A deployment weighs as the root of its points, so that the others would tell little more.
+    """
+    groups: dict[tuple[object, ...], list[Measured]] = {}
+    for m in points:
+        groups.setdefault((m.deployment, m.row["source"]), []).append(m)
+    found = []
+    for group in groups.values():
+        group.sort(
+            key=lambda m: (m.point.load.prompt_tok, m.point.load.output_tok, m.point.load.value)
+        )
+        places = np.unique(np.linspace(0, len(group) - 1, MOST_POINTS).round().astype(int))
+        found += [group[place] for place in places]
+    return found
+
+
 def point_weights(points: list[Measured]) -> np.ndarray:
     """Weights that let a deployment count as the root of its points. (n_points,)"""
     sizes = Counter(m.deployment for m in points)
@@ -303,7 +323,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    points = [m for m in read_all(given.data) if m.is_fitted]
+    points = thinned([m for m in read_all(given.data) if m.is_fitted])
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         found = fit(points, pool)
     for (path, (median, _)), z in zip(PRIORS.items(), found.z, strict=True):

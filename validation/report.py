@@ -15,7 +15,7 @@ import live
 import matplotlib as mpl
 import numpy as np
 import studies
-from fit import Fit, linearised, shipped_z
+from fit import Fit, linearised, shipped_z, thinned
 from matplotlib.ticker import PercentFormatter
 from points import Measured, errors_of, read_all
 
@@ -220,8 +220,9 @@ are of their absolute values. *Said*: points with a prediction; the others do no
 starved of KV memory, or name what is not known. *In band*: measured throughput within the stated
 band of nine in ten.
 
-Coefficients: `validation/fit.py`, Gauss-Newton with log-normal priors, a deployment weighing as the
-root of its points. What stays wrong, and why, is at the end.
+Coefficients: `validation/fit.py`, Gauss-Newton with log-normal priors, to at most six points of a
+deployment and source, of which a deployment weighs as the root of their number. What predictions
+must not be used for is at the end.
 
 ![predicted and measured throughput](validation/throughput.png)
 
@@ -260,18 +261,33 @@ OWN = """## Calibrated on one's own points
 `breakeven calibrate`, run by run (one deployment, engine version and source, six points or more),
 predicting the points that it has not seen.
 """
-LIMITS = """## What stays wrong
+LIMITS = """## Boundaries
 
-* Versions of one engine differ by a median of a tenth on the same deployment, at times by half; a
-  table without versions cannot be predicted better than that.
-* Records of TensorRT-LLM with C clients and a batch limit of C - 1 let one request in C wait for a
-  whole answer; their TTFT is off by that.
-* First benchmarks after a start compile kernels: means of TTFT of several seconds beside medians of
-  a tenth of that (SGLang on Blackwell).
-* Attention data-parallel under TensorRT-LLM waits up to 50 steps for balanced batches; that wait is
-  not modelled.
-* Small models on eight GPUs meet limits of the host (tokenising, streaming) that steps do not have.
-* Wide expert parallelism across nodes and separate prefill and decode pools are not predicted.
+What predictions must not be used for without a calibration or a measurement of one's own:
+
+* **Latencies near saturation.** Between 70 and 100 % of its capacity a server's times grow without
+  bound: 3 % of the step time are 30 % of TPOT, and an error of the capacity is one of the latency
+  many times over. Use what is below saturation, or calibrate.
+* **Starved caches.** With less than a tenth of the memory left for KV, a percent of the weights is
+  a tenth of the cache; `bench` says `kv_starved` and no figure.
+* **Kernels that nobody has tuned.** GLM-4.5-Air and Qwen3-235B in bf16 on A100 run 1.4 to 1.9 times
+  slower under vLLM 0.11 than predicted, and as predicted under SGLang on the same machine.
+* **Hosts.** Steps include a host of the years of the card. A slow or shared host, a proxy, a
+  tokeniser in the server's own process, or thousands of short requests per second are not in them.
+* **Records that do not say everything.** Some deployments have two records 1.5 to 2.3 times apart:
+  speculation, or prompts that were found in caches, without a word of it. They are left in the
+  tables above, and hardly count in the fit.
+* **Versions.** Those of one engine differ by a median of a tenth on the same deployment, at times
+  by half. The coefficients are of none of them in particular.
+* **First requests.** Kernels are compiled and graphs captured during the first requests after a
+  start; means of TTFT of several seconds beside medians of a tenth of that.
+* **Attention data-parallel under TensorRT-LLM** waits up to 50 steps for balanced batches.
+* **Speculation** without a measured acceptance: the default is of one model and random tokens.
+* **Wide expert parallelism across nodes, separate pools in `bench`, LoRA, images and audio**: not
+  modelled.
+* **Accelerators without a row above** (MI250, Gaudi, PVC, TPU, Trainium, B300, H100 NVL, GH200):
+  priors, with bands to match.
+* **Static batches, and engines of 2024 and before**: an order of magnitude, no more.
 """
 
 
@@ -285,7 +301,7 @@ def main() -> None:
     kv = live.kv_blocks(given.data / "kv_blocks.csv")
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         errors = errors_of(points, pool)
-        modern = [m for m in points if m.is_fitted]
+        modern = thinned([m for m in points if m.is_fitted])
         fitted = linearised(modern, shipped_z(), pool)
         text = document(points, errors, fitted, kv, pool) + "\n" + LIMITS
     folder = given.out / "validation"

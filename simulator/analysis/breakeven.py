@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.axis import Axis, between
-from simulator.analysis.carried import Carried, carried
+from simulator.analysis.carried import Carried, beside_the_last, carried
 from simulator.analysis.curve import VolumeCosts, axis_costs, priced_at, volume_costs
 from simulator.analysis.envelope import Polyline, winning_intervals
 from simulator.analysis.evaluate import Evaluator
@@ -100,11 +100,12 @@ def find_break_even(
     if axis is None:
         known = replace(known, carried=_carried(study, sampler, known, mapped))
         at, volumes = partial(volume_costs, study, sampler, known), list(set(study.effort.volumes))
+        ends = _ends_of_given(study, sampler, min(volumes), max(volumes), mapped)
     else:
-        at, volumes = partial(axis_costs, axis, known), axis.values
+        at, volumes, ends = partial(axis_costs, axis, known), axis.values, []
     # The largest volumes take longest: hand them out first.
     volumes = sorted(volumes, reverse=True)
-    points = list(mapped(at, [v for v in volumes if axis is not None or v != 1.0]))
+    points = list(mapped(at, [v for v in [*volumes, *ends] if axis is not None or v != 1.0]))
     if axis is None and 1.0 in volumes:
         points.append(priced_at(study, today, 1.0))
     curve = sorted(points, key=lambda c: c.volume)
@@ -171,6 +172,22 @@ def _carried(study: Study, sampler: Sampler, known: Known, mapped: Any) -> dict[
         and option.is_constant
     }
     return carried(study, sampler, today, mapped)
+
+
+def _ends_of_given(
+    study: Study, sampler: Sampler, low: float, high: float, mapped: Any
+) -> list[float]:
+    """Volumes beside those up to which given replicas meet the targets, between two others.
+
+    There the cost of an option ends that may be the cheapest just before.
+    """
+    given = [
+        option
+        for option in study.options
+        if isinstance(option, SelfHostOption) and option.replicas and option.is_constant
+    ]
+    found = mapped(partial(beside_the_last, study, sampler), given)
+    return sorted({v for pair in found for v in pair if low < v < high})
 
 
 def _loads(

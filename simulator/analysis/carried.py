@@ -144,12 +144,38 @@ def _nodes(study: Study, option: SelfHostOption, needed: int, each: float) -> li
 
 def _measured(study: Study, sampler: Sampler, task: _Task) -> float:
     size = Size(task.replicas, 0, speed_at(task.option, CLASS_Z[task.speed]))
+    return last_that_holds(_misses(study, sampler, task.option, size), task.guess, NODE_TOLERANCE)
+
+
+def _misses(
+    study: Study, sampler: Sampler, option: SelfHostOption, size: Size
+) -> Callable[[float], float]:
+    """What ``missed`` says of a size at any volume."""
 
     def excess(volume: float) -> float:
-        found = Evaluator(study, volume, sampler).evaluate(task.option, size)
-        return missed(found, study.slo)
+        return missed(Evaluator(study, volume, sampler).evaluate(option, size), study.slo)
 
-    return last_that_holds(excess, task.guess, NODE_TOLERANCE)
+    return excess
+
+
+def beside_the_last(study: Study, sampler: Sampler, option: SelfHostOption) -> tuple[float, ...]:
+    """Return two volumes close together, of which an option's given replicas carry the smaller.
+
+    None are returned where they carry none, or all that is looked at.
+    """
+    assert option.replicas is not None
+    excess = _misses(study, sampler, option, Size(option.replicas))
+    tried: dict[float, bool] = {}
+
+    def noted(volume: float) -> float:
+        found = excess(volume)
+        tried[volume] = found <= 0
+        return found
+
+    last_that_holds(noted, 1.0, STEP_TOLERANCE)
+    held = [volume for volume, holds in tried.items() if holds]
+    failed = [volume for volume, holds in tried.items() if not holds]
+    return (max(held), min(failed)) if held and failed else ()
 
 
 def missed(evaluation: Evaluation, slo: Slo) -> float:

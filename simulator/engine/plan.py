@@ -35,8 +35,8 @@ class Fleet:
     """A request is admitted only when its whole declared output would find blocks (TensorRT-LLM's
     rule); else when its first chunk does, and growth may preempt (vLLM's)."""
     schedules_ahead: bool = False
-    """A step is scheduled while the one before it runs (vLLM's asynchronous scheduling, SGLang's and
-    TensorRT-LLM's overlap): who arrives meanwhile waits for one step more."""
+    """A step is scheduled while the one before it runs (asynchronous scheduling in vLLM, overlap in
+    SGLang and TensorRT-LLM): who arrives meanwhile waits for one step more."""
     chunked_prefill: bool = True
     """Else a prompt is computed in one step, and waits until the step's budget has room for it."""
     order: Literal["first-come", "priority", "shortest"] = "first-come"

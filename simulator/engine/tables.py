@@ -79,8 +79,9 @@ def engine(plan: Plan) -> tuple[Records, dict[str, np.ndarray]]:
         _check_fleet(fleet, plan.fleets)
         copy_fields(
             record, fleet, "request_overhead_s", "request_token_s", "max_batched_tok",
-            "max_sequences", "prefix_cache", "reserves_output", "schedules_ahead", "affinity_slack", "transfer_s",
-            "transfer_token_s", "deferred_in_flight", "deferred_lead_s",
+            "max_sequences", "prefix_cache", "reserves_output", "schedules_ahead",
+            "affinity_slack", "transfer_s", "transfer_token_s", "deferred_in_flight",
+            "deferred_lead_s",
         )  # fmt: skip
         step = fleet.step_time
         copy_fields(

@@ -22,8 +22,8 @@ class AcceleratorProfile(Section):
     """One accelerator of hardware_profiles/accelerators.yaml."""
 
     generation: Literal[
-        "ampere", "ada", "ada-geforce", "hopper", "blackwell", "blackwell-consumer", "cdna2", "cdna3", "cdna4",
-        "gaudi", "xe", "tpu", "trainium",
+        "ampere", "ada", "ada-geforce", "hopper", "blackwell", "blackwell-consumer", "cdna2",
+        "cdna3", "cdna4", "gaudi", "xe", "tpu", "trainium",
     ]  # fmt: skip
     peak_tflops: dict[Literal["bf16", "fp8", "int8", "fp4"], Positive]
     memory_gb: Positive

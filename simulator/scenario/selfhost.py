@@ -19,7 +19,7 @@ from simulator.scenario.fleet_rules import (
     step_time,
 )
 from simulator.scenario.owning_schema import plain, purchased, rent_factor
-from simulator.scenario.profiles import load_accelerator, load_profile
+from simulator.scenario.profiles import load_accelerator, load_model, load_profile
 from simulator.scenario.reshaping import reshaping
 from simulator.scenario.schema import SelfHost
 from simulator.scenario.serving_profile import serving_profile
@@ -188,6 +188,12 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
             option.expert_parallel,
             option.data_parallel_attention,
         ),
+    )
+    model = document.made(
+        (*here, "model"), lambda: load_model(_model(option.model, document, here))
+    )
+    document.made(
+        (*here, "gpus_per_replica"), lambda: spread.check_heads(model.q_heads, model.name)
     )
     gpu, _ = document.made((*here, "accelerator"), lambda: load_accelerator(option.accelerator))
     document.made((*here, "engine"), lambda: serving_profile().engine(option.engine, gpu))
