@@ -94,7 +94,10 @@ def test_steps_are_never_above_the_roofline(gpu: str, model: str, precision: str
     found = served(model, gpu, 8, precision)
     tokens = np.arange(2049, dtype=float)
     flops_s = 2 * found.model.active_params * tokens / (8 * found.gpu.peak_flops(precision))
-    read = found.model.read_weight_bytes(tokens, precision, found.spread)
+    model = found.model
+    touched = model.touched_experts(tokens, found.coefficients.expert_evenness)
+    read = model.always_read_bytes(precision, found.spread)
+    read += touched * model.expert_params * model.weight_bytes_per_param(precision)[1]
     bytes_s = read / (8 * found.gpu.memory_bytes_s)
     got = found.step_time(2048)
     assert (got.token_s > np.maximum(flops_s, bytes_s)).all()
@@ -117,12 +120,15 @@ def test_throughput_grows_with_gpus_and_concurrency(gpu: str, model: str) -> Non
 
 
 def test_experts_are_touched_one_by_one() -> None:
-    shape, spread = load_model("qwen3-235b"), Parallelism(8)
-    tokens = np.array([1.0, 16.0, 4096.0])
-    read = shape.read_weight_bytes(tokens, "bf16", spread) / 2
-    assert read[0] == pytest.approx(shape.active_params)
-    assert read[0] < read[1] < read[2]
-    assert read[2] == pytest.approx(shape.read_params + shape.expert_params, rel=1e-6)
+    shape = load_model("qwen3-235b")
+    once = shape.experts_per_token / shape.experts
+    tokens = np.array([0.0, 1.0, 16.0, 4096.0])
+    uneven, even = (shape.touched_experts(tokens, shape_of) for shape_of in (1.0, 1e6))
+    assert (uneven[0], uneven[1]) == (0.0, once)
+    assert (np.diff(uneven) > 0).all()
+    assert (uneven[2:] < even[2:]).all()
+    assert even == pytest.approx([0.0, once, 1 - np.exp(-16 * once), 1.0], rel=1e-4)
+    assert (load_model("llama-3.1-8b").touched_experts(tokens, 1.0) == 0).all()
 
 
 def test_capacity_is_what_weights_leave() -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from simulator.errors import InputError, nearest
 from simulator.scenario.files import profiles_dir
-from simulator.scenario.sections import Count, NonNegative, Positive, Section, Share, Whole
+from simulator.scenario.sections import Count, NonNegative, Positive, Section, Whole
 from simulator.scenario.yamlfile import read_yaml, validate
 from simulator.serving.accelerators import Accelerator
 from simulator.serving.engines import Engine, EngineLimits
@@ -131,7 +131,7 @@ class ServingProfile(Section):
     compute_efficiency: Efficiency
     expert_efficiency: Efficiency
     expert_tile_tok: NonNegative
-    expert_reuse: Share
+    expert_evenness: Positive
     memory_efficiency: Efficiency
     kv_efficiency: Efficiency
     attention_efficiency: Efficiency
@@ -231,7 +231,7 @@ class ServingProfile(Section):
                 engine.compute,
             ),
             expert_tile_tok=self.expert_tile_tok,
-            expert_reuse=self.expert_reuse,
+            expert_evenness=self.expert_evenness,
             memory_efficiency=efficiency(
                 self.memory_efficiency, generation.memory, weights.memory, engine.memory
             ),

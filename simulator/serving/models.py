@@ -125,28 +125,24 @@ class ModelShape:
             self.total_params - self.expert_params
         ) * outside * copies + self.expert_params * within
 
-    def touched_experts(self, tokens: NDArray[np.float64]) -> NDArray[np.float64]:
+    def touched_experts(self, tokens: NDArray[np.float64], evenness: float) -> NDArray[np.float64]:
         """Share of the experts that a step of ``tokens`` tokens calls. (n,) -> (n,)
 
-        Of E experts with k per token, T tokens touch ``1 - (1 - k/E)**T``.
+        Of E experts with k per token, T tokens touch ``1 - (1 + kT/(Ea))**-a`` where the popularity
+        of experts is gamma-distributed with shape a (the zeros of a negative binomial); it tends to
+        ``1 - exp(-kT/E)`` where all are as popular. One token touches k of them.
         """
         if self.experts == 0:
             return np.zeros_like(tokens)
-        share: NDArray[np.float64] = 1 - (1 - self.experts_per_token / self.experts) ** tokens
-        return share
+        once = self.experts_per_token / self.experts
+        share = 1 - (1 + once * tokens / evenness) ** -evenness
+        found: NDArray[np.float64] = np.where(tokens > 0, np.maximum(share, once), 0.0)
+        return found
 
     def always_read_bytes(self, precision: str, spread: Parallelism) -> float:
         """Weights outside experts that every step reads on all GPUs [B]."""
         outside, _ = self.weight_bytes_per_param(precision)
         return self.read_params * outside * (spread.tensor if spread.data_attention else 1)
-
-    def read_weight_bytes(
-        self, tokens: NDArray[np.float64], precision: str, spread: Parallelism
-    ) -> NDArray[np.float64]:
-        """Weights that a step of ``tokens`` tokens reads on all GPUs [B]. (n,) -> (n,)"""
-        _, within = self.weight_bytes_per_param(precision)
-        touched = self.touched_experts(tokens) * self.expert_params * within
-        return self.always_read_bytes(precision, spread) + touched
 
     def kv_layer_bytes(self, precision: str, spread: Parallelism) -> float:
         """KV cache of one token in one layer over all GPUs of a replica [B].

@@ -91,9 +91,8 @@ class StepCoefficients:
     """Of kernels that multiply the tokens of many experts."""
     expert_tile_tok: float
     """Tokens by which the batch of every called expert is filled up, in effect."""
-    expert_reuse: float
-    """Share of the tokens of a step that call no expert which others have not called: routing is
-    less even than chance."""
+    expert_evenness: float
+    """Shape of the popularity of experts: how evenly tokens call them, see ``touched_experts``."""
     memory_efficiency: float
     overlap: float
     """How far computing hides behind memory traffic: p of ``(a^p + b^p)^(1/p)``; 1 is their sum."""
@@ -202,9 +201,7 @@ def _experts_s(
     """
     if model.experts == 0:
         return np.zeros_like(tokens)
-    touched = model.touched_experts(
-        np.where(tokens > 1, 1 + (tokens - 1) * (1 - c.expert_reuse), tokens)
-    )
+    touched = model.touched_experts(tokens, c.expert_evenness)
     filled_tok = tokens * model.experts_per_token + touched * model.experts * c.expert_tile_tok
     expert_params = model.routed_params / model.experts_per_token
     compute_s = 2 * expert_params * filled_tok / (c.expert_efficiency * peak)
