@@ -135,6 +135,8 @@ SHARED = {  # what follows another coefficient
     "generations.ada-geforce.experts": "generations.ada-geforce.compute",
     "generations.cdna4.compute": "generations.cdna4.experts",
     "generations.blackwell-consumer.experts": "generations.blackwell-consumer.compute",
+    "engines.sglang.overhead.coarse_moe": "engines.sglang.overhead.dense",
+    "engines.trtllm.overhead.coarse_moe": "engines.trtllm.overhead.dense",
     "engines.sglang.sequence_s": "engines.vllm.sequence_s",
     "engines.trtllm.sequence_s": "engines.vllm.sequence_s",
 }

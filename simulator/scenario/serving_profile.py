@@ -136,6 +136,8 @@ class ServingProfile(Section):
     kv_efficiency: Efficiency
     attention_efficiency: Efficiency
     expert_imbalance: Annotated[float, Field(ge=1)]
+    data_attention_spread: Positive
+    """Factor on the width of the band, in logarithms, under data-parallel attention."""
     exchange_latency_s: NonNegative
     classes: dict[str, ServingClass]
     links: dict[str, LinkProfile]
@@ -204,6 +206,8 @@ class ServingProfile(Section):
         overhead = engine.overhead[model.serving_class] * engine.slowness * generation.overhead
         layer_s = self.layer_s * (self.mla_layer if model.attention == "mla" else 1.0)
         band_width = generation.spread * engine.spread
+        if spread.data_attention:
+            band_width *= self.data_attention_spread
 
         def efficiency(*factors: float) -> float:
             return min(math.prod(factors), self.most_efficiency) / engine.slowness

@@ -21,6 +21,9 @@ WEIGHT_BYTES = {
 
 KV_BYTES = {"fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0}
 
+FINE_EXPERTS = 32
+"""From so many experts on they are called fine."""
+
 MLA_PREFILL_DIM = 160
 """Mean of the 192 values of a query-key product and the 128 of a value, of DeepSeek's MLA, which
 prefills uncompressed (technical report of DeepSeek-V2, arXiv 2405.04434)."""
@@ -63,12 +66,14 @@ class ModelShape:
 
     @property
     def serving_class(self) -> str:
-        """Class of coefficients: ``embedding``, ``dense``, which few experts resemble, or
-        ``fine_moe``.
+        """Class of models by which bands and overheads differ: ``embedding``, ``dense``,
+        ``coarse_moe`` or ``fine_moe``.
         """
         if self.kind == "embedding":
             return "embedding"
-        return "fine_moe" if self.experts >= 32 else "dense"
+        if self.experts == 0:
+            return "dense"
+        return "fine_moe" if self.experts >= FINE_EXPERTS else "coarse_moe"
 
     @property
     def full_layers(self) -> int:
