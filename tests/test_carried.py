@@ -55,12 +55,12 @@ def test_given_replicas_win_up_to_what_they_carry() -> None:
         "options.hybrid=null", "analysis.volumes=[0.1,1]", "analysis.sample_requests=10000",
         "analysis.worlds=32",
     ]  # fmt: skip
-    study = load_study(path, settings)
+    study = hastened(load_study(path, settings))
     option = next(o for o in study.options if o.name == "own-h100")
     assert isinstance(option, SelfHostOption)
     held, failed = beside_the_last(study, Sampler(study), option)
     assert 0.1 < held < failed < 1
-    found = decide(hastened(study)).break_even
+    found = decide(study).break_even
     assert found is not None
     assert found.wins
     begin, end = found.wins[-1]

@@ -162,7 +162,7 @@ def broken(path: list[str], value: Any, *, remove: bool = False) -> dict[str, An
 BAD_VALUES = [
     (["slo", "tftt_s"], 1.0, "unknown key 'tftt_s' (did you mean 'ttft_s'?)"),
     (["traffic", "chat", "requests_per_month"], -5, "greater than 0, not -5"),
-    (["options", "own", "gpus_per_replica"], 1, "does not fit 1 x h100-sxm"),
+    (["options", "own", "gpus_per_replica"], 3, "3 GPUs cannot share the 64 attention heads"),
     (["options", "own", "model"], "llama-3.3-70", "did you mean 'llama-3.3-70b'?"),
     (["options", "hosted", "offer"], "fireworks/llama-v3p3-70b", "did you mean"),
     (["options", "hybrid", "base"], "owm", "'owm' is no selfhost option"),
@@ -272,7 +272,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_profiles_are_listed_and_shown() -> None:
     listed = json.loads(breakeven("hardware", "list", "-o", "json").stdout)["accelerators"]
-    assert listed["h100-sxm"]["memory_gb"] == 80
+    assert listed["h100-sxm"]["memory_gb"] == 85
     assert "on-demand" not in listed["mi325x"]["rents_usd_per_gpu_hour"]
     for kind in ("hardware", "models"):
         screen = breakeven(kind, "list")

@@ -368,6 +368,10 @@ def test_every_option_is_executed_somewhere() -> None:
     assert not missing, "\n".join(missing)
 
 
+STARTED = (
+    "--weights-gb 9 --enforce-eager --max-num-batched-tokens 4096 --max-num-seqs 64 "
+    "--gpu-memory-utilization 0.85 --no-prefix-caching --kv fp8 --kv-tokens 200000"
+)
 DEPLOYED = "--model llama-3.1-8b --gpu h100 --gpus 4 --tp 2 --parallelism dp_attn --engine sglang"
 ALONE = "--set options.hybrid.replicas=1 --set options.hybrid.spill_in_flight=8"
 CHEAP = [
@@ -386,9 +390,9 @@ CHEAP = [
         f"{ALONE} --set 'sweep={{each: simulate, grid: {{slo.ttft_s: [1, 2]}}}}'",
         "capacity small.yaml --seed 4 --precision 0.5 --anew --whole",
         "explain small.yaml --seed 4 --output csv --whole",
-        f"calibrate points.csv {DEPLOYED} --kv fp8 --kv-tokens 200000 --out calibrated.yaml",
-        f"bench {DEPLOYED} --kv fp8 --kv-tokens 200000 --load request-rate --value 2 --isl 100 "
-        "--osl 20 --range-ratio 0.5 --requests 20 --calibration calibrated.yaml",
+        f"calibrate points.csv {DEPLOYED} {STARTED} --out calibrated.yaml",
+        f"bench {DEPLOYED} {STARTED} --load request-rate --value 2 --isl 100 --osl 20 "
+        "--range-ratio 0.5 --requests 20 --calibration calibrated.yaml",
         "prices list gpt-6.1 --book book.json",
     )
 ]

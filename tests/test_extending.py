@@ -154,7 +154,7 @@ def test_errors_of_the_child_are_in_the_child(
 
 def test_errors_of_the_base_are_in_the_base(tmp_path: Path) -> None:
     bad = tiny()
-    bad["options"]["own"]["gpus_per_replica"] = 1
+    bad["options"]["own"] |= {"gpus_per_replica": 1, "weight_precision": "bf16"}
     child = extending(tmp_path / "child", "seed: 4\noptions: {own: {max_sequences: 7}}\n", **bad)
     with pytest.raises(InputError) as caught:
         load(child)

@@ -327,7 +327,7 @@ def test_a_benchmark_is_what_the_command_prints() -> None:
     [
         (("hal-9000", "h100-sxm"), {}, "unknown model 'hal-9000'"),
         (("llama-3.1-8b", "voodoo-2"), {}, "voodoo-2"),
-        (("llama-3.3-70b", "h100-sxm"), {"weight_precision": "fp8"}, "does not fit"),
+        (("llama-3.3-70b", "h100-sxm"), {"weight_precision": "bf16"}, "does not fit"),
         (("llama-3.1-8b", "h100-sxm"), {"prompt_tok": 10**7}, "do not fit one request"),
     ],
 )

@@ -186,7 +186,10 @@ def test_work_that_never_ends_misses_its_deadlines(tmp_path: Path) -> None:
     """A replica that is asked for more than it can do is not excused by the horizon's end."""
     # Two seconds a step make at most 256 / 2 tokens a second: two million answers a month.
     slow = "options.own.step_time={fixed_s: 2.0}"
-    said = ["traffic.chat.deadline_hours=3", "horizon_hours=6", "options.own.replicas=1", slow]
+    said = [
+        "traffic.chat.deadline_hours=3", "horizon_hours=6", "options.own.replicas=1", slow,
+        "options.own.max_sequences=256",
+    ]  # fmt: skip
     volumes = (8_000_000, 200_000)
     shares = []
     for volume in volumes:

@@ -125,9 +125,11 @@ def test_steady_work_on_own_accelerators_and_bursts_from_the_api() -> None:
 
 
 def test_which_accelerator_depends_on_for_how_long() -> None:
-    assert winner(at_best("which-gpu")) == "hybrid"
+    usd, _ = at_best("which-gpu")
+    assert usd["hybrid"] == pytest.approx(usd["own"], rel=0.02)
+    assert usd["own"] < 0.85 * usd["hosted"]
     usd, _ = at_best("which-gpu", "options.own.choose.commitment=[on-demand]")
-    assert usd["hosted"] < usd["own"]
+    assert usd["own"] == pytest.approx(usd["hosted"], rel=0.05)
 
 
 def test_what_saves_on_long_prompts() -> None:
@@ -231,11 +233,11 @@ def test_embeddings_on_a_small_gpu_pay_at_a_large_models_price() -> None:
 def test_speed_has_its_price() -> None:
     found = at_best("speed")
     usd, feasible = found
-    assert feasible == {"groq", "cerebras", "own-drafted", "own-four"}
+    assert feasible == {"groq", "cerebras", "own-four"}
     assert winner(found) == "groq"
     assert 1.4 < usd["groq"] / usd["hosted"] < 1.7
     assert 4 < usd["cerebras"] / usd["hosted"] < 5
-    assert usd["own-drafted"] > 2 * usd["own-four"] > 30 * usd["groq"]
+    assert usd["own-four"] > 30 * usd["groq"]
     patient = at_best("speed", "patient")
     assert patient[1] == set(patient[0])
     assert winner(patient) == "hosted"

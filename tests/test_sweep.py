@@ -199,7 +199,7 @@ def test_a_point_without_an_answer_says_why_and_the_others_have_theirs(
             "each": "run",
             "points": [
                 {"seed": 3},
-                {"options.own.gpus_per_replica": 1},  # does not fit
+                {"options.own.gpus_per_replica": 3},  # no way to share out heads
                 {"slo.ttft_s": "0.1ms"},  # nothing meets it
                 {"slo.ttft_s": "2k"},  # no time
                 {"seed": 4},
@@ -210,7 +210,7 @@ def test_a_point_without_an_answer_says_why_and_the_others_have_theirs(
     result = simulator.sweep(path, folder=tmp_path / "breakeven")
     errors = [point["error"] for point in result.document["points"]]
     assert errors[0] is errors[4] is None
-    assert "does not fit 1 x h100-sxm" in errors[1]
+    assert "3 GPUs cannot share the 64 attention heads" in errors[1]
     assert errors[2] == "no option meets the latency targets"
     assert "'2k' is in no unit of it" in errors[3]
     rows = list(csv.DictReader(io.StringIO(result.files()["sweep.csv"])))
@@ -226,10 +226,10 @@ def test_a_point_without_an_answer_says_why_and_the_others_have_theirs(
 
 def test_no_answer_at_any_point_is_an_error(tmp_path: Path) -> None:
     path = write_tiny(
-        tmp_path / "t.yaml", sweep={"grid": {"options.own.gpus_per_replica": [1, "1"]}}
+        tmp_path / "t.yaml", sweep={"grid": {"options.own.gpus_per_replica": [3, "3"]}}
     )
     result = invoke("sweep", path, "--anew", "-j", "1", code=3)
-    assert "does not fit 1 x h100-sxm" in str(result.exception)
+    assert "3 GPUs cannot share the 64 attention heads" in str(result.exception)
     assert result.stdout == ""
 
 
