@@ -286,6 +286,7 @@ def test_every_profile_loads_and_names_its_source() -> None:
     for name in profile_names("accelerators"):
         accelerator, rents = load_accelerator(name)
         assert accelerator.source
+        assert accelerator.link in serving_profile().links
         assert accelerator.generation in serving_profile().generations
         for rent in rents.values():
             assert 0 < rent.low <= rent.mid <= rent.high

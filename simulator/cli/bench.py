@@ -53,9 +53,8 @@ SequencesOption = Annotated[
     int | None,
     typer.Option("--max-num-seqs", min=1, help="Sequences at once; default: engine's."),
 ]
-PrefixOption = Annotated[
-    bool,
-    typer.Option("--prefix-caching/--no-prefix-caching", help="Keep prompts of the preempted."),
+UncachedOption = Annotated[
+    bool, typer.Option("--no-prefix-caching", help="Forget the prompts of the preempted.")
 ]
 MemoryOption = Annotated[
     float | None,
@@ -84,7 +83,7 @@ def bench(
     batched_tokens: BudgetOption = None,
     sequences: SequencesOption = None,
     memory: MemoryOption = None,
-    prefix_caching: PrefixOption = True,
+    uncached: UncachedOption = False,
     load: Annotated[LoadChoice, typer.Option(help="How it is asked.")] = LoadChoice.CONCURRENCY,
     value: Annotated[
         float, typer.Option("--value", help="Clients, requests per second, or sequences.")
@@ -124,7 +123,7 @@ def bench(
         output_tok=osl,
         range_ratio=range_ratio,
         requests=requests,
-        serving=Serving(batched_tokens, sequences, memory, prefix_cache=prefix_caching),
+        serving=Serving(batched_tokens, sequences, memory, prefix_cache=not uncached),
         gpus=gpus,
         tensor=tensor,
         parallelism=parallelism,
@@ -185,7 +184,7 @@ def calibrate(
     batched_tokens: BudgetOption = None,
     sequences: SequencesOption = None,
     memory: MemoryOption = None,
-    prefix_caching: PrefixOption = True,
+    uncached: UncachedOption = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write the calibration here.")
     ] = None,
@@ -221,7 +220,7 @@ def calibrate(
     measured = [replace(m, replicas=replicas) for m in read_measurements(results)]
     with progress("fitting"):
         calibration = fit(
-            found, measured, Serving(batched_tokens, sequences, memory, prefix_cache=prefix_caching)
+            found, measured, Serving(batched_tokens, sequences, memory, prefix_cache=not uncached)
         )
     band = (found.coefficients.band_low, found.coefficients.band_high)
     document = calibration_document(calibration, band)
