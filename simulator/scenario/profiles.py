@@ -128,6 +128,7 @@ def load_profile(name: str) -> AcceleratorProfile:
     return validate(AcceleratorProfile, _find("accelerators", name), (name,))
 
 
+@cache
 def load_accelerator(name: str) -> tuple[Accelerator, dict[str, PlainInterval]]:
     """Return an accelerator and what renting one costs [USD/GPU-hour], by commitment as known.
 
@@ -160,8 +161,11 @@ def load_model(name: str) -> ModelShape:
     InputError
         When there is no such profile, or it is not valid.
     """
-    if name.endswith(".json"):
-        return read_config(Path(name))
+    return read_config(Path(name)) if name.endswith(".json") else _listed_model(name)
+
+
+@cache
+def _listed_model(name: str) -> ModelShape:
     profile = validate(ModelProfile, _find("models", name), (name,))
     fields = profile.model_dump(exclude={"total_params_b", "active_params_b"})
     return ModelShape(
