@@ -203,6 +203,7 @@ def test_heads_are_shared_out_evenly() -> None:
     with pytest.raises(InputError, match="3 GPUs cannot share the 64 attention heads"):
         served(gpus=3)
     assert served(gpus=1, pipeline=3).spread.gpus == 3
+    assert served(gpus=3, engine="llama.cpp").spread == Parallelism(1, 3)  # which cuts no head
 
 
 def test_pipelines_keep_throughput_and_lengthen_steps() -> None:

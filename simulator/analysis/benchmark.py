@@ -40,8 +40,8 @@ class Load:
     range_ratio: float = 1.0
     """Lengths are uniform in [ratio, 1] of the nominal ones."""
     requests: int | None = None
-    """Of all; fewer than clients are so many clients with one request each. Default: ten per
-    client; else 3,000, more of short and 1,500 of long ones, as trtllm-bench documents its runs."""
+    """In total. Where they are fewer than the clients, as many clients send one each. Default: ten
+    per client; else 3,000, more of short and 1,500 of long ones, as trtllm-bench documents it."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How the engine is started; None: what it takes by itself on the accelerator."""
+    """How the engine is started; None: its default on the accelerator."""
 
     max_batched_tok: int | None = None
     max_sequences: int | None = None
@@ -226,7 +226,7 @@ def _table(
     output_tok: NDArray[np.int32],
     turns: NDArray[np.int64],
 ) -> RequestTable:
-    """Return requests in sessions of so many turns each, every prompt a root of its own."""
+    """Return requests in sessions of ``turns`` each; no two prompts share a prefix."""
     size, first = len(arrival_s), np.cumsum(turns) - turns
     zeros = np.zeros(size, np.int32)
     return RequestTable(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.benchmark import Load, Serving, replay, run_benchmark
+from simulator.analysis.benchmark import Benchmark, Load, Serving, replay, run_benchmark
 from simulator.economics.interval import Z_90
 from simulator.errors import InputError
 from simulator.serving.deployment import Deployment
@@ -136,7 +136,8 @@ def calibrate(
     def errors(z: NDArray[np.float64]) -> NDArray[np.float64]:
         factors = dict(zip(names, np.exp(prior * z).tolist(), strict=True))
         fitted = applied(deployment, factors)
-        return np.array([_logs(fitted, m, serving) for m in measurements]) - targets
+        replayed: dict[int, Benchmark] = {}
+        return np.array([_logs(fitted, m, serving, replayed) for m in measurements]) - targets
 
     z = np.zeros(len(names))
     for _ in range(_ROUNDS):
@@ -190,11 +191,18 @@ def _answers(
 
 
 def _logs(
-    deployment: Deployment, measurement: Measurement, serving: Serving
+    deployment: Deployment,
+    measurement: Measurement,
+    serving: Serving,
+    replayed: dict[int, Benchmark],
 ) -> NDArray[np.float64]:
+    """What a measurement would show; a log is replayed once for all its parts."""
     log = measurement.log
     if log is not None:
-        b = replay(deployment, log.table, serving, measurement.replicas)
+        key = id(log.table)
+        if key not in replayed:
+            replayed[key] = replay(deployment, log.table, serving, measurement.replicas)
+        b = replayed[key]
         return np.log(request_means(b.ttft_s[log.part], b.e2e_s[log.part], log))
     b = run_benchmark(deployment, measurement.load, serving, measurement.replicas)
     tpot_s = b.tpot_s.mean() if b.tpot_s.size else np.nan

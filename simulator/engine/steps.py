@@ -49,7 +49,7 @@ def decode_s(plane, r, steps):
 
 @compiled
 def mixed_step_s(plane, r, prompt_tok, admitted, attention_s):
-    """Duration of a step with prompt tokens, of requests of which so many were just admitted."""
+    """Duration of a step with prompt tokens in which ``admitted`` requests begin."""
     rep = plane.replicas[r]
     engine = plane.engine[rep.fleet]
     n = rep.decoding

@@ -278,7 +278,7 @@ def predict_benchmark(
     requests : int, optional
         How many; default: ten per client.
     serving : Serving, optional
-        Settings of the engine; default: what it takes by itself on the accelerator.
+        Settings of the engine; default: its default on the accelerator.
     **deployed
         ``gpus``, ``tensor``, ``parallelism``, ``engine``, ``weight_precision``, ``kv_precision``,
         ``kv_tokens``, ``weights_gb``, ``enforce_eager``, ``calibration``: how the model is served.

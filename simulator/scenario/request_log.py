@@ -1,5 +1,6 @@
 """Logs of a server's own requests, by which it is calibrated: a row for each, with its times."""
 
+import math
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ REQUEST_COLUMNS = ("arrival_s", "input_tokens", "output_tokens", "first_token_s"
 CACHED = "cached_tokens"
 """Column of prompt tokens that were found in the cache; absent: none were."""
 PART_REQUESTS = 50
+MOST_TOK = 10**9
 MOST_PARTS = 6
 """Parts of a log, by time, each of which is a measurement: a queue that builds up tells of
 throughput, its beginning of single steps."""
@@ -51,19 +53,23 @@ def read_request_log(rows: Iterable[dict[str, str]], where: str) -> list[Measure
 
 def _figures(row: dict[str, str], where: str) -> tuple[float, ...]:
     """Arrival, computed prompt, output, first token and finish of one request."""
-    figures = []
-    for name in REQUEST_COLUMNS:
-        try:
-            value = float(row.get(name) or "nan")
-        except ValueError:
-            value = np.nan
-        if not np.isfinite(value):
-            raise InputError(f"{where}: {name} must be a number, {row.get(name)!r} given")
-        figures.append(value)
+    figures = [_figure(row.get(name) or "", name, where) for name in REQUEST_COLUMNS]
     arrival_s, prompt_tok, output_tok, first_s, finished_s = figures
-    cached_tok = float(row.get(CACHED) or 0)
+    cached_tok = _figure(row.get(CACHED) or "0", CACHED, where)
+    if max(prompt_tok, output_tok) > MOST_TOK:
+        raise InputError(f"{where}: no request has more than {MOST_TOK:,} tokens")
     if not 0 <= cached_tok <= prompt_tok or output_tok < 1 or prompt_tok < 1:
         raise InputError(f"{where}: expected a token of prompt and output, and no more cached")
     if not arrival_s < first_s <= finished_s:
         raise InputError(f"{where}: expected arrival_s < first_token_s <= finished_s")
     return arrival_s, max(1.0, prompt_tok - cached_tok), output_tok, first_s, finished_s
+
+
+def _figure(text: str, name: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{where}: {name} must be a number, {text!r} given")
+    return value

@@ -189,16 +189,11 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
             option.data_parallel_attention,
         ),
     )
-    model = document.made(
-        (*here, "model"), lambda: load_model(_model(option.model, document, here))
-    )
-    document.made(
-        (*here, "gpus_per_replica"), lambda: spread.check_heads(model.q_heads, model.name)
-    )
+    document.made((*here, "model"), lambda: load_model(_model(option.model, document, here)))
     gpu, _ = document.made((*here, "accelerator"), lambda: load_accelerator(option.accelerator))
     document.made((*here, "engine"), lambda: serving_profile().engine(option.engine, gpu))
     found = document.made(
-        (*here, "model"),
+        (*here, "gpus_per_replica"),
         lambda: deployment(
             serving_profile(),
             _model(option.model, document, here),

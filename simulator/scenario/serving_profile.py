@@ -50,7 +50,6 @@ class Generation(Section):
     compute: Positive
     experts: Positive = 1.0
     memory: Positive
-    kv: Positive = 1.0
     overhead: Positive
     spread: Positive
     """Factor on the width of the band, in logarithms."""
@@ -239,7 +238,7 @@ class ServingProfile(Section):
             memory_efficiency=efficiency(
                 self.memory_efficiency, generation.memory, weights.memory, engine.memory
             ),
-            kv_efficiency=efficiency(self.kv_efficiency, generation.memory, generation.kv),
+            kv_efficiency=efficiency(self.kv_efficiency, generation.memory),
             attention_efficiency=efficiency(self.attention_efficiency, generation.compute),
             link=self._link(gpu, spread, engine),
             exchange_latency_s=self.exchange_latency_s * engine.slowness,

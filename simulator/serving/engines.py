@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """Limits that an engine takes by itself on one kind of accelerator."""
+    """Default limits of an engine on one kind of accelerator."""
 
     max_batched_tok: int
     """Token budget of a step."""
