@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from simulator.files.yamltree import dumped
 
 SMALL: dict[str, Any] = {
     "schema_version": 1,
@@ -49,6 +49,5 @@ SMALL: dict[str, Any] = {
 
 def write_scenario(path: Path, scenario: dict[str, Any] = SMALL) -> Path:
     """Write a scenario as YAML and return its path."""
-    with path.open("w") as stream:
-        YAML().dump(scenario, stream)
+    path.write_text(dumped(scenario), encoding="utf-8")
     return path

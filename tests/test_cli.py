@@ -222,7 +222,7 @@ def test_duplicate_key_and_broken_yaml(small: Path, tmp_path: Path) -> None:
     result = breakeven("validate", str(twice))
     assert result.returncode == 3
     last = len(twice.read_text().splitlines())
-    assert result.stderr.strip() == f'breakeven: {twice}:{last}:1: duplicate key "seed"'
+    assert result.stderr.strip() == f"breakeven: {twice}:{last}:1: duplicate key 'seed'"
     twice.write_text("a: [1, 2\nb: 3\n")
     result = breakeven("validate", str(twice))
     assert result.returncode == 3

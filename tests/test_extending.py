@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from ruamel.yaml import YAML
 from tiny import invoke, tiny, write_tiny
 
 from scenarios import write_scenario
 from simulator.errors import InputError
+from simulator.files.yamltree import parse
 from simulator.scenario.build import load
 from simulator.scenario.files import shipped_scenarios
 from simulator.scenario.json_schema import json_schema
@@ -338,7 +338,7 @@ VALIDATOR = Draft202012Validator(json_schema())
 
 def as_json(path: Path) -> Any:
     """A YAML file as JSON has it, as editors check it."""
-    return json.loads(json.dumps(YAML(typ="safe").load(path.read_text()), default=str))
+    return json.loads(json.dumps(parse(path.read_text()), default=str))
 
 
 def problems(said: Any) -> list[str]:

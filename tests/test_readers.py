@@ -481,8 +481,8 @@ def test_truncated_gzip_and_long_lines_are_input_errors(
     (tmp_path / "t.jsonl.zst").write_bytes(b"not zstd at all")
     with pytest.raises(InputError, match="not readable as text"):
         read(tmp_path / "t.jsonl.zst", "mooncake")
-    monkeypatch.setattr("simulator.traffic.readers.files.MAX_LINE_CHARS", 1000)
-    monkeypatch.setattr("simulator.traffic.readers.files._BLOCK_CHARS", 100)
+    monkeypatch.setattr("simulator.files.text.MAX_LINE_CHARS", 1000)
+    monkeypatch.setattr("simulator.files.text._BLOCK_CHARS", 100)
     path = lines(tmp_path, GOOD[0], "x" * 2000)
     with pytest.raises(InputError, match=r":2:1: line longer than 1000 characters"):
         read(path, "mooncake")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from ruamel.yaml import YAML
 from test_extending import as_json, problems
 from tiny import exit_code, invoke, quiet_environment
 
+from simulator.files.yamltree import parse
 from simulator.scenario.build import Loaded, load, loaded
 from simulator.scenario.load import read_document
 from simulator.scenario.presets import preset_names
@@ -103,7 +103,7 @@ def test_offers_of_one_model_are_told_apart(tmp_path: Path) -> None:
 def test_every_offer_makes_a_name(tmp_path: Path, offer: str) -> None:
     found = invoke("new", tmp_path / "mine.yaml", *flags(offer=offer), code=0)
     assert found.stdout == ""
-    said = YAML(typ="safe").load((tmp_path / "mine.yaml").read_text())
+    said = parse((tmp_path / "mine.yaml").read_text())
     name = next(iter(said["options"]))
     assert said["options"][name]["offer"] == offer
     assert said["options"]["hybrid"]["overflow"] == name

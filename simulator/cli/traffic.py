@@ -52,8 +52,8 @@ def stats(
     ] = None,
 ) -> None:
     """Rate, dispersion, lengths, sessions and prefix reuse of a log."""
+    from simulator.files.text import label
     from simulator.traffic.readers.catalog import source_of
-    from simulator.traffic.readers.files import label
     from simulator.traffic.stats import statistics
 
     with progress("reading"):

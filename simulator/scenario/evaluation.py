@@ -15,9 +15,9 @@ import numpy as np
 
 from simulator.analysis.quality import Runs
 from simulator.errors import nearest
+from simulator.files.text import fail, lines
 from simulator.traffic.readers.chunks import RecordChunk
 from simulator.traffic.readers.containers import csv_records, json_lines
-from simulator.traffic.readers.files import fail, lines
 from simulator.traffic.readers.values import BadRecord
 
 REQUIRED = ("task", "model", "success", "input_tokens", "output_tokens")

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from ruamel.yaml.comments import CommentedMap
-
 from simulator.errors import InputError
+from simulator.files.yamltree import Mapping
 from simulator.scenario.files import find_scenario
 from simulator.scenario.written import NUMBER_FORMS
 from simulator.scenario.yamlfile import Document, Path_, read_yaml
@@ -51,7 +50,7 @@ class _Joined:
 
     def join(self, below: Document, low: Any, above: Document, high: Any, path: Path_) -> Any:
         """Lay one mapping over another; both stay as they are."""
-        data = CommentedMap()
+        data = Mapping()
         for key, value in low.items():
             here = (*path, key)
             if key not in high:

@@ -1,7 +1,5 @@
 """Workloads to generate by the name of a preset or out of a scenario."""
 
-from ruamel.yaml.comments import CommentedMap
-
 from simulator.errors import InputError
 from simulator.scenario.load import checked, read_document
 from simulator.scenario.presets import load_preset, preset_names
@@ -39,7 +37,7 @@ def preset_workload(
 ) -> SessionTraffic:
     """Return a preset's workload, by default at the volume at which its claims were measured."""
     preset = load_preset(name)
-    data = CommentedMap(preset.data["sessions"])
+    data = preset.data["sessions"].copy()
     data["requests_per_month"] = requests_per_month or preset.data["claims"]["requests_per_month"]
     document = Document(preset.path, data)
     values = {}

@@ -15,14 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from simulator.analysis.quality import Runs, SuccessRow, SuccessTable
 from simulator.errors import InputError, nearest
+from simulator.files import yamltree
+from simulator.files.text import fail, lines, read_text
 from simulator.scenario.evaluation import Record, read_runs, told_count, told_name, told_number
-from simulator.traffic.readers.files import fail, lines, open_text
 from simulator.traffic.readers.values import BadRecord
 
 TOTALS = (
@@ -145,10 +142,10 @@ def read_leaderboard(path: Path) -> SuccessTable:
     """
     rows: dict[str, SuccessRow] = {}
     entries = _entries(path)
-    named = Counter(str(e.get("model")) for e in entries if isinstance(e, CommentedMap))
+    named = Counter(str(e.get("model")) for e in entries if isinstance(e, yamltree.Mapping))
     for place, entry in enumerate(entries):
-        line = entries.lc.item(place)[0] + 1
-        if not isinstance(entry, CommentedMap):
+        line = entries.places[place][0]
+        if not isinstance(entry, yamltree.Mapping):
             fail(path, line, 1, "expected an entry of names and values")
         record = {ours: entry.get(theirs) for ours, theirs in _AIDER.items()}
         record["cost_usd"] = record["cost_usd"] or None
@@ -160,16 +157,11 @@ def read_leaderboard(path: Path) -> SuccessTable:
 
 
 def _entries(path: Path) -> Any:
-    with open_text(path) as file:
-        text = file.read()
     try:
-        found = YAML(typ="rt").load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        fail(path, mark.line + 1 if mark else 1, 1, f"not valid YAML: {error.problem}")
-    except (YAMLError, ValueError, RecursionError) as error:
-        fail(path, 1, 1, f"not valid YAML: {str(error).splitlines()[0] if str(error) else 'odd'}")
-    if not isinstance(found, CommentedSeq):
+        found = yamltree.parse(read_text(path))
+    except yamltree.Unreadable as error:
+        fail(path, *error.place, f"not valid YAML: {error}")
+    if not isinstance(found, yamltree.Sequence):
         fail(path, 1, 1, "expected a list of entries, as Aider's leaderboard is")
     return found
 

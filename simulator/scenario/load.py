@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import InputError, nearest
+from simulator.files.yamltree import dumped
 from simulator.scenario.extending import extended
 from simulator.scenario.files import find_scenario
 from simulator.scenario.presets import with_presets
@@ -92,15 +93,7 @@ def checked(document: Document) -> tuple[Scenario, Document]:
 
 def resolved_yaml(scenario: Scenario, document: Document) -> str:
     """Return the scenario with every default written out, as YAML; uncertain numbers as said."""
-    import io
-
-    from ruamel.yaml import YAML
-
-    text = io.StringIO()
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.dump(_resolved(scenario, document), text)
-    return text.getvalue()
+    return dumped(_resolved(scenario, document))
 
 
 def _resolved(scenario: Scenario, document: Document) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Workloads that scenarios may start from, each with its sources and what it claims to be like."""
 
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import InputError, nearest
+from simulator.files.yamltree import copied
 from simulator.scenario.yamlfile import Document, read_yaml
 
 _FOLDER = Path(__file__).parent.parent / "traffic" / "presets"
@@ -47,7 +47,7 @@ def with_presets(document: Document) -> Document:
     }
     if not named:
         return document
-    data = deepcopy(document.data)
+    data = copied(document.data)
     origins = dict(document.origins)
     for workload, name in named.items():
         at = ("traffic", workload)
@@ -55,6 +55,6 @@ def with_presets(document: Document) -> Document:
         given: dict[str, Any] = data["traffic"][workload]
         for key, value in preset.data["sessions"].items():
             if key not in given:
-                given[key] = deepcopy(value)
+                given[key] = copied(value)
                 origins[(*at, key)] = preset.place(("sessions", key))
     return replace(document, data=data, origins=origins)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from simulator.errors import nearest
+from simulator.files.text import fail
 from simulator.traffic.readers.containers import csv_records
-from simulator.traffic.readers.files import fail
 
 
 def table_portions(

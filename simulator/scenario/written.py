@@ -5,13 +5,13 @@ What unit a number of a scenario is in, its key says: ``_s``, ``_hours``, ``_per
 
 import math
 import re
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from simulator.errors import InputError
+from simulator.files.yamltree import copied
 from simulator.scenario.traffic_schema import AMOUNTS
 from simulator.scenario.uncertain import DISTRIBUTIONS, distributions
 from simulator.scenario.yamlfile import Document, Path_, value_at, within
@@ -60,7 +60,7 @@ def with_units(model: type[BaseModel], document: Document) -> Document:
     InputError
         At the place of a quantity whose unit is not one of its key.
     """
-    data = deepcopy(document.data)
+    data = copied(document.data)
     while True:
         places = _refused_texts(model, data)
         for path in places:

@@ -1,18 +1,16 @@
 """YAML with positions: every problem is one line that says where and what was expected."""
 
 from collections.abc import Callable, Collection, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
 
 from simulator.analysis.study import UncertainNumber
 from simulator.errors import InputError, nearest
+from simulator.files import yamltree
+from simulator.files.text import fail, read_text
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -36,16 +34,13 @@ class Document:
         for end in range(len(at), 0, -1):
             if at[:end] in self.origins:
                 return self.origins[at[:end]]
-        line, column, node = 0, 0, self.data
+        (line, column), node = (1, 1), self.data
         for key in at:
-            if isinstance(node, CommentedMap) and key in node:
-                line, column = node.lc.key(key)
-            elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
-                line, column = node.lc.item(key)
-            else:
+            found = yamltree.place_of(node, key)
+            if found is None:
                 break
-            node = node[key]
-        return f"{self.path}:{line + 1}:{column + 1}"
+            (line, column), node = found, node[key]
+        return f"{self.path}:{line}:{column}"
 
     def folder(self, at: Path_) -> Path:
         """Return the folder in which a file is that the value at a path names."""
@@ -74,34 +69,22 @@ def read_yaml(path: Path) -> Document:
     InputError
         When the file is missing, is not YAML, repeats a key or holds no mapping.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    text = read_text(path)
     try:
-        data = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise InputError(f"{where}: {_problem(error)}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}:1:1: not UTF-8 text") from None
-    if not isinstance(data, CommentedMap):
-        raise InputError(f"{path}:1:1: expected a mapping of keys to values")
+        data = yamltree.parse(text)
+    except yamltree.Unreadable as error:
+        fail(path, *error.place, str(error))
+    if not isinstance(data, yamltree.Mapping):
+        fail(path, 1, 1, "expected a mapping of keys to values")
     return Document(path, data)
-
-
-def _problem(error: MarkedYAMLError) -> str:
-    text = str(error.problem or error.context or "not valid YAML").strip()
-    if text.startswith("found duplicate key"):
-        return f"duplicate key {text.split(' ', 4)[3]}"
-    return text.splitlines()[0]
 
 
 def parse_value(text: str, origin: str) -> Any:
     """Parse the value of ``--set path=value`` as YAML."""
     try:
-        return YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        raise InputError(f"{origin}: not a valid value: {_problem(error)}") from None
+        return yamltree.parse(text)
+    except yamltree.Unreadable as error:
+        raise InputError(f"{origin}: not a valid value: {error}") from None
 
 
 OPTIONAL_SECTIONS = ("analysis", "future", "quality")
@@ -124,7 +107,7 @@ def with_values(
     InputError
         When a path leads through something that is no mapping or does not exist.
     """
-    data = deepcopy(document.data)  # with positions: what is set leaves the original alone
+    data = document.data.copy()
     for path, value in values.items():
         keys = path.split(".")
         node = data
@@ -136,6 +119,9 @@ def with_values(
                 raise InputError(
                     f"{origin(path)}: there is no {key!r} in the scenario{nearest(key, known)}"
                 )
+            if isinstance(node[key], dict | list):
+                # What is set leaves the original alone; only what leads there is copied.
+                node[key] = node[key].copy()
             node = node[key]
         if not isinstance(node, dict):
             raise InputError(f"{origin(path)}: {'.'.join(keys[:-1])} is not a mapping")

@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError, nearest
+from simulator.files.text import fail
 from simulator.traffic.log import UNKNOWN, Batch, no_runs, ragged
 from simulator.traffic.prefixes import Runs
 from simulator.traffic.readers.chunks import CHUNK_ROWS, Broken, ColumnChunk
 from simulator.traffic.readers.containers import csv_columns, json_lines
-from simulator.traffic.readers.files import fail
 from simulator.traffic.readers.reading import Format, Names
 from simulator.traffic.readers.values import BadRecord, Column, floats, ints, times
 

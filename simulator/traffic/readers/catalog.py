@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from simulator.errors import InputError, nearest
+from simulator.files.text import Source, open_text
 from simulator.traffic.collect import collect
 from simulator.traffic.log import Log
 from simulator.traffic.readers.agents import AGENT
@@ -11,7 +12,6 @@ from simulator.traffic.readers.azure import AZURE
 from simulator.traffic.readers.bailian import BAILIAN
 from simulator.traffic.readers.burstgpt import BURSTGPT
 from simulator.traffic.readers.canonical import CANONICAL
-from simulator.traffic.readers.files import Source, open_text
 from simulator.traffic.readers.guidellm import GUIDELLM
 from simulator.traffic.readers.helicone import HELICONE
 from simulator.traffic.readers.langfuse import LANGFUSE

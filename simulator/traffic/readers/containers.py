@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import nearest
+from simulator.files.text import fail, lines, open_text
 from simulator.traffic.readers.chunks import (
     CHUNK_ROWS,
     Broken,
@@ -17,7 +18,6 @@ from simulator.traffic.readers.chunks import (
     RecordChunk,
     in_chunks,
 )
-from simulator.traffic.readers.files import fail, lines, open_text
 from simulator.traffic.readers.values import Column
 
 

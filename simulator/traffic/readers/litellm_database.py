@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from simulator.errors import InputError
+from simulator.files.text import label
 from simulator.traffic.readers.chunks import Item, Record, RecordChunk, in_chunks
-from simulator.traffic.readers.files import label
 from simulator.traffic.readers.litellm import litellm_row
 from simulator.traffic.readers.reading import Format
 from simulator.traffic.readers.usage import rows_of

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError
+from simulator.files.text import Source, fail, label
 from simulator.traffic.log import UNKNOWN, Batch, concatenate
 from simulator.traffic.readers.chunks import Chunk
-from simulator.traffic.readers.files import Source, fail, label
 from simulator.traffic.readers.values import BadRecord
 
 MAX_TOKENS = 2**31 - 1

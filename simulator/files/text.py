@@ -1,7 +1,9 @@
-"""Files and addresses that logs are read from."""
+"""Text that comes in: files, plain or compressed, and addresses that logs are read from."""
 
 import gzip
 import io
+import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain
@@ -13,6 +15,8 @@ from simulator.errors import InputError
 
 MAX_LINE_CHARS = 64_000_000
 """A longer line is no record of a request log; reading on would only fill the memory."""
+MAX_WHOLE_CHARS = 256_000_000
+"""Of a file that is read as a whole: more than any benchmark, price feed or scenario has."""
 
 _BLOCK_CHARS = 1 << 18
 
@@ -33,11 +37,60 @@ def fail(path: Source, line: int, column: int, message: str) -> NoReturn:
     raise InputError(f"{label(path)}:{line}:{column}: {message}")
 
 
+def checked_file(path: Path) -> Path:
+    """Return a path at which there is a file.
+
+    Raises
+    ------
+    InputError
+        When there is none, or something that cannot be read twice, as files are.
+    """
+    shown = printable(str(path))
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise InputError(f"{shown}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{shown}: no such file: {reason(error)}") from None
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{shown}: is a folder, not a file")
+    if stat.S_ISFIFO(mode):
+        raise InputError(f"{shown}: is a pipe; write what it says into a file, and name that")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{shown}: is a device, not a file")
+    return path
+
+
+def reason(error: Exception) -> str:
+    """Return why something failed, on one line and without the path, which messages lead with."""
+    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(told) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    """Return a text in which line breaks and characters that no terminal shows are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file, plain or compressed; its line breaks are as they stand.
+
+    Raises
+    ------
+    InputError
+        When there is no such file, or it is no UTF-8 text, with the line and column of what is not.
+    """
+    with open_text(path) as file:
+        text = file.read(MAX_WHOLE_CHARS + 1)
+    if len(text) > MAX_WHOLE_CHARS:
+        fail(path, 1, 1, f"longer than {MAX_WHOLE_CHARS:,} characters")
+    return text
+
+
 @contextmanager
 def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
     """Open a text file, plain or compressed (``.gz``, ``.zst``)."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    checked_file(path)
     try:
         with ExitStack() as stack:
             binary: BinaryIO = stack.enter_context(path.open("rb"))
@@ -46,8 +99,25 @@ def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
             elif path.suffix == ".zst":
                 binary = stack.enter_context(_zstd(path, binary))
             yield stack.enter_context(io.TextIOWrapper(binary, encoding="utf-8-sig", newline=""))
-    except (EOFError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as text: {error}") from error
+    except UnicodeDecodeError as error:
+        line, column = _undecodable(path)
+        byte = error.object[error.start]
+        fail(path, line, column, f"not UTF-8 text: byte 0x{byte:02x}; save the file as UTF-8")
+    except (EOFError, OSError, zlib.error) as error:
+        raise InputError(f"{path}: not readable as text: {reason(error)}") from error
+
+
+def _undecodable(path: Path) -> tuple[int, int]:
+    """Line and column of the first byte that is not UTF-8; of a compressed file, its beginning."""
+    if path.suffix in (".gz", ".zst"):
+        return 1, 1
+    with path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_CHARS), b""), start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return number, len(line[: error.start].decode("utf-8")) + 1
+    return 1, 1
 
 
 def _zstd(path: Path, binary: BinaryIO) -> Any:

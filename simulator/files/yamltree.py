@@ -1,0 +1,314 @@
+"""YAML 1.2 as mappings, lists and plain values that know where they stand in their file.
+
+PyYAML reads the text; what a scalar means is decided here by the core schema of YAML 1.2
+(https://yaml.org/spec/1.2.2/#103-core-schema), with two additions that people use: underscores in
+numbers (``10_000``) and merged mappings (``<<: *base``). Dates stay texts, and no tag makes an
+object.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import yaml
+
+MOST_DEPTH = 100
+"""Mappings and lists inside one another; no file that people write comes near it."""
+MOST_NODES = 2_000_000
+"""Values of a document with every alias written out, which a few lines can make billions of."""
+MOST_DIGITS = 300
+"""Of a number: beyond those of the largest float."""
+
+Place = tuple[int, int]
+"""Line and column, from 1."""
+
+# The compiled parser where PyYAML was built with it: the same events, ten times as fast.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NOT_ALLOWED = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_NULL = frozenset(("", "~", "null", "Null", "NULL"))
+_BOOLEANS = {
+    word: said for said, words in ((True, "true True TRUE"), (False, "false False FALSE"))
+    for word in words.split()
+}  # fmt: skip
+_INTEGER = re.compile(r"[-+]?\d[\d_]*|0o[0-7_]+|0x[\da-fA-F_]+")
+_FLOAT = re.compile(r"[-+]?(?:\.\d[\d_]*|\d[\d_]*(?:\.[\d_]*)?)(?:[eE][-+]?\d+)?")
+_SPECIAL = re.compile(r"([-+]?)\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_TAG = "tag:yaml.org,2002:"
+_MERGE = "<<"
+
+
+class Unreadable(ValueError):
+    """Why a text is no YAML, at a line and a column from 1."""
+
+    def __init__(self, place: Place, problem: str) -> None:
+        super().__init__(problem)
+        self.place = place
+
+
+class Mapping(dict[Any, Any]):
+    """A mapping with the places of its keys."""
+
+    __slots__ = ("places",)
+    places: dict[Any, Place]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = {}
+
+    def copy(self) -> "Mapping":
+        """Return a mapping of the same values, places included."""
+        other = Mapping()
+        other.update(self)
+        other.places = dict(self.places)
+        return other
+
+
+class Sequence(list[Any]):
+    """A list with the places of its items."""
+
+    __slots__ = ("places",)
+    places: list[Place]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = []
+
+    def copy(self) -> "Sequence":
+        """Return a list of the same items, places included."""
+        other = Sequence()
+        other.extend(self)
+        other.places = list(self.places)
+        return other
+
+
+def place_of(node: Any, key: Any) -> Place | None:
+    """Return where a key of a mapping, or an item of a list, stands; None where nothing is."""
+    if isinstance(node, Mapping):
+        return node.places.get(key)
+    if isinstance(node, Sequence) and isinstance(key, int) and key < len(node.places):
+        return node.places[key]
+    return None
+
+
+def copied(node: Any) -> Any:
+    """Return a tree that can be changed without the first one."""
+    if isinstance(node, Mapping | Sequence):
+        other: Any = node.copy()
+        for key, value in list(node.items() if isinstance(node, Mapping) else enumerate(node)):
+            if isinstance(value, dict | list):
+                other[key] = copied(value)
+        return other
+    if isinstance(node, dict):
+        return {key: copied(value) for key, value in node.items()}
+    return [copied(value) for value in node] if isinstance(node, list) else node
+
+
+def parse(text: str) -> Any:
+    """Return what one YAML document says; None of an empty one.
+
+    Raises
+    ------
+    Unreadable
+        At the first place that is not YAML, repeats a key, is nested deeper than ``MOST_DEPTH``,
+        or says something that no scenario can mean.
+    """
+    text = text.removeprefix("\ufeff")
+    odd = _NOT_ALLOWED.search(text)
+    if odd:
+        before = text[: odd.start()]
+        lines = re.split("\r\n|\r|\n", before)
+        place = (len(lines), len(lines[-1]) + 1)
+        raise Unreadable(place, f"character U+{ord(odd[0]):04X} is not allowed in YAML")
+    try:
+        return _Tree(yaml.parse(text, Loader=_LOADER)).document()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = str(error.problem or error.context or "not valid YAML").split("\n")[0]
+        raise Unreadable((mark.line + 1, mark.column + 1) if mark else (1, 1), problem) from None
+    except yaml.YAMLError as error:
+        raise Unreadable((1, 1), str(error).split("\n")[0]) from None
+
+
+class _Tree:
+    """Builds the values of one document from its events."""
+
+    def __init__(self, events: Iterator[Any]) -> None:
+        self._events = events
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        """Finished values by anchor, with the number of values in them."""
+        self._open: set[str] = set()
+        self._nodes = 0
+
+    def document(self) -> Any:
+        found = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise Unreadable(_place(event), "expected one document, found another")
+            elif isinstance(event, yaml.NodeEvent):
+                found = self._node(event, 0)
+        return found
+
+    def _node(self, event: Any, depth: int) -> Any:
+        if depth > MOST_DEPTH:
+            raise Unreadable(_place(event), f"nested deeper than {MOST_DEPTH} levels")
+        before = self._nodes
+        self._count(event, 1)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        if event.anchor:
+            self._open.add(event.anchor)
+        if isinstance(event, yaml.ScalarEvent):
+            value = _scalar(event)
+        elif isinstance(event, yaml.MappingStartEvent):
+            _checked_tag(event, "map")
+            value = self._mapping(depth)
+        else:
+            _checked_tag(event, "seq")
+            value = self._sequence(depth)
+        if event.anchor:
+            self._open.discard(event.anchor)
+            self._anchors[event.anchor] = (value, self._nodes - before)
+        return value
+
+    def _count(self, event: Any, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > MOST_NODES:
+            raise Unreadable(_place(event), f"more than {MOST_NODES:,} values")
+
+    def _alias(self, event: Any) -> Any:
+        if event.anchor in self._open:
+            raise Unreadable(_place(event), f"alias {event.anchor!r} stands inside of itself")
+        if event.anchor not in self._anchors:
+            raise Unreadable(_place(event), f"unknown alias {event.anchor!r}")
+        value, nodes = self._anchors[event.anchor]
+        self._count(event, nodes)
+        return value
+
+    def _sequence(self, depth: int) -> Sequence:
+        found = Sequence()
+        for event in self._events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            found.places.append(_place(event))
+            found.append(self._node(event, depth + 1))
+        return found
+
+    def _mapping(self, depth: int) -> Mapping:
+        found, merged = Mapping(), []
+        for event in self._events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            place = _place(event)
+            key = self._node(event, depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            if key == _MERGE:
+                merged += [(place, base) for base in _bases(place, value)]
+                continue
+            if not isinstance(key, str | int | float):
+                raise Unreadable(place, "a key must be a text or a number")
+            if key in found:
+                raise Unreadable(place, f"duplicate key {key!r}")
+            found[key] = value
+            found.places[key] = place
+        for place, base in merged:
+            for key, value in base.items():
+                if key not in found:
+                    found[key] = value
+                    found.places[key] = place
+        return found
+
+
+def _bases(place: Place, value: Any) -> list[Mapping]:
+    """Mappings that a merge names."""
+    bases = value if isinstance(value, Sequence) else [value]
+    if not all(isinstance(base, Mapping) for base in bases):
+        raise Unreadable(place, "<< needs a mapping or a list of mappings")
+    return bases
+
+
+def _place(event: Any) -> Place:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _checked_tag(event: Any, kind: str) -> None:
+    if event.tag not in (None, "!", _TAG + kind):
+        raise Unreadable(_place(event), f"tag {_shown(event.tag)} is not allowed here")
+
+
+def _shown(tag: str) -> str:
+    return tag.replace(_TAG, "!!", 1)
+
+
+def _scalar(event: Any) -> Any:
+    tag = event.tag
+    if tag is None:
+        return _plain(event) if event.implicit[0] else event.value
+    if tag in ("!", _TAG + "str"):
+        return event.value
+    wanted = _TAGGED.get(tag)
+    value = _plain(event)
+    if wanted is None or not wanted(value):
+        what = f"tag {_shown(tag)} is not allowed here"
+        raise Unreadable(_place(event), what if wanted is None else f"not a value of {_shown(tag)}")
+    return float(value) if tag == _TAG + "float" else value
+
+
+_TAGGED: dict[str, Callable[[Any], bool]] = {
+    _TAG + "null": lambda v: v is None,
+    _TAG + "bool": lambda v: isinstance(v, bool),
+    _TAG + "int": lambda v: isinstance(v, int) and not isinstance(v, bool),
+    _TAG + "float": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
+}
+
+
+def _plain(event: Any) -> Any:
+    """What an unquoted scalar means."""
+    try:
+        return _means(event.value)
+    except ValueError as error:
+        raise Unreadable(_place(event), str(error)) from None
+
+
+def _means(text: str) -> Any:
+    if text in _NULL:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if text[0] not in "+-.0123456789":
+        return text
+    is_integer = _INTEGER.fullmatch(text)
+    if is_integer or _FLOAT.fullmatch(text):
+        if len(text) > MOST_DIGITS:
+            raise ValueError(f"a number has more than {MOST_DIGITS} digits")
+        digits = text.replace("_", "")
+        if not is_integer:
+            return float(digits)
+        return int(digits, {"0o": 8, "0x": 16}.get(digits[:2], 10))
+    special = _SPECIAL.fullmatch(text)
+    if special:
+        return float("nan") if text.lower() == ".nan" else float(f"{special[1]}inf")
+    return text
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Writes texts in quotes where they would be read as something else."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    looks_plain = _means(text) == text
+    style = None if looks_plain else "'"
+    return dumper.represent_scalar(_TAG + "str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dumped(data: Any) -> str:
+    """Return plain values as YAML that ``parse`` reads back as the same."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return text
