@@ -15,7 +15,7 @@ import typer
 from pages import introduction, table
 from typer.models import ArgumentInfo, OptionInfo
 
-from simulator.cli.main import app
+from simulator.cli.app import app
 
 HEADINGS = ("takes", "type", "default", "what")
 NOUNS = {int: "whole number", float: "number", str: "text", Path: "path", datetime: "date"}

@@ -389,7 +389,7 @@ def test_simulate_counts_answers_and_not_calls(tmp_path: Path) -> None:
 
 
 def test_the_command_line_shows_who_serves_what(tmp_path: Path) -> None:
-    from simulator.cli.main import app
+    from simulator.cli.app import app
 
     path = write_scenario(tmp_path / "s.yaml", given())
     for command in (["run", "-j", "1"], ["simulate"]):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import simulator
 from simulator.analysis.benchmark import Benchmark, Load, Serving, benchmark_requests
-from simulator.cli.main import app
+from simulator.cli.app import app
 from simulator.errors import InputError
 from simulator.scenario.benchmark import named_deployment
 from simulator.scenario.deployments import read_parallelism

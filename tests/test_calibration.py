@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from scenarios import write_scenario
 from simulator.analysis.benchmark import Load, Serving, logged_requests, replay, run_benchmark
 from simulator.analysis.calibration import Measurement, applied, calibrate
-from simulator.cli.main import app
+from simulator.cli.app import app
 from simulator.errors import InputError
 from simulator.scenario.benchmark import named_deployment
 from simulator.scenario.build import load_study

@@ -352,7 +352,7 @@ def test_simulate_is_what_the_parts_do(tmp_path: Path) -> None:
 
 def test_run_and_simulate_on_the_command_line(tmp_path: Path) -> None:
     """A small model of one's own, then an API."""
-    from simulator.cli.main import app
+    from simulator.cli.app import app
 
     path = write_scenario(tmp_path / "s.yaml", scenario(("own", "last")))
     for command in (["run", "-j", "1"], ["simulate"]):

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from tiny import exit_code, invoke, quiet_environment, tiny, write_tiny
 
 from scenarios import write_scenario
-from simulator.cli.main import app
+from simulator.cli.app import app
 from simulator.cli.progress import PATIENCE_S, progress
 from simulator.errors import InputError
 from simulator.report.document import SCHEMA_VERSION

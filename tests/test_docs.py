@@ -32,7 +32,7 @@ from test_scenarios import SHIPPED
 from typer.testing import CliRunner
 
 from scenarios import SMALL, write_scenario
-from simulator.cli.main import app
+from simulator.cli.app import app
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -56,10 +56,10 @@ def test_an_interrupted_simulation_ends_as_an_undisturbed_one(
     study: Study, tmp_path: Path, after: int
 ) -> None:
     expected = text_of(simulate_as_written(study), study)
-    write = ledger_writer(tmp_path / "whole")
+    write = ledger_writer(tmp_path / "whole", study, "all that matters")
     assert text_of(simulate_as_written(study, watch=write), study) == expected
     keep, pieces = Keep(tmp_path / "kept", "all that matters", every_s=0.0), 0
-    write = ledger_writer(tmp_path / "resumed")
+    write = ledger_writer(tmp_path / "resumed", study, "all that matters")
 
     def until_interrupted(option: str, number: int, sample: Sample, ledger: Ledger) -> None:
         nonlocal pieces
@@ -142,22 +142,29 @@ def test_a_changed_trace_is_another_scenario(tmp_path: Path) -> None:
     assert "kept of another scenario" in changed.stderr
 
 
-def test_rows_of_other_runs_make_way(study: Study, tmp_path: Path) -> None:
-    small = replace(study, traffic=replace(study.traffic, horizon_s=7200.0))
-    for asked in (study, small):
-        simulate_as_written(asked, watch=ledger_writer(tmp_path))
-    counts = {name: len(rows(tmp_path / name)) for name in ("frontier", "own")}
-    results = {r.name: r.evaluation.outcome.requests for r in simulate_as_written(small)}
-    assert counts == {name: results[name]["offered"] for name in counts}
-    keys = [(r["session"], r["turn"]) for r in rows(tmp_path / "own")]
-    assert len(set(keys)) == len(keys)
+def test_rows_of_other_runs_are_left_alone(study: Study, tmp_path: Path) -> None:
+    simulate_as_written(study, watch=ledger_writer(tmp_path, study, "one"))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="holds the ledger of another run"):
+        ledger_writer(tmp_path, study, "another")
+    simulate_as_written(study, watch=ledger_writer(tmp_path, study, "one"))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_parts_of_unknown_origin_are_left_alone(study: Study, tmp_path: Path) -> None:
+    stray = tmp_path / "own" / "part-000000.parquet"
+    stray.parent.mkdir()
+    stray.write_text("somebody's")
+    with pytest.raises(InputError, match="holds the ledger of another run"):
+        ledger_writer(tmp_path, study, "one")
+    assert stray.read_text() == "somebody's"
 
 
 def test_rows_that_were_never_written_are_asked_for(study: Study, tmp_path: Path) -> None:
     keep = Keep(tmp_path / "kept", "same", every_s=0.0)
     simulate_as_written(study, keep)
     with pytest.raises(InputError, match="rows that were simulated before are missing"):
-        simulate_as_written(study, keep, ledger_writer(tmp_path / "rows"))
+        simulate_as_written(study, keep, ledger_writer(tmp_path / "rows", study, "same"))
 
 
 def test_hang_ups_are_paid_for(study: Study) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from scenarios import SMALL, write_scenario
-from simulator.cli.main import app
+from simulator.cli.app import app
 
 
 def tiny(**changes: Any) -> dict[str, Any]:

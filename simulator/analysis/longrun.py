@@ -17,6 +17,7 @@ from simulator.engine.checkpoint import Saved, save
 from simulator.engine.ledger import Ledger
 from simulator.engine.run import Simulation, stream
 from simulator.errors import InputError
+from simulator.files.names import file_name
 
 Watch = Callable[[str, int, Sample, Ledger], None]
 """Sees every piece of an option's ledger, with the option's name and the piece's number."""
@@ -50,7 +51,7 @@ def evaluate_whole(
     plan = scaled_plan(study, option, size, sample.scale).plan
     end_s = evaluator.end_s(option, sample)
     simulation, done = None, 0
-    path = None if keep is None else keep.folder / f"{option.name}.npz"
+    path = None if keep is None else keep.folder / f"{file_name(option.name)}.npz"
     if keep is not None and path is not None and path.is_file():
         saved = Saved(path)
         done = _restored(saved, path, keep, tally)
@@ -63,7 +64,6 @@ def evaluate_whole(
         done += 1
         due = keep is not None and time.monotonic() - saved_s >= keep.every_s
         if keep is not None and path is not None and (due or now.is_at_end):
-            path.parent.mkdir(parents=True, exist_ok=True)
             _save(path, now, tally, keep, done)
             saved_s = time.monotonic()
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import warnings
 from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 
 from simulator.analysis.capacity import Capacity, slo_capacity
 from simulator.analysis.study import SelfHostOption, Study
+from simulator.errors import InputError
+from simulator.files.jsontext import read_json
+from simulator.files.writing import WriteError, write_files
 
 
 def cache_dir() -> Path:
@@ -36,17 +40,22 @@ def content_of(folder: Path) -> str:
 def recalled(path: Path) -> Any:
     """Return what is kept at a path, or None: nothing, or nothing that can be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(path)
+    except InputError:
         return None  # cut short or of another form: found anew and written over
 
 
-def keep(path: Path, found: Any) -> None:
-    """Keep plain values at a path, all of them or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(found, sort_keys=True, allow_nan=False), encoding="utf-8")
-    partial.replace(path)
+def keep(path: Path, found: Any) -> Any:
+    """Keep plain values at a path, all of them or none, and return them as they are read back.
+
+    Where they cannot be written the answer is as good as ever: a warning says so.
+    """
+    text = json.dumps(found, sort_keys=True, allow_nan=False)
+    try:
+        write_files(path.parent, {path.name: text})
+    except WriteError as error:
+        warnings.warn(f"nothing is kept for another time: {error}", stacklevel=2)
+    return json.loads(text)
 
 
 def known_capacity(

@@ -140,9 +140,9 @@ class Tally:
         for number, endpoint in enumerate(self.api.endpoints if self.api else ()):
             done = ledger.completed & (ledger.server == number)
             self._count(f"at {endpoint.name}", place, done)
-        for endpoint, rows in _paid(ledger, self.api, place >= 0):
-            for bucket, cost in _bill(ledger, endpoint, rows, self.epoch_s).items():
-                self._sum(f"usd {bucket}", place[rows], cost)
+        for paid in bills(ledger, self.api, place >= 0, self.epoch_s):
+            for bucket, cost in paid.usd.items():
+                self._sum(f"usd {bucket}", place[paid.rows], cost)
 
     def _add_fleets(self, fleets: tuple[FleetAccount, ...]) -> None:
         for number, account in enumerate(fleets):
@@ -236,9 +236,29 @@ def calls_usd(
 
     ``zero_s`` is the ledger's zero in Unix time.
     """
-    for endpoint, rows in _paid(ledger, api, ledger.offered):
-        cost = sum(_bill(ledger, endpoint, rows, zero_s).values(), np.zeros(len(rows)))
-        yield rows, cost * (1 + api.fee_share)
+    for paid in bills(ledger, api, ledger.offered, zero_s):
+        cost = sum(paid.usd.values(), np.zeros(len(paid.rows)))
+        yield paid.rows, cost * (1 + api.fee_share)
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one endpoint is paid for some rows."""
+
+    rows: NDArray[np.int64]
+    at_s: Floats
+    """When each is priced [Unix s]. (rows,)"""
+    usd: dict[str, Floats]
+    """Cost by bucket, a gateway's fee not included. (rows,) each"""
+
+
+def bills(
+    ledger: Ledger, api: ApiOption | None, counted: NDArray[np.bool_], zero_s: float
+) -> Iterator[Bill]:
+    """Yield what each endpoint is paid for the counted rows; zero is Unix time."""
+    for endpoint, rows in _paid(ledger, api, counted):
+        usage = _usage(ledger, endpoint, rows, _token_columns(ledger, rows), zero_s)
+        yield Bill(rows, usage.at_s, bill(endpoint.card, usage))
 
 
 def _paid(
@@ -252,14 +272,6 @@ def _paid(
         rows = np.flatnonzero(paid & (ledger.server == place))
         if len(rows):
             yield endpoint, rows
-
-
-def _bill(
-    ledger: Ledger, endpoint: Endpoint, rows: NDArray[np.int64], zero_s: float
-) -> dict[str, NDArray[np.float64]]:
-    """Cost of rows by bucket."""
-    usage = _usage(ledger, endpoint, rows, _token_columns(ledger, rows), zero_s)
-    return bill(endpoint.card, usage)
 
 
 def _latencies(ledger: Ledger, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:

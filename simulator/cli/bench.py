@@ -159,7 +159,9 @@ def _table(points: Path, output: Output) -> None:
 
 
 def _write_csv(rows: list[list[str]]) -> None:
-    csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+    from simulator.files.cells import harmless
+
+    csv.writer(sys.stdout, lineterminator="\n").writerows([map(harmless, row) for row in rows])
 
 
 def calibrate(
@@ -198,8 +200,8 @@ def calibrate(
 
     from simulator.analysis.benchmark import Serving
     from simulator.analysis.calibration import calibrate as fit
+    from simulator.files.writing import write_files
     from simulator.report.benchmark import calibration_document, print_calibration
-    from simulator.report.write import write_files
     from simulator.scenario.benchmark import named_deployment
     from simulator.scenario.calibration_file import calibration_text
     from simulator.scenario.measurements import read_measurements

@@ -82,7 +82,7 @@ def show(
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print a document, and nothing else, to standard output."""
-    from simulator.report.write import json_text
+    from simulator.files.jsontext import json_text
 
     sys.stdout.write(json_text(document) + "\n")
 

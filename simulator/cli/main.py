@@ -1,96 +1,79 @@
-"""The command ``breakeven``: options in, one document or one screen out, an exit code."""
+"""The command ``breakeven``: options in, one document or one screen out, an exit code.
 
-import gc
+Whatever ends a command is one line on standard error: an input that cannot be used, a disk that is
+full, a reader that has gone away, an interrupt. An interrupt ends the process within a second or
+two even in the middle of compiled code, with nothing half-written and no worker left.
+"""
+
 import os
+import signal
 import sys
-from typing import Annotated, NoReturn
+import threading
+import time
+import warnings
+from types import FrameType
+from typing import Any, NoReturn
 
-import typer
-
-from simulator.cli import (
-    bench,
-    capacity,
-    explain,
-    new,
-    prices,
-    profiles,
-    quality,
-    run,
-    sweep,
-    traffic,
-)
-from simulator.cli.common import ScenarioArgument, SetOption, print_json
-from simulator.errors import InfeasibleError, SimulatorError
-
-app = typer.Typer(
-    help="Buy LLM tokens or run the model yourself: simulate both, find the break-even.",
-    epilog="Exit codes: 0 fine, 1 internal error, 2 usage, 3 invalid scenario, profile, price or "
-    "trace, 4 nothing meets the latency targets, 130 interrupted.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=True,
-)
+GRACE_S = 1.0
+"""After an interrupt, for what is under way to be left in order."""
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+_ended = threading.Lock()
 
 
-app.add_typer(profiles.hardware, name="hardware")
-app.add_typer(profiles.models, name="models")
-app.add_typer(prices.app, name="prices")
-app.add_typer(quality.app, name="quality")
-app.add_typer(traffic.app, name="traffic")
-app.command("run")(run.run)
-app.command("simulate")(run.simulate)
-app.command("sweep")(sweep.sweep)
-app.command("new")(new.new)
-app.command("report")(new.report)
-app.command("capacity")(capacity.capacity)
-app.command("explain")(explain.explain)
-app.command("bench")(bench.bench)
-app.command("calibrate")(bench.calibrate)
+class _Interrupted(BaseException):
+    """An interrupt on its way out; libraries make something else of KeyboardInterrupt."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
-def _version(value: bool) -> None:
-    if value:
-        from importlib.metadata import version
-
-        typer.echo(f"breakeven {version('breakeven')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Buy LLM tokens or run the model yourself: simulate both, find the break-even."""
+def main() -> None:
+    """Run the command line; every expected failure is one line and its exit code."""
+    try:
+        _watch_interrupts()
+        _run()
+    except _Interrupted as interrupt:
+        _end(interrupt.number)
 
 
-@app.command()
-def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
-    """Check a scenario and everything that it names."""
-    from simulator.scenario.build import load, loaded
-    from simulator.scenario.load import overridden
-    from simulator.scenario.sweeping import read_sweep, sweep_points
+def _run() -> None:
+    import gc
 
-    found = load(scenario, settings)
-    said = [f"{len(found.study.options)} options"]
-    document = found.variations.document
-    for name in found.scenario.overrides:
-        loaded(overridden(document, name))
-    if found.scenario.overrides:
-        count = len(found.scenario.overrides)
-        said.append(f"{count} override{'s' if count > 1 else ''}")
-    if found.scenario.sweep is not None:
-        said.append(f"a sweep of {len(sweep_points(document, read_sweep(document)))} points")
-    typer.echo(f"{found.study.name}: valid, {', '.join(said)}")
+    # Next to nothing here dies in circles. At its usual pace the collector goes through millions of
+    # live rows again and again, which took half the time of reading a log.
+    gc.set_threshold(200_000, 50, 100)
+    # Compiles in half the time and runs as fast: the data plane follows links and has no loops that
+    # a better optimiser could make more of. Only here: a library must not decide this for others.
+    os.environ.setdefault("NUMBA_OPT", "1")
+    warnings.showwarning = _warn
+    from simulator.cli.app import app
+    from simulator.errors import InfeasibleError, SimulatorError
+
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # a full disk or a closed pipe is told here, and not at exit
+    except InfeasibleError as error:
+        reasons = "".join(f"\n  {name}: {reason}" for name, reason in error.excuses.items())
+        _fail(f"{error}{reasons}", error.exit_code)
+    except SimulatorError as error:
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # Nobody reads any more: nothing to say, and nothing to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        name = error.filename if isinstance(error.filename, str) else "standard output"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"{name}: {error.strerror or error}", 1)
+    except MemoryError:
+        _fail("out of memory: fewer requests, options or jobs take less", 1)
 
 
-@app.command()
-def schema() -> None:
-    """Print the JSON schema of scenario files."""
-    from simulator.scenario.json_schema import json_schema
-
-    print_json(json_schema())
+def _warn(message: Warning | str, *_: Any) -> None:
+    sys.stderr.write(f"breakeven: {message}\n")
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -98,20 +81,45 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def main() -> None:
-    """Run the command line; every expected failure is one line and its exit code."""
-    # Next to nothing here dies in circles. At its usual pace the collector goes through millions of
-    # live rows again and again, which took half the time of reading a log.
-    gc.set_threshold(200_000, 50, 100)
-    # Compiles in half the time and runs as fast: the data plane follows links and has no loops that
-    # a better optimiser could make more of. Only here: a library must not decide this for others.
-    os.environ.setdefault("NUMBA_OPT", "1")
-    try:
-        app()
-    except InfeasibleError as error:
-        reasons = "".join(f"\n  {name}: {reason}" for name, reason in error.excuses.items())
-        _fail(f"{error}{reasons}", error.exit_code)
-    except SimulatorError as error:
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
+def _watch_interrupts() -> None:
+    """Let an interrupt unwind the main thread, and end the process soon after in any case.
+
+    Python's own handlers run between two instructions of the main thread, which may be in compiled
+    code for long. The number of a signal is written to a pipe at once, whatever runs.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in _INTERRUPTS:
+        signal.signal(number, _interrupted)
+    threading.Thread(target=_end_after, args=(reading,), daemon=True).start()
+
+
+def _interrupted(number: int, _: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)
+    # What breaks on the way out is not what the user wants to read about.
+    sys.unraisablehook = _say_nothing
+    threading.excepthook = _say_nothing
+    raise _Interrupted(number)
+
+
+def _say_nothing(_: Any) -> None:
+    pass
+
+
+def _end_after(reading: int) -> None:
+    number = os.read(reading, 1)[0]
+    time.sleep(GRACE_S)
+    _end(number)
+
+
+def _end(number: int) -> NoReturn:
+    """End the process at once: no file half-written, no worker left, one line."""
+    with _ended:
+        if "simulator.files.writing" in sys.modules:
+            sys.modules["simulator.files.writing"].abandon()
+        if "multiprocessing" in sys.modules:
+            for child in sys.modules["multiprocessing"].active_children():
+                child.kill()
+        os.write(2, b"breakeven: interrupted\n")
+        os._exit(128 + number)

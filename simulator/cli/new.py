@@ -67,7 +67,7 @@ def new(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a commented scenario from a few answers; what no flag says is asked for."""
-    from simulator.report.write import write_files
+    from simulator.files.writing import write_files
     from simulator.scenario.starter import Answers, starter
     from simulator.scenario.written import in_unit
 
@@ -125,9 +125,9 @@ def report(
     ] = None,
 ) -> None:
     """Draw a finished run again: report.html, tables and plots."""
+    from simulator.files.writing import write_files
     from simulator.library.results import drawn_files
     from simulator.report.read import read_result
-    from simulator.report.write import write_files
 
     path = result / "result.json" if result.is_dir() else result
     folder = out or path.parent

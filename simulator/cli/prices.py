@@ -110,6 +110,7 @@ def _cost_of_parquet(usage: Path, out: Path, book: Path | None, tell: Tell) -> t
     from itertools import chain
 
     from simulator.errors import InputError
+    from simulator.files.writing import whole
     from simulator.scenario.usage_parquet import priced_portions
 
     failed = total = 0
@@ -121,30 +122,26 @@ def _cost_of_parquet(usage: Path, out: Path, book: Path | None, tell: Tell) -> t
 
     # Costs hardly repeat: a dictionary of them would take most of the time and save nothing.
     repeats = [name for name in first.column_names if name != "cost_usd"]
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        with (
-            ParquetWriter(partial, first.schema, use_dictionary=repeats) as writer,
-            ThreadPoolExecutor(1) as beside,
-        ):
-            written = beside.submit(writer.write_table, first)
-            for portion in chain([first], portions):
-                if portion is not first:
-                    written.result()
-                    written = beside.submit(writer.write_table, portion)
-                total += len(portion)
-                tell(total)
-                failed += portion["cost_usd"].null_count
-            written.result()
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    partial.replace(out)
+    with (
+        whole(out) as path,
+        ParquetWriter(path, first.schema, use_dictionary=repeats) as writer,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        written = beside.submit(writer.write_table, first)
+        for portion in chain([first], portions):
+            if portion is not first:
+                written.result()
+                written = beside.submit(writer.write_table, portion)
+            total += len(portion)
+            tell(total)
+            failed += portion["cost_usd"].null_count
+        written.result()
     return failed, total
 
 
 def _cost_of_csv(usage: Path, book: Path | None, tell: Tell) -> tuple[int, int]:
     """Print a priced table; returns failed and all rows."""
+    from simulator.files.cells import harmless
     from simulator.scenario.usage import priced_rows
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -152,7 +149,7 @@ def _cost_of_csv(usage: Path, book: Path | None, tell: Tell) -> tuple[int, int]:
     for header, rows in priced_rows(usage, _book(book)):
         if total == 0:
             writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows([map(harmless, row) for row in rows])
         total += len(rows)
         tell(total)
         failed += sum(1 for row in rows if row[-1])
@@ -166,7 +163,7 @@ def import_prices(
     as_of: AsOfOption = None,
 ) -> None:
     """Take newer prices from a file or URL; scenarios name the target as their price_file."""
-    from simulator.report.write import write_files
+    from simulator.files.writing import write_files
     from simulator.scenario.price_book import imported_entry
 
     cards = _feed(_raw_feed(source), source, as_of)

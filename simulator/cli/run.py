@@ -148,12 +148,9 @@ def simulate(
             found = simulate_until(study, precision, most, tell)
         document = replications_document(found, study)
     else:
-        kept = (
-            None
-            if keep is None
-            else Keep(keep, fingerprint(loaded.scenario, loaded.document, study.provenance))
-        )
-        write = None if ledger is None else ledger_writer(ledger)
+        content = fingerprint(loaded.scenario, loaded.document, study.provenance)
+        kept = None if keep is None else Keep(keep, content)
+        write = None if ledger is None else ledger_writer(ledger, study, content)
         with progress("simulated hours") as tell:
             results = simulate_as_written(study, kept, _watched(study, tell, write))
         document = simulation_document(results, study)

@@ -65,8 +65,9 @@ def stats(
         **found.to_dict(),
     }
     if out is not None:
+        from simulator.files.jsontext import json_text
+        from simulator.files.writing import write_files
         from simulator.report.traffic import traffic_svg
-        from simulator.report.write import json_text, write_files
 
         write_files(
             out, {"traffic.svg": traffic_svg(log, found), "stats.json": json_text(document) + "\n"}

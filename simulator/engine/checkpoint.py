@@ -17,6 +17,7 @@ from simulator.engine.layout import Plane
 from simulator.engine.plan import Plan
 from simulator.engine.run import Excerpt, Simulation
 from simulator.errors import InputError
+from simulator.files.writing import whole
 from simulator.traffic.table import PrefixTree, RequestTable
 
 _COLUMNS = [f.name for f in fields(RequestTable) if f.name not in ("tree", "workloads")]
@@ -41,10 +42,8 @@ def save(
     columns |= {f"tree {name}": getattr(table.tree, name) for name in _TREE}
     columns |= {f"plane {name}": _as_bytes(array) for name, array in state.items()}
     columns |= {f"note {name}": array for name, array in arrays.items()}
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with whole(path) as target, target.open("wb") as file:
         np.savez(file, about=np.array(json.dumps(about)), **columns)
-    partial.replace(path)
 
 
 class Saved:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError
+from simulator.files.jsontext import json_text
+from simulator.files.names import file_name
+from simulator.files.writing import Writer, write_files
 from simulator.report.flat import Row, csv_text, option_rows
-from simulator.report.write import json_text, write_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +89,8 @@ def drawn_files(document: dict[str, Any]) -> dict[str, str]:
 
     plots = plots_of(document)
     alone = {
-        f"plots/{name}.svg": svg_text(ax, transparent=False) for name, (_, ax) in plots.items()
+        f"plots/{file_name(name)}.svg": svg_text(ax, transparent=False)
+        for name, (_, ax) in plots.items()
     }
     return {
         "report.html": render_report(document, plots),
@@ -120,13 +124,12 @@ class VerdictResult(Result):
 
     def save(self, folder: str | Path) -> None:
         """Write all files; with pyarrow also the winner's ledger."""
-        write_files(Path(folder), self.files())
+        files: dict[str, str | Writer] = {**self.files()}
         if find_spec("pyarrow") is not None:
             from simulator.report.ledger import write_ledger
 
-            partial = Path(folder) / ".ledger.parquet.partial"
-            write_ledger(self.verdict, partial)
-            partial.replace(Path(folder) / "ledger.parquet")
+            files["ledger.parquet"] = partial(write_ledger, self.verdict)
+        write_files(Path(folder), files)
 
     def _repr_html_(self) -> str:
         from simulator.report.html import render_fragment
@@ -155,11 +158,12 @@ class SweepResult(Result):
 
     def save(self, folder: str | Path) -> None:
         """Write the table; with pyarrow also as Parquet."""
-        write_files(Path(folder), self.files())
+        files: dict[str, str | Writer] = {**self.files()}
         if find_spec("pyarrow") is not None:
             from simulator.report.flat import write_parquet
 
-            write_parquet(self.rows, Path(folder) / "sweep.parquet")
+            files["sweep.parquet"] = partial(write_parquet, self.rows)
+        write_files(Path(folder), files)
 
 
 @dataclass(frozen=True, slots=True)

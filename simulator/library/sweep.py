@@ -131,8 +131,7 @@ def found_at(
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 place, path = waiting.pop(future)
-                keep(path, future.result())
-                found[place] = recalled(path)
+                found[place] = keep(path, future.result())
                 tell(len(found), len(points))
 
     try:

@@ -2,9 +2,12 @@
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from typing import Any
 
 from simulator.errors import InputError
@@ -38,15 +41,51 @@ def processes(jobs: int = 0) -> Iterator[Executor]:
     """Give an executor of some processes, 0: one for each core; one is this process itself."""
     count = jobs or os.cpu_count() or 1
     if count == 1:
-        with ThreadPoolExecutor(1) as executor:
+        with threads(1) as executor:
             yield executor
         return
     spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=spawned, initializer=_load) as executor:
-        # A task for each starts it: it loads while this process does what comes before the first.
-        for _ in range(count):
-            executor.submit(int)
-        yield executor
+    others = set(multiprocessing.active_children())
+    executor = ProcessPoolExecutor(count, mp_context=spawned, initializer=_load)
+    with _unwound(executor):
+        try:
+            with _uninterrupted():
+                # A task for each starts it: it loads while this process does what comes first.
+                for _ in range(count):
+                    executor.submit(int)
+            yield executor
+        except BaseException:
+            # What they are at is of no use to anybody any more.
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.kill()
+            raise
+
+
+@contextmanager
+def _unwound(executor: Executor) -> Iterator[None]:
+    """Wait for an executor's tasks, unless something went wrong or the user has enough."""
+    try:
+        yield
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Start processes that an interrupt of their group does not reach: they inherit the mask.
+
+    Whoever started them ends them; an interrupt that comes meanwhile waits for so long.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -56,13 +95,22 @@ def threads(jobs: int = 0) -> Iterator[Executor]:
     Simulations are compiled and leave Python's lock to others, so that threads work beside one
     another and need nothing to be started or sent.
     """
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as executor:
+    executor = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
+    with _unwound(executor):
         yield executor
 
 
 def _load() -> None:
-    """Import all that the tasks of a worker use."""
+    """Import all that the tasks of a worker use, and end it with the process that started it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import simulator.analysis.verdict  # noqa: F401
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from simulator.files.cells import cell, harmless
+
 Row = Mapping[str, Any]
 
 _PLAIN = (
@@ -96,22 +98,21 @@ def csv_text(rows: Sequence[Row]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = columns(rows)
-    writer.writerow(names)
-    writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
+    writer.writerow(map(harmless, names))
+    writer.writerows([cell(row.get(name)) for name in names] for row in rows)
     return text.getvalue()
 
 
 def write_parquet(rows: Sequence[Row], path: Path) -> None:
-    """Write rows as a Parquet file, whole or not at all; what a row lacks is null."""
+    """Write rows as a Parquet file; what a row lacks is null."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = columns(rows)
     # Whole and broken numbers may stand in one column, as coordinates of a sweep do.
-    table = pa.table({name: _column([row.get(name) for row in rows]) for name in names})
-    partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, partial)
-    partial.replace(path)
+    pq.write_table(
+        pa.table({name: _column([row.get(name) for row in rows]) for name in names}), path
+    )
 
 
 def _column(values: list[Any]) -> list[Any]:
@@ -121,11 +122,3 @@ def _column(values: list[Any]) -> list[Any]:
         whole = all(issubclass(kind, int) for kind in kinds)
         return [None if value is None else (int if whole else float)(value) for value in values]
     return values if len(kinds) <= 1 else [None if v is None else str(v) for v in values]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else str(value)

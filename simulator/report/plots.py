@@ -5,6 +5,7 @@ begins with ``_`` belongs to the series that the rest of its label names.
 """
 
 import io
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -47,9 +48,23 @@ def new_axes(width_in: float = 7.0, height_in: float = 4.0, rows: int = 1, colum
 def svg_text(ax: Axes, transparent: bool) -> str:
     """Return the figure of some axes as SVG, the same bytes for the same figure."""
     text = io.StringIO()
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # Text stays text, so that a glyph which the measuring font lacks is the reader's to draw.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         ax.figure.savefig(text, format="svg", transparent=transparent, metadata={"Date": None})  # type: ignore[union-attr]
     return text.getvalue()
+
+
+def add_legend(ax: Axes, **how: Any) -> None:
+    """Add a legend in which names stand as they are: a dollar sign begins no formula."""
+    for text in ax.legend(**{"fontsize": 8, **how}).get_texts():
+        text.set_parse_math(False)
+
+
+def _name_rows(ax: Axes, names: list[str]) -> None:
+    """Name horizontal bars, the first on top."""
+    ax.set_yticks(range(len(names)), names, parse_math=False)
+    ax.invert_yaxis()
 
 
 def plot_cost_by_volume(document: _Document, ax: Axes | None = None) -> Axes:
@@ -73,7 +88,7 @@ def plot_cost_by_volume(document: _Document, ax: Axes | None = None) -> Axes:
     _draw_axis(found, ax)
     ax.set(yscale="log", ylabel="cost [USD/month]")
     _in_words(ax.yaxis)
-    ax.legend(fontsize=8)
+    add_legend(ax)
     return ax
 
 
@@ -86,13 +101,13 @@ def plot_cost_stack(document: _Document, ax: Axes | None = None) -> Axes:
     left = [0.0] * len(options)
     for part, colour in zip(parts, ((*PALETTE, "#808080", "#b0b0b0", "#505050")) * 2, strict=False):
         widths = [o["cost_breakdown_usd_per_month"].get(part, 0.0) for o in options]
-        ax.barh(names, widths, left=left, color=colour, label=part.replace("_", " "))
+        ax.barh(range(len(names)), widths, left=left, color=colour, label=part.replace("_", " "))
         left = [a + b for a, b in zip(left, widths, strict=True)]
-    ax.invert_yaxis()
+    _name_rows(ax, names)
     ax.set(xlabel="cost [USD/month]")
     _in_words(ax.xaxis)
     # Beside the bars, which may reach anywhere.
-    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    add_legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
@@ -105,7 +120,7 @@ def plot_probability(document: _Document, ax: Axes | None = None) -> Axes:
         ax.plot(*zip(*points, strict=True), marker=".", color=colour, label=name)
     _draw_axis(found, ax)
     ax.set(ylim=(-0.02, 1.02), ylabel="P(cheapest)")
-    ax.legend(fontsize=8)
+    add_legend(ax)
     return ax
 
 
@@ -125,7 +140,7 @@ def plot_latency(document: _Document, name: str = "ttft_s", ax: Axes | None = No
         ax.axvline(limit, color=QUIET, linestyle="--", label="target")
     ax.set(xscale="log", ylim=(0, 1.02), xlabel=LATENCIES[name], ylabel="share of requests")
     _in_words(ax.xaxis)
-    ax.legend(fontsize=8)
+    add_legend(ax)
     return ax
 
 
@@ -150,7 +165,7 @@ def plot_load_duration(timeline: _Document, ax: Axes | None = None) -> Axes:
             below += heights
     what = f"of {_span(timeline)}, busiest first"
     ax.set(xlim=(0, 100), xlabel=f"share of the time [%] {what}", ylabel="load [requests/s]")
-    ax.legend(fontsize=8)
+    add_legend(ax)
     return ax
 
 
@@ -177,7 +192,7 @@ def plot_timeline(timeline: _Document, axes: Any = None) -> Any:
         if hours[-1] > 48:
             ax.xaxis.set_major_locator(MultipleLocator(24))
         if len(columns) > 1:
-            ax.legend(fontsize=7, loc="upper right")
+            add_legend(ax, fontsize=7, loc="upper right")
     axes[-1].set(xlabel="hour since the start")
     return axes
 
@@ -216,14 +231,14 @@ def plot_drivers(document: _Document, ax: Axes | None = None) -> Axes:
     low = [d["advantage_usd_per_month_low"] for d in drivers]
     high = [d["advantage_usd_per_month_high"] for d in drivers]
     ax.barh(
-        [d["name"] for d in drivers],
+        range(len(drivers)),
         [b - a for a, b in zip(low, high, strict=True)],
         left=low,
         color=PALETTE[0],
         label="swing",
     )
     ax.axvline(0, color=QUIET, linewidth=0.8, label="_zero")
-    ax.invert_yaxis()
+    _name_rows(ax, [d["name"] for d in drivers])
     ax.set(xlabel="advantage of the cheapest option [USD/month]")
     _in_words(ax.xaxis)
     return ax
@@ -240,7 +255,7 @@ def plot_npv_fan(document: _Document, option: str, ax: Axes | None = None) -> Ax
     ax.axhline(0, color=QUIET, linewidth=0.8, label="_zero")
     ax.set(xlabel="month", ylabel=f"saved against {found['against']}\n[USD of today]")
     _in_words(ax.yaxis)
-    ax.legend(fontsize=8)
+    add_legend(ax)
     return ax
 
 

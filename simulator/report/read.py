@@ -1,6 +1,5 @@
 """Result documents from disk."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +7,7 @@ from typing import Any, TypeVar
 from jinja2 import UndefinedError
 
 from simulator.errors import InputError
+from simulator.files.jsontext import read_json
 from simulator.report.document import SCHEMA_VERSION
 
 T = TypeVar("T")
@@ -21,16 +21,7 @@ def read_result(path: Path, use: Callable[[dict[str, Any]], T]) -> T:
     InputError
         When there is no such file, or it holds no whole document of this version.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}:{error.colno}: not valid JSON") from None
-    except (ValueError, RecursionError):  # numbers and nesting beyond all reason
-        raise InputError(f"{path}: not a result of `breakeven run`") from None
+    document = read_json(path)
     if not isinstance(document, dict) or "verdict" not in document:
         raise InputError(f"{path}: not a result of `breakeven run`")
     if document.get("schema_version") != SCHEMA_VERSION:

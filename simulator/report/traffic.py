@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from rich.console import Console
 
-from simulator.report.plots import PALETTE, new_axes, svg_text
+from simulator.report.plots import PALETTE, add_legend, new_axes, svg_text
 from simulator.report.tables import plain_table
 from simulator.report.words import quantity
 from simulator.traffic.log import Log
@@ -86,7 +86,7 @@ def plot_dispersion(found: Statistics, ax: Axes) -> Axes:
         ax.plot(*zip(*points, strict=True), marker="o", color=PALETTE[0], label="log")
     ax.axhline(1, color="0.4", linestyle=":", label="Poisson")
     ax.set(xscale="log", yscale="log", xlabel="window [s]", ylabel="index of dispersion")
-    ax.legend(fontsize=8)
+    add_legend(ax)
     return ax
 
 
@@ -102,7 +102,7 @@ def plot_lengths(log: Log, ax: Axes) -> Axes:
         if values.any():
             ax.plot(np.maximum(np.quantile(values, shares), 1), shares, color=colour, label=name)
     ax.set(xscale="log", xlabel="tokens", ylabel="share of requests up to", ylim=(0, 1))
-    ax.legend(fontsize=8)
+    add_legend(ax)
     return ax
 
 

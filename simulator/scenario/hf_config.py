@@ -1,10 +1,10 @@
 """Model shapes from a Hugging Face ``config.json`` on disk."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import InputError
+from simulator.files.jsontext import read_json
 from simulator.serving.models import ModelShape
 
 Config = dict[str, Any]
@@ -26,12 +26,7 @@ def read_config(path: Path) -> ModelShape:
         When the file is no such configuration, or lacks a figure.
     """
     where = path / "config.json" if path.is_dir() else path
-    try:
-        data = json.loads(where.read_text(encoding="utf-8"))
-    except OSError:
-        raise InputError(f"{where}: no such file") from None
-    except ValueError as error:
-        raise InputError(f"{where}: not JSON: {error}") from None
+    data = read_json(where)
     if not isinstance(data, dict):
         raise InputError(f"{where}: expected a JSON object")
     inner = data.get("text_config")

@@ -18,6 +18,7 @@ from typing import Any
 from simulator.analysis.quality import Runs, SuccessRow, SuccessTable
 from simulator.errors import InputError, nearest
 from simulator.files import yamltree
+from simulator.files.tables import rows_of
 from simulator.files.text import fail, lines, read_text
 from simulator.scenario.evaluation import Record, read_runs, told_count, told_name, told_number
 from simulator.traffic.readers.values import BadRecord
@@ -110,21 +111,9 @@ def read_success_table(path: Path) -> SuccessTable:
     """
     text = list(lines(path))
     begin = next((k for k, line in enumerate(text) if not line.startswith("#")), len(text))
-    reader = csv.DictReader(text[begin:], strict=True)
     rows: dict[str, SuccessRow] = {}
-    try:
-        header = list(reader.fieldnames or ())
-        for name in ("model", "tasks", "solved_1"):
-            if name not in header:
-                close = nearest(name, header).replace("did you mean", "found")
-                fail(path, begin + 1, 1, f"missing column {name!r}{close}")
-        for record in reader:
-            line = begin + reader.line_num
-            if None in record or None in record.values():
-                fail(path, line, 1, f"expected {len(header)} fields, found more or fewer")
-            _add(rows, record, path, line, {})
-    except csv.Error as error:
-        fail(path, begin + reader.line_num, 1, f"not valid CSV: {error}")
+    for line, record in rows_of(path, text[begin:], begin, ("model", "tasks", "solved_1")):
+        _add(rows, record, path, line, {})
     told = dict(re.findall(r"^# (source|licence|as_of): *(.*?)\s*$", "".join(text[:begin]), re.M))
     return _table(path, rows, **told)
 

@@ -1,8 +1,5 @@
 """Benchmark results on disk: vLLM, SGLang, GuideLLM, AIPerf, inference-perf, or a table."""
 
-import csv
-import gzip
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +8,9 @@ from typing import Any, get_args
 from simulator.analysis.benchmark import Load, LoadKind
 from simulator.analysis.calibration import Measurement
 from simulator.errors import InputError
+from simulator.files.jsontext import NotJson, parse_json
+from simulator.files.tables import read_table
+from simulator.files.text import fail, read_text
 from simulator.scenario.request_log import REQUEST_COLUMNS, read_request_log
 
 Record = dict[str, Any]
@@ -33,34 +33,33 @@ def read_measurements(paths: list[Path]) -> list[Measurement]:
 
 
 def _read(path: Path) -> list[Measurement]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
     if path.name.endswith((".csv", ".csv.gz")):
-        opened = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file)
-            if set(REQUEST_COLUMNS) <= set(rows.fieldnames or ()):
-                return read_request_log(rows, str(path))
-            return [_of_table(row, f"{path}:{n}") for n, row in enumerate(rows, start=2)]
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not text") from None
-    return [m for record in _records(path, text) for m in _of_record(record, str(path))]
+        rows = list(read_table(path))
+        if rows and set(REQUEST_COLUMNS) <= set(rows[0][1]):
+            return read_request_log((row for _, row in rows), str(path))
+        return [_of_table(row, f"{path}:{line}:1") for line, row in rows]
+    return [m for record in _records(path) for m in _of_record(record, str(path))]
 
 
-def _records(path: Path, text: str) -> Iterator[Record]:
+def _records(path: Path) -> Iterator[Record]:
     """JSON documents of a file: one, or one on each line."""
+    text = read_text(path)
     try:
-        found = [json.loads(text)]
-    except ValueError:
-        try:
-            found = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError as error:
-            raise InputError(f"{path}: neither JSON nor JSON Lines: {error}") from None
-    for record in found:
+        found = [(1, parse_json(text))]
+    except NotJson as whole_error:
+        found = []
+        for number, line in enumerate(text.splitlines(), start=1):
+            if not line.strip():
+                continue
+            try:
+                found.append((number, parse_json(line)))
+            except NotJson as error:
+                # One line that is JSON tells that the others ought to be.
+                told = error if found else whole_error
+                fail(path, number if found else told.line, told.column, str(told))
+    for number, record in found:
         if not isinstance(record, dict):
-            raise InputError(f"{path}: expected JSON objects")
+            fail(path, number, 1, "expected a JSON object")
         yield record
 
 

@@ -1,6 +1,6 @@
 """What a scenario may say of hardware of one's own: bought or rented, and how rents may move."""
 
-import csv
+import math
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +21,8 @@ from simulator.economics.paths import (
 )
 from simulator.economics.purchase import Purchase as PlainPurchase
 from simulator.errors import InputError
+from simulator.files.tables import read_table
+from simulator.files.text import fail
 from simulator.scenario.files import profiles_dir
 from simulator.scenario.profiles import AcceleratorProfile
 from simulator.scenario.sections import Count, Interval, NonNegative, Positive, Section, Uncertain
@@ -244,15 +246,16 @@ def _path(said: RentPath, folder: Path) -> PricePath:
 
 
 def _listed(path: Path) -> Listed:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    try:
-        months = tuple(float(row["month"]) for row in rows)
-        prices = tuple(float(row["usd_per_gpu_hour"]) for row in rows)
-    except (KeyError, TypeError, ValueError):
-        raise InputError(
-            f"{path}: expected columns month and usd_per_gpu_hour with numbers"
-        ) from None
+    listed = []
+    for line, row in read_table(path, ("month", "usd_per_gpu_hour")):
+        try:
+            month, price = float(row["month"]), float(row["usd_per_gpu_hour"])
+        except ValueError:
+            month = price = math.nan
+        if not (math.isfinite(month) and 0 <= price < math.inf):
+            fail(path, line, 1, "month and usd_per_gpu_hour must be numbers of 0 or more")
+        listed.append((month, price))
+    if not listed:
+        fail(path, 1, 1, "no rows")
+    months, prices = zip(*listed, strict=True)
     return Listed(months, prices)

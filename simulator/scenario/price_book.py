@@ -1,12 +1,12 @@
 """The price book: the genai-prices snapshot with our overlay of endpoint behaviour and caches."""
 
-import json
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import InputError, nearest
+from simulator.files.jsontext import read_json
 from simulator.pricing.book import SNAPSHOT_DATE, snapshot_card, snapshot_offers
 from simulator.pricing.holidays import CALENDARS
 from simulator.pricing.rates import RateCard, RateRow
@@ -50,12 +50,7 @@ class PriceBook:
         InputError
             When there is no such file or it holds no JSON object.
         """
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not valid JSON: {error}") from None
+        data = read_json(path)
         if not isinstance(data, dict):
             raise InputError(f"{path}: expected a JSON object of offers")
         return PriceBook(Document(path, data))

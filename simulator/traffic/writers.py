@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError
+from simulator.files.cells import harmless
+from simulator.files.writing import whole
 from simulator.traffic.collect import PromptRuns
 from simulator.traffic.log import UNKNOWN, Batch
 from simulator.traffic.prefixes import PrefixBuilder
@@ -45,19 +47,14 @@ def write_log(batches: Iterable[Batch], workloads: Mapping[str, int], target: Pa
         raise InputError(f"{target}: logs are written as {', '.join(SUFFIXES)}")
     if not target.parent.is_dir():
         raise InputError(f"{target.parent}: no such directory")
-    partial = target.with_name(f".{target.name}.partial")
     rows = 0
-    try:
-        with _SINKS[target.suffix](partial) as sink:
-            origin_s: float | None = None
-            prefixes = _Prefixes()
-            for batch in batches:
-                origin_s = float(batch.at_s[0]) if origin_s is None else origin_s
-                sink(_columns(batch, origin_s, list(workloads), prefixes.texts(batch)))
-                rows += batch.size
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(target) as path, _SINKS[target.suffix](path) as sink:
+        origin_s: float | None = None
+        prefixes = _Prefixes()
+        for batch in batches:
+            origin_s = float(batch.at_s[0]) if origin_s is None else origin_s
+            sink(_columns(batch, origin_s, list(workloads), prefixes.texts(batch)))
+            rows += batch.size
     return rows
 
 
@@ -175,7 +172,7 @@ def _csv_sink(path: Path) -> Iterator[Sink]:
 def _csv_field(value: Any) -> str:
     if value is None:
         return ""
-    text = str(value)
+    text = harmless(str(value))
     if any(mark in text for mark in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text

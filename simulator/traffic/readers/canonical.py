@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError, nearest
+from simulator.files.cells import as_said
 from simulator.files.text import fail
 from simulator.traffic.log import UNKNOWN, Batch, no_runs, ragged
 from simulator.traffic.prefixes import Runs
@@ -43,7 +44,13 @@ def _chunks(path: Path) -> Iterator[ColumnChunk]:
         return _parquet(path)
     if ".jsonl" in path.suffixes:
         return _json(path)
-    return csv_columns(path, REQUIRED, OPTIONAL)
+    return map(_as_said, csv_columns(path, REQUIRED, OPTIONAL))
+
+
+def _as_said(chunk: ColumnChunk) -> ColumnChunk:
+    """Take off what guards names from spreadsheets."""
+    chunk.columns["workload"] = tuple(map(as_said, chunk.columns["workload"]))
+    return chunk
 
 
 def _json(path: Path) -> Iterator[ColumnChunk]:

@@ -1,0 +1,89 @@
+"""The commands of ``breakeven``, and what they have in common."""
+
+from typing import Annotated
+
+import typer
+
+from simulator.cli import (
+    bench,
+    capacity,
+    explain,
+    new,
+    prices,
+    profiles,
+    quality,
+    run,
+    sweep,
+    traffic,
+)
+from simulator.cli.common import ScenarioArgument, SetOption, print_json
+
+app = typer.Typer(
+    help="Buy LLM tokens or run the model yourself: simulate both, find the break-even.",
+    epilog="Exit codes: 0 fine, 1 internal error, 2 usage, 3 invalid scenario, profile, price or "
+    "trace, 4 nothing meets the latency targets, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+
+app.add_typer(profiles.hardware, name="hardware")
+app.add_typer(profiles.models, name="models")
+app.add_typer(prices.app, name="prices")
+app.add_typer(quality.app, name="quality")
+app.add_typer(traffic.app, name="traffic")
+app.command("run")(run.run)
+app.command("simulate")(run.simulate)
+app.command("sweep")(sweep.sweep)
+app.command("new")(new.new)
+app.command("report")(new.report)
+app.command("capacity")(capacity.capacity)
+app.command("explain")(explain.explain)
+app.command("bench")(bench.bench)
+app.command("calibrate")(bench.calibrate)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"breakeven {version('breakeven')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Buy LLM tokens or run the model yourself: simulate both, find the break-even."""
+
+
+@app.command()
+def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
+    """Check a scenario and everything that it names."""
+    from simulator.scenario.build import load, loaded
+    from simulator.scenario.load import overridden
+    from simulator.scenario.sweeping import read_sweep, sweep_points
+
+    found = load(scenario, settings)
+    said = [f"{len(found.study.options)} options"]
+    document = found.variations.document
+    for name in found.scenario.overrides:
+        loaded(overridden(document, name))
+    if found.scenario.overrides:
+        count = len(found.scenario.overrides)
+        said.append(f"{count} override{'s' if count > 1 else ''}")
+    if found.scenario.sweep is not None:
+        said.append(f"a sweep of {len(sweep_points(document, read_sweep(document)))} points")
+    typer.echo(f"{found.study.name}: valid, {', '.join(said)}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of scenario files."""
+    from simulator.scenario.json_schema import json_schema
+
+    print_json(json_schema())

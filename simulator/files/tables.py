@@ -1,0 +1,48 @@
+"""Small CSV tables that come in: rows by column name, each with its line."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from simulator.errors import nearest
+from simulator.files.text import fail, lines
+
+Row = dict[str, str]
+
+
+def read_table(path: Path, required: tuple[str, ...] = ()) -> Iterator[tuple[int, Row]]:
+    """Yield the line and the fields of every row; empty lines are passed over.
+
+    Raises
+    ------
+    InputError
+        When there is no such file, it is no text or no CSV, a column is missing or stands there
+        twice, or a row has more or fewer fields than the header.
+    """
+    return rows_of(path, lines(path), 0, required)
+
+
+def rows_of(
+    path: Path, text: Iterable[str], before: int, required: tuple[str, ...] = ()
+) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a table that begins behind some lines of a file; see ``read_table``."""
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(text, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        for place, name in enumerate(header):
+            if header.index(name) < place:
+                fail(path, before + 1, place + 1, f"column {name!r} stands there twice")
+        for name in required:
+            if name not in header:
+                close = nearest(name, header).replace("did you mean", "found")
+                fail(path, before + 1, 1, f"missing column {name!r}{close}")
+        for fields in reader:
+            line = before + reader.line_num
+            if not fields:
+                continue
+            if len(fields) != len(header):
+                fail(path, line, 1, f"expected {len(header)} fields, found {len(fields)}")
+            yield line, dict(zip(header, fields, strict=True))
+    except csv.Error as error:
+        fail(path, before + reader.line_num, 1, f"not valid CSV: {error}")
