@@ -114,7 +114,7 @@ def test_command_line(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "rows" / "own").num_rows > 20_000
     other = breakeven("simulate", path, *settings, *kept, "--seed", "9")
     assert other.returncode == 3
-    assert "kept of another scenario, seed or version" in other.stderr
+    assert "holds the ledger of another run" in other.stderr
     both = breakeven("simulate", path, *settings, *kept, "--precision", "0.1")
     assert both.returncode == 2
     sure = breakeven("simulate", path, *settings, "--precision", "0.1", "-o", "json")

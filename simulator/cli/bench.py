@@ -226,11 +226,11 @@ def calibrate(
         )
     band = (found.coefficients.band_low, found.coefficients.band_high)
     document = calibration_document(calibration, band)
+    show(output, document, [document], partial(print_calibration, document))
     if out is not None:
         names = ", ".join(path.name for path in results)
         write_files(out.parent, {out.name: calibration_text(found, calibration, names)})
         sys.stderr.write(f"wrote {out}; name it as `calibration` of the option in a scenario\n")
-    show(output, document, [document], partial(print_calibration, document))
     if "scale" in calibration.factors:
         sys.stderr.write(
             "breakeven: fewer than three benchmarks fit no more than a scale; loads unlike these "

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 GRACE_S = 1.0
 """After an interrupt, for what is under way to be left in order."""
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
-_ended = threading.Lock()
+_ended, _unsaid = threading.Lock(), threading.Lock()
 
 
 class _Interrupted(BaseException):
@@ -34,7 +34,11 @@ def main() -> None:
         _watch_interrupts()
         _run()
     except _Interrupted as interrupt:
-        _end(interrupt.number)
+        if "multiprocessing" not in sys.modules:
+            _end(interrupt.number)
+        # Its locks are given back by a regular exit; one that takes long is ended all the same.
+        _say_interrupted()
+        sys.exit(128 + interrupt.number)
 
 
 def _run() -> None:
@@ -72,7 +76,7 @@ def _run() -> None:
         _fail("out of memory: fewer requests, options or jobs take less", 1)
 
 
-def _warn(message: Warning | str, *_: Any) -> None:
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     sys.stderr.write(f"breakeven: {message}\n")
 
 
@@ -121,5 +125,10 @@ def _end(number: int) -> NoReturn:
         if "multiprocessing" in sys.modules:
             for child in sys.modules["multiprocessing"].active_children():
                 child.kill()
-        os.write(2, b"breakeven: interrupted\n")
+        _say_interrupted()
         os._exit(128 + number)
+
+
+def _say_interrupted() -> None:
+    if _unsaid.acquire(blocking=False):
+        os.write(2, b"breakeven: interrupted\n")

@@ -82,11 +82,12 @@ def run(
             views=out is not None,
             executor=watched,
         )
-        if out is not None:
-            found.save(out)
-    if out is not None and find_spec("pyarrow") is None:
-        sys.stderr.write("breakeven: no ledger.parquet without pyarrow: breakeven[parquet]\n")
+    # The answer first: it is worth reading even where the files cannot be written.
     show(output, found.document, found.rows, partial(print_verdict, found.document))
+    if out is not None:
+        found.save(out)
+        if find_spec("pyarrow") is None:
+            sys.stderr.write("breakeven: no ledger.parquet without pyarrow: breakeven[parquet]\n")
 
 
 def simulate(

@@ -50,6 +50,6 @@ def sweep(
     with progress("points") as tell:
         points = swept(document, jobs, dask, None if anew else cache_dir(), tell)
     found = SweepResult.of(points)
+    show(output, found.document, found.rows, partial(print_sweep, found.document))
     if out is not None:
         found.save(out)
-    show(output, found.document, found.rows, partial(print_sweep, found.document))

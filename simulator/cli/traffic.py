@@ -64,6 +64,9 @@ def stats(
         "format": read_as.name,
         **found.to_dict(),
     }
+    from simulator.report.traffic import print_statistics
+
+    show(output, document, [document], partial(print_statistics, document))
     if out is not None:
         from simulator.files.jsontext import json_text
         from simulator.files.writing import write_files
@@ -72,9 +75,6 @@ def stats(
         write_files(
             out, {"traffic.svg": traffic_svg(log, found), "stats.json": json_text(document) + "\n"}
         )
-    from simulator.report.traffic import print_statistics
-
-    show(output, document, [document], partial(print_statistics, document))
 
 
 @app.command()

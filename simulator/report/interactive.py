@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from matplotlib.container import BarContainer
 from matplotlib.transforms import Bbox
 
-from simulator.report.plots import PALETTE, svg_text
+from simulator.report.plots import PALETTE, any_glyph, svg_text
 from simulator.report.words import quantity
 
 _DPI = 72
@@ -43,7 +43,8 @@ def chart(key: str, title: str, ax: Axes) -> Chart:
         if legend is not None:
             legend.remove()
         _mark(each, key, names)
-    figure.draw_without_rendering()
+    with any_glyph():
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once more, it would move a little
     height = figure.get_figheight() * _DPI
     panels = [_panel(each, height) for each in figure.axes]

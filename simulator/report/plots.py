@@ -6,7 +6,8 @@ begins with ``_`` belongs to the series that the rest of its label names.
 
 import io
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -45,12 +46,18 @@ def new_axes(width_in: float = 7.0, height_in: float = 4.0, rows: int = 1, colum
         return Figure(figsize=(width_in, height_in), layout="constrained").subplots(rows, columns)
 
 
+@contextmanager
+def any_glyph() -> Iterator[None]:
+    """Say nothing of glyphs that the measuring font lacks: text stays text, and readers draw it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
+
+
 def svg_text(ax: Axes, transparent: bool) -> str:
     """Return the figure of some axes as SVG, the same bytes for the same figure."""
     text = io.StringIO()
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # Text stays text, so that a glyph which the measuring font lacks is the reader's to draw.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+    with mpl.rc_context(STYLE), any_glyph():
         ax.figure.savefig(text, format="svg", transparent=transparent, metadata={"Date": None})  # type: ignore[union-attr]
     return text.getvalue()
 
