@@ -13,6 +13,8 @@ from fuzz.cases import Unusable
 from simulator.cli.main import app
 
 _WRONG_USAGE = 2
+_LONGEST_ARGUMENT = 131_071
+"""Bytes, on Linux."""
 
 _whole = cache(get_command)
 """All commands, put together once: that takes longer than most of them."""
@@ -46,8 +48,9 @@ def _printed(stream: io.TextIOWrapper) -> str:
 
 
 def argument(path: Path) -> str:
-    """Return an argument as a shell passes it: any bytes but NUL."""
-    return path.read_bytes().replace(b"\x00", b"").decode("utf-8", "surrogateescape")
+    """Return an argument as a shell passes it: any bytes but NUL, as far as they go."""
+    data = path.read_bytes().replace(b"\x00", b"")[:_LONGEST_ARGUMENT]
+    return data.decode("utf-8", "surrogateescape")
 
 
 def given(path: Path) -> Any:

@@ -204,5 +204,5 @@ def readers() -> tuple[Reader, ...]:
         Reader("usage-columns", lambda: (json_sample("usage.json", _USAGE),), _price_columns),
         Reader("offer-name", lambda: text_samples("openai/gpt-4o"), _offer),
         Reader("evaluations", _evaluations, _quality),
-        Reader("evaluated-name", lambda: text_samples("o1-2024", "o3 (high)"), _shipped),
+        Reader("evaluated-name", lambda: text_samples("o1-mini-2024-09-12", "o3 (high)"), _shipped),
     )  # fmt: skip

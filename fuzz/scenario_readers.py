@@ -236,13 +236,13 @@ def readers() -> tuple[Reader, ...]:
         ("scenario-log", lambda: (log,), partial(_scenario_with, _tiny_with(_REPLAY))),
         ("scenario-rents", lambda: (rents,), partial(_scenario_with, _rent_scenario())),
         ("new", lambda: tuple(json_sample("new.json", start) for start in _STARTS), _new),
-        ("offers-file", lambda: (offers,), _offers),
     ]  # fmt: skip
     kinds = ("accelerators", "appliances", "models", "serving", "owning")
     return (
         Reader("scenario", scenario_samples, _validate, placed=True),
         Reader("scenario-extended", _quickstart, _extend, placed=True),
         *(Reader(*parts) for parts in made),
+        Reader("offers-file", lambda: (offers,), _offers, slow=True),
         *(
             Reader(f"profile-{kind}", partial(profile_samples, kind), _profile, slow=True)
             for kind in kinds
