@@ -37,8 +37,15 @@ def command(*arguments: str | Path) -> str:
         if end.code == _WRONG_USAGE:
             raise Unusable(_printed(err)) from None
         if end.code not in (0, None):
-            raise RuntimeError(f"exit code {end.code}") from None
+            raise _first(end) from None
     return _printed(out)
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return what came first: the end of a file, too, ends a command as if a person had."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return RuntimeError("exit code without a reason") if isinstance(error, SystemExit) else error
 
 
 def _printed(stream: io.TextIOWrapper) -> str:
