@@ -3,11 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SECONDS ?= 60
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test check unit browser bench validation format clean
+.PHONY: help run test check unit browser fuzz bench validation format clean
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -30,6 +31,9 @@ browser: ## install Debian's Chromium where it is missing; the report's tests lo
 	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q \
 		&& apt-get install -y -q --no-install-recommends chromium; } \
 		|| echo "no chromium: install it to test the report"
+
+fuzz: $(DEV_STAMP) ## every reader under odd inputs, SECONDS=600 long; FUZZ="--reader usage" for one
+	@$(BIN)/python -m fuzz --seconds $(SECONDS) $(FUZZ)
 
 bench: $(RUN_STAMP) ## speed and memory of engine and verdicts; BENCH="--long" for more of the engine
 	@$(BIN)/python benchmarks/engine.py $(BENCH)

@@ -1,0 +1,179 @@
+"""Readers of what the product wrote itself: results, answers of sweeps, capacities, states of runs.
+
+Their samples are made by a simulation of the tiny scenario.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from fuzz.cases import Reader, Sample
+from fuzz.commands import argument, command
+from fuzz.samples import TINY, text_samples
+
+_STATE = "own.npz"
+
+
+@contextmanager
+def _tiny(text: str = TINY) -> Iterator[Path]:
+    """Give the path of the tiny scenario, the same for all cases: it is part of what is kept."""
+    folder = Path(tempfile.gettempdir()) / "tiny"
+    folder.mkdir(exist_ok=True)
+    path = folder / "tiny.yaml"
+    path.write_text(text, encoding="utf-8")
+    yield path
+
+
+@cache
+def _results() -> tuple[Sample, ...]:
+    with _tiny() as scenario, tempfile.TemporaryDirectory() as folder:
+        command("run", scenario, "--effort", "1", "--jobs", "1", "--out", folder)
+        return (Sample("result.json", (Path(folder) / "result.json").read_bytes(), "json"),)
+
+
+def _report(path: Path, out: Path) -> None:
+    command("report", path, "--out", out)
+
+
+def _report_texts(path: Path, out: Path) -> None:
+    """Draw a result again but for its plots, which take most of the time."""
+    from simulator.report.flat import csv_text, option_rows
+    from simulator.report.focus import focus_rows
+    from simulator.report.html import render_report
+    from simulator.report.read import read_result
+    from simulator.report.write import write_files
+
+    def drawn(document: dict[str, Any]) -> dict[str, str]:
+        return {
+            "report.html": render_report(document, {}),
+            "options.csv": csv_text(option_rows(document)),
+            "focus.csv": csv_text(focus_rows(document)),
+        }
+
+    write_files(out, read_result(path, drawn))
+
+
+class _AtOnce(Executor):
+    """Answers every point with what is known, at once."""
+
+    def __init__(self, known: Any) -> None:
+        self._known = known
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Return a future that is done."""
+        future: Future[Any] = Future()
+        future.set_result(self._known)
+        return future
+
+
+def _swept(folder: Path, known: Any) -> dict[str, str]:
+    from simulator.library.results import SweepResult
+    from simulator.library.sweep import found_at
+    from simulator.scenario.load import read_document
+    from simulator.scenario.sweeping import read_sweep, sweep_points
+
+    with _tiny() as scenario:
+        document = read_document(scenario)
+        said = read_sweep(document)
+        points = sweep_points(document, said)
+        found = found_at(points, said.each, _AtOnce(known), folder, lambda done, of: None)
+    return SweepResult.of(found).files()
+
+
+@cache
+def _answers() -> tuple[Sample, ...]:
+    """Return the answer at the first point of the tiny scenario's sweep."""
+    from simulator.library.sweep import answered
+    from simulator.scenario.build import load_study
+
+    with _tiny() as scenario, tempfile.TemporaryDirectory() as folder:
+        known = answered(load_study(scenario), "simulate")
+        _swept(Path(folder), known)
+        files = sorted((Path(folder) / "sweep").glob("*.json"))
+        return (Sample(f"sweep/{files[0].name}", files[0].read_bytes(), "json"),)
+
+
+def _answer(path: Path, out: Path) -> None:
+    """Go on with a sweep of which one answer is kept."""
+    _swept(path.parent.parent, {"error": None, "options": []})
+
+
+@cache
+def _capacities() -> tuple[Sample, ...]:
+    with tempfile.TemporaryDirectory() as folder:
+        _capacity_in(Path(folder))
+        (file,) = (Path(folder) / "capacity").glob("*.json")
+        return (Sample(f"capacity/{file.name}", file.read_bytes(), "json"),)
+
+
+def _capacity_in(folder: Path) -> Any:
+    from simulator.analysis.remembered import known_capacity
+    from simulator.scenario.build import load_study
+    from simulator.scenario.deployed import self_hosted_options
+
+    with _tiny() as scenario:
+        study = load_study(scenario)
+        (option,) = self_hosted_options(study, None)
+        return study, known_capacity(study, option, 1, 0.2, folder)
+
+
+@cache
+def _found_capacity() -> Any:
+    """Return what is found anew where nothing usable is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        return replace(_capacity_in(Path(folder))[1])
+
+
+def _capacity(path: Path, out: Path) -> None:
+    """Ask for a capacity that is kept."""
+    from simulator.report.capacity import capacity_document
+    from simulator.report.write import json_text
+
+    known = _found_capacity()
+    with patch("simulator.analysis.remembered.slo_capacity", lambda *_: known):
+        study, found = _capacity_in(path.parent.parent)
+    json_text(capacity_document([found], study))
+
+
+@cache
+def _states() -> tuple[Sample, ...]:
+    with _tiny() as scenario, tempfile.TemporaryDirectory() as folder:
+        command("simulate", scenario, "--keep", folder)
+        return (Sample(_STATE, (Path(folder) / _STATE).read_bytes(), "npz"),)
+
+
+def _state(path: Path, out: Path) -> None:
+    """Go on with a simulation whose state is kept."""
+    with _tiny() as scenario:
+        command("simulate", scenario, "--keep", path.parent, "--output", "json")
+
+
+def _named(path: Path, out: Path) -> None:
+    """Give an option and a workload a name, which become names of files and of columns."""
+    import json
+
+    name = json.dumps(argument(path), ensure_ascii=True)
+    text = TINY.replace("\n  own:", f"\n  {name}:").replace("\n  chat:", f"\n  {name}:")
+    with _tiny(text[: text.index("overrides:")]) as scenario:
+        command("validate", scenario)
+        command("simulate", scenario, "--ledger", out / "ledger", "--keep", out / "state")
+        command("simulate", scenario, "--output", "csv")
+
+
+def readers() -> tuple[Reader, ...]:
+    """Return the readers of kept files."""
+    names = ("own", "own-h100", "Own H100", "api_$1", "a.b", "é")
+    return (
+        Reader("result", _results, _report, slow=True),
+        Reader("result-texts", _results, _report_texts, slow=True),
+        Reader("sweep-answer", _answers, _answer, slow=True),
+        Reader("capacity-answer", _capacities, _capacity, slow=True),
+        Reader("run-state", _states, _state, slow=True),
+        Reader("option-name", lambda: text_samples(*names), _named, slow=True),
+    )

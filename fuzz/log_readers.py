@@ -1,0 +1,233 @@
+"""Readers of request logs, one for each format and for what is done with bad rows."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from fuzz.cases import Reader, Sample, Unusable
+from fuzz.commands import argument, command
+from fuzz.samples import (
+    compressed,
+    csv_sample,
+    json_sample,
+    lines_sample,
+    parquet_sample,
+    text_samples,
+)
+from simulator.errors import InputError
+from simulator.traffic.readers.catalog import FORMATS
+
+_MOONCAKE = (
+    {"timestamp": 0, "input_length": 1100, "output_length": 5, "hash_ids": [1, 2, 3]},
+    {"timestamp": 10, "input_length": 1536, "output_length": 6, "hash_ids": [1, 2, 4]},
+    {"timestamp": 2500.5, "input_length": 100, "output_length": 0, "hash_ids": [9]},
+)
+_CHAT = {"type": "text", "output_length": 7, "turn": 1, "input_length": 33, "hash_ids": [7, 8, 9]}
+_BAILIAN = (
+    {**_CHAT, "chat_id": 3, "parent_chat_id": -1, "timestamp": 1.0},
+    {**_CHAT, "chat_id": 9, "parent_chat_id": 3, "timestamp": 60.0},
+)
+_AGENT_CALL = {
+    "t": 0.0, "type": "n", "model": "m", "in": 640, "out": 9, "api_time": 4.0, "think_time": 0.0,
+    "hp": 0, "ht": [[1, 10]],
+}  # fmt: skip
+_AGENT = {
+    "id": "c", "hash_id_scope": "local", "block_size": 64, "requests": [
+        _AGENT_CALL,
+        {"t": 5.0, "type": "subagent", "agent_id": "s", "requests": [{**_AGENT_CALL, "t": 1.0}]},
+        {**_AGENT_CALL, "t": 20.0, "in": 900, "think_time": 16.0, "hp": 8, "ht": [[20, 6]]},
+    ],
+}  # fmt: skip
+_SERVED = {
+    "input_lens": [10, 20, 30], "output_lens": [5, 6, 0], "ttfts": [0.5, 0.25, 0.0],
+    "itls": [[0.1] * 4, [0.1] * 5, []], "start_times": [100.0, 100.5, 101.0],
+    "errors": ["", "", "timeout"], "generated_texts": ["a", "b", "c"],
+}  # fmt: skip
+_PROFILED = {
+    "metadata": {"conversation_id": "c", "request_start_ns": 10**18, "turn_index": 0,
+                 "request_end_ns": 10**18 + 3 * 10**9, "benchmark_phase": "profiling"},
+    "metrics": {"input_sequence_length": {"value": 40, "unit": "tokens"},
+                "output_sequence_length": {"value": 9, "unit": "tokens"},
+                "reasoning_token_count": {"value": 4, "unit": "tokens"}},
+}  # fmt: skip
+_GUIDED = {"benchmarks": [{"requests": {"successful": [
+    {"request_id": "x", "prompt_tokens": 7, "output_tokens": 3, "start_time": 5.0,
+     "end_time": 6.0},
+    {"prompt_tokens": 7, "output_tokens": 3,
+     "info": {"timings": {"request_start": 7.0, "request_end": 8.5}}},
+]}}]}  # fmt: skip
+_SPEND = {
+    "request_id": "r1", "call_type": "acompletion", "startTime": "2026-11-02T08:00:00.250Z",
+    "endTime": "2026-11-02T08:00:02.250Z", "prompt_tokens": 1000, "completion_tokens": 80,
+    "model": "m", "model_group": "desk", "session_id": "s", "cache_hit": "False",
+    "status": "success", "metadata": {"usage_object": {
+        "prompt_tokens": 1000, "cache_read_input_tokens": 600, "cache_creation_input_tokens": 100,
+        "completion_tokens_details": {"reasoning_tokens": 30}}},
+}  # fmt: skip
+_OBSERVATION = {
+    "id": "o", "traceId": "t", "sessionId": "s", "type": "GENERATION", "model": "desk",
+    "startTime": "2026-11-02T08:00:00.250Z", "endTime": "2026-11-02T08:00:02.250Z",
+    "usageDetails": {
+        "input": 300, "cache_read_input_tokens": 600, "cache_creation_input_tokens": 100,
+        "output": 50, "output_reasoning_tokens": 30, "total": 1080},
+}  # fmt: skip
+_HELICONE = {
+    "request_id": "r", "request_created_at": "2026-11-02T08:00:00.250Z", "response_status": 200,
+    "response_created_at": "2026-11-02T08:00:02.250Z", "request_model": "desk",
+    "prompt_tokens": 300, "prompt_cache_read_tokens": 600, "prompt_cache_write_tokens": 100,
+    "completion_tokens": 80, "request_properties": {"Helicone-Session-Id": "s"},
+}  # fmt: skip
+_ATTRIBUTES = {
+    "gen_ai.usage.input_tokens": {"intValue": "1000"},
+    "gen_ai.usage.cache_read.input_tokens": {"intValue": "600"},
+    "gen_ai.usage.cache_creation.input_tokens": {"intValue": "100"},
+    "gen_ai.usage.output_tokens": {"intValue": "80"},
+    "gen_ai.usage.reasoning.output_tokens": {"intValue": "30"},
+    "gen_ai.conversation.id": {"stringValue": "s"},
+    "gen_ai.request.model": {"stringValue": "desk"},
+}
+_SPANS = {"resourceSpans": [{"scopeSpans": [{"spans": [{
+    "name": "chat desk", "startTimeUnixNano": "1793606400250000000",
+    "endTimeUnixNano": "1793606402250000000",
+    "attributes": [{"key": key, "value": value} for key, value in _ATTRIBUTES.items()],
+}]}]}]}  # fmt: skip
+_AT = "2023-11-16 18:15:46.6805900", "2023-11-16 18:15:50.9951690"
+_CANONICAL: dict[str, list[Any]] = {
+    "arrival_s": [0.0, 1.5, 2.0], "input_tokens": [30, 40, 25], "output_tokens": [5, 6, 7],
+    "reasoning_tokens": [0, 3, 0], "cached_tokens": [0, 20, 0], "written_tokens": [0, 5, 0],
+    "max_output_tokens": [10, 10, 10], "workload": ["chat", "chat", "rag"],
+    "session": ["a", "a", "b"], "end_s": [1.0, 2.0, 3.0], "gap_s": [0.0, 0.5, 0.0],
+    "deadline_s": [60.0, 60.0, 60.0], "prefix": ["100+20 7+10", "^25 900+15", "100+25"],
+}  # fmt: skip
+
+
+def _canonical() -> tuple[Sample, ...]:
+    names = list(_CANONICAL)
+    rows = [list(row) for row in zip(*_CANONICAL.values(), strict=True)]
+    lines = lines_sample("log.jsonl", *(dict(zip(names, row, strict=True)) for row in rows))
+    return (
+        csv_sample("log.csv", names, *rows),
+        csv_sample("log.csv", names[:3], ["2026-11-02T08:00:00Z", 30, 5]),
+        lines,
+        compressed(lines),
+    )
+
+
+def _export(name: str, record: dict[str, Any]) -> tuple[Sample, ...]:
+    """An export of a gateway in the three forms that it may have."""
+    from json import dumps
+
+    cells = [dumps(v) if isinstance(v, dict) else v for v in record.values()]
+    return (
+        csv_sample("log.csv", list(record), cells, cells),
+        lines_sample("log.jsonl", record, record),
+        json_sample("log.json", {"data": [record]} if name == "langfuse" else [record, record]),
+    )
+
+
+_SAMPLES: dict[str, Callable[[], tuple[Sample, ...]]] = {
+    "canonical": _canonical,
+    "mooncake": lambda: (
+        lines_sample("log.jsonl", *_MOONCAKE),
+        compressed(lines_sample("log.jsonl", *_MOONCAKE)),
+    ),
+    "bailian": lambda: (lines_sample("log.jsonl", *_BAILIAN),),
+    "azure": lambda: (
+        csv_sample("log.csv", ["TIMESTAMP", "ContextTokens", "GeneratedTokens"],
+                   [_AT[0], 374, 44], [_AT[1], 396, 109]),
+    ),
+    "burstgpt": lambda: (
+        csv_sample("log.csv", ["Timestamp", "Model", "Request tokens", "Response tokens",
+                               "Total tokens", "Log Type"],
+                   [5, "ChatGPT", 472, 18, 490, "Conversation log"],
+                   [45, "GPT-4", 1087, 230, 1317, "API log"]),
+        csv_sample("log.csv", ["Timestamp", "Session ID", "Elapsed time", "Model",
+                               "Request tokens", "Response tokens", "Total tokens", "Log Type"],
+                   [1.5, "a7", 2.5, "ChatGPT", 20, 30, 50, "Conversation log"],
+                   [9, "a7", 3, "ChatGPT", 80, 10, 90, "Conversation log"]),
+    ),
+    "agent": lambda: (lines_sample("log.jsonl", _AGENT, {**_AGENT, "id": "d"}),),
+    "vllm": lambda: (json_sample("log.json", _SERVED), lines_sample("log.jsonl", _SERVED)),
+    "sglang": lambda: (lines_sample("log.jsonl", {**_SERVED, "server_info": {}}),),
+    "aiperf": lambda: (lines_sample("log.jsonl", _PROFILED, {**_PROFILED, "error": {"code": 5}}),),
+    "guidellm": lambda: (json_sample("log.json", _GUIDED),),
+    "litellm": partial(_export, "litellm", _SPEND),
+    "langfuse": partial(_export, "langfuse", _OBSERVATION),
+    "helicone": partial(_export, "helicone", _HELICONE),
+    "otel": lambda: (json_sample("log.json", _SPANS), lines_sample("log.jsonl", _SPANS, _SPANS)),
+}  # fmt: skip
+
+
+def _read(fmt: str, path: Path, out: Path) -> None:
+    """Look at a log, with what only readable logs go on to."""
+    command("traffic", "stats", path, "--format", fmt, "--output", "json")
+    command("traffic", "convert", path, out / "log.jsonl", "--format", fmt)
+    command("traffic", "cache", path, "--format", fmt, "--rule", "openai-5m")
+
+
+def _read_skipping(fmt: str, path: Path, out: Path) -> None:
+    # A log that cannot be converted has no statistics either: each is tried.
+    with suppress(InputError):
+        command("traffic", "convert", path, out / "log.csv", "--format", fmt, "--skip-bad")
+    command("traffic", "stats", path, "--format", fmt, "--skip-bad")
+    command("traffic", "cache", path, "--format", fmt, "--skip-bad", "--capacity-blocks", "10")
+
+
+def _read_parquet(path: Path, out: Path) -> None:
+    command("traffic", "stats", path, "--output", "csv")
+    command("traffic", "convert", path, out / "log.parquet")
+
+
+def _read_unknown(path: Path, out: Path) -> None:
+    """Find out what a log is."""
+    command("traffic", "stats", path)
+
+
+def _draw(path: Path, out: Path) -> None:
+    """Draw a log's traffic."""
+    command("traffic", "stats", path, "--out", out)
+
+
+def _read_address(path: Path, out: Path) -> None:
+    """Read a log by its address; no connection is opened, so that no database is asked."""
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
+    def connect(address: str, **_: Any) -> None:
+        make_conninfo(address)
+        raise psycopg.OperationalError("no connection")
+
+    address = argument(path)
+    if address.startswith("-"):
+        raise Unusable("an option")
+    with patch.object(psycopg, "connect", connect):
+        command("traffic", "stats", address)
+
+
+def _all_samples() -> Sequence[Sample]:
+    return [sample for make in _SAMPLES.values() for sample in make()]
+
+
+def readers() -> tuple[Reader, ...]:
+    """Return the readers of all formats of logs."""
+    found = []
+    for fmt in FORMATS:
+        samples = _SAMPLES[fmt]
+        found.append(Reader(f"log-{fmt}", samples, partial(_read, fmt)))
+        found.append(Reader(f"log-{fmt}-skipping", samples, partial(_read_skipping, fmt)))
+    addresses = (
+        "postgresql://reader:secret@db.example:5432/litellm",
+        "postgres://[::1]/litellm?sslmode=disable",
+        "mysql://host/db",
+        "log.csv",
+    )
+    return (
+        *found,
+        Reader("log-parquet", lambda: (parquet_sample("log.parquet", _CANONICAL),), _read_parquet),
+        Reader("log-unknown", _all_samples, _read_unknown),
+        Reader("log-drawn", _canonical, _draw, slow=True),
+        Reader("log-address", lambda: text_samples(*addresses), _read_address),
+    )

@@ -1,0 +1,14 @@
+"""Every reader of outside input by its name."""
+
+from functools import cache
+
+from fuzz import bench_readers, kept_readers, log_readers, price_readers, scenario_readers
+from fuzz.cases import Reader
+
+_MODULES = (scenario_readers, log_readers, price_readers, bench_readers, kept_readers)
+
+
+@cache
+def all_readers() -> dict[str, Reader]:
+    """Return every reader that there is."""
+    return {reader.name: reader for module in _MODULES for reader in module.readers()}
