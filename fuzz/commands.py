@@ -10,7 +10,7 @@ from typing import Any
 from typer.main import get_command
 
 from fuzz.cases import Unusable
-from simulator.cli.main import app
+from simulator.cli.app import app
 
 _WRONG_USAGE = 2
 _LONGEST_ARGUMENT = 131_071

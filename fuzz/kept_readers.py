@@ -43,11 +43,11 @@ def _report(path: Path, out: Path) -> None:
 
 def _report_texts(path: Path, out: Path) -> None:
     """Draw a result again but for its plots, which take most of the time."""
+    from simulator.files.writing import write_files
     from simulator.report.flat import csv_text, option_rows
     from simulator.report.focus import focus_rows
     from simulator.report.html import render_report
     from simulator.report.read import read_result
-    from simulator.report.write import write_files
 
     def drawn(document: dict[str, Any]) -> dict[str, str]:
         return {
@@ -132,8 +132,8 @@ def _found_capacity() -> Any:
 
 def _capacity(path: Path, out: Path) -> None:
     """Ask for a capacity that is kept."""
+    from simulator.files.jsontext import json_text
     from simulator.report.capacity import capacity_document
-    from simulator.report.write import json_text
 
     known = _found_capacity()
     with patch("simulator.analysis.remembered.slo_capacity", lambda *_: known):

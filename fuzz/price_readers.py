@@ -20,11 +20,11 @@ from fuzz.samples import (
     text_samples,
     yaml_file,
 )
+from simulator.files.jsontext import json_text
 from simulator.pricing.book import NoTokenPriceError
 from simulator.pricing.feeds import changes, feed_cards, names_like_the_book
 from simulator.pricing.rates import RateCard
 from simulator.report.prices import card_document, print_cards
-from simulator.report.write import json_text
 from simulator.scenario.price_book import PriceBook
 
 _LITELLM = {

@@ -11,6 +11,9 @@ class SimulatorError(Exception):
 
     exit_code = 1
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
 
 class InputError(SimulatorError):
     """Bad input, named by file, line and column where it has them."""
@@ -26,6 +29,13 @@ class InfeasibleError(SimulatorError):
     def __init__(self, message: str, excuses: dict[str, str]) -> None:
         super().__init__(message)
         self.excuses = excuses
+
+
+def printable(text: str) -> str:
+    """Return a text in which line breaks and all that no terminal shows are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def nearest(name: str, known: list[str]) -> str:

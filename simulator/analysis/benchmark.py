@@ -28,6 +28,12 @@ ROUNDS = 10
 FOREVER_S = 1e9
 
 
+MOST_REQUESTS = 10_000_000
+"""Of one benchmark, at a time or in all."""
+MOST_TOK = 100_000_000
+"""Of one prompt or answer: ten times the largest context of any model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """How a benchmark asks."""
@@ -45,10 +51,14 @@ class Load:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind != "offline" and not self.value > 0:
+        if self.kind != "offline" and not 0 < self.value <= MOST_REQUESTS:
             raise InputError(f"{self.kind} must be above zero, {self.value:g} given")
         if self.prompt_tok < 1 or self.output_tok < 0 or not 0 < self.range_ratio <= 1:
             raise InputError("prompts need a token, outputs none, range_ratio 0 < ratio <= 1")
+        if max(self.prompt_tok, self.output_tok) > MOST_TOK:
+            raise InputError(f"prompts and outputs have at most {MOST_TOK:,} tokens")
+        if self.requests is not None and not 1 <= self.requests <= MOST_REQUESTS:
+            raise InputError(f"requests must be 1 to {MOST_REQUESTS:,}, {self.requests:g} given")
 
     @property
     def sequences(self) -> float:

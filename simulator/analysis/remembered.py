@@ -40,9 +40,12 @@ def content_of(folder: Path) -> str:
 def recalled(path: Path) -> Any:
     """Return what is kept at a path, or None: nothing, or nothing that can be read."""
     try:
-        return read_json(path)
+        kept = read_json(path)
     except InputError:
-        return None  # cut short or of another form: found anew and written over
+        return None
+    # Cut short, changed or of another form: found anew and written over.
+    is_whole = isinstance(kept, dict) and kept.get("checksum") == _checksum(kept.get("found"))
+    return kept["found"] if is_whole else None
 
 
 def keep(path: Path, found: Any) -> Any:
@@ -50,12 +53,16 @@ def keep(path: Path, found: Any) -> Any:
 
     Where they cannot be written the answer is as good as ever: a warning says so.
     """
-    text = json.dumps(found, sort_keys=True, allow_nan=False)
+    kept = json.dumps({"checksum": _checksum(found), "found": found}, sort_keys=True)
     try:
-        write_files(path.parent, {path.name: text})
+        write_files(path.parent, {path.name: kept})
     except WriteError as error:
         warnings.warn(f"nothing is kept for another time: {error}", stacklevel=2)
-    return json.loads(text)
+    return json.loads(kept)["found"]
+
+
+def _checksum(found: Any) -> str:
+    return hashlib.sha256(json.dumps(found, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def known_capacity(

@@ -43,6 +43,7 @@ def main() -> None:
 
 def _run() -> None:
     import gc
+    import io
 
     # Next to nothing here dies in circles. At its usual pace the collector goes through millions of
     # live rows again and again, which took half the time of reading a log.
@@ -51,6 +52,9 @@ def _run() -> None:
     # a better optimiser could make more of. Only here: a library must not decide this for others.
     os.environ.setdefault("NUMBA_OPT", "1")
     warnings.showwarning = _warn
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # whatever the terminal can show
     from simulator.cli.app import app
     from simulator.errors import InfeasibleError, SimulatorError
 

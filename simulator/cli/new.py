@@ -1,5 +1,6 @@
 """``breakeven new`` and ``breakeven report``: the first file of a study, and the last."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,7 +72,7 @@ def new(
     from simulator.scenario.starter import Answers, starter
     from simulator.scenario.written import in_unit
 
-    if target.exists() and not force:
+    if os.path.lexists(target) and not force:
         raise typer.BadParameter(f"{target} is there already: --force replaces it")
     ask = _Questions(sys.stdin.isatty())
     if trace is None:

@@ -4,8 +4,11 @@ One ``.npz`` file without pickled objects: the arrays of the data plane as bytes
 table, and a JSON text with everything else.
 """
 
+import hashlib
 import json
+import struct
 import zipfile
+import zlib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -42,8 +45,16 @@ def save(
     columns |= {f"tree {name}": getattr(table.tree, name) for name in _TREE}
     columns |= {f"plane {name}": _as_bytes(array) for name, array in state.items()}
     columns |= {f"note {name}": array for name, array in arrays.items()}
+    columns["about"] = np.array(json.dumps(about))
     with whole(path) as target, target.open("wb") as file:
-        np.savez(file, about=np.array(json.dumps(about)), **columns)
+        np.savez(file, checksum=np.array(_checksum(columns)), **columns)
+
+
+_BROKEN = (
+    ArithmeticError, EOFError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
+    ValueError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What NumPy and ``zipfile`` raise for a file that is none of ours, or is broken."""
 
 
 class Saved:
@@ -60,9 +71,11 @@ class Saved:
         try:
             with np.load(path, allow_pickle=False) as file:
                 self._arrays = {name: file[name] for name in file.files}
+            if str(self._arrays.pop("checksum")) != _checksum(self._arrays):
+                raise ValueError("it was changed")
             self._about = json.loads(str(self._arrays["about"]))
             self.notes: dict[str, Any] = self._about["notes"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except _BROKEN as error:
             raise InputError(f"{path}: no checkpoint that can be read ({error})") from None
 
     def array(self, name: str) -> NDArray:
@@ -97,6 +110,14 @@ class Saved:
         array = np.frombuffer(self._arrays[f"plane {name}"].tobytes(), fresh.dtype).reshape(shape)
         # Bytes are read-only; the data plane writes.
         return array.copy().view(type(fresh))
+
+
+def _checksum(columns: dict[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(columns):
+        array = np.asarray(columns[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
 
 
 def _as_bytes(array: NDArray) -> NDArray[np.uint8]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simulator.files.text import fail, printable, read_text
+from simulator.errors import printable
+from simulator.files.text import fail, read_text
 
 
 def json_text(document: Mapping[str, Any]) -> str:
@@ -31,7 +32,12 @@ def parse_json(text: str) -> Any:
         digits.
     """
     try:
-        return json.loads(text)
+        found = json.loads(text)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(found, ensure_ascii=False).encode("utf-8")
+        return found
+    except UnicodeEncodeError:
+        raise NotJson(1, 1, "not valid JSON: half of a character, a lone surrogate") from None
     except json.JSONDecodeError as error:
         raise NotJson(error.lineno, error.colno, f"not valid JSON: {error.msg}") from None
     except RecursionError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 from urllib.parse import urlsplit
 
-from simulator.errors import InputError
+from simulator.errors import InputError, printable
 
 MAX_LINE_CHARS = 64_000_000
 """A longer line is no record of a request log; reading on would only fill the memory."""
@@ -28,8 +28,11 @@ def label(source: Source) -> str:
     """Return what messages call a source: a path, or an address without its password."""
     if isinstance(source, Path):
         return str(source)
-    parts = urlsplit(source)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    try:
+        parts = urlsplit(source)
+        return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    except ValueError:  # brackets that do not close, for instance
+        return f"{source.split('://')[0]}://..."
 
 
 def fail(path: Source, line: int, column: int, message: str) -> NoReturn:
@@ -45,19 +48,18 @@ def checked_file(path: Path) -> Path:
     InputError
         When there is none, or something that cannot be read twice, as files are.
     """
-    shown = printable(str(path))
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        raise InputError(f"{shown}: no such file") from None
+        raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{shown}: no such file: {reason(error)}") from None
+        raise InputError(f"{path}: no such file: {reason(error)}") from None
     if stat.S_ISDIR(mode):
-        raise InputError(f"{shown}: is a folder, not a file")
+        raise InputError(f"{path}: is a folder, not a file")
     if stat.S_ISFIFO(mode):
-        raise InputError(f"{shown}: is a pipe; write what it says into a file, and name that")
+        raise InputError(f"{path}: is a pipe; write what it says into a file, and name that")
     if not stat.S_ISREG(mode):
-        raise InputError(f"{shown}: is a device, not a file")
+        raise InputError(f"{path}: is a device, not a file")
     return path
 
 
@@ -65,11 +67,6 @@ def reason(error: Exception) -> str:
     """Return why something failed, on one line and without the path, which messages lead with."""
     told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return printable(told) or type(error).__name__
-
-
-def printable(text: str) -> str:
-    """Return a text in which line breaks and characters that no terminal shows are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def read_text(path: Path) -> str:

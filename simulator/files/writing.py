@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from simulator.errors import SimulatorError
-from simulator.files.text import printable, reason
+from simulator.files.text import reason
 
 Writer = Callable[[Path], object]
 """Writes a file at a path."""
@@ -55,7 +55,7 @@ def write_files(folder: Path, files: Mapping[str, str | Writer]) -> None:
             part.replace(target)
         made = []
     except OSError as error:
-        raise WriteError(f"{_shown(target)}: cannot be written: {reason(error)}") from None
+        raise WriteError(f"{target}: cannot be written: {reason(error)}") from None
     finally:
         _forget(parts.values())
         for each in reversed(made):
@@ -79,7 +79,7 @@ def whole(target: Path) -> Iterator[Path]:
         yield part
         part.replace(target)
     except OSError as error:
-        raise WriteError(f"{_shown(target)}: cannot be written: {reason(error)}") from None
+        raise WriteError(f"{target}: cannot be written: {reason(error)}") from None
     finally:
         if part is not None:
             _forget([part])
@@ -112,7 +112,3 @@ def _make_folder(folder: Path) -> list[Path]:
         missing.append(each)
     folder.mkdir(parents=True, exist_ok=True)
     return missing[::-1]
-
-
-def _shown(path: Path) -> str:
-    return printable(str(path))

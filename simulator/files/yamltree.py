@@ -27,6 +27,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_ALLOWED = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_HALF = re.compile("[\ud800-\udfff]")
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _BOOLEANS = {
     word: said for said, words in ((True, "true True TRUE"), (False, "false False FALSE"))
@@ -163,6 +164,8 @@ class _Tree:
         if event.anchor:
             self._open.add(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
+            if _HALF.search(event.value):
+                raise Unreadable(_place(event), "half of a character, a lone surrogate")
             value = _scalar(event)
         elif isinstance(event, yaml.MappingStartEvent):
             _checked_tag(event, "map")
@@ -203,14 +206,11 @@ class _Tree:
         for event in self._events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            place = _place(event)
-            key = self._node(event, depth + 1)
+            place, key = _place(event), _key(event)
             value = self._node(next(self._events), depth + 1)
             if key == _MERGE:
                 merged += [(place, base) for base in _bases(place, value)]
                 continue
-            if not isinstance(key, str | int | float):
-                raise Unreadable(place, "a key must be a text or a number")
             if key in found:
                 raise Unreadable(place, f"duplicate key {key!r}")
             found[key] = value
@@ -233,6 +233,15 @@ def _bases(place: Place, value: Any) -> list[Mapping]:
 
 def _place(event: Any) -> Place:
     return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _key(event: Any) -> str:
+    """A key as it is written: all of ours are texts, whatever they would be as values."""
+    if not isinstance(event, yaml.ScalarEvent) or _HALF.search(event.value):
+        raise Unreadable(_place(event), "a key must be a text")
+    if event.anchor or event.tag not in (None, "!", _TAG + "str"):
+        raise Unreadable(_place(event), "a key can have neither anchor nor tag")
+    return str(event.value)
 
 
 def _checked_tag(event: Any, kind: str) -> None:

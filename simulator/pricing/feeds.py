@@ -59,8 +59,11 @@ def _genai_cards(raw: list[Any], name: str, as_of: date) -> dict[str, RateCard]:
 
     try:
         providers = _providers_from_raw(raw)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        first = str(error).splitlines()[0][:100]
+    except (
+        ArithmeticError, AssertionError, AttributeError, LookupError, StopIteration, TypeError,
+        ValueError,
+    ) as error:  # fmt: skip
+        first = (str(error) or type(error).__name__).splitlines()[0][:100]
         raise InputError(f"{name}: not a price file of genai-prices: {first}") from None
     cards = {}
     for provider in providers:

@@ -8,7 +8,15 @@ from typing import TypeVar
 
 import numpy as np
 
-from simulator.analysis.benchmark import Benchmark, Load, LoadKind, Serving, run_benchmark
+from simulator.analysis.benchmark import (
+    MOST_REQUESTS,
+    MOST_TOK,
+    Benchmark,
+    Load,
+    LoadKind,
+    Serving,
+    run_benchmark,
+)
 from simulator.errors import InputError, nearest
 from simulator.scenario.deployments import (
     deployment,
@@ -229,8 +237,8 @@ def _number(text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"{text!r} is no number")
+    if not 0 <= value <= MOST_REQUESTS * MOST_TOK:
+        raise InputError(f"{text!r} is no number of 0 or more")
     return value
 
 

@@ -6,7 +6,6 @@ attempts. Input tokens include cached ones, output tokens include reasoning, and
 tokens that are not told are not known. What leaderboards publish is read by ``leaderboard``.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 
 from simulator.analysis.quality import Runs
 from simulator.errors import nearest
-from simulator.files.text import fail, lines
+from simulator.files.text import fail
 from simulator.traffic.readers.chunks import RecordChunk
 from simulator.traffic.readers.containers import csv_records, json_lines
 from simulator.traffic.readers.values import BadRecord
@@ -62,10 +61,7 @@ def read_runs(path: Path) -> Runs:
 
 def _chunks(path: Path) -> Iterator[RecordChunk]:
     if ".csv" not in path.suffixes:
-        try:
-            yield from json_lines(path)
-        except ValueError as error:  # a number of more digits than Python converts
-            fail(path, _unreadable(path), 1, f"not valid JSON: {error}")
+        yield from json_lines(path)
         return
     for chunk in csv_records(path):
         for name in REQUIRED:
@@ -73,17 +69,6 @@ def _chunks(path: Path) -> Iterator[RecordChunk]:
                 close = nearest(name, list(chunk.values[0])).replace("did you mean", "found")
                 fail(path, 1, 1, f"missing column {name!r}{close}")
         yield chunk
-
-
-def _unreadable(path: Path) -> int:
-    """Return the first line that is not JSON."""
-    number = 0
-    for number, line in enumerate(lines(path), start=1):  # noqa: B007
-        try:
-            json.loads(line.strip() or "null")
-        except (ValueError, RecursionError):
-            break
-    return number
 
 
 def _run(record: Record) -> tuple[str, str, tuple[float, ...]]:

@@ -97,6 +97,8 @@ def _of_serving_script(record: Record, where: str) -> Measurement:
 
 def _of_guidellm(record: Record, where: str) -> Measurement:
     """One entry of GuideLLM's ``benchmarks``; the strategy has moved between its versions."""
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: benchmarks must be objects")
     metrics = record.get("metrics")
     strategy = _found(record.get("config") or record.get("args") or {}, "strategy")
     if not isinstance(metrics, dict) or not isinstance(strategy, dict):
@@ -121,7 +123,10 @@ def _of_guidellm(record: Record, where: str) -> Measurement:
 
 def _of_aiperf(record: Record, where: str) -> Measurement:
     """AIPerf's ``profile_export_aiperf.json``, and genai-perf's before it."""
-    asked = _found(record.get("input_config") or {}, "loadgen") or record.get("input_config") or {}
+    said = record.get("input_config") or {}
+    asked = _found(said, "loadgen") or said
+    if not isinstance(asked, dict):
+        raise InputError(f"{where}: input_config must be an object")
     load = _load(
         asked.get("concurrency"),
         asked.get("request_rate"),
@@ -194,11 +199,13 @@ def _of_table(row: dict[str, str], where: str) -> Measurement:
 def _load(clients: Any, rate: Any, prompt_tok: float, output_tok: float, requests: Any) -> Load:
     """Closed loop when clients are bounded, open at a finite rate, else offline."""
     lengths = (max(1, round(prompt_tok)), max(1, round(output_tok)))
-    count = int(requests) if requests else None
-    if clients:
-        return Load("concurrency", float(clients), *lengths, requests=count)
-    if rate and math.isfinite(float(rate)):
-        return Load("request-rate", float(rate), *lengths, requests=count)
+    asked = {"requests": requests, "clients": clients, "rate": rate}
+    total, closed, open_ = (_optional(asked, name) for name in asked)
+    count = None if math.isnan(total) else round(total)
+    if not math.isnan(closed):
+        return Load("concurrency", closed, *lengths, requests=count)
+    if not math.isnan(open_):
+        return Load("request-rate", open_, *lengths, requests=count)
     return Load("offline", 0.0, *lengths, requests=count)
 
 

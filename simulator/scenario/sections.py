@@ -4,6 +4,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+MOST = 10**18
+"""No quantity is larger in any unit that a key has; sums and products of such numbers are finite.
+"""
+
 
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, numbers are finite."""
@@ -25,15 +29,15 @@ class Interval(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> "Interval":
-        if not 0 <= self.low <= self.mid <= self.high:
-            raise ValueError("must have 0 <= low <= mid <= high")
+        if not 0 <= self.low <= self.mid <= self.high <= MOST:
+            raise ValueError(f"must have 0 <= low <= mid <= high <= {MOST:.0e}")
         return self
 
 
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Whole = Annotated[int, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0, le=MOST)]
+Positive = Annotated[float, Field(gt=0, le=MOST)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Whole = Annotated[int, Field(ge=0, le=MOST)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Uncertain = Annotated[
     Annotated[NonNegative, Tag("number")] | Annotated[Interval, Tag("interval")],

@@ -60,24 +60,25 @@ def sweep_points(
     paths = dict.fromkeys(path for axis in axes for step in axis for path in step)
     names = _names(list(paths), taken)
     found = []
+    # A point has no sweep of its own: with the list of all points in each, work would be squared.
+    plain = with_values(document, {"sweep": None}) if document.data.get("sweep") else document
     for place, chosen in enumerate(product(*axes)):
-        varied = document
+        varied = plain
         coordinates: dict[str, Any] = {}
         for step in chosen:
             for path, value in step.items():
                 coordinates[names[path]] = value if isinstance(value, _PLAIN_TYPES) else str(value)
-                varied = _with(varied, path, value)
+                varied = _with(document, varied, path, value)
         found.append(Point(place, coordinates, varied))
     return found
 
 
-def _with(document: Document, path: str, value: Any) -> Document:
+def _with(sweep: Document, varied: Document, path: str, value: Any) -> Document:
+    """Set a value of a point, which stands in the document that says the sweep."""
     if path == "overrides":
-        return document if value == PLAIN else overridden(document, value)
+        return varied if value == PLAIN else overridden(varied, value)
     at = ("sweep",)
-    return with_values(
-        document, {path: value}, lambda _: document.place(at), lambda _: document.folder(at)
-    )
+    return with_values(varied, {path: value}, lambda _: sweep.place(at), lambda _: sweep.folder(at))
 
 
 def _axes(document: Document, sweep: Sweep) -> Iterator[list[dict[str, Any]]]:

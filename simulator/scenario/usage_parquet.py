@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.errors import InputError, nearest
+from simulator.files.parquet import open_parquet
 from simulator.pricing.rates import CONTEXTS
 from simulator.scenario.price_book import PriceBook
 from simulator.scenario.usage import COUNTS, REQUIRED, Calls, Errors, price_calls
@@ -28,31 +29,23 @@ def priced_portions(path: Path, book: PriceBook) -> Iterator["pa.Table"]:
     InputError
         When the file is no Parquet, or lacks a column that must be there, or holds another type.
     """
-    try:
+    with open_parquet(path) as file:
         import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise InputError(f"{path}: Parquet files need pyarrow: breakeven[parquet]") from None
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        file = pq.ParquetFile(path)
-    except pa.ArrowException as error:
-        raise InputError(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
-    names = file.schema_arrow.names
-    for name in REQUIRED:
-        if name not in names:
-            close = nearest(name, names).replace("did you mean", "found")
-            raise InputError(f"{path}: missing column {name!r}{close}")
-    for batch in file.iter_batches(PORTION_ROWS):
-        errors: Errors = {}
-        portion = pa.table(batch)
-        cost_usd = price_calls(_calls(path, portion, errors), errors, book)
-        reasons = np.full(len(cost_usd), None, object)
-        for row, reason in errors.items():
-            reasons[row] = reason
-        portion = portion.append_column("cost_usd", pa.array(cost_usd, from_pandas=True))
-        yield portion.append_column("error", pa.array(reasons, pa.string()))
+
+        names = file.schema_arrow.names
+        for name in REQUIRED:
+            if name not in names:
+                close = nearest(name, names).replace("did you mean", "found")
+                raise InputError(f"{path}: missing column {name!r}{close}")
+        for batch in file.iter_batches(PORTION_ROWS):
+            errors: Errors = {}
+            portion = pa.table(batch)
+            cost_usd = price_calls(_calls(path, portion, errors), errors, book)
+            reasons = np.full(len(cost_usd), None, object)
+            for row, reason in errors.items():
+                reasons[row] = reason
+            portion = portion.append_column("cost_usd", pa.array(cost_usd, from_pandas=True))
+            yield portion.append_column("error", pa.array(reasons, pa.string()))
 
 
 def _calls(path: Path, portion: "pa.Table", errors: Errors) -> Calls:

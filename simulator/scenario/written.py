@@ -17,8 +17,10 @@ from simulator.scenario.uncertain import DISTRIBUTIONS, distributions
 from simulator.scenario.yamlfile import Document, Path_, value_at, within
 from simulator.units import MONTH_S
 
-_NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBER = r"[+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _QUANTITY = re.compile(rf"\$?\s*({_NUMBER})\s*([a-zA-Zµ%$]*)\s*(?:(?:/|per )\s*([a-zA-Z]+))?")
+MOST_CHARS = 100
+"""Of a quantity; a longer text is something else."""
 _TIMES_S = {
     "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3,
     "s": 1.0, "sec": 1.0, "second": 1.0,
@@ -78,9 +80,9 @@ def in_unit(path: Path_, text: str) -> float | int:
     InputError
         When it is not a quantity, or not one of that unit.
     """
-    found = _QUANTITY.fullmatch(text.strip())
+    found = _QUANTITY.fullmatch(text.strip()) if len(text) <= MOST_CHARS else None
     if found is None:
-        raise InputError(f"{_key(path)}: {text!r} is not a quantity, such as {_example(path)}")
+        raise InputError(f"{_key(path)}: {text[:60]!r} is not a quantity, such as {_example(path)}")
     value = float(found[1].replace("_", "")) * _factor(path, found[2].strip("$"), found[3], text)
     plain = float(f"{value:.12g}")  # 95% is 0.95, whatever a product is rounded to
     if math.isclose(value, plain, rel_tol=1e-15):
@@ -90,7 +92,7 @@ def in_unit(path: Path_, text: str) -> float | int:
 
 def looks_written(text: str) -> bool:
     """Whether a text may be a quantity with a unit or a magnitude."""
-    return _QUANTITY.fullmatch(text.strip()) is not None
+    return len(text) <= MOST_CHARS and _QUANTITY.fullmatch(text.strip()) is not None
 
 
 def _factor(path: Path_, unit: str, per: str | None, text: str) -> float:

@@ -102,8 +102,14 @@ def dispersion(at_s: NDArray[np.float64], window_s: float, span_s: float) -> flo
     windows = int(span_s // window_s)
     if windows < _FEWEST_WINDOWS:
         return None
-    counts = np.histogram(at_s, windows, (0, windows * window_s))[0]
-    return float(counts.var(ddof=1) / counts.mean()) if counts.any() else None
+    places = np.floor(at_s / window_s)
+    # Only windows with a request in them are counted: of a long log, most have none.
+    counts = np.unique(places[places < windows], return_counts=True)[1].astype(np.float64)
+    if not len(counts):
+        return None
+    mean = counts.sum() / windows
+    squares = float(((counts - mean) ** 2).sum()) + (windows - len(counts)) * mean**2
+    return float(squares / (windows - 1) / mean)
 
 
 def summary(values: NDArray) -> dict[str, float] | None:

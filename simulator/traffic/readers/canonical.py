@@ -23,8 +23,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import InputError, nearest
+from simulator.errors import nearest
 from simulator.files.cells import as_said
+from simulator.files.parquet import open_parquet
 from simulator.files.text import fail
 from simulator.traffic.log import UNKNOWN, Batch, no_runs, ragged
 from simulator.traffic.prefixes import Runs
@@ -73,15 +74,7 @@ def _json(path: Path) -> Iterator[ColumnChunk]:
 
 
 def _parquet(path: Path) -> Iterator[ColumnChunk]:
-    try:
-        from pyarrow import ArrowInvalid
-        from pyarrow.parquet import ParquetFile
-    except ImportError:
-        raise InputError(f"{path}: Parquet files need pyarrow: breakeven[parquet]") from None
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        file = ParquetFile(path)
+    with open_parquet(path) as file:
         names = file.schema_arrow.names
         for name in (*REQUIRED, *names):
             if name not in names or name not in COLUMNS:
@@ -96,8 +89,6 @@ def _parquet(path: Path) -> Iterator[ColumnChunk]:
             }
             yield ColumnChunk(columns, range(row + 1, row + part.num_rows + 1), [])
             row += part.num_rows
-    except (ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not readable as Parquet: {str(error)[:120]}") from error
 
 
 def _parse(columns: dict[str, Column], names: Names) -> Batch:

@@ -1,14 +1,14 @@
 """How files fall into records: CSV rows by column name, JSON lines, JSON arrays."""
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import nearest
-from simulator.files.text import fail, lines, open_text
+from simulator.files.jsontext import NotJson, parse_json, read_json
+from simulator.files.text import fail, lines
 from simulator.traffic.readers.chunks import (
     CHUNK_ROWS,
     Broken,
@@ -102,12 +102,9 @@ def json_items(path: Path) -> Iterator[Item]:
             continue
         line = line.rstrip("\r\n")
         try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            yield Broken(number, error.colno, f"not valid JSON: {error.msg}")
-            continue
-        except RecursionError:
-            yield Broken(number, 1, "not valid JSON: nested too deep")
+            value = parse_json(line)
+        except NotJson as error:
+            yield Broken(number, error.column, str(error))
             continue
         if isinstance(value, dict):
             yield Record(number, value, line)
@@ -122,13 +119,11 @@ def json_document(path: Path, items: Callable[[Any], list[Any] | None]) -> Itera
 
 def document_items(path: Path, items: Callable[[Any], list[Any] | None]) -> Iterator[Item]:
     """Yield one by one what ``json_document`` gathers; lines count records."""
-    with open_text(path) as text:
-        try:
-            found = items(json.load(text))
-        except json.JSONDecodeError as error:
-            fail(path, error.lineno, error.colno, f"not valid JSON: {error.msg}")
-        except (RecursionError, AttributeError, KeyError, TypeError):
-            found = None
+    document = read_json(path)
+    try:
+        found = items(document)
+    except (AttributeError, KeyError, TypeError):
+        found = None
     if not isinstance(found, list):
         fail(path, 1, 1, "not the JSON document that this format has")
     for place, value in enumerate(found):

@@ -59,7 +59,7 @@ def _rows(address: str) -> Iterator[Item]:
                 cursor.itersize = _PORTION
                 for line, row in enumerate(cursor.execute(query), start=1):
                     yield Record(line, row)
-    except psycopg.Error as error:
+    except (psycopg.Error, ValueError) as error:
         reason = str(error).strip().splitlines() or ["no connection"]
         raise InputError(f"{place}: {reason[0]}") from None
 

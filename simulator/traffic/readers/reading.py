@@ -18,7 +18,10 @@ from simulator.traffic.log import UNKNOWN, Batch, concatenate
 from simulator.traffic.readers.chunks import Chunk
 from simulator.traffic.readers.values import BadRecord
 
-MAX_TOKENS = 2**31 - 1
+MAX_TOKENS = 100_000_000
+"""Of one prompt or answer: ten times the largest context of any model."""
+MAX_ARRIVAL_S = 1e11
+"""Since 1970: the year 5138. Later times are in milliseconds, or nonsense."""
 _OTHER_SHAPE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 """What parsing raises when a record is built differently from what its format says."""
 
@@ -142,7 +145,7 @@ def _one_by_one(
     path: Source, fmt: Format, names: Names, skips: Skips, chunk: Chunk, last_s: float
 ) -> Batch:
     """Parse records alone, complain about bad ones, and return the others."""
-    good = []
+    good: list[Batch] = []
     for row in range(chunk.size):
         try:
             batch = _checked(fmt, fmt.parse(chunk.take([row]), names), last_s)
@@ -157,8 +160,9 @@ def _one_by_one(
             continue
         if batch.size:
             last_s = float(batch.at_s[-1])
-        good.append(row)
-    return fmt.parse(chunk.take(good), names)
+            good.append(batch)
+    # Not parsed once more together: a column may hold what is read otherwise in a row by itself.
+    return concatenate(good) if good else fmt.parse(chunk.take([]), names)
 
 
 def _checked(fmt: Format, batch: Batch, last_s: float) -> Batch:
@@ -181,8 +185,8 @@ def _check(batch: Batch) -> None:
         ("written_tokens", batch.written_tokens, UNKNOWN),
         ("max_output_tokens", batch.max_output_tokens, UNKNOWN),
     )
-    if not np.isfinite(batch.at_s).all():
-        raise BadRecord("arrival_s", "arrival_s must be a finite number")
+    if not (np.abs(batch.at_s) < MAX_ARRIVAL_S).all():
+        raise BadRecord("arrival_s", f"arrival_s must be seconds below {MAX_ARRIVAL_S:.0e}")
     for name, column, least in counts:
         if (column < least).any():
             floor = max(least, 0)

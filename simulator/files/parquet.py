@@ -1,0 +1,35 @@
+"""Parquet that comes in: whatever is wrong with it is one line that names the file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulator.errors import InputError
+from simulator.files.text import checked_file, reason
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator["ParquetFile"]:
+    """Open a Parquet file; what is wrong with it may show when it is read.
+
+    Raises
+    ------
+    InputError
+        Without pyarrow, when there is no such file, or when it cannot be read as Parquet.
+    """
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise InputError(f"{path}: Parquet files need pyarrow: breakeven[parquet]") from None
+    checked_file(path)
+    try:
+        with ParquetFile(path) as file:
+            yield file
+    except (ArrowException, OSError, UnicodeDecodeError) as error:
+        told = reason(error).split("\\n")[0][:120]
+        raise InputError(f"{path}: not readable as Parquet: {told}") from None
