@@ -41,10 +41,10 @@ def recalled(path: Path) -> Any:
     """Return what is kept at a path, or None: nothing, or nothing that can be read."""
     try:
         kept = read_json(path)
-    except InputError:
+        is_whole = isinstance(kept, dict) and kept.get("checksum") == _checksum(kept.get("found"))
+    except (InputError, ValueError):
         return None
     # Cut short, changed or of another form: found anew and written over.
-    is_whole = isinstance(kept, dict) and kept.get("checksum") == _checksum(kept.get("found"))
     return kept["found"] if is_whole else None
 
 

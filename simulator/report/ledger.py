@@ -15,11 +15,12 @@ from simulator.analysis.tally import bills
 from simulator.analysis.verdict import Verdict
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
+from simulator.engine.plan import Endpoint
 from simulator.errors import InputError
 from simulator.files.jsontext import read_json
 from simulator.files.names import file_name
 from simulator.files.writing import whole, write_files
-from simulator.pricing.rates import BUCKETS
+from simulator.pricing.rates import BUCKETS, CONTENTS, CONTEXTS
 from simulator.traffic.table import RequestTable
 
 OUTCOMES = ("absent", "in_flight", "completed", "rejected", "timed_out")
@@ -66,7 +67,7 @@ def ledger_writer(folder: Path, study: Study, fingerprint: str) -> Watch:
     if find_spec("pyarrow") is None:
         raise InputError("a ledger needs pyarrow: pip install 'breakeven[parquet]'")
     options = {s.name: s for option in study.options for s in single_options(option)}
-    _begin(folder, fingerprint, {name: file_name(name) for name in options})
+    _begin(folder, fingerprint, {name: _about(option) for name, option in options.items()})
     begun: set[str] = set()
 
     def write(option: str, number: int, sample: Sample, ledger: Ledger) -> None:
@@ -84,13 +85,42 @@ def ledger_writer(folder: Path, study: Study, fingerprint: str) -> Watch:
     return write
 
 
-def _begin(folder: Path, fingerprint: str, options: dict[str, str]) -> None:
+def _about(option: SingleOption) -> dict[str, Any]:
+    """Where an option's rows are, and what its endpoints charge by."""
+    api = api_part(option)
+    endpoints = {
+        label: {
+            "offer": endpoint.card.offer,
+            "context": CONTEXTS[endpoint.context],
+            "content": CONTENTS[endpoint.content],
+            "writes_for": "1h" if endpoint.cache.long else "5m",
+            "billed_at": endpoint.card.billed_at,
+        }
+        for label, endpoint in endpoint_labels(api)
+    }
+    fee = {"gateway_fee_share": api.fee_share} if api is not None and api.fee_share else {}
+    return {"folder": file_name(option.name), "endpoints": endpoints, **fee}
+
+
+def endpoint_labels(api: ApiOption | None) -> list[tuple[str, Endpoint]]:
+    """Return the endpoints of an option with names that tell them apart.
+
+    The same offer may be bought twice, as capacity and by the call.
+    """
+    labelled: list[tuple[str, Endpoint]] = []
+    for endpoint in api.endpoints if api else ():
+        before = sum(other.name == endpoint.name for _, other in labelled)
+        labelled.append((f"{endpoint.name} #{before + 1}" if before else endpoint.name, endpoint))
+    return labelled
+
+
+def _begin(folder: Path, fingerprint: str, options: dict[str, dict[str, Any]]) -> None:
     """Say whose rows a folder holds, unless it holds those of something else."""
     about = folder / ABOUT
     known = read_json(about) if about.is_file() else None
     others = isinstance(known, dict) and known.get("fingerprint") != fingerprint
     stray = known is None and any(
-        next((folder / each).glob("part-*.parquet"), None) for each in options.values()
+        next((folder / each["folder"]).glob("part-*.parquet"), None) for each in options.values()
     )
     if others or stray:
         raise InputError(f"{folder}: holds the ledger of another run; name a new folder")
@@ -154,7 +184,7 @@ def _sessions(table: RequestTable) -> NDArray[np.uint64]:
 
 def _endpoints(api: ApiOption | None, ledger: Ledger) -> NDArray[Any]:
     """Name of the endpoint that served each row, or turned it away last. (n_requests,)"""
-    names = np.array([*(e.name for e in api.endpoints), ""] if api else [""])
+    names = np.array([*(label for label, _ in endpoint_labels(api)), ""])
     called = (ledger.server >= 0) & (ledger.server < len(names) - 1)
     found: NDArray[Any] = names[np.where(called, ledger.server, len(names) - 1)]
     return found
