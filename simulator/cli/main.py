@@ -14,7 +14,7 @@ import warnings
 from types import FrameType
 from typing import Any, NoReturn
 
-GRACE_S = 1.0
+GRACE_S = 1.2
 """After an interrupt, for what is under way to be left in order."""
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _ended, _unsaid = threading.Lock(), threading.Lock()
@@ -129,6 +129,11 @@ def _end(number: int) -> NoReturn:
         if "multiprocessing" in sys.modules:
             for child in sys.modules["multiprocessing"].active_children():
                 child.kill()
+            # Its named locks are given back, as a regular exit does, in so far as that is quick.
+            util = sys.modules["multiprocessing.util"]
+            tidying = threading.Thread(target=util._run_finalizers, args=(0,), daemon=True)
+            tidying.start()
+            tidying.join(0.3)
         _say_interrupted()
         os._exit(128 + number)
 
