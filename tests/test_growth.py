@@ -29,7 +29,7 @@ def workloads(size: int) -> dict[str, Any]:
 
 
 def tenants(size: int) -> dict[str, Any]:
-    chat = {**SMALL["traffic"]["chat"], "tenants": size}
+    chat = {**SMALL["traffic"]["chat"], "tenants": {"count": size}}
     return {**SMALL, "traffic": {"chat": chat}}
 
 

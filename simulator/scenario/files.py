@@ -1,5 +1,6 @@
 """Where shipped scenarios and profiles are, installed or in a checkout."""
 
+import os
 from pathlib import Path
 
 from simulator.errors import InputError, nearest
@@ -33,8 +34,8 @@ def find_scenario(name: str) -> Path:
         When there is neither, with the nearest shipped name.
     """
     path = Path(name)
-    if path.is_file():
-        return path
+    if os.path.lexists(path) and not path.is_dir():
+        return path  # also what is no file, which whoever reads it says
     shipped = shipped_scenarios()
     if path.stem in shipped and path.parent.name in ("", "scenarios"):
         return shipped[path.stem]
