@@ -3,6 +3,8 @@
 import gzip
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import exit_code, invoke, write_tiny
 
+import simulator
 from simulator.errors import InputError
 from simulator.files import yamltree
 from simulator.files.cells import as_said, harmless
@@ -67,6 +71,51 @@ def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path, size: int) -> None:
     assert (tmp_path / "new" / "b.txt").read_text() == "b" * 20
 
 
+def test_a_full_disk_at_any_file_of_a_run_loses_nothing(tmp_path: Path) -> None:
+    found = simulator.find_break_even(write_tiny(tmp_path / "t.yaml"), fast=True)
+    out = tmp_path / "out"
+    found.save(out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    # The same files, drawn once, and the ledger as bytes.
+    ledger = (out / "ledger.parquet").read_bytes()
+    files = {**found.files(), "ledger.parquet": lambda path: path.write_bytes(ledger)}
+    assert {out / name for name in files} == set(before)
+    for size in sorted(len(data) for data in before.values()):
+        # Every file that is as large as this one fails, at its last byte.
+        with full_beyond(size - 1), pytest.raises(WriteError, match="cannot be written"):
+            write_files(out, files)
+        assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    with full_beyond(0), pytest.raises(WriteError):
+        write_files(tmp_path / "new", files)
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_cannot_be_written_is_one_line_after_the_answer(tmp_path: Path) -> None:
+    scenario = str(write_tiny(tmp_path / "t.yaml"))
+    (tmp_path / "file").write_text("x")
+    result = invoke("run", scenario, "--fast", "--out", tmp_path / "file")
+    assert (exit_code(result), "VERDICT" in result.stdout) == (1, True)
+    assert str(result.exception).endswith("cannot be written: a file is in the place of its folder")
+    code = "from simulator.cli.main import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "simulate", scenario],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    told = "breakeven: standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+def test_an_answer_that_cannot_be_kept_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("not a folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    scenario = write_tiny(tmp_path / "t.yaml", sweep={"grid": {"seed": [1]}, "each": "simulate"})
+    with pytest.warns(UserWarning, match="nothing is kept for another time"):
+        assert invoke("sweep", scenario, "--jobs", "1", code=0).stdout
+
+
 def test_what_fails_in_between_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "x.txt"
 
@@ -79,7 +128,7 @@ def test_what_fails_in_between_leaves_nothing(tmp_path: Path) -> None:
         half()
     assert not list(tmp_path.rglob("*.partial"))
     (tmp_path / "file").write_text("x")
-    with pytest.raises(WriteError, match=r"Not a directory|File exists"):
+    with pytest.raises(WriteError, match="a file is in the place of its folder"):
         write_files(tmp_path / "file", {"x": "y"})
     with pytest.raises(WriteError, match="a folder is in its place"):
         write_files(tmp_path, {"deep": "y"})

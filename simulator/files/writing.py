@@ -108,6 +108,8 @@ def _make_folder(folder: Path) -> list[Path]:
     missing = []
     for each in (folder, *folder.parents):
         if each.exists():
+            if not each.is_dir():
+                raise NotADirectoryError(None, "a file is in the place of its folder")
             break
         missing.append(each)
     folder.mkdir(parents=True, exist_ok=True)
