@@ -388,7 +388,7 @@ FOREIGN = [
     ('{"verdict": {}, "schema_version": 2}', "schema_version must be 1, not 2"),
     ('{"verdict": {}, "schema_version": 1}', "not a whole result of `breakeven run`"),
     ('{"verdict": 1, "schema_version": 1, "options": 3}', "not a whole result of"),
-    ("[" * 100_000, "not a result of `breakeven run`"),
+    ("[" * 100_000, "not valid JSON: nested too deep"),
     ("\xff\xfe", "not UTF-8 text"),
 ]
 

@@ -25,7 +25,7 @@ from simulator.report.values import (
     slo_document,
     views_document,
 )
-from simulator.report.warnings import warnings
+from simulator.report.warnings import decided_by, warnings
 from simulator.units import MONTH_S, MTOK
 
 SCHEMA_VERSION = 1
@@ -35,6 +35,7 @@ def verdict_document(verdict: Verdict, views: Views | None = None) -> dict[str, 
     """Return the document of a full run, with what was simulated for its report alone."""
     study = verdict.study
     document = _verdict(verdict, views)
+    document["verdict"]["decided_by"] = decided_by(document)
     return {**document, "warnings": warnings(document, study.traffic.horizon_s)}
 
 

@@ -35,8 +35,11 @@ def headline(document: dict[str, Any]) -> str:
         if other is not None and other["name"] != verdict["runner_up"]:
             text += f", {other['saving']:.0%} below {other['name']}"
     text += f", P(best) = {verdict['probability_best']:.2f}"
-    regret = verdict["least_regret"]
-    return text if regret in (None, verdict["winner"]) else f"{text}; least regret: {regret}"
+    if verdict["least_regret"] not in (None, verdict["winner"]):
+        text += f"; least regret: {verdict['least_regret']}"
+    if verdict["decided_by"]:
+        text += f"; it may turn on {' and '.join(verdict['decided_by'])}"
+    return text
 
 
 def option_table(options: list[dict[str, Any]]) -> Table:

@@ -7,6 +7,7 @@ from simulator.pricing.book import SNAPSHOT_DATE
 from simulator.report.words import share
 from simulator.units import WEEK_S
 
+_UNPUBLISHED = ("assumed", "hypothetical")
 OLD = timedelta(days=90)
 """Prices move within a quarter."""
 
@@ -25,6 +26,39 @@ def warnings(document: dict[str, Any], horizon_s: float) -> list[str]:
     if horizon_s < WEEK_S:
         hours = horizon_s / 3600
         found.append(f"traffic covers {hours:.0f} hours: days and weekends are not in it")
+    return found
+
+
+def decided_by(document: dict[str, Any]) -> list[str]:
+    """Return what nobody has measured or published, and by which the verdict may be another.
+
+    Parameters
+    ----------
+    document : dict
+        The result document without its warnings.
+    """
+    verdict, provenance = document["verdict"], document["provenance"]
+    found = []
+    ends_usd = [
+        (driver["advantage_usd_per_month_low"], driver["advantage_usd_per_month_high"])
+        for driver in document["drivers"]
+        if driver["name"] == "serving speed"
+    ]
+    predicted = any("zero-shot" in source for source in provenance["hardware"].values())
+    if predicted and any(min(ends) < 0 for ends in ends_usd):
+        found.append("a predicted serving speed")
+    other = (verdict["other_kind"] or {}).get("name")
+    contest = {verdict["winner"], verdict["runner_up"], other}
+    offers = {
+        endpoint.split(" (")[0]
+        for option in document["options"]
+        if option["name"] in contest
+        for endpoint in option["served_by"]
+    }
+    for offer in sorted(offers & set(provenance["prices"])):
+        rates = provenance["prices"][offer].partition("rates:")[2].partition(";")[0]
+        if any(word in rates for word in _UNPUBLISHED):
+            found.append(f"an assumed price of {offer}")
     return found
 
 
@@ -75,7 +109,7 @@ def _inputs(document: dict[str, Any]) -> list[str]:
             )
     for offer, source in sorted(provenance["prices"].items()):
         parts = [part.strip() for part in source.replace(";", ",").split(",")]
-        doubtful = [part for part in parts if "assumed" in part or "hypothetical" in part]
+        doubtful = [part for part in parts if any(word in part for word in _UNPUBLISHED)]
         if doubtful:
             found.append(f"not all of {offer} is published: {', '.join(doubtful)}")
     for workload, source in sorted(provenance["traffic"].items()):
