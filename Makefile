@@ -7,8 +7,12 @@ SECONDS ?= 60
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Tools that look at packages and are no part of what they look at; each has its own environment.
+UV := uv==0.13.9
+CYCLONEDX := cyclonedx-bom==7.5.0
 
 .PHONY: help run test check unit browser fuzz bench validation format clean
+.PHONY: locked hashes newest sbom
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -45,6 +49,51 @@ validation: $(DEV_STAMP) ## compare predictions with DATA=..., a folder of measu
 format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+locked: ## install from scratch into build/locked, every download checked against locked/, and try it
+	rm -rf build/builder build/locked build/wheel
+	$(PYTHON) -m venv build/builder
+	build/builder/bin/python -m pip install --quiet $(CHECKED) -r locked/build.txt
+	build/builder/bin/python -m pip wheel --quiet --no-deps --no-build-isolation -w build/wheel .
+	$(PYTHON) -m venv --without-pip build/locked
+	$(INTO_LOCKED) $(CHECKED) --report build/locked/report.json -r locked/run.txt
+	$(INTO_LOCKED) --no-deps --no-index --find-links build/wheel breakeven
+	build/builder/bin/python -m pip --python build/locked check
+	cd build/locked && bin/breakeven --version && bin/breakeven validate quickstart
+
+hashes: build/uv/bin/uv ## write the hashes of all files of the pinned versions to locked/
+	$(COMPILE) constraints.txt --no-deps -o locked/dev.txt
+	$(COMPILE) pyproject.toml --constraint constraints.txt -o locked/run.txt
+	echo hatchling | ($(COMPILE) - --constraint constraints.txt -o locked/build.txt)
+
+newest: ## run the tests, or TESTS=..., with the newest versions of everything, in build/newest
+	$(PYTHON) -m venv --clear build/newest
+	build/newest/bin/python -m pip install --quiet --editable '.[dev]'
+	build/newest/bin/python tools/newest.py
+	build/newest/bin/python -m pytest -n 2 --dist loadgroup $(TESTS)
+
+sbom: locked build/cyclonedx/bin/cyclonedx-py ## write what an installation brings to out/sbom.json, as CycloneDX
+	build/cyclonedx/bin/cyclonedx-py environment --pyproject pyproject.toml \
+		--output-reproducible -o build/sbom.json build/locked/bin/python
+	@mkdir -p out
+	$(PYTHON) tools/sbom.py build/sbom.json build/locked/report.json > out/sbom.json
+	@echo "bill of materials: out/sbom.json"
+
+# Wheels alone: whatever is built on the spot brings tools that no hash was checked of.
+CHECKED := --require-hashes --no-deps --only-binary :all:
+INTO_LOCKED := build/builder/bin/python -m pip --python build/locked install --quiet
+# uv does not read pip's settings; where those name an index, it is asked too.
+COMPILE = index="$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null)}"; \
+	build/uv/bin/uv pip compile $${index:+--default-index "$$index"} --quiet --upgrade \
+	--generate-hashes --no-header --no-annotate --python-version 3.11
+
+build/uv/bin/uv:
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install --quiet $(UV)
+
+build/cyclonedx/bin/cyclonedx-py:
+	$(PYTHON) -m venv build/cyclonedx
+	build/cyclonedx/bin/python -m pip install --quiet $(CYCLONEDX)
 
 clean: ## remove the environment and every cache
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -103,6 +103,10 @@ def test_genai_file() -> None:
             "output_cost_per_token must",
         ),
         ({"m": {**LITELLM["gpt-4o"], "input_cost_per_token": -1}}, "must be a number, 0 or more"),
+        ({"m": {**LITELLM["gpt-4o"], "input_cost_per_token": float("inf")}}, "at most 1,000,000"),
+        ({"m": {**LITELLM["gpt-4o"], "input_cost_per_token": 10**400}}, r"not 10{39}\.\.\.$"),
+        ({"m": {**LITELLM["gpt-4o"], "max_input_tokens": float("inf")}}, "a number of tokens"),
+        ({"m": {**LITELLM["gpt-4o"], "max_input_tokens": -5}}, "a number of tokens, not -5"),
     ],
 )
 def test_files_that_are_no_prices(raw: Any, message: str) -> None:
@@ -175,7 +179,7 @@ def test_changes_are_named_rate_by_rate() -> None:
 def test_import_diff_and_use(tmp_path: Path) -> None:
     feed, target = tmp_path / "map.json", tmp_path / "book.json"
     feed.write_text(json.dumps(LITELLM))
-    run = breakeven("prices", "import", feed.as_uri(), str(target), "--as-of", "2026-12-24")
+    run = breakeven("prices", "import", str(feed), str(target), "--as-of", "2026-12-24")
     assert (run.returncode, run.stdout) == (0, "")
     shown = breakeven("prices", "show", "openai/gpt-4o", "--book", str(target), "-o", "json")
     assert json.loads(shown.stdout)["as_of"] == "2026-12-24"
@@ -209,10 +213,10 @@ def test_scenarios_bill_by_their_price_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("import", "absent.json", "t.json"), "absent.json: No such file"),
-        (("import", "ftp://host/x.json", "t.json"), "fetched by https, http or file"),
+        (("import", "absent.json", "t.json"), "absent.json: no such file"),
+        (("import", "ftp://host/x.json", "t.json"), "only https:// addresses are fetched"),
         (("diff", "bad.json"), "bad.json:1:2: not valid JSON"),
-        (("show", "openai/gpt-4o", "--book", "bad.json"), "bad.json: not valid JSON"),
+        (("show", "openai/gpt-4o", "--book", "bad.json"), "bad.json:1:2: not valid JSON"),
     ],
 )
 def test_bad_sources_are_one_line(tmp_path: Path, arguments: tuple, message: str) -> None:

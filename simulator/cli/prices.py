@@ -27,7 +27,12 @@ BookOption = Annotated[
 ]
 SourceArgument = Annotated[
     str,
-    typer.Argument(metavar="SOURCE", help="genai-prices' or LiteLLM's price JSON: path or URL."),
+    typer.Argument(
+        metavar="SOURCE", help="genai-prices' or LiteLLM's price JSON: path or https:// URL."
+    ),
+]
+HttpOption = Annotated[
+    bool, typer.Option("--allow-http", help="Take a URL that is not encrypted (http://), too.")
 ]
 AsOfOption = Annotated[
     datetime | None,
@@ -161,12 +166,13 @@ def import_prices(
     source: SourceArgument,
     target: Annotated[Path, typer.Argument(metavar="TARGET.json", help="File to write.")],
     as_of: AsOfOption = None,
+    allow_http: HttpOption = False,
 ) -> None:
     """Take newer prices from a file or URL; scenarios name the target as their price_file."""
     from simulator.files.writing import write_files
     from simulator.scenario.price_book import imported_entry
 
-    cards = _feed(_raw_feed(source), source, as_of)
+    cards = _feed(_raw_feed(source, allow_http), source, as_of)
     text = json.dumps({name: imported_entry(card) for name, card in cards.items()}, indent=1)
     write_files(target.parent, {target.name: text + "\n"})
     sys.stderr.write(f"{len(cards)} offers -> {target}\n")
@@ -180,13 +186,14 @@ def diff(
     ] = "",
     book: BookOption = None,
     as_of: AsOfOption = None,
+    allow_http: HttpOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what a newer price file changes in the book."""
     from simulator.pricing.feeds import changes, names_like_the_book
     from simulator.report.prices import print_changes
 
-    raw = _raw_feed(source)
+    raw = _raw_feed(source, allow_http)
     theirs = {n: card for n, card in _feed(raw, source, as_of).items() if contains in n}
     found = changes(_cards(_book(book), contains), theirs, names_like_the_book(raw))
     show_result(output, {"changes": found}, found, partial(print_changes, found))
@@ -212,42 +219,27 @@ def _cards(book: "PriceBook", contains: str) -> "dict[str, RateCard]":
     return cards
 
 
-def _raw_feed(source: str) -> Any:
-    from simulator.errors import InputError
+def _raw_feed(source: str, allow_http: bool) -> Any:
+    from simulator.files.fetch import fetch_text, is_address
+    from simulator.files.jsontext import NotJson, parse_json, read_json
+    from simulator.files.text import fail
 
-    text = _fetched(source) if "://" in source else _text(Path(source))
+    if not is_address(source):
+        return read_json(Path(source))
+    # An address is fetched only here, and only because the user asked for it.
+    text = fetch_text(source, allow_http)
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{source}:{error.lineno}:{error.colno}: not valid JSON") from None
+        return parse_json(text)
+    except NotJson as error:
+        fail(source, error.line, error.column, str(error))
 
 
 def _feed(raw: Any, source: str, as_of: datetime | None) -> "dict[str, RateCard]":
+    from simulator.files.fetch import is_address
+    from simulator.files.text import label
     from simulator.pricing.feeds import feed_cards
 
     day = (as_of or datetime.now(UTC)).date()
-    return feed_cards(raw, source.rpartition("/")[2], day)
-
-
-def _text(path: Path) -> str:
-    from simulator.errors import InputError
-
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not text'}") from None
-
-
-def _fetched(url: str) -> str:
-    """Fetch a price file: only here, and only because the user asked for it."""
-    from urllib.request import urlopen
-
-    from simulator.errors import InputError
-
-    if not url.startswith(("https://", "http://", "file://")):
-        raise InputError(f"{url}: prices are fetched by https, http or file addresses")
-    try:
-        with urlopen(url, timeout=60) as answer:
-            return str(answer.read().decode("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{url}: {error}") from None
+    # A query may hold a key, and the name is written into the file.
+    name = label(source).rstrip("/") if is_address(source) else source
+    return feed_cards(raw, name.rpartition("/")[2], day)

@@ -21,6 +21,8 @@ _LITELLM_BUCKETS = {
 }
 _LITELLM_CONTEXTS = {"batches": "batch", "flex": "flex", "priority": "priority"}
 _LITELLM_MODES = ("chat", "completion", "responses", "embedding")
+_MOST_USD_PER_TOKEN = 1e6
+_MOST_CONTEXT_TOK = 1e12
 
 
 def feed_cards(raw: Any, name: str, as_of: date) -> dict[str, RateCard]:
@@ -84,10 +86,20 @@ def _litellm_cards(raw: Mapping[str, Any], name: str, as_of: date) -> dict[str, 
         offer = key if key.startswith(f"{provider}/") else f"{provider}/{key}"
         rows = _litellm_rows(entry, f"{name}: {key}")
         if rows:
-            window = entry.get("max_input_tokens")
-            context_tok = int(window) if isinstance(window, int | float) and window else None
+            context_tok = _litellm_context(entry.get("max_input_tokens"), f"{name}: {key}")
             cards[offer] = RateCard(offer, tuple(rows), as_of, f"LiteLLM file {name}", context_tok)
     return cards
+
+
+def _litellm_context(window: Any, place: str) -> int | None:
+    """Tokens that a prompt may have; the map leaves it out, writes 0 or a text where it is open."""
+    if isinstance(window, bool) or not isinstance(window, int | float) or window == 0:
+        return None
+    if not 1 <= window <= _MOST_CONTEXT_TOK:
+        raise InputError(
+            f"{place}: max_input_tokens must be a number of tokens, not {_told(window)}"
+        )
+    return int(window)
 
 
 def _litellm_rows(entry: Mapping[str, Any], place: str) -> list[RateRow]:
@@ -97,8 +109,15 @@ def _litellm_rows(entry: Mapping[str, Any], place: str) -> list[RateRow]:
         parsed = _litellm_key(key)
         if parsed is None or value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-            raise InputError(f"{place}: {key} must be a number, 0 or more, not {value!r}")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not 0 <= value <= _MOST_USD_PER_TOKEN
+        ):
+            most = f"{_MOST_USD_PER_TOKEN:,.0f}"
+            raise InputError(
+                f"{place}: {key} must be a number, 0 or more and at most {most}, not {_told(value)}"
+            )
         bucket, context, above = parsed
         found.setdefault((context, above), {})[bucket] = value * MTOK
     if (None, None) not in found:
@@ -108,6 +127,12 @@ def _litellm_rows(entry: Mapping[str, Any], place: str) -> list[RateRow]:
         RateRow(found[context, above], prompt_tokens_above=above, context=context)
         for context, above in order
     ]
+
+
+def _told(value: Any) -> str:
+    """Return a value for a message: on one line, and no longer than that."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def _litellm_key(key: str) -> tuple[str, str | None, int | None] | None:
