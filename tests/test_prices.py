@@ -293,7 +293,7 @@ def test_parquet_with_other_types_or_columns_is_told_and_nothing_is_written(tmp_
     path.write_bytes(b"PAR1 no more")
     run = breakeven("prices", "cost", str(path), "--out", str(out))
     assert run.returncode == 3
-    assert "not a Parquet file" in run.stderr
+    assert "not readable as Parquet" in run.stderr
     assert breakeven("prices", "cost", str(path)).returncode == 2
     assert [p.name for p in tmp_path.iterdir()] == ["usage.parquet"]
 

@@ -46,7 +46,7 @@ def write_files(folder: Path, files: Mapping[str, str | Writer]) -> None:
             made += _make_folder(target.parent)
             parts[target] = part = _begin(target)
             if isinstance(what, str):
-                part.write_text(what, encoding="utf-8", newline="")
+                part.write_text(what, encoding="utf-8", errors="backslashreplace", newline="")
             else:
                 what(part)
             if target.is_dir():

@@ -186,8 +186,8 @@ def _supported(row: dict[str, str], profile: ServingProfile, gpu: str, model: Mo
     )
     tensor = _whole(row.get("tp", ""))
     gpus = _whole(row["n_gpus"])
-    if gpus is None:
-        raise InputError("n_gpus is missing")
+    if not gpus:
+        raise InputError("n_gpus must be 1 or more")
     spread, replicas = read_parallelism(tensor, gpus, row.get("parallelism", ""))
     found = deployment(profile, model.name, gpu, engine, spread, weights, kv)
     found = replace(found, eager=_yes(row.get("enforce_eager", "")))

@@ -32,7 +32,7 @@ def _entry(name: str) -> Offer:
 
 def known_offers() -> list[str]:
     """Return every offer whose endpoint behaviour is known, so that it can be simulated."""
-    return sorted(n for n, document in _overlay().items() if "endpoint" in document.data[n])
+    return sorted(n for n, d in _overlay().items() if "endpoint" in (d.data[n] or ()))
 
 
 @dataclass(frozen=True)

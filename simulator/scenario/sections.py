@@ -2,7 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 MOST = 10**18
 """No quantity is larger in any unit that a key has; sums and products of such numbers are finite.
@@ -34,10 +42,16 @@ class Interval(Section):
         return self
 
 
-NonNegative = Annotated[float, Field(ge=0, le=MOST)]
-Positive = Annotated[float, Field(gt=0, le=MOST)]
-Count = Annotated[int, Field(ge=1, le=MOST)]
-Whole = Annotated[int, Field(ge=0, le=MOST)]
+def _bounded(value: float) -> float:
+    if value > MOST:
+        raise ValueError(f"must be at most {MOST:.0e}")
+    return value
+
+
+NonNegative = Annotated[float, Field(ge=0), AfterValidator(_bounded)]
+Positive = Annotated[float, Field(gt=0), AfterValidator(_bounded)]
+Count = Annotated[int, Field(ge=1), AfterValidator(_bounded)]
+Whole = Annotated[int, Field(ge=0), AfterValidator(_bounded)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Uncertain = Annotated[
     Annotated[NonNegative, Tag("number")] | Annotated[Interval, Tag("interval")],

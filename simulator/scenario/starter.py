@@ -93,7 +93,7 @@ def _check(text: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as elsewhere:
         draft = Path(elsewhere) / "new.yaml"
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
         document = read_document(draft)
     loaded(replace(document, path=target))
 
