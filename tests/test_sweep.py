@@ -6,9 +6,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from test_cli import COMMAND
-from tiny import exit_code, invoke, quiet_environment, tiny, write_tiny
+from tiny import invoke, quiet_environment, tiny, write_tiny
 
 import simulator
 from scenarios import write_scenario
@@ -477,99 +476,6 @@ def test_json_and_csv_on_standard_output_are_the_files(undisturbed: Path) -> Non
     assert "cheapest" in table
     assert "P(best)" in table
     assert len(table.splitlines()) >= POINTS + 1
-
-
-# A cluster.
-
-
-@pytest.fixture
-def dask(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen]]]:
-    """A scheduler's address and the processes of its two workers."""
-    started: list[subprocess.Popen] = []
-
-    def start(what: str, *arguments: str) -> subprocess.Popen:
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments],
-            env=quiet_environment(DASK_LOGGING__DISTRIBUTED="error"),
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    told = tmp_path / "scheduler.json"
-    try:
-        start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-              "--scheduler-file", str(told))  # fmt: skip
-        workers = [
-            start(
-                "worker",
-                "--scheduler-file",
-                str(told),
-                "--host",
-                "127.0.0.1",
-                "--no-nanny",
-                "--nthreads",
-                "1",
-                "--no-dashboard",
-                "--local-directory",
-                str(tmp_path / name),
-                "--death-timeout",
-                "60",
-            )
-            for name in ("a", "b")
-        ]
-        wait_until(lambda: told.exists() and told.stat().st_size > 0, started[0])
-        yield json.loads(told.read_text())["address"], workers
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
-def test_a_cluster_that_loses_a_worker_finds_the_same(
-    dask: tuple[str, list[subprocess.Popen]], undisturbed: Path, tmp_path: Path
-) -> None:
-    import distributed
-
-    address, workers = dask
-    with distributed.Client(address, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
-    done = []
-
-    def tell(count: int, of: int) -> None:
-        done.append(count)
-        if count == 3:
-            workers[0].kill()
-
-    scenario = undisturbed / "many.yaml"
-    found = simulator.sweep(scenario, dask=address, folder=tmp_path / "kept", tell=tell)
-    assert workers[0].wait(10) == -signal.SIGKILL
-    assert workers[1].poll() is None
-    assert done == list(range(1, POINTS + 1))
-    found.save(tmp_path / "out")
-    for name in FORMS:
-        assert (tmp_path / "out" / name).read_bytes() == (undisturbed / name).read_bytes(), name
-
-
-def test_no_scheduler_is_one_line(
-    undisturbed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    import distributed
-
-    real = distributed.Client  # which waits for ten seconds
-    monkeypatch.setattr(
-        distributed, "Client", lambda address, timeout, **k: real(address, timeout="0.3s", **k)
-    )
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for address in ("tcp://127.0.0.1:9", "nonsense://x"):
-        result = invoke("sweep", undisturbed / "many.yaml", "--dask", address)
-        assert exit_code(result) == 3
-        assert str(result.exception).startswith(f"{address}: no Dask scheduler answers")
-        assert len(str(result.exception).splitlines()) == 1
-        assert result.stdout == ""
 
 
 def test_a_point_in_a_sweep_is_the_scenario_with_its_values(undisturbed: Path) -> None:

@@ -4,10 +4,10 @@ What is written stands beside its target under a name of its own until it is com
 is full or a folder cannot be written to, what was there before stays, and no half file is left.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 from simulator.errors import SimulatorError
 from simulator.files.text import reason
@@ -91,7 +91,8 @@ def abandon() -> None:
 
 
 def _begin(target: Path) -> Path:
-    part = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    # Processes of one number on several machines may write the same file of a shared folder.
+    part = target.with_name(f".{target.name}.{token_hex(4)}.partial")
     _unfinished.add(part)
     return part
 

@@ -17,10 +17,11 @@ from simulator.analysis.remembered import code, content_of, keep, recalled
 from simulator.analysis.study import Study
 from simulator.analysis.verdict import decide, simulate_as_written, size_options
 from simulator.errors import InfeasibleError, InputError, SimulatorError
-from simulator.library.workers import Tell, cluster, processes
+from simulator.library.cluster import Cluster, cluster
+from simulator.library.workers import Tell, processes
 from simulator.report.document import option_document, simulation_document, verdict_document
 from simulator.report.flat import OPTION_COLUMNS, cheapest, option_rows
-from simulator.scenario.build import loaded
+from simulator.scenario.build import Loaded, loaded
 from simulator.scenario.files import profiles_dir
 from simulator.scenario.load import fingerprint
 from simulator.scenario.sweeping import Point, read_sweep, sweep_points
@@ -29,7 +30,7 @@ from simulator.scenario.yamlfile import Document
 TAKEN = frozenset(("point", "error", "is_cheapest", *OPTION_COLUMNS))
 """Names of columns that are no coordinates."""
 AHEAD = 32
-"""Tasks handed out before the first is done: enough for many workers, and no matter for memory."""
+"""Tasks handed to processes before the first is done: enough for all cores, little for memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def found_at(
     InputError
         When there is no answer at any point: why not at the first.
     SimulatorError
-        When a worker dies; what was found until then is kept.
+        When workers are lost for good; what was found until then is kept.
     """
     found: dict[int, dict[str, Any]] = {}
     waiting: dict[Future[Any], tuple[int, Path]] = {}
@@ -137,7 +138,7 @@ def found_at(
     try:
         for place, point in enumerate(points):
             try:
-                study, path = _built(point, each, folder)
+                there, path = _built(point, each, folder)
             except InputError as error:
                 known: Any = {"error": str(error), "options": []}
             else:
@@ -145,9 +146,12 @@ def found_at(
             if isinstance(known, dict) and {"error", "options"} <= set(known):
                 found[place] = known
                 tell(len(found), len(points))
-            else:
-                waiting[executor.submit(answered, study, each)] = (place, path)
-                collect(AHEAD)
+                continue
+            study, ahead = there.study, AHEAD
+            if isinstance(executor, Cluster):
+                study, ahead = there.portable, executor.ahead
+            waiting[executor.submit(answered, study, each)] = (place, path)
+            collect(ahead)
         collect(0)
     except BrokenProcessPool:
         raise SimulatorError("a worker process died; run again to go on from there") from None
@@ -159,13 +163,13 @@ def found_at(
     return [Found(point, found[place]) for place, point in enumerate(points)]
 
 
-def _built(point: Point, each: str, folder: Path) -> tuple[Study, Path]:
-    """The study of a point, and where its answer is kept."""
+def _built(point: Point, each: str, folder: Path) -> tuple[Loaded, Path]:
+    """The scenario of a point, and where its answer is kept."""
     there = loaded(point.document)
     content = fingerprint(there.scenario, there.document, there.study.provenance)
     product = f"{code()} {content_of(profiles_dir())}"
     digest = hashlib.sha256(f"{product} {each} {content}".encode()).hexdigest()
-    return there.study, folder / "sweep" / f"{digest[:32]}.json"
+    return there, folder / "sweep" / f"{digest[:32]}.json"
 
 
 def tidy_rows(found: Sequence[Found]) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Where work is done: in this process, in several, or on a Dask cluster, as one executor."""
+"""Where work is done on this machine, in one process or several, as an executor."""
 
 import multiprocessing
 import os
@@ -9,8 +9,6 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any
-
-from simulator.errors import InputError
 
 Tell = Callable[[int, int], None]
 """Is told how many tasks are done and how many there are so far."""
@@ -111,45 +109,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(1)
-
-
-@contextmanager
-def cluster(address: str) -> Iterator[Executor]:
-    """Give an executor of an existing Dask cluster.
-
-    Raises
-    ------
-    InputError
-        Without ``distributed``, when no scheduler answers, or when a worker runs another version.
-    """
-    try:
-        import distributed
-    except ImportError:
-        raise InputError(
-            "a Dask cluster needs distributed: pip install 'breakeven[dask]'"
-        ) from None
-    try:
-        # Its functions have no types.
-        connect: Any = distributed.Client
-        client = connect(address, timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{address}: no Dask scheduler answers: {error}") from None
-    with client:
-        _check_versions(client, address)
-        yield client.get_executor()
-
-
-def _check_versions(client: Any, address: str) -> None:
-    """Other code would give other results under the same name."""
-    from simulator.analysis.remembered import code
-
-    mine = code()
-    for worker, theirs in client.run(_code_there).items():
-        if theirs != mine:
-            raise InputError(f"{address}: worker {worker} runs another version of breakeven")
-
-
-def _code_there() -> str:
-    from simulator.analysis.remembered import code
-
-    return code()

@@ -27,6 +27,7 @@ from simulator.economics.future import Future
 from simulator.errors import nearest
 from simulator.scenario import composite_schema, schema
 from simulator.scenario.api_schema import Api, Gateway
+from simulator.scenario.carrying import Carried, carried, copies_of
 from simulator.scenario.composite_schema import Cascade, Pools
 from simulator.scenario.composites import cascade, choice, hybrid_of, pools
 from simulator.scenario.endpoints import Clock, api_option
@@ -54,10 +55,13 @@ class Variations:
 
     document: Document
     """As its file says it, with all settings."""
+    files: tuple[Carried, ...] = ()
+    """That it names, for where they are not."""
 
     def __call__(self, values: Mapping[str, Any]) -> Study:
         """Return the study with other values at some paths."""
-        return loaded(with_values(self.document, values)).study
+        document = with_values(self.document, values)
+        return loaded(replace(document, copies=copies_of(self.files))).study
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,14 @@ class Loaded:
     document: Document
     study: Study
     variations: Variations
+
+    @property
+    def portable(self) -> Study:
+        """The study as it can be answered on a machine that has none of the scenario's files."""
+        if not self.study.numbers:
+            return self.study  # nothing of it is built again
+        files = carried(self.document.data, self.document)
+        return replace(self.study, rebuild=replace(self.variations, files=files))
 
 
 def load(
@@ -203,7 +215,11 @@ def _future(scenario: schema.Scenario, document: Document) -> Future | None:
     said = scenario.future
     if said is None:
         return None
-    return document.made(("future",), lambda: future_of(said, document.folder(("future",))))
+
+    def find(path: str, name: str) -> Path:
+        return document.file(("future", path, "file"), name)
+
+    return document.made(("future",), lambda: future_of(said, find))
 
 
 def _slo(said: schema.Slo) -> Slo:
@@ -228,7 +244,7 @@ def _warm_up_s(scenario: schema.Scenario, traffic: TrafficSource, document: Docu
 def _price_book(scenario: schema.Scenario, document: Document) -> PriceBook:
     if scenario.price_file is None:
         return PriceBook()
-    path = document.folder(("price_file",)) / scenario.price_file
+    path = document.file(("price_file",), scenario.price_file)
     return document.made(("price_file",), lambda: PriceBook.with_file(path))
 
 

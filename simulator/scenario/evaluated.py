@@ -36,9 +36,7 @@ def evaluated(scenario: schema.Scenario, document: Document) -> schema.Scenario:
         raise document.fail(("options", name, "evaluated_as"), "needs quality.evaluations")
     said, reference = quality.evaluations, quality.reference
     path = (
-        said
-        if said in shipped_results()
-        else str(document.folder(("quality", "evaluations")) / said)
+        said if said in shipped_results() else str(document.file(("quality", "evaluations"), said))
     )
     found = document.made(
         ("quality", "evaluations"), lambda: {s.model: s for s in scores(read_results(path))}

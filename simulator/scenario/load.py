@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import InputError, nearest
 from simulator.files.yamltree import dumped
+from simulator.scenario.carrying import named_files
 from simulator.scenario.extending import extended
 from simulator.scenario.files import find_scenario
 from simulator.scenario.presets import with_presets
@@ -16,14 +17,11 @@ from simulator.scenario.uncertain import settled, written
 from simulator.scenario.written import with_units
 from simulator.scenario.yamlfile import (
     Document,
-    Path_,
     parse_value,
     read_yaml,
     value_at,
     with_values,
 )
-
-_LONGEST_PATH = 1000
 
 
 def read_document(
@@ -124,16 +122,6 @@ def fingerprint(
     said = _resolved(scenario, document)
     text = json.dumps([said, provenance], sort_keys=True)
     digest = hashlib.sha256(text.encode())
-    for at, name in _texts(said, ()):
-        if len(name) < _LONGEST_PATH and (path := document.folder(at) / name).is_file():
-            digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    for name, path in named_files(said, document):
+        digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _texts(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
-    """All texts within plain values, and where they are."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict | list):
-        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _texts(part, (*path, key))

@@ -1,7 +1,8 @@
 """What a scenario may say of hardware of one's own: bought or rented, and how rents may move."""
 
 import math
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -155,7 +156,7 @@ class Future(Section):
     """Of the first deployment of one's own: engineering, migration, tests."""
 
 
-def future_of(said: Future, folder: Path) -> PlainFuture:
+def future_of(said: Future, find: Callable[[str, str], Path]) -> PlainFuture:
     """Return what is expected as plain values.
 
     Raises
@@ -170,8 +171,8 @@ def future_of(said: Future, folder: Path) -> PlainFuture:
         api_price_per_year=plain(said.api_price_per_year),
         rent_per_year=plain(said.rent_per_year),
         salary_per_year=plain(said.salary_per_year),
-        api_price_path=_path(said.api_price_path, folder) if said.api_price_path else Flat(),
-        rent_path=_path(said.rent_path, folder) if said.rent_path else Flat(),
+        api_price_path=_moving(said.api_price_path, partial(find, "api_price_path")),
+        rent_path=_moving(said.rent_path, partial(find, "rent_path")),
         up_front_usd=plain(said.up_front_usd),
     )
 
@@ -220,7 +221,7 @@ def purchased(said: Purchase, accelerator: str, profile: AcceleratorProfile) -> 
     )
 
 
-def rent_factor(said: Rent, folder: Path) -> float:
+def rent_factor(said: Rent, find: Callable[[str], Path]) -> float:
     """Return the mean of a path over its months, as a factor on today's rent.
 
     Raises
@@ -228,11 +229,13 @@ def rent_factor(said: Rent, folder: Path) -> float:
     InputError
         When the path's file cannot be used.
     """
-    return mean_factor(_path(said.path, folder), said.months, np.zeros(said.months))
+    return mean_factor(_moving(said.path, find), said.months, np.zeros(said.months))
 
 
-def _path(said: RentPath, folder: Path) -> PricePath:
+def _moving(said: RentPath | None, find: Callable[[str], Path]) -> PricePath:
     match said:
+        case None:
+            return Flat()
         case FlatPath():
             return Flat()
         case DeclinePath():
@@ -242,7 +245,7 @@ def _path(said: RentPath, folder: Path) -> PricePath:
         case MeanRevertingPath():
             return MeanReverting(said.level, said.half_life_months, said.volatility)
         case ListedPath():
-            return _listed(folder / said.file)
+            return _listed(find(said.file))
 
 
 def _listed(path: Path) -> Listed:

@@ -1,6 +1,7 @@
 """From what a scenario says of a deployment, and what the profiles know of it, to replicas."""
 
 from dataclasses import replace
+from functools import partial
 
 from simulator.analysis.study import SelfHostOption
 from simulator.economics.interval import Interval
@@ -167,7 +168,9 @@ def _rent(option: SelfHost, document: Document, here: Path_) -> Interval:
     return rent.scaled(
         document.made(
             (*here, "rent_path"),
-            lambda: rent_factor(moving, document.folder((*here, "rent_path"))),
+            lambda: rent_factor(
+                moving, partial(document.file, (*here, "rent_path", "path", "file"))
+            ),
         )
     )
 
@@ -205,7 +208,7 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
         ),
     )
     if option.calibration is not None:
-        path = document.folder((*here, "calibration")) / option.calibration
+        path = document.file((*here, "calibration"), option.calibration)
         found = document.made((*here, "calibration"), lambda: calibrated(found, path))
     guess = option.speculation
     return replace(
@@ -227,4 +230,4 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
 
 def _model(said: str, document: Document, here: Path_) -> str:
     """Name of a profile, or path of a configuration, which is relative to the scenario."""
-    return str(document.folder((*here, "model")) / said) if said.endswith(".json") else said
+    return str(document.file((*here, "model"), said)) if said.endswith(".json") else said

@@ -133,8 +133,8 @@ def _quantity(value: schema.Amount) -> Quantity:
 
 
 def _replay(name: str, said: schema.Replay, seed: int, document: Document) -> Built:
-    beside = document.folder(("traffic", name, "path")) / said.path
-    path = beside if beside.is_file() else Path(said.path)
+    beside = document.file(("traffic", name, "path"), said.path)
+    path = beside if beside.is_file() else document.at_hand(Path(said.path))
     if not path.is_file():
         raise document.fail(("traffic", name, "path"), f"{said.path}: no such file")
     fmt = document.made(("traffic", name, "format"), lambda: format_of(path, said.format))

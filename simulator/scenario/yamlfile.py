@@ -28,6 +28,8 @@ class Document:
     """Numbers in whose places their medians stand."""
     folders: Mapping[Path_, Path] = field(default_factory=dict)
     """Of the files that said them, for values from elsewhere."""
+    copies: Mapping[Path, Path] = field(default_factory=dict)
+    """Of files that values name, on a machine that does not have them."""
 
     def place(self, at: Path_) -> str:
         """Return ``file:line:column`` of the deepest part of a path that exists."""
@@ -48,6 +50,14 @@ class Document:
             if at[:end] in self.folders:
                 return self.folders[at[:end]]
         return self.path.parent
+
+    def file(self, at: Path_, name: str) -> Path:
+        """Return where the file is that the value at a path names, or a copy of it."""
+        return self.at_hand(self.folder(at) / name)
+
+    def at_hand(self, path: Path) -> Path:
+        """Return a path, or where the copy is of what was there."""
+        return self.copies.get(path, path)
 
     def fail(self, at: Path_, message: str) -> InputError:
         """Return the error of a value."""
