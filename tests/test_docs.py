@@ -156,8 +156,8 @@ def test_there_are_fifteen_questions() -> None:
 
 def test_every_page_shows_what_is_run() -> None:
     assert set(PAGES) >= {
-        "commands.md", "library.md", "models.md", "prices.md", "profiles.md", "scenario.md",
-        "sweeps.md", "why-our-number-differs.md",
+        "commands.md", "distributed.md", "library.md", "models.md", "prices.md", "profiles.md",
+        "scenario.md", "sweeps.md", "why-our-number-differs.md",
     }  # fmt: skip
 
 
