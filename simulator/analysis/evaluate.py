@@ -30,6 +30,9 @@ from simulator.engine.run import stream
 from simulator.traffic.table import RequestTable
 from simulator.units import MONTH_HOURS
 
+LATE = 0.5
+"""Share of a span's requests within the targets, below which its queue began before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -157,6 +160,9 @@ class Evaluator:
         # Not the evaluations, which know their evaluator: as a circle they would stay in memory.
         self._known: dict[tuple[str, Size], Outcome] = {}
         self._through: dict[str, Evaluator] = {}
+        self._doubted: dict[tuple[str, Size], Evaluator] = {}
+        """What knows better of options whose queues outlast a span."""
+        self._wholes: dict[Need, Evaluator] = {}
         self._calls: dict[str, float] = {}
         self._samples: dict[Need, Sample] = {}
         self._needs: dict[str, Need] = {}
@@ -275,13 +281,42 @@ class Evaluator:
         """Simulate an option at a size, measure and price it; once."""
         key = (option.name, size)
         caller = self.calling(option)
+        if key in self._doubted:
+            return self._doubted[key].evaluate(option, size)
         if key not in self._known:
             tally = caller.tally(option, size)
             for piece in caller.simulate(option, size):
                 tally.add(piece)
             self._known[key] = tally.outcome()
+            if self._may_lag(option, tally, self._known[key]):
+                self._doubted[key] = self._over_all_of_it(option)
+                return self._doubted[key].evaluate(option, size)
         calls = self.calls_per_request(option)
         return Evaluation(option, size, self._known[key], caller, calls_per_request=calls)
+
+    def _may_lag(self, option: SingleOption, tally: Tally, outcome: Outcome) -> bool:
+        """Whether a fleet has spans so late that what waited before them may matter.
+
+        A queue that a fleet of the right size can hardly work off grows for hours, longer than any
+        span is warmed up. What misses the targets without it is out in any case.
+        """
+        if not isinstance(self.sampler, Sampler) or not self.sampler.careful:
+            return False
+        if not isinstance(option, SelfHostOption) or tally.sample.is_whole:
+            return False
+        offered = tally.sums["offered"]
+        met = tally.sums["met all"] + tally.sums["in time"]
+        is_late = bool(((offered > 0) & (met < LATE * offered)).any())
+        return is_late and outcome.attainment >= self.study.slo.attainment
+
+    def _over_all_of_it(self, option: SingleOption) -> "Evaluator":
+        """Return what evaluates an option on the whole horizon, at the least scale."""
+        need = self.need(option)
+        if need not in self._wholes:
+            assert isinstance(self.sampler, Sampler)
+            whole = self.sampler.whole(self.volume, need)
+            self._wholes[need] = Evaluator(self.study, self.volume, whole, self._lenses)
+        return self._wholes[need]
 
 
 def reshaping_of(option: Option) -> Reshaping | None:

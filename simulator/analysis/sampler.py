@@ -78,6 +78,8 @@ class Sampler:
 
     def __init__(self, study: Study, careful: bool = False) -> None:
         self.study = study
+        self.careful = careful
+        """Whether sizes and costs are settled by its samples."""
         self.requests = study.effort.sample_requests * (study.effort.careful if careful else 1)
         """That one simulation of a sample may take."""
         self.spans = study.effort.spans * (2 if careful else 1)
@@ -116,6 +118,13 @@ class Sampler:
             scale = min(1.0, MOST_WHOLE / expected)
             return replace(sample_of(study, volume, scale), why_whole=why)
         return self._spans(volume, need)
+
+    def whole(self, volume: float, need: Need) -> Sample:
+        """Return the whole horizon at the least scale that a fleet can be judged by."""
+        least = min(1.0, FEWEST_REPLICAS / need.replicas) if need.replicas else 1.0
+        source = self.study.traffic
+        expected = source.requests_per_s * volume * source.horizon_s
+        return sample_of(self.study, volume, min(least, MOST_WHOLE / expected))
 
     def _spans(self, volume: float, need: Need) -> Sample:
         """Take spans along the load, as long and at as large a scale as can be afforded."""

@@ -1,6 +1,7 @@
 """Files that a scenario names: which they are, and how they get to where the scenario is not."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -39,7 +40,7 @@ def named_files(said: Any, document: Document) -> Iterator[tuple[str, Path]]:
             # Logs are looked for below the current folder as well.
             is_log = at[:1] == ("traffic",) and at[-1:] == ("path",)
             for path in (document.folder(at) / name, *([Path(name)] if is_log else ())):
-                if path.is_file():
+                if os.path.isfile(path):  # unlike Path.is_file, of any name
                     yield name, path
                     break
 

@@ -49,6 +49,8 @@ def _shape(c: Config, where: Path) -> ModelShape:
         attention = hidden * head * (2 * q_heads + 2 * kv_heads)
         cached = head
     experts, chosen = _first(c, where, _EXPERTS), _first(c, where, _PER_TOKEN)
+    if experts and not chosen:
+        raise InputError(f"{where}: expected one of {', '.join(_PER_TOKEN)} beside the experts")
     dense_layers = _whole(c, where, "first_k_dense_replace", 0, least=0) if experts else layers
     mlp = 3 * hidden * _whole(c, where, "intermediate_size", 4 * hidden)
     expert = (

@@ -90,11 +90,13 @@ def starter(answers: Answers, target: Path) -> str:
 
 def _check(text: str, target: Path) -> None:
     """Build the scenario as if it stood where it will."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as elsewhere:
         draft = Path(elsewhere) / "new.yaml"
         draft.write_text(text, encoding="utf-8", errors="backslashreplace")
-        document = read_document(draft)
+        try:
+            document = read_document(draft)
+        except InputError as error:
+            raise InputError(str(error).replace(str(draft), str(target))) from None
     loaded(replace(document, path=target))
 
 
@@ -109,7 +111,7 @@ def _quoted(text: str) -> str:
         plain = parse_value(text, text) == text
     except InputError:
         plain = False
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return text if plain else json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def _monday(day: date) -> date:
