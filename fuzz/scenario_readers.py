@@ -141,7 +141,8 @@ def _scenario_with(text: str, path: Path, out: Path) -> None:
 def _new(path: Path, out: Path) -> None:
     """Write a new scenario from the options of the command."""
     options = texts(given(path))
-    target = out / (options.pop("target", "") or "new.yaml")
+    # Wherever the user says is the right place; here it is a name within the folder.
+    target = out / (Path(options.pop("target", "")).name or "new.yaml")
     flags = [part for name, text in options.items() for part in (f"--{name}", text)]
     command("new", target, "--force", *flags)
     # The whole of it is built before it is written, so that it must be valid.

@@ -219,12 +219,12 @@ def test_loads_without_clients_are_open_or_offline(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.json", "{", "neither JSON nor JSON Lines"),
-        ("a.json", "[1]", "expected JSON objects"),
+        ("a.json", "{", "not valid JSON"),
+        ("a.json", "[1]", "expected a JSON object"),
         ("a.json", "{}", "no result of vLLM, SGLang, GuideLLM, AIPerf or inference-perf"),
         ("a.json", json.dumps(VLLM | {"completed": 0}), "completed must be a number above zero"),
         ("a.json", json.dumps({"benchmarks": [{}]}), "without metrics or strategy"),
-        ("a.csv", TABLE.replace("concurrency", "siege"), "a.csv:2: load_kind must be one of"),
+        ("a.csv", TABLE.replace("concurrency", "siege"), "a.csv:2:1: load_kind must be one of"),
         ("a.csv", TABLE.replace(",256,", ",,"), "output_tok_s must be a number above zero"),
     ],
 )

@@ -114,7 +114,7 @@ def test_retries_are_attempts_beyond_the_first(tmp_path: Path) -> None:
         ({"task": ""}, "missing task"),
         ({"model": None}, "missing model"),
         ({"model": {"x": 1}}, "model must be a name, not {'x': 1}"),
-        ({"model": "a\ud800"}, "model must be a name, not 'a\\ud800'"),
+        ({"model": "a\ud800"}, "half of a character"),
     ],
 )
 def test_a_broken_row_is_one_line(tmp_path: Path, change: dict, message: str) -> None:
@@ -137,7 +137,7 @@ def test_a_broken_row_is_one_line(tmp_path: Path, change: dict, message: str) ->
         ("r.jsonl", '{"task": "t"\n', ":1:13: not valid JSON"),
         ("r.jsonl", "[1]\n", ":1:1: expected a JSON object"),
         ("r.jsonl", '{"task": "t", "modle": "m"}\n', ":1:1: missing model (found 'modle'?)"),
-        ("r.jsonl", f"{{}}\n{'1' * 5000}\n", ":2:1: not valid JSON: Exceeds the limit"),
+        ("r.jsonl", f"{{}}\n{'1' * 5000}\n", ":2:1: not valid JSON: a number has too many digits"),
         ("b.csv", "model,tasks,solved_1\n", ":1:1: no models"),
         ("b.csv", "model,tasks\na,5\n", ":1:1: missing column 'solved_1'"),
         ("b.csv", "# x\nmodel,tasks,solved_1\na,5\n", ":3:1: expected 3 fields"),

@@ -76,7 +76,7 @@ def test_a_configuration_on_disk_is_a_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "not JSON"),
+        ("{", "not valid JSON"),
         ("[]", "expected a JSON object"),
         (json.dumps(LLAMA | {"hidden_size": "wide"}), "hidden_size must be a whole number"),
         (json.dumps({"num_hidden_layers": 2}), "hidden_size must be"),

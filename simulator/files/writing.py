@@ -85,6 +85,28 @@ def whole(target: Path) -> Iterator[Path]:
             _forget([part])
 
 
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder for as long as the block; where it fails, what was not there is gone again.
+
+    Raises
+    ------
+    WriteError
+        When it cannot be made.
+    """
+    try:
+        made = _make_folder(folder)
+    except OSError as error:
+        raise WriteError(f"{folder}: cannot be written: {reason(error)}") from None
+    try:
+        yield
+    except BaseException:
+        for each in reversed(made):
+            with suppress(OSError):
+                each.rmdir()
+        raise
+
+
 def abandon() -> None:
     """Remove all that is not complete: the process ends before it can be."""
     _forget(_unfinished)

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from simulator.errors import InputError, nearest
+from simulator.files.writing import made_folder
 from simulator.pricing.book import SNAPSHOT_DATE
 from simulator.scenario.build import loaded
 from simulator.scenario.deployments import deployment, usual_precision
@@ -97,7 +98,9 @@ def _check(text: str, target: Path) -> None:
             document = read_document(draft)
         except InputError as error:
             raise InputError(str(error).replace(str(draft), str(target))) from None
-    loaded(replace(document, path=target))
+    # Paths that lead out of its folder only lead somewhere if it is there.
+    with made_folder(target.parent):
+        loaded(replace(document, path=target))
 
 
 def _number(value: float | None) -> float | None:

@@ -202,5 +202,9 @@ def _check(batch: Batch) -> None:
             f"{known[at]} tokens read from and written to a cache, but the prompt has only "
             f"{batch.input_tokens[at]}",
         )
+    if (np.abs(batch.end_s) >= MAX_ARRIVAL_S).any():
+        raise BadRecord("end_s", f"end_s must be seconds below {MAX_ARRIVAL_S:.0e}")
+    if np.isinf(batch.gap_s).any():
+        raise BadRecord("gap_s", "gap_s must be a finite number")
     if (batch.gap_s < 0).any() or (batch.deadline_s <= 0).any():
         raise BadRecord("gap_s", "gap_s must be 0 or more, deadline_s above 0")

@@ -6,12 +6,12 @@ that failed, or that a gateway answered from a cache of its own, never reached a
 out. No prompt text is kept, wherever it stands in a record.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from simulator.files.jsontext import NotJson, parse_json
 from simulator.traffic.log import UNKNOWN, Batch
 from simulator.traffic.readers.reading import Names
 from simulator.traffic.readers.values import BadRecord, seconds, whole
@@ -60,9 +60,9 @@ def mapping(value: Any, field: str) -> Fields:
     """Return a mapping that may stand there as JSON text, empty for nothing."""
     if isinstance(value, str) and value.strip():
         try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise BadRecord(field, f"{field} is not valid JSON: {error.msg}") from None
+            value = parse_json(value)
+        except NotJson as error:
+            raise BadRecord(field, f"{field} is {error}") from None
     if value in (None, ""):
         return {}
     if not isinstance(value, dict):
