@@ -14,14 +14,15 @@ from traffic_samples import random_table
 from scenarios import SMALL, write_scenario
 from simulator.analysis.design import chances, drawn_along
 from simulator.analysis.evaluate import Evaluator
+from simulator.analysis.judging import meets
 from simulator.analysis.planning import Size
 from simulator.analysis.precision import Error
 from simulator.analysis.sampler import Sampler
 from simulator.analysis.sampling import Need, Sample, sample_of
-from simulator.analysis.study import ApiOption, Study
+from simulator.analysis.study import ApiOption, SelfHostOption, Study
 from simulator.analysis.verdict import decide
 from simulator.analysis.worlds import standings
-from simulator.scenario.build import load_study
+from simulator.scenario.build import load, load_study
 from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, merged, span_of, within
 from simulator.traffic.table import NO_NODE
 from simulator.units import HOUR_S, MONTH_S
@@ -226,3 +227,20 @@ def test_another_name_draws_the_same_traffic(tmp_path: Path) -> None:
     ]
     np.testing.assert_array_equal(tables[0].dice, tables[1].dice)
     np.testing.assert_array_equal(tables[0].arrival_s, tables[1].arrival_s)
+
+
+def test_a_fleet_whose_queue_outlasts_a_span_is_judged_by_the_whole_horizon() -> None:
+    study = load(
+        "buy-or-rent",
+        ["traffic.reports.requests_per_month=6.5M", "analysis.sample_requests=50000"],
+        71,
+    ).study
+    (rented,) = (o for o in study.options if o.name == "rented")
+    assert isinstance(rented, SelfHostOption)
+    careful = Evaluator(study, 1.0, Sampler(study, careful=True))
+    found = {n: careful.evaluate(rented, Size(n)) for n in (3, 4, 8)}
+    # Four replicas seem to do, but for a span or two in which everything is late already.
+    assert [found[n].outcome.sampling.windows > 0 for n in found] == [True, False, True]
+    assert not meets(found[4], study.slo)
+    assert meets(found[8], study.slo)
+    assert found[4].sample.is_whole
