@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simulator.analysis.carried import Carried, beside_the_last, carried, last_that_holds
@@ -97,6 +97,7 @@ def test_the_fewest_replicas_carry_a_volume_and_one_less_does_not(
 
 
 @given(replicas=st.integers(1, 60), each=st.floats(0.01, 5.0))
+@example(replicas=2, each=0.25)
 def test_a_curve_agrees_with_the_size_that_is_settled(replicas: int, each: float) -> None:
     curve = Carried({1: each, 8: 1.1 * each}, (0.8, 1.0, 1.2)).agreeing(replicas)
     assert curve.replicas(1.0) == replicas

@@ -156,7 +156,7 @@ def test_rents_come_from_a_file(tmp_path: Path) -> None:
     moved, _ = own(path, "options.own.rent_path={path: {kind: csv, file: rents.csv}, months: 12}")
     assert moved.gpu_usd_per_hour.mid == pytest.approx(0.75 * listed.gpu_usd_per_hour.mid)
     rents.write_text("month,usd\n0,4\n")
-    with pytest.raises(InputError, match="expected columns month and usd_per_gpu_hour"):
+    with pytest.raises(InputError, match="missing column"):
         own(path, "options.own.rent_path={path: {kind: csv, file: rents.csv}}")
 
 

@@ -432,7 +432,7 @@ CANONICAL = "arrival_s,input_tokens,output_tokens,session,prefix\n"
         (CANONICAL.replace("session", "sesion"), "1:4", "(did you mean 'session'?)"),
         (CANONICAL.replace("session", "prefix"), "1:4", "stands there twice"),
         (CANONICAL + "0,5,5,,\n0,5.5,5,,\n", "3:3", "input_tokens must be a whole number"),
-        (CANONICAL + "0,5,5,,\nnan,5,5,,\n", "3:1", "arrival_s must be a finite number"),
+        (CANONICAL + "0,5,5,,\nnan,5,5,,\n", "3:1", "arrival_s must be seconds below"),
         (CANONICAL + "0,5,5,,\n0,5,99999999999999999999,,\n", "3:5", "output_tokens must be"),
         (CANONICAL + "0,5,5,a,1+2 x\n", "2:9", "prefix must be runs start+count"),
         (CANONICAL + "0,5,5,a,1+0\n", "2:9", "prefix must be runs start+count"),

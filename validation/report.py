@@ -19,8 +19,8 @@ from fit import Fit, linearised, shipped_z, thinned
 from matplotlib.ticker import PercentFormatter
 from points import Measured, errors_of, read_all
 
+from simulator.files.writing import write_files
 from simulator.report.plots import PALETTE, STYLE, new_axes
-from simulator.report.write import write_files
 
 Group = Callable[[Measured], str]
 

@@ -32,6 +32,8 @@ ALL_BUT_FEW, MANY = -4.0, 1.5
 """Logarithms of misses over allowed misses between which that tells how far it is."""
 FEWEST_MISSES = 1e-4
 """Share of requests."""
+ROUNDING = 1e-9
+"""Share of a volume by which a scaled curve is kept off the line that it just meets."""
 FURTHEST = 4096.0
 """Times a guess up to which what a fleet carries is looked for."""
 NODES = (1, 2, 4, 8, 32, 128, 512, 2048)
@@ -74,9 +76,9 @@ class Carried:
         """
         factor = 1.0
         if self.volume(replicas) < 1.0:
-            factor = 1.0 / self.volume(replicas)
+            factor = (1.0 + ROUNDING) / self.volume(replicas)
         elif replicas > 1 and self.volume(replicas - 1) >= 1.0:
-            factor = (1.0 - 1e-9) / self.volume(replicas - 1)
+            factor = (1.0 - ROUNDING) / self.volume(replicas - 1)
         return Carried({n: each * factor for n, each in self.each.items()}, self.speeds)
 
 
