@@ -15,6 +15,7 @@ import numpy as np
 
 from fuzz.cases import Form
 from fuzz.nasty import Raw
+from simulator.files import yamltree
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][\w.-]*")
 
@@ -27,9 +28,8 @@ def parsed(data: bytes, form: Form) -> Any:
     if form == "jsonl":
         return [json.loads(line) for line in data.decode().splitlines() if line.strip()]
     if form == "yaml":
-        from ruamel.yaml import YAML
-
-        return YAML(typ="safe", pure=True).load(data.decode())
+        # As plain mappings and lists, which know no places that a mutation could break.
+        return json.loads(json.dumps(yamltree.parse(data.decode())))
     if form == "csv":
         return list(csv.reader(io.StringIO(data.decode())))
     if form == "parquet":
