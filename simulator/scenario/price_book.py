@@ -32,7 +32,8 @@ def _entry(name: str) -> Offer:
 
 def known_offers() -> list[str]:
     """Return every offer whose endpoint behaviour is known, so that it can be simulated."""
-    return sorted(n for n, d in _overlay().items() if "endpoint" in (d.data[n] or ()))
+    said = ((name, document.data[name]) for name, document in _overlay().items())
+    return sorted(name for name, entry in said if isinstance(entry, dict) and "endpoint" in entry)
 
 
 @dataclass(frozen=True)
