@@ -202,7 +202,7 @@ def readers() -> tuple[Reader, ...]:
         Reader("usage", lambda: (_usage_table(),), _cost),
         Reader("usage-parquet", lambda: (parquet_sample("usage.parquet", _USAGE),), _cost),
         Reader("usage-columns", lambda: (json_sample("usage.json", _USAGE),), _price_columns),
-        Reader("offer-name", lambda: text_samples("openai/gpt-4o"), _offer),
+        Reader("offer-name", lambda: text_samples("openai/gpt-4o"), _offer, slow=True),
         Reader("evaluations", _evaluations, _quality),
         Reader("evaluated-name", lambda: text_samples("o1-mini-2024-09-12", "o3 (high)"), _shipped),
     )  # fmt: skip

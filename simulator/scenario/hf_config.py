@@ -52,6 +52,11 @@ def _shape(c: Config, where: Path) -> ModelShape:
     if experts and not chosen:
         raise InputError(f"{where}: expected one of {', '.join(_PER_TOKEN)} beside the experts")
     dense_layers = _whole(c, where, "first_k_dense_replace", 0, least=0) if experts else layers
+    if dense_layers > layers:
+        raise InputError(
+            f"{where}: first_k_dense_replace must be at most num_hidden_layers, {layers}, "
+            f"not {dense_layers}"
+        )
     mlp = 3 * hidden * _whole(c, where, "intermediate_size", 4 * hidden)
     expert = (
         3
