@@ -39,6 +39,10 @@ def main() -> None:
         # Its locks are given back by a regular exit; one that takes long is ended all the same.
         _say_interrupted()
         sys.exit(128 + interrupt.number)
+    finally:
+        # All is said and done; while Python tidies up, its own handlers are gone already.
+        for number in _INTERRUPTS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _run() -> None:
