@@ -92,7 +92,7 @@ def _go_on(readers: list[Reader], seed: int, seconds: float, sandbox: Sandbox) -
     end_s = time.monotonic() + seconds
     tallies = {reader.name: Tally() for reader in readers}
     faults: dict[tuple[str, str], Found] = {}
-    for reader in readers:  # imports and compilation are nobody's time
+    for reader in readers:  # imports and compilation do not count as a reader's time
         for sample in reader.samples()[:1]:
             judged(reader, sample, sandbox, limit_s=600.0)
     while time.monotonic() < end_s:

@@ -20,7 +20,7 @@ _GUIDELLM = {"benchmarks": [{
     "config": {"strategy": {"type_": "concurrent", "streams": 8}},
     "metrics": {name: {"successful": {"mean": value}} for name, value in _MEANS.items()},
 }]}  # fmt: skip
-_AIPERF = {
+AIPERF = {
     "input_config": {"loadgen": {"concurrency": 8, "request_count": 80}},
     "input_sequence_length": {"unit": "tokens", "avg": 1024.0},
     "output_sequence_length": {"unit": "tokens", "avg": 128.0},
@@ -43,19 +43,19 @@ _POINT = {
     "max_num_batched_tokens": 2048, "max_num_seqs": 16, "gpu_memory_utilization": 0.9,
     "enforce_eager": "false", "prefix_caching": "true", "date": "2026-01-05",
 }  # fmt: skip
-_LLAMA = {
+LLAMA = {
     "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32,
     "num_hidden_layers": 32, "num_key_value_heads": 8, "vocab_size": 128256,
     "max_position_embeddings": 131072, "tie_word_embeddings": False,
 }  # fmt: skip
-_DEEPSEEK = {
+DEEPSEEK = {
     "hidden_size": 7168, "intermediate_size": 18432, "moe_intermediate_size": 2048,
     "num_attention_heads": 128, "num_hidden_layers": 61, "num_key_value_heads": 128,
     "vocab_size": 129280, "n_routed_experts": 256, "n_shared_experts": 1, "num_experts_per_tok": 8,
     "first_k_dense_replace": 3, "kv_lora_rank": 512, "q_lora_rank": 1536, "qk_rope_head_dim": 64,
     "qk_nope_head_dim": 128, "v_head_dim": 128, "max_position_embeddings": 163840,
 }  # fmt: skip
-_GPT_OSS = {
+GPT_OSS = {
     "hidden_size": 2880, "intermediate_size": 2880, "num_attention_heads": 64, "head_dim": 64,
     "num_hidden_layers": 36, "num_key_value_heads": 8, "vocab_size": 201088,
     "num_local_experts": 128, "num_experts_per_tok": 4, "max_position_embeddings": 131072,
@@ -117,7 +117,7 @@ def _measurements() -> tuple[Sample, ...]:
     return (
         table, compressed(table), json_sample("m.json", _SERVED),
         lines_sample("m.jsonl", {**_SERVED, "backend": "sglang"}, _SERVED),
-        json_sample("m.json", _GUIDELLM), json_sample("m.json", _AIPERF),
+        json_sample("m.json", _GUIDELLM), json_sample("m.json", AIPERF),
         json_sample("m.json", _STAGE),
         csv_sample("m.csv", ("arrival_s", "input_tokens", "output_tokens", "first_token_s",
                              "finished_s", "cached_tokens"),
@@ -127,7 +127,7 @@ def _measurements() -> tuple[Sample, ...]:
 
 def readers() -> tuple[Reader, ...]:
     """Return the readers of benchmarks and of models."""
-    configs = (_LLAMA, _DEEPSEEK, _GPT_OSS, {"text_config": _LLAMA, "_name_or_path": "x/y"})
+    configs = (LLAMA, DEEPSEEK, GPT_OSS, {"text_config": LLAMA, "_name_or_path": "x/y"})
     points = csv_sample("points.csv", list(_POINT), list(_POINT.values()))
     return (
         Reader("calibrate", _measurements, _calibrate),

@@ -41,12 +41,12 @@ _AGENT = {
         {**_AGENT_CALL, "t": 20.0, "in": 900, "think_time": 16.0, "hp": 8, "ht": [[20, 6]]},
     ],
 }  # fmt: skip
-_SERVED = {
+SERVED = {
     "input_lens": [10, 20, 30], "output_lens": [5, 6, 0], "ttfts": [0.5, 0.25, 0.0],
     "itls": [[0.1] * 4, [0.1] * 5, []], "start_times": [100.0, 100.5, 101.0],
     "errors": ["", "", "timeout"], "generated_texts": ["a", "b", "c"],
 }  # fmt: skip
-_PROFILED = {
+PROFILED = {
     "metadata": {"conversation_id": "c", "request_start_ns": 10**18, "turn_index": 0,
                  "request_end_ns": 10**18 + 3 * 10**9, "benchmark_phase": "profiling"},
     "metrics": {"input_sequence_length": {"value": 40, "unit": "tokens"},
@@ -150,9 +150,9 @@ _SAMPLES: dict[str, Callable[[], tuple[Sample, ...]]] = {
                    [9, "a7", 3, "ChatGPT", 80, 10, 90, "Conversation log"]),
     ),
     "agent": lambda: (lines_sample("log.jsonl", _AGENT, {**_AGENT, "id": "d"}),),
-    "vllm": lambda: (json_sample("log.json", _SERVED), lines_sample("log.jsonl", _SERVED)),
-    "sglang": lambda: (lines_sample("log.jsonl", {**_SERVED, "server_info": {}}),),
-    "aiperf": lambda: (lines_sample("log.jsonl", _PROFILED, {**_PROFILED, "error": {"code": 5}}),),
+    "vllm": lambda: (json_sample("log.json", SERVED), lines_sample("log.jsonl", SERVED)),
+    "sglang": lambda: (lines_sample("log.jsonl", {**SERVED, "server_info": {}}),),
+    "aiperf": lambda: (lines_sample("log.jsonl", PROFILED, {**PROFILED, "error": {"code": 5}}),),
     "guidellm": lambda: (json_sample("log.json", _GUIDED),),
     "litellm": partial(_export, "litellm", _SPEND),
     "langfuse": partial(_export, "langfuse", _OBSERVATION),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from fuzz.bench_readers import AIPERF
 from scenarios import write_scenario
 from simulator.analysis.benchmark import Load, Serving, logged_requests, replay, run_benchmark
 from simulator.analysis.calibration import Measurement, applied, calibrate
@@ -146,14 +147,6 @@ GUIDELLM = {
             },
         }
     ]
-}
-AIPERF = {
-    "input_config": {"loadgen": {"concurrency": 8, "request_count": 80}},
-    "input_sequence_length": {"unit": "tokens", "avg": 1024.0},
-    "output_sequence_length": {"unit": "tokens", "avg": 128.0},
-    "output_token_throughput": {"unit": "tokens/sec", "avg": 256.0},
-    "inter_token_latency": {"unit": "ms", "avg": 20.0},
-    "time_to_first_token": {"unit": "ms", "avg": 120.0},
 }
 TABLE = (
     "isl,osl,load_kind,load_value,output_tok_s,tpot_mean_ms,ttft_mean_ms\n"

@@ -8,34 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz.bench_readers import DEEPSEEK, GPT_OSS, LLAMA
 from simulator import predict_benchmark
 from simulator.errors import InputError
 from simulator.scenario.hf_config import read_config
 from simulator.scenario.profiles import load_model
 
 # Figures of the configurations that Meta, Alibaba, DeepSeek and OpenAI publish.
-LLAMA = {
-    "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32,
-    "num_hidden_layers": 32, "num_key_value_heads": 8, "vocab_size": 128256,
-    "max_position_embeddings": 131072, "tie_word_embeddings": False,
-}  # fmt: skip
 QWEN_MOE = {
     "hidden_size": 2048, "intermediate_size": 6144, "num_attention_heads": 32, "head_dim": 128,
     "num_hidden_layers": 48, "num_key_value_heads": 4, "vocab_size": 151936, "num_experts": 128,
     "num_experts_per_tok": 8, "moe_intermediate_size": 768, "max_position_embeddings": 40960,
-}  # fmt: skip
-DEEPSEEK = {
-    "hidden_size": 7168, "intermediate_size": 18432, "moe_intermediate_size": 2048,
-    "num_attention_heads": 128, "num_hidden_layers": 61, "num_key_value_heads": 128,
-    "vocab_size": 129280, "n_routed_experts": 256, "n_shared_experts": 1, "num_experts_per_tok": 8,
-    "first_k_dense_replace": 3, "kv_lora_rank": 512, "q_lora_rank": 1536, "qk_rope_head_dim": 64,
-    "qk_nope_head_dim": 128, "v_head_dim": 128, "max_position_embeddings": 163840,
-}  # fmt: skip
-GPT_OSS = {
-    "hidden_size": 2880, "intermediate_size": 2880, "num_attention_heads": 64, "head_dim": 64,
-    "num_hidden_layers": 36, "num_key_value_heads": 8, "vocab_size": 201088,
-    "num_local_experts": 128, "num_experts_per_tok": 4, "max_position_embeddings": 131072,
-    "layer_types": ["sliding_attention", "full_attention"] * 18, "sliding_window": 128,
 }  # fmt: skip
 
 

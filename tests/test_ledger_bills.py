@@ -20,7 +20,7 @@ from simulator.analysis.study import (
     api_part,
     single_options,
 )
-from simulator.pricing.rates import CONTENTS, CONTEXTS, Usage, bill
+from simulator.pricing.rates import CONTENTS, CONTEXTS, RateCard, Usage, bill
 from simulator.report.ledger import ABOUT, endpoint_labels, ledger_writer
 from simulator.scenario.build import load
 from simulator.scenario.files import shipped_scenarios
@@ -71,7 +71,7 @@ def test_bills_follow_from_the_ledger(name: str, tmp_path: Path) -> None:
         assert again * factor == pytest.approx(sum(outcome.api_usd.values()), abs=1e-6, rel=1e-9)
 
 
-def _recomputed(columns: dict, endpoint: str, card: object, about: dict) -> float:
+def _recomputed(columns: dict, endpoint: str, card: RateCard, about: dict) -> float:
     """What an endpoint's rows cost, by their tokens and times alone."""
     paid = (columns["endpoint"] == endpoint) & np.isfinite(columns["billed_at_s"])
     row = {name: column[paid] for name, column in columns.items()}
@@ -87,4 +87,4 @@ def _recomputed(columns: dict, endpoint: str, card: object, about: dict) -> floa
         content=np.full(len(read), CONTENTS.index(about["content"]), np.int8),
         **{"cache_write_1h" if about["writes_for"] == "1h" else "cache_write": written},
     )
-    return sum(float(cost @ row["weight"]) for cost in bill(card, usage).values())  # type: ignore[arg-type]
+    return sum(float(cost @ row["weight"]) for cost in bill(card, usage).values())

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz.log_readers import PROFILED
+from fuzz.log_readers import SERVED as SAMPLE
 from simulator.errors import InputError
 from simulator.traffic.log import UNKNOWN, Log
 from simulator.traffic.readers.catalog import FORMATS, format_of, read_log
@@ -382,18 +384,7 @@ def test_sessions_without_prefix_ids_go_on_from_their_last_prompt(tmp_path: Path
     assert parent[other] == parent[last]
 
 
-SERVED = {
-    "input_lens": [10, 20, 30], "output_lens": [5, 6, 0], "ttfts": [0.5, 0.25, 0.0],
-    "itls": [[0.1] * 4, [0.1] * 5, []], "start_times": [100.0, 100.5, 101.0],
-    "errors": ["", "", "timeout"], "generated_texts": ["SECRET"] * 3,
-}  # fmt: skip
-PROFILED = {
-    "metadata": {"conversation_id": "c", "request_start_ns": 10**18, "turn_index": 0,
-                 "request_end_ns": 10**18 + 3 * 10**9, "benchmark_phase": "profiling"},
-    "metrics": {"input_sequence_length": {"value": 40, "unit": "tokens"},
-                "output_sequence_length": {"value": 9, "unit": "tokens"},
-                "reasoning_token_count": {"value": 4, "unit": "tokens"}},
-}  # fmt: skip
+SERVED = {**SAMPLE, "generated_texts": ["SECRET"] * 3}
 
 
 def test_load_generators(tmp_path: Path) -> None:

@@ -1,21 +1,17 @@
 """What the project is installed from: pinned versions, their hashes, the bill of materials."""
 
 import re
-import sys
 import tomllib
 from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
+from newest import differences, pinned, plain
 from packaging.requirements import Requirement
+from sbom import complete, installed_hashes
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from newest import differences, pinned, plain  # noqa: E402
-from sbom import complete, installed_hashes  # noqa: E402
-
 LOCKED = ROOT / "locked"
 LINE = re.compile(r"([a-z0-9-]+)==([\w.!+-]+)((?: --hash=sha256:[0-9a-f]{64})+)")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

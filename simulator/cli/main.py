@@ -73,7 +73,7 @@ def _run() -> None:
     except SimulatorError as error:
         _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        # Nobody reads any more: nothing to say, and nothing to flush at exit.
+        # The reader has closed the pipe: no message is needed, and nothing is flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except OSError as error:

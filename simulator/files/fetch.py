@@ -104,7 +104,7 @@ def _within(limits: Limits, url: str, work: Callable[[], bytes]) -> bytes:
     """Return what a function returns within the time, or raise what it raises.
 
     It runs in a thread: looking up a name and reading the head of an answer have no limit that adds
-    up, and a thread of a program that ends holds nobody back.
+    up, and a daemon thread does not keep the process from ending.
     """
     found: list[bytes | Exception] = []
 

@@ -30,7 +30,7 @@ def warnings(document: dict[str, Any], horizon_s: float) -> list[str]:
 
 
 def decided_by(document: dict[str, Any]) -> list[str]:
-    """Return what nobody has measured or published, and by which the verdict may be another.
+    """Return the numbers, neither measured nor published, that may change the verdict.
 
     Parameters
     ----------
