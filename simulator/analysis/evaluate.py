@@ -287,10 +287,12 @@ class Evaluator:
             tally = caller.tally(option, size)
             for piece in caller.simulate(option, size):
                 tally.add(piece)
-            self._known[key] = tally.outcome()
-            if self._may_lag(option, tally, self._known[key]):
+            outcome = tally.outcome()
+            if self._may_lag(option, tally, outcome):
                 self._doubted[key] = self._over_all_of_it(option)
                 return self._doubted[key].evaluate(option, size)
+            # Not before: another thread would take what is in doubt for what is known.
+            self._known[key] = outcome
         calls = self.calls_per_request(option)
         return Evaluation(option, size, self._known[key], caller, calls_per_request=calls)
 
