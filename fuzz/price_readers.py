@@ -22,11 +22,13 @@ from fuzz.samples import (
 )
 from simulator.files.jsontext import json_text
 from simulator.pricing.book import NoTokenPriceError
-from simulator.pricing.feeds import changes, feed_cards, names_like_the_book
+from simulator.pricing.feeds.checking import changes
+from simulator.pricing.feeds.reading import read_feed
 from simulator.pricing.rates import RateCard
 from simulator.report.prices import card_document, print_cards
 from simulator.scenario.price_book import PriceBook
 
+_AT_S = 1_793_600_000.0
 _LITELLM = {
     "sample_spec": {"mode": "chat", "litellm_provider": "one of the providers"},
     "gpt-4o": {
@@ -113,7 +115,8 @@ def _import(path: Path, out: Path) -> None:
     command("prices", "import", path, book, "--as-of", "2026-11-02")
     command("prices", "diff", path, "openai/gpt-4o", "--output", "json")
     raw = json.loads(path.read_bytes())
-    changes(_known(), feed_cards(raw, path.name, date(2026, 11, 2)), names_like_the_book(raw))
+    feed = read_feed(raw, path.name, date(2026, 11, 2))
+    changes(_known(), feed.cards, feed.whole, _AT_S, 0.0)
     _show(book)
 
 
@@ -129,7 +132,7 @@ def _show(path: Path) -> None:
     documents = []
     for name in json.loads(path.read_bytes()):
         with suppress(NoTokenPriceError):
-            documents.append({**card_document(book.card(name)), "simulated": False})
+            documents.append({**card_document(book.card(name), _AT_S), "simulated": False})
     json_text({"offers": documents}).encode()
     print_cards(documents, Console(file=io.TextIOWrapper(io.BytesIO(), encoding="utf-8")))
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from simulator.engine.plan import Endpoint, Gateway, Plan, Target
 from simulator.pricing.caching import NO_CACHE
-from simulator.pricing.rates import RateCard, RateRow
+from simulator.pricing.rates import RateCard
+from simulator.pricing.rows import RateRow
 from simulator.traffic.table import PrefixTree, RequestTable
 
 CARD = RateCard(

@@ -14,7 +14,7 @@ from simulator.engine.fleetcontrol import FleetControl
 from simulator.engine.plan import Endpoint, Fleet, Overflow, Plan
 from simulator.engine.policies import Autoscaler, Rebalancer
 from simulator.engine.run import Simulation, run
-from simulator.pricing.rates import RateRow
+from simulator.pricing.rows import RateRow
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import RequestTable
 from simulator.units import HOUR_S

@@ -16,9 +16,10 @@ from simulator.engine import layout
 from simulator.engine.ledger import Ledger
 from simulator.engine.plan import Budget, Gateway, Limit, Plan, Target
 from simulator.engine.run import run
+from simulator.pricing.billing import Usage, bill
 from simulator.pricing.caching import PromptCache
 from simulator.pricing.outages import draw_outages
-from simulator.pricing.rates import RateRow, Usage, bill
+from simulator.pricing.rows import RateRow
 from simulator.rng import stream
 from simulator.scenario.price_book import PriceBook, known_offers
 
@@ -146,7 +147,7 @@ def test_slots_with_a_queue_are_m_m_c() -> None:
 
 def test_spend_limit_turns_away_until_its_period_ends() -> None:
     # Each answer costs 1,505 micro-dollars; the third call finds the money of the hour spent.
-    endpoint = replace(EXACT, budget=Budget(0.003, 3600.0))
+    endpoint = replace(EXACT, budgets=(Budget(0.003, 3600.0),))
     times = [0.0, 100.0, 200.0, 3500.0, 3601.0]
     ledger = run(direct(endpoint), calls(times), 1e5, MONDAY_S)
     np.testing.assert_array_equal(served(ledger), [True, True, False, False, True])

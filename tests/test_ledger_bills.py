@@ -20,7 +20,9 @@ from simulator.analysis.study import (
     api_part,
     single_options,
 )
-from simulator.pricing.rates import CONTENTS, CONTEXTS, RateCard, Usage, bill
+from simulator.pricing.billing import Usage, bill
+from simulator.pricing.rates import RateCard
+from simulator.pricing.rows import CONTENTS, CONTEXTS
 from simulator.report.ledger import ABOUT, endpoint_labels, ledger_writer
 from simulator.scenario.build import load
 from simulator.scenario.files import shipped_scenarios

@@ -13,7 +13,7 @@ from simulator.engine import layout
 from simulator.engine.ledger import Ledger
 from simulator.engine.run import run
 from simulator.pricing.caching import PromptCache
-from simulator.pricing.rates import RateRow
+from simulator.pricing.rows import RateRow
 from simulator.traffic.table import PrefixTree
 
 PREFIX = PromptCache("prefix", ttl_s=300.0, min_tok=100, step_tok=1)

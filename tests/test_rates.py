@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from simulator.errors import InputError
+from simulator.pricing.billing import Usage, bill
 from simulator.pricing.book import snapshot_card, snapshot_offers
-from simulator.pricing.rates import CONTEXTS, RateCard, RateRow, Usage, bill
+from simulator.pricing.rates import RateCard
+from simulator.pricing.rows import CONTEXTS, RateRow
 from simulator.scenario.price_book import PriceBook, known_offers
 
 AS_OF = date(2026, 11, 23)
@@ -89,7 +91,7 @@ def test_contexts_change_what_they_name_and_missing_ones_are_errors() -> None:
     assert total(offer, use) == pytest.approx((50 * 2 + 50 * 0.2 + 10 * 8) / 1e6)
     assert total(offer, replace(use, **batch)) == pytest.approx((50 + 50 * 0.2 + 40) / 1e6)
     flex = {"context": np.array([CONTEXTS.index("flex")], np.int8)}
-    with pytest.raises(InputError, match="no flex price then; its contexts: standard, batch"):
+    with pytest.raises(InputError, match="no flex price; its contexts: standard, batch"):
         bill(offer, replace(use, **flex))
     early = replace(usage("2026-09-30T00:00:00", output=1), **batch)
     with pytest.raises(InputError, match="no batch price then"):

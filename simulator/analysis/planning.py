@@ -92,18 +92,21 @@ def _scaled_endpoint(endpoint: Endpoint, scale: float) -> Endpoint:
         limits=tuple(replace(limit, amount=limit.amount * scale) for limit in endpoint.limits),
         concurrency=endpoint.concurrency and max(1, round(endpoint.concurrency * scale)),
         queue=round(endpoint.queue * scale),
-        budget=_scaled_budget(endpoint.budget, scale),
+        budgets=tuple(_scaled_budget(budget, scale) for budget in endpoint.budgets),
         cache=replace(cache, machine_per_min=cache.machine_per_min * scale),
     )
 
 
 def _scaled_gateway(gateway: Gateway, scale: float) -> Gateway:
-    targets = (replace(t, budget=_scaled_budget(t.budget, scale)) for t in gateway.targets)
-    return replace(gateway, targets=tuple(targets), budget=_scaled_budget(gateway.budget, scale))
+    targets = (
+        replace(t, budget=t.budget and _scaled_budget(t.budget, scale)) for t in gateway.targets
+    )
+    whole = gateway.budget and _scaled_budget(gateway.budget, scale)
+    return replace(gateway, targets=tuple(targets), budget=whole)
 
 
-def _scaled_budget(budget: Budget | None, scale: float) -> Budget | None:
-    return budget and replace(budget, usd=budget.usd * scale)
+def _scaled_budget(budget: Budget, scale: float) -> Budget:
+    return replace(budget, usd=budget.usd * scale)
 
 
 def plan_of(study: Study, option: SingleOption, size: Size) -> Plan:

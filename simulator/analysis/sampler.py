@@ -242,7 +242,7 @@ def _remembers(study: Study) -> str | None:
     endpoints = [endpoint for api in apis for endpoint in api.endpoints]
     gateways = [gateway for api in apis for gateway in api.gateways]
     budgets = [
-        *(endpoint.budget for endpoint in endpoints),
+        *(budget for endpoint in endpoints for budget in endpoint.budgets),
         *(gateway.budget for gateway in gateways),
         *(target.budget for gateway in gateways for target in gateway.targets),
     ]

@@ -14,7 +14,7 @@ from simulator.analysis.study import ApiOption, Slo
 from simulator.engine import layout
 from simulator.engine.ledger import FleetAccount, Ledger
 from simulator.engine.plan import Endpoint
-from simulator.pricing.rates import Usage, bill
+from simulator.pricing.billing import Usage, bill
 from simulator.traffic.spans import span_of
 from simulator.units import MONTH_S
 

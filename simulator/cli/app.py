@@ -9,6 +9,7 @@ from simulator.cli import (
     capacity,
     explain,
     new,
+    price_feeds,
     prices,
     profiles,
     quality,
@@ -30,6 +31,9 @@ app = typer.Typer(
 
 app.add_typer(profiles.hardware, name="hardware")
 app.add_typer(profiles.models, name="models")
+prices.app.command("import")(price_feeds.import_prices)
+prices.app.command("diff")(price_feeds.diff)
+prices.app.command("check")(price_feeds.check)
 app.add_typer(prices.app, name="prices")
 app.add_typer(quality.app, name="quality")
 app.add_typer(traffic.app, name="traffic")

@@ -1,7 +1,6 @@
 """``breakeven prices``: the price book, and what usage costs by it."""
 
 import csv
-import json
 import sys
 from datetime import UTC, datetime
 from functools import partial
@@ -17,26 +16,23 @@ from simulator.cli.progress import Tell, progress
 if TYPE_CHECKING:
     from simulator.pricing.rates import RateCard
     from simulator.scenario.price_book import PriceBook
+    from simulator.scenario.usage import Spans
 
 app = typer.Typer(help="The price book, and what usage costs by it.", no_args_is_help=True)
+_MOST_DOUBTS = 10
 
 
 BookOption = Annotated[
     Path | None,
     typer.Option("--book", metavar="FILE", help="Prices first from what `prices import` wrote."),
 ]
-SourceArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE", help="genai-prices' or LiteLLM's price JSON: path or https:// URL."
-    ),
-]
-HttpOption = Annotated[
-    bool, typer.Option("--allow-http", help="Take a URL that is not encrypted (http://), too.")
-]
-AsOfOption = Annotated[
+AtOption = Annotated[
     datetime | None,
-    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day of the prices; default: today."),
+    typer.Option(
+        "--at",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%MZ"],
+        help="Moment of the prices, UTC; default: now.",
+    ),
 ]
 
 
@@ -46,16 +42,17 @@ def list_offers(
         str, typer.Argument(metavar="[TEXT]", help="Only offers with this in their name.")
     ] = "",
     book: BookOption = None,
+    at: AtOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """List offers with their base prices."""
+    """List offers with what they cost now, or at another moment."""
     from simulator.report.prices import card_document, print_cards
     from simulator.scenario.price_book import known_offers
 
     simulated = set(known_offers())
     documents: list[dict[str, Any]] = [
-        {**card_document(card), "simulated": name in simulated}
-        for name, card in _cards(_book(book), contains).items()
+        {**card_document(card, moment_s(at)), "simulated": name in simulated}
+        for name, card in cards(open_book(book), contains).items()
     ]
     show_result(output, {"offers": documents}, documents, partial(print_cards, documents))
 
@@ -64,14 +61,21 @@ def list_offers(
 def show(
     offer: Annotated[str, typer.Argument(metavar="OFFER", help="provider/model")],
     book: BookOption = None,
+    at: AtOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show past rows, too.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show every rate of an offer and its conditions."""
+    """Show the rates of an offer, their conditions, its dates and how it behaves."""
     from simulator.report.prices import card_document, print_card
+    from simulator.scenario.price_book import known_offers
 
-    document = card_document(_book(book).card(offer))
-    rates = [{"offer": document["offer"], **rate} for rate in document["rows"]]
-    show_result(output, document, rates, partial(print_card, document))
+    opened = open_book(book)
+    document = card_document(opened.card(offer), moment_s(at))
+    known = opened.simulated(offer) if offer in known_offers() else None
+    if known is not None:
+        document["behaviour"] = known.model_dump(mode="json", exclude_defaults=True)
+    rows = [{"offer": document["offer"], **row} for row in document["rows"]]
+    show_result(output, document, rows, partial(print_card, document, known, everything))
 
 
 @app.command()
@@ -91,12 +95,20 @@ def cost(
     if parquet != (out is not None):
         need = "needs --out FILE" if parquet else "is priced to standard output: leave out --out"
         raise typer.BadParameter(f"{usage} {need}")
+    from simulator.scenario.usage import Spans
+
+    opened, spans = open_book(book), Spans()
     with progress("rows") as tell:
         if out:
-            failed, total = _cost_of_parquet(usage, out, book, tell)
+            failed, total = _cost_of_parquet(usage, out, opened, spans, tell)
         else:
-            failed, total = _cost_of_csv(usage, book, tell)
+            failed, total = _cost_of_csv(usage, opened, spans, tell)
     _tell_priced(failed, total, book)
+    doubts = spans.doubts(opened)
+    for text in doubts[:_MOST_DOUBTS]:
+        sys.stderr.write(f"note: {text}\n")
+    if len(doubts) > _MOST_DOUBTS:
+        sys.stderr.write(f"note: and {len(doubts) - _MOST_DOUBTS} more of this kind\n")
 
 
 def _tell_priced(failed: int, total: int, book: Path | None) -> None:
@@ -109,7 +121,9 @@ def _tell_priced(failed: int, total: int, book: Path | None) -> None:
     )
 
 
-def _cost_of_parquet(usage: Path, out: Path, book: Path | None, tell: Tell) -> tuple[int, int]:
+def _cost_of_parquet(
+    usage: Path, out: Path, book: "PriceBook", spans: "Spans", tell: Tell
+) -> tuple[int, int]:
     """Write a priced Parquet table whole or not at all; returns failed and all rows."""
     from concurrent.futures import ThreadPoolExecutor
     from itertools import chain
@@ -119,7 +133,7 @@ def _cost_of_parquet(usage: Path, out: Path, book: Path | None, tell: Tell) -> t
     from simulator.scenario.usage_parquet import priced_portions
 
     failed = total = 0
-    portions = priced_portions(usage, _book(book))
+    portions = priced_portions(usage, book, spans)
     first = next(portions, None)
     if first is None:
         raise InputError(f"{usage}: no rows")
@@ -144,14 +158,14 @@ def _cost_of_parquet(usage: Path, out: Path, book: Path | None, tell: Tell) -> t
     return failed, total
 
 
-def _cost_of_csv(usage: Path, book: Path | None, tell: Tell) -> tuple[int, int]:
+def _cost_of_csv(usage: Path, book: "PriceBook", spans: "Spans", tell: Tell) -> tuple[int, int]:
     """Print a priced table; returns failed and all rows."""
     from simulator.files.cells import harmless
     from simulator.scenario.usage import priced_rows
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     failed = total = 0
-    for header, rows in priced_rows(usage, _book(book)):
+    for header, rows in priced_rows(usage, book, spans):
         if total == 0:
             writer.writerow(header)
         writer.writerows([map(harmless, row) for row in rows])
@@ -161,85 +175,27 @@ def _cost_of_csv(usage: Path, book: Path | None, tell: Tell) -> tuple[int, int]:
     return failed, total
 
 
-@app.command("import")
-def import_prices(
-    source: SourceArgument,
-    target: Annotated[Path, typer.Argument(metavar="TARGET.json", help="File to write.")],
-    as_of: AsOfOption = None,
-    allow_http: HttpOption = False,
-) -> None:
-    """Take newer prices from a file or URL; scenarios name the target as their price_file."""
-    from simulator.files.writing import write_files
-    from simulator.scenario.price_book import imported_entry
-
-    cards = _feed(_raw_feed(source, allow_http), source, as_of)
-    text = json.dumps({name: imported_entry(card) for name, card in cards.items()}, indent=1)
-    write_files(target.parent, {target.name: text + "\n"})
-    sys.stderr.write(f"{len(cards)} offers -> {target}\n")
-
-
-@app.command()
-def diff(
-    source: SourceArgument,
-    contains: Annotated[
-        str, typer.Argument(metavar="[TEXT]", help="Only offers with this in their name.")
-    ] = "",
-    book: BookOption = None,
-    as_of: AsOfOption = None,
-    allow_http: HttpOption = False,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Show what a newer price file changes in the book."""
-    from simulator.pricing.feeds import changes, names_like_the_book
-    from simulator.report.prices import print_changes
-
-    raw = _raw_feed(source, allow_http)
-    theirs = {n: card for n, card in _feed(raw, source, as_of).items() if contains in n}
-    found = changes(_cards(_book(book), contains), theirs, names_like_the_book(raw))
-    show_result(output, {"changes": found}, found, partial(print_changes, found))
-
-
-def _book(path: Path | None) -> "PriceBook":
+def open_book(path: Path | None) -> "PriceBook":
+    """Return the shipped book, or the one with an imported file."""
     from simulator.scenario.price_book import PriceBook
 
     return PriceBook() if path is None else PriceBook.with_file(path)
 
 
-def _cards(book: "PriceBook", contains: str) -> "dict[str, RateCard]":
+def cards(book: "PriceBook", contains: str) -> "dict[str, RateCard]":
     """Return the cards of offers that price tokens; some price pages, hours or searches."""
     from contextlib import suppress
 
     from simulator.pricing.book import NoTokenPriceError
 
-    cards = {}
+    found = {}
     for name in book.names():
         if contains.lower() in name.lower():
             with suppress(NoTokenPriceError):
-                cards[name] = book.card(name)
-    return cards
+                found[name] = book.card(name)
+    return found
 
 
-def _raw_feed(source: str, allow_http: bool) -> Any:
-    from simulator.files.fetch import fetch_text, is_address
-    from simulator.files.jsontext import NotJson, parse_json, read_json
-    from simulator.files.text import fail
-
-    if not is_address(source):
-        return read_json(Path(source))
-    # An address is fetched only here, and only because the user asked for it.
-    text = fetch_text(source, allow_http)
-    try:
-        return parse_json(text)
-    except NotJson as error:
-        fail(source, error.line, error.column, str(error))
-
-
-def _feed(raw: Any, source: str, as_of: datetime | None) -> "dict[str, RateCard]":
-    from simulator.files.fetch import is_address
-    from simulator.files.text import label
-    from simulator.pricing.feeds import feed_cards
-
-    day = (as_of or datetime.now(UTC)).date()
-    # A query may hold a key, and the name is written into the file.
-    name = label(source).rstrip("/") if is_address(source) else source
-    return feed_cards(raw, name.rpartition("/")[2], day)
+def moment_s(at: datetime | None) -> float:
+    """Return a moment as Unix time, now where none is given; bare ones are in UTC."""
+    return datetime.now(UTC).timestamp() if at is None else at.replace(tzinfo=UTC).timestamp()

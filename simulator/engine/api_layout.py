@@ -6,6 +6,7 @@ ENDPOINT = record(
     ("ttft_median_s", f8),
     ("ttft_sigma", f8),
     ("prefill_token_s", f8),
+    ("prefill_token2_s", f8),  # the same for the square of the length
     ("output_tok_s", f8),
     ("speed_sigma", f8),
     ("cache_ttl_s", f8),
@@ -22,11 +23,14 @@ ENDPOINT = record(
     ("cache_shared", i4),  # levels of the prefix tree that are marked
     ("cache_lookback", i4),
     ("context_tok", i4),
+    ("max_input_tok", i4),
     ("max_output_tok", i4),
     ("concurrency", i4),
     ("queue", i4),
     ("first_limit", i4),
     ("limits", i4),
+    ("first_budget", i4),
+    ("budgets", i4),
     ("first_rate", i4),
     ("tiers", i4),  # prices by prompt length
     ("shares", i4),  # prices by cached share
@@ -50,14 +54,22 @@ LIMIT = record(  # a token bucket that refills continuously
     ("most", f8),
     ("level", f8),
     ("at_s", f8),
+    ("producing_tok_s", f8),  # of all calls being served, where output counts as it is produced
     ("of", i1),
 )
 
+FIXED, ROLLING, MONTHLY = 0, 1, 2
+"""Kinds of periods of a budget."""
+ROLLING_PARTS = 60
+"""A rolling period forgets what was spent in so many steps."""
+
 BUDGET = record(  # money per period; of endpoints, then of targets, then of gateways
     ("usd", f8),
-    ("period_s", f8),
-    ("spent_usd", f8),
-    ("period", i8),
+    ("period_s", f8),  # of a rolling budget: of a part
+    ("spent_usd", f8),  # in the period
+    ("period", i8),  # number of the last one, or of the last part
+    ("spends", i4),  # row of a rolling budget, NONE: no such
+    ("kind", i1),
 )
 
 RATE = record(  # by period, reasoning (no, yes), tier and cached share of an endpoint

@@ -33,8 +33,10 @@ _LIMITS = {
     "requests": layout.REQUESTS,
     "input_tok": layout.INPUT_TOK,
     "output_tok": layout.OUTPUT_TOK,
+    "produced_tok": layout.PRODUCED_TOK,
     "tok": layout.TOK,
 }
+_KINDS = {"fixed": api_layout.FIXED, "rolling": api_layout.ROLLING, "month": api_layout.MONTHLY}
 MAX_TARGETS = 62
 """Of one gateway; those that were tried are bits of an integer."""
 
@@ -44,18 +46,22 @@ def endpoints(plan: Plan, zero_s: float, horizon_s: float) -> tuple[Records, Rec
     found = records(api_layout.ENDPOINT, len(plan.endpoints))
     limits: list[tuple[float, float, int]] = []
     rates: list[Records] = []
+    first_budget = 0
     for record, endpoint in zip(found, plan.endpoints, strict=True):
         copy_fields(
-            record, endpoint, "ttft_median_s", "ttft_sigma", "prefill_token_s", "output_tok_s",
-            "speed_sigma", "context_tok", "max_output_tok", "refuses_long_outputs",
+            record, endpoint, "ttft_median_s", "ttft_sigma", "prefill_token_s", "prefill_token2_s",
+            "output_tok_s", "speed_sigma", "context_tok", "max_output_tok", "refuses_long_outputs",
             "cached_counts", "queue", "error_rate", "error_s", "window_s",
         )  # fmt: skip
         _put_cache(record, endpoint)
         record.concurrency = endpoint.concurrency or MANY
+        record.max_input_tok = endpoint.max_input_tok or MANY
         thinking = endpoint.thinking_budget_tok
         record.max_reasoning_tok = MANY if thinking is None else thinking
         record.waiting_head = NONE
         record.billed_at_completion = endpoint.card.billed_at == "completion"
+        record.first_budget, record.budgets = first_budget, len(endpoint.budgets)
+        first_budget += len(endpoint.budgets)
         record.first_limit, record.limits = len(limits), len(endpoint.limits)
         for limit in endpoint.limits:
             per_s = limit.amount / limit.period_s
@@ -135,15 +141,24 @@ def _check_targets(gateway: Gateway, known: int) -> None:
         raise InputError("a gateway's target must be one of the plan's endpoints")
 
 
-def budgets(plan: Plan) -> Records:
-    """Return BUDGET records: of endpoints, of targets, of gateways."""
-    owners: list[Budget | None] = [endpoint.budget for endpoint in plan.endpoints]
+def budgets(plan: Plan) -> tuple[Records, np.ndarray]:
+    """Return BUDGET records: of endpoints, of targets, of gateways; and what rolling ones spent."""
+    owners: list[Budget | None] = [b for endpoint in plan.endpoints for b in endpoint.budgets]
     owners += [target.budget for gateway in plan.gateways for target in gateway.targets]
     owners += [gateway.budget for gateway in plan.gateways]
     found = records(api_layout.BUDGET, len(owners))
-    found.usd = [math.inf if b is None else b.usd for b in owners]
-    found.period_s = [math.inf if b is None else b.period_s for b in owners]
-    return found
+    rolling = 0
+    for record, budget in zip(found, owners, strict=True):
+        record.usd, record.period_s, record.spends = math.inf, math.inf, NONE
+        if budget is None:
+            continue
+        record.usd, record.period_s = budget.usd, budget.period_s
+        record.kind = _KINDS[budget.kind]
+        if budget.kind == "rolling":
+            record.period_s = budget.period_s / api_layout.ROLLING_PARTS
+            record.spends = rolling
+            rolling += 1
+    return found, np.zeros((rolling, api_layout.ROLLING_PARTS + 1))
 
 
 def prefixes(endpoints: int, nodes: int) -> Records:

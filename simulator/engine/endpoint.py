@@ -20,11 +20,12 @@ from simulator.engine.layout import (
 )
 from simulator.engine.limits import (
     answer_usd,
-    budget_wait_s,
     current_rate,
+    endpoint_wait_s,
     limit_wait_s,
     settle_limits,
-    spend,
+    spend_at_endpoint,
+    start_production,
     take_from_limits,
 )
 from simulator.engine.promptcache import cached_prefix_tok, use_cache
@@ -45,7 +46,7 @@ def fits(plane, e, row):
     """Whether an endpoint could serve a request at all."""
     endpoint = plane.endpoints[e]
     request = plane.requests[row]
-    if request.input_tok >= endpoint.context_tok:
+    if request.input_tok >= endpoint.context_tok or request.input_tok > endpoint.max_input_tok:
         return False
     return not (endpoint.refuses_long_outputs and request.declared_tok > endpoint.max_output_tok)
 
@@ -64,7 +65,7 @@ def attempt_at_endpoint(plane, e, row, time_s):
     endpoint.asked += 1
     freshen(plane, e, row, time_s)
     ledger.cached_tok = cached_prefix_tok(plane, e, row, time_s)
-    wait_s = max(limit_wait_s(plane, e, row, time_s), budget_wait_s(plane, e, time_s))
+    wait_s = max(limit_wait_s(plane, e, row, time_s), endpoint_wait_s(plane, e, time_s))
     if wait_s == math.inf:
         return REFUSED
     plane.clock[0].retry_after_s = wait_s
@@ -99,6 +100,9 @@ def begin_at_endpoint(plane, e, row, time_s):
     # An output that is cut loses its visible end first.
     ledger.reasoning_tok = min(thought_tok, ledger.output_tok)
     ttft_s = endpoint.prefill_token_s * (request.input_tok - ledger.cached_tok)
+    if endpoint.prefill_token2_s > 0:
+        squares = float(request.input_tok) ** 2 - float(ledger.cached_tok) ** 2
+        ttft_s += endpoint.prefill_token2_s * squares
     latency = normal(request.dice, call.attempts, LATENCY)
     ttft_s += endpoint.ttft_median_s * math.exp(endpoint.ttft_sigma * latency)
     speed = normal(request.dice, call.attempts, SPEED)
@@ -117,6 +121,7 @@ def begin_at_endpoint(plane, e, row, time_s):
         told_s = until_s - ledger.first_token_s
         ledger.output_tok = 0 if told_s < 0 else 1 + math.floor(told_s * output_tok_s)
         ledger.reasoning_tok = min(ledger.reasoning_tok, ledger.output_tok)
+    start_production(plane, e, row, min(end_s, until_s), time_s)
     wait_for(plane, row, ANSWER, end_s)
 
 
@@ -127,7 +132,7 @@ def end_at_endpoint(plane, row, time_s):
     call = plane.calls[row]
     e = ledger.server
     endpoint = plane.endpoints[e]
-    settle_limits(plane, e, row)
+    settle_limits(plane, e, row, time_s)
     if time_s >= ledger.start_s + endpoint.window_s:  # as the end was set, to the last bit
         time_out_row(plane, row, time_s)
     else:
@@ -135,7 +140,7 @@ def end_at_endpoint(plane, row, time_s):
             call.rate = current_rate(plane, e, time_s)
         call.usd = answer_usd(plane, e, row)
         endpoint.spent_usd += call.usd
-        spend(plane, e, call.usd, time_s)
+        spend_at_endpoint(plane, e, call.usd, time_s)
         complete_row(plane, row, time_s)
     following = endpoint.waiting_head
     if following == NONE:

@@ -39,12 +39,12 @@ _FAILURE_S = 1000.0
 
 @compiled
 def _target_budget(plane, t):
-    return plane.endpoints.size + t
+    return plane.budgets.size - plane.gateways.size - plane.targets.size + t
 
 
 @compiled
 def _gateway_budget(plane, g):
-    return plane.endpoints.size + plane.targets.size + g
+    return plane.budgets.size - plane.gateways.size + g
 
 
 @compiled

@@ -42,7 +42,7 @@ ACCEPTED, QUEUED, LIMITED, FAILED, REFUSED = 0, 1, 2, 3, 4
 ORDERED, LEAST_BUSY, LEAST_USED, FASTEST, CHEAPEST, SAMPLED = 0, 1, 2, 3, 4, 5
 SHUFFLE, INVERSE_SQUARE, ADJUSTED = 5, 6, 7
 # What rate limits count.
-REQUESTS, INPUT_TOK, OUTPUT_TOK, TOK = 0, 1, 2, 3
+REQUESTS, INPUT_TOK, OUTPUT_TOK, TOK, PRODUCED_TOK = 0, 1, 2, 3, 4
 
 TIE_BITS = 24
 """Of admission numbers, which order the ends within a step; the steps above count for decades."""
@@ -104,6 +104,7 @@ LEDGER = record(
 CALL = record(  # what endpoints and gateways note of a row
     ("stored_tok_h", f8),  # cache storage bought, tokens times hours
     ("usd", f8),  # price of the answer, as far as gateways and budgets know it
+    ("produces_tok_s", f8),  # output while it is served, where a limit counts that
     ("tried", i8),  # bit by target of the tier that was tried
     ("written_tok", i4),
     ("target", i4),  # of the last attempt
@@ -316,7 +317,9 @@ class Plane(NamedTuple):
     rates: Records
     """RATE of every endpoint"""
     budgets: Records
-    """BUDGET [endpoints + targets + gateways]"""
+    """BUDGET: of endpoints, any number each, then one of each target, then of each gateway"""
+    spends: np.ndarray
+    """What rolling budgets spent by part of their time [rolling budgets, ROLLING_PARTS + 1]."""
     gateways: Records
     """GATEWAY [gateways]"""
     targets: Records

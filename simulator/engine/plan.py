@@ -6,7 +6,8 @@ from typing import Literal
 
 from simulator.engine.policies import Autoscaler, Interruption, Rebalancer, Rollout
 from simulator.pricing.caching import PromptCache
-from simulator.pricing.rates import STANDARD, RateCard
+from simulator.pricing.rates import RateCard
+from simulator.pricing.rows import STANDARD
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 
@@ -69,9 +70,10 @@ class Fleet:
 class Limit:
     """A provider's rate limit as a token bucket that refills continuously."""
 
-    of: Literal["requests", "input_tok", "output_tok", "tok"]
+    of: Literal["requests", "input_tok", "output_tok", "produced_tok", "tok"]
     """``output_tok`` takes the declared output at the start and gives back at the end what was not
-    used; ``tok`` is input and declared output, and gives nothing back."""
+    used; ``produced_tok`` takes output evenly while it is served, turns calls away while nothing is
+    left, and may run into debt; ``tok`` is input and declared output, and gives nothing back."""
     amount: float
     period_s: float
     burst_s: float
@@ -80,10 +82,14 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Money that may be spent in every period, counted from the Unix epoch."""
+    """Money that may be spent in every period."""
 
     usd: float
     period_s: float
+    kind: Literal["fixed", "rolling", "month"] = "fixed"
+    """``fixed`` periods are counted from the Unix epoch; ``rolling`` is the last one at any moment,
+    in ``api_layout.ROLLING_PARTS`` parts; ``month`` is the calendar's in UTC, whatever the
+    period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +102,17 @@ class Endpoint:
     ttft_sigma: float
     """Of the logarithm."""
     prefill_token_s: float
-    """Added to TTFT per uncached prompt token."""
+    """Added to TTFT per uncached prompt token..."""
     output_tok_s: float
     """Median speed of one stream."""
     speed_sigma: float
     context_tok: int
     max_output_tok: int
     cache: PromptCache
+    prefill_token2_s: float = 0.0
+    """...and for the square of the prompt's tokens, less that of the cached ones."""
+    max_input_tok: int | None = None
+    """Longest prompt that it takes, where the context window allows longer ones."""
     content: int = 0
     """What calls write, where that is priced: place in ``pricing.rates.CONTENTS``."""
     thinking_budget_tok: int | None = None
@@ -119,8 +129,8 @@ class Endpoint:
     concurrency: int | None = None
     queue: int = 0
     """Requests that wait when ``concurrency`` are being served; more are turned away."""
-    budget: Budget | None = None
-    """The provider's spend limit: calls are turned away above it."""
+    budgets: tuple[Budget, ...] = ()
+    """The provider's spend limits: calls are turned away above any."""
     error_rate: float = 0.0
     """Share of attempts that fail although the endpoint is up."""
     error_s: float = 0.2

@@ -34,6 +34,7 @@ class DataPlane:
         kv_entries, kv_index = tables.kv_pool(tables.kv_entries(engine, table.tree.size))
         endpoints, limits, rates = api_tables.endpoints(plan, zero_s, horizon_s)
         gateways, targets = api_tables.gateways(plan)
+        budgets, spends = api_tables.budgets(plan)
         self.state = Plane(
             clock=records(layout.CLOCK, 1),
             engine=engine,
@@ -62,7 +63,8 @@ class DataPlane:
             reuse=api_tables.reuse(len(plan.endpoints), len(table.workloads)),
             limits=limits,
             rates=rates,
-            budgets=api_tables.budgets(plan),
+            budgets=budgets,
+            spends=spends,
             gateways=gateways,
             targets=targets,
             timers=records(layout.WAKE, table.size),

@@ -209,8 +209,9 @@ def price_usage(columns: Mapping[str, Any], book: str | Path | None = None) -> U
     ----------
     columns : dict of columns, or a pandas table
         ``offer`` (provider/model), ``at`` (ISO 8601, UTC when bare), ``context`` (standard where
-        blank or absent), and token counts: ``input_total``, ``cache_read``, ``cache_write_5m``,
-        ``cache_write_1h``, ``output_total``, ``reasoning``.
+        blank or absent), and counts: ``input_total``, ``cache_read``, ``cache_write_5m``,
+        ``cache_write_1h``, ``output_total``, ``reasoning``, and those of other media and of tools
+        that ``docs/prices.md`` lists.
     book : path, optional
         What ``breakeven prices import`` wrote; its prices come first.
 
@@ -221,7 +222,8 @@ def price_usage(columns: Mapping[str, Any], book: str | Path | None = None) -> U
         length.
     """
     from simulator.scenario.price_book import PriceBook
-    from simulator.scenario.usage import REQUIRED, priced_columns
+    from simulator.scenario.usage import priced_columns
+    from simulator.scenario.usage_columns import REQUIRED
 
     listed = {str(name): [_plain(value) for value in _list(columns[name])] for name in columns}
     texts = {name: ["" if v is None else str(v) for v in column] for name, column in listed.items()}

@@ -7,12 +7,14 @@ from importlib.metadata import version
 from typing import Any
 
 from simulator.errors import InputError, nearest
-from simulator.pricing.rates import RateCard, RateRow
+from simulator.pricing.lifetimes import NOTHING_KNOWN, Lifetime
+from simulator.pricing.rates import RateCard
+from simulator.pricing.rows import RateRow
 
 SNAPSHOT_DATE = date(2026, 11, 23)
 """When the pinned genai-prices snapshot was read."""
 
-# Bucket of each price key of genai-prices that bills text tokens or calls.
+# Bucket of each price key of genai-prices that bills tokens, USD per million.
 _BUCKET_OF_KEY = {
     "input_mtok": "input",
     "cache_read_mtok": "cache_read",
@@ -20,6 +22,20 @@ _BUCKET_OF_KEY = {
     "cache_write_1h_mtok": "cache_write_1h",
     "output_mtok": "output",
     "output_reasoning_mtok": "reasoning",
+    "input_audio_mtok": "input_audio",
+    "cache_audio_read_mtok": "cache_read_audio",
+    "input_image_mtok": "input_image",
+    "cache_image_read_mtok": "cache_read_image",
+    "input_video_mtok": "input_video",
+    "output_audio_mtok": "output_audio",
+    "output_image_mtok": "output_image",
+    "output_video_mtok": "output_video",
+}
+# The same of keys that bill by the thousand, as USD for one.
+_CALL_OF_KEY = {
+    "requests_kcount": "per_request",
+    "web_searches_kcount": "web_search",
+    "storage_searches_kcount": "file_search",
 }
 
 
@@ -47,8 +63,9 @@ def _rows(prices: Any, conditions: dict[str, Any]) -> list[RateRow]:
         if (value := vars(prices).get(key)) is not None
     }
     rates = {bucket: tier.base for bucket, tier in tiers.items()}
-    if (fee := vars(prices).get("requests_kcount")) is not None:
-        rates["per_request"] = float(fee) / 1000
+    for key, bucket in _CALL_OF_KEY.items():
+        if (fee := vars(prices).get(key)) is not None:
+            rates[bucket] = float(fee) / 1000
     rows = [RateRow(rates, **conditions)]
     starts = sorted({start for t in tiers.values() for start, _ in t.steps})
     inherited = {**conditions, "replaces": False}
@@ -74,6 +91,9 @@ _CONTEXT_OF = {
     ("service_tier", "priority"): "priority",
     ("speed", "fast"): "priority",
 }
+
+# Variants that say nothing new: the standard price, and priority by its newer name.
+_SAID_OTHERWISE = (("service_tier", "default"), ("service_tier", "fast"))
 
 
 def _variant_rows(model: Any) -> list[RateRow]:
@@ -141,4 +161,26 @@ def model_card(offer: str, model: Any, as_of: date, source: str) -> RateCard | N
     if not any(bucket in row.rates for row in rows for bucket in ("input", "output")):
         return None
     rows += _variant_rows(model)
-    return RateCard(offer, tuple(rows), as_of, source, model.context_window)
+    return RateCard(
+        offer,
+        tuple(rows),
+        as_of,
+        source,
+        model.context_window,
+        lifetime=Lifetime(deprecated=True, source=source) if model.deprecated else NOTHING_KNOWN,
+        left_out=_left_out(model, [part for _, part in parts]),
+    )
+
+
+def _left_out(model: Any, parts: list[Any]) -> tuple[str, ...]:
+    """Return what a model's prices name beside the buckets: hours, pages, ways of being served."""
+    variants = model.price_variants or ()
+    keys = {key for p in (*parts, *(v.prices for v in variants)) for key, v in vars(p).items()
+            if v is not None}  # fmt: skip
+    served = {
+        f"{key}={value}"
+        for variant in variants
+        for key, value in variant.when.items()
+        if (key, value) not in _CONTEXT_OF and (key, value) not in _SAID_OTHERWISE
+    }
+    return tuple(sorted((keys - set(_BUCKET_OF_KEY) - set(_CALL_OF_KEY)) | served))

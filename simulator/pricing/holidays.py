@@ -2,8 +2,8 @@
 
 from datetime import date, timedelta
 
-# China's State Council notice on 2026; recalled, not read again. Days of other years are unknown:
-# peak prices are then charged on every weekday, which is never too little.
+# China's State Council notice on the holidays of 2026, of November 2025, gov.cn content_7047090
+# (by way of model-prices 0.0.5, which lists the same days). The notice on 2027 was not found.
 _CHINA_SPANS = (
     (date(2026, 1, 1), 3),
     (date(2026, 2, 15), 9),
@@ -19,3 +19,5 @@ CALENDARS: dict[str, frozenset[date]] = {
         first + timedelta(days=day) for first, days in _CHINA_SPANS for day in range(days)
     )
 }
+KNOWN_UNTIL: dict[str, date] = {"china": date(2027, 1, 1)}
+"""First day of which a calendar says nothing: peak prices are then charged on every weekday."""

@@ -10,7 +10,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.pricing.rates import RateCard, RateRow, Usage, rates, unix_s
+from simulator.pricing.billing import Usage, rates
+from simulator.pricing.rates import RateCard
+from simulator.pricing.rows import RateRow, unix_s
 from simulator.units import DAY_S, MTOK
 
 PRICED = (

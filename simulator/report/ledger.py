@@ -20,7 +20,7 @@ from simulator.errors import InputError
 from simulator.files.jsontext import read_json
 from simulator.files.names import file_name
 from simulator.files.writing import whole, write_files
-from simulator.pricing.rates import BUCKETS, CONTENTS, CONTEXTS
+from simulator.pricing.rows import BUCKETS, CONTENTS, CONTEXTS
 from simulator.traffic.table import RequestTable
 
 OUTCOMES = ("absent", "in_flight", "completed", "rejected", "timed_out")

@@ -199,7 +199,9 @@ def _options(
             else:
                 (built[name],) = joined
         elif isinstance(option, Gateway):
-            built[name] = _gateway(name, option, document, built, tuple(contents))
+            built[name] = _gateway(
+                name, option, document, built, tuple(contents), clock.end_s - clock.begin_s
+            )
     for name, option in said.items():
         if isinstance(option, schema.Hybrid):
             built[name] = _hybrid(name, option, document, built, attempts)
@@ -296,6 +298,7 @@ def _gateway(
     document: Document,
     built: dict[str, Option],
     workloads: tuple[str, ...],
+    span_s: float,
 ) -> ApiOption:
     members = []
     for place, wanted in enumerate(option.targets):
@@ -308,7 +311,8 @@ def _gateway(
             )
         members.append(found)
     return document.made(
-        ("options", name, "policy"), lambda: gateway_option(name, option, members, workloads)
+        ("options", name, "policy"),
+        lambda: gateway_option(name, option, members, workloads, span_s),
     )
 
 

@@ -3,21 +3,25 @@
 import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Literal
 
 from simulator.analysis.study import ApiOption
 from simulator.engine.plan import Budget, Endpoint, Gateway, Limit, Target
 from simulator.errors import InputError, nearest
 from simulator.pricing.caching import NO_CACHE, PromptCache
 from simulator.pricing.outages import draw_outages
-from simulator.pricing.rates import CONTENTS, CONTEXTS, RateCard, RateRow, unix_s
+from simulator.pricing.rates import RateCard
+from simulator.pricing.rows import CONTENTS, CONTEXTS, RateRow, unix_s
 from simulator.pricing.schedule import PRICED, schedule
 from simulator.rng import stream
 from simulator.scenario.api_schema import Api
 from simulator.scenario.offer_schema import Behaviour, Offer, RateLimit, SpendLimit, Tier
 from simulator.scenario.price_book import PriceBook
 from simulator.scenario.reshaping import reshaping
-from simulator.units import DAY_S, HOUR_S, MINUTE_S
+from simulator.units import DAY_S, HOUR_S, MINUTE_S, MONTH_S
 
+_LEAST_MONTH_S = 28 * DAY_S
+_FOREVER_S = 1e12
 _PERIOD_S = {"second": 1.0, "minute": MINUTE_S, "hour": HOUR_S, "day": DAY_S}
 
 BATCH = Behaviour(
@@ -134,13 +138,15 @@ def _endpoint(
     behaviour = _behaviour(offer, option.offer, context)
     tier = _tier(option, offer)
     dedicated = option.dedicated
-    spend_limit = option.spend_limit or tier.spend_limit
+    spend_limits = [option.spend_limit] if option.spend_limit else tier.spend_limits
     endpoint = Endpoint(
         name=option.offer if context == "standard" else f"{option.offer} ({context})",
         card=card,
         ttft_median_s=behaviour.ttft_median_s,
         ttft_sigma=behaviour.ttft_sigma,
         prefill_token_s=behaviour.prefill_token_s,
+        prefill_token2_s=behaviour.prefill_token2_s,
+        max_input_tok=card.max_input_tok,
         output_tok_s=behaviour.output_tok_s,
         speed_sigma=behaviour.speed_sigma,
         context_tok=min(offer.context_tok, card.context_tok or offer.context_tok),
@@ -154,7 +160,7 @@ def _endpoint(
         cached_counts=offer.cached_counts,
         concurrency=dedicated.concurrency if dedicated else option.concurrency or tier.concurrency,
         queue=dedicated.queue if dedicated else 0,
-        budget=budget(spend_limit),
+        budgets=tuple(budget(limit, clock.end_s - clock.begin_s) for limit in spend_limits),
         error_rate=behaviour.error_rate,
         outages_s=_outages(option, offer, clock),
         window_s=behaviour.window_s or math.inf,
@@ -182,7 +188,7 @@ def _cache(option: Api, offer: Offer) -> PromptCache:
     long = option.cache_lifetime == "long"
     if long and said.long_ttl_s is None:
         raise InputError(f"{option.offer} sells no long cache lifetime")
-    fields = said.model_dump(exclude={"long_ttl_s"}, exclude_none=True)
+    fields = said.model_dump(exclude={"long_ttl_s", "opt_in", "isolation"}, exclude_none=True)
     if long:
         fields.pop("max_age_s", None)
         fields["ttl_s"] = said.long_ttl_s
@@ -220,9 +226,23 @@ def _rate_limit(said: RateLimit) -> Limit:
     return Limit(said.of, said.amount, period_s, said.burst_s or period_s)
 
 
-def budget(said: SpendLimit | None) -> Budget | None:
-    """Return the engine's budget."""
-    return None if said is None else Budget(said.usd, said.period_hours * HOUR_S)
+def budget(said: SpendLimit, span_s: float) -> Budget:
+    """Return the engine's budget.
+
+    Parameters
+    ----------
+    said : SpendLimit
+        What the scenario or the book says.
+    span_s : float
+        Length of the simulated span; one that is shorter than a month has its share of a month's
+        money, for the month repeats it.
+    """
+    if said.period_hours is not None:
+        kind: Literal["fixed", "rolling"] = "rolling" if said.rolling else "fixed"
+        return Budget(said.usd, said.period_hours * HOUR_S, kind)
+    if span_s < _LEAST_MONTH_S:
+        return Budget(said.usd * span_s / MONTH_S, _FOREVER_S)
+    return Budget(said.usd, MONTH_S, "month")
 
 
 def _outages(option: Api, offer: Offer, clock: Clock) -> tuple[tuple[float, float], ...]:

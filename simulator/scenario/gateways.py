@@ -28,9 +28,15 @@ class _Rules:
 
 
 def gateway_option(
-    name: str, option: api_schema.Gateway, members: list[ApiOption], workloads: tuple[str, ...]
+    name: str,
+    option: api_schema.Gateway,
+    members: list[ApiOption],
+    workloads: tuple[str, ...],
+    span_s: float,
 ) -> ApiOption:
     """Build the option of a gateway before ``members``, in the order of its targets.
+
+    ``span_s`` is the length of what is simulated.
 
     Raises
     ------
@@ -42,7 +48,8 @@ def gateway_option(
     for member in members:
         offsets.append(len(endpoints))
         endpoints += member.endpoints
-    rules = [_rules(option, members, workload) for workload in workloads]
+    cases = [_Case(option.targets, members, workload, span_s) for workload in workloads]
+    rules = [_rules(option, case) for case in cases]
     gateways: list[Gateway] = []
     routes = []
     for place, rule in enumerate(rules):
@@ -74,7 +81,18 @@ def gateway_option(
     )
 
 
-def _rules(option: api_schema.Gateway, members: list[ApiOption], workload: str) -> _Rules:
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a policy's rules are worked out for."""
+
+    targets: list[str]
+    members: list[ApiOption]
+    workload: str
+    span_s: float
+    """Simulated, see ``endpoints.budget``."""
+
+
+def _rules(option: api_schema.Gateway, case: _Case) -> _Rules:
     policy = option.policy
     translate: dict[type, Callable[..., _Rules]] = {
         api_schema.OpenRouter: _openrouter,
@@ -82,7 +100,7 @@ def _rules(option: api_schema.Gateway, members: list[ApiOption], workload: str) 
         api_schema.Portkey: _portkey,
         api_schema.TokenMix: _tokenmix,
     }
-    return translate[type(policy)](policy, option.targets, members, workload)
+    return translate[type(policy)](policy, case)
 
 
 def _place(name: str, targets: list[str]) -> int:
@@ -98,10 +116,9 @@ def _weighted(weights: dict[str, float], targets: list[str]) -> list[float]:
     return [weights.get(name, default) for name in targets]
 
 
-def _openrouter(
-    policy: api_schema.OpenRouter, targets: list[str], members: list[ApiOption], _: str
-) -> _Rules:
+def _openrouter(policy: api_schema.OpenRouter, case: _Case) -> _Rules:
     """Weighted choice without repetition; what failed just now is left out for 30 s."""
+    targets, members = case.targets, case.members
     first = [_place(name, targets) for name in policy.order]
     places = first + [p for p in range(len(targets)) if p not in first]
     if not policy.allow_fallbacks:
@@ -158,24 +175,22 @@ _LITELLM_STRATEGIES: dict[str, Strategy] = {
 }
 
 
-def _litellm(
-    policy: api_schema.LiteLlm, targets: list[str], members: list[ApiOption], _: str
-) -> _Rules:
+def _litellm(policy: api_schema.LiteLlm, case: _Case) -> _Rules:
     """A group, then fallbacks; cooldown by the share of failures in a minute."""
+    targets = case.targets
     behind = [_place(name, targets) for name in policy.fallbacks][: policy.max_fallbacks]
     group = [p for p in range(len(targets)) if targets[p] not in policy.fallbacks]
     if not group:
         raise InputError("every target is a fallback: leave at least one to the group")
     for name in policy.budgets:
         _place(name, targets)
+    budgets = {name: budget(said, case.span_s) for name, said in policy.budgets.items()}
     weights = _weighted(policy.weights, targets)
     tiers = dict.fromkeys(group, 0) | {p: 1 + k for k, p in enumerate(behind)}
     alone = len(group) == 1
     gateway = Gateway(
         targets=tuple(
-            Target(
-                p, tier, weights[p] if tier == 0 else 1.0, budget(policy.budgets.get(targets[p]))
-            )
+            Target(p, tier, weights[p] if tier == 0 else 1.0, budgets.get(targets[p]))
             for p, tier in tiers.items()
         ),
         strategy=_LITELLM_STRATEGIES[policy.strategy],
@@ -195,15 +210,14 @@ def _litellm(
     return _Rules(gateway)
 
 
-def _portkey(
-    policy: api_schema.Portkey, targets: list[str], members: list[ApiOption], workload: str
-) -> _Rules:
+def _portkey(policy: api_schema.Portkey, case: _Case) -> _Rules:
     """Fallback in order, by weight, or by workload; exponential pauses without jitter."""
+    targets = case.targets
     weights = _weighted(policy.weights, targets)
     places = list(range(len(targets)))
     if policy.mode == "conditional":
         known = {w: _place(t, targets) for w, t in policy.conditions.items()}
-        places = [known.get(workload, 0)]
+        places = [known.get(case.workload, 0)]
     balanced = policy.mode == "loadbalance"
     breaker = policy.breaker if policy.mode != "conditional" else None
     share = breaker.failure_threshold_percentage if breaker else None
@@ -217,21 +231,22 @@ def _portkey(
         backoff_s=1.0,
         backoff_max_s=16.0,
         jitter=0.0,
-        gives_up_on_long_waits=True,
+        # Without the switch, what an endpoint asks for is not read and the own pause is taken.
+        retry_after_max_s=60.0 if policy.use_retry_after_headers else 0.0,
+        gives_up_on_long_waits=policy.use_retry_after_headers,
         cooldown_s=breaker.cooldown_s if breaker else 0.0,
         failure_share=1.0 if share is None else share / 100,
         failures_counted=breaker.minimum_requests if breaker else 1,
         failures_allowed=breaker.failure_threshold if breaker else None,
         bypass=True,
-        budget=budget(policy.budget),
+        budget=budget(policy.budget, case.span_s) if policy.budget else None,
     )
     return _Rules(gateway)
 
 
-def _tokenmix(
-    policy: api_schema.TokenMix, targets: list[str], members: list[ApiOption], _: str
-) -> _Rules:
+def _tokenmix(policy: api_schema.TokenMix, case: _Case) -> _Rules:
     """Failover in order, at a discount; how it really routes is not documented."""
+    targets = case.targets
     gateway = Gateway(
         targets=tuple(Target(p, tier=p) for p in range(len(targets))),
         attempts=1,

@@ -1,21 +1,26 @@
 """The price book: the genai-prices snapshot with our overlay of endpoint behaviour and caches."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from simulator.errors import InputError, nearest
 from simulator.files.jsontext import read_json
-from simulator.pricing.book import SNAPSHOT_DATE, snapshot_card, snapshot_offers
-from simulator.pricing.holidays import CALENDARS
-from simulator.pricing.rates import RateCard, RateRow
-from simulator.scenario.offer_schema import DAYS, Offer, When
+from simulator.pricing.backdating import backdated
+from simulator.pricing.book import snapshot_card, snapshot_offers
+from simulator.pricing.comparing import compared
+from simulator.pricing.rates import RateCard
+from simulator.pricing.rows import unix_s
+from simulator.scenario.offer_cards import completed, own_card, with_entry, with_facts
+from simulator.scenario.offer_schema import FactsFile, Offer
 from simulator.scenario.yamlfile import Document, read_yaml, validate
+from simulator.units import DAY_S
 
-OVERLAYS = tuple(
-    Path(__file__).parent.parent / "pricing" / name for name in ("offers.yaml", "article.yaml")
-)
+_FOLDER = Path(__file__).parent.parent / "pricing"
+OVERLAYS = tuple(_FOLDER / name for name in ("offers.yaml", "article.yaml"))
+ADDITIONS = _FOLDER / "additions.yaml"
+FACTS = _FOLDER / "facts.yaml"
 
 
 @cache
@@ -28,6 +33,23 @@ def _overlay() -> dict[str, Document]:
 @cache
 def _entry(name: str) -> Offer:
     return validate(Offer, _overlay()[name], (name,))
+
+
+@cache
+def _additions() -> Document:
+    """Rates that other feeds know and the snapshot does not, by offer."""
+    return read_yaml(ADDITIONS)
+
+
+@cache
+def _added(name: str) -> Offer:
+    return validate(Offer, _additions(), (name,))
+
+
+@cache
+def facts_file() -> FactsFile:
+    """Return what the book knows of offers beside their prices."""
+    return validate(FactsFile, read_yaml(FACTS), ())
 
 
 def known_offers() -> list[str]:
@@ -72,21 +94,22 @@ class PriceBook:
         card = self._card(name)
         if region is None:
             return card
-        known = _entry(name).regions if name in _overlay() else {}
+        known = self.regions(name)
         if region not in known:
             told = f"; its regions: {', '.join(known)}" if known else ""
             raise InputError(f"{name} has no known price in region {region!r}{told}")
         return card.scaled(known[region])
 
+    def regions(self, name: str) -> dict[str, float]:
+        """Return the factor on every rate of an offer by region."""
+        return _entry(name).regions if name in _overlay() else {}
+
     def _card(self, name: str) -> RateCard:
         if self.imported is not None and name in self.imported.data:
-            card = _own_card(name, validate(Offer, self.imported, (name,)))
-            return _completed(card, _entry(name)) if name in _overlay() else card
-        if name in _overlay():
-            return _card(name, _entry(name))
-        if name not in snapshot_offers():
+            return _imported_card(name, validate(Offer, self.imported, (name,)))
+        if name not in _overlay() and name not in snapshot_offers():
             raise InputError(f"unknown offer {name!r}{nearest(name, self.names())}")
-        return snapshot_card(name)
+        return _shipped_card(name)
 
     def simulated(self, name: str) -> Offer:
         """Return what is known of how an offer behaves.
@@ -106,65 +129,63 @@ class PriceBook:
         raise InputError(f"unknown offer {name!r}{nearest(name, known_offers())}")
 
 
-def imported_entry(card: RateCard) -> dict[str, Any]:
-    """Return a card as an entry of a file that ``PriceBook.with_file`` reads."""
-    rows = []
-    for row in card.rows[1:]:
-        told = {
-            field.name: getattr(row, field.name)
-            for field in fields(row)
-            if field.name != "rates" and getattr(row, field.name) != field.default
-        }
-        rows.append({"when": When(**told).model_dump(mode="json", exclude_defaults=True),
-                     "rates": row.rates})  # fmt: skip
-    entry = {"as_of": card.as_of.isoformat(), "rates": card.rows[0].rates, "rows": rows}
-    return {**entry, "context_tok": card.context_tok, "source": card.source}
-
-
-def _own_card(name: str, offer: Offer) -> RateCard:
-    rows = [RateRow(**row.when.model_dump(), rates=dict(row.rates)) for row in offer.rows]
-    return RateCard(
-        name,
-        (RateRow(dict(offer.rates)), *rows),
-        offer.as_of or SNAPSHOT_DATE,
-        offer.source,
-        offer.context_tok,
-        offer.billed_at,
-    )
-
-
-def _card(name: str, offer: Offer) -> RateCard:
+@cache
+def _shipped_card(name: str) -> RateCard:
     if name not in snapshot_offers():
-        return _own_card(name, offer)
-    card = _on_peak_days(snapshot_card(name), offer)
-    rows = _own_card(name, offer).rows[1:]
-    # Behind the conditional rows of the snapshot, an overlay rate holds always.
-    own = [RateRow(dict(offer.rates))] if offer.rates else []
-    source = f"{card.source}; {offer.source}" if own or rows or offer.peak else card.source
-    return replace(card, rows=(*card.rows, *own, *rows), source=source, billed_at=offer.billed_at)
-
-
-def _completed(card: RateCard, offer: Offer) -> RateCard:
-    """Return an imported card with what no price feed tells.
-
-    That is on which days its hours hold, which moment decides on the price, and rates of what the
-    feed has no price of, such as storage.
-    """
-    known = {bucket for row in card.rows for bucket in row.rates}
-    missing = {bucket: rate for bucket, rate in offer.rates.items() if bucket not in known}
-    rows = (RateRow(missing),) if missing else ()
-    card = _on_peak_days(card, offer)
-    return replace(card, rows=(*card.rows, *rows), billed_at=offer.billed_at)
-
-
-def _on_peak_days(card: RateCard, offer: Offer) -> RateCard:
-    """Return a card whose prices by the hour hold on the provider's peak days alone."""
-    if offer.peak is None:
+        card = own_card(name, _entry(name))
+    else:
+        card = backdated(snapshot_card(name), _starts(name))
+        if name in _additions().data:
+            card = with_entry(card, _added(name))
+        if name in _overlay():
+            card = with_entry(card, _entry(name))
+    facts = facts_file()
+    if name not in facts.offers:
         return card
-    days = frozenset(DAYS.index(day) for day in offer.peak.utc_days)
-    holidays = CALENDARS[offer.peak.not_on]
-    rows = tuple(
-        row if row.utc_window_s is None else replace(row, utc_days=days, not_on=holidays)
-        for row in card.rows
-    )
-    return replace(card, rows=rows)
+    return with_facts(card, facts.offers[name], facts.source, facts.checked)
+
+
+def _starts(name: str) -> dict[str, date | datetime]:
+    """Return when the provider of an offer began to serve each context."""
+    said = facts_file().starts.get(name.partition("/")[0], {})
+    return {str(context): start.from_time for context, start in said.items()}
+
+
+def _imported_card(name: str, entry: Offer) -> RateCard:
+    """Return an imported card, or the book's where it says the same and more.
+
+    A feed without dates and hours tells what holds on its day. Where that is what the book says,
+    or what it says of its peak hours, the book's dates, hours and holidays stay.
+    """
+    told = own_card(name, entry)
+    card = backdated(told, _starts(name))
+    if entry.facts is not None:
+        card = with_facts(card, entry.facts, entry.source, card.as_of)
+    if name not in _overlay() and name not in snapshot_offers():
+        return card
+    shipped = _shipped_card(name)
+    knows_times = any(row.dated or row.timed for row in told.rows)
+    if not knows_times and _says_the_same(shipped, card):
+        source = f"{shipped.source}; the same in {card.source}"
+        return replace(shipped, as_of=card.as_of, source=source)
+    if name in _additions().data:
+        card = completed(card, _added(name))
+    if name in _overlay():
+        card = completed(card, _entry(name))
+    facts = facts_file()
+    if name in facts.offers and entry.facts is None:
+        card = with_facts(card, facts.offers[name], facts.source, facts.checked)
+    return card
+
+
+def _says_the_same(shipped: RateCard, imported: RateCard) -> bool:
+    """Whether all that an imported card names is what the book charges on its day.
+
+    Where the book has peak hours, a flat price is that of some hours of the week.
+    """
+    found = compared(shipped, imported, unix_s(imported.as_of) + DAY_S / 2, 0.0)
+    if found.only_after:
+        return False
+    if not any(row.timed for row in shipped.rows):
+        return not found.differing
+    return all((told.context, told.bucket) in found.agreeing for told in found.differing)

@@ -9,21 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError, nearest
-from simulator.pricing.rates import CONTEXTS, RateCard, Usage, priced, problems
+from simulator.pricing.billing import MORE, Usage, priced, problems
+from simulator.pricing.rates import RateCard
+from simulator.pricing.rows import CONTEXTS
 from simulator.scenario.price_book import PriceBook
 from simulator.scenario.tables import table_portions
+from simulator.scenario.usage_columns import COUNTS, REQUIRED, known_columns, paid_columns
 from simulator.traffic.readers.values import BadRecord, seconds
-
-COUNTS = (
-    "input_total",
-    "cache_read",
-    "cache_write_5m",
-    "cache_write_1h",
-    "output_total",
-    "reasoning",
-)
-"""Token columns; the totals include cached, written and reasoning tokens. Blank is zero."""
-REQUIRED = ("offer", "at", "input_total", "output_total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +30,39 @@ class Calls:
     context: NDArray[np.int8]
     """Place in ``CONTEXTS``."""
     counts: dict[str, NDArray[np.int64]]
-    """By ``COUNTS``."""
+    """By ``COUNTS``; absent is none."""
 
 
 Errors = dict[int, str]
 """Why a row cannot be priced, by row; the first reason found."""
 
 
+class Spans:
+    """First and last moments of priced calls by offer, for what a reader should know of them."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._by_offer: dict[str, tuple[float, float]] = {}
+
+    def add(self, offer: str, at_s: NDArray[np.float64]) -> None:
+        """Note calls of an offer, Unix seconds. (n_calls,)"""
+        if len(at_s):
+            low, high = self._by_offer.get(offer, (np.inf, -np.inf))
+            self._by_offer[offer] = (min(low, float(at_s.min())), max(high, float(at_s.max())))
+
+    def doubts(self, book: PriceBook) -> list[str]:
+        """Return sentences on prices that rest on what is not known, such as after an end."""
+        return [
+            text
+            for offer, (begin_s, end_s) in sorted(self._by_offer.items())
+            for text in book.card(offer).doubts(begin_s, end_s)
+        ]
+
+
 def priced_columns(
-    columns: Mapping[str, Sequence[str]], book: PriceBook | None = None
+    columns: Mapping[str, Sequence[str]],
+    book: PriceBook | None = None,
+    spans: Spans | None = None,
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Price usage rows.
 
@@ -57,6 +73,8 @@ def priced_columns(
         blank or absent), and token counts by ``COUNTS``.
     book : PriceBook, optional
         Where prices come from; default: the shipped book.
+    spans : Spans, optional
+        Notes which offers are priced when.
 
     Returns
     -------
@@ -68,6 +86,7 @@ def priced_columns(
     size = len(columns["offer"])
     errors: Errors = {}
     blank = [""] * size
+    known = known_columns(columns)
     places: dict[str, int] = {}
     offer = np.array([places.setdefault(o, len(places)) for o in columns["offer"]], np.int64)
     calls = Calls(
@@ -76,32 +95,21 @@ def priced_columns(
         _parsed(columns["at"], errors, np.float64, lambda text: seconds("at", text)),
         _parsed(columns.get("context", blank), errors, np.int8, _context),
         {
-            name: _parsed(columns.get(name, blank), errors, np.int64, _whole_or_zero(name))
-            for name in COUNTS
+            plain: _parsed(columns[name], errors, np.int64, _whole_or_zero(name))
+            for plain, name in known.items()
         },
     )
-    cost_usd = price_calls(calls, errors, book or PriceBook())
+    for name in paid_columns(columns, known):
+        _mark_paid(errors, name, columns[name])
+    cost_usd = price_calls(calls, errors, book or PriceBook(), spans)
     return cost_usd, [errors.get(row, "") for row in range(size)]
 
 
-def price_calls(calls: Calls, errors: Errors, book: PriceBook) -> NDArray[np.float64]:
+def price_calls(
+    calls: Calls, errors: Errors, book: PriceBook, spans: Spans | None = None
+) -> NDArray[np.float64]:
     """Price calls, NaN where that cannot be done, and add the reasons to ``errors``."""
-    counts = calls.counts
-    written = counts["cache_write_5m"] + counts["cache_write_1h"]
-    uncached = counts["input_total"] - counts["cache_read"] - written
-    visible = counts["output_total"] - counts["reasoning"]
-    _mark(errors, uncached < 0, "more tokens read and written than input_total")
-    _mark(errors, visible < 0, "more reasoning tokens than output_total")
-    usage = Usage.of(
-        calls.at_s,
-        uncached_input=uncached,
-        cache_read=counts["cache_read"],
-        cache_write=counts["cache_write_5m"],
-        cache_write_1h=counts["cache_write_1h"],
-        output=visible,
-        reasoning=counts["reasoning"],
-        context=calls.context,
-    )
+    usage = _usage(calls, errors)
     cost_usd = np.full(len(calls.at_s), np.nan)
     able = np.ones(len(cost_usd), np.bool_)
     able[list(errors)] = False
@@ -113,7 +121,54 @@ def price_calls(calls: Calls, errors: Errors, book: PriceBook) -> NDArray[np.flo
             _mark_rows(errors, rows, str(error))
             continue
         cost_usd[rows] = _priced(card, usage.take(rows), rows, errors)
+        if spans is not None:
+            spans.add(name, calls.at_s[rows[~np.isnan(cost_usd[rows])]])
     return cost_usd
+
+
+def _usage(calls: Calls, errors: Errors) -> Usage:
+    """Split totals into what is billed apart, and mark rows in which the parts exceed them."""
+    none = np.zeros(len(calls.at_s), np.int64)
+    counts = {name: calls.counts.get(name, none) for name in COUNTS}
+    more = {name: counts[name] for name in MORE if name in calls.counts}
+    for medium in ("audio", "image"):
+        cached = counts[f"cache_read_{medium}"]
+        if f"input_{medium}" in more:
+            more[f"input_{medium}"] = counts[f"input_{medium}"] - cached
+        over = counts[f"input_{medium}"] < cached
+        _mark(errors, over, f"more {medium} tokens read from a cache than in the prompt")
+    media = counts["input_audio"] + counts["input_image"] + counts["input_video"]
+    cached_media = counts["cache_read_audio"] + counts["cache_read_image"]
+    cached = counts["cache_read"] - cached_media
+    written = counts["cache_write_5m"] + counts["cache_write_1h"]
+    fresh = counts["input_total"] - counts["cache_read"] - written
+    uncached = fresh - (media - cached_media)
+    told = counts["output_audio"] + counts["output_image"] + counts["output_video"]
+    visible = counts["output_total"] - counts["reasoning"]
+    _mark(errors, fresh < 0, "more tokens read and written than input_total")
+    _mark(errors, cached < 0, "more audio and image tokens read from a cache than cache_read")
+    _mark(errors, uncached < 0, "more audio, image and video tokens than input_total")
+    _mark(errors, visible < 0, "more reasoning tokens than output_total")
+    _mark(errors, visible < told, "more audio, image and video tokens than output_total")
+    return Usage.of(
+        calls.at_s,
+        uncached_input=uncached,
+        cache_read=cached,
+        cache_write=counts["cache_write_5m"],
+        cache_write_1h=counts["cache_write_1h"],
+        output=visible - told,
+        reasoning=counts["reasoning"],
+        context=calls.context,
+        more=more,
+    )
+
+
+def _mark_paid(errors: Errors, name: str, texts: Sequence[str]) -> None:
+    """Refuse rows that count something which is billed apart, in a column that is not known."""
+    for row, text in enumerate(texts):
+        if text.strip().replace(".", "", 1).isdigit() and float(text) > 0:
+            told = f"column {name!r} may count what is billed apart, and is not known"
+            errors.setdefault(row, told + nearest(name, list(COUNTS)))
 
 
 def _priced(
@@ -169,7 +224,9 @@ def _mark_rows(errors: Errors, rows: NDArray[np.int64], reason: str) -> None:
         errors.setdefault(row, reason)
 
 
-def priced_rows(path: Path, book: PriceBook) -> Iterator[tuple[list[str], list[list[str]]]]:
+def priced_rows(
+    path: Path, book: PriceBook, spans: Spans | None = None
+) -> Iterator[tuple[list[str], list[list[str]]]]:
     """Yield the header and portions of rows with ``cost_usd`` and ``error`` behind them.
 
     Raises
@@ -179,7 +236,7 @@ def priced_rows(path: Path, book: PriceBook) -> Iterator[tuple[list[str], list[l
     """
     for header, portion in table_portions(path, REQUIRED):
         columns = {name: [row[name] for row in portion] for name in header}
-        cost_usd, errors = priced_columns(columns, book)
+        cost_usd, errors = priced_columns(columns, book, spans)
         rows = [
             [*row.values(), "" if error else repr(cost), error]
             for row, cost, error in zip(portion, cost_usd.tolist(), errors, strict=True)

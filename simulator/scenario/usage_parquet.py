@@ -8,9 +8,10 @@ import numpy as np
 
 from simulator.errors import InputError, nearest
 from simulator.files.parquet import open_parquet
-from simulator.pricing.rates import CONTEXTS
+from simulator.pricing.rows import CONTEXTS
 from simulator.scenario.price_book import PriceBook
-from simulator.scenario.usage import COUNTS, REQUIRED, Calls, Errors, price_calls
+from simulator.scenario.usage import Calls, Errors, Spans, price_calls
+from simulator.scenario.usage_columns import COUNTS, REQUIRED, known_columns, paid_columns
 from simulator.traffic.readers.values import BadRecord, seconds
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 PORTION_ROWS = 1 << 19
 
 
-def priced_portions(path: Path, book: PriceBook) -> Iterator["pa.Table"]:
+def priced_portions(
+    path: Path, book: PriceBook, spans: Spans | None = None
+) -> Iterator["pa.Table"]:
     """Yield portions of a file with ``cost_usd`` and ``error`` behind its columns.
 
     ``at`` holds timestamps (UTC when bare) or text; a count that is null is zero.
@@ -40,7 +43,7 @@ def priced_portions(path: Path, book: PriceBook) -> Iterator["pa.Table"]:
         for batch in file.iter_batches(PORTION_ROWS):
             errors: Errors = {}
             portion = pa.table(batch)
-            cost_usd = price_calls(_calls(path, portion, errors), errors, book)
+            cost_usd = price_calls(_calls(path, portion, errors), errors, book, spans)
             reasons = np.full(len(cost_usd), None, object)
             for row, reason in errors.items():
                 reasons[row] = reason
@@ -51,13 +54,29 @@ def priced_portions(path: Path, book: PriceBook) -> Iterator["pa.Table"]:
 def _calls(path: Path, portion: "pa.Table", errors: Errors) -> Calls:
     offers = _texts(path, portion, "offer").combine_chunks()
     contexts = _codes(path, portion, errors)
+    known = known_columns(portion.column_names)
+    _refuse_paid(portion, known, errors)
     return Calls(
         offers.dictionary.to_pylist(),
         offers.indices.to_numpy().astype(np.int64),
         _moments(path, portion, errors),
         contexts,
-        {name: _counts(path, portion, name, errors) for name in COUNTS},
+        {plain: _counts(path, portion, name, errors) for plain, name in known.items()},
     )
+
+
+def _refuse_paid(portion: "pa.Table", known: dict[str, str], errors: Errors) -> None:
+    """Refuse rows that count something which is billed apart, in a column that is not known."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for name in paid_columns(portion.column_names, known):
+        column = portion[name]
+        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+            counts = pc.fill_null(column, 0).to_numpy()
+            for row in np.flatnonzero(counts > 0).tolist():
+                told = f"column {name!r} may count what is billed apart, and is not known"
+                errors.setdefault(row, told + nearest(name, list(COUNTS)))
 
 
 def _texts(path: Path, portion: "pa.Table", name: str) -> "pa.ChunkedArray":
@@ -112,8 +131,6 @@ def _counts(path: Path, portion: "pa.Table", name: str, errors: Errors) -> np.nd
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if name not in portion.column_names:
-        return np.zeros(portion.num_rows, np.int64)
     column = portion[name]
     if not pa.types.is_integer(column.type):
         raise InputError(f"{path}: column {name!r} must be whole numbers, not {column.type}")
