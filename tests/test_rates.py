@@ -94,7 +94,7 @@ def test_contexts_change_what_they_name_and_missing_ones_are_errors() -> None:
     with pytest.raises(InputError, match="no flex price; its contexts: standard, batch"):
         bill(offer, replace(use, **flex))
     early = replace(usage("2026-09-30T00:00:00", output=1), **batch)
-    with pytest.raises(InputError, match="no batch price then"):
+    with pytest.raises(InputError, match="no batch price before 2026-10-01"):
         bill(offer, early)
 
 

@@ -6,6 +6,7 @@ Rented replicas cost the rent of their month. Bought ones are paid when they are
 for power and room, and are sold in the end for what is left of them.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,12 +17,15 @@ from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.judging import Sized
 from simulator.analysis.options import Known, size_near
 from simulator.analysis.sampler import Sampler
-from simulator.analysis.study import SelfHostOption, Study
+from simulator.analysis.study import Option, SelfHostOption, Study, api_part, single_options
 from simulator.analysis.worlds import Mapped, Worlds, stratified
 from simulator.economics.cashflow import npv_path, payback_month
 from simulator.economics.future import Future, along, yearly
+from simulator.engine.plan import Endpoint
+from simulator.pricing.outlook import monthly_factors
+from simulator.pricing.rows import unix_s
 from simulator.rng import stream
-from simulator.units import MONTH_HOURS
+from simulator.units import MONTH_HOURS, MONTH_S
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +43,8 @@ class OptionOverTime:
     npv_usd: Floats
     """Cost of all months in today's money, less what is sold. (worlds,)"""
     probability_best: float
+    stops_month: int | None = None
+    """Month within which an offer that it calls is not sold any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,8 @@ class OverTime:
     options: tuple[OptionOverTime, ...]
     """Those that meet the SLO at every volume."""
     missing: tuple[OptionOverTime, ...]
-    """Those that miss the SLO at some volume, with their cost all the same; none counts as best."""
+    """Those that miss the SLO at some volume, or whose offer ends on the way, with their cost all
+    the same; none counts as best."""
     paybacks: tuple[Payback, ...]
     volume_fan: Floats
     """Percentiles of ``FAN`` of the volume by month, as multiples of today's. (5, months)"""
@@ -71,7 +78,8 @@ class OverTime:
 class At:
     """What an option does at one volume."""
 
-    calls_usd: float
+    calls_usd: dict[str, float]
+    """By component, USD/month."""
     replicas: tuple[float, ...]
     """By deployment that it owns, spares included."""
     deployments: tuple[SelfHostOption, ...]
@@ -111,18 +119,20 @@ def over_time(
     volumes = _volumes(prices.volume)
     found = list(mapped(partial(simulated_at, study, sampler, known), volumes))
     names = [option.name for option in study.options]
-    whole = [n for n in names if all(at[n].meets for at in found)]
+    stops = {option.name: _stops(study, option, future.months) for option in study.options}
+    whole = [n for n in names if stops[n] is None and all(at[n].meets for at in found)]
     paths = {}
-    for name in names:
-        flows, residuals = _flows(study, future, volumes, [at[name] for at in found], prices)
-        paths[name] = npv_path(-flows, future.discount_rate, residuals)
+    for option in study.options:
+        points = [at[option.name] for at in found]
+        flows, residuals = _flows(study, future, option, volumes, points, prices)
+        paths[option.name] = npv_path(-flows, future.discount_rate, residuals)
     costs = {n: -paths[n][:, -1] for n in names}
     best = np.min([costs[n] for n in whole], axis=0) if whole else np.zeros(0)
     kinds = {option.name: option.kind for option in study.options}
     return OverTime(
         future=future,
         options=tuple(OptionOverTime(n, costs[n], float(np.mean(costs[n] <= best))) for n in whole),
-        missing=tuple(OptionOverTime(n, costs[n], 0.0) for n in names if n not in whole),
+        missing=tuple(OptionOverTime(n, costs[n], 0.0, stops[n]) for n in names if n not in whole),
         paybacks=_paybacks({n: paths[n] for n in whole}, kinds),
         volume_fan=np.percentile(prices.volume, FAN, axis=0),
     )
@@ -138,7 +148,7 @@ def _at(sized: Sized) -> At:
     evaluation = sized.evaluation
     owned = evaluation.owned
     return At(
-        sum(evaluation.calls_usd.values()),
+        evaluation.calls_usd,
         tuple(replicas for _, replicas in owned),
         tuple(deployment for deployment, _ in owned),
         sized.feasible,
@@ -174,8 +184,57 @@ def _volumes(volume: Floats) -> list[float]:
     return sorted({1.0, *(float(v) for v in span)}) if low < high else [float(low)]
 
 
+def _endpoints(option: Option) -> list[Endpoint]:
+    """Return the endpoints that an option may call."""
+    apis = [api_part(single) for single in single_options(option)]
+    return [endpoint for api in apis if api is not None for endpoint in api.endpoints]
+
+
+def _stops(study: Study, option: Option, months: int) -> int | None:
+    """Return the month, from 1 on, in which the first of an option's offers ends, if any does."""
+    ends_s = [
+        unix_s(endpoint.card.lifetime.ends)
+        for endpoint in _endpoints(option)
+        if endpoint.card.lifetime.ends is not None
+    ]
+    if not ends_s:
+        return None
+    month = math.floor((min(ends_s) - study.epoch_s) / MONTH_S)
+    return max(0, month) + 1 if month < months else None
+
+
+def _calls_usd(
+    study: Study, option: Option, volumes: list[float], points: list[At], prices: _Prices
+) -> Floats:
+    """Cost of calls by world and month: prices move as expected, and as dated rows say.
+
+    Where an option calls several endpoints, the mean of what their dates say counts.
+    """
+    months = prices.volume.shape[1]
+    end_s = study.epoch_s + study.traffic.horizon_s
+    dated = [
+        monthly_factors(e.card, e.context, e.content, study.epoch_s, end_s, months)
+        for e in _endpoints(option)
+    ]
+    total = np.zeros(prices.volume.shape)
+    for component in sorted({name for point in points for name in point.calls_usd}):
+        usd = np.array([point.calls_usd.get(component, 0.0) for point in points])
+        bucket = component.removeprefix("api_")
+        factors = [found[bucket] for found in dated if bucket in found]
+        if component == "api_gateway_fee":
+            factors = [found["input"] for found in dated]
+        factor = np.mean(factors, axis=0) if factors else np.ones(months)
+        total += np.interp(prices.volume, volumes, usd) * factor
+    return total
+
+
 def _flows(
-    study: Study, future: Future, volumes: list[float], points: list[At], prices: _Prices
+    study: Study,
+    future: Future,
+    option: Option,
+    volumes: list[float],
+    points: list[At],
+    prices: _Prices,
 ) -> tuple[Floats, Floats]:
     """Cost of every month, the start before them, and what a sale would bring. (worlds, months+1)
 
@@ -184,8 +243,7 @@ def _flows(
     worlds = prices.worlds
     shape = (prices.volume.shape[0], future.months + 1)
     flows, residual = np.zeros(shape), np.zeros(shape)
-    calls = np.array([point.calls_usd for point in points])
-    flows[:, 1:] = np.interp(prices.volume, volumes, calls) * prices.api
+    flows[:, 1:] = _calls_usd(study, option, volumes, points, prices) * prices.api
     deployments = {d.name: d for point in points for d in point.deployments}
     for name, deployment in deployments.items():
         counts = np.array([_count(point, name) for point in points])

@@ -39,6 +39,7 @@ ToleranceOption = Annotated[
     ),
 ]
 _LEFT_OUT_SHOWN = 8
+_NAMES_SHOWN = 12
 
 
 def import_prices(
@@ -73,8 +74,8 @@ def _tell_book(target: Path, feed: "Feed") -> None:
         f"keep its dates and hours, {len(found) - len(kept)} are replaced, "
         f"{len(lacking)} are not in it\n"
     )
-    for name in lacking:
-        sys.stderr.write(f"  not in it: {name}\n")
+    if 0 < len(lacking) <= _NAMES_SHOWN:
+        sys.stderr.write(f"  not in it: {', '.join(lacking)}\n")
 
 
 def _tell_left_out(left_out: "Counter[str]") -> None:

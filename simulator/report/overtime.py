@@ -23,7 +23,11 @@ def over_time_document(found: OverTime, today: float) -> dict[str, Any]:
             for option in found.options
         ],
         "missing_targets": [
-            {"name": option.name, "npv_cost_usd": _spread(option.npv_usd)}
+            {
+                "name": option.name,
+                "npv_cost_usd": _spread(option.npv_usd),
+                "stops_month": option.stops_month,
+            }
             for option in found.missing
         ],
         "paybacks": [_payback(each) for each in found.paybacks],
@@ -65,7 +69,9 @@ def over_time_text(found: dict[str, Any]) -> str:
     """Say which option costs least over the months, and when owning has paid back."""
     head = f"{found['months']} months at {found['discount_rate']:.0%}"
     if not found["options"]:
-        return f"{head}: no option meets the targets at every volume on the way"
+        gone = [_stops_text(o) for o in found["missing_targets"] if o["stops_month"]]
+        text = f"{head}: no option meets the targets at every volume on the way"
+        return "; ".join([text, *gone])
     best = min(found["options"], key=lambda option: option["npv_cost_usd"]["mean"])
     cost = best["npv_cost_usd"]
     text = (
@@ -76,9 +82,18 @@ def over_time_text(found: dict[str, Any]) -> str:
     cheaper = [
         f"{o['name']}, which misses the targets on the way, {quantity(o['npv_cost_usd']['mean'])} $"
         for o in found["missing_targets"]
-        if o["npv_cost_usd"]["mean"] < cost["mean"]
+        if o["npv_cost_usd"]["mean"] < cost["mean"] and not o["stops_month"]
     ]
+    cheaper += [_stops_text(o) for o in found["missing_targets"] if o["stops_month"]]
     return "; ".join([text, *cheaper, *map(payback_text, found["paybacks"])])
+
+
+def _stops_text(option: dict[str, Any]) -> str:
+    cost = quantity(option["npv_cost_usd"]["mean"])
+    return (
+        f"{option['name']} is not compared, since its offer ends in month {option['stops_month']}; "
+        f"at its price to the end {cost} $"
+    )
 
 
 def payback_text(found: dict[str, Any]) -> str:

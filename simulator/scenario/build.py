@@ -37,6 +37,7 @@ from simulator.scenario.load import checked, read_document
 from simulator.scenario.owning_schema import future_of, plain
 from simulator.scenario.partners import with_partners
 from simulator.scenario.price_book import PriceBook
+from simulator.scenario.price_notes import price_notes
 from simulator.scenario.selfhost import self_host_option
 from simulator.scenario.traffic import build_traffic
 from simulator.scenario.yamlfile import Document, with_values
@@ -130,13 +131,15 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         name: version(name) for name in ("breakeven", "numpy", "numba", "simpy", "genai-prices")
     }
     people = scenario.people
+    options = tuple(built[name] for name in scenario.options)
+    months = scenario.future.months if scenario.future else None
     return Study(
         name=scenario.name,
         seed=scenario.seed,
         epoch_s=midnight.timestamp(),
         traffic=traffic,
         slo=_slo(scenario.slo),
-        options=tuple(built[name] for name in scenario.options),
+        options=options,
         people=People(
             plain(people.engineers_fte),
             plain(people.engineer_usd_per_year),
@@ -154,7 +157,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         ),
         future=_future(scenario, document),
         provenance=provenance,
-        notes=notes,
+        notes=(*notes, *price_notes(options, clock, months)),
         quality=_quality(scenario),
         numbers=document.uncertain,
         priorities=_priorities(scenario, traffic),
