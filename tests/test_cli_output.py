@@ -123,6 +123,7 @@ COMMANDS: dict[str, tuple[Callable[[dict[str, Any]], Rows], list[str]]] = {
     "prices list": (listed("offers"), ["prices", "list", "openai/gpt-6.1"]),
     "prices show": (of_rates, ["prices", "show", "openai/gpt-6.1-terra"]),
     "prices diff": (listed("changes"), ["prices", "diff", "{prices}"]),
+    "prices check": (listed("offers"), ["prices", "check", "{prices}"]),
     "quality show": (listed("models"), ["quality", "show"]),
     "quality compare": (itself, ["quality", "compare", "aider", "gpt-oss-120b", "gpt-5 low"]),
     "quality chain": (itself, ["quality", "chain", "--steps", "3", "--step-success", "0.8"]),

@@ -153,6 +153,109 @@ def test_spend_limit_turns_away_until_its_period_ends() -> None:
     np.testing.assert_array_equal(served(ledger), [True, True, False, False, True])
 
 
+def test_a_rolling_limit_forgets_what_is_a_period_old() -> None:
+    """Two answers fill it; a fixed period would begin anew at the full hour."""
+    endpoint = replace(EXACT, budgets=(Budget(0.003, 3600.0, "rolling"),))
+    times = [3500.0, 3590.0, 3650.0, 7050.0, 7200.0]
+    ledger = run(direct(endpoint), calls(times), 1e5, MONDAY_S)
+    np.testing.assert_array_equal(served(ledger), [True, True, False, False, True])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.005, 0.05))
+def test_no_rolling_window_spends_more_than_its_limit(seed: int, usd: float) -> None:
+    """But for what was being served when the money was gone."""
+    table = random_table(seed, sessions=60, rate_per_s=2.0)
+    endpoint = replace(EXACT, budgets=(Budget(usd, 60.0, "rolling"),), concurrency=1)
+    ledger = run(direct(endpoint, attempts=1), table, 1e5)
+    done = np.flatnonzero(served(ledger))
+    order = done[np.argsort(ledger.finished_s[done], kind="stable")]
+    ends, paid = ledger.finished_s[order], ledger.usd[order]
+    for k in range(len(ends)):
+        window = (ends > ends[k] - 60.0) & (ends <= ends[k])
+        assert paid[window].sum() <= usd + paid[k] + 1e-12
+
+
+def test_a_monthly_limit_ends_with_the_month() -> None:
+    """Through a leap year's February and over a new year, in UTC."""
+    endpoint = replace(EXACT, budgets=(Budget(0.001, 1.0, "month"),))
+    for last in ("2026-11-30", "2026-12-31", "2028-02-29", "2027-02-28", "2100-02-28"):
+        midnight = datetime.fromisoformat(last).replace(tzinfo=UTC).timestamp() + 86400
+        times = [0.0, 60.0, 3599.0, 3601.0]
+        ledger = run(direct(endpoint), calls(times), 1e5, midnight - 3600)
+        np.testing.assert_array_equal(served(ledger), [True, False, False, True], last)
+        day = run(direct(endpoint), calls([0.0, 86400.0 - 60]), 2e5, midnight - 2 * 86400)
+        np.testing.assert_array_equal(served(day), [True, False], last)
+
+
+def test_all_spend_limits_of_an_account_count() -> None:
+    budgets = (Budget(0.002, 60.0, "rolling"), Budget(0.0045, 1.0, "month"))
+    endpoint = replace(EXACT, budgets=budgets)
+    times = [0.0, 10.0, 30.0, 100.0, 110.0, 200.0, 300.0]
+    ledger = run(direct(endpoint), calls(times), 1e5, MONDAY_S)
+    # The minute stops the third and the fifth call, the month all after the fourth answer.
+    np.testing.assert_array_equal(served(ledger), [True, True, False, True, False, False, False])
+
+
+def test_output_that_counts_as_it_is_produced_lets_long_declarations_pass() -> None:
+    """Claude's limit: two calls may declare 64,000 tokens each at 100,000 a minute."""
+    declared = replace(EXACT, limits=(Limit("output_tok", 100_000, 60.0, 60.0),))
+    produced = replace(EXACT, limits=(Limit("produced_tok", 100_000, 60.0, 60.0),))
+    table = calls([0.0, 0.1], declared_tok=64_000)
+    np.testing.assert_array_equal(served(run(direct(declared), table, 1e4)), [True, False])
+    np.testing.assert_array_equal(served(run(direct(produced), table, 1e4)), [True, True])
+
+
+def test_produced_output_turns_calls_away_once_it_is_used_up() -> None:
+    """Six calls of 101 tokens in 1.5 s use 600 at 400 a second; the bucket of 100 is empty by then.
+
+    It refills at 100 tokens a second: after the last answer it is 491 below what has come in.
+    """
+    limit = Limit("produced_tok", 100, 1.0, burst_s=1.0)
+    endpoint = replace(EXACT, limits=(limit,))
+    times = [0.0] * 6 + [1.0, 1.6, 4.9, 5.2]
+    ledger = run(direct(endpoint), calls(times), 1e4)
+    # At 1.5 s the level is 100 + 150 - 606 = -356; it is above 0 from 5.06 s on.
+    np.testing.assert_array_equal(served(ledger), [True] * 6 + [False, False, False, True])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.floats(50.0, 2000.0))
+def test_produced_output_never_runs_ahead_for_long(seed: int, per_s: float) -> None:
+    """Over any run: what is produced is at most what refills, the bucket, and what was begun."""
+    table = random_table(seed, sessions=80, rate_per_s=10.0)
+    limit = Limit("produced_tok", per_s, 1.0, burst_s=2.0)
+    endpoint = replace(EXACT, limits=(limit,))
+    ledger = run(direct(endpoint, attempts=1), table, 1e5)
+    done = np.flatnonzero(served(ledger))
+    for k in done[::5]:
+        begun = ledger.start_s[k]
+        before = done[ledger.start_s[done] < begun]
+        length = ledger.finished_s[before] - ledger.start_s[before]
+        share = np.clip((begun - ledger.start_s[before]) / length, 0, 1)
+        told = float((ledger.output_tok[before] * share).sum())
+        # It was let in: something was left then, so no more had been produced than had come in.
+        assert told <= per_s * (begun + 2.0) + 1e-6
+
+
+def test_a_prompt_above_the_greatest_input_is_refused() -> None:
+    endpoint = replace(EXACT, max_input_tok=1000)
+    ledger = run(direct(endpoint), calls([0.0, 10.0], input_tok=np.array([1000, 1001])), 1e4)
+    np.testing.assert_array_equal(served(ledger), [True, False])
+
+
+def test_the_first_token_takes_what_was_measured_over_the_prompts_length() -> None:
+    """Epoch AI's fit of GPT-5.6 Terra: 1.29 s at 100,000 tokens, 5.43 s at 500,000."""
+    endpoint = replace(
+        EXACT, ttft_median_s=0.65, prefill_token_s=5.54e-6, prefill_token2_s=8.03e-12,
+        context_tok=10**6,
+    )  # fmt: skip
+    table = calls([0.0, 100.0], input_tok=np.array([100_000, 500_000]))
+    ledger = run(direct(endpoint), table, 1e4)
+    ttft_s = ledger.first_token_s - ledger.start_s
+    np.testing.assert_allclose(ttft_s, [1.2843, 5.4275], rtol=1e-6)
+
+
 def test_outage_fails_every_attempt_and_ends() -> None:
     endpoint = replace(EXACT, outages_s=((MONDAY_S + 10.0, MONDAY_S + 20.0),))
     ledger = run(direct(endpoint), calls([9.0, 12.0, 20.0, 21.0]), 1e4, MONDAY_S)

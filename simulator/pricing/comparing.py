@@ -15,7 +15,7 @@ from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import BUCKETS, CONTEXTS, RateRow
 from simulator.units import DAY_S
 
-_PLAIN_TOK = 1000
+_PLAIN_TOK = 1
 """Prompt below any threshold."""
 _PROBED = tuple(bucket for bucket in BUCKETS if bucket not in ("per_request", "storage"))
 

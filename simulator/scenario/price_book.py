@@ -10,6 +10,7 @@ from simulator.files.jsontext import read_json
 from simulator.pricing.backdating import backdated
 from simulator.pricing.book import snapshot_card, snapshot_offers
 from simulator.pricing.comparing import compared
+from simulator.pricing.feeds.feed import book_name
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import unix_s
 from simulator.scenario.offer_cards import completed, own_card, with_entry, with_facts
@@ -33,6 +34,11 @@ def _overlay() -> dict[str, Document]:
 @cache
 def _entry(name: str) -> Offer:
     return validate(Offer, _overlay()[name], (name,))
+
+
+@cache
+def _snapshot() -> frozenset[str]:
+    return frozenset(snapshot_offers())
 
 
 @cache
@@ -92,6 +98,7 @@ class PriceBook:
             When the book does not know the offer, or knows no price for it, or none there.
         """
         card = self._card(name)
+        name = card.offer
         if region is None:
             return card
         known = self.regions(name)
@@ -104,10 +111,20 @@ class PriceBook:
         """Return the factor on every rate of an offer by region."""
         return _entry(name).regions if name in _overlay() else {}
 
+    def _resolved(self, name: str) -> str:
+        """Return an offer's name in the book, where another feed's name is given."""
+        imported = self.imported.data if self.imported else {}
+        known = (imported, _overlay(), _snapshot())
+        if any(name in names for names in known):
+            return name
+        other = book_name(name)
+        return other if any(other in names for names in known) else name
+
     def _card(self, name: str) -> RateCard:
+        name = self._resolved(name)
         if self.imported is not None and name in self.imported.data:
             return _imported_card(name, validate(Offer, self.imported, (name,)))
-        if name not in _overlay() and name not in snapshot_offers():
+        if name not in _overlay() and name not in _snapshot():
             raise InputError(f"unknown offer {name!r}{nearest(name, self.names())}")
         return _shipped_card(name)
 
@@ -119,6 +136,7 @@ class PriceBook:
         InputError
             When the book does not know the offer, or knows its prices but not how it behaves.
         """
+        name = self._resolved(name)
         if name in known_offers():
             return _entry(name)
         if name in self.names():
@@ -131,7 +149,7 @@ class PriceBook:
 
 @cache
 def _shipped_card(name: str) -> RateCard:
-    if name not in snapshot_offers():
+    if name not in _snapshot():
         card = own_card(name, _entry(name))
     else:
         card = backdated(snapshot_card(name), _starts(name))
@@ -161,7 +179,7 @@ def _imported_card(name: str, entry: Offer) -> RateCard:
     card = backdated(told, _starts(name))
     if entry.facts is not None:
         card = with_facts(card, entry.facts, entry.source, card.as_of)
-    if name not in _overlay() and name not in snapshot_offers():
+    if name not in _overlay() and name not in _snapshot():
         return card
     shipped = _shipped_card(name)
     knows_times = any(row.dated or row.timed for row in told.rows)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -130,8 +131,9 @@ def _peaks(
                 window = (_minutes(begin) * MINUTE_S, _minutes(end) * MINUTE_S)
                 days = frozenset(range(5)) if said.get("weekdays_only") else None
                 found.append(
-                    RateRow(
-                        rates, from_time=later, utc_window_s=window, utc_days=days,
+                    replace(
+                        row, rates=rates, from_time=later, replaces=False, utc_window_s=window,
+                        utc_days=days,
                         not_on=CALENDARS["china"] if said.get("holidays") == "cn" else frozenset(),
                     )
                 )  # fmt: skip
