@@ -135,14 +135,14 @@ def test_cache_by_capacity_and_by_rule(tmp_path: Path) -> None:
     finer = breakeven("traffic", "cache", path, "--capacity-blocks", "999", "--block-tokens", "64")
     assert json.loads(finer.stdout)["blocks"] == 18 + 24 + 2 + 18
     total = 1100 + 1536 + 100 + 1100
-    cached = {"openai-5m": 1024, "openai-1h": 2048, "anthropic-1h": 1024 + 1100, "infinite": 2124}
+    cached = {"openai-5m": 1024, "openai-1h": 2048, "openai-12h": 1024 + 1100, "infinite": 2124}
     for rule, tokens in cached.items():
         found = json.loads(breakeven("traffic", "cache", path, "--rule", rule).stdout)
         assert found["input_tokens"] == total
         assert found["cached_fraction"] == pytest.approx(tokens / total)
-        read, write = {"infinite": (0, 1), "anthropic-1h": (0.1, 2)}.get(rule, (0.1, 1))
+        read, write = {"infinite": (0, 1), "openai-12h": (0.05, 2.5)}.get(rule, (0.1, 1))
         # What is below 1,024 tokens is not written either.
-        written = (1100 + 512 + 0) / total if rule == "anthropic-1h" else 0
+        written = (1100 + 512 + 0) / total if rule == "openai-12h" else 0
         assert found["written_fraction"] == pytest.approx(written)
         price = 1 + tokens / total * (read - 1) + written * (write - 1)
         assert found["input_price_multiplier"] == pytest.approx(price)

@@ -155,8 +155,8 @@ def cache(
         str | None,
         typer.Option(
             "--rule",
-            help="A provider's rule: openai-5m, openai-10m, openai-1h, openai-24h, anthropic-5m, "
-            "anthropic-1h, deepseek or infinite.",
+            help="A provider's rule: openai-5m, openai-10m, openai-1h, openai-24h (those before "
+            "GPT-5.6), openai-30m, openai-12h, anthropic-5m, anthropic-1h, deepseek or infinite.",
         ),
     ] = None,
 ) -> None:

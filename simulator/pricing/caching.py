@@ -50,27 +50,29 @@ class CacheOffer:
     source: str
 
 
-_OPENAI = (
-    "OpenAI prompt-caching guide and openai-python 3.54.0; reads at 0.1 as gpt-5.x (published)"
-)
-_ANTHROPIC = "Anthropic prompt-caching documentation; minimum of Sonnet 4.x (published)"
+_EARLIER = "OpenAI prompt-caching guide; reads at 0.1 as gpt-5.x (published)"
+_OPENAI = "openai-python 3.57.0 prompt_cache_options, model page of gpt-6.1-terra (published)"
+_ANTHROPIC = "Anthropic prompt-caching documentation on Opus 5.5 and Sonnet 5.5 (published)"
 
 
-def _openai(ttl_s: float) -> CacheOffer:
-    return CacheOffer(PromptCache("prefix", ttl_s, 1024, 128), 0.1, 1.0, _OPENAI)
+def _prefixes(ttl_s: float) -> CacheOffer:
+    """OpenAI's models before GPT-5.6."""
+    return CacheOffer(PromptCache("prefix", ttl_s, 1024, 128), 0.1, 1.0, _EARLIER)
 
 
-def _anthropic(ttl_s: float, write: float) -> CacheOffer:
-    return CacheOffer(PromptCache("breakpoint", ttl_s, 1024, 1), 0.1, write, _ANTHROPIC)
+def _marks(ttl_s: float, min_tok: int, write: float, source: str) -> CacheOffer:
+    return CacheOffer(PromptCache("breakpoint", ttl_s, min_tok, 1), 0.05, write, source)
 
 
 CACHE_OFFERS = {
-    "openai-5m": _openai(300),
-    "openai-10m": _openai(600),
-    "openai-1h": _openai(3600),
-    "openai-24h": _openai(86400),
-    "anthropic-5m": _anthropic(300, 1.25),
-    "anthropic-1h": _anthropic(3600, 2.0),
+    "openai-5m": _prefixes(300),
+    "openai-10m": _prefixes(600),
+    "openai-1h": _prefixes(3600),
+    "openai-24h": _prefixes(86400),
+    "openai-30m": _marks(1800, 1024, 1.25, _OPENAI),
+    "openai-12h": _marks(43200, 1024, 2.5, _OPENAI),
+    "anthropic-5m": _marks(300, 512, 1.25, _ANTHROPIC),
+    "anthropic-1h": _marks(3600, 512, 2.0, _ANTHROPIC),
     "deepseek": CacheOffer(
         PromptCache("prefix", 86400, 64, 64),
         0.02,
@@ -81,4 +83,5 @@ CACHE_OFFERS = {
         PromptCache("prefix", float("inf"), 1, 1), 0.0, 1.0, "the most that any cache can find"
     ),
 }
-"""Rules by the names of the command line, as of 2026-11-23."""
+"""Rules by the names of the command line, as of 2026-11-27: of OpenAI the four with steps are those
+of models before GPT-5.6, 30 minutes and 12 hours those of later ones."""

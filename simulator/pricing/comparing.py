@@ -45,6 +45,9 @@ class Comparison:
     """Rates that both name, not alike."""
     only_before: list[Difference] = field(default_factory=list)
     only_after: list[Difference] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    """Contexts that the first card alone sells."""
+    new: list[str] = field(default_factory=list)
 
 
 def compared(before: RateCard, after: RateCard, at_s: float, tolerance: float) -> Comparison:
@@ -65,6 +68,8 @@ def compared(before: RateCard, after: RateCard, at_s: float, tolerance: float) -
         sold = [_is_sold(card, context, at_s) for card in (before, after)]
         if not any(sold):
             continue
+        if not all(sold):
+            (found.gone if sold[0] else found.new).append(context)
         calls, labels = _probes(before, after, context, at_s)
         pairs = list(zip((before, after), sold, strict=True))
         rows = [

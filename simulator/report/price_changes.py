@@ -18,7 +18,8 @@ def print_changes(changes: list[dict[str, Any]], console: Console) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for change in changes:
         if change["change"] != "rate":
-            table.add_row(change["offer"], change["change"], "", "")
+            what = f"{change['when']} {change['change']}" if "when" in change else change["change"]
+            table.add_row(change["offer"], what, "", "")
             continue
         what = f"{SHORT.get(change['bucket'], change['bucket'])}, {change['when']}"
         rates = ("-" if change[k] is None else f"{change[k]:g}" for k in ("before", "after"))

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from simulator.pricing.billing import Usage, rates
 from simulator.pricing.rates import RateCard
-from simulator.pricing.rows import BUCKETS, moment_text
+from simulator.pricing.rows import BUCKETS, CALL_BUCKETS, moment_text
 from simulator.pricing.standing import marks, standings
 from simulator.report.tables import plain_table
 from simulator.scenario.offer_schema import Behaviour, Offer
@@ -31,6 +31,7 @@ SHORT = {
     "maps_search": "maps search",
     "code_session": "code session",
 }
+_EACH = tuple(name for name in CALL_BUCKETS if name != "per_request")
 _LISTED = ("input", "cache_read", "output")
 
 
@@ -125,7 +126,7 @@ def print_card(
         markup=False,
     )
     shown = [row for row in document["rows"] if everything or row["holds"] != "past"]
-    buckets = [b for b in BUCKETS if any(b in row["rates"] for row in shown)]
+    buckets = [b for b in BUCKETS if any(b in row["rates"] for row in shown) and b not in _EACH]
     table = plain_table()
     table.add_column("when (USD per Mtok)", overflow="fold")
     for bucket in buckets:
@@ -144,6 +145,11 @@ def print_card(
 
 def _notes(document: dict[str, Any], hidden: int) -> list[str]:
     found = []
+    each = {b: rate for row in document["rows"] if row["holds"] == "now"
+            for b, rate in row["rates"].items() if b in _EACH}  # fmt: skip
+    if each:
+        words = ", ".join(f"{SHORT[b]} {rate:g}" for b, rate in each.items())
+        found.append(f"USD each: {words}")
     if hidden:
         found.append(f"{hidden} earlier rows are not shown: --all shows them")
     if document["billed_at"] == "completion":

@@ -177,7 +177,11 @@ def changes(
             found.append({"offer": offer, "change": "new" if before is None else "gone"})
             continue
         result = compared(before, after, at_s, tolerance)
+        for change, contexts in (("gone", result.gone), ("new", result.new)):
+            found += [{"offer": offer, "change": change, "when": name} for name in contexts]
         for told in (*result.differing, *result.only_before, *result.only_after):
+            if told.context in (*result.gone, *result.new):
+                continue
             words = [told.context] if told.context != "standard" else []
             words += [told.when] if told.when != "always" or not words else []
             rates = {"before": told.before, "after": told.after}
