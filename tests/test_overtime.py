@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
+from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.options import Known
 from simulator.analysis.overtime import OverTime, over_time
+from simulator.analysis.planning import Size
 from simulator.analysis.sampler import Sampler
 from simulator.analysis.study import Study
 from simulator.economics.cashflow import discount
@@ -138,3 +140,34 @@ def test_an_option_that_cannot_grow_is_left_out(tmp_path: Path) -> None:
     assert missing.name == "own"
     assert (missing.npv_usd > 0).all()
     assert not found.paybacks
+
+
+def test_dated_prices_and_ends_are_followed_month_by_month(tmp_path: Path) -> None:
+    """Argon doubles on 2026-12-01, eight days behind the first; gpt-4o is sold until January."""
+    still = "discount_rate: 0"
+    argon = "options.frontier={kind: api, offer: google/gemini-4-argon}"
+    study = study_with(tmp_path, still, argon)
+    assert any("price" in note for note in study.notes) is False
+    (option,) = [o for o in study.options if o.name == "frontier"]
+    now = Evaluator(study, 1.0, Sampler(study)).evaluate(option, Size())
+    monthly = sum(now.calls_usd.values())
+    # Of 730 hours from 2026-11-23 on, eight days pass at the first price.
+    first = (8 * 24 + 2 * (730 - 8 * 24)) / 730
+    expected = monthly * (first + 2 * (MONTHS - 1))
+    assert npv(followed(study), "frontier") == pytest.approx(expected, rel=2e-3)
+
+    ending = study_with(tmp_path, still, "options.frontier={kind: api, offer: openai/gpt-4o}")
+    found = followed(ending)
+    assert "frontier" not in {o.name for o in found.options}
+    (gone,) = [o for o in found.missing if o.name == "frontier"]
+    assert gone.stops_month == 2  # 2027-01-14
+    assert any("openai/gpt-4o ends on 2027-01-14" in note for note in ending.notes)
+
+
+def test_a_month_that_is_billed_at_the_prices_of_a_week_says_so(tmp_path: Path) -> None:
+    argon = "options.frontier={kind: api, offer: google/gemini-4-argon}"
+    week = load_study(write_scenario(tmp_path / "s.yaml", SMALL), [argon])
+    assert [note for note in week.notes if "changes on 2026-12-01" in note]
+    gone = "options.frontier={kind: api, offer: groq/llama-3.3-70b-versatile}"
+    late = load_study(write_scenario(tmp_path / "s.yaml", SMALL), [gone])
+    assert [note for note in late.notes if "had ended on 2026-08-16" in note]

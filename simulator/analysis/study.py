@@ -77,7 +77,15 @@ class ApiOption:
     """For capacity that is paid used or not."""
     success_rate: float | None
     reshaping: Reshaping | None = None
+    fee_free_calls: float = 0.0
+    """Of a month, which bear no fee."""
     kind: str = "api"
+
+    def fee(self, calls_per_month: float) -> float:
+        """Return the gateway's fee as a share of the price of all calls of a month."""
+        if not self.fee_free_calls:
+            return self.fee_share
+        return self.fee_share * max(0.0, 1 - self.fee_free_calls / max(1.0, calls_per_month))
 
 
 @dataclass(frozen=True, slots=True)

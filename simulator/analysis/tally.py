@@ -206,7 +206,8 @@ class Tally:
         """Cost of the calls by bucket, and the gateway's fee [USD/month]."""
         usd = {n[4:]: cost * factor for n, cost in sums.items() if n[:4] == "usd "}
         if self.api is not None and self.api.fee_share:
-            usd["gateway_fee"] = sum(usd.values()) * self.api.fee_share
+            calls = sum(number for name, number in sums.items() if name[:3] == "at ") * factor
+            usd["gateway_fee"] = sum(usd.values()) * self.api.fee(calls)
         return usd
 
 
@@ -236,9 +237,11 @@ def calls_usd(
 
     ``zero_s`` is the ledger's zero in Unix time.
     """
-    for paid in bills(ledger, api, ledger.offered, zero_s):
+    found = list(bills(ledger, api, ledger.offered, zero_s))
+    fee = fee_of(ledger, api, found)
+    for paid in found:
         cost = sum(paid.usd.values(), np.zeros(len(paid.rows)))
-        yield paid.rows, cost * (1 + api.fee_share)
+        yield paid.rows, cost * (1 + fee)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +253,12 @@ class Bill:
     """When each is priced [Unix s]. (rows,)"""
     usd: dict[str, Floats]
     """Cost by bucket, a gateway's fee not included. (rows,) each"""
+
+
+def fee_of(ledger: Ledger, api: ApiOption, paid: list[Bill]) -> float:
+    """Return the gateway's fee over the price of a ledger's calls, which stand for a month."""
+    calls = sum(len(bill.rows) for bill in paid)
+    return api.fee(calls * MONTH_S / ledger.horizon_s)
 
 
 def bills(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from simulator.analysis.longrun import Watch
 from simulator.analysis.sampling import Sample
 from simulator.analysis.study import ApiOption, SingleOption, Study, api_part, single_options
-from simulator.analysis.tally import bills
+from simulator.analysis.tally import bills, fee_of
 from simulator.analysis.verdict import Verdict
 from simulator.engine import layout
 from simulator.engine.ledger import Ledger
@@ -195,10 +195,12 @@ def _bills(api: ApiOption | None, ledger: Ledger, epoch_s: float) -> dict[str, N
     size = len(ledger.outcome)
     usd = {f"usd_{bucket}": np.zeros(size) for bucket in (*BUCKETS, "gateway_fee")}
     at_s = np.full(size, np.nan)
-    for bill in bills(ledger, api, ledger.offered, epoch_s):
+    found = list(bills(ledger, api, ledger.offered, epoch_s))
+    fee = fee_of(ledger, api, found) if api is not None else 0.0
+    for bill in found:
         at_s[bill.rows] = bill.at_s
         for bucket, cost in bill.usd.items():
             usd[f"usd_{bucket}"][bill.rows] = cost
-        if api is not None and api.fee_share:
-            usd["usd_gateway_fee"][bill.rows] = sum(bill.usd.values()) * api.fee_share
+        if fee:
+            usd["usd_gateway_fee"][bill.rows] = sum(bill.usd.values()) * fee
     return {"billed_at_s": at_s, **usd}

@@ -124,9 +124,11 @@ class OpenRouter(Section):
     """Tokens per second (p50); slower targets come last."""
     preferred_max_latency: Positive | None = None
     """Seconds to the first token (p50); slower targets come last."""
-    fee_share: Share = 0.055
-    """On credits bought by card; a purchase below 15 USD pays 0.80 USD at least. With your own keys
-    say 0.05: it is taken of what the calls would have cost, beyond a million a month."""
+    own_keys: bool = False
+    """Calls are paid to the providers by keys of your own, OpenRouter's fee is apart."""
+    fee_share: Share | None = None
+    """Default: 0.055 on credits bought by card (a purchase below 15 USD pays 0.80 USD at least),
+    and with own_keys 0.05 of what the calls beyond a million a month cost."""
 
 
 class Affinity(Section):

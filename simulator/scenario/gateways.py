@@ -14,6 +14,11 @@ from simulator.errors import InputError, nearest
 from simulator.scenario import api_schema
 from simulator.scenario.endpoints import budget
 
+_CREDIT_SHARE = 0.055
+_BYOK_SHARE = 0.05
+_BYOK_FREE_CALLS = 1e6
+"""OpenRouter's fees: on credits bought by card, and with own keys of what the calls beyond a
+million a month cost (openrouter.ai FAQ, read 2026-11-27; published)."""
 _STICKY_S = 600.0
 """OpenRouter keeps a session at its provider for so long after a request."""
 
@@ -24,6 +29,7 @@ class _Rules:
 
     gateway: Gateway
     fee_share: float = 0.0
+    fee_free_calls: float = 0.0
     price_multiplier: float = 1.0
 
 
@@ -75,6 +81,7 @@ def gateway_option(
         gateways=tuple(gateways),
         routes=tuple(routes),
         fee_share=rules[0].fee_share,
+        fee_free_calls=rules[0].fee_free_calls,
         fixed_usd_per_month=sum(m.fixed_usd_per_month for m in members),
         success_rate=option.success_rate,
         reshaping=members[0].reshaping,
@@ -149,7 +156,9 @@ def _openrouter(policy: api_schema.OpenRouter, case: _Case) -> _Rules:
         max_prompt_usd_per_mtok=ceiling.prompt or float("inf"),
         max_output_usd_per_mtok=ceiling.completion or float("inf"),
     )
-    return _Rules(gateway, fee_share=policy.fee_share)
+    default = _BYOK_SHARE if policy.own_keys else _CREDIT_SHARE
+    share = default if policy.fee_share is None else policy.fee_share
+    return _Rules(gateway, share, _BYOK_FREE_CALLS if policy.own_keys else 0.0)
 
 
 def _openrouter_sort(
