@@ -39,7 +39,33 @@ _LITELLM = {
     "gemini/gemini-9": {
         "litellm_provider": "gemini", "mode": "chat", "input_cost_per_token": 1e-6,
         "input_cost_per_token_above_200k_tokens": 2e-6, "output_cost_per_token": 1e-5,
+        "input_cost_per_audio_token": 2e-6, "deprecation_date": "2027-01-14",
+        "search_context_cost_per_query": {"low": 0.01, "high": 0.01},
     },
+    "deepseek/deepseek-flash": {
+        "litellm_provider": "deepseek", "mode": "chat", "input_cost_per_token": 3e-7,
+        "output_cost_per_token": 1.2e-6, "off_peak_pricing": {
+            "input_cost_per_token": 1.5e-7, "windows": [
+                {"hours_utc": ["00:00-01:00", "22:00-00:30"], "weekdays": [1, 5]},
+                {"hours_utc": "00:00-00:00", "weekdays": [6, 7]}]},
+    },
+    "dashscope/qwen9": {
+        "litellm_provider": "dashscope", "mode": "chat", "tiered_pricing": [
+            {"range": [0, 32000.0], "input_cost_per_token": 3e-7},
+            {"range": [32000.0, 128000], "input_cost_per_token": 5e-7}],
+    },
+}  # fmt: skip
+_RATES = {"input": 1.0, "output": 2.0, "tiers": [{"above": 1000, "input": 3.0}]}
+_MODEL_PRICES = {
+    "schema": 1, "status": {"deepseek": {"deepseek-flash": "deprecated"}},
+    "schedules": {"schedule": [
+        {"provider": "deepseek", "valid_from": "2026-08-16T16:00:00Z", "peak_multiplier": 2.0,
+         "peak_hours_utc": [["01:00", "04:00"]], "weekdays_only": True, "holidays": "cn"}]},
+    "prices": {"deepseek": {"deepseek-flash": {
+        "standard": [{"rates": _RATES, "start": None},
+                     {"rates": {"input": 2.0}, "start": "2026-09-01T00:00:00Z"}],
+        "batch": [{"rates": None, "start": None},
+                  {"rates": {"input": 0.5}, "start": "2026-10-01T00:00:00Z"}]}}},
 }  # fmt: skip
 _GENAI = [{
     "id": "acme", "name": "Acme", "api_pattern": "https://api\\.acme\\.example", "models": [
@@ -61,7 +87,9 @@ _BOOK = {
     "openai/gpt-4o": {
         "as_of": "2026-11-02", "rates": {"input": 3.0, "output": 10.0, "cache_read": 1.5},
         "rows": [{"when": {"context": "batch"}, "rates": {"input": 1.5}},
-                 {"when": {"prompt_tokens_above": 200000}, "rates": {"input": 6.0}}],
+                 {"when": {"prompt_tokens_above": 200000, "utc_days": ["mon"], "not_on": "china"},
+                  "rates": {"input": 6.0, "input_audio": 9.0, "web_search": 0.01}}],
+        "facts": {"ends": "2027-01-14", "successor": "acme/small"}, "max_input_tok": 120000,
         "context_tok": 128000, "source": "a file",
     },
     "acme/small": {"as_of": "2026-11-02", "rates": {"input": 1.0, "output": 4.0}, "rows": [],
@@ -72,7 +100,8 @@ _USAGE: dict[str, list[Any]] = {
     "at": ["2026-11-02T08:00:00Z", "2026-11-02", "2026-11-02 09:30"],
     "context": ["", "standard", "batch"], "input_total": [1000, 2000, 3000],
     "cache_read": [500, 0, 0], "cache_write_5m": [0, 0, 0], "cache_write_1h": [0, 0, 0],
-    "output_total": [100, 200, 300], "reasoning": [0, 0, 10],
+    "output_total": [100, 200, 300], "reasoning": [0, 0, 10], "web_search": [0, 1, 0],
+    "input_audio_tokens": [0, 0, 5], "image_count": [0, 0, 0],
 }  # fmt: skip
 _RUN = {
     "task": "t1", "model": "a", "success": True, "input_tokens": 1000, "output_tokens": 50,
@@ -114,6 +143,7 @@ def _import(path: Path, out: Path) -> None:
     book = out / "book.json"
     command("prices", "import", path, book, "--as-of", "2026-11-02")
     command("prices", "diff", path, "openai/gpt-4o", "--output", "json")
+    command("prices", "check", path, "--only", "gpt-4o", "--propose", out / "new.yaml")
     raw = json.loads(path.read_bytes())
     feed = read_feed(raw, path.name, date(2026, 11, 2))
     changes(_known(), feed.cards, feed.whole, _AT_S, 0.0)
@@ -198,7 +228,11 @@ def _evaluations() -> tuple[Sample, ...]:
 
 def readers() -> tuple[Reader, ...]:
     """Return the readers of prices, usage and evaluations."""
-    feeds = (json_sample("litellm.json", _LITELLM), json_sample("genai.json", _GENAI))
+    feeds = (
+        json_sample("litellm.json", _LITELLM),
+        json_sample("genai.json", _GENAI),
+        json_sample("model-prices.json", _MODEL_PRICES),
+    )
     return (
         Reader("price-feed", lambda: feeds, _import),
         Reader("price-book", lambda: (json_sample("book.json", _BOOK),), _book),

@@ -12,9 +12,9 @@ import pytest
 from test_cli import breakeven
 
 from simulator.errors import InputError
-from simulator.pricing.backdating import backdated
-from simulator.pricing.comparing import compared
+from simulator.pricing.feeds.backdating import backdated
 from simulator.pricing.feeds.checking import Explanation, check
+from simulator.pricing.feeds.comparing import compared
 from simulator.pricing.feeds.feed import Feed
 from simulator.pricing.feeds.reading import read_feed
 from simulator.pricing.lifetimes import Lifetime

@@ -61,6 +61,13 @@ def test_every_vector_is_exact() -> None:
     assert wrong == []
 
 
+def test_contexts_go_by_the_names_of_logs_too() -> None:
+    columns = {"offer": ["openai/gpt-4o"] * 3, "at": ["2026-09-15"] * 3,
+               "context": ["default", "fast", "priority"],
+               "input_total": ["1000"] * 3, "output_total": ["0"] * 3}  # fmt: skip
+    assert priced_columns(columns)[0] == pytest.approx([0.0025, 0.00425, 0.00425])
+
+
 def test_most_vectors_are_at_boundaries() -> None:
     """Half of them have a neighbour on the other side: another rate, or no price at all."""
     edges = ("23:59:59Z", "T00:00Z", "59Z", "T16:30Z", "T16:00Z", "T12:15Z", "T00:30Z")

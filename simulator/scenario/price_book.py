@@ -7,9 +7,9 @@ from pathlib import Path
 
 from simulator.errors import InputError, nearest
 from simulator.files.jsontext import read_json
-from simulator.pricing.backdating import backdated
 from simulator.pricing.book import snapshot_card, snapshot_offers
-from simulator.pricing.comparing import compared
+from simulator.pricing.feeds.backdating import backdated
+from simulator.pricing.feeds.comparing import compared
 from simulator.pricing.feeds.feed import book_name
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import unix_s

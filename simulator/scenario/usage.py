@@ -14,7 +14,13 @@ from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CONTEXTS
 from simulator.scenario.price_book import PriceBook
 from simulator.scenario.tables import table_portions
-from simulator.scenario.usage_columns import COUNTS, REQUIRED, known_columns, paid_columns
+from simulator.scenario.usage_columns import (
+    CONTEXT_NAMES,
+    COUNTS,
+    REQUIRED,
+    known_columns,
+    paid_columns,
+)
 from simulator.traffic.readers.values import BadRecord, seconds
 
 
@@ -209,7 +215,7 @@ def _whole_or_zero(name: str) -> Callable[[str], int]:
 
 
 def _context(text: str) -> int:
-    name = text or CONTEXTS[0]
+    name = CONTEXT_NAMES.get(text, text)
     if name not in CONTEXTS:
         raise InputError(f"unknown context {text!r}{nearest(text, list(CONTEXTS))}")
     return CONTEXTS.index(name)

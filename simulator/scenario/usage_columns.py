@@ -19,6 +19,9 @@ COUNTS = (
 the tokens of a medium include its cached ones. Blank is zero."""
 REQUIRED = ("offer", "at", "input_total", "output_total")
 
+CONTEXT_NAMES = {"": "standard", "default": "standard", "fast": "priority"}
+"""What providers' logs call contexts that are called otherwise here."""
+
 # Lifetimes of other providers: the shorter and the longer one that an offer sells.
 _OTHER_NAMES = {
     "cache_write_30m": "cache_write_5m",

@@ -11,7 +11,13 @@ from simulator.files.parquet import open_parquet
 from simulator.pricing.rows import CONTEXTS
 from simulator.scenario.price_book import PriceBook
 from simulator.scenario.usage import Calls, Errors, Spans, price_calls
-from simulator.scenario.usage_columns import COUNTS, REQUIRED, known_columns, paid_columns
+from simulator.scenario.usage_columns import (
+    CONTEXT_NAMES,
+    COUNTS,
+    REQUIRED,
+    known_columns,
+    paid_columns,
+)
 from simulator.traffic.readers.values import BadRecord, seconds
 
 if TYPE_CHECKING:
@@ -99,8 +105,9 @@ def _codes(path: Path, portion: "pa.Table", errors: Errors) -> np.ndarray:
     places = texts.indices.to_numpy()
     codes = np.zeros(len(places), np.int8)
     for place, name in enumerate(texts.dictionary.to_pylist()):
-        if name in CONTEXTS or not name:
-            codes[places == place] = CONTEXTS.index(name or CONTEXTS[0])
+        plain = CONTEXT_NAMES.get(name, name)
+        if plain in CONTEXTS:
+            codes[places == place] = CONTEXTS.index(plain)
             continue
         for row in np.flatnonzero(places == place).tolist():
             errors[row] = f"unknown context {name!r}{nearest(name, list(CONTEXTS))}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from simulator.pricing.comparing import Comparison, Difference, compared
+from simulator.pricing.feeds.comparing import Comparison, Difference, compared
 from simulator.pricing.feeds.feed import Facts, Feed
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import RateRow
