@@ -121,6 +121,11 @@ def _models() -> dict[str, Any]:
     return {f"{p.id}/{m.id}": m for p in providers for m in p.models}
 
 
+@cache
+def _snapshot_name() -> str:
+    return f"genai-prices {version('genai-prices')}"
+
+
 def snapshot_offers() -> list[str]:
     """Return the names ``provider/model`` of every offer in the snapshot."""
     return sorted(_models())
@@ -137,8 +142,7 @@ def snapshot_card(offer: str) -> RateCard:
     model = _models().get(offer)
     if model is None:
         raise InputError(f"unknown offer {offer!r}{nearest(offer, snapshot_offers())}")
-    source = f"genai-prices {version('genai-prices')}"
-    card = model_card(offer, model, SNAPSHOT_DATE, source)
+    card = model_card(offer, model, SNAPSHOT_DATE, _snapshot_name())
     if card is None:
         raise NoTokenPriceError(f"{offer} has no token price in the price book")
     return card

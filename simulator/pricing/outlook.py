@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from simulator.pricing.billing import Usage, rates
 from simulator.pricing.rates import RateCard
-from simulator.pricing.rows import TOKEN_BUCKETS, unix_s
+from simulator.pricing.rows import TOKEN_BUCKETS
 from simulator.units import DAY_S, HOUR_S, MONTH_S
 
 _STEP_S = 6 * HOUR_S
@@ -58,10 +58,4 @@ def monthly_factors(
 
 def changes_between(card: RateCard, begin_s: float, end_s: float) -> list[float]:
     """Return the Unix times between two at which a dated row begins or ceases to hold."""
-    moments = {
-        unix_s(moment)
-        for row in card.rows
-        for moment in (row.from_time, row.until_time)
-        if moment is not None
-    }
-    return sorted(moment for moment in moments if begin_s < moment < end_s)
+    return sorted(moment for moment in card.moments_s if begin_s < moment < end_s)

@@ -66,6 +66,12 @@ class RateCard:
         named = {row.context for row in self.rows}
         return tuple(c for i, c in enumerate(CONTEXTS) if i == STANDARD or c in named)
 
+    @property
+    def moments_s(self) -> set[float]:
+        """Unix times at which dated rows begin or cease to hold."""
+        dates = {moment for row in self.rows for moment in (row.from_time, row.until_time)}
+        return {unix_s(moment) for moment in dates if moment is not None}
+
     def begins(self, context: str) -> date | None:
         """Return when a context was first sold, None where it always was."""
         rows = [row for row in self.rows if row.context == context and not row.tiered]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simulator.pricing.billing import Usage, rates
 from simulator.pricing.rates import RateCard
-from simulator.pricing.rows import RateRow, unix_s
+from simulator.pricing.rows import RateRow
 from simulator.units import DAY_S, MTOK
 
 PRICED = (
@@ -69,12 +69,7 @@ def _shares(card: RateCard) -> set[float]:
 
 def _moments(card: RateCard, begin_s: float, end_s: float) -> set[float]:
     """Moments within the span at which some row may begin or cease to hold."""
-    moments = {
-        unix_s(moment)
-        for row in card.rows
-        for moment in (row.from_time, row.until_time)
-        if moment is not None
-    }
+    moments = card.moments_s
     of_day = {second for row in card.rows for second in _seconds_of_day(row)}
     days = range(int(begin_s // DAY_S), int(end_s // DAY_S) + 1) if of_day else ()
     for day in days:

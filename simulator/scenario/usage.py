@@ -241,6 +241,7 @@ def priced_rows(
         When the file or a column that must be there is missing, or a row has another width.
     """
     for header, portion in table_portions(path, REQUIRED):
+        known_columns(header, str(path))
         columns = {name: [row[name] for row in portion] for name in header}
         cost_usd, errors = priced_columns(columns, book, spans)
         rows = [

@@ -34,10 +34,11 @@ _OTHER_NAMES = {
 _PAID = re.compile(r"audio|image|video|search|citation|document|grounding")
 
 
-def known_columns(names: Iterable[str]) -> dict[str, str]:
+def known_columns(names: Iterable[str], place: str = "usage") -> dict[str, str]:
     """Return the columns of a table that are counts, by what they count.
 
     A column may end in ``_tokens`` or ``_tok``, and lifetimes may be named by what they are.
+    ``place`` is where the table is, for messages.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def known_columns(names: Iterable[str]) -> dict[str, str]:
         if plain not in COUNTS:
             continue
         if plain in found:
-            raise InputError(f"columns {found[plain]!r} and {name!r} both count {plain}")
+            raise InputError(f"{place}: columns {found[plain]!r} and {name!r} both count {plain}")
         found[plain] = name
     return found
 

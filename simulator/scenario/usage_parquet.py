@@ -60,7 +60,7 @@ def priced_portions(
 def _calls(path: Path, portion: "pa.Table", errors: Errors) -> Calls:
     offers = _texts(path, portion, "offer").combine_chunks()
     contexts = _codes(path, portion, errors)
-    known = known_columns(portion.column_names)
+    known = known_columns(portion.column_names, str(path))
     _refuse_paid(portion, known, errors)
     return Calls(
         offers.dictionary.to_pylist(),
