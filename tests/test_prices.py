@@ -5,6 +5,7 @@ import json
 import random
 import warnings
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,13 @@ def random_usage(rng: random.Random, card: RateCard) -> dict[str, int]:
     }
 
 
+@cache
+def snapshot_models() -> dict[str, tuple[Any, Any]]:
+    return {f"{p.id}/{m.id}": (p, m) for p in providers for m in p.models}
+
+
 def theirs(name: str, at: datetime, context: str, tokens: dict[str, int]) -> float:
-    provider, model = next((p, m) for p in providers for m in p.models if f"{p.id}/{m.id}" == name)
+    provider, model = snapshot_models()[name]
     written = tokens["cache_write"] + tokens["cache_write_1h"]
     usage: dict[str, Any] = {
         "input_tokens": tokens["uncached_input"] + tokens["cache_read"] + written,

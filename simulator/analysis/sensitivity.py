@@ -11,9 +11,9 @@ from simulator.analysis.evaluate import Evaluator
 from simulator.analysis.indices import sobol_indices
 from simulator.analysis.judging import Sized
 from simulator.analysis.options import Known, size_near
-from simulator.analysis.study import Study, UncertainNumber
+from simulator.analysis.study import Study
 from simulator.analysis.worlds import RATES, Mapped, Worlds, priced, world_costs
-from simulator.economics.interval import Z_90
+from simulator.economics.interval import Z_90, UncertainNumber
 
 NEGLIGIBLE_USD = 0.01
 """Monthly effects below a cent are rounding: costs that both options share."""

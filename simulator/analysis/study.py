@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from simulator.economics.future import Future
-from simulator.economics.interval import Distribution, Interval
+from simulator.economics.interval import Interval, UncertainNumber
 from simulator.economics.owning import OwningCost
 from simulator.economics.purchase import Purchase
 from simulator.engine.plan import Endpoint, Fleet, Gateway
@@ -258,26 +256,6 @@ class Effort:
     """Whether flips are looked for that need simulation."""
     level: int = 5
     """Which of ``haste.LEVELS`` this is; the last is what the scenario says."""
-
-
-@dataclass(frozen=True, slots=True)
-class UncertainNumber:
-    """A number of the scenario that is not known, and on which what happens depends."""
-
-    path: str
-    """Dotted, as ``--set`` takes it."""
-    distribution: Distribution
-    is_whole: bool
-    """Only whole numbers make sense there."""
-    least_z: float = -np.inf
-    most_z: float = np.inf
-    """Scores beyond which the scenario would refuse the number; it stays at what is allowed."""
-
-    def value(self, z: float) -> float | int:
-        """Return the number at a standard normal score."""
-        allowed = min(max(z, self.least_z), self.most_z)
-        found = float(self.distribution.at(np.array([allowed]))[0])
-        return round(found) if self.is_whole else found
 
 
 Rebuild = Callable[[dict[str, float]], "Study"]

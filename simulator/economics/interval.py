@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 Z_90 = 1.6448536269514722
 """Standard normal quantile: nine in ten cases lie within."""
@@ -50,6 +49,8 @@ class Uniform:
 
     def at(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map standard normal draws to values. (n,) -> (n,)"""
+        from scipy.special import ndtr  # takes longer to import than most commands run
+
         found: NDArray[np.float64] = self.low + (self.high - self.low) * ndtr(z)
         return found
 
@@ -79,9 +80,31 @@ class Listed:
 
     def at(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map standard normal draws to values. (n,) -> (n,)"""
+        from scipy.special import ndtr
+
         place = np.minimum((ndtr(z) * len(self.values)).astype(np.int64), len(self.values) - 1)
         return np.array(self.values)[place]
 
 
 Distribution = Interval | Uniform | Lognormal | Listed
 """Of an uncertain number, as a function of a standard normal score."""
+
+
+@dataclass(frozen=True, slots=True)
+class UncertainNumber:
+    """A number of the scenario that is not known, and on which what happens depends."""
+
+    path: str
+    """Dotted, as ``--set`` takes it."""
+    distribution: Distribution
+    is_whole: bool
+    """Only whole numbers make sense there."""
+    least_z: float = -np.inf
+    most_z: float = np.inf
+    """Scores beyond which the scenario would refuse the number; it stays at what is allowed."""
+
+    def value(self, z: float) -> float | int:
+        """Return the number at a standard normal score."""
+        allowed = min(max(z, self.least_z), self.most_z)
+        found = float(self.distribution.at(np.array([allowed]))[0])
+        return round(found) if self.is_whole else found

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from simulator.analysis.study import UncertainNumber
 from simulator.economics import interval
+from simulator.economics.interval import UncertainNumber
 from simulator.errors import InputError
 from simulator.scenario.sections import Interval, Positive, Section
 from simulator.scenario.yamlfile import (

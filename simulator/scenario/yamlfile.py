@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from simulator.analysis.study import UncertainNumber
+from simulator.economics.interval import UncertainNumber
 from simulator.errors import InputError, nearest
 from simulator.files import yamltree
 from simulator.files.text import fail, read_text
