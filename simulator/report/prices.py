@@ -90,10 +90,11 @@ def _rates_at(card: RateCard, at_s: float) -> dict[str, float]:
 def print_cards(documents: list[dict[str, Any]], console: Console) -> None:
     """Print offers with what they cost at the moment asked for."""
     table = plain_table()
-    table.add_column("offer (USD per Mtok)", overflow="fold", min_width=24)
+    longest = max((len(document["offer"]) for document in documents), default=0)
+    table.add_column("offer (USD per Mtok)", overflow="fold", min_width=min(longest, 26))
     for heading in ("input", "read", "output", "context"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
+    table.add_column("", min_width=18 if any(d["marks"] for d in documents) else 0)
     for document in documents:
         known = document["rates"]
         context = document["context_tokens"]
@@ -127,11 +128,12 @@ def print_card(
     )
     shown = [row for row in document["rows"] if everything or row["holds"] != "past"]
     buckets = [b for b in BUCKETS if any(b in row["rates"] for row in shown) and b not in _EACH]
+    listed = [row for row in shown if set(row["rates"]) & set(buckets)]
     table = plain_table()
     table.add_column("when (USD per Mtok)", overflow="fold")
     for bucket in buckets:
         table.add_column(SHORT.get(bucket, bucket), justify="right")
-    for row in shown:
+    for row in listed:
         values = (f"{row['rates'][b]:g}" if b in row["rates"] else "" for b in buckets)
         when = ", ".join(row["when"]) or "always"
         table.add_row(f"{when} ({row['holds']})" if row["holds"] != "now" else when, *values)
