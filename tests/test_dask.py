@@ -22,7 +22,8 @@ from simulator.library.cluster import cluster
 from simulator.library.sweep import answered
 from simulator.scenario.build import load
 from simulator.scenario.load import fingerprint
-from simulator.scenario.price_book import PriceBook, imported_entry
+from simulator.scenario.offer_cards import imported_entry
+from simulator.scenario.price_book import PriceBook
 
 pytest.importorskip("distributed", reason="needs breakeven[dask]")
 pytestmark = pytest.mark.xdist_group("dask")

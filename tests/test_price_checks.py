@@ -257,6 +257,50 @@ def test_a_dated_history_with_modes_and_peak_hours(tmp_path: Path) -> None:
         assert cost(book, name, moment, input_total=prompt) == pytest.approx(prompt * rate)
 
 
+def test_discounts_at_night_end_when_they_did(tmp_path: Path) -> None:
+    standard = [{"rates": {"input": 1.0, "output": 2.0}, "start": None}]
+    raw = snapshot(standard=standard)
+    raw["schedules"]["schedule"] = [
+        {"provider": "deepseek", "valid_from": "2025-02-26T16:30:00Z",
+         "valid_until": "2025-09-05T16:00:00Z", "off_peak_hours_utc": [["16:30", "00:30"]],
+         "off_peak_multiplier": {"deepseek-flash": 0.25}}
+    ]  # fmt: skip
+    book, name = book_of(read_feed(raw, "s.json", DAY), tmp_path), "deepseek/deepseek-flash"
+    for moment, rate in (
+        ("2025-02-26T16:29Z", 1.0), ("2025-03-01T20:00Z", 0.25), ("2025-03-01T00:29Z", 0.25),
+        ("2025-03-01T12:00Z", 1.0), ("2025-09-06T20:00Z", 1.0),
+    ):  # fmt: skip
+        assert cost(book, name, moment, input_total=1000) == pytest.approx(1000 * rate)
+
+
+def test_a_dated_file_that_says_the_same_takes_nothing_away(tmp_path: Path) -> None:
+    """The book's doubling in 2027, its flex and its searches are not in the file."""
+    rates = {"input": 0.75, "cache_read": 0.075, "output": 3.75}
+    raw = snapshot()
+    raw["prices"] = {"google": {"gemini-3.8-flash": {
+        "standard": [{"rates": {**rates, "input": 1.0}, "start": None},
+                     {"rates": rates, "start": "2026-09-01T00:00:00Z"}]}}}  # fmt: skip
+    book = book_of(read_feed(raw, "s.json", DAY), tmp_path)
+    name = "google/gemini-3.8-flash"
+    assert cost(book, name, "2027-01-15", input_total=1000) == pytest.approx(1500)
+    assert cost(book, name, input_total=1000, web_search=1) == pytest.approx(750 + 14_000)
+    dearer = {"rates": {**rates, "input": 0.9}, "start": "2026-12-10T00:00:00Z"}
+    modes = {"standard": [{"rates": rates, "start": None}, dearer]}
+    later = {**raw, "prices": {"google": {"gemini-3.8-flash": modes}}}
+    replaced = book_of(read_feed(later, "s.json", DAY), tmp_path)
+    assert cost(replaced, name, "2027-01-15", input_total=1000) == pytest.approx(900)
+    assert cost(replaced, name, input_total=1000, web_search=1) == pytest.approx(750 + 14_000)
+
+
+def test_a_file_without_dates_says_so_of_earlier_calls(tmp_path: Path) -> None:
+    feed = litellm("gpt-4o", "openai", input_cost_per_token=9e-6, output_cost_per_token=1e-5)
+    found = book_of(feed, tmp_path).card("openai/gpt-4o")
+    assert found.context_tok == 128_000
+    (told,) = found.doubts(AT_S - 9 * 86400, AT_S - 8 * 86400)
+    assert told.startswith("openai/gpt-4o is priced before 2026-11-27 by a file of that day")
+    assert found.doubts(AT_S, AT_S + 1) == []
+
+
 # Comparing, checking, proposing.
 
 
@@ -444,3 +488,51 @@ def test_a_column_that_may_be_billed_apart_is_not_passed_over(tmp_path: Path) ->
     twice = {**suffixed, "input_audio": ["50", "50"]}
     with pytest.raises(InputError, match="both count input_audio"):
         priced_columns(twice)
+
+
+def test_words_of_providers_logs_are_read_or_refused() -> None:
+    base = {"offer": ["anthropic/claude-haiku-4-5"], "at": ["2026-09-15"],
+            "input_total": ["20000"], "output_total": ["800"]}  # fmt: skip
+    for name, micro_usd in (
+        ("cache_write", 10_000 * 1 + 10_000 * 1.25 + 800 * 5),
+        ("cache_creation_input_tokens", 10_000 * 1 + 10_000 * 1.25 + 800 * 5),
+        ("cached_tokens", 10_000 * 1 + 10_000 * 0.1 + 800 * 5),
+        ("Cache_Read", 10_000 * 1 + 10_000 * 0.1 + 800 * 5),
+        ("reasoning_tokens", 20_000 + 800 * 5),
+    ):
+        count = "500" if name.startswith("reason") else "10000"
+        assert priced_columns({**base, name: [count]})[0] * 1e6 == pytest.approx(micro_usd)
+    batch = priced_columns({**base, "service_tier": ["batch"]})
+    assert batch[0] * 1e6 == pytest.approx(10_000 + 800 * 2.5)
+    for text in ("1e3", "1,000", "+4", "true", "7.0"):
+        _, errors = priced_columns({**base, "audio_in_total": [text]})
+        assert "may count what is billed apart" in errors[0], text
+    for text in ("", "0", "0.0", "none", "NaN", "https://host/a.png"):
+        assert priced_columns({**base, "image_ref": [text]})[1] == [""]
+
+
+def test_a_priced_table_can_be_priced_again(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "u.csv").write_text(
+        "offer,at,input_total,output_total\nopenai/gpt-4o,2026-09-15,9,1\n"
+    )
+    once = breakeven("prices", "cost", "u.csv", cwd=tmp_path).stdout
+    (tmp_path / "v.csv").write_text(once)
+    assert breakeven("prices", "cost", "v.csv", cwd=tmp_path).stdout == once
+    table = pa.table({"offer": ["openai/gpt-4o"] * 2, "at": ["2026-09-15"] * 2,
+                      "input_total": [9.0, None], "output_total": [1, 1],
+                      "cache_read": pa.nulls(2), "cost_usd": [1.0, 2.0]})  # fmt: skip
+    pq.write_table(table, tmp_path / "u.parquet")
+    run = breakeven("prices", "cost", "u.parquet", "--out", "v.parquet", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    priced = pq.read_table(tmp_path / "v.parquet")
+    assert priced.column_names.count("cost_usd") == 1
+    assert priced["cost_usd"].to_pylist() == pytest.approx([32.5e-6, 10e-6])
+
+
+def test_tables_with_other_separators_are_told(tmp_path: Path) -> None:
+    (tmp_path / "u.csv").write_text("offer;at;input_total;output_total\nopenai/gpt-4o;2026;9;1\n")
+    run = breakeven("prices", "cost", "u.csv", cwd=tmp_path)
+    assert run.returncode == 3
+    assert "columns are separated by ';', and must be by commas" in run.stderr

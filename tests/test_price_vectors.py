@@ -108,6 +108,9 @@ def test_every_month_of_2026_is_priced_for_all_offers_that_are_live_in_it() -> N
                 begins = card.begins(context)
                 if begins is not None and noon.date() < _day(begins):
                     continue
+                ceases = card.ceases(context)
+                if ceases is not None and noon.date() >= _day(ceases):
+                    continue
                 use = Usage.of(
                     np.array([noon.timestamp()]),
                     uncached_input=np.array([100 if _has(card, "input") else 0]),

@@ -69,19 +69,23 @@ def _tell_book(target: Path, feed: "Feed") -> None:
     found = [name for name in wanted if name in feed.cards]
     kept = [name for name in found if opened.card(name).rows == shipped.card(name).rows]
     lacking = [name for name in wanted if name not in feed.cards]
+    replaced = [name for name in found if name not in kept]
     sys.stderr.write(
         f"of {len(wanted)} offers that can be simulated, {len(kept)} say what the book says and "
-        f"keep its dates and hours, {len(found) - len(kept)} are replaced, "
+        f"keep its dates and hours, {len(replaced)} are replaced, "
         f"{len(lacking)} are not in it\n"
     )
+    if 0 < len(replaced) <= _NAMES_SHOWN:
+        sys.stderr.write(f"  replaced: {', '.join(replaced)}\n")
     if 0 < len(lacking) <= _NAMES_SHOWN:
         sys.stderr.write(f"  not in it: {', '.join(lacking)}\n")
 
 
-def _tell_left_out(left_out: "Counter[str]") -> None:
+def _tell_left_out(left_out: "Counter[str]", name: str = "") -> None:
     if not left_out:
         return
-    sys.stderr.write(f"left out: {sum(left_out.values())} prices and entries of these kinds\n")
+    total = sum(left_out.values())
+    sys.stderr.write(f"{name}left out: {total} prices and entries of these kinds\n")
     for what, count in left_out.most_common(_LEFT_OUT_SHOWN):
         sys.stderr.write(f"  {count} {what}\n")
     if len(left_out) > _LEFT_OUT_SHOWN:
@@ -102,12 +106,19 @@ def diff(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what a newer price file changes in the book, now or at another moment."""
+    from simulator.pricing.book import snapshot_offers
     from simulator.pricing.feeds.checking import changes
     from simulator.report.price_changes import print_changes
 
     feed = _feed(source, allow_http, as_of)
-    theirs = {name: card for name, card in feed.cards.items() if contains in name}
-    ours = cards(open_book(book), contains)
+    text = contains.lower()
+    theirs = {name: card for name, card in feed.cards.items() if text in name.lower()}
+    snapshot = set(snapshot_offers())
+    ours = {
+        name: card
+        for name, card in cards(open_book(book), contains).items()
+        if name in snapshot or name in theirs
+    }
     found = changes(ours, theirs, feed.whole, moment_s(at), tolerance)
     show_result(output, {"changes": found}, found, partial(print_changes, found))
 
@@ -148,7 +159,12 @@ def check(
             sys.stderr.write(f"{name} is not installed: give its file as a SOURCE\n")
     found = checked(feeds, contains, moment_s(at), tolerance)
     if propose is not None:
-        write_files(propose.parent, {propose.name: proposal(found)})
+        text = proposal(found)
+        write_files(propose.parent, {propose.name: text})
+        offers = len(text.splitlines())
+        sys.stderr.write(f"rows for {offers} offers -> {propose}\n")
+    for feed in feeds.values():
+        _tell_left_out(feed.left_out, f"{feed.name}: ")
     document = check_document(found)
     show_result(output, document, document["offers"], partial(print_check, found, everything))
 

@@ -1,6 +1,7 @@
 """The bill: many calls priced by a rate card in one pass, and what cannot be priced."""
 
 from dataclasses import dataclass, field, fields
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,14 @@ from numpy.typing import NDArray
 
 from simulator.errors import InputError
 from simulator.pricing.rates import RateCard
-from simulator.pricing.rows import BUCKETS, CALL_BUCKETS, CONTEXTS, STANDARD, moment_text
+from simulator.pricing.rows import (
+    BUCKETS,
+    CALL_BUCKETS,
+    CONTEXTS,
+    STANDARD,
+    moment_text,
+    unix_s,
+)
 from simulator.units import MTOK
 
 # A bucket without a price of its own costs what this one does; feeds leave it out to say so. Other
@@ -25,6 +33,7 @@ _MEDIA_IN = (
     "input_audio", "cache_read_audio", "input_image", "cache_read_image", "input_video",
 )  # fmt: skip
 _MEDIA_OUT = ("output_audio", "output_image", "output_video")
+_MEDIA = frozenset((*_MEDIA_IN, *_MEDIA_OUT))
 MORE = (*_MEDIA_IN, *_MEDIA_OUT, *(name for name in CALL_BUCKETS if name != "per_request"))
 """What calls may use beside text: tokens of other media, and tools by the call."""
 
@@ -101,7 +110,12 @@ def problems(card: RateCard, usage: Usage) -> list[tuple[NDArray[np.bool_], str]
             if row.context == context and not row.tiered:
                 offered |= row.holds(usage)
         if (asked & ~offered).any():
-            found.append((asked & ~offered, _not_offered(card, context)))
+            begins, ceases = card.begins(context), card.ceases(context)
+            late = (
+                np.zeros(len(asked), np.bool_) if ceases is None else usage.at_s >= unix_s(ceases)
+            )
+            for mask, moment, word in ((late, ceases, "after"), (~late, begins, "before")):
+                found.append((asked & ~offered & mask, _not_offered(card, context, moment, word)))
     for most, what in (
         (card.max_input_tok, "greatest input"),
         (card.context_tok, "context window"),
@@ -109,20 +123,18 @@ def problems(card: RateCard, usage: Usage) -> list[tuple[NDArray[np.bool_], str]
         if most is not None:
             text = f"the prompt is longer than the {what} of {most} tokens"
             found.append((usage.prompt_tok > most, text))
-    holds = [row.holds(usage) for row in card.rows]
     for bucket, tokens in _amounts(usage).items():
         if (used := tokens > 0).any():
-            unknown = used & np.isnan(_rate(card, bucket, holds))
+            unknown = used & np.isnan(rates(card, usage, buckets=(bucket,))[bucket])
             found.append((unknown, _no_price(card, bucket)))
     return [(mask, text) for mask, text in found if mask.any()]
 
 
-def _not_offered(card: RateCard, context: str) -> str:
-    """Say why calls are not served so: never, or not yet."""
+def _not_offered(card: RateCard, context: str, moment: date | None, word: str) -> str:
+    """Say why calls are not served so: never, not yet, or no more."""
     if context in card.contexts:
-        begins = card.begins(context)
-        since = "then" if begins is None else f"before {moment_text(begins)}"
-        return f"{card.offer} has no {context} price {since}"
+        when = "then" if moment is None else f"{word} {moment_text(moment)}"
+        return f"{card.offer} has no {context} price {when}"
     return f"{card.offer} has no {context} price; its contexts: {', '.join(card.contexts)}"
 
 
@@ -194,8 +206,28 @@ def rates(
     With ``stated``, no other bucket stands in for one that the card does not name.
     """
     holds = [row.holds(usage, cached_share) for row in card.rows]
+    own = _own_rows(card, usage, holds) if set(buckets) & _MEDIA else holds
     find = _stated if stated else _rate
-    return {bucket: find(card, bucket, holds) for bucket in buckets}
+    return {bucket: find(card, bucket, own if bucket in _MEDIA else holds) for bucket in buckets}
+
+
+def _own_rows(
+    card: RateCard, usage: Usage, holds: list[NDArray[np.bool_]]
+) -> list[NDArray[np.bool_]]:
+    """Where rows tell the price of other media: text's discounts and surcharges do not carry over.
+
+    A row for all contexts tells that of standard calls alone, and a row for all prompts does not
+    hold where a tier re-rates the input.
+    """
+    standard = usage.context == STANDARD
+    tiered = np.zeros(len(standard), np.bool_)
+    for row, mask in zip(card.rows, holds, strict=True):
+        if row.tiered and "input" in row.rates:
+            tiered |= mask
+    return [
+        mask & (standard if row.context is None else True) & (np.True_ if row.tiered else ~tiered)
+        for row, mask in zip(card.rows, holds, strict=True)
+    ]
 
 
 def _stated(card: RateCard, bucket: str, holds: list[NDArray[np.bool_]]) -> NDArray[np.float64]:

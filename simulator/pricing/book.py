@@ -1,5 +1,6 @@
 """The price book: rate cards read from the genai-prices snapshot (MIT licence)."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cache
@@ -165,12 +166,15 @@ def model_card(offer: str, model: Any, as_of: date, source: str) -> RateCard | N
     if not any(bucket in row.rates for row in rows for bucket in ("input", "output")):
         return None
     rows += _variant_rows(model)
+    window = model.context_window
+    if any(row.tiered and (row.prompt_tokens_above or 0) >= (window or math.inf) for row in rows):
+        window = None  # of today; longer prompts were sold when the tier was
     return RateCard(
         offer,
         tuple(rows),
         as_of,
         source,
-        model.context_window,
+        window,
         lifetime=Lifetime(deprecated=True, source=source) if model.deprecated else NOTHING_KNOWN,
         left_out=_left_out(model, [part for _, part in parts]),
     )

@@ -27,6 +27,8 @@ class RateCard:
     lifetime: Lifetime = NOTHING_KNOWN
     calendar: str | None = None
     """Calendar of holidays that its peak hours heed, out of ``holidays.CALENDARS``."""
+    told_on: date | None = None
+    """Day of the file that tells its price without dates: what held before is not known."""
     left_out: tuple[str, ...] = ()
     """What its source prices, and no bucket holds."""
 
@@ -78,9 +80,20 @@ class RateCard:
         begins = [row.from_time for row in rows if row.from_time is not None]
         return min(begins, key=unix_s) if begins and len(begins) == len(rows) else None
 
+    def ceases(self, context: str) -> date | None:
+        """Return when a context ceased to be sold, None where it did not."""
+        rows = [row for row in self.rows if row.context == context and not row.tiered]
+        ends = [row.until_time for row in rows if row.until_time is not None]
+        return max(ends, key=unix_s) if ends and len(ends) == len(rows) else None
+
     def doubts(self, begin_s: float, end_s: float) -> list[str]:
         """Return sentences on what prices of a span of Unix times rest on that is not known."""
         found = self.lifetime.doubts(self.offer, begin_s, end_s)
+        if self.told_on is not None and begin_s < unix_s(self.told_on):
+            found.append(
+                f"{self.offer} is priced before {self.told_on} by a file of that day, which has no "
+                "dates"
+            )
         if self.calendar is not None:
             until = KNOWN_UNTIL[self.calendar]
             if end_s > unix_s(until):

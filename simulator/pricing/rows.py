@@ -98,6 +98,13 @@ class RateRow:
             self, rates={}, from_time=None, until_time=None, replaces=False, computed=False
         )
 
+    @property
+    def lasts(self) -> bool:
+        """Whether its dates leave it any time."""
+        if self.from_time is None or self.until_time is None:
+            return True
+        return unix_s(self.from_time) < unix_s(self.until_time)
+
     def in_force(self, at_s: float) -> bool:
         """Whether a Unix time is within its dates."""
         begins = self.from_time is None or unix_s(self.from_time) <= at_s

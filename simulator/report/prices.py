@@ -90,7 +90,10 @@ def _rates_at(card: RateCard, at_s: float) -> dict[str, float]:
 def print_cards(documents: list[dict[str, Any]], console: Console) -> None:
     """Print offers with what they cost at the moment asked for."""
     table = plain_table()
-    longest = max((len(document["offer"]) for document in documents), default=0)
+    if not documents:
+        console.print("no offer has this in its name")
+        return
+    longest = max(len(document["offer"]) for document in documents)
     table.add_column("offer (USD per Mtok)", overflow="fold", min_width=min(longest, 26))
     for heading in ("input", "read", "output", "context"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -105,11 +108,8 @@ def print_cards(documents: list[dict[str, Any]], console: Console) -> None:
             ", ".join(document["marks"]),
         )
     console.print(table)
-    if documents:
-        first = documents[0]
-        console.print(
-            f"{len(documents)} offers, prices at {first['at']}, book as of {first['as_of']}"
-        )
+    first = documents[0]
+    console.print(f"{len(documents)} offers, prices at {first['at']}, book as of {first['as_of']}")
 
 
 def _thousands(tokens: int | None) -> str:
@@ -128,7 +128,7 @@ def print_card(
     )
     shown = [row for row in document["rows"] if everything or row["holds"] != "past"]
     buckets = [b for b in BUCKETS if any(b in row["rates"] for row in shown) and b not in _EACH]
-    listed = [row for row in shown if set(row["rates"]) & set(buckets)]
+    listed = _joined([row for row in shown if set(row["rates"]) & set(buckets)])
     table = plain_table()
     table.add_column("when (USD per Mtok)", overflow="fold")
     for bucket in buckets:
@@ -143,6 +143,16 @@ def print_card(
     for line in _behaviour(offer) if offer else ():
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"source: {document['source']}", markup=False, soft_wrap=True)
+
+
+def _joined(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join rows of the same conditions that follow each other in time: later rates win."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = (*row["when"], row["holds"])
+        known = found.get(key, {"rates": {}})
+        found[key] = {**row, "rates": {**known["rates"], **row["rates"]}}
+    return list(found.values())
 
 
 def _notes(document: dict[str, Any], hidden: int) -> list[str]:

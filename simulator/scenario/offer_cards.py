@@ -4,12 +4,15 @@ from dataclasses import fields, replace
 from datetime import date
 from typing import Any
 
+from simulator.pricing.billing import MORE
 from simulator.pricing.book import SNAPSHOT_DATE
 from simulator.pricing.holidays import CALENDARS
 from simulator.pricing.lifetimes import Lifetime
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import RateRow
 from simulator.scenario.offer_schema import DAYS, Facts, Offer, Peak, Row, When
+
+_APART = frozenset((*MORE, "per_request"))
 
 
 def own_card(name: str, offer: Offer) -> RateCard:
@@ -71,6 +74,27 @@ def completed(card: RateCard, offer: Offer) -> RateCard:
     return card if "cache_write_1h" in known else _long_writes(card, offer.long_write_multiple)
 
 
+def filled(card: RateCard, shipped: RateCard) -> RateCard:
+    """Return an imported card with buckets and sizes that its feed has no word for.
+
+    Those are calls, tools and other media, whose price does not follow from that of text, and the
+    context window. What a feed could have told of text, and did not, stays away.
+    """
+    known = {bucket for row in card.rows for bucket in row.rates}
+    rows = [
+        replace(row, rates=rates, replaces=False)
+        for row in shipped.rows
+        if row.context is None
+        if (rates := {b: rate for b, rate in row.rates.items() if b in _APART and b not in known})
+    ]
+    return replace(
+        card,
+        rows=(*card.rows, *rows),
+        context_tok=card.context_tok or shipped.context_tok,
+        max_input_tok=card.max_input_tok or shipped.max_input_tok,
+    )
+
+
 def with_facts(card: RateCard, facts: Facts, source: str, checked: date) -> RateCard:
     """Return a card with what is known of its dates and sizes; the feed's own stand elsewhere.
 
@@ -86,14 +110,17 @@ def with_facts(card: RateCard, facts: Facts, source: str, checked: date) -> Rate
 
 
 def on_peak_days(card: RateCard, peak: Peak | None) -> RateCard:
-    """Return a card whose prices by the hour hold on the provider's peak days alone."""
+    """Return a card whose prices by the hour hold on the provider's peak days alone.
+
+    Hours that have dates come from a feed that knows when they held, and are left as they are.
+    """
     if peak is None:
         return card
     days = frozenset(DAYS.index(day) for day in peak.utc_days)
     holidays = CALENDARS[peak.not_on]
     rows = tuple(
         replace(row, utc_days=days, not_on=holidays).between(peak.from_time, None)
-        if row.utc_window_s is not None
+        if row.utc_window_s is not None and not row.dated
         else row
         for row in card.rows
     )

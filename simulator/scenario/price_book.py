@@ -1,5 +1,6 @@
 """The price book: the genai-prices snapshot with our overlay of endpoint behaviour and caches."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
@@ -13,7 +14,13 @@ from simulator.pricing.feeds.comparing import compared
 from simulator.pricing.feeds.feed import book_name
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import unix_s
-from simulator.scenario.offer_cards import completed, own_card, with_entry, with_facts
+from simulator.scenario.offer_cards import (
+    completed,
+    filled,
+    own_card,
+    with_entry,
+    with_facts,
+)
 from simulator.scenario.offer_schema import FactsFile, Offer
 from simulator.scenario.yamlfile import Document, read_yaml, validate
 from simulator.units import DAY_S
@@ -117,8 +124,10 @@ class PriceBook:
         known = (imported, _overlay(), _snapshot())
         if any(name in names for names in known):
             return name
-        other = book_name(name)
-        return other if any(other in names for names in known) else name
+        for other in (book_name(name), _undated(name), _undated(book_name(name))):
+            if any(other in names for names in known):
+                return other
+        return name
 
     def _card(self, name: str) -> RateCard:
         name = self._resolved(name)
@@ -145,6 +154,11 @@ class PriceBook:
                 f"offers that can be simulated: {', '.join(known_offers())}"
             )
         raise InputError(f"unknown offer {name!r}{nearest(name, known_offers())}")
+
+
+def _undated(name: str) -> str:
+    """Return a name without the day of its snapshot; the book lists those that cost otherwise."""
+    return re.sub(r"-(?:\d{4}-\d{2}-\d{2}|20\d{6})$", "", name)
 
 
 @cache
@@ -182,14 +196,16 @@ def _imported_card(name: str, entry: Offer) -> RateCard:
     if name not in _overlay() and name not in _snapshot():
         return card
     shipped = _shipped_card(name)
-    knows_times = any(row.dated or row.timed for row in told.rows)
-    if not knows_times and _says_the_same(shipped, card):
+    if _says_the_same(shipped, card):
         source = f"{shipped.source}; the same in {card.source}"
         return replace(shipped, as_of=card.as_of, source=source)
     if name in _additions().data:
         card = completed(card, _added(name))
     if name in _overlay():
         card = completed(card, _entry(name))
+    card = filled(card, shipped)
+    if not any(row.dated for row in told.rows):
+        card = replace(card, told_on=card.as_of)
     facts = facts_file()
     if name in facts.offers and entry.facts is None:
         card = with_facts(card, facts.offers[name], facts.source, facts.checked)
@@ -197,13 +213,17 @@ def _imported_card(name: str, entry: Offer) -> RateCard:
 
 
 def _says_the_same(shipped: RateCard, imported: RateCard) -> bool:
-    """Whether all that an imported card names is what the book charges on its day.
+    """Whether all that an imported card names is what the book charges, from its day on.
 
     Where the book has peak hours, a flat price is that of some hours of the week.
     """
-    found = compared(shipped, imported, unix_s(imported.as_of) + DAY_S / 2, 0.0)
-    if found.only_after:
-        return False
-    if not any(row.timed for row in shipped.rows):
-        return not found.differing
-    return all((told.context, told.bucket) in found.agreeing for told in found.differing)
+    day_s = unix_s(imported.as_of) + DAY_S / 2
+    later = [moment + DAY_S / 2 for moment in imported.moments_s if moment > day_s]
+    flat = not any(row.timed for row in imported.rows)
+    by_the_hour = flat and any(row.timed for row in shipped.rows)
+    for at_s in (day_s, *later):
+        found = compared(shipped, imported, at_s, 0.0)
+        agreeing = found.agreeing if by_the_hour else set()
+        if found.only_after or any((d.context, d.bucket) not in agreeing for d in found.differing):
+            return False
+    return True

@@ -25,5 +25,11 @@ def table_portions(
         for name in required:
             if name not in header:
                 close = nearest(name, header).replace("did you mean", "found")
-                fail(path, 1, 1, f"missing column {name!r}{close}")
+                fail(path, 1, 1, f"missing column {name!r}{close}{_separated(header)}")
         yield header, chunk.values
+
+
+def _separated(header: list[str]) -> str:
+    """Say that a table's columns stand apart by something else than commas."""
+    found = [sign for sign in (";", "\t", "|") if len(header) == 1 and sign in header[0]]
+    return f": columns are separated by {found[0]!r}, and must be by commas" if found else ""

@@ -15,11 +15,13 @@ from simulator.pricing.rows import CONTEXTS
 from simulator.scenario.price_book import PriceBook
 from simulator.scenario.tables import table_portions
 from simulator.scenario.usage_columns import (
+    ADDED,
     CONTEXT_NAMES,
     COUNTS,
     REQUIRED,
     known_columns,
     paid_columns,
+    says_something,
 )
 from simulator.traffic.readers.values import BadRecord, seconds
 
@@ -99,10 +101,11 @@ def priced_columns(
         list(places),
         offer,
         _parsed(columns["at"], errors, np.float64, lambda text: seconds("at", text)),
-        _parsed(columns.get("context", blank), errors, np.int8, _context),
+        _parsed(columns.get(known.get("context", ""), blank), errors, np.int8, _context),
         {
             plain: _parsed(columns[name], errors, np.int64, _whole_or_zero(name))
             for plain, name in known.items()
+            if plain != "context"
         },
     )
     for name in paid_columns(columns, known):
@@ -128,7 +131,7 @@ def price_calls(
             continue
         cost_usd[rows] = _priced(card, usage.take(rows), rows, errors)
         if spans is not None:
-            spans.add(name, calls.at_s[rows[~np.isnan(cost_usd[rows])]])
+            spans.add(card.offer, calls.at_s[rows[~np.isnan(cost_usd[rows])]])
     return cost_usd
 
 
@@ -172,7 +175,7 @@ def _usage(calls: Calls, errors: Errors) -> Usage:
 def _mark_paid(errors: Errors, name: str, texts: Sequence[str]) -> None:
     """Refuse rows that count something which is billed apart, in a column that is not known."""
     for row, text in enumerate(texts):
-        if text.strip().replace(".", "", 1).isdigit() and float(text) > 0:
+        if says_something(text):
             told = f"column {name!r} may count what is billed apart, and is not known"
             errors.setdefault(row, told + nearest(name, list(COUNTS)))
 
@@ -244,8 +247,9 @@ def priced_rows(
         known_columns(header, str(path))
         columns = {name: [row[name] for row in portion] for name in header}
         cost_usd, errors = priced_columns(columns, book, spans)
+        kept = [name for name in header if name not in ADDED]
         rows = [
-            [*row.values(), "" if error else repr(cost), error]
+            [*(row[name] for name in kept), "" if error else repr(cost), error]
             for row, cost, error in zip(portion, cost_usd.tolist(), errors, strict=True)
         ]
-        yield [*header, "cost_usd", "error"], rows
+        yield [*kept, *ADDED], rows

@@ -12,11 +12,13 @@ from simulator.pricing.rows import CONTEXTS
 from simulator.scenario.price_book import PriceBook
 from simulator.scenario.usage import Calls, Errors, Spans, price_calls
 from simulator.scenario.usage_columns import (
+    ADDED,
     CONTEXT_NAMES,
     COUNTS,
     REQUIRED,
     known_columns,
     paid_columns,
+    says_something,
 )
 from simulator.traffic.readers.values import BadRecord, seconds
 
@@ -53,34 +55,34 @@ def priced_portions(
             reasons = np.full(len(cost_usd), None, object)
             for row, reason in errors.items():
                 reasons[row] = reason
+            portion = portion.drop_columns([n for n in ADDED if n in portion.column_names])
             portion = portion.append_column("cost_usd", pa.array(cost_usd, from_pandas=True))
             yield portion.append_column("error", pa.array(reasons, pa.string()))
 
 
 def _calls(path: Path, portion: "pa.Table", errors: Errors) -> Calls:
     offers = _texts(path, portion, "offer").combine_chunks()
-    contexts = _codes(path, portion, errors)
     known = known_columns(portion.column_names, str(path))
+    contexts = _codes(path, portion, known.get("context"), errors)
     _refuse_paid(portion, known, errors)
     return Calls(
         offers.dictionary.to_pylist(),
         offers.indices.to_numpy().astype(np.int64),
         _moments(path, portion, errors),
         contexts,
-        {plain: _counts(path, portion, name, errors) for plain, name in known.items()},
+        {
+            plain: _counts(path, portion, name, errors)
+            for plain, name in known.items()
+            if plain != "context"
+        },
     )
 
 
 def _refuse_paid(portion: "pa.Table", known: dict[str, str], errors: Errors) -> None:
     """Refuse rows that count something which is billed apart, in a column that is not known."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     for name in paid_columns(portion.column_names, known):
-        column = portion[name]
-        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-            counts = pc.fill_null(column, 0).to_numpy()
-            for row in np.flatnonzero(counts > 0).tolist():
+        for row, value in enumerate(portion[name].to_pylist()):
+            if value is not None and says_something(str(value)):
                 told = f"column {name!r} may count what is billed apart, and is not known"
                 errors.setdefault(row, told + nearest(name, list(COUNTS)))
 
@@ -98,20 +100,27 @@ def _texts(path: Path, portion: "pa.Table", name: str) -> "pa.ChunkedArray":
     return pc.fill_null(column, "").dictionary_encode()
 
 
-def _codes(path: Path, portion: "pa.Table", errors: Errors) -> np.ndarray:
-    if "context" not in portion.column_names:
+def _codes(path: Path, portion: "pa.Table", name: str | None, errors: Errors) -> np.ndarray:
+    if name is None or _is_null(portion, name):
         return np.zeros(portion.num_rows, np.int8)
-    texts = _texts(path, portion, "context").combine_chunks()
+    texts = _texts(path, portion, name).combine_chunks()
     places = texts.indices.to_numpy()
     codes = np.zeros(len(places), np.int8)
-    for place, name in enumerate(texts.dictionary.to_pylist()):
-        plain = CONTEXT_NAMES.get(name, name)
+    for place, text in enumerate(texts.dictionary.to_pylist()):
+        plain = CONTEXT_NAMES.get(text, text)
         if plain in CONTEXTS:
             codes[places == place] = CONTEXTS.index(plain)
             continue
         for row in np.flatnonzero(places == place).tolist():
-            errors[row] = f"unknown context {name!r}{nearest(name, list(CONTEXTS))}"
+            errors[row] = f"unknown context {text!r}{nearest(text, list(CONTEXTS))}"
     return codes
+
+
+def _is_null(portion: "pa.Table", name: str) -> bool:
+    """Whether a column has nothing in it, not even a type."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_null(portion[name].type))
 
 
 def _moments(path: Path, portion: "pa.Table", errors: Errors) -> np.ndarray:
@@ -139,6 +148,12 @@ def _counts(path: Path, portion: "pa.Table", name: str, errors: Errors) -> np.nd
     import pyarrow.compute as pc
 
     column = portion[name]
+    if _is_null(portion, name):
+        return np.zeros(portion.num_rows, np.int64)
+    if pa.types.is_floating(column.type):  # as tables with gaps come out of pandas
+        found = pc.fill_null(column, 0.0).to_numpy()
+        if (np.isfinite(found) & (found == np.round(found)) & (np.abs(found) < 1e15)).all():
+            column = pa.chunked_array([pa.array(found.astype(np.int64))])
     if not pa.types.is_integer(column.type):
         raise InputError(f"{path}: column {name!r} must be whole numbers, not {column.type}")
     counts: np.ndarray = pc.fill_null(column, 0).to_numpy().astype(np.int64)

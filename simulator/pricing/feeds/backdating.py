@@ -76,7 +76,7 @@ def _from_start(
         for row in period.rows
         if not row.timed
     ]
-    return [row for row in earlier if row.rates and _lasts(row)] + known
+    return [row for row in earlier if row.rates and row.lasts] + known
 
 
 def _share_of(row: RateRow, shares: dict[str, float], base: RateRow) -> RateRow:
@@ -88,9 +88,3 @@ def _share_of(row: RateRow, shares: dict[str, float], base: RateRow) -> RateRow:
         if bucket in shares
     }
     return replace(row, rates=rates, context=base.context, replaces=False, computed=True)
-
-
-def _lasts(row: RateRow) -> bool:
-    if row.from_time is None or row.until_time is None:
-        return True
-    return unix_s(row.from_time) < unix_s(row.until_time)

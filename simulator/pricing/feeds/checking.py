@@ -168,7 +168,8 @@ def changes(
 ) -> list[dict[str, Any]]:
     """Return what differs between two sets of cards at a Unix time, offer by offer.
 
-    Where ``whole`` is false, what the second set lacks is not gone.
+    Where ``whole`` is false, what the second set lacks is not gone. Nor is what the first has from
+    elsewhere: offers of the overlay alone.
     """
     found: list[dict[str, Any]] = []
     for offer in sorted({*ours, *theirs} if whole else {*ours}.intersection(theirs)):

@@ -17,7 +17,7 @@ from simulator.units import DAY_S
 
 _PLAIN_TOK = 1
 """Prompt below any threshold."""
-_PROBED = tuple(bucket for bucket in BUCKETS if bucket not in ("per_request", "storage"))
+_PROBED = tuple(bucket for bucket in BUCKETS if bucket != "storage")
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ _READ_APART = (
     "off_peak_pricing",
     "tiered_pricing",
 )
+_BILLED = ("cost", "pric", "uplift", "free_requests")
+"""Words of keys that change a bill."""
 _MODES = ("chat", "completion", "responses", "embedding")
 _MOST_USD = 1e6
 _MOST_TOK = 1e12
@@ -98,6 +100,10 @@ def litellm_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
         if not rows:
             left_out["offers without a token price"] += 1
             continue
+        if offer in cards:
+            left_out[f"second entries of {offer}"] += 1
+            if not key.startswith(f"{provider}/"):
+                continue
         facts[offer] = known
         cards[offer] = RateCard(
             offer,
@@ -126,6 +132,7 @@ def _rows(
         # Reasoning is output then, in every context, whatever that costs there.
         for rates in found.values():
             rates.pop("reasoning", None)
+    _add_fast(found, entry)
     search = _search_usd(entry, place, left_out)
     if search is not None:
         found[None, None]["web_search"] = search
@@ -157,7 +164,7 @@ def _rates(
         if value is None or key in _READ_APART:
             continue
         if parsed is None:
-            if "cost" in key or "pric" in key:
+            if any(word in key for word in _BILLED):
                 left_out[key] += 1
             continue
         usd = _usd(value, key, place)
@@ -185,6 +192,24 @@ def _add_long_writes(
         if context and long and "cache_write" in rates and "cache_write_1h" not in rates:
             share = rates["cache_write"] / standard["cache_write"]
             rates["cache_write_1h"] = float(f"{share * long:.12g}")
+
+
+def _add_fast(
+    found: dict[tuple[str | None, int | None], dict[str, float]], entry: Mapping[str, Any]
+) -> None:
+    """Add the fast mode of Anthropic's models, which the map tells as a factor on all rates."""
+    said = entry.get("provider_specific_entry")
+    value = said.get("fast") if isinstance(said, Mapping) else None
+    factor = float(value) if value is not None and _is_factor(value) else 0.0
+    if not factor or any(context == "priority" for context, _ in found):
+        return
+    standard = {above: rates for (context, above), rates in found.items() if context is None}
+    for above, rates in standard.items():
+        found["priority", above] = {
+            bucket: float(f"{rate * factor:.12g}")
+            for bucket, rate in rates.items()
+            if bucket not in CALL_BUCKETS
+        }
 
 
 def _parsed(key: str) -> _Key | None:

@@ -9,8 +9,9 @@ from typing import Any
 from simulator.errors import InputError
 from simulator.pricing.feeds.feed import Facts, Feed, book_name, told
 from simulator.pricing.holidays import CALENDARS
+from simulator.pricing.lifetimes import NOTHING_KNOWN, Lifetime
 from simulator.pricing.rates import RateCard
-from simulator.pricing.rows import RateRow, unix_s
+from simulator.pricing.rows import RateRow
 from simulator.units import MINUTE_S
 
 _CONTEXTS = {
@@ -45,10 +46,12 @@ def model_prices_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
                 if not rows:
                     left_out["offers without a token price"] += 1
                     continue
-                rows += _peaks(rows, provider, model, schedules)
-                cards[offer] = RateCard(offer, tuple(rows), as_of, f"model-prices file {name}")
-                if raw.get("status", {}).get(provider, {}).get(model):
-                    facts[offer] = Facts(deprecated=True)
+                rows += _hours(rows, provider, model, schedules)
+                source = f"model-prices file {name}"
+                gone = bool(raw.get("status", {}).get(provider, {}).get(model))
+                life = Lifetime(deprecated=True, source=source) if gone else NOTHING_KNOWN
+                cards[offer] = RateCard(offer, tuple(rows), as_of, source, lifetime=life)
+                facts[offer] = Facts(deprecated=gone)
     except (AttributeError, KeyError, LookupError, TypeError, ValueError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0][:100]
         raise InputError(f"{name}: not a snapshot of model-prices: {first}") from None
@@ -110,34 +113,46 @@ def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _peaks(
+def _hours(
     rows: list[RateRow], provider: str, model: str, schedules: list[Mapping[str, Any]]
 ) -> list[RateRow]:
-    """Rows of the peak hours that hold now: a multiple of the price outside them."""
+    """Rows of hours with a price of their own: a multiple of the standard price of the day."""
     found = []
     for said in schedules:
-        if said["provider"] != provider or "peak_multiplier" not in said:
+        if said["provider"] != provider or (said.get("models") and model not in said["models"]):
             continue
-        since = _moment(said["valid_from"])
-        if said.get("models") and model not in said["models"]:
-            continue
-        for row in rows:
-            if row.context is not None:
+        for kind in ("peak", "off_peak"):
+            factor = _factor(said.get(f"{kind}_multiplier"), model)
+            if factor is None:
                 continue
-            for begin, end in said["peak_hours_utc"]:
-                factor = float(said["peak_multiplier"])
-                later = max((m for m in (since, row.from_time) if m is not None), key=unix_s)
-                rates = {bucket: usd * factor for bucket, usd in row.rates.items()}
+            for begin, end in said[f"{kind}_hours_utc"]:
                 window = (_minutes(begin) * MINUTE_S, _minutes(end) * MINUTE_S)
-                days = frozenset(range(5)) if said.get("weekdays_only") else None
-                found.append(
-                    replace(
-                        row, rates=rates, from_time=later, replaces=False, utc_window_s=window,
-                        utc_days=days,
-                        not_on=CALENDARS["china"] if said.get("holidays") == "cn" else frozenset(),
-                    )
-                )  # fmt: skip
-    return found
+                found += [
+                    _at_hours(row, said, window, factor) for row in rows if row.context is None
+                ]
+    return [row for row in found if row.lasts]
+
+
+def _factor(said: Any, model: str) -> float | None:
+    """Return what a schedule multiplies a model's price with; some name it by model."""
+    if isinstance(said, Mapping):
+        return None if said.get(model) is None else float(said[model])
+    return None if said is None else float(said)
+
+
+def _at_hours(
+    row: RateRow, said: Mapping[str, Any], window: tuple[float, float], factor: float
+) -> RateRow:
+    rates = {bucket: float(f"{usd * factor:.12g}") for bucket, usd in row.rates.items()}
+    narrowed = row.between(_moment(said["valid_from"]), _moment(said.get("valid_until")))
+    return replace(
+        narrowed,
+        rates=rates,
+        replaces=False,
+        utc_window_s=window,
+        utc_days=frozenset(range(5)) if said.get("weekdays_only") else None,
+        not_on=CALENDARS["china"] if said.get("holidays") == "cn" else frozenset(),
+    )
 
 
 def _minutes(clock: str) -> int:
