@@ -20,6 +20,9 @@ _CONTEXTS = {
 }  # fmt: skip
 _BUCKETS = ("input", "cache_read", "cache_write", "output")
 _MOST_USD_PER_MTOK = 1e12
+_MOST_TOK = 1e12
+_MOST_FACTOR = 1e3
+_YEARS = (1970, 2200)
 
 
 def is_model_prices(raw: Any) -> bool:
@@ -89,7 +92,7 @@ def _set(
     base = RateRow(_usd(rates), replaces=replaces, **said)
     long = {"cache_write_1h_multiple": rates.get("cache_write_1h_multiple")}
     tiers = [
-        RateRow(_usd({**long, **tier}), prompt_tokens_above=int(tier["above"]), **said)
+        RateRow(_usd({**long, **tier}), prompt_tokens_above=_tokens(tier["above"]), **said)
         for tier in rates.get("tiers", ())
     ]
     return [base, *tiers]
@@ -105,12 +108,23 @@ def _usd(rates: Mapping[str, Any]) -> dict[str, float]:
             found[bucket] = float(f"{usd:.12g}")
     multiple = rates.get("cache_write_1h_multiple")
     if multiple is not None and "cache_write" in found and "input" in found:
-        found["cache_write_1h"] = float(f"{float(multiple) * found['input']:.12g}")
+        found["cache_write_1h"] = float(f"{_share(multiple) * found['input']:.12g}")
     return found
 
 
+def _tokens(value: Any) -> int:
+    if not 1 <= float(value) <= _MOST_TOK:
+        raise ValueError(f"a tier must begin at a number of tokens, not {told(value)}")
+    return int(value)
+
+
 def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    if text is None:
+        return None
+    found = datetime.fromisoformat(text)
+    if not _YEARS[0] <= found.year <= _YEARS[1]:
+        raise ValueError(f"{told(text)} is no day of a price")
+    return found
 
 
 def _hours(
@@ -135,9 +149,14 @@ def _hours(
 
 def _factor(said: Any, model: str) -> float | None:
     """Return what a schedule multiplies a model's price with; some name it by model."""
-    if isinstance(said, Mapping):
-        return None if said.get(model) is None else float(said[model])
-    return None if said is None else float(said)
+    value = said.get(model) if isinstance(said, Mapping) else said
+    return None if value is None else _share(value)
+
+
+def _share(value: Any) -> float:
+    if not 0 <= float(value) <= _MOST_FACTOR:
+        raise ValueError(f"a multiple of a price must be a small number, not {told(value)}")
+    return float(value)
 
 
 def _at_hours(
