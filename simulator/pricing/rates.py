@@ -1,5 +1,6 @@
 """Rate cards: the ordered conditional rows of one offer, and what else is known of its price."""
 
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Literal
@@ -47,13 +48,16 @@ class RateCard:
                     f"{self.offer}: unknown content {row.content!r}"
                     f"{nearest(row.content, list(CONTENTS))}"
                 )
+            for edge in (row.prompt_tokens_above, row.prompt_tokens_from):
+                if edge is not None and edge < 1:
+                    raise InputError(f"{self.offer}: a tier must begin at tokens, not at {edge}")
             for bucket, rate in row.rates.items():
                 if bucket not in BUCKETS:
                     raise InputError(
                         f"{self.offer}: unknown bucket {bucket!r}{nearest(bucket, list(BUCKETS))}"
                         f"; known: {', '.join(BUCKETS)}"
                     )
-                if not rate >= 0:
+                if not 0 <= rate < math.inf:
                     raise InputError(f"{self.offer}: {bucket} rate must be 0 or more, not {rate}")
 
     @property
