@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.engine.layout import FLEET
-from simulator.engine.plan import Fleet, Plan
-from simulator.engine.policies import Autoscaler
+from simulator.engine.records.layout import FLEET
 from simulator.engine.run import Chunk, run
+from simulator.engine.spec.plan import Fleet, Plan
+from simulator.engine.spec.policies import Autoscaler
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 from simulator.traffic import generate

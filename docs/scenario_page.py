@@ -15,10 +15,10 @@ from pages import introduction, table
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from simulator.scenario.composite_schema import Choose
-from simulator.scenario.schema import Scenario
-from simulator.scenario.sections import Interval, Section
-from simulator.scenario.traffic_schema import AMOUNTS, Sessions
+from simulator.scenario.document.base_section import Interval, Section
+from simulator.scenario.schema.composites import Choose
+from simulator.scenario.schema.scenario import Scenario
+from simulator.scenario.schema.traffic import AMOUNTS, Sessions
 
 HEADINGS = ("key", "type", "unit", "default", "what")
 DEEPEST = 4

@@ -80,8 +80,8 @@ def _calibration(path: Path, out: Path) -> None:
 
 
 def _calibration_samples() -> tuple[Sample, ...]:
-    from simulator.scenario.benchmark import named_deployment
-    from simulator.scenario.calibration_file import identity
+    from simulator.scenario.bench.benchmark import named_deployment
+    from simulator.scenario.tables.calibration_file import identity
 
     deployment, _ = named_deployment("llama-3.1-8b", "h100-sxm", weight_precision="fp8")
     text = (

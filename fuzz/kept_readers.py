@@ -44,10 +44,10 @@ def _report(path: Path, out: Path) -> None:
 def _report_texts(path: Path, out: Path) -> None:
     """Draw a result again but for its plots, which take most of the time."""
     from simulator.files.writing import write_files
-    from simulator.report.flat import csv_text, option_rows
-    from simulator.report.focus import focus_rows
+    from simulator.report.documents.focus import focus_rows
+    from simulator.report.documents.stored import read_result
+    from simulator.report.documents.tidy import csv_text, option_rows
     from simulator.report.html import render_report
-    from simulator.report.read import read_result
 
     def drawn(document: dict[str, Any]) -> dict[str, str]:
         return {
@@ -75,8 +75,8 @@ class _AtOnce(Executor):
 def _swept(folder: Path, known: Any) -> dict[str, str]:
     from simulator.library.results import SweepResult
     from simulator.library.sweep import found_at
-    from simulator.scenario.load import read_document
-    from simulator.scenario.sweeping import read_sweep, sweep_points
+    from simulator.scenario.resolve.load import read_document
+    from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
     with _tiny() as scenario:
         document = read_document(scenario)
@@ -90,7 +90,7 @@ def _swept(folder: Path, known: Any) -> dict[str, str]:
 def _answers() -> tuple[Sample, ...]:
     """Return the answer at the first point of the tiny scenario's sweep."""
     from simulator.library.sweep import answered
-    from simulator.scenario.build import load_study
+    from simulator.scenario.build.study import load_study
 
     with _tiny() as scenario, tempfile.TemporaryDirectory() as folder:
         known = answered(load_study(scenario), "simulate")
@@ -113,9 +113,9 @@ def _capacities() -> tuple[Sample, ...]:
 
 
 def _capacity_in(folder: Path) -> Any:
-    from simulator.analysis.remembered import known_capacity
-    from simulator.scenario.build import load_study
-    from simulator.scenario.deployed import self_hosted_options
+    from simulator.analysis.commands.result_cache import known_capacity
+    from simulator.scenario.build.deployed import self_hosted_options
+    from simulator.scenario.build.study import load_study
 
     with _tiny() as scenario:
         study = load_study(scenario)
@@ -133,10 +133,10 @@ def _found_capacity() -> Any:
 def _capacity(path: Path, out: Path) -> None:
     """Ask for a capacity that is kept."""
     from simulator.files.jsontext import json_text
-    from simulator.report.capacity import capacity_document
+    from simulator.report.terminal.capacity import capacity_document
 
     known = _found_capacity()
-    with patch("simulator.analysis.remembered.slo_capacity", lambda *_: known):
+    with patch("simulator.analysis.commands.result_cache.slo_capacity", lambda *_: known):
         study, found = _capacity_in(path.parent.parent)
     json_text(capacity_document([found], study))
 

@@ -18,7 +18,7 @@ from fuzz.samples import (
     text_samples,
 )
 from simulator.errors import InputError
-from simulator.traffic.readers.catalog import FORMATS
+from simulator.traffic.formats.catalog import FORMATS
 
 _MOONCAKE = (
     {"timestamp": 0, "input_length": 1100, "output_length": 5, "hash_ids": [1, 2, 3]},

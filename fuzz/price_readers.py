@@ -25,8 +25,8 @@ from simulator.pricing.book import NoTokenPriceError
 from simulator.pricing.feeds.checking import changes
 from simulator.pricing.feeds.reading import read_feed
 from simulator.pricing.rates import RateCard
-from simulator.report.prices import card_document, print_cards
-from simulator.scenario.price_book import PriceBook
+from simulator.report.terminal.prices import card_document, print_cards
+from simulator.scenario.catalog.price_book import PriceBook
 
 _AT_S = 1_793_600_000.0
 _LITELLM = {

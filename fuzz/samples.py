@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from fuzz.cases import Form, Sample
-from simulator.scenario.files import profiles_dir, shipped_scenarios
+from simulator.scenario.document.shipped import profiles_dir, shipped_scenarios
 
 TINY = """\
 schema_version: 1

@@ -19,8 +19,9 @@ from fuzz.samples import (
     yaml_file,
 )
 from simulator.errors import InputError
-from simulator.scenario import owning_schema, price_book, profiles, serving_profile
-from simulator.scenario.files import profiles_dir
+from simulator.scenario.catalog import price_book, profiles, serving_profile
+from simulator.scenario.document.shipped import profiles_dir
+from simulator.scenario.schema import owning as owning_schema
 
 _SETTINGS = (
     "start=2026-11-30", "seed=3", "horizon_hours=336", "slo.ttft_s=500ms", "name=other",
@@ -57,8 +58,8 @@ traffic:
 def _validate(path: Path, out: Path) -> None:
     """Check a scenario, and write it out as runs and sweeps do."""
     command("validate", path)
-    from simulator.scenario.build import load
-    from simulator.scenario.load import fingerprint, resolved_yaml
+    from simulator.scenario.build.study import load
+    from simulator.scenario.resolve.load import fingerprint, resolved_yaml
 
     found = load(path)
     resolved_yaml(found.scenario, found.document)
@@ -88,9 +89,9 @@ def _values(path: Path, out: Path) -> None:
 
 def _grid(path: Path, out: Path) -> None:
     """Make the points of a sweep."""
-    from simulator.scenario.load import read_document
-    from simulator.scenario.sweeping import read_sweep, sweep_points
-    from simulator.scenario.yamlfile import with_values
+    from simulator.scenario.document.document import with_values
+    from simulator.scenario.resolve.load import read_document
+    from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
     document = with_values(read_document("quickstart"), {"sweep": {"grid": given(path)}})
     sweep_points(document, read_sweep(document))
@@ -98,8 +99,8 @@ def _grid(path: Path, out: Path) -> None:
 
 def _axis(path: Path, out: Path) -> None:
     """Take a number of a scenario as the axis of a break-even."""
-    from simulator.scenario.axis import Along, scenario_axis
-    from simulator.scenario.build import load
+    from simulator.scenario.build.study import load
+    from simulator.scenario.variations.axis import Along, scenario_axis
 
     axis, _, ends = argument(path).partition(" ")
     low, _, high = ends.partition(" ")
@@ -113,8 +114,8 @@ def _axis(path: Path, out: Path) -> None:
 
 def _generate(path: Path, out: Path) -> None:
     """Take a preset's sessions with other values, at some volume."""
-    from simulator.scenario.generator import workloads_of
-    from simulator.scenario.written import in_unit
+    from simulator.scenario.resolve.quantities import in_unit
+    from simulator.scenario.starter.generator import workloads_of
 
     volume, _, setting = argument(path).partition(" ")
     float(in_unit(("requests_per_month",), volume))
@@ -122,7 +123,7 @@ def _generate(path: Path, out: Path) -> None:
 
 
 def _quantity(path: Path, out: Path) -> None:
-    from simulator.scenario.written import in_unit
+    from simulator.scenario.resolve.quantities import in_unit
 
     text = argument(path)
     for key in ("within_s", "attainment", "most"):
@@ -212,7 +213,7 @@ def _tiny_with(section: str) -> str:
 
 
 def _rent_scenario() -> str:
-    from simulator.scenario.files import shipped_scenarios
+    from simulator.scenario.document.shipped import shipped_scenarios
 
     text = shipped_scenarios()["quickstart"].read_text().replace("{", "{{").replace("}", "}}")
     rent = "future:\n  months: 24\n  rent_path: {{kind: csv, file: {log}}}\n"

@@ -1,7 +1,7 @@
 """breakeven: LLM inference by the token or on own hardware, simulated on the same requests.
 
 Functions for scripts and notebooks; results have ``to_dict()``, ``to_dataframe()``, ``save()`` and
-show themselves in notebooks. Plots are in ``simulator.report.plots``.
+show themselves in notebooks. Plots are in ``simulator.report.charts.plots``.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -10,7 +10,7 @@ import numba
 
 
 def compiler(folder: Path, **options: Any) -> Callable[..., Any]:
-    """Return the decorator that compiles the functions of one package.
+    """Return the decorator that compiles the functions of one package and its subpackages.
 
     Set ``NUMBA_DISABLE_JIT=1`` to run the same code as plain Python, for debugging and coverage.
     A division by zero yields inf instead of a check on every division.
@@ -23,18 +23,18 @@ def compiler(folder: Path, **options: Any) -> Callable[..., Any]:
 
 
 def _drop_stale_cache(folder: Path) -> None:
-    """Forget compiled code when any source of the package changed.
+    """Forget compiled code when any source of the package or its subpackages changed.
 
     Numba checks a function's own file only, but functions are inlined across files.
     """
     digest = hashlib.sha256()
-    for source in sorted(folder.glob("*.py")):
+    for source in sorted(folder.rglob("*.py")):
         digest.update(source.read_bytes())
     stamp = folder / "__pycache__" / "compiled.sha256"
     with suppress(OSError):  # read-only installations change as a whole, times included
         if stamp.is_file() and stamp.read_text() == digest.hexdigest():
             return
-        for index in stamp.parent.glob("*.nbi"):
+        for index in folder.rglob("__pycache__/*.nbi"):
             index.unlink(missing_ok=True)
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(digest.hexdigest())

@@ -28,7 +28,8 @@ def stream(seed: int, name: str, replication: int = 0) -> np.random.Generator:
 def lots(dice: NDArray[np.uint64], purpose: str, number: int = 0) -> NDArray[np.float64]:
     """Uniform numbers in (0, 1) that are functions of a row's dice, a purpose and a number.
 
-    Whatever else is drawn, the same row meets the same lot; ``engine.dice`` draws so one by one.
+    Whatever else is drawn, the same row meets the same lot; ``engine.kernels.shared.hashing``
+    draws so one by one.
     (n,) -> (n,)
     """
     stride, mix_1, mix_2 = SPLITMIX

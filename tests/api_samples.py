@@ -5,7 +5,7 @@ from datetime import date
 
 import numpy as np
 
-from simulator.engine.plan import Endpoint, Gateway, Plan, Target
+from simulator.engine.spec.plan import Endpoint, Gateway, Plan, Target
 from simulator.pricing.caching import NO_CACHE
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import RateRow

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from simulator.scenario.generator import preset_workload
-from simulator.scenario.presets import load_preset
-from simulator.traffic.collect import collect
+from simulator.scenario.resolve.presets import load_preset
+from simulator.scenario.starter.generator import preset_workload
 from simulator.traffic.generate import generate
-from simulator.traffic.replay import recorded
-from simulator.traffic.stats import dispersion, statistics, summary
+from simulator.traffic.logs.collect import collect
+from simulator.traffic.logs.replay import recorded
+from simulator.traffic.logs.stats import dispersion, statistics, summary
 from simulator.units import HOUR_S
 
 HOURS_AVERAGED = 10

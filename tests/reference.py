@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import simpy
 
-from simulator.engine import layout
-from simulator.engine.plan import Fleet, Plan
+from simulator.engine.records import layout
+from simulator.engine.spec.plan import Fleet, Plan
 from simulator.traffic.table import NO_NODE, RequestTable
 
 

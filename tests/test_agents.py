@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from simulator.analysis.agents import AgentChain, ChainResult, Restart, expected
-from simulator.analysis.difficulty import success_given
+from simulator.analysis.quality.agents import AgentChain, ChainResult, Restart, expected
+from simulator.analysis.quality.difficulty import success_given
 from simulator.errors import InputError
 from simulator.rng import stream
 

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis import sampling
-from simulator.analysis.carried import STEP_TOLERANCE
-from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.haste import hastened
-from simulator.analysis.judging import meets
-from simulator.analysis.options import size_option
-from simulator.analysis.planning import Size
-from simulator.analysis.sampler import Sampler
-from simulator.analysis.sampling import Need
-from simulator.analysis.stairs import Step, step_volume
-from simulator.analysis.study import Study
-from simulator.analysis.verdict import decide
-from simulator.analysis.worlds import standings
+from simulator.analysis.decide.monte_carlo import standings
+from simulator.analysis.decide.stairs import Step, step_volume
+from simulator.analysis.decide.verdict import decide
+from simulator.analysis.sampling import sample
+from simulator.analysis.sampling.sample import Need
+from simulator.analysis.sampling.sampler import Sampler
+from simulator.analysis.simulate.evaluate import Evaluator
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.size.carried import STEP_TOLERANCE
+from simulator.analysis.size.judging import meets
+from simulator.analysis.size.options import size_option
+from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.study import Study
 from simulator.economics.interval import Interval
 from simulator.economics.owning import OwningCost
 from simulator.errors import InfeasibleError, InputError
-from simulator.scenario.build import load_study
+from simulator.scenario.build.study import load_study
 
 SETTINGS = [
     "traffic.support.requests_per_month=1500000",
@@ -77,7 +77,7 @@ def test_chunks_of_the_horizon_come_to_the_same(
     for name, size in (("frontier", Size()), ("own", Size(2)), ("hybrid", Size(1, 8))):
         found = []
         for most in (10**9, 2_000):
-            monkeypatch.setattr(sampling, "KEPT_REQUESTS", most)
+            monkeypatch.setattr(sample, "KEPT_REQUESTS", most)
             evaluator = Evaluator(with_sample(asked, 10**9), 1.5)
             pieces = list(evaluator.simulate(option(asked, name), size))
             assert (len(pieces) > 2) == (most == 2_000)

@@ -8,10 +8,10 @@ import pytest
 
 import simulator
 from scenarios import SMALL, write_scenario
-from simulator.analysis.anytime import TIMES_LONGER, best_within
-from simulator.analysis.haste import LEVELS, hastened
+from simulator.analysis.decide.anytime import TIMES_LONGER, best_within
+from simulator.analysis.study.effort import LEVELS, hastened
 from simulator.errors import InputError
-from simulator.scenario.build import load_study
+from simulator.scenario.build.study import load_study
 
 
 class Clock:

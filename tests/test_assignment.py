@@ -12,18 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis import sampling
-from simulator.analysis.assignment import only
-from simulator.analysis.evaluate import Evaluation, Evaluator
-from simulator.analysis.haste import whole_horizon
-from simulator.analysis.judging import Sized
-from simulator.analysis.options import size_option
-from simulator.analysis.planning import Size
-from simulator.analysis.study import ApiOption, Pools, Study, single_options
-from simulator.analysis.verdict import OptionResult, simulate_as_written
+from simulator.analysis.decide.verdict import OptionResult, simulate_as_written
+from simulator.analysis.sampling import sample
+from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.size.assignment import only
+from simulator.analysis.size.judging import Sized
+from simulator.analysis.size.options import size_option
+from simulator.analysis.study.effort import whole_horizon
+from simulator.analysis.study.study import ApiOption, Pools, Study, single_options
 from simulator.errors import InputError
-from simulator.report.document import option_document
-from simulator.scenario.build import load_study
+from simulator.report.documents.document import option_document
+from simulator.scenario.build.study import load_study
 from simulator.units import MONTH_S
 
 CHAT = SMALL["traffic"]["chat"]
@@ -297,7 +297,7 @@ def test_chunks_come_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     study = asked(tmp_path, given())
     found = []
     for most in (10**9, 2_000):
-        monkeypatch.setattr(sampling, "KEPT_REQUESTS", most)
+        monkeypatch.setattr(sample, "KEPT_REQUESTS", most)
         found.append(next(r for r in simulate_as_written(study) if r.name == "pools"))
     one, many = (r.evaluation.outcome for r in found)
     assert one.requests == many.requests

@@ -7,10 +7,10 @@ import pytest
 from test_engine_invariants import FLEET, OWN
 from traffic_samples import random_table
 
-from simulator.engine import layout
-from simulator.engine.plan import Plan
-from simulator.engine.policies import Autoscaler
+from simulator.engine.records import layout
 from simulator.engine.run import run
+from simulator.engine.spec.plan import Plan
+from simulator.engine.spec.policies import Autoscaler
 
 SCALER = Autoscaler(target=4.0, max_replicas=5, interval_s=1.0, scale_down_delay_s=20.0)
 

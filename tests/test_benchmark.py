@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 import simulator
-from simulator.analysis.benchmark import Benchmark, Load, Serving, benchmark_requests
+from simulator.analysis.bench.benchmark import Benchmark, Load, Serving, benchmark_requests
 from simulator.cli.app import app
 from simulator.errors import InputError
-from simulator.scenario.benchmark import named_deployment
-from simulator.scenario.deployments import read_parallelism
-from simulator.scenario.names import known_gpu, known_model
-from simulator.scenario.profiles import profile_names
+from simulator.scenario.bench.benchmark import named_deployment
+from simulator.scenario.catalog.deployments import read_parallelism
+from simulator.scenario.catalog.names import known_gpu, known_model
+from simulator.scenario.catalog.profiles import profile_names
 from simulator.serving.parallelism import Parallelism
 
 POINT = {

@@ -10,14 +10,14 @@ from typer.testing import CliRunner
 
 from fuzz.bench_readers import AIPERF
 from scenarios import write_scenario
-from simulator.analysis.benchmark import Load, Serving, logged_requests, replay, run_benchmark
-from simulator.analysis.calibration import Measurement, applied, calibrate
+from simulator.analysis.bench.benchmark import Load, Serving, logged_requests, replay, run_benchmark
+from simulator.analysis.bench.calibration import Measurement, applied, calibrate
 from simulator.cli.app import app
 from simulator.errors import InputError
-from simulator.scenario.benchmark import named_deployment
-from simulator.scenario.build import load_study
-from simulator.scenario.measurements import read_measurements
-from simulator.scenario.request_log import REQUEST_COLUMNS
+from simulator.scenario.bench.benchmark import named_deployment
+from simulator.scenario.build.study import load_study
+from simulator.scenario.tables.measurements import read_measurements
+from simulator.scenario.tables.request_log import REQUEST_COLUMNS
 from simulator.serving.deployment import Deployment
 
 TRUE = {"overhead": 1.3, "compute": 1.25, "memory": 1.1, "request": 2.0}

@@ -9,14 +9,14 @@ import pytest
 from test_cli import breakeven
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis import remembered
-from simulator.analysis.capacity import slo_capacity
-from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.gap import explained
-from simulator.analysis.judging import meets
-from simulator.analysis.planning import Size
-from simulator.analysis.study import SelfHostOption, Study
-from simulator.scenario.build import load_study
+from simulator.analysis.commands import result_cache as remembered
+from simulator.analysis.commands.capacity import slo_capacity
+from simulator.analysis.commands.explain import explained
+from simulator.analysis.simulate.evaluate import Evaluator
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.size.judging import meets
+from simulator.analysis.study.study import SelfHostOption, Study
+from simulator.scenario.build.study import load_study
 
 # A server without batching: one token per request after a fixed service time, so M/D/1.
 SERVICE_S = 1.0

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simulator.analysis.carried import Carried, beside_the_last, carried, last_that_holds
-from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.haste import hastened
-from simulator.analysis.judging import FAST, LIKELY, SLOW, margin
-from simulator.analysis.planning import Size
-from simulator.analysis.sampler import Sampler
-from simulator.analysis.sampling import LEAST_WARM_UP_S, Need
-from simulator.analysis.study import SelfHostOption, Study
-from simulator.analysis.verdict import decide
-from simulator.scenario.build import load_study
+from simulator.analysis.decide.verdict import decide
+from simulator.analysis.sampling.sample import LEAST_WARM_UP_S, Need
+from simulator.analysis.sampling.sampler import Sampler
+from simulator.analysis.simulate.evaluate import Evaluator
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.size.carried import Carried, beside_the_last, carried, last_that_holds
+from simulator.analysis.size.judging import FAST, LIKELY, SLOW, margin
+from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.study import SelfHostOption, Study
+from simulator.scenario.build.study import load_study
 
 MOST_TRIES = 16
 

@@ -12,18 +12,18 @@ from scipy.stats import norm
 from typer.testing import CliRunner
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis import sampling
-from simulator.analysis.answers import checked_success, right_share
-from simulator.analysis.cascade import evaluate_cascade
-from simulator.analysis.difficulty import chain, joint_failure, success_given, task_grid
-from simulator.analysis.evaluate import Evaluation, Evaluator
-from simulator.analysis.options import size_option
-from simulator.analysis.planning import Size, given_size
-from simulator.analysis.study import Cascade, Quality, Study
-from simulator.analysis.verdict import OptionResult, simulate_as_written
+from simulator.analysis.decide.verdict import OptionResult, simulate_as_written
+from simulator.analysis.quality.difficulty import chain, joint_failure, success_given, task_grid
+from simulator.analysis.sampling import sample
+from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
+from simulator.analysis.simulate.planning import Size, given_size
+from simulator.analysis.size.cascade import evaluate_cascade
+from simulator.analysis.size.correctness import checked_success, right_share
+from simulator.analysis.size.options import size_option
+from simulator.analysis.study.study import Cascade, Quality, Study
 from simulator.errors import InputError
-from simulator.report.document import option_document
-from simulator.scenario.build import load_study
+from simulator.report.documents.document import option_document
+from simulator.scenario.build.study import load_study
 
 OWN = SMALL["options"]["own"] | {
     "success_rate": 0.6,
@@ -378,10 +378,10 @@ def test_chunks_of_the_horizon_come_to_the_same(
 ) -> None:
     found = []
     for most in (10**9, 2_000):
-        monkeypatch.setattr(sampling, "KEPT_REQUESTS", most)
+        monkeypatch.setattr(sample, "KEPT_REQUESTS", most)
         study = asked(tmp_path, scenario(stages))
-        sample = Evaluator(study, 1.0).sample_for(study.options[0])
-        chunks = len(list(sample.chunks(0)))
+        drawn = Evaluator(study, 1.0).sample_for(study.options[0])
+        chunks = len(list(drawn.chunks(0)))
         assert (chunks > 2) == (most == 2_000)
         found.append(evaluated(study))
     for one, many in zip(*((f, *f.parts) for f in found), strict=True):

@@ -26,12 +26,12 @@ from scenarios import write_scenario
 from simulator.cli.app import app
 from simulator.cli.progress import PATIENCE_S, progress
 from simulator.errors import InputError
-from simulator.report.document import SCHEMA_VERSION
-from simulator.report.flat import csv_text, option_rows
-from simulator.report.focus import focus_rows
+from simulator.report.charts.plots import plots_of
+from simulator.report.documents.document import SCHEMA_VERSION
+from simulator.report.documents.focus import focus_rows
+from simulator.report.documents.stored import read_result
+from simulator.report.documents.tidy import csv_text, option_rows
 from simulator.report.html import render_report
-from simulator.report.plots import plots_of
-from simulator.report.read import read_result
 
 Rows = list[dict[str, Any]]
 

@@ -9,11 +9,11 @@ from api_samples import CARD
 from test_engine_invariants import DIRECT, ENDPOINT, FLEET, OWN, assert_invariants
 from traffic_samples import open_loop, random_table
 
-from simulator.engine import layout
-from simulator.engine.fleetcontrol import FleetControl
-from simulator.engine.plan import Endpoint, Fleet, Overflow, Plan
-from simulator.engine.policies import Autoscaler, Rebalancer
+from simulator.engine.control.replica_lifecycle import FleetControl
+from simulator.engine.records import layout
 from simulator.engine.run import Simulation, run
+from simulator.engine.spec.plan import Endpoint, Fleet, Overflow, Plan
+from simulator.engine.spec.policies import Autoscaler, Rebalancer
 from simulator.pricing.rows import RateRow
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import RequestTable

@@ -7,10 +7,10 @@ import pytest
 from test_engine_invariants import FLEET, OWN, assert_invariants
 from traffic_samples import open_loop, random_table
 
-from simulator.engine import layout
-from simulator.engine.plan import Fleet, Plan
-from simulator.engine.policies import Autoscaler
+from simulator.engine.records import layout
 from simulator.engine.run import run
+from simulator.engine.spec.plan import Fleet, Plan
+from simulator.engine.spec.policies import Autoscaler
 from simulator.traffic.table import RequestTable
 
 DEFERS = replace(FLEET, replicas=1, deferred_in_flight=3, deferred_lead_s=20.0)

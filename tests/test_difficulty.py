@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from simulator.analysis.difficulty import (
+from simulator.analysis.quality.difficulty import (
     DEFAULT_CORRELATION,
     chain,
     fit_correlation,

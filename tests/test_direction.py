@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from simulator.analysis.haste import hastened
-from simulator.analysis.verdict import decide
-from simulator.report.document import verdict_document
-from simulator.scenario.build import load_study
+from simulator.analysis.decide.verdict import decide
+from simulator.analysis.study.effort import hastened
+from simulator.report.documents.document import verdict_document
+from simulator.scenario.build.study import load_study
 
 # The quickstart itself, with a coarser sample and three volumes so that a run takes a second.
 FAST = (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scenarios import write_scenario
-from simulator.analysis.study import SelfHostOption, Study
+from simulator.analysis.study.study import SelfHostOption, Study
 from simulator.economics.interval import Interval
 from simulator.economics.paths import (
     Decline,
@@ -18,7 +18,7 @@ from simulator.economics.paths import (
 )
 from simulator.economics.purchase import Purchase, capital_recovery
 from simulator.errors import InputError
-from simulator.scenario.build import load_study
+from simulator.scenario.build.study import load_study
 
 MONTHS = np.arange(0.5, 60)
 STILL = np.zeros(60)

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traffic_samples import random_table
 
-from simulator.engine import layout
 from simulator.engine.ledger import Ledger
-from simulator.engine.plan import Budget, Gateway, Limit, Plan, Target
+from simulator.engine.records import layout
 from simulator.engine.run import run
+from simulator.engine.spec.plan import Budget, Gateway, Limit, Plan, Target
 from simulator.pricing.billing import Usage, bill
 from simulator.pricing.caching import PromptCache
 from simulator.pricing.outages import draw_outages
 from simulator.pricing.rows import RateRow
 from simulator.rng import stream
-from simulator.scenario.price_book import PriceBook, known_offers
+from simulator.scenario.catalog.price_book import PriceBook, known_offers
 
 MONDAY_S = datetime(2026, 11, 23, tzinfo=UTC).timestamp()
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traffic_samples import open_loop, random_table
 
-from simulator.engine import layout
 from simulator.engine.ledger import Ledger
-from simulator.engine.plan import Endpoint, Fleet, Gateway, Overflow, Plan, Target
-from simulator.engine.policies import Autoscaler, Interruption, Rollout
+from simulator.engine.records import layout
 from simulator.engine.run import run
+from simulator.engine.spec.plan import Endpoint, Fleet, Gateway, Overflow, Plan, Target
+from simulator.engine.spec.policies import Autoscaler, Interruption, Rollout
 from simulator.errors import InputError
 from simulator.pricing.caching import NO_CACHE, PromptCache
 from simulator.serving.capacity import KvCapacity
@@ -191,8 +191,8 @@ import sys
 import numpy as np
 from test_engine_invariants import DIRECT, ENDPOINT, FLEET, OWN
 from dataclasses import replace
-from simulator.engine.plan import Overflow, Plan
-from simulator.engine.policies import Autoscaler
+from simulator.engine.spec.plan import Overflow, Plan
+from simulator.engine.spec.policies import Autoscaler
 from simulator.engine.run import run
 from traffic_samples import open_loop, random_table
 fleet = replace(FLEET, autoscaler=Autoscaler(3.0, 6, 1.0, 4.0))

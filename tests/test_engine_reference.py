@@ -7,9 +7,9 @@ import pytest
 from reference import Reference
 from traffic_samples import random_table
 
-from simulator.engine import layout
-from simulator.engine.plan import Fleet, Plan
+from simulator.engine.records import layout
 from simulator.engine.run import run
+from simulator.engine.spec.plan import Fleet, Plan
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import RequestTable

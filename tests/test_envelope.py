@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.analysis.envelope import Polyline, winning_intervals
+from simulator.analysis.decide.envelope import Polyline, winning_intervals
 
 
 def line(*points: tuple[float, float]) -> Polyline:

@@ -16,13 +16,20 @@ from hypothesis import strategies as st
 from test_readers import TRACES
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.difficulty import DEFAULT_CORRELATION, succeeds
-from simulator.analysis.quality import Runs, SuccessTable, cheapest_first, compare, scores, wilson
+from simulator.analysis.quality.difficulty import DEFAULT_CORRELATION, succeeds
+from simulator.analysis.quality.quality import (
+    Runs,
+    SuccessTable,
+    cheapest_first,
+    compare,
+    scores,
+    wilson,
+)
 from simulator.errors import InputError
 from simulator.rng import stream
-from simulator.scenario.build import load_study
-from simulator.scenario.evaluation import OPTIONAL, REQUIRED, read_runs
-from simulator.scenario.leaderboard import (
+from simulator.scenario.build.study import load_study
+from simulator.scenario.tables.evaluation import OPTIONAL, REQUIRED, read_runs
+from simulator.scenario.tables.leaderboard import (
     known_model,
     leaderboard_csv,
     read_leaderboard,
@@ -34,7 +41,7 @@ LEADERBOARD = TRACES.parent / "quality" / "polyglot_leaderboard.yml"
 needs_leaderboard = pytest.mark.skipif(
     not LEADERBOARD.is_file(), reason=f"no leaderboard at {LEADERBOARD}"
 )
-SHIPPED = Path(__file__).parents[1] / "simulator/scenario/evaluations/aider-polyglot.csv"
+SHIPPED = Path(__file__).parents[1] / "simulator/scenario/tables/evaluations/aider-polyglot.csv"
 
 HEADER = "task,model,success,input_tokens,output_tokens"
 ROW: dict[str, Any] = {

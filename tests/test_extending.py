@@ -14,10 +14,10 @@ from tiny import invoke, tiny, write_tiny
 from scenarios import write_scenario
 from simulator.errors import InputError
 from simulator.files.yamltree import parse
-from simulator.scenario.build import load
-from simulator.scenario.files import shipped_scenarios
-from simulator.scenario.json_schema import json_schema
-from simulator.scenario.load import fingerprint, overridden, read_document, resolved_yaml
+from simulator.scenario.build.study import load
+from simulator.scenario.document.shipped import shipped_scenarios
+from simulator.scenario.resolve.json_schema import json_schema
+from simulator.scenario.resolve.load import fingerprint, overridden, read_document, resolved_yaml
 
 
 def extending(folder: Path, text: str, **base: Any) -> Path:
@@ -231,8 +231,8 @@ def test_files_are_beside_the_file_that_names_them(tmp_path: Path) -> None:
     )
     assert rows_of(child) == 100
     assert rows_of(child, "other") == 300
-    from simulator.scenario.build import loaded
-    from simulator.scenario.sweeping import read_sweep, sweep_points
+    from simulator.scenario.build.study import loaded
+    from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
     document = read_document(child)
     points = sweep_points(document, read_sweep(document))

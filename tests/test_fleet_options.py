@@ -1,6 +1,6 @@
 """Rules of own fleets in scenarios: what is written is what the engine is told, or one clear line.
 
-Reference: the text of the fields in ``scenario/fleet_schema.py`` and ``engine/policies.py``.
+Reference: the text of the fields in ``scenario/schema/fleet.py`` and ``engine/spec/policies.py``.
 """
 
 import re
@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.study import HybridOption, SelfHostOption, Study
+from simulator.analysis.study.study import HybridOption, SelfHostOption, Study
 from simulator.economics.interval import Interval
-from simulator.engine.layout import FLEET, REJECTED
 from simulator.engine.ledger import Ledger
-from simulator.engine.plan import Fleet, Plan
-from simulator.engine.policies import Autoscaler, Interruption
+from simulator.engine.records.layout import FLEET, REJECTED
 from simulator.engine.run import run
+from simulator.engine.spec.plan import Fleet, Plan
+from simulator.engine.spec.policies import Autoscaler, Interruption
 from simulator.errors import InputError
-from simulator.scenario.build import load_study
+from simulator.scenario.build.study import load_study
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S

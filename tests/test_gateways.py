@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traffic_samples import random_table
 
-from simulator.engine import layout
 from simulator.engine.ledger import Ledger
-from simulator.engine.plan import Budget, Endpoint, Gateway, Limit, Target
+from simulator.engine.records import layout
 from simulator.engine.run import run
+from simulator.engine.spec.plan import Budget, Endpoint, Gateway, Limit, Target
 
 
 def priced(usd_per_mtok: float, **changes: object) -> Endpoint:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from fuzz.bench_readers import DEEPSEEK, GPT_OSS, LLAMA
 from simulator import predict_benchmark
 from simulator.errors import InputError
-from simulator.scenario.hf_config import read_config
-from simulator.scenario.profiles import load_model
+from simulator.scenario.catalog.hf_config import read_config
+from simulator.scenario.catalog.profiles import load_model
 
 # Figures of the configurations that Meta, Alibaba, DeepSeek and OpenAI publish.
 QWEN_MOE = {

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis import splitting
-from simulator.analysis.evaluate import Evaluation, Evaluator
-from simulator.analysis.judging import Sized, meets
-from simulator.analysis.options import size_option
-from simulator.analysis.planning import Size
-from simulator.analysis.study import HybridOption, Study
-from simulator.analysis.verdict import OptionResult
+from simulator.analysis.decide.verdict import OptionResult
+from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.size import splitting
+from simulator.analysis.size.judging import Sized, meets
+from simulator.analysis.size.options import size_option
+from simulator.analysis.study.study import HybridOption, Study
 from simulator.errors import InputError
-from simulator.report.document import option_document
-from simulator.scenario.build import load_study
+from simulator.report.documents.document import option_document
+from simulator.scenario.build.study import load_study
 
 MOST_SEQUENCES = 16
 VOLUMES = (0.2, 1.0, 2.5)

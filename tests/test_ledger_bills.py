@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.haste import whole_horizon
-from simulator.analysis.longrun import evaluate_whole
-from simulator.analysis.planning import Size
-from simulator.analysis.sampler import Sampler
-from simulator.analysis.study import (
+from simulator.analysis.sampling.sampler import Sampler
+from simulator.analysis.simulate.evaluate import Evaluator
+from simulator.analysis.simulate.longrun import evaluate_whole
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.study.effort import whole_horizon
+from simulator.analysis.study.study import (
     ApiOption,
     HybridOption,
     SingleOption,
@@ -23,9 +23,9 @@ from simulator.analysis.study import (
 from simulator.pricing.billing import Usage, bill
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CONTENTS, CONTEXTS
-from simulator.report.ledger import ABOUT, endpoint_labels, ledger_writer
-from simulator.scenario.build import load
-from simulator.scenario.files import shipped_scenarios
+from simulator.report.documents.ledger import ABOUT, endpoint_labels, ledger_writer
+from simulator.scenario.build.study import load
+from simulator.scenario.document.shipped import shipped_scenarios
 
 REQUESTS = 1500
 """Of each scenario's horizon, about."""

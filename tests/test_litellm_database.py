@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from simulator.errors import InputError
-from simulator.traffic.readers.catalog import format_of, read_log
-from simulator.traffic.readers.litellm_database import LITELLM_DATABASE
-from simulator.traffic.readers.reading import Names, Skips, read
+from simulator.traffic.formats.catalog import format_of, read_log
+from simulator.traffic.formats.gateways.litellm_database import LITELLM_DATABASE
+from simulator.traffic.formats.records.reading import Names, Skips, read
 
 # The columns of the proxy's schema that matter here and some of those that must not be read.
 TABLE = """
@@ -87,7 +87,7 @@ def test_portions_stream(address: str) -> None:
 
 
 def test_prompts_stay_in_the_database(address: str, tmp_path: Path) -> None:
-    from simulator.traffic.writers import write_log
+    from simulator.traffic.formats.writing import write_log
 
     names = Names()
     target = tmp_path / "log.csv"

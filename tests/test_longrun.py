@@ -10,19 +10,19 @@ import pytest
 from test_cli import breakeven
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis import sampling
-from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.longrun import Keep
-from simulator.analysis.planning import Size
-from simulator.analysis.replications import simulate_until
-from simulator.analysis.sampling import Sample
-from simulator.analysis.study import Study
-from simulator.analysis.verdict import OptionResult, simulate_as_written
+from simulator.analysis.commands.replications import simulate_until
+from simulator.analysis.decide.verdict import OptionResult, simulate_as_written
+from simulator.analysis.sampling import sample
+from simulator.analysis.sampling.sample import Sample
+from simulator.analysis.simulate.evaluate import Evaluator
+from simulator.analysis.simulate.longrun import Keep
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.study.study import Study
 from simulator.engine.ledger import Ledger
 from simulator.errors import InputError
-from simulator.report.document import simulation_document
-from simulator.report.ledger import ledger_writer
-from simulator.scenario.build import load_study
+from simulator.report.documents.document import simulation_document
+from simulator.report.documents.ledger import ledger_writer
+from simulator.scenario.build.study import load_study
 
 SIZES = [
     "traffic.chat.requests_per_month=800000",
@@ -38,7 +38,7 @@ class Interrupted(Exception):
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    monkeypatch.setattr(sampling, "KEPT_REQUESTS", 4_000)
+    monkeypatch.setattr(sample, "KEPT_REQUESTS", 4_000)
     return load_study(write_scenario(tmp_path / "s.yaml"), SIZES)
 
 

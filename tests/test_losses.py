@@ -8,12 +8,12 @@ import pytest
 from test_engine_invariants import DIRECT, ENDPOINT, FLEET, OWN, assert_invariants
 from traffic_samples import open_loop, random_table
 
-from simulator.engine import layout
-from simulator.engine.fleetcontrol import FleetControl
+from simulator.engine.control.replica_lifecycle import FleetControl
 from simulator.engine.ledger import Ledger
-from simulator.engine.plan import Overflow, Plan
-from simulator.engine.policies import Autoscaler, Interruption, Rollout
+from simulator.engine.records import layout
 from simulator.engine.run import Simulation, run
+from simulator.engine.spec.plan import Overflow, Plan
+from simulator.engine.spec.policies import Autoscaler, Interruption, Rollout
 from simulator.traffic.table import RequestTable
 
 SMALL = replace(FLEET, cold_start_s=0.7)

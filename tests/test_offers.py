@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.study import ApiOption
-from simulator.engine.plan import Budget, Limit
+from simulator.analysis.study.study import ApiOption
+from simulator.engine.spec.plan import Budget, Limit
 from simulator.errors import InputError
 from simulator.pricing.caching import CACHE_OFFERS
-from simulator.scenario.build import load_study
-from simulator.scenario.endpoints import budget
-from simulator.scenario.offer_schema import SpendLimit
-from simulator.scenario.price_book import PriceBook, known_offers
+from simulator.scenario.build.endpoints import budget
+from simulator.scenario.build.study import load_study
+from simulator.scenario.catalog.offer_schema import SpendLimit
+from simulator.scenario.catalog.price_book import PriceBook, known_offers
 from simulator.units import MONTH_S
 
 BOOK = PriceBook()

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.options import Known
-from simulator.analysis.overtime import OverTime, over_time
-from simulator.analysis.planning import Size
-from simulator.analysis.sampler import Sampler
-from simulator.analysis.study import Study
+from simulator.analysis.decide.horizon import OverTime, over_time
+from simulator.analysis.sampling.sampler import Sampler
+from simulator.analysis.simulate.evaluate import Evaluator
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.size.options import Known
+from simulator.analysis.study.study import Study
 from simulator.economics.cashflow import discount
-from simulator.scenario.build import load_study
+from simulator.scenario.build.study import load_study
 
 MONTHS = 24
 CERTAIN = [

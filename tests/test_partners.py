@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.evaluate import Evaluation, Evaluator
-from simulator.analysis.planning import Size
-from simulator.analysis.study import Study
+from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.study.study import Study
 from simulator.errors import InputError
-from simulator.scenario.build import load_study
+from simulator.scenario.build.study import load_study
 
 SMALLER = {
     "kind": "selfhost",

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_readers import TRACES, needs_traces
 
-from simulator.traffic.blockcache import block_hits
-from simulator.traffic.log import ragged
+from simulator.traffic.formats.catalog import FORMATS, read_log
+from simulator.traffic.logs.log import ragged
 from simulator.traffic.prefixes import PrefixBuilder, runs_of
-from simulator.traffic.readers.catalog import FORMATS, read_log
-from simulator.traffic.reuse import live_tokens, reuse
+from simulator.traffic.reuse.block_cache import block_hits
+from simulator.traffic.reuse.reuse import live_tokens, reuse
 
 # A handful of token numbers makes prompts share, part, repeat and end inside one another.
 PROMPT = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 9)), max_size=5)

@@ -4,8 +4,8 @@ import pytest
 from preset_claims import measured
 
 from simulator.errors import InputError
-from simulator.scenario.generator import preset_workload, workloads_of
-from simulator.scenario.presets import load_preset, preset_names
+from simulator.scenario.resolve.presets import load_preset, preset_names
+from simulator.scenario.starter.generator import preset_workload, workloads_of
 
 TOLERANCE = 0.25
 CLASSES = {

@@ -20,10 +20,15 @@ from simulator.pricing.feeds.reading import read_feed
 from simulator.pricing.lifetimes import Lifetime
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import RateRow
-from simulator.scenario.offer_cards import imported_entry
-from simulator.scenario.price_book import PriceBook
-from simulator.scenario.price_checks import checked, explanations, installed_sources, proposal
-from simulator.scenario.usage import priced_columns
+from simulator.scenario.catalog.offer_cards import imported_entry
+from simulator.scenario.catalog.price_book import PriceBook
+from simulator.scenario.catalog.price_checks import (
+    checked,
+    explanations,
+    installed_sources,
+    proposal,
+)
+from simulator.scenario.tables.usage import priced_columns
 
 DAY = date(2026, 11, 27)
 AT_S = datetime(2026, 11, 27, 12, tzinfo=UTC).timestamp()
@@ -388,7 +393,7 @@ def test_prices_check_of_a_file(tmp_path: Path) -> None:
 
 def test_a_proposal_can_be_read_as_an_overlay() -> None:
     from simulator.files import yamltree
-    from simulator.scenario.offer_schema import Offer
+    from simulator.scenario.catalog.offer_schema import Offer
 
     ours, more = card(RateRow({"input": 2.0})), RateRow({"input": 1.0}, context="batch")
     feed = Feed("map", "litellm", {"test/model": card(RateRow({"input": 2.0}), more)})

@@ -17,11 +17,11 @@ from simulator.errors import InputError
 from simulator.pricing.book import snapshot_card
 from simulator.pricing.feeds.checking import changes
 from simulator.pricing.feeds.reading import read_feed
-from simulator.scenario.build import load_study
-from simulator.scenario.offer_cards import imported_entry, own_card
-from simulator.scenario.offer_schema import Offer
-from simulator.scenario.price_book import PriceBook
-from simulator.scenario.usage import priced_columns
+from simulator.scenario.build.study import load_study
+from simulator.scenario.catalog.offer_cards import imported_entry, own_card
+from simulator.scenario.catalog.offer_schema import Offer
+from simulator.scenario.catalog.price_book import PriceBook
+from simulator.scenario.tables.usage import priced_columns
 
 DAY = date(2026, 12, 24)
 AT_S = datetime(2026, 12, 24, 12, tzinfo=UTC).timestamp()

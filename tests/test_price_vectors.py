@@ -13,8 +13,8 @@ import pytest
 from simulator.pricing.billing import Usage, problems
 from simulator.pricing.book import NoTokenPriceError
 from simulator.pricing.rows import CONTEXTS
-from simulator.scenario.price_book import PriceBook, known_offers
-from simulator.scenario.usage import priced_columns
+from simulator.scenario.catalog.price_book import PriceBook, known_offers
+from simulator.scenario.tables.usage import priced_columns
 
 VECTORS = Path(__file__).parent / "data" / "price_vectors.csv"
 OPERATIONS: dict[type, Callable[[float, float], float]] = {

@@ -21,8 +21,8 @@ from simulator.pricing.billing import Usage, bill
 from simulator.pricing.book import snapshot_card, snapshot_offers
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CONTEXTS
-from simulator.scenario.price_book import PriceBook
-from simulator.scenario.usage import priced_columns
+from simulator.scenario.catalog.price_book import PriceBook
+from simulator.scenario.tables.usage import priced_columns
 
 OFFERS = TRACES.parent / "offers.csv"
 THEIR_CONTEXT = {

@@ -13,8 +13,8 @@ import pytest
 from nbclient import NotebookClient
 
 import simulator
-from simulator.scenario.build import load_study
-from simulator.scenario.json_schema import json_schema
+from simulator.scenario.build.study import load_study
+from simulator.scenario.resolve.json_schema import json_schema
 
 ROOT = Path(__file__).parents[1]
 

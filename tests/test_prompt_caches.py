@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traffic_samples import random_table
 
-from simulator.engine import layout
 from simulator.engine.ledger import Ledger
+from simulator.engine.records import layout
 from simulator.engine.run import run
 from simulator.pricing.caching import PromptCache
 from simulator.pricing.rows import RateRow

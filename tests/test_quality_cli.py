@@ -7,7 +7,7 @@ import pytest
 from test_cli import breakeven
 from test_evaluation import HEADER, logs, written
 
-from simulator.analysis.quality import Runs
+from simulator.analysis.quality.quality import Runs
 
 
 def log_file(path: Path, runs: Runs) -> Path:

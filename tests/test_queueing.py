@@ -20,9 +20,9 @@ from theory import (
 )
 from traffic_samples import open_loop
 
-from simulator.engine import layout
-from simulator.engine.plan import Fleet, Overflow, Plan
+from simulator.engine.records import layout
 from simulator.engine.run import run
+from simulator.engine.spec.plan import Fleet, Overflow, Plan
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import RequestTable

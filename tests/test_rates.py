@@ -11,7 +11,7 @@ from simulator.pricing.billing import Usage, bill
 from simulator.pricing.book import snapshot_card, snapshot_offers
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CONTEXTS, RateRow
-from simulator.scenario.price_book import PriceBook, known_offers
+from simulator.scenario.catalog.price_book import PriceBook, known_offers
 
 AS_OF = date(2026, 11, 23)
 

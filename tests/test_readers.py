@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from fuzz.log_readers import PROFILED
 from fuzz.log_readers import SERVED as SAMPLE
 from simulator.errors import InputError
-from simulator.traffic.log import UNKNOWN, Log
-from simulator.traffic.readers.catalog import FORMATS, format_of, read_log
-from simulator.traffic.readers.reading import Skips
-from simulator.traffic.replay import requests
+from simulator.traffic.formats.catalog import FORMATS, format_of, read_log
+from simulator.traffic.formats.records.reading import Skips
+from simulator.traffic.logs.log import UNKNOWN, Log
+from simulator.traffic.logs.replay import requests
 
 # A checkout beside a data directory finds real traces there; elsewhere the tests say they skip.
 TRACES = Path(
@@ -546,7 +546,7 @@ def test_any_json_value_in_any_field_is_read_or_refused(
 @needs_traces
 def test_mooncake_conversation_trace() -> None:
     """Published statistics of the trace: 12,031 requests, 37.4 % of tokens reusable."""
-    from simulator.traffic.stats import statistics
+    from simulator.traffic.logs.stats import statistics
 
     log = read(TRACES / "mooncake_conversation_trace.jsonl.gz", "mooncake")
     requests(log, 1).check()

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.haste import hastened
-from simulator.analysis.judging import meets
-from simulator.analysis.planning import Size
-from simulator.analysis.remedies import remedies
-from simulator.analysis.sampler import Sampler
-from simulator.analysis.study import ApiOption, SelfHostOption, Study
-from simulator.analysis.verdict import decide
+from simulator.analysis.decide.remedies import remedies
+from simulator.analysis.decide.verdict import decide
+from simulator.analysis.sampling.sampler import Sampler
+from simulator.analysis.simulate.evaluate import Evaluator
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.size.judging import meets
+from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.study import ApiOption, SelfHostOption, Study
 from simulator.errors import InfeasibleError
-from simulator.scenario.build import load_study
+from simulator.scenario.build.study import load_study
 
 BUSY: dict[str, Any] = {
     "traffic": {"chat": SMALL["traffic"]["chat"] | {"requests_per_month": 40_000_000}},

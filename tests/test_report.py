@@ -17,9 +17,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from scenarios import SMALL, write_scenario
 from simulator.library.calls import find_break_even
-from simulator.report import plots, terminal, words
+from simulator.report import formatting
+from simulator.report.charts import plots
+from simulator.report.charts.interactive import chart
 from simulator.report.html import render_report
-from simulator.report.interactive import chart
+from simulator.report.terminal import verdict
 
 EVIL = "<script>alert('x')</script>&\"own"
 EVIL_OPTION = "</script><img src=x onerror=alert(1)>"
@@ -75,7 +77,7 @@ def test_report_fetches_nothing_and_runs_its_own_script_alone(
     assert not re.search(r"url\(\s*['\"]?(https?:)?//|@import", page_text)
     text = "".join(checker.text)
     assert EVIL in text
-    assert terminal.headline(document) in text
+    assert verdict.headline(document) in text
     for option in document["options"]:
         assert option["name"] in text
     for source in document["provenance"]["prices"].values():
@@ -301,9 +303,9 @@ def test_places_of_values_are_those_of_the_drawing(document: dict[str, Any]) -> 
 
 
 def test_numbers_read_well() -> None:
-    assert words.usd(1234567.8) == "1,234,568"
-    assert words.quantity(7_000_000) == "7M"
-    assert words.quantity(2.5e9) == "2.5B"
-    assert words.quantity(None) == "-"
-    assert words.seconds(0.0261) == "26 ms"
-    assert words.seconds(1.234) == "1.23 s"
+    assert formatting.usd(1234567.8) == "1,234,568"
+    assert formatting.quantity(7_000_000) == "7M"
+    assert formatting.quantity(2.5e9) == "2.5B"
+    assert formatting.quantity(None) == "-"
+    assert formatting.seconds(0.0261) == "26 ms"
+    assert formatting.seconds(1.234) == "1.23 s"

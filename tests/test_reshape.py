@@ -12,12 +12,12 @@ from scipy.stats import norm
 from test_engine_invariants import FLEET, OWN
 from traffic_samples import open_loop, random_table
 
-from simulator.analysis.answers import checked_success
-from simulator.analysis.difficulty import joint_failure, success_given, task_grid
-from simulator.analysis.reshape import asked_again, rejects, reshaped
-from simulator.analysis.study import Quality, Reshaping
-from simulator.engine.plan import Plan
+from simulator.analysis.quality.difficulty import joint_failure, success_given, task_grid
+from simulator.analysis.simulate.prompt_transforms import asked_again, rejects, reshaped
+from simulator.analysis.size.correctness import checked_success
+from simulator.analysis.study.study import Quality, Reshaping
 from simulator.engine.run import run
+from simulator.engine.spec.plan import Plan
 from simulator.rng import lots, stream
 from simulator.traffic.table import NO_NODE, RequestTable
 

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from traffic_samples import random_table
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.design import chances, drawn_along
-from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.judging import meets
-from simulator.analysis.planning import Size
-from simulator.analysis.precision import Error
-from simulator.analysis.sampler import Sampler
-from simulator.analysis.sampling import Need, Sample, sample_of
-from simulator.analysis.study import ApiOption, SelfHostOption, Study
-from simulator.analysis.verdict import decide
-from simulator.analysis.worlds import standings
-from simulator.scenario.build import load, load_study
+from simulator.analysis.decide.monte_carlo import standings
+from simulator.analysis.decide.verdict import decide
+from simulator.analysis.sampling.design import chances, drawn_along
+from simulator.analysis.sampling.precision import Error
+from simulator.analysis.sampling.sample import Need, Sample, sample_of
+from simulator.analysis.sampling.sampler import Sampler
+from simulator.analysis.simulate.evaluate import Evaluator
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.size.judging import meets
+from simulator.analysis.study.study import ApiOption, SelfHostOption, Study
+from simulator.scenario.build.study import load, load_study
 from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, merged, span_of, within
 from simulator.traffic.table import NO_NODE
 from simulator.units import HOUR_S, MONTH_S

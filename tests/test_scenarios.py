@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from simulator.analysis.answers import right_share
-from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.haste import hastened
-from simulator.analysis.options import size_option
-from simulator.analysis.verdict import decide, simulate_as_written
-from simulator.scenario.build import load_study
+from simulator.analysis.decide.verdict import decide, simulate_as_written
+from simulator.analysis.simulate.evaluate import Evaluator
+from simulator.analysis.size.correctness import right_share
+from simulator.analysis.size.options import size_option
+from simulator.analysis.study.effort import hastened
+from simulator.scenario.build.study import load_study
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
 SHIPPED = sorted(FOLDER.glob("*.yaml"))

@@ -17,15 +17,21 @@ from test_engine_invariants import FLEET, OWN
 from traffic_samples import open_loop, random_table
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.evaluate import Evaluator
-from simulator.analysis.judging import Sized
-from simulator.analysis.options import size_option
-from simulator.analysis.sampling import Sample, kept
-from simulator.analysis.study import Choice, HybridOption, SelfHostOption, Study, self_hosted_part
-from simulator.engine.plan import Fleet, Plan
+from simulator.analysis.sampling.sample import Sample, kept
+from simulator.analysis.simulate.evaluate import Evaluator
+from simulator.analysis.size.judging import Sized
+from simulator.analysis.size.options import size_option
+from simulator.analysis.study.study import (
+    Choice,
+    HybridOption,
+    SelfHostOption,
+    Study,
+    self_hosted_part,
+)
 from simulator.engine.run import run
+from simulator.engine.spec.plan import Fleet, Plan
 from simulator.errors import InputError
-from simulator.scenario.build import load_study
+from simulator.scenario.build.study import load_study
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import RequestTable
@@ -458,7 +464,7 @@ def test_workloads_of_a_choice_are_known_or_refused(tmp_path: Path) -> None:
 
 def test_simulate_searches_no_choice(tmp_path: Path) -> None:
     path = write_scenario(tmp_path / "s.yaml", choosing({"gpus_per_replica": [2, 4]}))
-    from simulator.analysis.verdict import simulate_as_written
+    from simulator.analysis.decide.verdict import simulate_as_written
 
     with pytest.raises(InputError, match=r"options\.own\.choose: simulate searches nothing"):
         simulate_as_written(load_study(path))

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator.analysis.benchmark import Load, Serving, run_benchmark
+from simulator.analysis.bench.benchmark import Load, Serving, run_benchmark
 from simulator.errors import InputError
-from simulator.scenario.deployments import deployment
-from simulator.scenario.profiles import (
+from simulator.scenario.catalog.deployments import deployment
+from simulator.scenario.catalog.profiles import (
     load_accelerator,
     load_model,
     profile_names,
 )
-from simulator.scenario.serving_profile import serving_profile
+from simulator.scenario.catalog.serving_profile import serving_profile
 from simulator.serving.capacity import WORKING_GB
 from simulator.serving.deployment import Deployment
 from simulator.serving.parallelism import Parallelism

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.analysis.sketch import ERROR, Sketch
+from simulator.analysis.simulate.sketch import ERROR, Sketch
 
 VALUES = st.lists(st.floats(1e-5, 1e6), min_size=1, max_size=200)
 

@@ -9,11 +9,11 @@ from test_extending import as_json, problems
 from tiny import exit_code, invoke, quiet_environment
 
 from simulator.files.yamltree import parse
-from simulator.scenario.build import Loaded, load, loaded
-from simulator.scenario.load import read_document
-from simulator.scenario.presets import preset_names
-from simulator.scenario.price_book import known_offers
-from simulator.scenario.sweeping import read_sweep, sweep_points
+from simulator.scenario.build.study import Loaded, load, loaded
+from simulator.scenario.catalog.price_book import known_offers
+from simulator.scenario.resolve.load import read_document
+from simulator.scenario.resolve.presets import preset_names
+from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
 ANSWERS = {
     "offer": "openai/gpt-6.1-terra",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simulator.analysis.statistics import batch_means, estimate, paired, replicate, warm_up
+from simulator.analysis.sampling.statistics import batch_means, estimate, paired, replicate, warm_up
 
 
 def autoregressive(rng: np.random.Generator, count: int, memory: float, begin: float = 0.0):

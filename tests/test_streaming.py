@@ -9,12 +9,12 @@ from test_engine_invariants import DIRECT, ENDPOINT, FLEET, OWN
 from test_engine_reference import random_mixture, random_plan
 from traffic_samples import random_table
 
-from simulator.engine import layout
 from simulator.engine.checkpoint import Saved, save
 from simulator.engine.ledger import Ledger
-from simulator.engine.plan import Overflow, Plan
-from simulator.engine.policies import Autoscaler, Interruption, Rollout
+from simulator.engine.records import layout
 from simulator.engine.run import Chunk, Simulation, run, stream
+from simulator.engine.spec.plan import Overflow, Plan
+from simulator.engine.spec.policies import Autoscaler, Interruption, Rollout
 from simulator.errors import InputError
 from simulator.traffic.joining import pruned
 from simulator.traffic.table import RequestTable

@@ -23,9 +23,9 @@ from scenarios import write_scenario
 from simulator.errors import InputError
 from simulator.library import sweep as sweeps
 from simulator.library.sweep import TAKEN
-from simulator.scenario.build import load
-from simulator.scenario.load import read_document
-from simulator.scenario.sweeping import read_sweep, sweep_points
+from simulator.scenario.build.study import load
+from simulator.scenario.resolve.load import read_document
+from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
 
 def coordinates(folder: Path, overrides: dict[str, Any] | None = None, **sweep: Any) -> list[dict]:
@@ -91,7 +91,7 @@ def test_overrides_are_an_axis_of_names_and_come_first(tmp_path: Path) -> None:
 
 
 def load_ttft(document: Any) -> float:
-    from simulator.scenario.load import checked
+    from simulator.scenario.resolve.load import checked
 
     return checked(document)[0].slo.ttft_s
 
@@ -488,7 +488,7 @@ def test_a_point_in_a_sweep_is_the_scenario_with_its_values(undisturbed: Path) -
         f"traffic.chat.prefix_share={point['coordinates']['prefix_share']}",
     ]
     study = load(undisturbed / "many.yaml", settings).study
-    from simulator.analysis.verdict import size_options
+    from simulator.analysis.decide.verdict import size_options
 
     totals = {r.name: r.total_usd for r in size_options(study).results}
     for option in point["options"]:

@@ -21,15 +21,15 @@ from theory import (
     study_of,
 )
 
-from simulator.analysis import breakeven
-from simulator.analysis import stairs as fleet_stairs
-from simulator.analysis.carried import Carried
-from simulator.analysis.curve import VolumeCosts
-from simulator.analysis.sampler import Sampler
-from simulator.analysis.stairs import Step
-from simulator.analysis.study import SelfHostOption, Study
-from simulator.engine.layout import FLEET, REJECTED
+from simulator.analysis.decide import breakeven
+from simulator.analysis.decide import stairs as fleet_stairs
+from simulator.analysis.decide.curve import VolumeCosts
+from simulator.analysis.decide.stairs import Step
+from simulator.analysis.sampling.sampler import Sampler
+from simulator.analysis.size.carried import Carried
+from simulator.analysis.study.study import SelfHostOption, Study
 from simulator.engine.ledger import FleetAccount, Ledger
+from simulator.engine.records.layout import FLEET, REJECTED
 
 HOUR_S = 3600.0
 

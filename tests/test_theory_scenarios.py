@@ -32,7 +32,7 @@ from theory import (
     waits_s,
 )
 
-from simulator.engine.layout import FLEET, REJECTED
+from simulator.engine.records.layout import FLEET, REJECTED
 
 CONSTANT = MEAN_TOK
 """Every answer takes one second."""

@@ -8,11 +8,11 @@ from scipy.stats import kstest
 from traffic_samples import random_table
 
 from simulator.errors import InputError
-from simulator.traffic.collect import collect
 from simulator.traffic.generate import chunks, generate
+from simulator.traffic.logs.collect import collect
+from simulator.traffic.logs.replay import recorded, recorded_stream, requests
 from simulator.traffic.quantity import Quantity
 from simulator.traffic.rate import Rate, Tenants
-from simulator.traffic.replay import recorded, recorded_stream, requests
 from simulator.traffic.sessions import Documents, SessionTraffic, Tools
 from simulator.traffic.shapes import week_shape
 from simulator.traffic.source import GeneratedTraffic, ReplayedTraffic

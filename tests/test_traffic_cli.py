@@ -10,11 +10,11 @@ from test_readers import AZURE, GOOD, SPEND, TRACES, document, lines, needs_trac
 
 from scenarios import SMALL, write_scenario
 from simulator.errors import InputError
-from simulator.scenario.build import load_study
-from simulator.traffic.readers.catalog import FORMATS, format_of, read_log
-from simulator.traffic.readers.reading import Names, Skips, read
-from simulator.traffic.stats import statistics
-from simulator.traffic.writers import write_log
+from simulator.scenario.build.study import load_study
+from simulator.traffic.formats.catalog import FORMATS, format_of, read_log
+from simulator.traffic.formats.records.reading import Names, Skips, read
+from simulator.traffic.formats.writing import write_log
+from simulator.traffic.logs.stats import statistics
 from simulator.units import HOUR_S, WEEK_S
 
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.haste import hastened
-from simulator.analysis.indices import sobol_indices
-from simulator.analysis.study import Study
-from simulator.analysis.verdict import Verdict, decide
-from simulator.analysis.worlds import Worlds, simulated_costs, stratified
+from simulator.analysis.decide.monte_carlo import Worlds, simulated_costs, stratified
+from simulator.analysis.decide.sobol import sobol_indices
+from simulator.analysis.decide.verdict import Verdict, decide
+from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.study import Study
 from simulator.economics.interval import Interval, Listed, Lognormal, Uniform
 from simulator.errors import InputError
-from simulator.scenario.build import load_study
+from simulator.scenario.build.study import load_study
 
 
 def small_with(path: Path, changes: dict[str, Any], **analysis: Any) -> Study:

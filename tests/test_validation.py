@@ -12,7 +12,7 @@ import pytest
 from points import Measured, errors_of, measured_tok_s, read_all
 from report import in_band, kind
 
-from simulator.scenario.yamlfile import read_yaml, validate
+from simulator.scenario.document.document import read_yaml, validate
 
 DATA = Path(os.environ.get("BREAKEVEN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 needs_points = pytest.mark.skipif(

@@ -11,19 +11,19 @@ import pytest
 from tiny import tiny, write_tiny
 
 from scenarios import write_scenario
-from simulator.analysis.cachemap import KEPT, cache_map, unshared
-from simulator.analysis.evaluate import Evaluation, Evaluator
-from simulator.analysis.options import Known, size_option
-from simulator.analysis.planning import Size
-from simulator.analysis.sampler import Sampler
-from simulator.analysis.sampling import sample_of
-from simulator.analysis.study import SingleOption, Study
-from simulator.analysis.timeline import Timeline, timeline
-from simulator.analysis.verdict import decide
-from simulator.analysis.views import views
-from simulator.engine import layout
+from simulator.analysis.decide.verdict import decide
+from simulator.analysis.sampling.sample import sample_of
+from simulator.analysis.sampling.sampler import Sampler
+from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.size.options import Known, size_option
+from simulator.analysis.study.study import SingleOption, Study
+from simulator.analysis.views.cachemap import KEPT, cache_map, unshared
+from simulator.analysis.views.report_views import views
+from simulator.analysis.views.timeline import Timeline, timeline
 from simulator.engine.ledger import Ledger
-from simulator.scenario.build import load_study
+from simulator.engine.records import layout
+from simulator.scenario.build.study import load_study
 from simulator.units import HOUR_S, MONTH_HOURS, MONTH_S
 
 

@@ -12,11 +12,11 @@ from tiny import tiny, write_tiny
 from scenarios import write_scenario
 from simulator.economics.interval import Interval, Listed, Lognormal, Uniform
 from simulator.errors import InputError
-from simulator.scenario.build import load, load_study
-from simulator.scenario.load import checked, read_document
-from simulator.scenario.schema import Scenario
-from simulator.scenario.sweeping import read_sweep, sweep_points
-from simulator.scenario.written import in_unit
+from simulator.scenario.build.study import load, load_study
+from simulator.scenario.resolve.load import checked, read_document
+from simulator.scenario.resolve.quantities import in_unit
+from simulator.scenario.schema.scenario import Scenario
+from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
 MONTH_H = 730
 

@@ -13,11 +13,11 @@ import numpy as np
 from scipy import stats
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.planning import Size, plan_of
-from simulator.analysis.study import Study
+from simulator.analysis.simulate.planning import Size, plan_of
+from simulator.analysis.study.study import Study
 from simulator.engine.ledger import Ledger
 from simulator.engine.run import run
-from simulator.scenario.build import load_study
+from simulator.scenario.build.study import load_study
 
 FALSE_ALARM = 1e-3
 """A correct engine fails one check in a thousand seeds, and the seeds are fixed."""

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from simulator.traffic.collect import collect
-from simulator.traffic.log import Batch
-from simulator.traffic.replay import requests
+from simulator.traffic.logs.collect import collect
+from simulator.traffic.logs.log import Batch
+from simulator.traffic.logs.replay import requests
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
 
 

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from points import Measured, errors_of, read_all
 
-from simulator.analysis.calibration import newton_step
-from simulator.scenario.files import profiles_dir
-from simulator.scenario.serving_profile import ServingProfile, serving_profile
+from simulator.analysis.bench.calibration import newton_step
+from simulator.scenario.catalog.serving_profile import ServingProfile, serving_profile
+from simulator.scenario.document.shipped import profiles_dir
 
 NOISE = 0.1
 """Spread of repeated measurements of one deployment, in logarithms (versions of one engine)."""

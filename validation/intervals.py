@@ -20,15 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from simulator.analysis.evaluate import Evaluation, Evaluator
-from simulator.analysis.haste import whole_horizon
-from simulator.analysis.judging import meets
-from simulator.analysis.planning import Size
-from simulator.analysis.sampler import Sampler
-from simulator.analysis.sizing import size_single
-from simulator.analysis.study import SelfHostOption, SingleOption, Study, single_options
+from simulator.analysis.sampling.sampler import Sampler
+from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.size.judging import meets
+from simulator.analysis.size.sizing import size_single
+from simulator.analysis.study.effort import whole_horizon
+from simulator.analysis.study.study import SelfHostOption, SingleOption, Study, single_options
 from simulator.library.workers import processes
-from simulator.scenario.build import load
+from simulator.scenario.build.study import load
 
 SCENARIOS = (
     "quickstart", "agents", "rag-desk", "article-world", "bursty-launch", "buy-or-rent",

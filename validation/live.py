@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from points import Measured
 
-from simulator.analysis.benchmark import replay
-from simulator.scenario.benchmark import named_deployment
+from simulator.analysis.bench.benchmark import replay
+from simulator.scenario.bench.benchmark import named_deployment
 
 SATURATED = 0.97
 """Share of the greatest throughput of a deployment from which on it is saturated."""

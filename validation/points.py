@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from simulator.analysis.benchmark import logged_requests, replay
-from simulator.scenario.bench_table import CannotSay, Point, predict, read_point
-from simulator.scenario.serving_profile import ServingProfile, serving_profile
+from simulator.analysis.bench.benchmark import logged_requests, replay
+from simulator.scenario.bench.bench_table import CannotSay, Point, predict, read_point
+from simulator.scenario.catalog.serving_profile import ServingProfile, serving_profile
 from simulator.traffic.table import RequestTable
 
 FITTED_KINDS = ("offline", "concurrency", "request-rate")

@@ -20,7 +20,7 @@ from matplotlib.ticker import PercentFormatter
 from points import Measured, errors_of, read_all
 
 from simulator.files.writing import write_files
-from simulator.report.plots import PALETTE, STYLE, new_axes
+from simulator.report.charts.plots import PALETTE, STYLE, new_axes
 
 Group = Callable[[Measured], str]
 

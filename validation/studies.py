@@ -8,8 +8,8 @@ import numpy as np
 from fit import Fit, better, errors_at
 from points import Measured
 
-from simulator.analysis.benchmark import Serving, run_benchmark
-from simulator.analysis.calibration import Measurement, applied, calibrate
+from simulator.analysis.bench.benchmark import Serving, run_benchmark
+from simulator.analysis.bench.calibration import Measurement, applied, calibrate
 
 LEAST_POINTS = 6
 """Of a deployment whose points are halved."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli import (
+from simulator.cli.commands import (
     bench,
     capacity,
     explain,
@@ -68,9 +68,9 @@ def _root(
 @app.command()
 def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
     """Check a scenario and everything that it names."""
-    from simulator.scenario.build import load, loaded
-    from simulator.scenario.load import overridden
-    from simulator.scenario.sweeping import read_sweep, sweep_points
+    from simulator.scenario.build.study import load, loaded
+    from simulator.scenario.resolve.load import overridden
+    from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
     found = load(scenario, settings)
     said = [f"{len(found.study.options)} options"]
@@ -88,6 +88,6 @@ def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON schema of scenario files."""
-    from simulator.scenario.json_schema import json_schema
+    from simulator.scenario.resolve.json_schema import json_schema
 
     print_json(json_schema())

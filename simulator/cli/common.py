@@ -20,7 +20,7 @@ class Output(StrEnum):
 
 
 def _scenario_names(incomplete: str) -> list[str]:
-    from simulator.scenario.files import shipped_scenarios
+    from simulator.scenario.document.shipped import shipped_scenarios
 
     return [name for name in shipped_scenarios() if name.startswith(incomplete)]
 
@@ -73,7 +73,7 @@ def show(
     if output is Output.JSON:
         print_json(document)
     elif output is Output.CSV:
-        from simulator.report.flat import csv_text, flat
+        from simulator.report.documents.tidy import csv_text, flat
 
         sys.stdout.write(csv_text([flat(row) for row in rows]))
     else:

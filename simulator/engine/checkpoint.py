@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.engine.layout import Plane
-from simulator.engine.plan import Plan
+from simulator.engine.records.layout import Plane
 from simulator.engine.run import Excerpt, Simulation
+from simulator.engine.spec.plan import Plan
 from simulator.errors import InputError
 from simulator.files.writing import whole
 from simulator.traffic.table import PrefixTree, RequestTable

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.engine import layout
 from simulator.engine.ledger import Ledger
-from simulator.engine.plane import DataPlane
+from simulator.engine.records import layout
+from simulator.engine.state.data_plane import DataPlane
 from simulator.errors import SimulatorError
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.engine import layout
+from simulator.engine.records import layout
 from simulator.traffic.table import RequestTable
 
 
@@ -37,7 +37,7 @@ class Ledger:
     table: RequestTable
     horizon_s: float
     outcome: NDArray[np.int8]
-    """Codes of ``engine.layout``: ABSENT rows were never offered. (n_requests,)"""
+    """Codes of ``engine.records.layout``: ABSENT rows were never offered. (n_requests,)"""
     server: NDArray[np.int32]
     """FLEET, the endpoint's index, or NOWHERE. (n_requests,)"""
     arrival_s: NDArray[np.float64]

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.engine import layout, tables
 from simulator.engine.checks import check_run
-from simulator.engine.control import control_plane
-from simulator.engine.layout import Records
+from simulator.engine.control.controllers import control_plane
 from simulator.engine.ledger import FleetAccount, Ledger
-from simulator.engine.plan import Plan
-from simulator.engine.plane import DataPlane
-from simulator.engine.renewal import live_rows, renewed
+from simulator.engine.records import layout
+from simulator.engine.records.layout import Records
+from simulator.engine.spec.plan import Plan
+from simulator.engine.state import fleet_records
+from simulator.engine.state.chunking import live_rows, renewed
+from simulator.engine.state.data_plane import DataPlane
 from simulator.traffic.table import RequestTable
 
 Chunk = tuple[RequestTable, float]
@@ -37,7 +38,7 @@ class Excerpt:
     spans_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     """Spans within which fleets' accounts say how busy they are. (n, 2)"""
     unseen: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
-    """Times, and how many requests are left out up to each, both rising; see ``engine.unseen``.
+    """Times, and how many requests are left out up to each, both rising; see ``unsimulated``.
     (n, 2)"""
 
 
@@ -111,7 +112,10 @@ class Simulation:
         kept = live_rows(self.plane.state, self.table)
         over = np.flatnonzero(~kept)
         state = self.plane.state
-        rows, calls = tables.chosen(state.ledger, over), tables.chosen(state.calls, over)
+        rows, calls = (
+            fleet_records.chosen(state.ledger, over),
+            fleet_records.chosen(state.calls, over),
+        )
         ledger = self._ledger(self.table.take(over), rows, calls)
         self.closed += np.bincount(ledger.outcome, minlength=len(self.closed))
         self.plane.state, self.table = renewed(self.plane.state, self.table, kept, chunk)

@@ -12,15 +12,15 @@ from simulator.library.results import (
     UsageResult,
     VerdictResult,
 )
-from simulator.scenario.build import Loaded, load, loaded
-from simulator.scenario.yamlfile import with_values
+from simulator.scenario.build.study import Loaded, load, loaded
+from simulator.scenario.document.document import with_values
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from simulator.analysis.benchmark import LoadKind, Serving
+    from simulator.analysis.bench.benchmark import LoadKind, Serving
     from simulator.library.workers import Tell
-    from simulator.scenario.benchmark import Deployed
+    from simulator.scenario.bench.benchmark import Deployed
 
 Named = str | Path | Loaded
 """A scenario, or its file, or the name of a shipped one."""
@@ -69,8 +69,8 @@ def simulate(scenario: Named) -> SimulationResult:
     InputError
         When a size is left to be found.
     """
-    from simulator.analysis.verdict import simulate_as_written
-    from simulator.report.document import simulation_document
+    from simulator.analysis.decide.verdict import simulate_as_written
+    from simulator.report.documents.document import simulation_document
 
     study = _scenario(scenario).study
     return SimulationResult.of(simulation_document(simulate_as_written(study), study))
@@ -119,14 +119,14 @@ def find_break_even(
     InputError
         When the axis is no number of the scenario.
     """
-    from simulator.analysis.anytime import best_within
-    from simulator.analysis.haste import FAST, LEVELS, hastened, hastened_axis, whole_horizon
-    from simulator.analysis.verdict import Verdict, decide
-    from simulator.analysis.views import views as shown
-    from simulator.report.document import verdict_document
-    from simulator.report.flat import option_rows
-    from simulator.scenario.axis import Along, scenario_axis
-    from simulator.scenario.load import resolved_yaml
+    from simulator.analysis.decide.anytime import best_within
+    from simulator.analysis.decide.verdict import Verdict, decide
+    from simulator.analysis.study.effort import FAST, LEVELS, hastened, hastened_axis, whole_horizon
+    from simulator.analysis.views.report_views import views as shown
+    from simulator.report.documents.document import verdict_document
+    from simulator.report.documents.tidy import option_rows
+    from simulator.scenario.resolve.load import resolved_yaml
+    from simulator.scenario.variations.axis import Along, scenario_axis
 
     there = _scenario(scenario)
     if (axis is None) != (between is None):
@@ -189,7 +189,7 @@ def sweep(
     InputError
         When a value cannot be what it is to be, or there is no answer at any point.
     """
-    from simulator.analysis.remembered import cache_dir
+    from simulator.analysis.commands.result_cache import cache_dir
     from simulator.library.sweep import swept
 
     document = _scenario(scenario).variations.document
@@ -221,9 +221,9 @@ def price_usage(columns: Mapping[str, Any], book: str | Path | None = None) -> U
         When ``offer``, ``at``, ``input_total`` or ``output_total`` is missing, or columns differ in
         length.
     """
-    from simulator.scenario.price_book import PriceBook
-    from simulator.scenario.usage import priced_columns
-    from simulator.scenario.usage_columns import REQUIRED
+    from simulator.scenario.catalog.price_book import PriceBook
+    from simulator.scenario.tables.usage import priced_columns
+    from simulator.scenario.tables.usage_columns import REQUIRED
 
     listed = {str(name): [_plain(value) for value in _list(columns[name])] for name in columns}
     texts = {name: ["" if v is None else str(v) for v in column] for name, column in listed.items()}
@@ -290,9 +290,9 @@ def predict_benchmark(
     InputError
         When a name is unknown, or the model or one request does not fit.
     """
-    from simulator.analysis.benchmark import Load, Serving, run_benchmark
-    from simulator.report.benchmark import benchmark_document
-    from simulator.scenario.benchmark import named_deployment
+    from simulator.analysis.bench.benchmark import Load, Serving, run_benchmark
+    from simulator.report.terminal.benchmark import benchmark_document
+    from simulator.scenario.bench.benchmark import named_deployment
 
     found, replicas = named_deployment(model, accelerator, **deployed)
     load = Load(load_kind, load_value, prompt_tok, output_tok, range_ratio, requests)

@@ -20,9 +20,9 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from simulator.analysis.remembered import code, content_of
+from simulator.analysis.commands.result_cache import code, content_of
 from simulator.errors import InputError, SimulatorError
-from simulator.scenario.files import profiles_dir
+from simulator.scenario.document.shipped import profiles_dir
 
 PATIENCE_S = 600.0
 """Without any worker, or without a word from the scheduler."""

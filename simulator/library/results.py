@@ -14,13 +14,13 @@ from simulator.errors import InputError
 from simulator.files.jsontext import json_text
 from simulator.files.names import file_name
 from simulator.files.writing import Writer, write_files
-from simulator.report.flat import Row, csv_text, option_rows
+from simulator.report.documents.tidy import Row, csv_text, option_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulator.analysis.benchmark import Benchmark
-    from simulator.analysis.verdict import Verdict
+    from simulator.analysis.bench.benchmark import Benchmark
+    from simulator.analysis.decide.verdict import Verdict
     from simulator.library.sweep import Found
 
 
@@ -83,9 +83,9 @@ class SimulationResult(Result):
 
 def drawn_files(document: dict[str, Any]) -> dict[str, str]:
     """Return what is drawn from a verdict's document, by file name: report, tables and plots."""
-    from simulator.report.focus import focus_rows
+    from simulator.report.charts.plots import plots_of, svg_text
+    from simulator.report.documents.focus import focus_rows
     from simulator.report.html import render_report
-    from simulator.report.plots import plots_of, svg_text
 
     plots = plots_of(document)
     alone = {
@@ -126,7 +126,7 @@ class VerdictResult(Result):
         """Write all files; with pyarrow also the winner's ledger."""
         files: dict[str, str | Writer] = {**self.files()}
         if find_spec("pyarrow") is not None:
-            from simulator.report.ledger import write_ledger
+            from simulator.report.documents.ledger import write_ledger
 
             files["ledger.parquet"] = partial(write_ledger, self.verdict)
         write_files(Path(folder), files)
@@ -160,7 +160,7 @@ class SweepResult(Result):
         """Write the table; with pyarrow also as Parquet."""
         files: dict[str, str | Writer] = {**self.files()}
         if find_spec("pyarrow") is not None:
-            from simulator.report.flat import write_parquet
+            from simulator.report.documents.tidy import write_parquet
 
             files["sweep.parquet"] = partial(write_parquet, self.rows)
         write_files(Path(folder), files)

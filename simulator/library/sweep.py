@@ -13,19 +13,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from simulator.analysis.remembered import code, content_of, keep, recalled
-from simulator.analysis.study import Study
-from simulator.analysis.verdict import decide, simulate_as_written, size_options
+from simulator.analysis.commands.result_cache import code, content_of, keep, recalled
+from simulator.analysis.decide.verdict import decide, simulate_as_written, size_options
+from simulator.analysis.study.study import Study
 from simulator.errors import InfeasibleError, InputError, SimulatorError
 from simulator.library.cluster import Cluster, cluster
 from simulator.library.workers import Tell, processes
-from simulator.report.document import option_document, simulation_document, verdict_document
-from simulator.report.flat import OPTION_COLUMNS, cheapest, option_rows
-from simulator.scenario.build import Loaded, loaded
-from simulator.scenario.files import profiles_dir
-from simulator.scenario.load import fingerprint
-from simulator.scenario.sweeping import Point, read_sweep, sweep_points
-from simulator.scenario.yamlfile import Document
+from simulator.report.documents.document import (
+    option_document,
+    simulation_document,
+    verdict_document,
+)
+from simulator.report.documents.tidy import OPTION_COLUMNS, cheapest, option_rows
+from simulator.scenario.build.study import Loaded, loaded
+from simulator.scenario.document.document import Document
+from simulator.scenario.document.shipped import profiles_dir
+from simulator.scenario.resolve.load import fingerprint
+from simulator.scenario.variations.sweep import Point, read_sweep, sweep_points
 
 TAKEN = frozenset(("point", "error", "is_cheapest", *OPTION_COLUMNS))
 """Names of columns that are no coordinates."""

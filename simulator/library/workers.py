@@ -101,7 +101,7 @@ def threads(jobs: int = 0) -> Iterator[Executor]:
 def _load() -> None:
     """Import all that the tasks of a worker use, and end it with the process that started it."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    import simulator.analysis.verdict  # noqa: F401
+    import simulator.analysis.decide.verdict  # noqa: F401
 
 
 def _end_with_parent() -> None:

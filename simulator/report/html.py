@@ -8,11 +8,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from simulator.report import terminal, words
-from simulator.report.flat import Row, columns, total_usd
-from simulator.report.interactive import Chart, chart
-from simulator.report.overtime import over_time_text
-from simulator.report.plots import Plots, plots_of
+from simulator.report import formatting
+from simulator.report.charts.interactive import Chart, chart
+from simulator.report.charts.plots import Plots, plots_of
+from simulator.report.documents.horizon import over_time_text
+from simulator.report.documents.tidy import Row, columns, total_usd
+from simulator.report.terminal import verdict
 
 SHOWN_ROWS = 200
 """Of a table in a notebook."""
@@ -23,7 +24,7 @@ def _environment() -> Environment:
         loader=PackageLoader("simulator.report"), autoescape=True, undefined=StrictUndefined
     )
     for name in ("usd", "quantity", "seconds", "share"):
-        environment.filters[name] = getattr(words, name)
+        environment.filters[name] = getattr(formatting, name)
     environment.filters["total_usd"] = total_usd
     return environment
 
@@ -60,7 +61,7 @@ def render_rows(rows: Sequence[Row]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return words.quantity(value) if isinstance(value, float) else str(value)
+    return formatting.quantity(value) if isinstance(value, float) else str(value)
 
 
 def _facts(document: dict[str, Any]) -> dict[str, Any]:
@@ -69,11 +70,11 @@ def _facts(document: dict[str, Any]) -> dict[str, Any]:
         return dict.fromkeys(("headline", "break_even", "over_time", "split", "flips"))
     found, over_time = document["break_even"], document["over_time"]
     return {
-        "headline": terminal.headline(document),
-        "break_even": terminal.break_even_text(found) if found else None,
+        "headline": verdict.headline(document),
+        "break_even": verdict.break_even_text(found) if found else None,
         "over_time": over_time_text(over_time) if over_time else None,
-        "split": terminal.split_text(document["hybrid"]) if document["hybrid"] else None,
-        "flips": [terminal.flip_text(flip) for flip in document["flips"]],
+        "split": verdict.split_text(document["hybrid"]) if document["hybrid"] else None,
+        "flips": [verdict.flip_text(flip) for flip in document["flips"]],
     }
 
 

@@ -72,7 +72,7 @@ class Engine:
     """GPUs of a replica share no layer: what others cut by tensor, it cuts by layers."""
     reserves_output: bool
     schedules_ahead: bool
-    """Both: see ``engine.plan.Fleet``."""
+    """Both: see ``engine.spec.plan.Fleet``."""
     spread: float
     """Factor on the width of the error band, in logarithms: how unlike two deployments are."""
     source: str

@@ -44,13 +44,13 @@ class _Nodes(NamedTuple):
 
 
 @compiled
-def _home(parent, token, mask):
+def _home(parent: int, token: int, mask: int) -> np.int64:
     key = (np.uint64(token) * _HASH) ^ (np.uint64(parent + 1) * np.uint64(0xD6E8FEB86659FD93))
-    return np.int64((key * _HASH) >> np.uint64(24)) & mask
+    return np.int64((key * _HASH) >> np.uint64(24)) & np.int64(mask)
 
 
 @compiled
-def _find(nodes, parent, token):
+def _find(nodes: _Nodes, parent: int, token: int) -> int:
     """Place in the index of the child of ``parent`` that begins with ``token``, or a free one."""
     mask = nodes.place.size - 1
     place = _home(parent, token, mask)
@@ -62,7 +62,7 @@ def _find(nodes, parent, token):
 
 
 @compiled
-def _append(nodes, parent, start, count):
+def _append(nodes: _Nodes, parent: int, start: int, count: int) -> int:
     n = nodes.used[0]
     nodes.used[0] += 1
     nodes.parent[n] = parent
@@ -73,7 +73,7 @@ def _append(nodes, parent, start, count):
 
 
 @compiled
-def _split(nodes, n, place, head):
+def _split(nodes: _Nodes, n: int, place: int, head: int) -> int:
     """Cut the first ``head`` tokens off ``n`` into a new parent of it; returns that parent."""
     upper = _append(nodes, nodes.parent[n], nodes.start[n], head)
     nodes.dense[upper] = nodes.dense[n]
@@ -87,7 +87,7 @@ def _split(nodes, n, place, head):
 
 
 @compiled
-def _add(nodes, start, count):
+def _add(nodes: _Nodes, start: NDArray, count: NDArray) -> int:
     """Add one prompt; returns the node at whose end it ends."""
     n, inside = -1, 0  # every token up to ``inside`` of node ``n`` has been matched
     for i in range(start.size):
@@ -116,7 +116,9 @@ def _add(nodes, start, count):
 
 
 @compiled
-def _add_all(nodes, start, count, offsets, ends):
+def _add_all(
+    nodes: _Nodes, start: NDArray, count: NDArray, offsets: NDArray, ends: NDArray
+) -> None:
     for i in range(ends.size):
         ends[i] = _add(
             nodes, start[offsets[i] : offsets[i + 1]], count[offsets[i] : offsets[i + 1]]
@@ -124,14 +126,14 @@ def _add_all(nodes, start, count, offsets, ends):
 
 
 @compiled
-def _reindex(nodes):
+def _reindex(nodes: _Nodes) -> None:
     nodes.place[:] = -1
     for n in range(nodes.used[0]):
         nodes.place[_find(nodes, nodes.parent[n], nodes.start[n])] = n
 
 
 @compiled
-def _compress(parent, depth, ends):
+def _compress(parent: NDArray, depth: NDArray, ends: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Merge every chain without a branch or an end in it; returns kept nodes in depth order."""
     children = np.zeros(parent.size, np.int64)
     for n in range(parent.size):
@@ -155,7 +157,15 @@ def _compress(parent, depth, ends):
 
 
 @compiled
-def _path_runs(parent, first_tok, depth, ends, offsets, start, count):
+def _path_runs(
+    parent: NDArray,
+    first_tok: NDArray,
+    depth: NDArray,
+    ends: NDArray,
+    offsets: NDArray,
+    start: NDArray,
+    count: NDArray,
+) -> None:
     """Write the merged runs of paths, root first, or only how many there are."""
     for i in range(ends.size):
         size = 0

@@ -308,8 +308,17 @@ def _documents(
 
 @compiled
 def _grow(
-    first, retry, system_tok, document_tok, message, answer, compact, most_tok, prompt, previous
-):
+    first: NDArray,
+    retry: NDArray,
+    system_tok: NDArray,
+    document_tok: NDArray,
+    message: NDArray,
+    answer: NDArray,
+    compact: NDArray,
+    most_tok: int,
+    prompt: NDArray,
+    previous: NDArray,
+) -> None:
     """Fill in every row's prompt and the row whose prompt it begins with; 0 ends a session."""
     said = 0
     ended = False

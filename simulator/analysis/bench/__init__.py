@@ -1,0 +1,1 @@
+"""Benchmarks of a deployment: predicted, and used for calibration."""

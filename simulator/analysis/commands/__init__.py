@@ -1,0 +1,1 @@
+"""Analyses that answer commands of their own: explain, capacity, replications, cacheability."""

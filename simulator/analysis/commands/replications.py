@@ -1,0 +1,75 @@
+"""The options as written, repeated under other seeds until their costs are known well enough."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.decide.verdict import OptionResult, simulate_as_written
+from simulator.analysis.sampling.statistics import Estimate, estimate, paired, replicate
+from simulator.analysis.study.study import Study
+from simulator.rng import stream
+
+
+@dataclass(frozen=True, slots=True)
+class OptionEstimate:
+    """How sure an option's figures are."""
+
+    cost_usd: Estimate
+    """[USD/month]"""
+    attainment: Estimate
+    above_cheapest_usd: Estimate
+    """Cost above the option that is cheapest in the mean, request by request under the same luck
+    [USD/month]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replications:
+    """Replications of all options."""
+
+    results: tuple[OptionResult, ...]
+    """Of the first, under the scenario's own seed."""
+    options: dict[str, OptionEstimate]
+    count: int
+    precision: float
+    reached: bool
+    """Whether every cost's half width is within the precision."""
+
+
+def simulate_until(
+    study: Study, precision: float, most: int, tell: Callable[[int], None] = lambda count: None
+) -> Replications:
+    """Repeat ``simulate_as_written`` until every option's cost is precise, or ``most`` times.
+
+    Parameters
+    ----------
+    study : Study
+        The question.
+    precision : float
+        Largest half width of a cost's 95 % interval, as a share of its mean.
+    most : int
+        After how many replications to give up.
+    tell : callable
+        Is told after each how many there are.
+    """
+    runs: list[tuple[OptionResult, ...]] = []
+
+    def measure(k: int) -> NDArray[np.float64]:
+        seed = study.seed if k == 0 else int(stream(study.seed, "replication", k).integers(2**31))
+        runs.append(simulate_as_written(replace(study, seed=seed)))
+        tell(len(runs))
+        return np.array([result.total_usd for result in runs[-1]])
+
+    found = replicate(measure, precision, least=min(4, most), most=most)
+    attainment = np.array([[r.evaluation.outcome.attainment for r in run] for run in runs])
+    cheapest = int(np.argmin(found.values.mean(0)))
+    options = {
+        result.name: OptionEstimate(
+            found.estimates[k],
+            estimate(attainment[:, k]),
+            paired(found.values[:, k], found.values[:, cheapest]),
+        )
+        for k, result in enumerate(runs[0])
+    }
+    return Replications(runs[0], options, len(runs), precision, found.reached)

@@ -1,0 +1,1 @@
+"""The verdict: break-even, uncertainty, drivers, switching values, months."""

@@ -1,0 +1,1 @@
+"""Correctness: success rates, shared difficulty, chains of agent steps."""

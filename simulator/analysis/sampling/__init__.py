@@ -1,0 +1,1 @@
+"""Which requests are simulated, and how precise figures from a sample are."""

@@ -1,0 +1,1 @@
+"""One option at one size: requests, plan, simulation, tally, outcome."""

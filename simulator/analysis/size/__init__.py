@@ -1,0 +1,1 @@
+"""The cheapest size of an option that meets the targets."""

@@ -1,0 +1,200 @@
+"""Cascades: ask one model, check the answer, ask the next when the check turns it away.
+
+Whether a model is right depends on the task's difficulty, which all models share: the next meets
+the harder tasks. Every stage is paid for, and nobody sees an answer before its check. A later turn
+of a conversation does not wait for the second model's answer, only for the first one's.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.sampling.sample import Sample
+from simulator.analysis.simulate.evaluate import Evaluation, Evaluator, success_rate_of
+from simulator.analysis.simulate.outcome import joined
+from simulator.analysis.simulate.planning import Size
+from simulator.analysis.simulate.prompt_transforms import rejects
+from simulator.analysis.simulate.tally import Tally
+from simulator.analysis.size.judging import Sized, judged, margin, meets
+from simulator.analysis.size.sizing import size_single
+from simulator.analysis.study.study import Cascade, Quality, SelfHostOption, SingleOption
+from simulator.engine.ledger import Ledger
+from simulator.engine.records import layout
+from simulator.traffic.joining import joined as tables_joined
+from simulator.traffic.joining import pruned
+from simulator.traffic.table import RequestTable
+
+MORE_REPLICAS = 8
+"""Added to a stage of one's own, one by one, when stages that suffice alone are too slow in all."""
+
+Asked = tuple[NDArray[np.uint64], NDArray[np.float64]]
+"""Rows by their dice, in rising order, and when their users asked [s]."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """One model of a cascade, and what reaches it."""
+
+    option: SingleOption
+    reached: Evaluator
+    asked: Asked | None
+    """None where rows arrive when they are asked."""
+    is_last: bool
+
+
+Plan = tuple[SingleOption, Size]
+"""What runs as a stage: its option, or the side of a hybrid that it leaves everything to."""
+
+
+def size_cascade(evaluator: Evaluator, option: Cascade, speed_z: float, start: int) -> Sized:
+    """Size every stage for what reaches it; then add replicas while that helps the whole."""
+    slo = evaluator.study.slo
+    first, plans = _run(evaluator, option, None, speed_z, start)
+    best = first
+    for _ in range(MORE_REPLICAS):
+        larger = _larger(option, plans)
+        if meets(best, slo) or larger == plans:
+            break
+        missing = -margin(best, slo)
+        candidate, plans = _run(evaluator, option, larger)
+        if margin(candidate, slo) + missing < missing / MORE_REPLICAS:
+            break  # what is slow is not their queue
+        best = candidate
+    return judged(evaluator, best if meets(best, slo) else first)
+
+
+def evaluate_cascade(evaluator: Evaluator, option: Cascade, sizes: tuple[Size, ...]) -> Evaluation:
+    """Simulate a cascade at the sizes of its stages."""
+    return _run(evaluator, option, tuple(zip(option.stages, sizes, strict=True)))[0]
+
+
+def _larger(option: Cascade, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
+    """One more replica wherever their number is to be found."""
+    return tuple(
+        (runs, replace(size, replicas=size.replicas + 1))
+        if isinstance(stage, SelfHostOption) and stage.replicas is None
+        else (runs, size)
+        for stage, (runs, size) in zip(option.stages, plans, strict=True)
+    )
+
+
+def _run(
+    evaluator: Evaluator,
+    option: Cascade,
+    plans: tuple[Plan, ...] | None,
+    speed_z: float = 0.0,
+    start: int = 1,
+) -> tuple[Evaluation, tuple[Plan, ...]]:
+    """Run all stages, as given or at sizes to be found; returns the whole and what ran."""
+    study = evaluator.study
+    quality = study.quality
+    assert quality is not None, "a study with cascades has a quality"
+    # A stage is asked once: to ask it again is another stage.
+    once = replace(study, quality=replace(quality, attempts=1))
+    sample = evaluator.sample_for(option)
+    answers = Tally(study.slo, None, study.epoch_s, sample)
+    parts: list[Evaluation] = []
+    reached, asked = Evaluator(once, evaluator.volume, sample), None
+    for place, model in enumerate(option.stages):
+        stage = _Stage(model, reached, asked, place == len(option.stages) - 1)
+        if plans is None:
+            parts.append(size_single(reached, model, speed_z, start).evaluation)
+        else:
+            parts.append(reached.evaluate(*plans[place]))
+        sample, asked = _pass_on(stage, sample, parts[-1].singles[0], quality, answers)
+        reached = Evaluator(once, evaluator.volume, sample)
+    outcome = joined([part.outcome for part in parts], answers.outcome())
+    total = Size(sum(part.size.replicas for part in parts))
+    found = Evaluation(option, total, outcome, evaluator, tuple(parts))
+    return found, tuple(part.singles[0].plan for part in parts)
+
+
+def _pass_on(
+    stage: _Stage, sample: Sample, ran: Evaluation, quality: Quality, answers: Tally
+) -> tuple[Sample, Asked]:
+    """Run a stage once more; count the answers that stay, return the requests that go on."""
+    dice: list[NDArray[np.uint64]] = []
+    times_s: list[NDArray[np.float64]] = []
+    offered = 0
+    for ledger in ran.simulated_again():
+        asked_s = _asked_s(stage, ledger)
+        turned = _turned_away(stage, ledger, quality)
+        checked_s = ledger.finished_s + (0.0 if stage.is_last else quality.check_s)
+        answers.add_answers(_seen(stage, ledger, asked_s, turned, checked_s, sample.end_s))
+        rows = np.flatnonzero(turned & (checked_s < sample.end_s))
+        offered += int(ledger.offered.sum())
+        dice.append(ledger.table.dice[rows])
+        times_s.append(np.stack([checked_s[rows], asked_s[rows]]))
+    # The next model is asked in its own way: what reached this one goes on, not what it was asked.
+    table, asked = _later(sample, np.concatenate(dice), np.concatenate(times_s, axis=1))
+    return sample.later(table, len(asked[0]) / max(1, offered)), asked
+
+
+def _asked_s(stage: _Stage, ledger: Ledger) -> NDArray[np.float64]:
+    """When the users of a ledger's rows asked [s]. (n_requests,)"""
+    if stage.asked is None:
+        return ledger.arrival_s
+    dice, asked_s = stage.asked
+    return asked_s[np.searchsorted(dice, ledger.table.dice)]
+
+
+def _turned_away(stage: _Stage, ledger: Ledger, quality: Quality) -> NDArray[np.bool_]:
+    """Rows whose answers the check sends on. (n_requests,)"""
+    if stage.is_last:
+        return np.zeros(ledger.table.size, np.bool_)
+    rate = success_rate_of(stage.option)
+    assert rate is not None, "a cascade's models have success rates"
+    return ledger.completed & rejects(ledger.table, stage.option.name, rate, quality)
+
+
+def _seen(
+    stage: _Stage,
+    ledger: Ledger,
+    asked_s: NDArray[np.float64],
+    turned: NDArray[np.bool_],
+    checked_s: NDArray[np.float64],
+    end_s: float,
+) -> Ledger:
+    """A stage's ledger as its users see it: from when they asked to an answer that stays.
+
+    What goes on is no answer; what would go on behind the horizon is in flight at its end.
+    """
+    outcome = np.where(turned, np.int8(layout.ABSENT), ledger.outcome)
+    outcome[turned & (checked_s >= end_s)] = layout.IN_FLIGHT
+    return replace(
+        ledger,
+        arrival_s=asked_s,
+        outcome=outcome,
+        first_token_s=ledger.first_token_s if stage.is_last else checked_s,
+        finished_s=checked_s,
+    )
+
+
+def _later(
+    sample: Sample, dice: NDArray[np.uint64], times_s: NDArray[np.float64]
+) -> tuple[RequestTable, Asked]:
+    """The requests that go on, by themselves, and when their users asked.
+
+    ``times_s`` are the moments of their checks, and of their users' asking. (2, n_requests)
+    """
+    by_dice = np.argsort(dice)
+    dice, (checked_s, asked_s) = dice[by_dice], times_s[:, by_dice]
+    table: RequestTable | None = None
+    for chunk, _ in sample.chunks(0):
+        chosen = pruned(chunk.take(np.flatnonzero(np.isin(chunk.dice, dice))))
+        if table is None:
+            table = chosen
+        else:
+            table, _ = tables_joined(table, np.ones(table.tree.size, np.bool_), chosen)
+    assert table is not None, "a sample has traffic"
+    at_s = checked_s[np.searchsorted(dice, table.dice)]
+    order = np.argsort(at_s, kind="stable")
+    alone = replace(
+        table.take(order),
+        arrival_s=at_s[order],
+        gap_s=np.full(len(order), np.nan),
+        session=np.arange(len(order), dtype=np.int32),
+        turn=np.zeros(len(order), np.int32),
+    )
+    return alone, (dice, asked_s)

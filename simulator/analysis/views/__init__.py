@@ -1,0 +1,1 @@
+"""Simulations for the charts of a report."""

@@ -1,0 +1,64 @@
+"""``breakeven capacity``: how much traffic a number of replicas carries within the targets."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from simulator.cli.common import (
+    Output,
+    OutputOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    WholeOption,
+    show,
+)
+from simulator.cli.progress import progress
+
+if TYPE_CHECKING:
+    from simulator.analysis.commands.capacity import Capacity
+
+
+def capacity(
+    scenario: ScenarioArgument,
+    replicas: Annotated[
+        list[int] | None,
+        typer.Option("--replicas", "-n", min=1, help="Size to look at; repeatable. [default: 1]"),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option("--option", metavar="NAME", help="Only this selfhost option.")
+    ] = None,
+    precision: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Width of the answer, as a share of it.")
+    ] = 0.02,
+    settings: SetOption = None,
+    seed: SeedOption = None,
+    output: OutputOption = Output.TABLE,
+    whole: WholeOption = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Do not read what was found before.")
+    ] = False,
+) -> None:
+    """Find the most traffic that fleets carry within the latency targets."""
+    import tempfile
+    from functools import partial
+    from pathlib import Path
+
+    from simulator.analysis.commands.result_cache import cache_dir, known_capacity
+    from simulator.analysis.study.effort import whole_horizon
+    from simulator.report.terminal.capacity import capacity_document, print_capacities
+    from simulator.scenario.build.deployed import self_hosted_options
+    from simulator.scenario.build.study import load_study
+
+    study = load_study(scenario, settings, seed)
+    study = whole_horizon(study) if whole else study
+    options = self_hosted_options(study, only)
+    asked = [(option, count) for option in options for count in sorted(set(replicas or [1]))]
+    found: list[Capacity] = []
+    with tempfile.TemporaryDirectory() as nowhere, progress("fleets") as tell:
+        folder = Path(nowhere) if anew else cache_dir()
+        for option, count in asked:
+            tell(len(found), len(asked))
+            found.append(known_capacity(study, option, count, precision, folder))
+    document = capacity_document(found, study)
+    show(output, document, document["capacities"], partial(print_capacities, document))

@@ -1,0 +1,68 @@
+"""``breakeven hardware`` and ``breakeven models``: the shipped profiles."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from simulator.cli.common import Output, OutputOption, show
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+hardware = typer.Typer(help="Accelerators that options may name.", no_args_is_help=True)
+models = typer.Typer(help="Models that options may name.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a profile.")]
+
+
+@hardware.command("list")
+def list_hardware(output: OutputOption = Output.TABLE) -> None:
+    """List accelerators with their memory, rates and rent."""
+    _list(("accelerators", "appliances"), output)
+
+
+@hardware.command("show")
+def show_hardware(name: NameArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show everything that is known of an accelerator, and its source."""
+    from simulator.scenario.catalog.profiles import profile_names
+
+    _show("appliances" if name in profile_names("appliances") else "accelerators", name, output)
+
+
+@models.command("list")
+def list_models(output: OutputOption = Output.TABLE) -> None:
+    """List models with their size, context and KV cache."""
+    _list(("models",), output)
+
+
+@models.command("show")
+def show_model(name: NameArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show the shape of a model, and its source."""
+    _show("models", name, output)
+
+
+def _list(kinds: tuple[str, ...], output: Output) -> None:
+    from simulator.report.terminal.profiles import print_profiles
+    from simulator.scenario.catalog.profiles import profile_document, profile_names
+
+    found = {k: {name: profile_document(k, name) for name in profile_names(k)} for k in kinds}
+    rows = [
+        {"kind": kind, "name": name, **profile}
+        for kind, profiles in found.items()
+        for name, profile in profiles.items()
+    ]
+
+    def draw(console: "Console") -> None:
+        for kind, profiles in found.items():
+            print_profiles(kind, profiles, console)
+
+    show(output, found, rows, draw)
+
+
+def _show(kind: str, name: str, output: Output) -> None:
+    from simulator.report.terminal.profiles import print_profile
+    from simulator.scenario.catalog.profiles import profile_document
+
+    found = profile_document(kind, name)
+    show(output, found, [{"name": name, **found}], partial(print_profile, name, found))

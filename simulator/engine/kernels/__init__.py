@@ -1,0 +1,1 @@
+"""Compiled code: the event loop, own replicas, and endpoints of providers."""

@@ -1,0 +1,1 @@
+"""Compiled code of providers: endpoints, rate limits, prompt caches, gateways."""

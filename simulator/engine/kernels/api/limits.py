@@ -1,0 +1,231 @@
+"""Rate limits as continuously refilled token buckets, and money per period."""
+
+import math
+
+from simulator.engine.kernels.shared.jit import compiled
+from simulator.engine.records.api_layout import FIXED, MONTHLY, ROLLING, ROLLING_PARTS
+from simulator.engine.records.layout import INPUT_TOK, OUTPUT_TOK, PRODUCED_TOK, REQUESTS
+from simulator.units import DAY_S
+
+
+@compiled
+def _demand(plane, e, row, kind):
+    """What a request takes from a limit at its start."""
+    request = plane.requests[row]
+    if kind == REQUESTS:
+        return 1.0
+    if kind == PRODUCED_TOK:
+        return 1.0  # nothing is taken at the start, but something must be left
+    if kind == OUTPUT_TOK:
+        return float(request.declared_tok)
+    counted = request.input_tok
+    if not plane.endpoints[e].cached_counts:
+        counted -= plane.ledger[row].cached_tok
+    if kind == INPUT_TOK:
+        return float(counted)
+    return float(counted + request.declared_tok)
+
+
+@compiled
+def _refill(limit, time_s):
+    """Bring a limit up to now: it refills, less what calls have produced meanwhile."""
+    gain_s = limit.per_s - limit.producing_tok_s
+    limit.level = min(limit.most, limit.level + gain_s * (time_s - limit.at_s))
+    limit.at_s = time_s
+
+
+@compiled
+def limit_wait_s(plane, e, row, time_s):
+    """Time until an endpoint's limits let a request pass: 0 now, inf never."""
+    endpoint = plane.endpoints[e]
+    wait_s = 0.0
+    for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
+        limit = plane.limits[k]
+        _refill(limit, time_s)
+        demand = _demand(plane, e, row, limit.of)
+        if demand > limit.most:
+            return math.inf
+        # What refills up to rounding is there. Calls that go on producing are not foreseen.
+        if demand > limit.level + 1e-9 * limit.most:
+            wait_s = max(wait_s, (demand - limit.level) / limit.per_s)
+    return wait_s
+
+
+@compiled
+def take_from_limits(plane, e, row):
+    """Let a request pass; the limits have been brought up to now."""
+    endpoint = plane.endpoints[e]
+    for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
+        limit = plane.limits[k]
+        if limit.of != PRODUCED_TOK:
+            limit.level -= _demand(plane, e, row, limit.of)
+
+
+@compiled
+def start_production(plane, e, row, until_s, time_s):
+    """Let the output of a request that is served count from now until it ends, evenly."""
+    endpoint = plane.endpoints[e]
+    call = plane.calls[row]
+    call.produces_tok_s = 0.0
+    for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
+        limit = plane.limits[k]
+        if limit.of == PRODUCED_TOK and until_s > time_s:
+            _refill(limit, time_s)
+            call.produces_tok_s = plane.ledger[row].output_tok / (until_s - time_s)
+            limit.producing_tok_s += call.produces_tok_s
+
+
+@compiled
+def settle_limits(plane, e, row, time_s):
+    """Give back the output that was declared and not produced; what was being produced is over."""
+    endpoint = plane.endpoints[e]
+    unused = plane.requests[row].declared_tok - plane.ledger[row].output_tok
+    for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
+        limit = plane.limits[k]
+        if limit.of == OUTPUT_TOK:
+            limit.level = min(limit.most, limit.level + max(0, unused))
+        elif limit.of == PRODUCED_TOK:
+            _refill(limit, time_s)
+            goes_on_tok_s = limit.producing_tok_s - plane.calls[row].produces_tok_s
+            limit.producing_tok_s = max(0.0, goes_on_tok_s)
+
+
+@compiled
+def _month(unix_s):
+    """Number of a calendar month since the year 0; days to dates as in the proleptic calendar."""
+    days = math.floor(unix_s / DAY_S) + 719468  # since 0000-03-01
+    era = days // 146097
+    of_era = days - era * 146097
+    year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    shifted = (5 * of_year + 2) // 153  # March is 0
+    return (year + era * 400) * 12 + shifted + 2
+
+
+@compiled
+def _month_begin_s(month):
+    """Unix time at which a month begins, by its number."""
+    march = month - 2
+    year = march // 12
+    era = year // 400
+    of_era = year - era * 400
+    of_year = (153 * (march % 12) + 2) // 5
+    days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
+    return days * DAY_S
+
+
+@compiled
+def _renew(plane, b, time_s):
+    """Begin a new period of a budget when its time has come."""
+    budget = plane.budgets[b]
+    unix_s = plane.clock[0].zero_s + time_s
+    period = _month(unix_s) if budget.kind == MONTHLY else math.floor(unix_s / budget.period_s)
+    if period == budget.period:
+        return
+    if budget.kind == ROLLING:
+        spends = plane.spends[budget.spends]
+        for part in range(max(budget.period + 1, period - ROLLING_PARTS), period + 1):
+            spends[part % (ROLLING_PARTS + 1)] = 0.0
+        budget.spent_usd = spends.sum()
+    else:
+        budget.spent_usd = 0.0
+    budget.period = period
+
+
+@compiled
+def budget_wait_s(plane, b, time_s):
+    """Time until a budget has money again: 0 when it has some now."""
+    budget = plane.budgets[b]
+    if budget.usd == math.inf:
+        return 0.0
+    _renew(plane, b, time_s)
+    if budget.spent_usd < budget.usd:
+        return 0.0
+    unix_s = plane.clock[0].zero_s + time_s
+    if budget.kind == MONTHLY:
+        return _month_begin_s(budget.period + 1) - unix_s
+    if budget.kind == FIXED:
+        return (budget.period + 1) * budget.period_s - unix_s
+    # Rolling: parts are forgotten one by one, the oldest first.
+    left_usd = budget.spent_usd
+    for part in range(budget.period - ROLLING_PARTS, budget.period + 1):
+        left_usd -= plane.spends[budget.spends][part % (ROLLING_PARTS + 1)]
+        if left_usd < budget.usd:
+            return (part + ROLLING_PARTS + 1) * budget.period_s - unix_s
+    return (budget.period + ROLLING_PARTS + 1) * budget.period_s - unix_s
+
+
+@compiled
+def endpoint_wait_s(plane, e, time_s):
+    """Time until all budgets of an endpoint have money again."""
+    endpoint = plane.endpoints[e]
+    wait_s = 0.0
+    for b in range(endpoint.first_budget, endpoint.first_budget + endpoint.budgets):
+        wait_s = max(wait_s, budget_wait_s(plane, b, time_s))
+    return wait_s
+
+
+@compiled
+def spend(plane, b, usd, time_s):
+    budget = plane.budgets[b]
+    if budget.usd < math.inf:
+        _renew(plane, b, time_s)
+        budget.spent_usd += usd
+        if budget.kind == ROLLING:
+            plane.spends[budget.spends][budget.period % (ROLLING_PARTS + 1)] += usd
+
+
+@compiled
+def spend_at_endpoint(plane, e, usd, time_s):
+    endpoint = plane.endpoints[e]
+    for b in range(endpoint.first_budget, endpoint.first_budget + endpoint.budgets):
+        spend(plane, b, usd, time_s)
+
+
+@compiled
+def current_rate(plane, e, time_s):
+    """First rate record of the period that an endpoint's prices are in; time never runs back."""
+    endpoint = plane.endpoints[e]
+    stride = 2 * endpoint.tiers * endpoint.shares
+    while endpoint.period + 1 < endpoint.periods:
+        if plane.rates[endpoint.first_rate + (endpoint.period + 1) * stride].from_s > time_s:
+            break
+        endpoint.period += 1
+    return endpoint.first_rate + endpoint.period * stride
+
+
+@compiled
+def answer_usd(plane, e, row):
+    """Price of a complete answer in the period of ``call.rate``."""
+    endpoint = plane.endpoints[e]
+    request = plane.requests[row]
+    ledger = plane.ledger[row]
+    call = plane.calls[row]
+    reasoning = ledger.reasoning_tok
+    rate = call.rate
+    if reasoning > 0:
+        rate += endpoint.tiers * endpoint.shares
+    for _ in range(endpoint.tiers - 1):
+        if request.input_tok < plane.rates[rate + endpoint.shares].from_tok:
+            break
+        rate += endpoint.shares
+    cached_share = ledger.cached_tok / request.input_tok
+    for _ in range(endpoint.shares - 1):
+        if cached_share < plane.rates[rate + 1].from_share:
+            break
+        rate += 1
+    prices = plane.rates[rate]
+    uncached = request.input_tok - ledger.cached_tok - call.written_tok
+    usd = prices.request_usd + uncached * prices.input_usd
+    # A price that is not known is NaN and must not spoil what does not use it.
+    if ledger.cached_tok > 0:
+        usd += ledger.cached_tok * prices.cache_read_usd
+    if call.written_tok > 0:
+        usd += call.written_tok * prices.cache_write_usd
+    if call.stored_tok_h > 0:
+        usd += call.stored_tok_h * prices.storage_usd
+    if ledger.output_tok > reasoning:
+        usd += (ledger.output_tok - reasoning) * prices.output_usd
+    if reasoning > 0:
+        usd += reasoning * prices.reasoning_usd
+    return usd

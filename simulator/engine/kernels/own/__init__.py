@@ -1,0 +1,1 @@
+"""Compiled code of own replicas: batching, the step-time model, the KV cache, failures."""

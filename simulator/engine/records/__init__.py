@@ -1,0 +1,1 @@
+"""Record types of the data plane: NumPy structures that compiled and plain code share."""

@@ -1,0 +1,1 @@
+"""Charts: Matplotlib functions, and their interactive form."""

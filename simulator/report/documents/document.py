@@ -1,0 +1,375 @@
+"""The result document: what ``--output json`` prints and ``result.json`` holds."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.commands.replications import Replications
+from simulator.analysis.decide.breakeven import BreakEven
+from simulator.analysis.decide.verdict import OptionResult, Verdict
+from simulator.analysis.sampling.statistics import Estimate
+from simulator.analysis.simulate.evaluate import Evaluation
+from simulator.analysis.size.correctness import right_share
+from simulator.analysis.size.judging import is_collapsed
+from simulator.analysis.study.effort import LEVELS
+from simulator.analysis.study.study import Cascade, Choice, Effort, HybridOption, Pools, Study
+from simulator.analysis.views.report_views import Views
+from simulator.economics.interval import Z_90
+from simulator.report.documents.horizon import over_time_document
+from simulator.report.documents.values import (
+    number,
+    percentiles,
+    quantiles,
+    slo_document,
+    views_document,
+)
+from simulator.report.documents.warnings import decided_by, warnings
+from simulator.units import MONTH_S, MTOK
+
+SCHEMA_VERSION = 1
+
+
+def verdict_document(verdict: Verdict, views: Views | None = None) -> dict[str, Any]:
+    """Return the document of a full run, with what was simulated for its report alone."""
+    study = verdict.study
+    document = _verdict(verdict, views)
+    document["verdict"]["decided_by"] = decided_by(document)
+    return {**document, "warnings": warnings(document, study.traffic.horizon_s)}
+
+
+def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
+    study = verdict.study
+    alternative = verdict.runner_up
+    today = study.traffic.requests_per_s * MONTH_S
+    return {
+        **_head(study),
+        "options": [option_document(r, study) for r in verdict.results],
+        "verdict": {
+            "winner": verdict.winner.name,
+            "runner_up": alternative.name if alternative else None,
+            "other_kind": _other_kind(verdict),
+            "saving": number(verdict.saving),
+            "saving_interval": list(verdict.saving_interval) if verdict.saving_interval else None,
+            "probability_best": _standing(verdict.winner)["probability_best"],
+            "least_regret": verdict.least_regret.name if verdict.least_regret else None,
+            "disqualified": _disqualified(verdict),
+        },
+        "break_even": _break_even(verdict.break_even, study),
+        "over_time": over_time_document(verdict.over_time, today) if verdict.over_time else None,
+        "hybrid": _hybrid(verdict),
+        "drivers": [
+            {
+                "name": d.name,
+                "advantage_usd_per_month_low": d.low_usd,
+                "advantage_usd_per_month_high": d.high_usd,
+                "swing_usd_per_month": d.swing_usd,
+                "sobol_first_order": number(d.first_order),
+                "sobol_total": number(d.total),
+            }
+            for d in verdict.drivers
+        ],
+        "flips": [
+            {
+                "name": f.name,
+                "factor": f.factor,
+                "value": number(f.value),
+                "unit": f.unit,
+                "winner": f.winner,
+            }
+            for f in verdict.flips
+        ],
+        "effort": _effort(study.effort),
+        "slo": slo_document(study.slo),
+        **views_document(views, today),
+        "provenance": study.provenance,
+        "notes": list(study.notes),
+    }
+
+
+def _effort(effort: Effort) -> dict[str, Any]:
+    """How much work the answer took, and which level of effort repeats it."""
+    return {
+        "level": effort.level,
+        "of": LEVELS,
+        "sample_requests": effort.sample_requests,
+        "spans": effort.spans,
+        "volumes": len(set(effort.volumes)),
+        "flips_simulated": effort.flips_simulated,
+    }
+
+
+def _disqualified(verdict: Verdict) -> list[dict[str, Any]]:
+    """Options that would be cheaper than the winner if they met the targets."""
+    winner_usd = verdict.winner.total_usd
+    return [
+        {"name": result.name, "saving": 1 - result.total_usd / winner_usd}
+        for result in sorted(verdict.results, key=lambda r: r.total_usd)
+        if result.excuse is not None and result.total_usd < winner_usd
+    ]
+
+
+def _other_kind(verdict: Verdict) -> dict[str, Any] | None:
+    """Cheapest option of another kind than the winner's, and how much it costs above it."""
+    other = verdict.other_kind
+    if other is None:
+        return None
+    above = 1 - verdict.winner.total_usd / other.total_usd if other.total_usd else 0.0
+    return {"name": other.name, "saving": above}
+
+
+def simulation_document(results: tuple[OptionResult, ...], study: Study) -> dict[str, Any]:
+    """Return the document of ``simulate``: the options alone."""
+    return {"options": [option_document(r, study) for r in results]}
+
+
+def replications_document(found: Replications, study: Study) -> dict[str, Any]:
+    """Return the document of ``simulate`` with replications: the options, and how sure they are."""
+    document = simulation_document(found.results, study)
+    for option in document["options"]:
+        known = found.options[option["name"]]
+        cost = known.cost_usd
+        option["cost_usd_per_month"] = {
+            "mean": cost.mean,
+            "low": number(cost.low),
+            "high": number(cost.high),
+        }
+        option["replications"] = {
+            "count": found.count,
+            "precision": found.precision,
+            "reached": found.reached,
+            "slo_attainment": _interval(known.attainment),
+            "above_cheapest_usd_per_month": _interval(known.above_cheapest_usd),
+        }
+    return document
+
+
+def _interval(known: Estimate) -> dict[str, float | None]:
+    return {"mean": known.mean, "low": number(known.low), "high": number(known.high)}
+
+
+def _head(study: Study) -> dict[str, Any]:
+    start = datetime.fromtimestamp(study.epoch_s, UTC)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "scenario": study.name,
+        "seed": study.seed,
+        "as_of": start.date().isoformat(),
+    }
+
+
+def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
+    """Return one option's entry."""
+    evaluation = result.evaluation
+    outcome = evaluation.outcome
+    total = result.total_usd
+    tokens = outcome.tokens_per_month
+    right = right_share(evaluation, study)
+    completed = outcome.requests["completed"] * outcome.month_factor / evaluation.calls_per_request
+    correct = completed * right if right else 0.0
+    return {
+        "name": result.name,
+        "kind": result.option.kind,
+        "feasible": result.excuse is None,
+        "excuse": result.excuse.reason if result.excuse else None,
+        "remedies": [
+            {
+                "kind": remedy.kind,
+                "text": remedy.text,
+                "cost_usd_per_month": remedy.usd,
+                "replicas": remedy.evaluation.size.replicas,
+                "spill_in_flight": remedy.evaluation.size.spill_in_flight or None,
+            }
+            for remedy in result.remedies
+        ],
+        "chosen": _chosen(result),
+        "collapsed_to": _collapsed_to(evaluation),
+        "rejected": [{"candidate": e.option, "reason": e.reason} for e in result.rejected],
+        "parts": [_part(part) for part in evaluation.parts],
+        "success_rate": right,
+        "calls_per_request": evaluation.calls_per_request,
+        "cost_usd_per_month": _cost_interval(result),
+        "cost_breakdown_usd_per_month": result.cost_usd,
+        **_standing(result),
+        "usd_per_mtok": number(total / (tokens / MTOK)) if tokens else None,
+        "usd_per_correct": number(total / correct) if correct else None,
+        "requests": outcome.requests,
+        "requests_per_month": outcome.requests["offered"] * outcome.month_factor,
+        "tokens": {
+            "uncached_input": outcome.tokens["uncached_input"],
+            "cache_read": outcome.tokens["cache_read"],
+            "cache_write": outcome.tokens["cache_write"],
+            "output": outcome.tokens["output"],
+            "reasoning": outcome.tokens["reasoning"],
+        },
+        "slo_attainment": outcome.attainment,
+        "ttft_s": percentiles(outcome.ttft_s),
+        "tpot_s": percentiles(outcome.tpot_s),
+        "e2e_s": percentiles(outcome.e2e_s),
+        "latency_quantiles": {
+            name: quantiles(getattr(outcome, name)) for name in ("ttft_s", "tpot_s", "e2e_s")
+        },
+        "replicas": {
+            "mean": sum(replicas for _, replicas in evaluation.owned),
+            "max": sum(outcome.max_replicas) + sum(d.spare_replicas for d, _ in evaluation.owned),
+        },
+        "served_by": outcome.served_by,
+        "attempts": outcome.attempts,
+        "spill_in_flight": evaluation.size.spill_in_flight or None,
+        "utilisation": number(outcome.utilisation),
+        "preemptions": outcome.preemptions,
+        "restarts": outcome.restarts,
+        "self_hosted_share": outcome.self_hosted_share,
+        "sampling": _sampling(evaluation, total),
+        "simulated_hours": outcome.counted_s / 3600,
+    }
+
+
+def _sampling(evaluation: Evaluation, total_usd: float) -> dict[str, Any]:
+    """How sure figures are, by half of 90 % intervals; the cost's as a share of all of it."""
+    known = evaluation.outcome.sampling
+    calls_usd = sum(evaluation.outcome.api_usd.values())
+    share = calls_usd / total_usd if total_usd else 0.0
+    return {
+        "windows": known.windows,
+        "scale": known.scale,
+        "why_whole": known.why_whole,
+        "cost_error": number(known.calls.half * share) if share else 0.0,
+        "attainment_error": number(known.attainment.half),
+        "other_horizons_cost_error": number(Z_90 * known.calls.sd * share),
+        "other_horizons_attainment_error": number(Z_90 * known.attainment.sd),
+    }
+
+
+def _collapsed_to(evaluation: Evaluation) -> str | None:
+    """Option to which a hybrid leaves everything, because no split pays."""
+    return evaluation.parts[0].option.name if is_collapsed(evaluation) else None
+
+
+def _chosen(result: OptionResult) -> str | None:
+    """Candidate that a choice came to; None where everything goes to one side of a hybrid."""
+    evaluation = result.evaluation
+    is_choice = isinstance(result.option, Choice) and not evaluation.parts
+    return evaluation.option.name if is_choice else None
+
+
+def _part(part: Evaluation) -> dict[str, Any]:
+    """What one part of a composite option does."""
+    outcome = part.outcome
+    return {
+        "name": part.option.name,
+        "workloads": list(part.workloads),
+        "replicas": part.size.replicas,
+        "requests": outcome.requests["offered"],
+        "utilisation": number(outcome.utilisation),
+        "cost_usd_per_month": sum(part.calls_usd.values()) + part.hardware_usd,
+    }
+
+
+def _standing(result: OptionResult) -> dict[str, float | None]:
+    """How often an option is the cheapest, and what choosing it costs where it is not."""
+    known = result.standing
+    return {
+        "probability_best": known.probability_best if known else None,
+        "expected_regret_usd_per_month": number(known.regret_usd) if known else None,
+    }
+
+
+def _cost_interval(result: OptionResult) -> dict[str, float | None]:
+    """Most likely total with the 5 % and 95 % quantiles over the worlds that meet the SLO."""
+    usd = result.world_usd[np.isfinite(result.world_usd)]
+    if not len(usd):
+        return {"mean": number(result.total_usd), "low": None, "high": None}
+    low, high = np.quantile(usd, [0.05, 0.95])
+    return {"mean": float(usd.mean()), "low": float(low), "high": float(high)}
+
+
+def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    axis = found.axis
+    today = study.traffic.requests_per_s * MONTH_S
+    unit = today if axis is None else 1.0
+
+    def volume(multiple: float | None) -> float | None:
+        return None if multiple is None else multiple * unit
+
+    miss = found.nearest_miss
+    return {
+        "axis": "volume" if axis is None else axis.path,
+        "unit": "requests/month" if axis is None else axis.path.rsplit(".", 1)[-1],
+        "current": today if axis is None else axis.current,
+        "first": volume(found.first),
+        "first_interval": [volume(v) for v in found.first_interval],
+        "permanent": volume(found.permanent),
+        "intervals": [[volume(a), volume(b)] for a, b in found.wins],
+        "scanned": [volume(found.curve[0].volume), volume(found.curve[-1].volume)],
+        "probability_self_host_wins": [[volume(v), p] for v, p in found.probability],
+        "probability_best": [[volume(v), chances] for v, chances in found.probability_best],
+        "required_utilisation": number(found.required_utilisation),
+        "required_load_share": number(found.loads[0]),
+        "current_load_share": number(found.loads[1]),
+        "nearest_miss": miss and {"at": volume(miss[0]), "dearer_share": miss[1]},
+        "api_meets_targets": _any_feasible(found, study, "api"),
+        "own_meets_targets": _any_feasible(found, study, "selfhost"),
+        "stairs": {
+            name: [[volume(at), number(usd)] for at, usd in line.tolist()]
+            for name, line in found.stairs.items()
+        },
+        "curve": [
+            {
+                "volume": volume(point.volume),
+                "cost_usd_per_month": {n: number(c) for n, c in point.likely_usd.items()},
+                "cost_band_usd_per_month": {n: _band(c) for n, c in point.world_usd.items()},
+                "replicas": point.replicas,
+            }
+            for point in found.curve
+        ],
+    }
+
+
+def _any_feasible(found: BreakEven, study: Study, kind: str) -> bool:
+    """Whether any option of a kind meets the targets at any point of the curve."""
+    names = [option.name for option in study.options if option.kind == kind]
+    return any(np.isfinite(point.likely_usd[name]) for point in found.curve for name in names)
+
+
+def _band(world_usd: NDArray[np.float64]) -> list[float] | None:
+    """Where nine in ten worlds lie that meet the SLO; None where hardly any does."""
+    usd = world_usd[np.isfinite(world_usd)]
+    if 2 * len(usd) < len(world_usd):
+        return None
+    return [float(end) for end in np.quantile(usd, [0.05, 0.95])]
+
+
+def _hybrid(verdict: Verdict) -> dict[str, Any] | None:
+    hybrids = [r for r in verdict.results if r.option.kind == "hybrid" and not r.excuse]
+    hybrids = [r for r in hybrids if not is_collapsed(r.evaluation)] or hybrids
+    if not hybrids:
+        return None
+    best = min(hybrids, key=lambda r: r.total_usd)
+    size = best.evaluation.size
+    return {
+        "name": best.name,
+        "rule": _rule(best.evaluation),
+        "replicas": size.replicas,
+        "spill_in_flight": size.spill_in_flight,
+        "self_hosted_share": best.evaluation.outcome.self_hosted_share,
+    }
+
+
+def _rule(evaluation: Evaluation) -> str:
+    """Say in words how an option shares the work."""
+    option, size = evaluation.option, evaluation.size
+    if isinstance(option, Cascade):
+        return "ask " + ", then ".join(stage.name for stage in option.stages)
+    if isinstance(option, Pools):
+        return "; ".join(f"{p.option.name}: {', '.join(p.workloads)}" for p in evaluation.parts)
+    assert isinstance(option, HybridOption)
+    if evaluation.parts:
+        return f"no split pays: everything to {evaluation.parts[0].option.name}"
+    return (
+        f"spill to {option.overflow.name} when every replica has "
+        f"{size.spill_in_flight} requests in flight"
+    )

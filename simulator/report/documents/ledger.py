@@ -1,0 +1,206 @@
+"""Ledgers as Parquet: one row per offered request, with all that its bill is made of."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.decide.verdict import Verdict
+from simulator.analysis.sampling.sample import Sample
+from simulator.analysis.simulate.longrun import Watch
+from simulator.analysis.simulate.tally import bills, fee_of
+from simulator.analysis.study.study import ApiOption, SingleOption, Study, api_part, single_options
+from simulator.engine.ledger import Ledger
+from simulator.engine.records import layout
+from simulator.engine.spec.plan import Endpoint
+from simulator.errors import InputError
+from simulator.files.jsontext import read_json
+from simulator.files.names import file_name
+from simulator.files.writing import whole, write_files
+from simulator.pricing.rows import BUCKETS, CONTENTS, CONTEXTS
+from simulator.traffic.table import RequestTable
+
+OUTCOMES = ("absent", "in_flight", "completed", "rejected", "timed_out")
+"""Names of the outcome codes of ``engine.records.layout``."""
+ABOUT = "ledger.json"
+"""In a folder of ledgers: of which run they are, and where each option's rows are."""
+
+
+def write_ledger(verdict: Verdict, path: Path) -> None:
+    """Simulate the winner once more and write its rows; times in seconds of the horizon."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    epoch_s = verdict.study.epoch_s
+    pieces = (
+        pa.table(_columns(single.plan[0], epoch_s, single.sample, ledger))
+        for single in verdict.winner.evaluation.singles
+        for ledger in single.simulated_again()
+    )
+    first = next(pieces)
+    with pq.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for piece in pieces:
+            writer.write_table(piece)
+
+
+def ledger_writer(folder: Path, study: Study, fingerprint: str) -> Watch:
+    """Return what writes the pieces of every option's ledger, each a file in its option's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; rows of another run must not be there. Nothing is deleted.
+    study : Study
+        Whose options are simulated.
+    fingerprint : str
+        Of all that the rows depend on.
+
+    Raises
+    ------
+    InputError
+        Without pyarrow, or when the folder holds rows of another run.
+    """
+    if find_spec("pyarrow") is None:
+        raise InputError("a ledger needs pyarrow: pip install 'breakeven[parquet]'")
+    options = {s.name: s for option in study.options for s in single_options(option)}
+    _begin(folder, fingerprint, {name: _about(option) for name, option in options.items()})
+    begun: set[str] = set()
+
+    def write(option: str, number: int, sample: Sample, ledger: Ledger) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        parts = folder / file_name(option)
+        if option not in begun:
+            begun.add(option)
+            _check_earlier(parts, number)
+        rows = pa.table(_columns(options[option], study.epoch_s, sample, ledger))
+        with whole(_part(parts, number)) as target:
+            pq.write_table(rows, target)
+
+    return write
+
+
+def _about(option: SingleOption) -> dict[str, Any]:
+    """Where an option's rows are, and what its endpoints charge by."""
+    api = api_part(option)
+    endpoints = {
+        label: {
+            "offer": endpoint.card.offer,
+            "context": CONTEXTS[endpoint.context],
+            "content": CONTENTS[endpoint.content],
+            "writes_for": "1h" if endpoint.cache.long else "5m",
+            "billed_at": endpoint.card.billed_at,
+        }
+        for label, endpoint in endpoint_labels(api)
+    }
+    fee = {"gateway_fee_share": api.fee_share} if api is not None and api.fee_share else {}
+    return {"folder": file_name(option.name), "endpoints": endpoints, **fee}
+
+
+def endpoint_labels(api: ApiOption | None) -> list[tuple[str, Endpoint]]:
+    """Return the endpoints of an option with names that tell them apart.
+
+    The same offer may be bought twice, as capacity and by the call.
+    """
+    labelled: list[tuple[str, Endpoint]] = []
+    for endpoint in api.endpoints if api else ():
+        before = sum(other.name == endpoint.name for _, other in labelled)
+        labelled.append((f"{endpoint.name} #{before + 1}" if before else endpoint.name, endpoint))
+    return labelled
+
+
+def _begin(folder: Path, fingerprint: str, options: dict[str, dict[str, Any]]) -> None:
+    """Say whose rows a folder holds, unless it holds those of something else."""
+    about = folder / ABOUT
+    known = read_json(about) if about.is_file() else None
+    others = isinstance(known, dict) and known.get("fingerprint") != fingerprint
+    stray = known is None and any(
+        next((folder / each["folder"]).glob("part-*.parquet"), None) for each in options.values()
+    )
+    if others or stray:
+        raise InputError(f"{folder}: holds the ledger of another run; name a new folder")
+    text = json.dumps({"fingerprint": fingerprint, "options": options}, indent=2, sort_keys=True)
+    write_files(folder, {ABOUT: text + "\n"})
+
+
+def _part(folder: Path, number: int) -> Path:
+    return folder / f"part-{number:06}.parquet"
+
+
+def _check_earlier(folder: Path, number: int) -> None:
+    """Raise InputError when what was simulated before has not been written here."""
+    if not all(_part(folder, earlier).is_file() for earlier in range(number)):
+        raise InputError(
+            f"{folder}: rows that were simulated before are missing; keep the run in a new folder"
+        )
+
+
+def _columns(
+    option: SingleOption, epoch_s: float, sample: Sample, ledger: Ledger
+) -> dict[str, np.ndarray]:
+    rows = np.flatnonzero(ledger.offered)
+    table, api = ledger.table, api_part(option)
+    weight = sample.weight_of(ledger.arrival_s[rows])
+    times = {
+        name: getattr(ledger, name)[rows]
+        for name in ("arrival_s", "start_s", "first_token_s", "finished_s")
+    }
+    names = np.array(table.workloads)
+    return {
+        "option": np.full(len(rows), option.name),
+        **times,
+        "counted": weight > 0,
+        "weight": weight,
+        "workload": names[table.workload[rows]],
+        "session": _sessions(table)[rows],
+        "turn": table.turn[rows],
+        "outcome": np.array(OUTCOMES)[ledger.outcome[rows]],
+        "self_hosted": ledger.server[rows] == layout.FLEET,
+        "endpoint": _endpoints(api, ledger)[rows],
+        "attempts": ledger.attempts[rows],
+        "input_tok": table.input_tokens[rows],
+        "output_tok": ledger.output_tok[rows],
+        "reasoning_tok": ledger.reasoning_tok[rows],
+        "cached_tok": ledger.cached_tok[rows],
+        "written_tok": ledger.written_tok[rows],
+        "stored_tok_h": ledger.stored_tok_h[rows],
+        "preemptions": ledger.preemptions[rows],
+        "restarts": ledger.restarts[rows],
+        **{name: column[rows] for name, column in _bills(api, ledger, epoch_s).items()},
+    }
+
+
+def _sessions(table: RequestTable) -> NDArray[np.uint64]:
+    """A number by row that only the rows of its session share, in all chunks. (n_requests,)"""
+    begins = table.sessions()
+    lengths = np.diff(np.append(begins, table.size))
+    return np.repeat(table.dice[begins], lengths)
+
+
+def _endpoints(api: ApiOption | None, ledger: Ledger) -> NDArray[Any]:
+    """Name of the endpoint that served each row, or turned it away last. (n_requests,)"""
+    names = np.array([*(label for label, _ in endpoint_labels(api)), ""])
+    called = (ledger.server >= 0) & (ledger.server < len(names) - 1)
+    found: NDArray[Any] = names[np.where(called, ledger.server, len(names) - 1)]
+    return found
+
+
+def _bills(api: ApiOption | None, ledger: Ledger, epoch_s: float) -> dict[str, NDArray[np.float64]]:
+    """When each row was priced [Unix s], NaN where it costs nothing, and its cost by bucket."""
+    size = len(ledger.outcome)
+    usd = {f"usd_{bucket}": np.zeros(size) for bucket in (*BUCKETS, "gateway_fee")}
+    at_s = np.full(size, np.nan)
+    found = list(bills(ledger, api, ledger.offered, epoch_s))
+    fee = fee_of(ledger, api, found) if api is not None else 0.0
+    for bill in found:
+        at_s[bill.rows] = bill.at_s
+        for bucket, cost in bill.usd.items():
+            usd[f"usd_{bucket}"][bill.rows] = cost
+        if fee:
+            usd["usd_gateway_fee"][bill.rows] = sum(bill.usd.values()) * fee
+    return {"billed_at_s": at_s, **usd}

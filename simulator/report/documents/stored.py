@@ -1,0 +1,42 @@
+"""Result documents from disk."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jinja2 import UndefinedError
+
+from simulator.errors import InputError
+from simulator.files.jsontext import read_json
+from simulator.report.documents.document import SCHEMA_VERSION
+
+T = TypeVar("T")
+
+
+def read_result(path: Path, use: Callable[[dict[str, Any]], T]) -> T:
+    """Return what is made of the result document in a file.
+
+    Raises
+    ------
+    InputError
+        When there is no such file, or it holds no whole document of this version.
+    """
+    document = read_json(path)
+    if not isinstance(document, dict) or "verdict" not in document:
+        raise InputError(f"{path}: not a result of `breakeven run`")
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema_version must be {SCHEMA_VERSION}, "
+            f"not {document.get('schema_version')!r}"
+        )
+    try:
+        return use(document)
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        UndefinedError,
+    ) as error:
+        raise InputError(f"{path}: not a whole result of `breakeven run`: {error!r}") from None

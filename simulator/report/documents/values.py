@@ -1,0 +1,90 @@
+"""Plain values of result documents: numbers without NaN, latencies, targets, timelines, maps."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.analysis.simulate.sketch import Sketch
+from simulator.analysis.study.study import Slo
+from simulator.analysis.views.cachemap import CacheMap
+from simulator.analysis.views.report_views import Views
+from simulator.analysis.views.timeline import Timeline
+
+QUANTILES = (0.01, 0.05, *(k / 20 for k in range(2, 19)), 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
+"""At which latencies are written down."""
+
+
+def number(value: float | None) -> float | None:
+    """Return a finite number, or None: the document knows no NaN and no infinity."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def percentiles(values: Sketch) -> dict[str, float | None]:
+    """Return mean, p50, p95 and p99; None without values."""
+    if not values.size:
+        return dict.fromkeys(("mean", "p50", "p95", "p99"))
+    return {
+        "mean": values.mean,
+        "p50": values.quantile(0.5),
+        "p95": values.quantile(0.95),
+        "p99": values.quantile(0.99),
+    }
+
+
+def quantiles(values: Sketch) -> list[list[float]]:
+    """Return pairs of a share and the latency that it is within [s]; empty without values."""
+    return [[share, values.quantile(share)] for share in QUANTILES] if values.size else []
+
+
+def slo_document(slo: Slo) -> dict[str, Any]:
+    """Return the targets."""
+    return {
+        "ttft_s": slo.ttft_s,
+        "tpot_s": slo.tpot_s,
+        "e2e_s": slo.e2e_s,
+        "attainment": slo.attainment,
+        "percentiles": dict(slo.percentiles),
+    }
+
+
+def views_document(views: Views | None, today: float) -> dict[str, Any]:
+    """Return timelines and the map; ``today`` is the volume in requests a month."""
+    if views is None:
+        return {"timelines": [], "cache_map": None}
+    found = views.cache_map
+    return {
+        "timelines": [_timeline(each) for each in views.timelines],
+        "cache_map": _cache_map(found, today) if found else None,
+    }
+
+
+def _timeline(found: Timeline) -> dict[str, Any]:
+    columns = (
+        "own_per_s", "called_per_s", "unserved_per_s", "waiting", "replicas", "calls_usd_per_h",
+        "own_usd_per_h",
+    )  # fmt: skip
+    return {
+        "option": found.option,
+        "begin_hours": found.begin_s / 3600,
+        "bin_hours": found.bin_s / 3600,
+        # Nobody reads more digits off a chart, and there are thousands of numbers.
+        **{name: _rounded(getattr(found, name)) for name in columns},
+    }
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float]:
+    return [float(f"{value:.4g}") for value in values.tolist()]
+
+
+def _cache_map(found: CacheMap, today: float) -> dict[str, Any]:
+    return {
+        "volumes": [volume * today for volume in found.volumes],
+        "kept_shares": list(found.kept),
+        "cached_shares": found.cached_share.tolist(),
+        "own_usd_per_month": [[number(usd) for usd in row] for row in found.own_usd.tolist()],
+        "api_usd_per_month": [[number(usd) for usd in row] for row in found.api_usd.tolist()],
+    }

@@ -1,0 +1,51 @@
+"""What fleets carry, as a document and a table."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+
+from simulator.analysis.commands.capacity import Capacity
+from simulator.analysis.study.study import Study
+from simulator.report.documents.values import number
+from simulator.report.formatting import quantity, seconds
+from simulator.report.text_tables import plain_table
+from simulator.units import MONTH_S
+
+
+def capacity_document(found: list[Capacity], study: Study) -> dict[str, Any]:
+    """Return the document of ``capacity``."""
+    today = study.traffic.requests_per_s * MONTH_S
+    rows = []
+    for each in found:
+        row = asdict(each)
+        low, high = row.pop("low"), row.pop("high")
+        row["volume_interval"] = [low * today, high * today]
+        row["ttft_p95_s"] = number(each.ttft_p95_s)
+        row["tpot_p95_s"] = number(each.tpot_p95_s)
+        rows.append(row)
+    return {"scenario": study.name, "seed": study.seed, "today": today, "capacities": rows}
+
+
+def print_capacities(document: dict[str, Any], console: Console) -> None:
+    """Print the table of ``capacity``."""
+    table = plain_table()
+    table.add_column("option", overflow="fold")
+    headings = (
+        "replicas", "req/month", "req/s peak", "in flight", "TTFT p95", "TPOT p95", "binds"
+    )  # fmt: skip
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in document["capacities"]:
+        table.add_row(
+            row["option"],
+            str(row["replicas"]),
+            quantity(row["requests_per_month"]),
+            quantity(row["peak_requests_per_s"]),
+            quantity(row["in_flight"]),
+            seconds(row["ttft_p95_s"]),
+            seconds(row["tpot_p95_s"]),
+            row["binding"].removesuffix("_s").upper(),
+        )
+    console.print(table)
+    console.print(f"you are at {quantity(document['today'])} requests/month", markup=False)

@@ -1,0 +1,121 @@
+"""What differs between price books, on the screen."""
+
+from typing import Any
+
+from rich.console import Console
+
+from simulator.pricing.feeds.checking import Check, Found
+from simulator.report.terminal.prices import SHORT
+from simulator.report.text_tables import plain_table
+
+
+def print_changes(changes: list[dict[str, Any]], console: Console) -> None:
+    """Print what differs between two books."""
+    table = plain_table()
+    table.add_column("offer (USD per Mtok)", overflow="fold")
+    table.add_column("what", overflow="fold")
+    for heading in ("before", "after"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for change in changes:
+        if change["change"] != "rate":
+            what = f"{change['when']} {change['change']}" if "when" in change else change["change"]
+            table.add_row(change["offer"], what, "", "")
+            continue
+        what = f"{SHORT.get(change['bucket'], change['bucket'])}, {change['when']}"
+        rates = ("-" if change[k] is None else f"{change[k]:g}" for k in ("before", "after"))
+        table.add_row(change["offer"], what, *rates)
+    console.print(table)
+    offers = {change["offer"] for change in changes}
+    console.print(f"{len(changes)} changes in {len(offers)} offers")
+
+
+def check_document(checks: list[Check]) -> dict[str, Any]:
+    """Return a check as plain values."""
+    return {
+        "sources": [
+            {
+                "source": check.source,
+                "name": check.name,
+                "offers": check.offers,
+                "same": check.same,
+                "differing": [_found(found) for found in check.differing],
+                "explained": [_found(found) for found in check.explained],
+                "missing": [_found(found) for found in check.missing],
+                "only_book": check.only_book,
+                "agreement": check.agreement,
+                "facts": [{"offer": offer, "fact": text} for offer, text in check.facts],
+            }
+            for check in checks
+        ],
+        "offers": _by_offer(checks),
+    }
+
+
+def _found(found: Found) -> dict[str, Any]:
+    told = found.told
+    plain = {
+        "offer": found.offer,
+        "context": told.context,
+        "bucket": told.bucket,
+        "when": told.when,
+        "book": told.before,
+        "source": told.after,
+    }
+    return {**plain, "why": found.why} if found.why else plain
+
+
+def _by_offer(checks: list[Check]) -> list[dict[str, Any]]:
+    """By offer that any source differs on or adds to, how many rates each does."""
+    offers: dict[str, dict[str, Any]] = {}
+    for check in checks:
+        for kind in ("differing", "explained", "missing"):
+            for found in getattr(check, kind):
+                row = offers.setdefault(found.offer, {"offer": found.offer})
+                key = f"{check.source} {kind}"
+                row[key] = row.get(key, 0) + 1
+    return [offers[name] for name in sorted(offers)]
+
+
+def print_check(checks: list[Check], everything: bool, console: Console) -> None:
+    """Print how the book agrees with its sources, and every difference that is not explained."""
+    table = plain_table()
+    table.add_column("source", overflow="fold")
+    for heading in ("offers", "alike", "differ", "explained", "missing", "agreement"):
+        table.add_column(heading, justify="right")
+    for check in checks:
+        table.add_row(
+            check.name, f"{check.offers}", f"{check.same}", f"{len(check.differing)}",
+            f"{len(check.explained)}", f"{len(check.missing)}", f"{check.agreement:.2%}",
+        )  # fmt: skip
+    console.print(table)
+    for check in checks:
+        _print_found("not alike", check, check.differing, console)
+        if everything:
+            _print_found("explained", check, check.explained, console)
+            _print_found("not in the book", check, check.missing, console)
+        if everything and check.facts:
+            console.print(f"\n{check.name} knows:")
+            for offer, text in check.facts:
+                console.print(f"  {offer} {text}", markup=False, soft_wrap=True)
+    if not everything:
+        console.print("--all lists what is explained and what the book lacks")
+
+
+def _print_found(what: str, check: Check, found: list[Found], console: Console) -> None:
+    if not found:
+        return
+    table = plain_table()
+    table.add_column(f"{what}: {check.source}", overflow="fold")
+    table.add_column("", overflow="fold")
+    table.add_column("book", justify="right")
+    table.add_column("source", justify="right")
+    table.add_column("", overflow="fold")
+    for one in found:
+        told = one.told
+        context = "" if told.context == "standard" else f"{told.context} "
+        when = "" if told.when == "always" else f", {told.when}"
+        rates = ("-" if rate is None else f"{rate:g}" for rate in (told.before, told.after))
+        bucket = SHORT.get(told.bucket, told.bucket)
+        table.add_row(one.offer, f"{context}{bucket}{when}", *rates, one.why)
+    console.print()
+    console.print(table)

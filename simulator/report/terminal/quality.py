@@ -1,0 +1,233 @@
+"""Cost per correct answer as documents and on the screen."""
+
+import math
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from simulator.analysis.quality.agents import AgentChain, ChainResult
+from simulator.analysis.quality.quality import (
+    Comparison,
+    Figure,
+    Runs,
+    Score,
+    SuccessTable,
+    cheapest_first,
+    scores,
+)
+from simulator.report.formatting import quantity
+from simulator.report.text_tables import plain_table
+
+Document = dict[str, Any]
+
+
+def results_document(results: Runs | SuccessTable, name: str) -> Document:
+    """Return every model's score, cheapest per correct answer first; null is not known."""
+    about = {"source": "", "licence": "", "as_of": ""}
+    if isinstance(results, SuccessTable):
+        about = {name: getattr(results, name) for name in about}
+    models = [_score(score) for score in cheapest_first(scores(results))]
+    return {"results": name, **about, "models": models}
+
+
+def _score(score: Score) -> Document:
+    return {
+        "model": score.model,
+        "tasks": score.tasks,
+        "success": _figure(score.success),
+        "first_try_success": _number(score.first_try),
+        "input_tokens_per_task": _number(score.input_tok),
+        "output_tokens_per_task": _number(score.output_tok),
+        "reasoning_tokens_per_task": _number(score.reasoning_tok),
+        "cached_tokens_per_task": _number(score.cached_tok),
+        "usd_per_task": _number(score.usd),
+        "seconds_per_task": _number(score.seconds),
+        "usd_per_correct": _figure(score.usd_per_correct),
+    }
+
+
+def comparison_document(found: Comparison) -> Document:
+    """Return a comparison; differences are B less A, null is not known."""
+    fit = found.correlation
+    return {
+        "a": _score(found.first),
+        "b": _score(found.second),
+        "tasks": found.tasks,
+        "paired": "as logged" in found.cascades,
+        "success_difference": _figure(found.success_difference),
+        "usd_per_correct_difference": _figure(found.usd_per_correct_difference),
+        "output_tokens_ratio": _figure(found.verbosity),
+        "solved_by_only": None if found.discordant is None else list(found.discordant),
+        "mcnemar_p": _number(found.p_value),
+        "difficulty_correlation": None
+        if fit is None
+        else _figure(Figure(fit.correlation, fit.low, fit.high)),
+        "cascade": {
+            name: {
+                "success": cascade.success,
+                "calls_of_b": cascade.second_calls,
+                "usd_per_task": _number(cascade.usd),
+                "usd_per_correct": _number(cascade.usd_per_correct),
+            }
+            for name, cascade in found.cascades.items()
+        },
+    }
+
+
+def chain_document(asked: AgentChain, found: ChainResult, step_usd: float | None) -> Document:
+    """Return what retries and failed runs add to a correct run; null is without end."""
+    return {
+        "steps": asked.steps,
+        "step_success": asked.step_success,
+        "restart": asked.restart.value,
+        "attempts": asked.attempts,
+        "correlation": asked.correlation,
+        "success": found.success,
+        "success_without_retries": asked.step_success**asked.steps,
+        "steps_per_run": _number(found.steps),
+        "steps_per_correct": _number(found.steps_per_correct),
+        "retry_steps_per_correct": _number(found.retry_steps_per_correct),
+        "failed_steps_per_correct": _number(found.failed_steps_per_correct),
+        "overhead": _number(found.steps_per_correct / asked.steps - 1.0),
+        "usd_per_correct": None if step_usd is None else _number(found.usd_per_correct(step_usd)),
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _figure(figure: Figure) -> Document:
+    return {name: _number(getattr(figure, name)) for name in ("value", "low", "high")}
+
+
+def print_results(document: Document, console: Console) -> None:
+    """Print one line for each model."""
+    headings = ("tasks", "success", "95 %", "in", "out", "$/task", "$/correct", "s")
+    table = _table("model", headings, gap=1)
+    for row in document["models"]:
+        success = row["success"]
+        table.add_row(
+            escape(row["model"]),
+            f"{row['tasks']:,}",
+            f"{success['value']:.1%}",
+            f"{success['low'] * 100:.0f}-{success['high']:.0%}",
+            quantity(row["input_tokens_per_task"]),
+            quantity(row["output_tokens_per_task"]),
+            _usd(row["usd_per_task"]),
+            _usd(row["usd_per_correct"]["value"]),
+            _short(row["seconds_per_task"]),
+        )
+    console.print(table)
+    console.print("tokens (in, out) and seconds per task; failures are paid for, - is not known")
+    if document["source"]:
+        told = (document["source"], f"as of {document['as_of']}", document["licence"])
+        console.print("; ".join(filter(None, told)), markup=False, soft_wrap=True)
+
+
+def print_comparison(document: Document, console: Console) -> None:
+    """Print two models side by side, what differs, and what a cascade of them gives."""
+    a, b = document["a"], document["b"]
+    console.print(f"A {a['model']}\nB {b['model']}", markup=False, style="bold", soft_wrap=True)
+    how = "the same tasks, pair by pair" if document["paired"] else "published figures, unpaired"
+    console.print(f"{document['tasks']:,} tasks: {how}\n")
+    table = _table("", ("A", "B", "B less A", "95 %"))
+    difference, cost = document["success_difference"], document["usd_per_correct_difference"]
+    table.add_row(
+        "success", f"{a['success']['value']:.1%}", f"{b['success']['value']:.1%}",
+        f"{difference['value']:+.1%}", _between(difference, lambda x: f"{x:+.1%}"),
+    )  # fmt: skip
+    table.add_row("$/task", _usd(a["usd_per_task"]), _usd(b["usd_per_task"]), "", "")
+    table.add_row(
+        "$/correct", _usd(a["usd_per_correct"]["value"]), _usd(b["usd_per_correct"]["value"]),
+        _usd(cost["value"], "+"), _between(cost, lambda x: _usd(x, "+")),
+    )  # fmt: skip
+    ratio = document["output_tokens_ratio"]
+    table.add_row(
+        "output tokens", quantity(a["output_tokens_per_task"]),
+        quantity(b["output_tokens_per_task"]),
+        "-" if ratio["value"] is None else f"x {ratio['value']:.2f}",
+        _between(ratio, lambda x: f"x {x:.2f}"),
+    )  # fmt: skip
+    table.add_row("s/task", _short(a["seconds_per_task"]), _short(b["seconds_per_task"]), "", "")
+    console.print(table)
+    _print_pairs(document, console)
+    _print_cascades(document, console)
+
+
+def _print_pairs(document: Document, console: Console) -> None:
+    if document["solved_by_only"]:
+        only_a, only_b = document["solved_by_only"]
+        console.print(
+            f"\nonly A solves {only_a:,}, only B {only_b:,}; equally good: "
+            f"p = {document['mcnemar_p']:.3g} (McNemar)"
+        )
+    fit = document["difficulty_correlation"]
+    if fit:
+        between = _between(fit, lambda x: f"{x:.2f}")
+        console.print(f"difficulty in common: correlation {fit['value']:.2f} {between}")
+
+
+def _print_cascades(document: Document, console: Console) -> None:
+    console.print("\nA, then B where A is seen to fail")
+    table = _table("", ("success", "calls of B", "$/task", "$/correct"))
+    for name, row in document["cascade"].items():
+        table.add_row(
+            name,
+            f"{row['success']:.1%}",
+            f"{row['calls_of_b']:.3f}",
+            _usd(row["usd_per_task"]),
+            _usd(row["usd_per_correct"]),
+        )
+    console.print(table)
+
+
+def print_chain(document: Document, console: Console) -> None:
+    """Print what retries and failed runs add."""
+    most = document["attempts"]
+    limit = "without a limit" if most is None else f"tries: at most {most}"
+    console.print(
+        f"{document['steps']} steps at {document['step_success']:.4g}, again by "
+        f"{document['restart']}, {limit}"
+    )
+    least = document["steps"]
+    rows = (
+        ("correct runs", f"{document['success']:.1%}"),
+        ("without retries", f"{document['success_without_retries']:.1%}"),
+        ("steps for a correct run", _short(document["steps_per_correct"])),
+        ("  without failure", f"{least}"),
+        ("  + retries", _added(document["retry_steps_per_correct"], least)),
+        ("  + failed runs", _added(document["failed_steps_per_correct"], least)),
+    )
+    for heading, text in rows:
+        console.print(f"{heading:26}{text}")
+    if document["usd_per_correct"] is not None:
+        console.print(f"{'$ for a correct run':26}{_usd(document['usd_per_correct'])}")
+
+
+def _added(steps: float | None, least: int) -> str:
+    return "without end" if steps is None else f"{round(steps, 9):.4g} ({steps / least:+.0%})"
+
+
+def _table(first: str, headings: tuple[str, ...], gap: int = 2) -> Table:
+    table = plain_table(gap)
+    table.add_column(first, overflow="fold")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _usd(value: float | None, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.3g}"
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _between(figure: Document, show: Any) -> str:
+    if figure["low"] is None or figure["high"] is None:
+        return ""
+    return f"[{show(figure['low'])} to {show(figure['high'])}]"

@@ -1,0 +1,1 @@
+"""Benchmarks of deployments that are given by name, one by one or as a table."""

@@ -1,0 +1,1 @@
+"""From a checked scenario to a study of plain values."""

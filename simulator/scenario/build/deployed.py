@@ -1,0 +1,23 @@
+"""Which deployments of a study a command is about."""
+
+from simulator.analysis.study.study import SelfHostOption, Study, single_options
+from simulator.errors import InputError, nearest
+
+
+def self_hosted_options(study: Study, only: str | None) -> list[SelfHostOption]:
+    """Return the selfhost options of a study, candidates of choices among them, or a single one.
+
+    Raises
+    ------
+    InputError
+        When there is none, or none of that name.
+    """
+    singles = [single for option in study.options for single in single_options(option)]
+    found = {s.name: s for s in singles if isinstance(s, SelfHostOption)}
+    if not found:
+        raise InputError("no selfhost option in the scenario")
+    if only is None:
+        return list(found.values())
+    if only not in found:
+        raise InputError(f"--option: {only!r} is no selfhost option{nearest(only, list(found))}")
+    return [found[only]]

@@ -1,0 +1,266 @@
+"""From a gateway's documented parameters to the rules that the engine knows.
+
+Each function reads one product's policy; where its documentation is, the policy's section of
+``api_schema`` says.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from simulator.analysis.study.study import ApiOption
+from simulator.engine.spec.plan import Endpoint, Gateway, Strategy, Target
+from simulator.errors import InputError, nearest
+from simulator.scenario.schema import api as api_schema
+from simulator.scenario.build.endpoints import budget
+
+_CREDIT_SHARE = 0.055
+_BYOK_SHARE = 0.05
+_BYOK_FREE_CALLS = 1e6
+"""OpenRouter's fees: on credits bought by card, and with own keys of what the calls beyond a
+million a month cost (openrouter.ai FAQ, read 2026-11-27; published)."""
+_STICKY_S = 600.0
+"""OpenRouter keeps a session at its provider for so long after a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """A gateway before its targets are counted as endpoints; targets are places in its list."""
+
+    gateway: Gateway
+    fee_share: float = 0.0
+    fee_free_calls: float = 0.0
+    price_multiplier: float = 1.0
+
+
+def gateway_option(
+    name: str,
+    option: api_schema.Gateway,
+    members: list[ApiOption],
+    workloads: tuple[str, ...],
+    span_s: float,
+) -> ApiOption:
+    """Build the option of a gateway before ``members``, in the order of its targets.
+
+    ``span_s`` is the length of what is simulated.
+
+    Raises
+    ------
+    InputError
+        When the policy names something that is no target or no workload.
+    """
+    offsets = []
+    endpoints: list[Endpoint] = []
+    for member in members:
+        offsets.append(len(endpoints))
+        endpoints += member.endpoints
+    cases = [_Case(option.targets, members, workload, span_s) for workload in workloads]
+    rules = [_rules(option, case) for case in cases]
+    gateways: list[Gateway] = []
+    routes = []
+    for place, rule in enumerate(rules):
+        gateway = replace(
+            rule.gateway,
+            targets=tuple(
+                replace(
+                    target,
+                    endpoint=offsets[target.endpoint] + members[target.endpoint].routes[place],
+                )
+                for target in rule.gateway.targets
+            ),
+        )
+        if gateway not in gateways:
+            gateways.append(gateway)
+        routes.append(gateways.index(gateway))
+    if any(member.reshaping != members[0].reshaping for member in members):
+        raise InputError("targets must agree in output_factor, split_prompts and retrieve")
+    factor = rules[0].price_multiplier
+    return ApiOption(
+        name=name,
+        endpoints=tuple(replace(e, card=e.card.scaled(factor)) for e in endpoints),
+        gateways=tuple(gateways),
+        routes=tuple(routes),
+        fee_share=rules[0].fee_share,
+        fee_free_calls=rules[0].fee_free_calls,
+        fixed_usd_per_month=sum(m.fixed_usd_per_month for m in members),
+        success_rate=option.success_rate,
+        reshaping=members[0].reshaping,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a policy's rules are worked out for."""
+
+    targets: list[str]
+    members: list[ApiOption]
+    workload: str
+    span_s: float
+    """Simulated, see ``endpoints.budget``."""
+
+
+def _rules(option: api_schema.Gateway, case: _Case) -> _Rules:
+    policy = option.policy
+    translate: dict[type, Callable[..., _Rules]] = {
+        api_schema.OpenRouter: _openrouter,
+        api_schema.LiteLlm: _litellm,
+        api_schema.Portkey: _portkey,
+        api_schema.TokenMix: _tokenmix,
+    }
+    return translate[type(policy)](policy, case)
+
+
+def _place(name: str, targets: list[str]) -> int:
+    if name not in targets:
+        raise InputError(f"{name!r} is not among the targets{nearest(name, targets)}")
+    return targets.index(name)
+
+
+def _weighted(weights: dict[str, float], targets: list[str]) -> list[float]:
+    for name in weights:
+        _place(name, targets)
+    default = 1.0 if not weights else 0.0
+    return [weights.get(name, default) for name in targets]
+
+
+def _openrouter(policy: api_schema.OpenRouter, case: _Case) -> _Rules:
+    """Weighted choice without repetition; what failed just now is left out for 30 s."""
+    targets, members = case.targets, case.members
+    first = [_place(name, targets) for name in policy.order]
+    places = first + [p for p in range(len(targets)) if p not in first]
+    if not policy.allow_fallbacks:
+        places = places[: max(1, len(first))]
+    strategy: Strategy = "inverse-square" if policy.weighting == "legacy" else "adjusted"
+    key = _openrouter_sort(policy, members)
+    if policy.sort == "price":
+        strategy = "cheapest"
+    elif policy.sort is not None or first:
+        strategy = "ordered"
+        places = sorted(places, key=key) if policy.sort else places
+    late = {p for p in places if not _preferred(policy, members[p].endpoints[0])}
+    ceiling = policy.max_price
+    gateway = Gateway(
+        targets=tuple(
+            Target(p, tier=int(0 < len(late) < len(places) and p in late)) for p in places
+        ),
+        strategy=strategy,
+        attempts=len(places),
+        repeats=False,
+        backoff_s=0.0,
+        backs_off_always=False,
+        cooldown_s=30.0,
+        failure_share=0.5,
+        bypass=True,
+        sticky_s=0.0 if policy.order else _STICKY_S,
+        checks_output=True,
+        max_prompt_usd_per_mtok=ceiling.prompt or float("inf"),
+        max_output_usd_per_mtok=ceiling.completion or float("inf"),
+    )
+    default = _BYOK_SHARE if policy.own_keys else _CREDIT_SHARE
+    share = default if policy.fee_share is None else policy.fee_share
+    return _Rules(gateway, share, _BYOK_FREE_CALLS if policy.own_keys else 0.0)
+
+
+def _openrouter_sort(
+    policy: api_schema.OpenRouter, members: list[ApiOption]
+) -> Callable[[int], Any]:
+    if policy.sort == "throughput":
+        return lambda p: -members[p].endpoints[0].output_tok_s
+    return lambda p: members[p].endpoints[0].ttft_median_s
+
+
+def _preferred(policy: api_schema.OpenRouter, endpoint: Endpoint) -> bool:
+    slowest, latest = policy.preferred_min_throughput, policy.preferred_max_latency
+    fast = slowest is None or endpoint.output_tok_s >= slowest
+    return fast and (latest is None or endpoint.ttft_median_s <= latest)
+
+
+_LITELLM_STRATEGIES: dict[str, Strategy] = {
+    "simple-shuffle": "shuffle",
+    "least-busy": "least-busy",
+    "usage-based-routing-v2": "least-used",
+    "latency-based-routing": "latency",
+    "cost-based-routing": "cheapest",
+}
+
+
+def _litellm(policy: api_schema.LiteLlm, case: _Case) -> _Rules:
+    """A group, then fallbacks; cooldown by the share of failures in a minute."""
+    targets = case.targets
+    behind = [_place(name, targets) for name in policy.fallbacks][: policy.max_fallbacks]
+    group = [p for p in range(len(targets)) if targets[p] not in policy.fallbacks]
+    if not group:
+        raise InputError("every target is a fallback: leave at least one to the group")
+    for name in policy.budgets:
+        _place(name, targets)
+    budgets = {name: budget(said, case.span_s) for name, said in policy.budgets.items()}
+    weights = _weighted(policy.weights, targets)
+    tiers = dict.fromkeys(group, 0) | {p: 1 + k for k, p in enumerate(behind)}
+    alone = len(group) == 1
+    gateway = Gateway(
+        targets=tuple(
+            Target(p, tier, weights[p] if tier == 0 else 1.0, budgets.get(targets[p]))
+            for p, tier in tiers.items()
+        ),
+        strategy=_LITELLM_STRATEGIES[policy.strategy],
+        attempts=policy.num_retries + 1,
+        jitter=0.75,
+        backs_off_always=False,
+        cooldown_s=policy.cooldown_s,
+        cools_on_limit=not alone,
+        # A single deployment cools down only when all of a thousand attempts failed.
+        failure_share=1.0 - 1e-9 if alone else 0.5,
+        failures_counted=1000 if alone else 5,
+        failures_allowed=policy.allowed_fails,
+        latency_buffer=policy.lowest_latency_buffer,
+        sticky_s=policy.affinity.ttl_s if policy.affinity else 0.0,
+        knows_limits=True,
+    )
+    return _Rules(gateway)
+
+
+def _portkey(policy: api_schema.Portkey, case: _Case) -> _Rules:
+    """Fallback in order, by weight, or by workload; exponential pauses without jitter."""
+    targets = case.targets
+    weights = _weighted(policy.weights, targets)
+    places = list(range(len(targets)))
+    if policy.mode == "conditional":
+        known = {w: _place(t, targets) for w, t in policy.conditions.items()}
+        places = [known.get(case.workload, 0)]
+    balanced = policy.mode == "loadbalance"
+    breaker = policy.breaker if policy.mode != "conditional" else None
+    share = breaker.failure_threshold_percentage if breaker else None
+    gateway = Gateway(
+        targets=tuple(
+            Target(p, tier=0 if balanced else tier, weight=weights[p])
+            for tier, p in enumerate(places)
+        ),
+        strategy="shuffle" if balanced else "ordered",
+        attempts=policy.retries + 1,
+        backoff_s=1.0,
+        backoff_max_s=16.0,
+        jitter=0.0,
+        # Without the switch, what an endpoint asks for is not read and the own pause is taken.
+        retry_after_max_s=60.0 if policy.use_retry_after_headers else 0.0,
+        gives_up_on_long_waits=policy.use_retry_after_headers,
+        cooldown_s=breaker.cooldown_s if breaker else 0.0,
+        failure_share=1.0 if share is None else share / 100,
+        failures_counted=breaker.minimum_requests if breaker else 1,
+        failures_allowed=breaker.failure_threshold if breaker else None,
+        bypass=True,
+        budget=budget(policy.budget, case.span_s) if policy.budget else None,
+    )
+    return _Rules(gateway)
+
+
+def _tokenmix(policy: api_schema.TokenMix, case: _Case) -> _Rules:
+    """Failover in order, at a discount; how it really routes is not documented."""
+    targets = case.targets
+    gateway = Gateway(
+        targets=tuple(Target(p, tier=p) for p in range(len(targets))),
+        attempts=1,
+        cooldown_s=30.0,
+        failure_share=0.5,
+        bypass=True,
+    )
+    return _Rules(gateway, price_multiplier=policy.price_multiplier)

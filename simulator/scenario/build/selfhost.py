@@ -1,0 +1,233 @@
+"""From what a scenario says of a deployment, and what the profiles know of it, to replicas."""
+
+from dataclasses import replace
+from functools import partial
+
+from simulator.analysis.study.study import SelfHostOption
+from simulator.economics.interval import Interval
+from simulator.economics.purchase import Purchase
+from simulator.engine.spec.plan import Fleet
+from simulator.scenario.tables.calibration_file import calibrated
+from simulator.scenario.catalog.deployments import deployment
+from simulator.scenario.build.endpoints import Clock
+from simulator.scenario.build.fleet_rules import (
+    autoscaler,
+    deferred_in_flight,
+    engine_limits,
+    interruptions,
+    request_overhead_s,
+    rollout,
+    step_time,
+)
+from simulator.scenario.schema.owning import plain, purchased, rent_factor
+from simulator.scenario.catalog.profiles import load_accelerator, load_model, load_profile
+from simulator.scenario.build.transforms import reshaping
+from simulator.scenario.schema.scenario import SelfHost
+from simulator.scenario.catalog.serving_profile import serving_profile
+from simulator.scenario.document.document import Document, Path_
+from simulator.serving.deployment import Deployment
+from simulator.serving.engines import EngineLimits
+from simulator.serving.parallelism import Parallelism
+from simulator.serving.speculation import Speculation
+
+USUAL_CONTEXT_TOK = 32768
+"""Longest prompt with its answer where an option does not say."""
+
+
+def self_host_option(
+    name: str, option: SelfHost, document: Document, clock: Clock, hardware: dict[str, str]
+) -> SelfHostOption:
+    """Build the option of one deployment, and note in ``hardware`` where its figures come from.
+
+    Raises
+    ------
+    InputError
+        At the place in the file whose value cannot be built: an unknown name, a model that does
+        not fit its GPUs, a rent that nobody knows.
+    """
+    here = ("options", name)
+    if option.replicas == 0 and option.autoscale is None:
+        raise document.fail((*here, "replicas"), "no replica would ever serve: add autoscale")
+    served = _deployment(option, document, here)
+    purchase = _purchase(option, document, here)
+    given = option.step_time is not None
+    told = "step time: as given" if given else _prediction(option, served)
+    hardware[name] = f"{served.model.source}; {served.gpu.source}; {told}"
+    band = (served.coefficients.band_low, 1.0, served.coefficients.band_high)
+    return SelfHostOption(
+        name=name,
+        fleet=_fleet(option, served, document, clock, here),
+        replicas=None if option.replicas == "auto" else option.replicas,
+        spare_replicas=option.spare_replicas,
+        gpus_per_replica=option.gpus_per_replica,
+        gpu_usd_per_hour=purchase.total_usd_per_gpu_hour()
+        if purchase
+        else _rent(option, document, here),
+        purchase=purchase,
+        speed=Interval.certain(1.0) if given else Interval(*band),
+        label=f"{served.label}, {told}" if given else served.label,
+        success_rate=option.success_rate,
+        reshaping=reshaping(option),
+        kv_bytes_per_tok=served.model.kv_bytes_per_tok(option.kv_precision, Parallelism(1)),
+    )
+
+
+def _prediction(option: SelfHost, served: Deployment) -> str:
+    """Where a predicted step time comes from, and how wrong it may be."""
+    c = served.coefficients
+    zero_shot = f"{served.model.serving_class} class, zero-shot"
+    origin = "calibrated" if option.calibration else zero_shot
+    return f"step time: {origin}, throughput within {c.band_low - 1:+.0%} to {c.band_high - 1:+.0%}"
+
+
+def _fleet(
+    option: SelfHost, served: Deployment, document: Document, clock: Clock, here: Path_
+) -> Fleet:
+    """One replica, and the rules by which there are more."""
+    limits = engine_limits(option, served.engine)
+    kv = document.made(
+        (*here, "gpus_per_replica"),
+        lambda: served.kv(
+            option.memory_utilization, option.block_tokens, option.max_batched_tokens
+        ),
+    )
+    max_model_tok = option.max_model_tokens or min(USUAL_CONTEXT_TOK, served.model.context_tok)
+    if max_model_tok > served.model.context_tok:
+        raise document.fail(
+            (*here, "max_model_tokens"),
+            f"{served.model.name} reads no more than {served.model.context_tok} tokens",
+        )
+    _check_budget(option, limits, max_model_tok, document, here)
+    overhead_s, overhead_token_s = request_overhead_s(option, served)
+    scale = option.autoscale
+    return Fleet(
+        step_time=step_time(option, served, limits.max_batched_tok, document, here),
+        kv=kv,
+        max_batched_tok=limits.max_batched_tok,
+        max_sequences=limits.max_sequences,
+        max_model_tok=max_model_tok,
+        prefix_cache=option.prefix_cache,
+        request_overhead_s=overhead_s,
+        request_token_s=overhead_token_s,
+        reserves_output=served.engine.reserves_output,
+        schedules_ahead=served.engine.schedules_ahead and option.step_time is None,
+        replicas=1,
+        cold_start_s=option.cold_start_s,
+        autoscaler=autoscaler(scale, document, (*here, "autoscale")) if scale else None,
+        interruptions=interruptions(option),
+        rollout=rollout(option.rollouts, clock) if option.rollouts else None,
+        chunked_prefill=option.chunked_prefill,
+        order=option.queue_order,
+        max_waiting=option.max_waiting,
+        affinity=option.affinity,
+        affinity_slack=option.affinity_slack,
+        deferred_in_flight=deferred_in_flight(option, limits.max_sequences),
+        deferred_lead_s=option.deferred.lead_s,
+    )
+
+
+def _check_budget(
+    option: SelfHost, limits: EngineLimits, max_model_tok: int, document: Document, here: Path_
+) -> None:
+    """A step's tokens must suffice for what the step must hold."""
+    budget_tok = limits.max_batched_tok
+    if budget_tok < limits.max_sequences:
+        raise document.fail(
+            (*here, "max_batched_tokens"), "must be at least max_sequences: one token for each"
+        )
+    if not option.chunked_prefill and budget_tok < max_model_tok:
+        raise document.fail(
+            (*here, "chunked_prefill"),
+            f"without it a step must hold any prompt: max_batched_tokens is {budget_tok}, "
+            f"max_model_tokens {max_model_tok}",
+        )
+
+
+def _purchase(option: SelfHost, document: Document, here: Path_) -> Purchase | None:
+    """What buying one accelerator takes, if it is bought."""
+    name, bought = option.accelerator, option.purchase
+    if bought is None:
+        return None
+    return document.made((*here, "purchase"), lambda: purchased(bought, name, load_profile(name)))
+
+
+def _rent(option: SelfHost, document: Document, here: Path_) -> Interval:
+    """What an hour of one accelerator costs that is rented."""
+    name = option.accelerator
+    _, rents = load_accelerator(name)
+    given = option.rent_usd_per_gpu_hour
+    rent = rents.get(option.commitment) if given is None else plain(given)
+    if rent is None:
+        raise document.fail(
+            (*here, "accelerator"),
+            f"no {option.commitment} rent of {name} is known: give rent_usd_per_gpu_hour",
+        )
+    moving = option.rent_path
+    if moving is None:
+        return rent
+    return rent.scaled(
+        document.made(
+            (*here, "rent_path"),
+            lambda: rent_factor(
+                moving, partial(document.file, (*here, "rent_path", "path", "file"))
+            ),
+        )
+    )
+
+
+def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment:
+    """What one replica is, by the names of its profiles."""
+    stages = option.pipeline_stages
+    if option.gpus_per_replica % stages:
+        raise document.fail(
+            (*here, "pipeline_stages"),
+            f"must divide the {option.gpus_per_replica} GPUs of a replica",
+        )
+    spread = document.made(
+        (*here, "expert_parallel"),
+        lambda: Parallelism(
+            option.gpus_per_replica // stages,
+            stages,
+            option.expert_parallel,
+            option.data_parallel_attention,
+        ),
+    )
+    document.made((*here, "model"), lambda: load_model(_model(option.model, document, here)))
+    gpu, _ = document.made((*here, "accelerator"), lambda: load_accelerator(option.accelerator))
+    document.made((*here, "engine"), lambda: serving_profile().engine(option.engine, gpu))
+    found = document.made(
+        (*here, "gpus_per_replica"),
+        lambda: deployment(
+            serving_profile(),
+            _model(option.model, document, here),
+            option.accelerator,
+            option.engine,
+            spread,
+            option.weight_precision,
+            option.kv_precision,
+        ),
+    )
+    if option.calibration is not None:
+        path = document.file((*here, "calibration"), option.calibration)
+        found = document.made((*here, "calibration"), lambda: calibrated(found, path))
+    guess = option.speculation
+    return replace(
+        found,
+        kv_tok=option.kv_tokens,
+        weights_gb=option.weights_gb,
+        eager=option.enforce_eager,
+        speculation=Speculation(
+            guess.draft_tokens,
+            guess.acceptance,
+            guess.decay,
+            None if guess.draft_params_b is None else guess.draft_params_b * 1e9,
+            guess.draft_launch_s,
+        )
+        if guess
+        else None,
+    )
+
+
+def _model(said: str, document: Document, here: Path_) -> str:
+    """Name of a profile, or path of a configuration, which is relative to the scenario."""
+    return str(document.file((*here, "model"), said)) if said.endswith(".json") else said

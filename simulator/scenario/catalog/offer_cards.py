@@ -1,0 +1,190 @@
+"""From entries of the price overlay to rate cards, and back for files that are imported."""
+
+from dataclasses import fields, replace
+from datetime import date
+from typing import Any
+
+from simulator.pricing.billing import MORE
+from simulator.pricing.book import SNAPSHOT_DATE
+from simulator.pricing.holidays import CALENDARS
+from simulator.pricing.lifetimes import Lifetime
+from simulator.pricing.rates import RateCard
+from simulator.pricing.rows import RateRow
+from simulator.scenario.catalog.offer_schema import DAYS, Facts, Offer, Peak, Row, When
+
+_APART = frozenset((*MORE, "per_request"))
+
+
+def own_card(name: str, offer: Offer) -> RateCard:
+    """Return the card of an entry that tells all rates itself."""
+    return RateCard(
+        name,
+        (RateRow(dict(offer.rates)), *(_rate_row(row) for row in offer.rows)),
+        offer.as_of or SNAPSHOT_DATE,
+        offer.source,
+        offer.context_tok,
+        offer.billed_at,
+        max_input_tok=offer.max_input_tok,
+        calendar=offer.peak.not_on if offer.peak else None,
+    )
+
+
+def _rate_row(row: Row) -> RateRow:
+    said = row.when.model_dump()
+    days, calendar = said.pop("utc_days"), said.pop("not_on")
+    return RateRow(
+        **said,
+        rates=dict(row.rates),
+        utc_days=None if days is None else frozenset(DAYS.index(day) for day in days),
+        not_on=frozenset() if calendar is None else CALENDARS[calendar],
+    )
+
+
+def with_entry(card: RateCard, offer: Offer) -> RateCard:
+    """Return a snapshot's card with what an entry of the overlay adds."""
+    card = on_peak_days(card, offer.peak)
+    rows = [_rate_row(row) for row in offer.rows]
+    # Behind the conditional rows of the snapshot, an overlay rate holds always.
+    own = [RateRow(dict(offer.rates))] if offer.rates else []
+    adds = own or rows or offer.peak or offer.long_write_multiple
+    source = f"{card.source}; {offer.source}" if adds else card.source
+    card = replace(
+        card,
+        rows=_without_replaced((*card.rows, *own, *rows)),
+        source=source,
+        billed_at=offer.billed_at,
+        context_tok=card.context_tok or offer.context_tok,
+    )
+    return _long_writes(card, offer.long_write_multiple)
+
+
+def completed(card: RateCard, offer: Offer) -> RateCard:
+    """Return an imported card with what no price feed tells.
+
+    That is on which days its hours hold, which moment decides on the price, rates of what the feed
+    has no price of, such as storage, and how else it is served.
+    """
+    known = {bucket for row in card.rows for bucket in row.rates}
+    missing = {bucket: rate for bucket, rate in offer.rates.items() if bucket not in known}
+    base = [RateRow(missing)] if missing else []
+    served = [_rate_row(row) for row in offer.rows if row.when.context not in (None, "standard")]
+    other = [row for row in served if row.context not in card.contexts]
+    card = on_peak_days(card, offer.peak)
+    card = replace(card, rows=(*card.rows, *base, *other), billed_at=offer.billed_at)
+    return card if "cache_write_1h" in known else _long_writes(card, offer.long_write_multiple)
+
+
+def filled(card: RateCard, shipped: RateCard) -> RateCard:
+    """Return an imported card with buckets and sizes that its feed has no word for.
+
+    Those are calls, tools and other media, whose price does not follow from that of text, and the
+    context window. What a feed could have told of text, and did not, stays away.
+    """
+    known = {bucket for row in card.rows for bucket in row.rates}
+    rows = [
+        replace(row, rates=rates, replaces=False)
+        for row in shipped.rows
+        if row.context is None
+        if (rates := {b: rate for b, rate in row.rates.items() if b in _APART and b not in known})
+    ]
+    return replace(
+        card,
+        rows=(*card.rows, *rows),
+        context_tok=card.context_tok or shipped.context_tok,
+        max_input_tok=card.max_input_tok or shipped.max_input_tok,
+    )
+
+
+def with_facts(card: RateCard, facts: Facts, source: str, checked: date) -> RateCard:
+    """Return a card with what is known of its dates and sizes; the feed's own stand elsewhere.
+
+    ``source`` and ``checked`` are those of facts that name none.
+    """
+    said = facts.model_dump(exclude={"max_input_tok", "source"}, exclude_defaults=True)
+    told = {name: value for name, value in said.items() if value is not None}
+    lifetime = card.lifetime
+    if told:
+        told = {"checked": checked, **told, "source": facts.source or source}
+        lifetime = replace(lifetime, **told)
+    return replace(card, lifetime=lifetime, max_input_tok=facts.max_input_tok or card.max_input_tok)
+
+
+def on_peak_days(card: RateCard, peak: Peak | None) -> RateCard:
+    """Return a card whose prices by the hour hold on the provider's peak days alone.
+
+    Hours that have dates come from a feed that knows when they held, and are left as they are.
+    """
+    if peak is None:
+        return card
+    days = frozenset(DAYS.index(day) for day in peak.utc_days)
+    holidays = CALENDARS[peak.not_on]
+    rows = tuple(
+        replace(row, utc_days=days, not_on=holidays).between(peak.from_time, None)
+        if row.utc_window_s is not None and not row.dated
+        else row
+        for row in card.rows
+    )
+    return replace(card, rows=rows, calendar=peak.not_on)
+
+
+def _long_writes(card: RateCard, multiple: float | None) -> RateCard:
+    """Return a card in which every row that prices input prices long writes at a multiple of it."""
+    if multiple is None:
+        return card
+    rows = tuple(
+        replace(row, rates={**row.rates, "cache_write_1h": _product(row.rates["input"], multiple)})
+        if "input" in row.rates and "cache_write_1h" not in row.rates
+        else row
+        for row in card.rows
+    )
+    return replace(card, rows=rows)
+
+
+def _product(rate: float, multiple: float) -> float:
+    return float(f"{rate * multiple:.12g}")
+
+
+def _without_replaced(rows: tuple[RateRow, ...]) -> tuple[RateRow, ...]:
+    """Leave out rows before one that always holds and takes the place of all."""
+    for place in range(len(rows) - 1, 0, -1):
+        if rows[place].replaces and not rows[place].undated.conditions() and not rows[place].dated:
+            return (replace(rows[place], replaces=False), *rows[place + 1 :])
+    return rows
+
+
+def imported_entry(card: RateCard) -> dict[str, Any]:
+    """Return a card as an entry of a file that ``PriceBook.with_file`` reads."""
+    rows = [row_entry(row) for row in card.rows[1:]]
+    entry: dict[str, Any] = {
+        "as_of": card.as_of.isoformat(),
+        "rates": card.rows[0].rates,
+        "rows": rows,
+        "context_tok": card.context_tok,
+        "source": card.source,
+    }
+    if card.max_input_tok is not None:
+        entry["max_input_tok"] = card.max_input_tok
+    lifetime = _imported_lifetime(card.lifetime)
+    return {**entry, "facts": lifetime} if lifetime else entry
+
+
+def row_entry(row: RateRow) -> dict[str, Any]:
+    """Return a row as an entry of the overlay says it."""
+    told = {
+        field.name: getattr(row, field.name)
+        for field in fields(row)
+        if field.name not in ("rates", "utc_days", "not_on")
+        and getattr(row, field.name) != field.default
+    }
+    if row.utc_days is not None:
+        told["utc_days"] = [DAYS[day] for day in sorted(row.utc_days)]
+    if row.not_on:
+        told["not_on"] = next(name for name, days in CALENDARS.items() if days == row.not_on)
+    when = When(**told).model_dump(mode="json", exclude_defaults=True)
+    return {"when": when, "rates": row.rates}
+
+
+def _imported_lifetime(lifetime: Lifetime) -> dict[str, Any]:
+    told = {field.name: getattr(lifetime, field.name) for field in fields(lifetime)}
+    said = {name: value for name, value in told.items() if value not in (None, "", False)}
+    return Facts(**said).model_dump(mode="json", exclude_defaults=True) if said else {}

@@ -1,0 +1,114 @@
+"""The book against the price files of others: where they are, what of it is explained."""
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from simulator.files.jsontext import read_json
+from simulator.pricing.book import NoTokenPriceError
+from simulator.pricing.feeds.checking import Check, Explanation, check
+from simulator.pricing.feeds.feed import Feed
+from simulator.pricing.feeds.genai import providers_feed
+from simulator.pricing.feeds.reading import read_feed
+from simulator.pricing.rates import RateCard
+from simulator.scenario.catalog.offer_cards import row_entry
+from simulator.scenario.catalog.price_book import PriceBook
+from simulator.scenario.document.base_section import Section
+from simulator.scenario.document.document import read_yaml, validate
+
+EXPLANATIONS = Path(__file__).parents[2] / "pricing" / "explanations.yaml"
+_INSTALLED = {
+    "litellm": ("litellm", "model_prices_and_context_window_backup.json"),
+    "model-prices": ("model_prices", "snapshot.json"),
+}
+
+
+class _Explanation(Section):
+    """Why a source differs from the book."""
+
+    source: Literal["genai-prices", "litellm", "model-prices", "*"]
+    offers: list[str]
+    """Names, or patterns with ``*``."""
+    context: str = "*"
+    bucket: str = "*"
+    why: str
+
+
+class _Explanations(Section):
+    explanations: list[_Explanation]
+
+
+@cache
+def explanations() -> list[Explanation]:
+    """Return the differences that are understood."""
+    said = validate(_Explanations, read_yaml(EXPLANATIONS), ())
+    return [
+        Explanation(one.source, offer, one.why, one.context, one.bucket)
+        for one in said.explanations
+        for offer in one.offers
+    ]
+
+
+def installed_sources() -> tuple[dict[str, Feed], list[str]]:
+    """Return what the installed packages say, and which are absent.
+
+    LiteLLM and model-prices are looked for, and not imported.
+    """
+    from genai_prices.data import providers
+
+    today = datetime.now(UTC).date()
+    name = f"genai-prices {version('genai-prices')}"
+    feeds = {name: providers_feed(providers, name, today, name)}
+    absent = []
+    for package, (module, file) in _INSTALLED.items():
+        path = _beside(module, file)
+        if path is None:
+            absent.append(package)
+            continue
+        label = f"{package} {version(package)}"
+        feeds[label] = read_feed(read_json(path), label, today)
+    return feeds, absent
+
+
+def _beside(module: str, file: str) -> Path | None:
+    """Return a file of an installed package, which is looked for and not imported."""
+    with suppress(PackageNotFoundError, ValueError):
+        spec = find_spec(module)
+        for folder in (spec.submodule_search_locations or []) if spec else []:
+            if (Path(folder) / file).is_file():
+                return Path(folder) / file
+    return None
+
+
+def checked(feeds: dict[str, Feed], contains: str, at_s: float, tolerance: float) -> list[Check]:
+    """Compare the book with feeds at a Unix time."""
+    book = PriceBook()
+    known = set(book.names())
+
+    def card_of(offer: str) -> RateCard | None:
+        if offer not in known or contains.lower() not in offer.lower():
+            return None
+        with suppress(NoTokenPriceError):
+            return book.card(offer)
+        return None
+
+    return [check(feed, card_of, explanations(), at_s, tolerance) for feed in feeds.values()]
+
+
+def proposal(checks: list[Check]) -> str:
+    """Return an overlay with what the sources know and the book does not, each with its source.
+
+    Where several know an offer, the first one that has rows for it is taken.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    for check_ in checks:
+        for offer, rows in check_.rows.items():
+            if offer not in entries:
+                told = [row_entry(row) for row in rows]
+                entries[offer] = {"rows": told, "source": f"{check_.name} (published)"}
+    return "".join(f"{json.dumps(k)}: {json.dumps(v)}\n" for k, v in sorted(entries.items()))

@@ -1,0 +1,1 @@
+"""Scenario files as documents: values with their positions, shipped files, attached files."""

@@ -1,0 +1,60 @@
+"""Workloads that scenarios may start from, each with its sources and what it claims to be like."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import InputError, nearest
+from simulator.files.yamltree import copied
+from simulator.scenario.document.document import Document, read_yaml
+
+_FOLDER = Path(__file__).parents[2] / "traffic" / "presets"
+
+
+def preset_names() -> list[str]:
+    """Return the names of all presets."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def load_preset(name: str) -> Document:
+    """Return a preset: ``about``, ``source``, ``sessions`` and ``claims``.
+
+    Raises
+    ------
+    InputError
+        When there is none of that name.
+    """
+    if name not in preset_names():
+        raise InputError(f"unknown preset {name!r}{nearest(name, preset_names())}")
+    return read_yaml(_FOLDER / f"{name}.yaml")
+
+
+def with_presets(document: Document) -> Document:
+    """Return the document with what its workloads take from presets written into them.
+
+    Raises
+    ------
+    InputError
+        When a workload names a preset that does not exist.
+    """
+    traffic = document.data.get("traffic")
+    if not isinstance(traffic, dict):
+        return document
+    named = {
+        name: workload["preset"]
+        for name, workload in traffic.items()
+        if isinstance(workload, dict) and isinstance(workload.get("preset"), str)
+    }
+    if not named:
+        return document
+    data = copied(document.data)
+    origins = dict(document.origins)
+    for workload, name in named.items():
+        at = ("traffic", workload)
+        preset = document.made((*at, "preset"), lambda name=name: load_preset(name))  # type: ignore[misc]
+        given: dict[str, Any] = data["traffic"][workload]
+        for key, value in preset.data["sessions"].items():
+            if key not in given:
+                given[key] = copied(value)
+                origins[(*at, key)] = preset.place(("sessions", key))
+    return replace(document, data=data, origins=origins)

@@ -1,0 +1,1 @@
+"""New scenarios and generated workloads, from a few answers."""

@@ -1,0 +1,48 @@
+"""Workloads to generate by the name of a preset or out of a scenario."""
+
+from simulator.errors import InputError
+from simulator.scenario.build.traffic import build_sessions
+from simulator.scenario.document.document import Document, parse_value, validate, with_values
+from simulator.scenario.resolve.load import checked, read_document
+from simulator.scenario.resolve.presets import load_preset, preset_names
+from simulator.scenario.schema.traffic import Replay, Sessions
+from simulator.traffic.sessions import SessionTraffic
+
+
+def workloads_of(
+    name: str, requests_per_month: float | None, settings: list[str] | None
+) -> tuple[SessionTraffic, ...]:
+    """Return the workloads of a preset at some volume, or those of a scenario.
+
+    Raises
+    ------
+    InputError
+        When there is neither, when a preset's volume is missing, or a scenario replays a log.
+    """
+    if name not in preset_names():
+        if requests_per_month is not None:
+            raise InputError("--requests-per-month is for presets; --set it in a scenario")
+        scenario, document = checked(read_document(name, settings))
+        workloads = []
+        for key, said in scenario.traffic.items():
+            if isinstance(said, Replay):
+                raise document.fail(("traffic", key), "a replayed log cannot be generated")
+            workloads.append(build_sessions(key, said, document, ("traffic", key)))
+        return tuple(workloads)
+    return (preset_workload(name, requests_per_month, settings),)
+
+
+def preset_workload(
+    name: str, requests_per_month: float | None = None, settings: list[str] | None = None
+) -> SessionTraffic:
+    """Return a preset's workload, by default at the volume at which its claims were measured."""
+    preset = load_preset(name)
+    data = preset.data["sessions"].copy()
+    data["requests_per_month"] = requests_per_month or preset.data["claims"]["requests_per_month"]
+    document = Document(preset.path, data)
+    values = {}
+    for setting in settings or []:
+        path, _, text = setting.partition("=")
+        values[path] = parse_value(text, f"--set {path}")
+    document = with_values(document, values)
+    return build_sessions(name, validate(Sessions, document), document)

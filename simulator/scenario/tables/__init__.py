@@ -1,0 +1,1 @@
+"""Tables that users bring: usage, evaluations, measurements, calibrations."""

@@ -1,0 +1,147 @@
+"""Evaluation results on disk: runs of models at single tasks.
+
+CSV or JSON lines, one row for each run of a model at a task, with the columns of ``REQUIRED`` and,
+where known, of ``OPTIONAL``; others are passed over. Counts and costs are of the whole run, all its
+attempts. Input tokens include cached ones, output tokens include reasoning, and cached or reasoning
+tokens that are not told are not known. What leaderboards publish is read by ``leaderboard``.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simulator.analysis.quality.quality import Runs
+from simulator.errors import nearest
+from simulator.files.text import fail
+from simulator.traffic.formats.records.chunks import RecordChunk
+from simulator.traffic.formats.records.containers import csv_records, json_lines
+from simulator.traffic.formats.records.values import BadRecord
+
+REQUIRED = ("task", "model", "success", "input_tokens", "output_tokens")
+OPTIONAL = ("reasoning_tokens", "cached_tokens", "attempts", "retries", "seconds", "cost_usd")
+
+_TRUTHS = {"1": True, "true": True, "0": False, "false": False}
+_MOST = 1e15
+
+Record = dict[str, Any]
+
+
+def read_runs(path: Path) -> Runs:
+    """Read runs at single tasks: CSV, or JSON lines where the name does not end in ``.csv``.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or empty, or at the first row that cannot be used.
+    """
+    models: dict[str, int] = {}
+    tasks: dict[str, int] = {}
+    rows: list[tuple[float, ...]] = []
+    for chunk in _chunks(path):
+        for broken in chunk.broken:
+            fail(path, *broken)
+        for row, record in enumerate(chunk.values):
+            try:
+                model, task, figures = _run(record)
+            except BadRecord as error:
+                fail(path, chunk.line(row), chunk.column(row, error.field_name), str(error))
+            rows.append((
+                models.setdefault(model, len(models)), tasks.setdefault(task, len(tasks)), *figures,
+            ))  # fmt: skip
+    if not rows:
+        fail(path, 1, 1, f"no runs; expected rows with {', '.join(REQUIRED)}")
+    model_of, task_of, success, *others = np.array(rows, np.float64).T
+    return Runs(
+        tuple(models), tuple(tasks), model_of.astype(np.int64), task_of.astype(np.int64),
+        success.astype(np.bool_), *others,
+    )  # fmt: skip
+
+
+def _chunks(path: Path) -> Iterator[RecordChunk]:
+    if ".csv" not in path.suffixes:
+        yield from json_lines(path)
+        return
+    for chunk in csv_records(path):
+        for name in REQUIRED:
+            if chunk.values and name not in chunk.values[0]:
+                close = nearest(name, list(chunk.values[0])).replace("did you mean", "found")
+                fail(path, 1, 1, f"missing column {name!r}{close}")
+        yield chunk
+
+
+def _run(record: Record) -> tuple[str, str, tuple[float, ...]]:
+    """Return model, task, and what ``Runs`` has of a run, from ``success`` on."""
+    for name in REQUIRED:
+        if record.get(name) in (None, ""):
+            close = "" if name in record else nearest(name, list(record))
+            raise BadRecord(name, f"missing {name}{close.replace('did you mean', 'found')}")
+    prompt, output = told_count(record, "input_tokens"), told_count(record, "output_tokens")
+    reasoning, cached = told_count(record, "reasoning_tokens"), told_count(record, "cached_tokens")
+    if reasoning > output:
+        raise BadRecord(
+            "reasoning_tokens",
+            f"{reasoning:.0f} reasoning tokens of only {output:.0f} output_tokens, which include "
+            "them",
+        )
+    if cached > prompt:
+        raise BadRecord(
+            "cached_tokens",
+            f"{cached:.0f} cached tokens of only {prompt:.0f} input_tokens, which include them",
+        )
+    success = float(_truth(record, "success"))
+    return (
+        told_name(record, "model"),
+        told_name(record, "task"),
+        (success, prompt, output, reasoning, cached, _attempts(record),
+         told_number(record, "seconds"), told_number(record, "cost_usd")),
+    )  # fmt: skip
+
+
+def told_name(record: Record, name: str) -> str:
+    """Return a name of a record, from text or from a number."""
+    value = record[name]
+    text = str(value).strip() if isinstance(value, str | int | float) else ""
+    if not text or not text.isprintable() or isinstance(value, bool):
+        raise BadRecord(name, f"{name} must be a name, not {ascii(value)[:60]}")
+    return text
+
+
+def _truth(record: Record, name: str) -> bool:
+    value = record[name]
+    text = str(value).strip().lower() if isinstance(value, str | bool | int) else ""
+    if text not in _TRUTHS:
+        raise BadRecord(name, f"{name} must be 0, 1, true or false, not {ascii(value)[:60]}")
+    return _TRUTHS[text]
+
+
+def _attempts(record: Record) -> float:
+    attempts, retries = told_count(record, "attempts"), told_count(record, "retries")
+    if attempts == attempts and retries == retries and attempts != retries + 1:
+        raise BadRecord("retries", f"{retries:.0f} retries are not {attempts:.0f} attempts less 1")
+    if attempts < 1:
+        raise BadRecord("attempts", "attempts must be 1 or more, the first included")
+    return retries + 1 if attempts != attempts else attempts
+
+
+def told_count(record: Record, name: str) -> float:
+    """Return a whole number of a record, NaN where it is blank or absent."""
+    value = told_number(record, name)
+    if value == value and not value.is_integer():
+        raise BadRecord(name, f"{name} must be a whole number, not {ascii(record[name])[:60]}")
+    return value
+
+
+def told_number(record: Record, name: str) -> float:
+    """Return a number of a record, NaN where it is blank or absent."""
+    value = record.get(name)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return np.nan
+    try:
+        number = np.inf if isinstance(value, bool) else float(value)
+    except (ValueError, TypeError, OverflowError):
+        number = np.inf
+    if not 0.0 <= number <= _MOST:
+        raise BadRecord(name, f"{name} must be a number, 0 or more, not {ascii(value)[:60]}")
+    return number

@@ -1,0 +1,226 @@
+"""What benchmarks publish of models, no single tasks: aggregates, and results of either kind.
+
+Aggregates are Aider's ``polyglot_leaderboard.yml``, or CSV with the columns of ``TOTALS`` and
+``solved_1``, ``solved_2``, ... (tasks solved within so many attempts). The shipped table is made by
+
+    python -c "import sys; from simulator.scenario.tables.leaderboard import leaderboard_csv;
+    print(leaderboard_csv(sys.argv[1]), end='')" polyglot_leaderboard.yml
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from simulator.analysis.quality.quality import Runs, SuccessRow, SuccessTable
+from simulator.errors import InputError, nearest
+from simulator.files import yamltree
+from simulator.files.tables import rows_of
+from simulator.files.text import fail, lines, read_text
+from simulator.scenario.tables.evaluation import (
+    Record,
+    read_runs,
+    told_count,
+    told_name,
+    told_number,
+)
+from simulator.traffic.formats.records.values import BadRecord
+
+TOTALS = (
+    "model", "date", "tasks", "prompt_tokens", "completion_tokens", "cost_usd", "seconds_per_task",
+)  # fmt: skip
+"""Tokens and cost of all tasks together; blank where not known."""
+_SHIPPED = {"aider": Path(__file__).parent / "evaluations" / "aider-polyglot.csv"}
+_AIDER = {
+    "model": "model", "date": "date", "tasks": "test_cases", "solved_1": "pass_num_1",
+    "solved_2": "pass_num_2", "prompt_tokens": "prompt_tokens",
+    "completion_tokens": "completion_tokens", "cost_usd": "total_cost",
+    "seconds_per_task": "seconds_per_case",
+}  # fmt: skip
+"""Aider's names of the columns."""
+_PROVENANCE = """\
+# source: https://github.com/Aider-AI/aider, aider/website/_data/polyglot_leaderboard.yml
+# licence: Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0
+# as_of: {as_of}
+# Measured by its authors on 225 Exercism tasks with two attempts. Made by leaderboard_csv of
+# simulator/scenario/tables/leaderboard.py: some columns only; a cost of 0 is unknown, and blank.
+"""
+
+
+def shipped_results() -> list[str]:
+    """Return the names of results that come with the package."""
+    return sorted(_SHIPPED)
+
+
+def read_results(name: str) -> Runs | SuccessTable:
+    """Read runs or aggregates from a file, or the shipped table of a name.
+
+    Raises
+    ------
+    InputError
+        When there is no such file, or a row of it cannot be used.
+    """
+    path = Path(name)
+    if not path.is_file():
+        if name not in _SHIPPED:
+            raise InputError(f"{name}: no such file{nearest(name, shipped_results())}")
+        path = _SHIPPED[name]
+    if {".yml", ".yaml"} & set(path.suffixes):
+        return read_leaderboard(path)
+    if ".csv" in path.suffixes and _is_aggregate(path):
+        return read_success_table(path)
+    return read_runs(path)
+
+
+def _is_aggregate(path: Path) -> bool:
+    head = next((line for line in lines(path) if not line.startswith("#")), "")
+    named = {column.strip(' "') for column in head.strip().split(",")}
+    return "tasks" in named and "task" not in named
+
+
+def known_model(text: str, models: Sequence[str]) -> str:
+    """Return the model that a text means: its name, or words that only its name has.
+
+    Raises
+    ------
+    InputError
+        When none does, with the nearest, or several do.
+    """
+    if text in models:
+        return text
+    bare = [name for name in models if _words(name) == _words(text)]
+    if len(bare) == 1:
+        return bare[0]
+    having = [name for name in models if set(_words(text)) <= set(_words(name))]
+    if len(having) == 1 and _words(text):
+        return having[0]
+    if len(having) > 1 and _words(text):
+        some = ", ".join(repr(name) for name in having[:4]) + (", ..." if len(having) > 4 else "")
+        raise InputError(f"model {text!r} may be any of {some}")
+    raise InputError(f"unknown model {text!r}{nearest(text, list(models))}")
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W_]+(?:\.[^\W_]+)*", name.lower())
+
+
+def read_success_table(path: Path) -> SuccessTable:
+    """Read aggregates from CSV; lines of ``# source:``, ``# licence:``, ``# as_of:`` may lead it.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or empty, or at the first row that cannot be used.
+    """
+    text = list(lines(path))
+    begin = next((k for k, line in enumerate(text) if not line.startswith("#")), len(text))
+    rows: dict[str, SuccessRow] = {}
+    for line, record in rows_of(path, text[begin:], begin, ("model", "tasks", "solved_1")):
+        _add(rows, record, path, line, {})
+    told = dict(re.findall(r"^# (source|licence|as_of): *(.*?)\s*$", "".join(text[:begin]), re.M))
+    return _table(path, rows, **told)
+
+
+def read_leaderboard(path: Path) -> SuccessTable:
+    """Read Aider's leaderboard as its repository has it, two attempts at each task.
+
+    A cost of zero is that of a preview that had no price, and is taken as unknown. Models that
+    stand there twice are told apart by their edit format.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or no such leaderboard, or at the first entry that cannot be used.
+    """
+    rows: dict[str, SuccessRow] = {}
+    entries = _entries(path)
+    named = Counter(str(e.get("model")) for e in entries if isinstance(e, yamltree.Mapping))
+    for place, entry in enumerate(entries):
+        line = entries.places[place][0]
+        if not isinstance(entry, yamltree.Mapping):
+            fail(path, line, 1, "expected an entry of names and values")
+        record = {ours: entry.get(theirs) for ours, theirs in _AIDER.items()}
+        record["cost_usd"] = record["cost_usd"] or None
+        if named[str(record["model"])] > 1 and record["model"]:
+            record["model"] = f"{record['model']} [{entry.get('edit_format')}]"
+        _add(rows, record, path, line, _AIDER)
+    as_of = max((row.date for row in rows.values()), default="")
+    return _table(path, rows, source=str(path), as_of=as_of)
+
+
+def _entries(path: Path) -> Any:
+    try:
+        found = yamltree.parse(read_text(path))
+    except yamltree.Unreadable as error:
+        fail(path, *error.place, f"not valid YAML: {error}")
+    if not isinstance(found, yamltree.Sequence):
+        fail(path, 1, 1, "expected a list of entries, as Aider's leaderboard is")
+    return found
+
+
+def leaderboard_csv(path: str | Path) -> str:
+    """Return Aider's leaderboard as the CSV that is shipped: totals, provenance above them."""
+    table = read_leaderboard(Path(path))
+    text = io.StringIO()
+    text.write(_PROVENANCE.format(as_of=table.as_of))
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*TOTALS[:3], "solved_1", "solved_2", *TOTALS[3:]])
+    for row in table.rows:
+        totals = (row.input_tok * row.tasks, row.output_tok * row.tasks, row.usd * row.tasks)
+        figures = ("" if x != x else f"{x:.10g}" for x in (*totals, row.seconds))
+        writer.writerow([row.model, row.date, row.tasks, *row.solved, *figures])
+    return text.getvalue()
+
+
+def _add(
+    rows: dict[str, SuccessRow], record: Record, path: Path, line: int, names: Mapping[str, str]
+) -> None:
+    """Add the row of one model's totals; ``names`` are the file's for columns, where others."""
+    try:
+        row = _row(record)
+    except BadRecord as error:
+        theirs = names.get(error.field_name, error.field_name)
+        fail(path, line, 1, str(error).replace(error.field_name, theirs))
+    if row.model in rows:
+        fail(path, line, 1, f"model {row.model!r} stands there twice")
+    rows[row.model] = row
+
+
+def _row(record: Record) -> SuccessRow:
+    tasks = told_count(record, "tasks")
+    if not tasks >= 1.0:
+        raise BadRecord("tasks", "tasks must be a whole number, 1 or more")
+    solved = _solved(record, tasks)
+    prompt, completion, usd = (
+        told_number(record, name) / tasks
+        for name in ("prompt_tokens", "completion_tokens", "cost_usd")
+    )
+    date = str(record.get("date") or "")
+    return SuccessRow(
+        told_name(record, "model"), int(tasks), solved, prompt, completion, usd,
+        told_number(record, "seconds_per_task"), date if date.isprintable() else "",
+    )  # fmt: skip
+
+
+def _solved(record: Record, tasks: float) -> tuple[int, ...]:
+    """Return the columns ``solved_1``, ``solved_2``, ... as far as they are told."""
+    solved: list[int] = []
+    while (count := told_count(record, f"solved_{len(solved) + 1}")) == count:
+        name = f"solved_{len(solved) + 1}"
+        if count > tasks:
+            raise BadRecord(name, f"{name} must be at most {tasks:.0f}, the tasks, not {count:.0f}")
+        if solved and count < solved[-1]:
+            raise BadRecord(name, f"{name} must not be less than solved_{len(solved)}")
+        solved.append(int(count))
+    if not solved:
+        raise BadRecord("solved_1", "missing solved_1")
+    return tuple(solved)
+
+
+def _table(path: Path, rows: dict[str, SuccessRow], **told: str) -> SuccessTable:
+    if not rows:
+        fail(path, 1, 1, "no models")
+    return SuccessTable(tuple(rows.values()), **told)

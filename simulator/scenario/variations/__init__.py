@@ -1,0 +1,1 @@
+"""Variations of a scenario: sweeps, and the axis of a break-even."""

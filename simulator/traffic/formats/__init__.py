@@ -1,0 +1,1 @@
+"""Log formats: readers of other formats, and the canonical format, read and written."""

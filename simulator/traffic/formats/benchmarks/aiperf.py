@@ -1,0 +1,43 @@
+"""AIPerf's ``profile_export.jsonl``: one record of metadata and metrics for each request."""
+
+from simulator.traffic.formats.records.call_records import Fields, rows_of
+from simulator.traffic.formats.records.containers import json_lines
+from simulator.traffic.formats.records.reading import Format
+from simulator.traffic.formats.records.values import BadRecord, number, whole
+
+
+def _row(record: Fields) -> Fields | None:
+    metadata, metrics = record.get("metadata"), record.get("metrics")
+    if not isinstance(metadata, dict) or not isinstance(metrics, dict):
+        raise BadRecord("metadata", "expected metadata and metrics")
+    phase = metadata.get("benchmark_phase", "profiling")
+    if record.get("error") or metadata.get("was_cancelled") or phase != "profiling":
+        return None
+
+    def value(name: str) -> int | None:
+        told = metrics.get(name)
+        return None if not isinstance(told, dict) else whole(told, "value")
+
+    prompt, answer = value("input_sequence_length"), value("output_sequence_length")
+    if prompt is None or answer is None:
+        raise BadRecord("metrics", "metrics must tell input_ and output_sequence_length")
+    reasoning = value("reasoning_token_count") or 0
+    return {
+        "at_s": number(metadata, "request_start_ns") / 1e9,
+        "end_s": number(metadata, "request_end_ns") / 1e9,
+        "input": prompt,
+        "cached": value("usage_prompt_cache_read_tokens"),
+        "output": max(0, answer - reasoning),
+        "reasoning": reasoning,
+        "session": metadata.get("conversation_id"),
+    }
+
+
+AIPERF = Format(
+    "aiperf",
+    "AIPerf profile_export.jsonl",
+    ('"request_start_ns"', '"metrics"'),
+    json_lines,
+    rows_of(_row),
+    in_order=False,
+)

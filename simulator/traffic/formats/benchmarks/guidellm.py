@@ -1,0 +1,52 @@
+"""GuideLLM's ``benchmarks.json``: requests of all benchmarks of a run."""
+
+from typing import Any
+
+from simulator.traffic.formats.records.call_records import Fields, rows_of
+from simulator.traffic.formats.records.containers import json_document
+from simulator.traffic.formats.records.reading import Format
+from simulator.traffic.formats.records.values import BadRecord, number, whole
+
+
+def _items(document: Any) -> list[Any] | None:
+    return [
+        request
+        for benchmark in document["benchmarks"]
+        for request in benchmark["requests"]["successful"]
+    ]
+
+
+def _row(record: Fields) -> Fields:
+    """Return the row of one request; versions put its times and counts in different places."""
+    info = record.get("info") or record.get("scheduler_info") or {}
+    timings = info.get("timings") or info.get("request_timings") or {}
+    places = {**record, **timings}
+    began = next(
+        (n for n in ("request_start", "request_start_time", "start_time") if n in places), ""
+    )
+    ended = next((n for n in ("request_end", "request_end_time", "end_time") if n in places), "")
+    if not began:
+        raise BadRecord("request_start", "missing field 'request_start'")
+    return {
+        "at_s": number(places, began),
+        "end_s": number(places, ended) if places.get(ended) is not None else None,
+        "input": _count(record, "prompt_tokens", "input_metrics"),
+        "output": _count(record, "output_tokens", "output_metrics"),
+    }
+
+
+def _count(record: Fields, name: str, metrics: str) -> int:
+    told = record.get(metrics)
+    if name not in record and isinstance(told, dict):
+        return whole(told, "total_tokens" if "total_tokens" in told else "text_tokens")
+    return whole(record, name)
+
+
+GUIDELLM = Format(
+    "guidellm",
+    "GuideLLM benchmarks.json",
+    ('"benchmarks"',),
+    lambda path: json_document(path, _items),
+    rows_of(_row),
+    in_order=False,
+)

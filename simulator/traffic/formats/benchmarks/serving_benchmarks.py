@@ -1,0 +1,80 @@
+"""Results of ``vllm bench serve`` and of ``sglang.bench_serving``, which descends from it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from simulator.traffic.formats.records.call_records import Fields, rows_of
+from simulator.traffic.formats.records.chunks import Broken, Item, Record, RecordChunk, in_chunks
+from simulator.traffic.formats.records.containers import document_items, json_items
+from simulator.traffic.formats.records.reading import Format
+from simulator.traffic.formats.records.values import number, whole
+
+_ARRAYS = ("input_lens", "output_lens", "start_times")
+
+
+def _chunks(path: Path) -> Iterator[RecordChunk]:
+    """Yield the requests of ``vllm bench serve`` or ``sglang.bench_serving`` results.
+
+    vLLM writes one document, SGLang one to a line; requests stand in arrays beside one another.
+    """
+    lines = ".jsonl" in path.suffixes
+    runs = json_items(path) if lines else document_items(path, lambda document: [document])
+    return in_chunks(item for run in runs for item in _requests_of_run(run))
+
+
+def _requests_of_run(run: Item) -> Iterator[Item]:
+    if isinstance(run, Broken):
+        yield run
+        return
+    line, result = run.line, run.value
+    missing = [name for name in _ARRAYS if not isinstance(result.get(name), list)]
+    if missing:
+        yield Broken(
+            line,
+            1,
+            f"no {missing[0]}: save the result with --save-detailed (vLLM) or "
+            "--output-details (SGLang), in a version that writes start_times",
+        )
+        return
+    arrays = {name: value for name, value in result.items() if isinstance(value, list)}
+    size = len(arrays["start_times"])
+    if any(len(arrays[name]) != size for name in _ARRAYS):
+        yield Broken(line, 1, "input_lens, output_lens and start_times differ in length")
+        return
+    for i in range(size):
+        row = {name: values[i] for name, values in arrays.items() if len(values) == size}
+        yield Record(i + 1, row)
+
+
+def _row(record: Fields) -> Fields | None:
+    if record.get("errors"):
+        return None
+    at_s = number(record, "start_times")
+    took_s = None
+    itls = record.get("itls")
+    if isinstance(itls, list) and "ttfts" in record:
+        took_s = number(record, "ttfts") + sum(itls)
+    return {
+        "at_s": at_s,
+        "end_s": None if took_s is None else at_s + took_s,
+        "input": whole(record, "input_lens"),
+        "output": whole(record, "output_lens"),
+    }
+
+
+VLLM = Format(
+    "vllm",
+    "results of vllm bench serve --save-detailed",
+    ('"input_lens"', '"output_lens"', '"start_times"'),
+    _chunks,
+    rows_of(_row),
+    in_order=False,
+)
+SGLANG = Format(
+    "sglang",
+    "results of sglang.bench_serving --output-details",
+    ('"input_lens"', '"output_lens"', '"start_times"', '"server_info"'),
+    _chunks,
+    rows_of(_row),
+    in_order=False,
+)

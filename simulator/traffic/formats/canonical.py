@@ -1,0 +1,143 @@
+"""The canonical log, ours: what a request log has to say about traffic, and nothing more.
+
+CSV with a header, JSON lines or Parquet, with these columns; only the first three must be there:
+
+``arrival_s``           seconds, or ISO 8601 (UTC when bare)
+``input_tokens``        whole prompt: uncached + read from a cache + written to one
+``output_tokens``       visible output
+``reasoning_tokens``    hidden output, on top
+``cached_tokens``, ``written_tokens``   of the prompt, as the provider reported
+``max_output_tokens``   declared limit
+``workload``, ``session``   names
+``end_s``               when it was answered, in the form of ``arrival_s``
+``gap_s``               pause since the session's previous answer
+``deadline_s``          latest useful completion after arrival
+``prefix``              what the prompt shares: runs of token numbers ``start+count``, in order.
+                        ``^count`` first: so many tokens of the session's previous prompt
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.errors import nearest
+from simulator.files.cells import as_said
+from simulator.files.parquet import open_parquet
+from simulator.files.text import fail
+from simulator.traffic.formats.records.chunks import CHUNK_ROWS, Broken, ColumnChunk
+from simulator.traffic.formats.records.containers import csv_columns, json_lines
+from simulator.traffic.formats.records.reading import Format, Names
+from simulator.traffic.formats.records.values import BadRecord, Column, floats, ints, times
+from simulator.traffic.logs.log import UNKNOWN, Batch, no_runs, ragged
+from simulator.traffic.prefixes import Runs
+
+REQUIRED = ("arrival_s", "input_tokens", "output_tokens")
+COUNTS = ("reasoning_tokens", "cached_tokens", "written_tokens", "max_output_tokens")
+OPTIONAL = (*COUNTS, "workload", "session", "end_s", "gap_s", "deadline_s", "prefix")
+COLUMNS = REQUIRED + OPTIONAL
+
+
+def _chunks(path: Path) -> Iterator[ColumnChunk]:
+    if path.suffix == ".parquet":
+        return _parquet(path)
+    if ".jsonl" in path.suffixes:
+        return _json(path)
+    return map(_as_said, csv_columns(path, REQUIRED, OPTIONAL))
+
+
+def _as_said(chunk: ColumnChunk) -> ColumnChunk:
+    """Take off what guards names from spreadsheets."""
+    chunk.columns["workload"] = tuple(map(as_said, chunk.columns["workload"]))
+    return chunk
+
+
+def _json(path: Path) -> Iterator[ColumnChunk]:
+    for chunk in json_lines(path):
+        rows, lines, broken = [], [], chunk.broken
+        for line, record in zip(chunk.lines, chunk.values, strict=True):
+            unknown = [name for name in record if name not in COLUMNS]
+            missing = [name for name in REQUIRED if name not in record]
+            if unknown or missing:
+                name = (unknown or missing)[0]
+                hint = nearest(name, sorted(COLUMNS)) if unknown else ""
+                what = "unknown" if unknown else "missing"
+                broken.append(Broken(line, 1, f"{what} field {name!r}{hint}"))
+                continue
+            rows.append(["" if (v := record.get(name)) is None else v for name in COLUMNS])
+            lines.append(line)
+        columns = dict.fromkeys(COLUMNS, ())
+        columns.update(zip(COLUMNS, zip(*rows, strict=True), strict=True) if rows else ())
+        yield ColumnChunk(columns, lines, [], broken)
+
+
+def _parquet(path: Path) -> Iterator[ColumnChunk]:
+    with open_parquet(path) as file:
+        names = file.schema_arrow.names
+        for name in (*REQUIRED, *names):
+            if name not in names or name not in COLUMNS:
+                fail(path, 1, 1, f"{'missing' if name in COLUMNS else 'unknown'} column {name!r}")
+        row = 0
+        for part in file.iter_batches(CHUNK_ROWS):
+            columns = {
+                name: tuple("" if v is None else v for v in part.column(name).to_pylist())
+                if name in names
+                else ("",) * part.num_rows
+                for name in COLUMNS
+            }
+            yield ColumnChunk(columns, range(row + 1, row + part.num_rows + 1), [])
+            row += part.num_rows
+
+
+def _parse(columns: dict[str, Column], names: Names) -> Batch:
+    known: dict[str, NDArray] = {
+        name: ints(name, columns[name], 0 if name == "reasoning_tokens" else UNKNOWN)
+        for name in COUNTS
+    }
+    known["end_s"] = times("end_s", columns["end_s"], np.nan)
+    known["gap_s"] = floats("gap_s", columns["gap_s"], np.nan)
+    known["deadline_s"] = floats("deadline_s", columns["deadline_s"], np.inf)
+    known["session"] = names.session(columns["session"])
+    known["workload"] = names.workload(columns["workload"])
+    known["shared_tok"], runs = _prefixes(columns["prefix"], known["session"])
+    return Batch.of(
+        times("arrival_s", columns["arrival_s"], None),
+        ints("input_tokens", columns["input_tokens"], None),
+        ints("output_tokens", columns["output_tokens"], None),
+        runs,
+        **known,
+    )
+
+
+def _prefixes(texts: Column, session: NDArray[np.int64]) -> tuple[NDArray[np.int64], Runs]:
+    shared = np.zeros(len(texts), np.int64)
+    if not any(texts):
+        return shared, no_runs(len(texts))
+    runs = []
+    for i, text in enumerate(texts):
+        parts = text.split()
+        try:
+            if parts and parts[0].startswith("^"):
+                shared[i] = int(parts.pop(0)[1:])
+                if session[i] == UNKNOWN:
+                    raise BadRecord("prefix", "prefix begins with ^, but the row has no session")
+            each = [cast(tuple[int, int], tuple(map(int, part.split("+")))) for part in parts]
+            if any(start < 0 or count < 1 for start, count in each) or shared[i] < 0:
+                raise ValueError
+        except ValueError:
+            raise BadRecord(
+                "prefix", f"prefix must be runs start+count, not {text[:60]!r}"
+            ) from None
+        runs.append(each)
+    return shared, ragged(runs)
+
+
+CANONICAL = Format(
+    "canonical",
+    "columns arrival_s, input_tokens, output_tokens and more; CSV, JSON lines or Parquet",
+    REQUIRED,
+    _chunks,
+    _parse,
+)

@@ -1,0 +1,91 @@
+"""All formats by name, and how to tell them apart."""
+
+from pathlib import Path
+
+from simulator.errors import InputError, nearest
+from simulator.files.text import Source, open_text
+from simulator.traffic.formats.benchmarks.aiperf import AIPERF
+from simulator.traffic.formats.benchmarks.guidellm import GUIDELLM
+from simulator.traffic.formats.benchmarks.serving_benchmarks import SGLANG, VLLM
+from simulator.traffic.formats.canonical import CANONICAL
+from simulator.traffic.formats.gateways.helicone import HELICONE
+from simulator.traffic.formats.gateways.langfuse import LANGFUSE
+from simulator.traffic.formats.gateways.litellm import LITELLM
+from simulator.traffic.formats.gateways.litellm_database import LITELLM_DATABASE
+from simulator.traffic.formats.gateways.otel import OTEL
+from simulator.traffic.formats.records.reading import Format, Names, Skips, read
+from simulator.traffic.formats.traces.agents import AGENT
+from simulator.traffic.formats.traces.azure import AZURE
+from simulator.traffic.formats.traces.bailian import BAILIAN
+from simulator.traffic.formats.traces.burstgpt import BURSTGPT
+from simulator.traffic.formats.traces.mooncake import MOONCAKE
+from simulator.traffic.logs.collect import collect
+from simulator.traffic.logs.log import Log
+
+FORMATS = {
+    fmt.name: fmt
+    for fmt in (
+        CANONICAL,
+        MOONCAKE,
+        BAILIAN,
+        AZURE,
+        BURSTGPT,
+        AGENT,
+        VLLM,
+        SGLANG,
+        AIPERF,
+        GUIDELLM,
+        LITELLM,
+        LANGFUSE,
+        HELICONE,
+        OTEL,
+    )
+}
+_HEAD_CHARS = 65_536
+
+
+def source_of(text: str) -> Source:
+    """Return what a command's argument names: a file or the address of a database."""
+    return text if "://" in text else Path(text)
+
+
+def format_of(path: Source, name: str | None = None) -> Format:
+    """Return the format of a name, or the one that a file's beginning shows.
+
+    Raises
+    ------
+    InputError
+        When there is no such format, no such file, or no format that fits.
+    """
+    if name is not None:
+        if name not in FORMATS:
+            raise InputError(f"unknown format {name!r}{nearest(name, sorted(FORMATS))}")
+        return FORMATS[name]
+    if isinstance(path, str):
+        scheme = path.split("://")[0]
+        if scheme in ("postgresql", "postgres"):
+            return LITELLM_DATABASE
+        raise InputError(f"no logs are read from {scheme}:// addresses, only from postgresql://")
+    if path.suffix == ".parquet":
+        return CANONICAL
+    with open_text(path) as text:
+        head = text.read(_HEAD_CHARS)
+    fitting = [fmt for fmt in FORMATS.values() if all(key in head for key in fmt.keys)]
+    if not fitting:
+        known = ", ".join(sorted(FORMATS))
+        raise InputError(f"{path}: none of the formats is recognised ({known}); give --format")
+    # Of two formats that fit, the one that asks for more is the more particular one.
+    return max(fitting, key=lambda fmt: len(fmt.keys))
+
+
+def read_log(path: Source, fmt: Format, skips: Skips | None = None) -> Log:
+    """Read a whole log.
+
+    Raises
+    ------
+    InputError
+        With file, line and column of the first row that cannot be used.
+    """
+    names = Names()
+    batches = list(read(path, fmt, names, skips or Skips()))
+    return collect(batches, list(names.workloads))

@@ -1,0 +1,1 @@
+"""Readers of exports of gateways and of observability tools."""

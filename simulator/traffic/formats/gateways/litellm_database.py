@@ -1,0 +1,73 @@
+"""LiteLLM SpendLogs straight from the proxy's PostgreSQL database, in portions."""
+
+from collections.abc import Iterator
+
+from simulator.errors import InputError
+from simulator.files.text import label
+from simulator.traffic.formats.gateways.litellm import litellm_row
+from simulator.traffic.formats.records.call_records import rows_of
+from simulator.traffic.formats.records.chunks import Item, Record, RecordChunk, in_chunks
+from simulator.traffic.formats.records.reading import Format
+
+_PORTION = 10_000
+_COLUMNS = (
+    "startTime",
+    "endTime",
+    "prompt_tokens",
+    "completion_tokens",
+    "model",
+    "model_group",
+    "session_id",
+    "cache_hit",
+    "status",
+    "metadata",
+)
+
+
+def _chunks(address: str) -> Iterator[RecordChunk]:
+    return in_chunks(_rows(address))
+
+
+def _rows(address: str) -> Iterator[Item]:
+    """Yield rows in the order of time; columns that an older proxy lacks are missing.
+
+    Raises
+    ------
+    InputError
+        Without the driver, a connection or the table; the message never holds the password.
+    """
+    try:
+        import psycopg
+        from psycopg.rows import dict_row
+        from psycopg.sql import SQL, Identifier
+    except ImportError:
+        raise InputError("databases need psycopg: breakeven[postgres]") from None
+    place = label(address)
+    try:
+        with psycopg.connect(address, row_factory=dict_row) as connection:
+            known = connection.execute(
+                "SELECT column_name FROM information_schema.columns WHERE table_name = %s",
+                ["LiteLLM_SpendLogs"],
+            ).fetchall()
+            names = [c for c in _COLUMNS if {"column_name": c} in known]
+            if "startTime" not in names:
+                raise InputError(f"{place}: no table LiteLLM_SpendLogs in this database")
+            query = SQL('SELECT {} FROM "LiteLLM_SpendLogs" ORDER BY "startTime"').format(
+                SQL(", ").join(map(Identifier, names))
+            )
+            with connection.cursor("spend_logs") as cursor:  # on the server's side
+                cursor.itersize = _PORTION
+                for line, row in enumerate(cursor.execute(query), start=1):
+                    yield Record(line, row)
+    except (psycopg.Error, ValueError) as error:
+        reason = str(error).strip().splitlines() or ["no connection"]
+        raise InputError(f"{place}: {reason[0]}") from None
+
+
+LITELLM_DATABASE = Format(
+    "litellm-database",
+    "the database of a LiteLLM proxy, by its postgresql:// address",
+    (),
+    _chunks,
+    rows_of(litellm_row),
+)

@@ -1,0 +1,117 @@
+"""Coding-agent conversations with block ids, as the kv-cache-tester project publishes them.
+
+One JSON object a line is one conversation; its requests name the blocks of 64 tokens that their
+prompts consist of, either all of them (``hash_ids``) or as ``hp``, the number of blocks shared
+with the list's previous request, and ``ht``, ascending runs ``[start, length]`` behind those.
+Sub-agents are requests that hold a list of their own, with times of their own. Clocks start at
+zero in every conversation; here a new one begins every ten minutes, which is an assumption.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from simulator.traffic.formats.records.containers import json_lines
+from simulator.traffic.formats.records.reading import Format, Names
+from simulator.traffic.formats.records.values import BadRecord, number, whole
+from simulator.traffic.formats.traces.hash_blocks import block_runs
+from simulator.traffic.logs.log import Batch, ragged
+
+BEGIN_EVERY_S = 600.0
+_BLOCK_TOK = 64
+_SCOPE = 1 << 44
+"""Token numbers of one conversation; ids mean something inside of it only."""
+
+
+def _parse(conversations: list[dict[str, Any]], names: Names) -> Batch:
+    rows: list[dict[str, Any]] = []
+    for conversation in conversations:
+        key = str(conversation.get("id", ""))
+        if not key:
+            raise BadRecord("id", "missing field 'id'")
+        place = names.clocks.setdefault(key, len(names.clocks))
+        block_tok = whole(conversation, "block_size", _BLOCK_TOK) or _BLOCK_TOK
+        _walk(conversation, key, place, place * BEGIN_EVERY_S, block_tok, rows)
+    columns = {
+        name: np.array([row[name] for row in rows])
+        for name in ("at_s", "end_s", "gap_s", "input_tokens", "output_tokens", "shared_tok")
+    }
+    return Batch.of(
+        runs=ragged([row["runs"] for row in rows]),
+        session=names.session([row["session"] for row in rows]),
+        workload=names.workload([row["workload"] for row in rows]),
+        **columns,
+    )
+
+
+def _walk(
+    parent: dict[str, Any],
+    session: str,
+    place: int,
+    origin_s: float,
+    block_tok: int,
+    rows: list[dict[str, Any]],
+) -> None:
+    """Append the requests of one list and of the sub-agents in it."""
+    requests = parent.get("requests")
+    if not isinstance(requests, list):
+        raise BadRecord("requests", "requests must be a list")
+    before, last_s = 0, origin_s
+    for request in requests:
+        if not isinstance(request, dict):
+            raise BadRecord("requests", "requests must hold JSON objects")
+        at_s = origin_s + number(request, "t")
+        if at_s < last_s:
+            raise BadRecord("t", "t goes backwards in its list")
+        last_s = at_s
+        if "requests" in request:
+            name = f"{session}/{request.get('agent_id', len(rows))}"
+            _walk(request, name, place, at_s, block_tok, rows)
+            continue
+        prompt_tok = whole(request, "in")
+        shared, runs = _blocks(request, prompt_tok, block_tok, before)
+        before = shared + sum(count for _, count in runs)
+        rows.append(
+            {
+                "at_s": at_s,
+                "end_s": at_s + number({"api_time": 0.0, **request}, "api_time"),
+                "gap_s": number({"think_time": 0.0, **request}, "think_time"),
+                "session": session,
+                "workload": str(request.get("model", "agent")),
+                "input_tokens": prompt_tok,
+                "output_tokens": whole(request, "out"),
+                "shared_tok": shared,
+                "runs": [(place * _SCOPE + start, count) for start, count in runs],
+            }
+        )
+
+
+def _blocks(
+    request: dict[str, Any], prompt_tok: int, block_tok: int, before: int
+) -> tuple[int, list[tuple[int, int]]]:
+    """Tokens shared with the list's previous request and the runs behind them."""
+    try:
+        if "ht" in request:
+            shared = whole(request, "hp", 0) * block_tok
+            runs = [(int(s) * block_tok, int(n) * block_tok) for s, n in request["ht"]]
+        else:
+            ids = np.array(request.get("hash_ids", []), np.int64)
+            shared, runs = 0, block_runs(ids, block_tok, prompt_tok) if len(ids) else []
+    except (TypeError, ValueError, OverflowError):
+        raise BadRecord("ht", "ht must hold pairs [start, length] of blocks") from None
+    if any(s < 0 or n < 1 or s + n > _SCOPE for s, n in runs) or shared > before:
+        raise BadRecord("hp", "hp and ht must name blocks that are there")
+    if shared + sum(n for _, n in runs) > prompt_tok:
+        raise BadRecord("ht", "more blocks than the prompt has tokens")
+    return shared, runs
+
+
+AGENT = Format(
+    "agent",
+    "JSON lines, one coding-agent conversation each, with block ids (kv-cache-tester)",
+    ('"requests"', '"hash_id_scope"'),
+    json_lines,
+    _parse,
+    in_order=False,
+    block_tok=_BLOCK_TOK,
+)

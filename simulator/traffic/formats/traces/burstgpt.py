@@ -1,0 +1,46 @@
+"""BurstGPT traces (CC-BY 4.0), of six columns or with sessions of eight."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from simulator.traffic.formats.records.chunks import ColumnChunk
+from simulator.traffic.formats.records.containers import csv_columns
+from simulator.traffic.formats.records.reading import Format, Names
+from simulator.traffic.formats.records.values import Column, floats, ints
+from simulator.traffic.logs.log import Batch
+
+_BURST = ("Timestamp", "Model", "Request tokens", "Response tokens")
+_BURST_MORE = ("Total tokens", "Log Type", "Session ID", "Elapsed time")
+
+
+def _chunks(path: Path) -> Iterator[ColumnChunk]:
+    return csv_columns(path, _BURST, _BURST_MORE)
+
+
+def _parse(columns: dict[str, Column], names: Names) -> Batch:
+    # A response of no tokens is a failed call in these traces; it was sent all the same.
+    at_s = floats("Timestamp", columns["Timestamp"], None)
+    return Batch.of(
+        at_s,
+        ints("Request tokens", columns["Request tokens"], None),
+        ints("Response tokens", columns["Response tokens"], None),
+        end_s=at_s + floats("Elapsed time", columns["Elapsed time"], np.nan),
+        session=names.session(columns["Session ID"]),
+        workload=names.workload(columns["Model"]),
+    )
+
+
+BURSTGPT = Format(
+    "burstgpt",
+    "CSV of 6 or 8 columns: Timestamp, Model, Request tokens, Response tokens, ...",
+    _BURST,
+    _chunks,
+    _parse,
+    own_names={
+        "arrival_s": "Timestamp",
+        "input_tokens": "Request tokens",
+        "output_tokens": "Response tokens",
+    },
+)

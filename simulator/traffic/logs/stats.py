@@ -1,0 +1,145 @@
+"""What a log looks like: rates, dispersion, lengths, sessions and reuse."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.traffic.logs.log import UNKNOWN, Batch, Log
+from simulator.traffic.logs.replay import turns_of
+from simulator.traffic.reuse.reuse import Reuse, reuse
+from simulator.units import DAY_S, HOUR_S
+
+WINDOWS_S = (1, 10, 60, 600, 3600)
+AGES_S = (60, 300, 600, 3600, 86400)
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
+_FEWEST_WINDOWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Statistics of one log; None where the log is too short or does not tell."""
+
+    requests: int
+    span_s: float
+    requests_per_s: float
+    dispersion: dict[int, float | None]
+    """Variance over mean of the counts in windows of so many seconds; 1 for Poisson arrivals."""
+    hourly: NDArray[np.int64]
+    """Requests in each hour. (n_hours,)"""
+    lengths: dict[str, dict[str, float] | None]
+    """Mean and quantiles of input, output and reasoning tokens."""
+    input_output_rank_correlation: float | None
+    workload_shares: dict[str, float]
+    sessions: int | None
+    turns: dict[str, float] | None
+    gap_s: dict[str, float] | None
+    """Pauses between an answer and its session's next request."""
+    recorded: dict[str, float] | None
+    """Shares of prompt tokens that the provider reported as uncached, read and written."""
+    reuse: Reuse | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a document of plain values."""
+        peak = float(self.hourly.max() / self.hourly.mean()) if len(self.hourly) >= 24 else None
+        return {
+            "requests": self.requests,
+            "span_s": self.span_s,
+            "requests_per_s": self.requests_per_s,
+            "requests_per_day": self.requests_per_s * DAY_S,
+            "peak_hour_over_mean": peak,
+            "dispersion": {f"{window}s": value for window, value in self.dispersion.items()},
+            **self.lengths,
+            "input_output_rank_correlation": self.input_output_rank_correlation,
+            "workload_shares": self.workload_shares,
+            "sessions": self.sessions,
+            "turns": self.turns,
+            "gap_s": self.gap_s,
+            "recorded_cache": self.recorded,
+            "reuse": None
+            if self.reuse is None
+            else {
+                "share": self.reuse.share,
+                "age_p50_s": self.reuse.age_s(0.5),
+                "age_p90_s": self.reuse.age_s(0.9),
+                "younger": {f"{age}s": self.reuse.younger(age) for age in AGES_S},
+            },
+        }
+
+
+def statistics(log: Log) -> Statistics:
+    """Measure a log."""
+    rows = log.rows
+    hours = max(1, int(np.ceil(log.span_s / HOUR_S)))
+    counts = {
+        "input_tokens": rows.input_tokens,
+        "output_tokens": rows.output_tokens,
+        "reasoning_tokens": rows.reasoning_tokens,
+    }
+    known = bool((log.prefix_node >= 0).any())
+    shares = np.bincount(rows.workload, minlength=len(log.workloads)) / rows.size
+    turns, gap_s = turns_of(rows)
+    return Statistics(
+        requests=rows.size,
+        span_s=log.span_s,
+        requests_per_s=rows.size / log.span_s,
+        dispersion={w: dispersion(rows.at_s, w, log.span_s) for w in WINDOWS_S},
+        hourly=np.histogram(rows.at_s, hours, (0, hours * HOUR_S))[0],
+        lengths={name: summary(c) if c.any() else None for name, c in counts.items()},
+        input_output_rank_correlation=_rank_correlation(rows),
+        workload_shares=dict(zip(log.workloads, shares.tolist(), strict=True)),
+        sessions=len(turns) or None,
+        turns=summary(turns),
+        gap_s=summary(gap_s),
+        recorded=_recorded(rows),
+        reuse=reuse(log.tree, log.prefix_node, rows.input_tokens, rows.at_s) if known else None,
+    )
+
+
+def dispersion(at_s: NDArray[np.float64], window_s: float, span_s: float) -> float | None:
+    """Return variance over mean of the counts in windows; None for fewer than ten windows."""
+    windows = int(span_s // window_s)
+    if windows < _FEWEST_WINDOWS:
+        return None
+    places = np.floor(at_s / window_s)
+    # Only windows with a request in them are counted: of a long log, most have none.
+    counts = np.unique(places[places < windows], return_counts=True)[1].astype(np.float64)
+    if not len(counts):
+        return None
+    mean = counts.sum() / windows
+    squares = float(((counts - mean) ** 2).sum()) + (windows - len(counts)) * mean**2
+    return float(squares / (windows - 1) / mean)
+
+
+def summary(values: NDArray) -> dict[str, float] | None:
+    """Return mean and quantiles, None of nothing."""
+    if not len(values):
+        return None
+    points = np.quantile(values, QUANTILES)
+    quantiles = {f"p{q * 100:.0f}": float(v) for q, v in zip(QUANTILES, points, strict=True)}
+    return {"mean": float(values.mean()), **quantiles}
+
+
+def _rank_correlation(rows: Batch) -> float | None:
+    """Spearman's, of prompt and visible output."""
+    from scipy.stats import spearmanr
+
+    if rows.size < 3 or not np.ptp(rows.input_tokens) or not np.ptp(rows.output_tokens):
+        return None
+    return float(spearmanr(rows.input_tokens, rows.output_tokens).statistic)
+
+
+def _recorded(rows: Batch) -> dict[str, float] | None:
+    told = (rows.cached_tokens != UNKNOWN) | (rows.written_tokens != UNKNOWN)
+    if not told.any():
+        return None
+    total = int(rows.input_tokens[told].sum())
+    read = int(np.maximum(rows.cached_tokens[told], 0).sum())
+    written = int(np.maximum(rows.written_tokens[told], 0).sum())
+    return {
+        "requests_told": float(told.mean()),
+        "uncached": (total - read - written) / total,
+        "read": read / total,
+        "written": written / total,
+    }

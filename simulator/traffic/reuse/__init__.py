@@ -1,0 +1,1 @@
+"""Prompt reuse in a log, and the hit rates of block caches of any size."""
