@@ -90,7 +90,7 @@ def _swept(folder: Path, known: Any) -> dict[str, str]:
 def _answers() -> tuple[Sample, ...]:
     """Return the answer at the first point of the tiny scenario's sweep."""
     from simulator.library.sweep import answered
-    from simulator.scenario.build.study import load_study
+    from simulator.scenario.building.study import load_study
 
     with _tiny() as scenario, tempfile.TemporaryDirectory() as folder:
         known = answered(load_study(scenario), "simulate")
@@ -114,8 +114,8 @@ def _capacities() -> tuple[Sample, ...]:
 
 def _capacity_in(folder: Path) -> Any:
     from simulator.analysis.commands.result_cache import known_capacity
-    from simulator.scenario.build.deployed import self_hosted_options
-    from simulator.scenario.build.study import load_study
+    from simulator.scenario.building.deployed import self_hosted_options
+    from simulator.scenario.building.study import load_study
 
     with _tiny() as scenario:
         study = load_study(scenario)

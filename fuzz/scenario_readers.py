@@ -58,7 +58,7 @@ traffic:
 def _validate(path: Path, out: Path) -> None:
     """Check a scenario, and write it out as runs and sweeps do."""
     command("validate", path)
-    from simulator.scenario.build.study import load
+    from simulator.scenario.building.study import load
     from simulator.scenario.resolve.load import fingerprint, resolved_yaml
 
     found = load(path)
@@ -99,7 +99,7 @@ def _grid(path: Path, out: Path) -> None:
 
 def _axis(path: Path, out: Path) -> None:
     """Take a number of a scenario as the axis of a break-even."""
-    from simulator.scenario.build.study import load
+    from simulator.scenario.building.study import load
     from simulator.scenario.variations.axis import Along, scenario_axis
 
     axis, _, ends = argument(path).partition(" ")

@@ -23,7 +23,7 @@ from simulator.analysis.study.study import Study
 from simulator.economics.interval import Interval
 from simulator.economics.owning import OwningCost
 from simulator.errors import InfeasibleError, InputError
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 SETTINGS = [
     "traffic.support.requests_per_month=1500000",

@@ -11,7 +11,7 @@ from scenarios import SMALL, write_scenario
 from simulator.analysis.decide.anytime import TIMES_LONGER, best_within
 from simulator.analysis.study.effort import LEVELS, hastened
 from simulator.errors import InputError
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 
 class Clock:

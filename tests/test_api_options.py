@@ -13,7 +13,7 @@ from simulator.analysis.simulate.outcome import Outcome
 from simulator.analysis.simulate.planning import Size
 from simulator.analysis.study.study import ApiOption, Study
 from simulator.errors import InputError
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 HOSTED = {"kind": "api", "offer": "fireworks/llama-v3p3-70b-instruct"}
 TOGETHER = {"kind": "api", "offer": "together/meta-llama/Llama-3.3-70B-Instruct-Turbo"}

@@ -23,7 +23,7 @@ from simulator.analysis.study.effort import whole_horizon
 from simulator.analysis.study.study import ApiOption, Pools, Study, single_options
 from simulator.errors import InputError
 from simulator.report.documents.document import option_document
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 from simulator.units import MONTH_S
 
 CHAT = SMALL["traffic"]["chat"]

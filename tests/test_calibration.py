@@ -15,7 +15,7 @@ from simulator.analysis.bench.calibration import Measurement, applied, calibrate
 from simulator.cli.app import app
 from simulator.errors import InputError
 from simulator.scenario.bench.benchmark import named_deployment
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 from simulator.scenario.tables.measurements import read_measurements
 from simulator.scenario.tables.request_log import REQUEST_COLUMNS
 from simulator.serving.deployment import Deployment

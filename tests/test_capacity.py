@@ -16,7 +16,7 @@ from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.judging import meets
 from simulator.analysis.study.study import SelfHostOption, Study
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 # A server without batching: one token per request after a fixed service time, so M/D/1.
 SERVICE_S = 1.0

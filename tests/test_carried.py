@@ -18,7 +18,7 @@ from simulator.analysis.size.carried import Carried, beside_the_last, carried, l
 from simulator.analysis.size.judging import FAST, LIKELY, SLOW, margin
 from simulator.analysis.study.effort import hastened
 from simulator.analysis.study.study import SelfHostOption, Study
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 MOST_TRIES = 16
 

@@ -23,7 +23,7 @@ from simulator.analysis.size.options import size_option
 from simulator.analysis.study.study import Cascade, Quality, Study
 from simulator.errors import InputError
 from simulator.report.documents.document import option_document
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 OWN = SMALL["options"]["own"] | {
     "success_rate": 0.6,

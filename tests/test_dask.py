@@ -20,7 +20,7 @@ from simulator.errors import InputError, SimulatorError
 from simulator.library import cluster as dask_cluster
 from simulator.library.cluster import cluster
 from simulator.library.sweep import answered
-from simulator.scenario.build.study import load
+from simulator.scenario.building.study import load
 from simulator.scenario.catalog.offer_cards import imported_entry
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.resolve.load import fingerprint

@@ -8,7 +8,7 @@ import pytest
 from simulator.analysis.decide.verdict import decide
 from simulator.analysis.study.effort import hastened
 from simulator.report.documents.document import verdict_document
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 # The quickstart itself, with a coarser sample and three volumes so that a run takes a second.
 FAST = (

@@ -18,7 +18,7 @@ from simulator.economics.paths import (
 )
 from simulator.economics.purchase import Purchase, capital_recovery
 from simulator.errors import InputError
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 MONTHS = np.arange(0.5, 60)
 STILL = np.zeros(60)

@@ -27,7 +27,7 @@ from simulator.analysis.quality.quality import (
 )
 from simulator.errors import InputError
 from simulator.rng import stream
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 from simulator.scenario.tables.evaluation import OPTIONAL, REQUIRED, read_runs
 from simulator.scenario.tables.leaderboard import (
     known_model,

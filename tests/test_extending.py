@@ -14,7 +14,7 @@ from tiny import invoke, tiny, write_tiny
 from scenarios import write_scenario
 from simulator.errors import InputError
 from simulator.files.yamltree import parse
-from simulator.scenario.build.study import load
+from simulator.scenario.building.study import load
 from simulator.scenario.document.shipped import shipped_scenarios
 from simulator.scenario.resolve.json_schema import json_schema
 from simulator.scenario.resolve.load import fingerprint, overridden, read_document, resolved_yaml
@@ -231,7 +231,7 @@ def test_files_are_beside_the_file_that_names_them(tmp_path: Path) -> None:
     )
     assert rows_of(child) == 100
     assert rows_of(child, "other") == 300
-    from simulator.scenario.build.study import loaded
+    from simulator.scenario.building.study import loaded
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
     document = read_document(child)

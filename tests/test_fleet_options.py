@@ -22,7 +22,7 @@ from simulator.engine.run import run
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.engine.spec.policies import Autoscaler, Interruption
 from simulator.errors import InputError
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S

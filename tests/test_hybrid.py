@@ -18,7 +18,7 @@ from simulator.analysis.size.options import size_option
 from simulator.analysis.study.study import HybridOption, Study
 from simulator.errors import InputError
 from simulator.report.documents.document import option_document
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 MOST_SEQUENCES = 16
 VOLUMES = (0.2, 1.0, 2.5)

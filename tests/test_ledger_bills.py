@@ -24,7 +24,7 @@ from simulator.pricing.billing import Usage, bill
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CONTENTS, CONTEXTS
 from simulator.report.documents.ledger import ABOUT, endpoint_labels, ledger_writer
-from simulator.scenario.build.study import load
+from simulator.scenario.building.study import load
 from simulator.scenario.document.shipped import shipped_scenarios
 
 REQUESTS = 1500

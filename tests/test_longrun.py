@@ -22,7 +22,7 @@ from simulator.engine.ledger import Ledger
 from simulator.errors import InputError
 from simulator.report.documents.document import simulation_document
 from simulator.report.documents.ledger import ledger_writer
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 SIZES = [
     "traffic.chat.requests_per_month=800000",

@@ -8,7 +8,7 @@ from scenarios import SMALL, write_scenario
 from simulator.analysis.sampling.sample import sample_of
 from simulator.analysis.simulate.planning import Size, plan_of
 from simulator.engine.run import Simulation
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 
 def test_a_run_that_is_over_leaves_nothing_behind(tmp_path: Path) -> None:

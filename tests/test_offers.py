@@ -10,8 +10,8 @@ from simulator.analysis.study.study import ApiOption
 from simulator.engine.spec.plan import Budget, Limit
 from simulator.errors import InputError
 from simulator.pricing.caching import CACHE_OFFERS
-from simulator.scenario.build.endpoints import budget
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.endpoints import budget
+from simulator.scenario.building.study import load_study
 from simulator.scenario.catalog.offer_schema import SpendLimit
 from simulator.scenario.catalog.price_book import PriceBook, known_offers
 from simulator.units import MONTH_S

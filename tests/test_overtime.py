@@ -14,7 +14,7 @@ from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.options import Known
 from simulator.analysis.study.study import Study
 from simulator.economics.cashflow import discount
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 MONTHS = 24
 CERTAIN = [

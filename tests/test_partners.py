@@ -11,7 +11,7 @@ from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.planning import Size
 from simulator.analysis.study.study import Study
 from simulator.errors import InputError
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 SMALLER = {
     "kind": "selfhost",

@@ -17,7 +17,7 @@ from simulator.errors import InputError
 from simulator.pricing.book import snapshot_card
 from simulator.pricing.feeds.checking import changes
 from simulator.pricing.feeds.reading import read_feed
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 from simulator.scenario.catalog.offer_cards import imported_entry, own_card
 from simulator.scenario.catalog.offer_schema import Offer
 from simulator.scenario.catalog.price_book import PriceBook

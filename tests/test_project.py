@@ -13,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 
 import simulator
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 from simulator.scenario.resolve.json_schema import json_schema
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from simulator.analysis.size.judging import meets
 from simulator.analysis.study.effort import hastened
 from simulator.analysis.study.study import ApiOption, SelfHostOption, Study
 from simulator.errors import InfeasibleError
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 BUSY: dict[str, Any] = {
     "traffic": {"chat": SMALL["traffic"]["chat"] | {"requests_per_month": 40_000_000}},

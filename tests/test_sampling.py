@@ -22,7 +22,7 @@ from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.judging import meets
 from simulator.analysis.study.study import ApiOption, SelfHostOption, Study
-from simulator.scenario.build.study import load, load_study
+from simulator.scenario.building.study import load, load_study
 from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, merged, span_of, within
 from simulator.traffic.table import NO_NODE
 from simulator.units import HOUR_S, MONTH_S

@@ -9,7 +9,7 @@ from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.correctness import right_share
 from simulator.analysis.size.options import size_option
 from simulator.analysis.study.effort import hastened
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
 SHIPPED = sorted(FOLDER.glob("*.yaml"))

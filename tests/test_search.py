@@ -31,7 +31,7 @@ from simulator.analysis.study.study import (
 from simulator.engine.run import run
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.errors import InputError
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import RequestTable

@@ -9,7 +9,7 @@ from test_extending import as_json, problems
 from tiny import exit_code, invoke, quiet_environment
 
 from simulator.files.yamltree import parse
-from simulator.scenario.build.study import Loaded, load, loaded
+from simulator.scenario.building.study import Loaded, load, loaded
 from simulator.scenario.catalog.price_book import known_offers
 from simulator.scenario.resolve.load import read_document
 from simulator.scenario.resolve.presets import preset_names

@@ -23,7 +23,7 @@ from scenarios import write_scenario
 from simulator.errors import InputError
 from simulator.library import sweep as sweeps
 from simulator.library.sweep import TAKEN
-from simulator.scenario.build.study import load
+from simulator.scenario.building.study import load
 from simulator.scenario.resolve.load import read_document
 from simulator.scenario.variations.sweep import read_sweep, sweep_points
 

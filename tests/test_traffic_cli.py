@@ -10,7 +10,7 @@ from test_readers import AZURE, GOOD, SPEND, TRACES, document, lines, needs_trac
 
 from scenarios import SMALL, write_scenario
 from simulator.errors import InputError
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 from simulator.traffic.formats.catalog import FORMATS, format_of, read_log
 from simulator.traffic.formats.records.reading import Names, Skips, read
 from simulator.traffic.formats.writing import write_log

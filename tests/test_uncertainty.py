@@ -19,7 +19,7 @@ from simulator.analysis.study.effort import hastened
 from simulator.analysis.study.study import Study
 from simulator.economics.interval import Interval, Listed, Lognormal, Uniform
 from simulator.errors import InputError
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 
 def small_with(path: Path, changes: dict[str, Any], **analysis: Any) -> Study:

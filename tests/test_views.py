@@ -23,7 +23,7 @@ from simulator.analysis.views.report_views import views
 from simulator.analysis.views.timeline import Timeline, timeline
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 from simulator.units import HOUR_S, MONTH_HOURS, MONTH_S
 
 

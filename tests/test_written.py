@@ -12,7 +12,7 @@ from tiny import tiny, write_tiny
 from scenarios import write_scenario
 from simulator.economics.interval import Interval, Listed, Lognormal, Uniform
 from simulator.errors import InputError
-from simulator.scenario.build.study import load, load_study
+from simulator.scenario.building.study import load, load_study
 from simulator.scenario.resolve.load import checked, read_document
 from simulator.scenario.resolve.quantities import in_unit
 from simulator.scenario.schema.scenario import Scenario

@@ -17,7 +17,7 @@ from simulator.analysis.simulate.planning import Size, plan_of
 from simulator.analysis.study.study import Study
 from simulator.engine.ledger import Ledger
 from simulator.engine.run import run
-from simulator.scenario.build.study import load_study
+from simulator.scenario.building.study import load_study
 
 FALSE_ALARM = 1e-3
 """A correct engine fails one check in a thousand seeds, and the seeds are fixed."""

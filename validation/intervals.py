@@ -28,7 +28,7 @@ from simulator.analysis.size.sizing import size_single
 from simulator.analysis.study.effort import whole_horizon
 from simulator.analysis.study.study import SelfHostOption, SingleOption, Study, single_options
 from simulator.library.workers import processes
-from simulator.scenario.build.study import load
+from simulator.scenario.building.study import load
 
 SCENARIOS = (
     "quickstart", "agents", "rag-desk", "article-world", "bursty-launch", "buy-or-rent",

@@ -68,7 +68,7 @@ def _root(
 @app.command()
 def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
     """Check a scenario and everything that it names."""
-    from simulator.scenario.build.study import load, loaded
+    from simulator.scenario.building.study import load, loaded
     from simulator.scenario.resolve.load import overridden
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 

@@ -12,7 +12,7 @@ from simulator.library.results import (
     UsageResult,
     VerdictResult,
 )
-from simulator.scenario.build.study import Loaded, load, loaded
+from simulator.scenario.building.study import Loaded, load, loaded
 from simulator.scenario.document.document import with_values
 
 if TYPE_CHECKING:

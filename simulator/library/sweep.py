@@ -25,7 +25,7 @@ from simulator.report.documents.document import (
     verdict_document,
 )
 from simulator.report.documents.tidy import OPTION_COLUMNS, cheapest, option_rows
-from simulator.scenario.build.study import Loaded, loaded
+from simulator.scenario.building.study import Loaded, loaded
 from simulator.scenario.document.document import Document
 from simulator.scenario.document.shipped import profiles_dir
 from simulator.scenario.resolve.load import fingerprint

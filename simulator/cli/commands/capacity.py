@@ -47,8 +47,8 @@ def capacity(
     from simulator.analysis.commands.result_cache import cache_dir, known_capacity
     from simulator.analysis.study.effort import whole_horizon
     from simulator.report.terminal.capacity import capacity_document, print_capacities
-    from simulator.scenario.build.deployed import self_hosted_options
-    from simulator.scenario.build.study import load_study
+    from simulator.scenario.building.deployed import self_hosted_options
+    from simulator.scenario.building.study import load_study
 
     study = load_study(scenario, settings, seed)
     study = whole_horizon(study) if whole else study

@@ -27,7 +27,7 @@ def explain(
     from simulator.analysis.simulate.evaluate import Evaluator
     from simulator.analysis.study.effort import whole_horizon
     from simulator.report.terminal.explain import explanation_document, print_explanation
-    from simulator.scenario.build.study import load_study
+    from simulator.scenario.building.study import load_study
 
     study = load_study(scenario, settings, seed)
     study = whole_horizon(study) if whole else study

@@ -63,7 +63,7 @@ def run(
     from simulator.library.calls import find_break_even
     from simulator.library.workers import Watched, threads
     from simulator.report.terminal.verdict import print_verdict
-    from simulator.scenario.build.study import load
+    from simulator.scenario.building.study import load
     from simulator.scenario.resolve.quantities import in_unit
 
     if (axis is None) != (ends is None):
@@ -133,7 +133,7 @@ def simulate(
     from simulator.report.documents.ledger import ledger_writer
     from simulator.report.documents.tidy import option_rows
     from simulator.report.terminal.verdict import print_simulation
-    from simulator.scenario.build.study import load
+    from simulator.scenario.building.study import load
     from simulator.scenario.resolve.load import fingerprint
 
     loaded = load(scenario, settings, seed)

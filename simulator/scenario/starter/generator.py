@@ -1,7 +1,7 @@
 """Workloads to generate by the name of a preset or out of a scenario."""
 
 from simulator.errors import InputError
-from simulator.scenario.build.traffic import build_sessions
+from simulator.scenario.building.traffic import build_sessions
 from simulator.scenario.document.document import Document, parse_value, validate, with_values
 from simulator.scenario.resolve.load import checked, read_document
 from simulator.scenario.resolve.presets import load_preset, preset_names

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from simulator.errors import InputError, nearest
 from simulator.files.writing import made_folder
 from simulator.pricing.book import SNAPSHOT_DATE
-from simulator.scenario.build.study import loaded
+from simulator.scenario.building.study import loaded
 from simulator.scenario.catalog.deployments import deployment, usual_precision
 from simulator.scenario.catalog.names import known_gpu, known_model
 from simulator.scenario.catalog.price_book import known_offers

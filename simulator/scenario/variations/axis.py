@@ -6,7 +6,7 @@ from typing import Any
 from simulator.analysis.study.axis import Axis
 from simulator.analysis.study.study import Study
 from simulator.errors import InputError, nearest
-from simulator.scenario.build.study import Variations
+from simulator.scenario.building.study import Variations
 from simulator.scenario.document.base_section import Interval
 from simulator.scenario.schema.scenario import Scenario
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from simulator.analysis.study.study import Partner, SelfHostOption
 from simulator.engine.spec.plan import Fleet
 from simulator.errors import nearest
-from simulator.scenario.schema.scenario import SelfHost
 from simulator.scenario.document.document import Document, Path_
+from simulator.scenario.schema.scenario import SelfHost
 
 
 def with_partners(

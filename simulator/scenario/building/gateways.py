@@ -11,8 +11,8 @@ from typing import Any
 from simulator.analysis.study.study import ApiOption
 from simulator.engine.spec.plan import Endpoint, Gateway, Strategy, Target
 from simulator.errors import InputError, nearest
+from simulator.scenario.building.endpoints import budget
 from simulator.scenario.schema import api as api_schema
-from simulator.scenario.build.endpoints import budget
 
 _CREDIT_SHARE = 0.055
 _BYOK_SHARE = 0.05

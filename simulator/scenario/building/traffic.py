@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from simulator.scenario.schema import traffic as schema
 from simulator.scenario.document.document import Document
-from simulator.traffic.quantity import Quantity
-from simulator.traffic.rate import Rate, Tenants
+from simulator.scenario.schema import traffic as schema
 from simulator.traffic.formats.catalog import format_of, read_log
 from simulator.traffic.formats.records.reading import Skips
 from simulator.traffic.logs.replay import requests
+from simulator.traffic.quantity import Quantity
+from simulator.traffic.rate import Rate, Tenants
 from simulator.traffic.sessions import Documents, SessionTraffic, Tools
 from simulator.traffic.shapes import week_shape
 from simulator.traffic.source import GeneratedTraffic, ReplayedTraffic, TrafficSource

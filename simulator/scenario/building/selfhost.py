@@ -7,10 +7,8 @@ from simulator.analysis.study.study import SelfHostOption
 from simulator.economics.interval import Interval
 from simulator.economics.purchase import Purchase
 from simulator.engine.spec.plan import Fleet
-from simulator.scenario.tables.calibration_file import calibrated
-from simulator.scenario.catalog.deployments import deployment
-from simulator.scenario.build.endpoints import Clock
-from simulator.scenario.build.fleet_rules import (
+from simulator.scenario.building.endpoints import Clock
+from simulator.scenario.building.fleet_rules import (
     autoscaler,
     deferred_in_flight,
     engine_limits,
@@ -19,12 +17,14 @@ from simulator.scenario.build.fleet_rules import (
     rollout,
     step_time,
 )
-from simulator.scenario.schema.owning import plain, purchased, rent_factor
+from simulator.scenario.building.transforms import reshaping
+from simulator.scenario.catalog.deployments import deployment
 from simulator.scenario.catalog.profiles import load_accelerator, load_model, load_profile
-from simulator.scenario.build.transforms import reshaping
-from simulator.scenario.schema.scenario import SelfHost
 from simulator.scenario.catalog.serving_profile import serving_profile
 from simulator.scenario.document.document import Document, Path_
+from simulator.scenario.schema.owning import plain, purchased, rent_factor
+from simulator.scenario.schema.scenario import SelfHost
+from simulator.scenario.tables.calibration_file import calibrated
 from simulator.serving.deployment import Deployment
 from simulator.serving.engines import EngineLimits
 from simulator.serving.parallelism import Parallelism

@@ -3,10 +3,10 @@
 import math
 
 from simulator.engine.spec.policies import Autoscaler, Interruption, Rollout
-from simulator.scenario.build.endpoints import Clock
+from simulator.scenario.building.endpoints import Clock
+from simulator.scenario.document.document import Document, Path_
 from simulator.scenario.schema.fleet import Autoscale, Rollouts
 from simulator.scenario.schema.scenario import SelfHost
-from simulator.scenario.document.document import Document, Path_
 from simulator.serving.deployment import Deployment
 from simulator.serving.engines import Engine, EngineLimits
 from simulator.serving.steptime import StepTime

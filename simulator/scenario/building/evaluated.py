@@ -6,10 +6,10 @@ import numpy as np
 
 from simulator.analysis.quality.quality import Score, scores
 from simulator.errors import InputError
+from simulator.scenario.document.document import Document
 from simulator.scenario.schema import scenario as schema
 from simulator.scenario.schema.api import Api, Gateway
 from simulator.scenario.tables.leaderboard import known_model, read_results, shipped_results
-from simulator.scenario.document.document import Document
 
 
 def evaluated(scenario: schema.Scenario, document: Document) -> schema.Scenario:

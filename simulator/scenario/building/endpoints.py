@@ -14,10 +14,10 @@ from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CONTENTS, CONTEXTS, RateRow, unix_s
 from simulator.pricing.schedule import PRICED, schedule
 from simulator.rng import stream
-from simulator.scenario.schema.api import Api
+from simulator.scenario.building.transforms import reshaping
 from simulator.scenario.catalog.offer_schema import Behaviour, Offer, RateLimit, SpendLimit, Tier
 from simulator.scenario.catalog.price_book import PriceBook
-from simulator.scenario.build.transforms import reshaping
+from simulator.scenario.schema.api import Api
 from simulator.units import DAY_S, HOUR_S, MINUTE_S, MONTH_S
 
 _LEAST_MONTH_S = 28 * DAY_S

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from simulator.analysis.study.study import Option, api_part, single_options
 from simulator.pricing.outlook import changes_between
 from simulator.pricing.rates import RateCard
-from simulator.scenario.build.endpoints import Clock
+from simulator.scenario.building.endpoints import Clock
 from simulator.units import MONTH_S
 
 

@@ -25,23 +25,23 @@ from simulator.analysis.study.study import (
 from simulator.analysis.study.study import Cascade as StudyCascade
 from simulator.economics.future import Future
 from simulator.errors import nearest
+from simulator.scenario.building.composites import cascade, choice, hybrid_of, pools
+from simulator.scenario.building.endpoints import Clock, api_option
+from simulator.scenario.building.evaluated import evaluated
+from simulator.scenario.building.gateways import gateway_option
+from simulator.scenario.building.partners import with_partners
+from simulator.scenario.building.price_notes import price_notes
+from simulator.scenario.building.selfhost import self_host_option
+from simulator.scenario.building.traffic import build_traffic
+from simulator.scenario.catalog.price_book import PriceBook
+from simulator.scenario.document.attachments import Carried, carried, copies_of
+from simulator.scenario.document.document import Document, with_values
+from simulator.scenario.resolve.load import checked, read_document
 from simulator.scenario.schema import composites as composite_schema
 from simulator.scenario.schema import scenario as schema
 from simulator.scenario.schema.api import Api, Gateway
-from simulator.scenario.document.attachments import Carried, carried, copies_of
 from simulator.scenario.schema.composites import Cascade, Pools
-from simulator.scenario.build.composites import cascade, choice, hybrid_of, pools
-from simulator.scenario.build.endpoints import Clock, api_option
-from simulator.scenario.build.evaluated import evaluated
-from simulator.scenario.build.gateways import gateway_option
-from simulator.scenario.resolve.load import checked, read_document
 from simulator.scenario.schema.owning import future_of, plain
-from simulator.scenario.build.partners import with_partners
-from simulator.scenario.catalog.price_book import PriceBook
-from simulator.scenario.build.price_notes import price_notes
-from simulator.scenario.build.selfhost import self_host_option
-from simulator.scenario.build.traffic import build_traffic
-from simulator.scenario.document.document import Document, with_values
 from simulator.traffic.source import TrafficSource
 from simulator.units import HOUR_S
 

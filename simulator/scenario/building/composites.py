@@ -20,9 +20,9 @@ from simulator.analysis.study.study import (
     SingleOption,
 )
 from simulator.errors import InputError, nearest
+from simulator.scenario.document.document import Document, Path_
 from simulator.scenario.schema import composites as composite_schema
 from simulator.scenario.schema.scenario import SelfHost
-from simulator.scenario.document.document import Document, Path_
 
 _PLACE = re.compile(r"^(\S+:\d+:\d+|--set \S+): ")
 """What names the place of an error, which a reason needs not."""
