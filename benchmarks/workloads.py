@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.engine.records.layout import FLEET
+from simulator.engine.records.layout import OWN
 from simulator.engine.run import Chunk, run
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.engine.spec.policies import Autoscaler
@@ -52,7 +52,7 @@ class Load:
 
 def plan(replicas: int, **changes: Any) -> Plan:
     """Return standard replicas, some of their properties changed."""
-    return Plan((FLEET,), (replace(REPLICA, replicas=replicas, **changes),))
+    return Plan((OWN,), (replace(REPLICA, replicas=replicas, **changes),))
 
 
 def table(arrival_s: NDArray[np.float64], output_tok: int, seed: int = 0) -> RequestTable:
@@ -77,7 +77,7 @@ def table(arrival_s: NDArray[np.float64], output_tok: int, seed: int = 0) -> Req
         deadline_s=np.full(n, np.inf),
         patience_s=np.full(n, np.inf),
         difficulty=rng.random(n),
-        dice=rng.bit_generator.random_raw(n),
+        random_bits=rng.bit_generator.random_raw(n),
         earlier_node=same(NO_NODE),
         earlier_s=np.zeros(n),
         tree=PrefixTree.empty(),

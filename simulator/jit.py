@@ -34,7 +34,9 @@ def _drop_stale_cache(folder: Path) -> None:
     with suppress(OSError):  # read-only installations change as a whole, times included
         if stamp.is_file() and stamp.read_text() == digest.hexdigest():
             return
-        for index in folder.rglob("__pycache__/*.nbi"):
-            index.unlink(missing_ok=True)
+        # Numba writes an index before the code that it names. Another process that reads the
+        # index in between must not find the old code under that name.
+        for file in (*folder.rglob("__pycache__/*.nbi"), *folder.rglob("__pycache__/*.nbc")):
+            file.unlink(missing_ok=True)
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(digest.hexdigest())

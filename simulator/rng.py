@@ -25,7 +25,7 @@ def stream(seed: int, name: str, replication: int = 0) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-def lots(dice: NDArray[np.uint64], purpose: str, number: int = 0) -> NDArray[np.float64]:
+def uniforms(random_bits: NDArray[np.uint64], purpose: str, number: int = 0) -> NDArray[np.float64]:
     """Uniform numbers in (0, 1) that are functions of a row's dice, a purpose and a number.
 
     Whatever else is drawn, the same row meets the same lot; ``engine.kernels.shared.hashing``
@@ -34,7 +34,7 @@ def lots(dice: NDArray[np.uint64], purpose: str, number: int = 0) -> NDArray[np.
     """
     stride, mix_1, mix_2 = SPLITMIX
     salt = (zlib.crc32(purpose.encode()) << 16) + number + 1
-    x = dice + np.uint64(stride * salt % 2**64)
+    x = random_bits + np.uint64(stride * salt % 2**64)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(mix_1)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(mix_2)
     x = x ^ (x >> np.uint64(31))

@@ -67,7 +67,7 @@ def calls(
         deadline_s=np.full(n, np.inf),
         patience_s=np.full(n, np.inf),
         difficulty=np.zeros(n),
-        dice=np.random.default_rng(1).bit_generator.random_raw(n),
+        random_bits=np.random.default_rng(1).bit_generator.random_raw(n),
         earlier_node=np.full(n, -1, np.int32),
         earlier_s=np.zeros(n),
         since_volume=np.zeros(n),

@@ -372,8 +372,8 @@ class Replica:
             scheduled.append(sequence)
         idle = not scheduled
         while not preempted and self.waiting and budget > 0:
-            unseen = self.waiting[0].queued_s > self.began_s
-            if fleet.schedules_ahead and not idle and unseen:
+            unsimulated = self.waiting[0].queued_s > self.began_s
+            if fleet.schedules_ahead and not idle and unsimulated:
                 break
             if len(self.running) >= fleet.max_sequences or not self.admit(budget):
                 break

@@ -228,7 +228,7 @@ def test_each_pool_sees_its_workloads_as_they_are(tmp_path: Path) -> None:
         part = only(table, frozenset(workloads))
         part.check()
         rows = np.isin(table.workload, list(workloads))
-        for column in ("arrival_s", "gap_s", "dice", "input_tokens", "turn", "workload"):
+        for column in ("arrival_s", "gap_s", "random_bits", "input_tokens", "turn", "workload"):
             np.testing.assert_array_equal(getattr(part, column), getattr(table, column)[rows])
         seen += part.size
     assert seen == table.size

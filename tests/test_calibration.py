@@ -48,9 +48,11 @@ def test_a_deployment_is_recognised_from_its_own_benchmarks() -> None:
     assert found.kept == ()
     low, high = found.band
     assert 0.8 < low < 1 < high < 1.25
-    unseen = Load("concurrency", 48, 512, 512)
-    predicted = run_benchmark(applied(deployed(), found.factors), unseen, Serving())
-    assert predicted.output_tok_s == pytest.approx(measured(true, unseen).output_tok_s, rel=0.04)
+    unsimulated = Load("concurrency", 48, 512, 512)
+    predicted = run_benchmark(applied(deployed(), found.factors), unsimulated, Serving())
+    assert predicted.output_tok_s == pytest.approx(
+        measured(true, unsimulated).output_tok_s, rel=0.04
+    )
 
 
 def test_one_point_fits_a_scale_and_a_wide_band() -> None:

@@ -130,7 +130,7 @@ def ids(sampler: Sampler, volume: float, need: Need) -> set[int]:
     sample: Any = sampler.sample(volume, need)
     ((table, _),) = sample.chunks(0)
     table.check()
-    return {int(dice) for dice in table.dice}
+    return {int(random_bits) for random_bits in table.random_bits}
 
 
 def test_larger_volumes_contain_smaller_ones(quickstart: Study) -> None:

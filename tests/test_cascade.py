@@ -176,8 +176,8 @@ def test_the_next_stage_is_asked_the_requests_that_were_turned_away(tmp_path: Pa
     study = asked(tmp_path, scenario(("own", "last")))
     found = evaluated(study)
     first, second = (list(part.simulated_again())[-1] for part in found.parts)
-    rows = {int(dice): row for row, dice in enumerate(first.table.dice)}
-    before = np.array([rows[int(dice)] for dice in second.table.dice])
+    rows = {int(random_bits): row for row, random_bits in enumerate(first.table.random_bits)}
+    before = np.array([rows[int(random_bits)] for random_bits in second.table.random_bits])
     assert len(set(before)) == second.table.size > 1000
     assert first.completed[before].all()
     for column in ("input_tokens", "output_tokens", "workload", "difficulty", "patience_s"):
@@ -294,7 +294,7 @@ def test_limits_hold_for_what_users_see(tmp_path: Path) -> None:
 
 def right_by_draws(study: Study, found: Evaluation) -> float:
     """Share of first-stage requests that the stages answer rightly, from their dice."""
-    from simulator.rng import lots
+    from simulator.rng import uniforms
 
     q = quality(study)
     (part,) = found.parts[0].simulated_again()
@@ -303,8 +303,8 @@ def right_by_draws(study: Study, found: Evaluation) -> float:
     for place, stage in enumerate(p.option for p in found.parts):
         rate = option(study, stage.name).success_rate
         p = success_given(table.difficulty, rate, q.correlation)
-        correct = lots(table.dice, f"success/{stage.name}") < p
-        seen = lots(table.dice, f"check/{stage.name}")
+        correct = uniforms(table.random_bits, f"success/{stage.name}") < p
+        seen = uniforms(table.random_bits, f"check/{stage.name}")
         stays = ~np.where(correct, seen < q.false_alarms, seen < q.catches)
         stays |= place == len(found.parts) - 1
         right |= open_ & stays & correct

@@ -118,7 +118,7 @@ def rebalanced(endpoint: Endpoint, replicas: int, horizon_s: float = 3000.0) -> 
     present = sizes(plan, table, horizon_s)
     ledger = run(plan, table, horizon_s)
     late = ledger.offered & (ledger.arrival_s > horizon_s * 2 / 3)
-    return present[-int(horizon_s / 3) :], (ledger.server[late] == layout.FLEET).mean()
+    return present[-int(horizon_s / 3) :], (ledger.server[late] == layout.OWN).mean()
 
 
 def test_replicas_that_earn_their_rent_are_launched_and_kept() -> None:
@@ -142,6 +142,6 @@ def test_traffic_moves_when_prices_change() -> None:
     endpoint = replace(PRICED, card=replace(CARD, rows=(row, later)))
     plan, table = rebalancing(endpoint, 1, 3000.0)
     ledger = run(plan, table, 3000.0)
-    home = ledger.server == layout.FLEET
+    home = ledger.server == layout.OWN
     assert home[(ledger.arrival_s > 800) & (ledger.arrival_s < 1500)].mean() > 0.3
     assert home[ledger.arrival_s > 2000].mean() == 0.0

@@ -233,7 +233,7 @@ def test_produced_output_never_runs_ahead_for_long(seed: int, per_s: float) -> N
         before = done[ledger.start_s[done] < begun]
         length = ledger.finished_s[before] - ledger.start_s[before]
         share = np.clip((begun - ledger.start_s[before]) / length, 0, 1)
-        told = float((ledger.output_tok[before] * share).sum())
+        told = float((ledger.completion_tok[before] * share).sum())
         # It was let in: something was left then, so no more had been produced than had come in.
         assert told <= per_s * (begun + 2.0) + 1e-6
 
@@ -297,7 +297,7 @@ def test_batch_window_expires_what_takes_longer() -> None:
 def test_long_outputs_are_cut_or_refused() -> None:
     short = replace(EXACT, max_output_tok=50)
     ledger = run(direct(short), calls([0.0]), 1e4)
-    assert ledger.output_tok[0] == 50
+    assert ledger.completion_tok[0] == 50
     ledger = run(direct(replace(short, refuses_long_outputs=True)), calls([0.0]), 1e4)
     assert ledger.outcome[0] == layout.REJECTED
 
@@ -305,9 +305,9 @@ def test_long_outputs_are_cut_or_refused() -> None:
 def test_thinking_budget_ends_reasoning_and_keeps_the_answer() -> None:
     table = calls([0.0], output_tok=600, reasoning_tok=500)
     ledger = run(direct(replace(EXACT, thinking_budget_tok=200)), table, 1e4)
-    assert (ledger.output_tok[0], ledger.reasoning_tok[0]) == (300, 200)
+    assert (ledger.completion_tok[0], ledger.reasoning_tok[0]) == (300, 200)
     cut = run(direct(replace(EXACT, max_output_tok=450)), table, 1e4)
-    assert (cut.output_tok[0], cut.reasoning_tok[0]) == (450, 450)
+    assert (cut.completion_tok[0], cut.reasoning_tok[0]) == (450, 450)
 
 
 def test_compiled_chance_is_normal_and_independent_of_order() -> None:
@@ -348,7 +348,7 @@ def test_the_engine_knows_the_same_prices_as_the_bill(name: str) -> None:
         uncached_input=table.input_tokens[done] - read - written,
         cache_read=read,
         cache_write=written,
-        output=ledger.output_tok[done] - reasoning,
+        output=ledger.completion_tok[done] - reasoning,
         reasoning=reasoning,
         stored_tok_h=ledger.stored_tok_h[done],
     )

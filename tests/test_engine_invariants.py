@@ -48,7 +48,7 @@ ENDPOINT = Endpoint(
     max_output_tok=50,
     cache=PromptCache("prefix", ttl_s=30.0, min_tok=64, step_tok=16),
 )
-OWN = (layout.FLEET,)
+OWN = (layout.OWN,)
 DIRECT = (Gateway((Target(0),)),)
 
 
@@ -131,8 +131,8 @@ def assert_invariants(ledger: Ledger, plan: Plan) -> None:
     np.testing.assert_allclose(ledger.arrival_s[turns], expected, rtol=1e-12)
     # The prompt is partitioned; nothing more is produced than was wished for.
     assert (ledger.cached_tok + ledger.written_tok <= table.input_tokens).all()
-    assert (ledger.output_tok <= table.completion_tokens).all()
-    assert (ledger.output_tok >= 0).all()
+    assert (ledger.completion_tok <= table.completion_tokens).all()
+    assert (ledger.completion_tok >= 0).all()
     if plan.fleets:
         assert 0 <= ledger.fleets[0].busy_s <= ledger.fleets[0].owned_s(0, ledger.horizon_s) + 1e-6
 
@@ -286,11 +286,11 @@ def test_endpoint_times_and_limits() -> None:
     np.testing.assert_allclose(ledger.first_token_s - ledger.arrival_s, ttft_s)
     np.testing.assert_allclose(ledger.finished_s - ledger.first_token_s, 19 / 80.0)
     cut = served_by_api(NO_CACHE, arrival_s=np.arange(4.0))
-    assert (cut.output_tok == 20).all()
+    assert (cut.completion_tok == 20).all()
     tight = replace(ENDPOINT, context_tok=1210, cache=NO_CACHE)
     table = cut.table
     ledger = run(Plan((0,), (), (tight,), DIRECT), table, 1e5)
-    assert (ledger.output_tok == 10).all()
+    assert (ledger.completion_tok == 10).all()
     ledger = run(Plan((0,), (), (replace(tight, context_tok=1200),), DIRECT), table, 1e5)
     assert (ledger.outcome == layout.REJECTED).all()
     assert not math.isnan(ledger.finished_s[0])
@@ -302,7 +302,7 @@ def test_overflow_takes_what_every_replica_is_too_busy_for() -> None:
     for limit in (1, 4, 16, 10_000):
         ledger = run(Plan(OWN, (FLEET,), (ENDPOINT,), DIRECT, Overflow((0,), limit)), table, 1e5)
         fits = table.input_tokens < 1500
-        shares.append(float((ledger.server[fits] == layout.FLEET).mean()))
+        shares.append(float((ledger.server[fits] == layout.OWN).mean()))
     assert shares == sorted(shares)
     assert shares[0] < 0.6
     assert shares[-1] == 1.0
@@ -316,7 +316,7 @@ def test_nothing_is_refused_or_spilled_while_a_replica_has_room() -> None:
     assert ledger.completed.all()
     plan = Plan(OWN, (small, large), (ENDPOINT,), DIRECT, Overflow((0,), 6))
     ledger = run(plan, table, 1e4)
-    assert (ledger.server == layout.FLEET).sum() == 7
+    assert (ledger.server == layout.OWN).sum() == 7
 
 
 def test_a_replica_that_is_busy_for_months() -> None:

@@ -73,13 +73,13 @@ def assert_equals_reference(plan: Plan, table: RequestTable) -> None:
     np.testing.assert_allclose(ledger.finished_s, reference.finished_s, rtol=1e-9)
     np.testing.assert_array_equal(ledger.cached_tok, reference.cached_tok)
     np.testing.assert_array_equal(ledger.preemptions, reference.preemptions)
-    np.testing.assert_array_equal(ledger.output_tok, reference.told_tok)
+    np.testing.assert_array_equal(ledger.completion_tok, reference.told_tok)
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_engine_equals_reference(seed: int) -> None:
     table = random_table(seed, sessions=25, rate_per_s=float(1 + seed % 5))
-    assert_equals_reference(Plan((layout.FLEET,), (random_fleet(seed),)), table)
+    assert_equals_reference(Plan((layout.OWN,), (random_fleet(seed),)), table)
 
 
 def random_plan(seed: int) -> Plan:
@@ -113,7 +113,7 @@ def random_plan(seed: int) -> Plan:
         )
     else:
         fleets[0] = replace(fleets[0], serves=None)
-    return Plan((layout.FLEET,) * WORKLOADS, tuple(fleets), priorities=(2, 0, 1))
+    return Plan((layout.OWN,) * WORKLOADS, tuple(fleets), priorities=(2, 0, 1))
 
 
 def random_mixture(seed: int) -> RequestTable:
@@ -141,7 +141,7 @@ def test_samples_reach_every_mechanism() -> None:
     for seed in range(60):
         fleet = random_fleet(seed)
         table = random_table(seed, sessions=25, rate_per_s=float(1 + seed % 5))
-        ledger = run(Plan(routes=(layout.FLEET,), fleets=(fleet,)), table, 1e4)
+        ledger = run(Plan(routes=(layout.OWN,), fleets=(fleet,)), table, 1e4)
         preempted += int((ledger.preemptions > 0).sum())
         cached += int((ledger.cached_tok > 0).sum())
         rejected += int((ledger.outcome == layout.REJECTED).sum())

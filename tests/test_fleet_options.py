@@ -17,7 +17,7 @@ from scenarios import SMALL, write_scenario
 from simulator.analysis.study.study import HybridOption, SelfHostOption, Study
 from simulator.economics.interval import Interval
 from simulator.engine.ledger import Ledger
-from simulator.engine.records.layout import FLEET, REJECTED
+from simulator.engine.records.layout import OWN, REJECTED
 from simulator.engine.run import run
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.engine.spec.policies import Autoscaler, Interruption
@@ -56,7 +56,7 @@ def served(asked: Study, replicas: int, seed: int = 1) -> Ledger:
     """What the study's own fleet does with all of its traffic."""
     fleet = replace(option(asked).fleet, replicas=replicas)
     workloads = len(asked.traffic.workload_names)
-    plan = Plan((FLEET,) * workloads, (fleet,), priorities=asked.priorities, seed=seed)
+    plan = Plan((OWN,) * workloads, (fleet,), priorities=asked.priorities, seed=seed)
     table = asked.traffic.draw(asked.seed, 1.0)
     return run(plan, table, asked.traffic.horizon_s, asked.epoch_s)
 
@@ -349,7 +349,7 @@ def test_one_request_at_a_time_takes_as_long_as_said(tmp_path: Path) -> None:
     said = scenario(traffic, step_time={"fixed_s": 0.01}, **own)
     ledger = served(study(tmp_path, said), replicas=1)
     done = ledger.completed
-    tokens = (ledger.table.input_tokens + ledger.output_tok - 1)[done]
+    tokens = (ledger.table.input_tokens + ledger.completion_tok - 1)[done]
     assert done.sum() > 1000
     assert (ledger.finished_s - ledger.start_s)[done] == pytest.approx(0.01 * tokens, abs=1e-6)
 

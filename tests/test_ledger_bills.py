@@ -82,7 +82,7 @@ def _recomputed(columns: dict, endpoint: str, card: RateCard, about: dict) -> fl
         row["billed_at_s"],
         uncached_input=row["input_tok"].astype(np.int64) - read - written,
         cache_read=read,
-        output=row["output_tok"] - thought,
+        output=row["completion_tok"] - thought,
         reasoning=thought,
         stored_tok_h=row["stored_tok_h"],
         context=np.full(len(read), CONTEXTS.index(about["context"]), np.int8),

@@ -69,7 +69,7 @@ def test_a_failure_at_every_moment_of_a_small_run_loses_no_request(name: str) ->
         assert_invariants(ledger, plan)
         np.testing.assert_array_equal(ledger.outcome, whole.outcome)
         if not plan.endpoints:  # which cuts answers elsewhere
-            np.testing.assert_array_equal(ledger.output_tok, whole.output_tok)
+            np.testing.assert_array_equal(ledger.completion_tok, whole.completion_tok)
         assert (ledger.finished_s >= ledger.arrival_s).all()
         restarted += int(ledger.restarts.sum())
     assert restarted > 20

@@ -18,7 +18,7 @@ from simulator.analysis.size.correctness import checked_success
 from simulator.analysis.study.study import Quality, Reshaping
 from simulator.engine.run import run
 from simulator.engine.spec.plan import Plan
-from simulator.rng import lots, stream
+from simulator.rng import stream, uniforms
 from simulator.traffic.table import NO_NODE, RequestTable
 
 MANY = 100_000
@@ -50,7 +50,9 @@ def many(size: int = MANY, seed: int = 5) -> RequestTable:
     """Requests that arrive by themselves, with difficulties and dice of a table's kind."""
     rng = stream(seed, "many")
     table = open_loop(np.arange(size, dtype=np.float64), np.full(size, 9), np.full(size, 2))
-    return replace(table, difficulty=rng.random(size), dice=rng.bit_generator.random_raw(size))
+    return replace(
+        table, difficulty=rng.random(size), random_bits=rng.bit_generator.random_raw(size)
+    )
 
 
 def calls_by_row(calls: RequestTable, rows: int) -> np.ndarray:
@@ -68,8 +70,8 @@ def assert_is_made_of(calls: RequestTable, table: RequestTable, gap_s: float) ->
     np.testing.assert_array_equal(calls.gap_s[~first], gap_s)
     for column in ("arrival_s", "session", "deadline_s", "patience_s", "difficulty"):
         np.testing.assert_array_equal(getattr(calls, column), getattr(table, column)[of])
-    np.testing.assert_array_equal(calls.dice[first], table.dice)
-    assert len(np.unique(calls.dice)) == calls.size, "every call has luck of its own"
+    np.testing.assert_array_equal(calls.random_bits[first], table.random_bits)
+    assert len(np.unique(calls.random_bits)) == calls.size, "every call has luck of its own"
     begins = calls.sessions()
     lengths = np.diff(np.append(begins, calls.size))
     np.testing.assert_array_equal(calls.turn, np.concatenate([np.arange(n) for n in lengths]))
@@ -241,7 +243,9 @@ def expected_calls(rate: float, quality: Quality) -> float:
 
 def last_is_right(table: RequestTable, counts: np.ndarray, rate: float, q: Quality) -> np.ndarray:
     """Whether the answer that was kept is right, from the luck of each row's last attempt."""
-    luck = np.choose(counts - 1, [lots(table.dice, "success/model", k) for k in range(q.attempts)])
+    luck = np.choose(
+        counts - 1, [uniforms(table.random_bits, "success/model", k) for k in range(q.attempts)]
+    )
     return luck < success_given(table.difficulty, rate, q.correlation)
 
 

@@ -64,9 +64,9 @@ def test_what_is_due_within_spans_is_there_once(seed: int, spans_s: np.ndarray) 
     inside = span_of(due_s, spans_s) >= 0
     found = within(table, spans_s)
     found.check()
-    assert sorted(found.dice.tolist()) == sorted(table.dice[inside].tolist())
+    assert sorted(found.random_bits.tolist()) == sorted(table.random_bits[inside].tolist())
     again_s = found.due_s(NOMINAL_S, NOMINAL_TOKEN_S)
-    order, known = np.argsort(found.dice), np.argsort(table.dice[inside])
+    order, known = np.argsort(found.random_bits), np.argsort(table.random_bits[inside])
     np.testing.assert_allclose(again_s[order], due_s[inside][known], rtol=0, atol=1e-6)
     # A session that goes on knows how long before the turn was that is left out.
     goes_on = found.earlier_node != NO_NODE
@@ -225,7 +225,7 @@ def test_another_name_draws_the_same_traffic(tmp_path: Path) -> None:
         ).traffic.draw(4, 1.0)
         for name in ("chat", "talk")
     ]
-    np.testing.assert_array_equal(tables[0].dice, tables[1].dice)
+    np.testing.assert_array_equal(tables[0].random_bits, tables[1].random_bits)
     np.testing.assert_array_equal(tables[0].arrival_s, tables[1].arrival_s)
 
 

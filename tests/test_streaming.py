@@ -21,7 +21,7 @@ from simulator.traffic.table import RequestTable
 
 COLUMNS = (
     "outcome", "server", "arrival_s", "start_s", "first_token_s", "finished_s", "cached_tok",
-    "written_tok", "output_tok", "reasoning_tok", "preemptions", "restarts", "attempts",
+    "written_tok", "completion_tok", "reasoning_tok", "preemptions", "restarts", "attempts",
     "stored_tok_h", "usd", "fleet",
 )  # fmt: skip
 
@@ -39,10 +39,10 @@ def cut(table: RequestTable, chunk_s: float, horizon_s: float) -> list[Chunk]:
 
 def assert_same_rows(pieces: list[Ledger], whole: Ledger) -> None:
     """All rows of the whole run come once, the same to the last bit."""
-    dice = np.concatenate([piece.table.dice for piece in pieces])
-    order = np.argsort(dice)
-    expected = np.argsort(whole.table.dice)
-    np.testing.assert_array_equal(dice[order], whole.table.dice[expected])
+    random_bits = np.concatenate([piece.table.random_bits for piece in pieces])
+    order = np.argsort(random_bits)
+    expected = np.argsort(whole.table.random_bits)
+    np.testing.assert_array_equal(random_bits[order], whole.table.random_bits[expected])
     for name in COLUMNS:
         got = np.concatenate([getattr(piece, name) for piece in pieces])[order]
         np.testing.assert_array_equal(got, getattr(whole, name)[expected], err_msg=name)

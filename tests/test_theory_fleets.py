@@ -29,7 +29,7 @@ from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.size.carried import Carried
 from simulator.analysis.study.study import SelfHostOption, Study
 from simulator.engine.ledger import FleetAccount, Ledger
-from simulator.engine.records.layout import FLEET, REJECTED
+from simulator.engine.records.layout import OWN, REJECTED
 
 HOUR_S = 3600.0
 
@@ -198,7 +198,7 @@ def test_what_finds_no_replica_ready_spills(tmp_path: Path, replicas: int) -> No
     ledger = served(study_of(tmp_path, said), "hybrid", **size)
     ready = mean_s * math.exp(-cold_s / mean_s) / (mean_s + repair_s)
     assert ready == pytest.approx(mean_s / (mean_s + repair_s + cold_s), rel=0.03)
-    steady(ledger.server != FLEET).check((1 - ready) ** replicas, 0.06 * replicas)
+    steady(ledger.server != OWN).check((1 - ready) ** replicas, 0.06 * replicas)
 
 
 def usd_per_year(study: Study) -> float:
@@ -239,7 +239,7 @@ def test_common_random_numbers_make_differences_sharp(tmp_path: Path) -> None:
 
     def losses(replicas: int, first_seed: int) -> np.ndarray:
         ledgers = (served(study, seed=first_seed + k, replicas=replicas) for k in range(seeds))
-        return np.array([1 - np.mean(ledger.server == FLEET) for ledger in ledgers])
+        return np.array([1 - np.mean(ledger.server == OWN) for ledger in ledgers])
 
     fewer, more, others = losses(servers, 1), losses(servers + 1, 1), losses(servers + 1, 1001)
     expected = erlang_b(servers, offered) - erlang_b(servers + 1, offered)

@@ -32,7 +32,7 @@ from theory import (
     waits_s,
 )
 
-from simulator.engine.records.layout import FLEET, REJECTED
+from simulator.engine.records.layout import OWN, REJECTED
 
 CONSTANT = MEAN_TOK
 """Every answer takes one second."""
@@ -96,7 +96,7 @@ def test_m_g_1_with_geometric_lengths(tmp_path: Path) -> None:
     step_s = 1 / mean_tok
     said = queue(load, {"mean": mean_tok}, step_time={"fixed_s": step_s})
     ledger = served(study_of(tmp_path, said))
-    steady(ledger.output_tok).check(mean_tok, 0.02)
+    steady(ledger.completion_tok).check(mean_tok, 0.02)
     steady(waits_s(ledger)).check(pollaczek_khinchine(load, 1.0, 2 - 1 / mean_tok), 0.1)
 
 
@@ -109,7 +109,7 @@ def test_m_g_1_with_lognormal_lengths(tmp_path: Path, sigma: float, most: int | 
     step_s = float(1 / mean_tok)
     lengths = {"median": median, "sigma": sigma} | ({"most": most} if most else {})
     ledger = served(study_of(tmp_path, queue(load, lengths, step_time={"fixed_s": step_s})))
-    steady(ledger.output_tok).check(mean_tok, 0.01)
+    steady(ledger.completion_tok).check(mean_tok, 0.01)
     expected_s = pollaczek_khinchine(load, 1.0, square_tok2 * step_s**2)
     steady(waits_s(ledger)).check(expected_s, 0.09)
 
@@ -160,7 +160,7 @@ def test_m_m_c_k_spills_to_an_api(tmp_path: Path, servers: int, spill_at: int) -
     said = queue(offered, max_sequences=servers)
     ledger = served(study_of(tmp_path, said), "hybrid", spill_in_flight=spill_at)
     shares = finite_queue(servers, spill_at, offered)
-    steady(ledger.server != FLEET).check(shares[-1], 0.03)
+    steady(ledger.server != OWN).check(shares[-1], 0.03)
     assert not (ledger.outcome == REJECTED).any()
 
 
@@ -172,7 +172,7 @@ def test_replicas_without_a_queue_are_erlang_loss(
     """c replicas of one sequence: Erlang's B, whatever the law of service (Sevastyanov 1957)."""
     study = study_of(tmp_path, queue(4.5, output_tokens, **own))
     ledger = served(study, "hybrid", replicas=6, spill_in_flight=100 if own else 1)
-    steady(ledger.server != FLEET).check(erlang_b(6, 4.5), 0.025)
+    steady(ledger.server != OWN).check(erlang_b(6, 4.5), 0.025)
 
 
 def shortest_queues(offered: float, places: int) -> np.ndarray:

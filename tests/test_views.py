@@ -69,7 +69,7 @@ def test_a_timeline_has_every_request_once(study: Study, name: str) -> None:
     offered = evaluation.outcome.requests["offered"]
     assert sum(counts.values()) == offered == int(ledger.offered.sum())
     done = ledger.offered & ledger.completed
-    assert counts["own"] == (done & (ledger.server == layout.FLEET)).sum()
+    assert counts["own"] == (done & (ledger.server == layout.OWN)).sum()
     assert counts["unserved"] == (ledger.offered & ~ledger.completed).sum()
     assert counts["called"] == sum(evaluation.outcome.served_by.values())
     if name == "hybrid":

@@ -280,7 +280,7 @@ def check_batching(ledger: Ledger, expected: Batching, rate: float, cap: int) ->
     steady(sojourns_s(ledger)).check(expected.in_system / rate, 0.06)
     done = ledger.completed
     decode_s = (ledger.finished_s - ledger.first_token_s)[done]
-    steady_ratio(decode_s, ledger.output_tok[done] - 1).check(expected.token_s, 0.005)
+    steady_ratio(decode_s, ledger.completion_tok[done] - 1).check(expected.token_s, 0.005)
 
 
 def rounded_lognormal(median: float, sigma: float, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -64,7 +64,7 @@ def random_table(
         deadline_s=np.full(n, np.inf),
         patience_s=np.full(n, np.inf),
         difficulty=rng.random(n),
-        dice=rng.bit_generator.random_raw(n),
+        random_bits=rng.bit_generator.random_raw(n),
         earlier_node=np.full(n, -1, np.int32),
         earlier_s=np.zeros(n),
         since_volume=np.zeros(n),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.engine.records.layout import Plane
+from simulator.engine.records.layout import EngineState
 from simulator.engine.run import Excerpt, Simulation
 from simulator.engine.spec.plan import Plan
 from simulator.errors import InputError
@@ -97,7 +97,7 @@ class Saved:
         simulation = Simulation(plan, table, horizon_s, zero_s, excerpt)
         plane = simulation.plane
         fresh = plane.state._asdict()
-        plane.state = Plane(**{name: self._plane(name, a) for name, a in fresh.items()})
+        plane.state = EngineState(**{name: self._plane(name, a) for name, a in fresh.items()})
         plane.closed_periods_s = [[(a, b) for a, b in f] for f in self._about["periods_s"]]
         simulation.closed = np.array(self._about["closed"], np.int64)
         simulation.busy_s = self._about["busy_s"]

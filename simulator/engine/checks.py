@@ -43,10 +43,10 @@ def _check_held(plane: DataPlane, ledger: Ledger) -> None:
     A finished sequence still spends its request overhead: done for the replica, not the client. One
     whose client has left is dropped at the next step boundary.
     """
-    held = sum(plane.in_flight(f) for f in range(len(plane.state.engine)))
+    held = sum(plane.in_flight(f) for f in range(len(plane.state.fleets)))
     held += int(plane.state.deferred.waiting.sum())
     rows = plane.state.ledger
-    late = (ledger.outcome == layout.IN_FLIGHT) & (ledger.server == layout.FLEET)
+    late = (ledger.outcome == layout.IN_FLIGHT) & (ledger.server == layout.OWN)
     late &= np.isnan(ledger.finished_s) & (rows.awaits != layout.ATTEMPT)
     left = (ledger.outcome == layout.TIMED_OUT) & (rows.sequence != layout.NONE)
     if held != int((late | left).sum()):
@@ -56,7 +56,7 @@ def _check_held(plane: DataPlane, ledger: Ledger) -> None:
 def _check_blocks(plane: DataPlane) -> None:
     state = plane.state
     idle = state.replicas[state.replicas.in_flight == 0]
-    if np.any(idle.free_blocks + idle.cached_blocks != state.engine.kv_blocks[idle.fleet]):
+    if np.any(idle.free_blocks + idle.cached_blocks != state.fleets.kv_blocks[idle.fleet]):
         raise SimulatorError("block conservation broken: an idle replica does not own its blocks")
     if np.any((state.replicas.free_blocks < 0) | (state.replicas.cached_blocks < 0)):
         raise SimulatorError("block conservation broken: more blocks in use than there are")

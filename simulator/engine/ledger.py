@@ -39,7 +39,7 @@ class Ledger:
     outcome: NDArray[np.int8]
     """Codes of ``engine.records.layout``: ABSENT rows were never offered. (n_requests,)"""
     server: NDArray[np.int32]
-    """FLEET, the endpoint's index, or NOWHERE. (n_requests,)"""
+    """OWN, the endpoint's index, or NOWHERE. (n_requests,)"""
     arrival_s: NDArray[np.float64]
     start_s: NDArray[np.float64]
     first_token_s: NDArray[np.float64]
@@ -48,7 +48,7 @@ class Ledger:
     """Prompt tokens found in a cache. (n_requests,)"""
     written_tok: NDArray[np.int32]
     """Prompt tokens written to a cache for a fee. (n_requests,)"""
-    output_tok: NDArray[np.int32]
+    completion_tok: NDArray[np.int32]
     """Tokens produced, reasoning included. (n_requests,)"""
     reasoning_tok: NDArray[np.int32]
     preemptions: NDArray[np.int32]

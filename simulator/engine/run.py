@@ -25,7 +25,7 @@ _OUTCOMES = (
     layout.ABSENT, layout.IN_FLIGHT, layout.COMPLETED, layout.REJECTED, layout.TIMED_OUT
 )  # fmt: skip
 _ROW_COLUMNS = (
-    "server", "arrival_s", "start_s", "first_token_s", "finished_s", "cached_tok", "output_tok",
+    "server", "arrival_s", "start_s", "first_token_s", "finished_s", "cached_tok", "completion_tok",
     "reasoning_tok", "preemptions", "restarts",
 )  # fmt: skip
 _CALL_COLUMNS = ("written_tok", "attempts", "stored_tok_h", "usd")
@@ -37,7 +37,7 @@ class Excerpt:
 
     spans_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     """Spans within which fleets' accounts say how busy they are. (n, 2)"""
-    unseen: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    unsimulated: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     """Times, and how many requests are left out up to each, both rising; see ``unsimulated``.
     (n, 2)"""
 
@@ -59,7 +59,7 @@ class Simulation:
         self.table = table
         self.horizon_s = horizon_s
         excerpt = excerpt or Excerpt()
-        self.plane = DataPlane(plan, table, zero_s, horizon_s, excerpt.unseen)
+        self.plane = DataPlane(plan, table, zero_s, horizon_s, excerpt.unsimulated)
         self.calendar = control_plane(plan, self.plane)
         self.closed = np.zeros(len(_OUTCOMES), np.int64)
         """Rows that have left, by outcome."""

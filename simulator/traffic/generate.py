@@ -176,7 +176,7 @@ def _assemble(
         deadline_s=deadlines[columns["workload"]],
         patience_s=patience[columns["workload"]],
         difficulty=columns["difficulty"],
-        dice=columns["dice"],
+        random_bits=columns["random_bits"],
         earlier_node=np.full(len(rows), NO_NODE, np.int32),
         earlier_s=np.zeros(len(rows)),
         since_volume=columns["since_volume"],

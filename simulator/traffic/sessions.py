@@ -250,7 +250,7 @@ def _sessions(
         "stable": stable[owner],
         "same": retry,
         "difficulty": rng.random(rows),
-        "dice": rng.bit_generator.random_raw(rows),
+        "random_bits": rng.bit_generator.random_raw(rows),
         "document": document,
         "since_volume": layer.below + layer.width * lot[owner],
     }

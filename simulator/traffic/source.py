@@ -317,7 +317,7 @@ class ReplayedTraffic:
         # Every copy and every seed has luck of its own.
         return replace(
             copy,
-            dice=copy.dice ^ np.uint64(rng.integers(2**63)),
+            random_bits=copy.random_bits ^ np.uint64(rng.integers(2**63)),
             since_volume=since[copy.session],
         )
 

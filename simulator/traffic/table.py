@@ -88,7 +88,7 @@ class RequestTable:
     """After it the client gives up and closes the connection [s]; inf: never. (n_requests,)"""
     difficulty: NDArray[np.float64]
     """Uniform in [0, 1), shared by all models. (n_requests,)"""
-    dice: NDArray[np.uint64]
+    random_bits: NDArray[np.uint64]
     """64 random bits, of which all that happens by chance to the request is a function.
     (n_requests,)"""
     earlier_node: NDArray[np.int32]

@@ -165,18 +165,18 @@ def replay(
         reserves_output=deployment.engine.reserves_output,
         schedules_ahead=deployment.engine.schedules_ahead,
     )
-    ledger = run(Plan(routes=(layout.FLEET,), fleets=(fleet,)), table, FOREVER_S)
+    ledger = run(Plan(routes=(layout.OWN,), fleets=(fleet,)), table, FOREVER_S)
     return _measured(ledger, replicas)
 
 
 def _measured(ledger: Ledger, replicas: int) -> Benchmark:
-    several = ledger.output_tok > 1
+    several = ledger.completion_tok > 1
     decoding_s = (ledger.finished_s - ledger.first_token_s)[several]
-    gaps = ledger.output_tok[several] - 1
+    gaps = ledger.completion_tok[several] - 1
     return Benchmark(
         duration_s=float(np.nanmax(ledger.finished_s)) - float(ledger.arrival_s[0]),
         prompt_tok=int(ledger.table.input_tokens.sum()) * replicas,
-        output_tok=int(ledger.output_tok.sum()) * replicas,
+        output_tok=int(ledger.completion_tok.sum()) * replicas,
         ttft_s=ledger.first_token_s - ledger.arrival_s,
         tpot_s=decoding_s / gaps,
         e2e_s=ledger.finished_s - ledger.arrival_s,
@@ -253,7 +253,7 @@ def _table(
         deadline_s=np.full(size, np.inf),
         patience_s=np.full(size, np.inf),
         difficulty=np.zeros(size),
-        dice=np.zeros(size, np.uint64),
+        random_bits=np.zeros(size, np.uint64),
         earlier_node=np.full(size, NO_NODE, np.int32),
         earlier_s=np.zeros(size),
         since_volume=np.zeros(size),

@@ -54,7 +54,7 @@ class Sample:
     """Known mean volume, to which counts of requests, and with them bills, are scaled."""
     scale: float = 1.0
     """Share of the traffic that is simulated, on as large a share of everything that serves it."""
-    unseen: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    unsimulated: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     """Requests that are left out, see ``engine.kernels.api.unsimulated``. (n, 2)"""
     why_whole: str | None = None
     """What no span could stand for, where that is why the whole horizon is simulated."""
@@ -62,7 +62,7 @@ class Sample:
     @property
     def excerpt(self) -> Excerpt:
         """What the engine is told of all that is left out."""
-        return Excerpt(self.spans_s, self.unseen)
+        return Excerpt(self.spans_s, self.unsimulated)
 
     @property
     def is_whole(self) -> bool:

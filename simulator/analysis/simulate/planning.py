@@ -10,7 +10,7 @@ from simulator.analysis.study.study import (
     SingleOption,
     Study,
 )
-from simulator.engine.records.layout import FLEET
+from simulator.engine.records.layout import OWN
 from simulator.engine.spec.plan import Budget, Endpoint, Fleet, Gateway, Overflow, Plan
 from simulator.engine.spec.policies import Rebalancer
 from simulator.units import HOUR_S
@@ -128,7 +128,7 @@ def plan_of(study: Study, option: SingleOption, size: Size) -> Plan:
         replace(p.fleet, step_time=p.fleet.step_time.scaled(1 / size.speed)) for p in base.partners
     )
     fleets = (fleet, *partners)
-    routes = (FLEET,) * workloads
+    routes = (OWN,) * workloads
     if isinstance(option, SelfHostOption):
         return Plan(routes, fleets, **common)
     return Plan(

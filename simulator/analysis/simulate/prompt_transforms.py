@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simulator.analysis.quality.difficulty import succeeds
 from simulator.analysis.study.study import Quality, Reshaping
-from simulator.rng import lots
+from simulator.rng import uniforms
 from simulator.traffic.table import NO_NODE, RequestTable, roots
 
 _ANOTHER_CALL = np.uint64(0xD1B54A32D192ED03)
@@ -49,9 +49,9 @@ def rejects(
     table: RequestTable, model: str, success_rate: float, quality: Quality, attempt: int = 0
 ) -> NDArray[np.bool_]:
     """Whether the check turns an answer of a model away. (n_requests,)"""
-    luck = lots(table.dice, f"success/{model}", attempt)
+    luck = uniforms(table.random_bits, f"success/{model}", attempt)
     right = succeeds(table.difficulty, luck, success_rate, quality.correlation)
-    seen = lots(table.dice, f"check/{model}", attempt)
+    seen = uniforms(table.random_bits, f"check/{model}", attempt)
     return np.where(right, seen < quality.false_alarms, seen < quality.catches)
 
 
@@ -123,5 +123,5 @@ def _repeated(table: RequestTable, calls: NDArray[np.int64], gap_s: float) -> Re
         longer,
         gap_s=gaps_s,
         turn=place.astype(np.int32),
-        dice=longer.dice + _ANOTHER_CALL * number.astype(np.uint64),
+        random_bits=longer.random_bits + _ANOTHER_CALL * number.astype(np.uint64),
     )

@@ -132,7 +132,7 @@ class Tally:
         for name, column in columns.items():
             self._sum(f"tok {name}", place[rows], column)
         row_tokens = np.sum(list(columns.values()), axis=0)
-        at_home = ledger.server[rows] == layout.FLEET
+        at_home = ledger.server[rows] == layout.OWN
         self._sum("home tokens", place[rows][at_home], row_tokens[at_home])
 
     def _add_calls(self, ledger: Ledger, place: NDArray[np.int64]) -> None:
@@ -287,7 +287,7 @@ def _latencies(ledger: Ledger, rows: NDArray[np.int64]) -> dict[str, NDArray[np.
     """TTFT, TPOT (NaN for a single token) and E2E of some rows [s]."""
     ttft_s = (ledger.first_token_s - ledger.arrival_s)[rows]
     e2e_s = (ledger.finished_s - ledger.arrival_s)[rows]
-    answered = ledger.output_tok[rows]
+    answered = ledger.completion_tok[rows]
     more = np.where(answered > 1, answered - 1, np.nan)
     return {"ttft_s": ttft_s, "tpot_s": (e2e_s - ttft_s) / more, "e2e_s": e2e_s}
 
@@ -300,7 +300,7 @@ def _token_columns(ledger: Ledger, rows: NDArray) -> Tokens:
             ledger.table.input_tokens,
             ledger.cached_tok,
             ledger.written_tok,
-            ledger.output_tok,
+            ledger.completion_tok,
             ledger.reasoning_tok,
         )
     )

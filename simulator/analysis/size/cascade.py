@@ -114,7 +114,7 @@ def _pass_on(
     stage: _Stage, sample: Sample, ran: Evaluation, quality: Quality, answers: Tally
 ) -> tuple[Sample, Asked]:
     """Run a stage once more; count the answers that stay, return the requests that go on."""
-    dice: list[NDArray[np.uint64]] = []
+    random_bits: list[NDArray[np.uint64]] = []
     times_s: list[NDArray[np.float64]] = []
     offered = 0
     for ledger in ran.simulated_again():
@@ -124,10 +124,10 @@ def _pass_on(
         answers.add_answers(_seen(stage, ledger, asked_s, turned, checked_s, sample.end_s))
         rows = np.flatnonzero(turned & (checked_s < sample.end_s))
         offered += int(ledger.offered.sum())
-        dice.append(ledger.table.dice[rows])
+        random_bits.append(ledger.table.random_bits[rows])
         times_s.append(np.stack([checked_s[rows], asked_s[rows]]))
     # The next model is asked in its own way: what reached this one goes on, not what it was asked.
-    table, asked = _later(sample, np.concatenate(dice), np.concatenate(times_s, axis=1))
+    table, asked = _later(sample, np.concatenate(random_bits), np.concatenate(times_s, axis=1))
     return sample.later(table, len(asked[0]) / max(1, offered)), asked
 
 
@@ -135,8 +135,8 @@ def _asked_s(stage: _Stage, ledger: Ledger) -> NDArray[np.float64]:
     """When the users of a ledger's rows asked [s]. (n_requests,)"""
     if stage.asked is None:
         return ledger.arrival_s
-    dice, asked_s = stage.asked
-    return asked_s[np.searchsorted(dice, ledger.table.dice)]
+    random_bits, asked_s = stage.asked
+    return asked_s[np.searchsorted(random_bits, ledger.table.random_bits)]
 
 
 def _turned_away(stage: _Stage, ledger: Ledger, quality: Quality) -> NDArray[np.bool_]:
@@ -172,23 +172,23 @@ def _seen(
 
 
 def _later(
-    sample: Sample, dice: NDArray[np.uint64], times_s: NDArray[np.float64]
+    sample: Sample, random_bits: NDArray[np.uint64], times_s: NDArray[np.float64]
 ) -> tuple[RequestTable, Asked]:
     """The requests that go on, by themselves, and when their users asked.
 
     ``times_s`` are the moments of their checks, and of their users' asking. (2, n_requests)
     """
-    by_dice = np.argsort(dice)
-    dice, (checked_s, asked_s) = dice[by_dice], times_s[:, by_dice]
+    by_dice = np.argsort(random_bits)
+    random_bits, (checked_s, asked_s) = random_bits[by_dice], times_s[:, by_dice]
     table: RequestTable | None = None
     for chunk, _ in sample.chunks(0):
-        chosen = pruned(chunk.take(np.flatnonzero(np.isin(chunk.dice, dice))))
+        chosen = pruned(chunk.take(np.flatnonzero(np.isin(chunk.random_bits, random_bits))))
         if table is None:
             table = chosen
         else:
             table, _ = tables_joined(table, np.ones(table.tree.size, np.bool_), chosen)
     assert table is not None, "a sample has traffic"
-    at_s = checked_s[np.searchsorted(dice, table.dice)]
+    at_s = checked_s[np.searchsorted(random_bits, table.random_bits)]
     order = np.argsort(at_s, kind="stable")
     alone = replace(
         table.take(order),
@@ -197,4 +197,4 @@ def _later(
         session=np.arange(len(order), dtype=np.int32),
         turn=np.zeros(len(order), np.int32),
     )
-    return alone, (dice, asked_s)
+    return alone, (random_bits, asked_s)

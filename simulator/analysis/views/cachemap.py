@@ -15,7 +15,7 @@ from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.options import Known, size_near
 from simulator.analysis.study.study import Study
-from simulator.rng import lots
+from simulator.rng import uniforms
 from simulator.traffic.table import NO_NODE, RequestTable
 
 KEPT = (0.0, 1 / 3, 2 / 3, 1.0)
@@ -82,5 +82,5 @@ def _cell(
 
 def unshared(table: RequestTable, kept: float) -> RequestTable:
     """Return a table in which only a share of the prompts may share anything with others."""
-    alone = lots(table.dice, "unshared") >= kept
+    alone = uniforms(table.random_bits, "unshared") >= kept
     return replace(table, prefix_node=np.where(alone, np.int32(NO_NODE), table.prefix_node))

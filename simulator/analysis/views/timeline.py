@@ -113,7 +113,7 @@ class _Bins:
         offered = np.flatnonzero(ledger.offered)
         arrival_s, server = ledger.arrival_s[offered], ledger.server[offered]
         served = ledger.completed[offered]
-        own = served & (server == layout.FLEET)
+        own = served & (server == layout.OWN)
         self.own += self._histogram(arrival_s[own])
         self.called += self._histogram(arrival_s[served & ~own])
         self.unserved += self._histogram(arrival_s[~served])

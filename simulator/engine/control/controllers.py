@@ -85,7 +85,7 @@ class Autoscale:
 
     def _wanted(self) -> int:
         """Replicas that the rule's measure asks for."""
-        rule, place = self._rule, self._control.place
+        rule, place = self._rule, self._control.index
         if rule.metric == "schedule":
             return 0
         if rule.metric == "in-flight":

@@ -49,8 +49,11 @@ class Rebalance:
 
     def _earned_usd(self, now_s: float) -> float:
         """What the fleet's answers since the last look would have cost at the endpoint now."""
-        served = self._plane.state.engine[self._rule.fleet]
-        tok = [float(served[name]) for name in ("served_tok", "served_cached_tok", "told_tok")]
+        served = self._plane.state.fleets[self._rule.fleet]
+        tok = [
+            float(served[name])
+            for name in ("served_prompt_tok", "served_cached_tok", "served_output_tok")
+        ]
         prompt, cached, told = (np.array(tok) - self._last_tok).tolist()
         self._last_tok = tok
         prices = self._plane.list_prices(self._rule.endpoint, now_s)

@@ -21,19 +21,19 @@ class FleetControl:
     in its place.
     """
 
-    def __init__(self, plane: DataPlane, calendar: Calendar, place: int, seed: int) -> None:
+    def __init__(self, plane: DataPlane, calendar: Calendar, index: int, seed: int) -> None:
         self.plane = plane
-        self.fleet: Fleet = plane.plan.fleets[place]
-        self.place = place
+        self.fleet: Fleet = plane.plan.fleets[index]
+        self.index = index
         self.keeps_size = self.fleet.autoscaler is None
         """Whether nobody else decides how many replicas there are."""
         self.away = 0
         self._calendar = calendar
         self._owner = calendar.join(self)
         self._seed = seed
-        self._first = int(plane.state.engine[place].first_slot)
+        self._first = int(plane.state.fleets[index].first_slot)
         self._old: list[list[int]] = []
-        self._launches = [0] * int(plane.state.engine[place].slots)
+        self._launches = [0] * int(plane.state.fleets[index].slots)
 
     def begin(self) -> None:
         """Have the always-on replicas ready, and ask for the rollouts."""
@@ -49,7 +49,7 @@ class FleetControl:
     def slots_in(self, *states: int) -> np.ndarray:
         """Slots whose replicas are in one of some states, the emptiest first."""
         found = np.flatnonzero(self._among(states))
-        order = np.argsort(self.plane.column(self.place, "in_flight")[found], kind="stable")
+        order = np.argsort(self.plane.column(self.index, "in_flight")[found], kind="stable")
         return self._first + found[order]
 
     def count_in(self, *states: int) -> int:
@@ -57,7 +57,7 @@ class FleetControl:
         return int(np.count_nonzero(self._among(states)))
 
     def _among(self, states: tuple[int, ...]) -> np.ndarray:
-        state = self.plane.column(self.place, "state")
+        state = self.plane.column(self.index, "state")
         found = state == states[0]
         for other in states[1:]:
             found |= state == other
@@ -176,7 +176,7 @@ class FleetControl:
         self._replace_next(now_s)
 
     def _launch(self, now_s: float) -> int | None:
-        slot = self.plane.launch(self.place, now_s)
+        slot = self.plane.launch(self.index, now_s)
         if slot is None:
             return None
         self._launches[slot - self._first] += 1
@@ -198,7 +198,7 @@ class FleetControl:
     def _chance(self, what: str, kind: int, slot: int) -> np.random.Generator:
         """Luck of a slot's latest replica; that of other slots does not depend on it."""
         rule = self.fleet.interruptions[kind]
-        name = f"fleet {self.place}/{rule.name} {what}/{slot - self._first}"
+        name = f"fleet {self.index}/{rule.name} {what}/{slot - self._first}"
         return stream(self._seed, name, self._launches[slot - self._first])
 
     def _ask(self, at_s: float, what: str, slot: int | None = None, *about: int) -> None:

@@ -8,19 +8,17 @@ import math
 
 from simulator.engine.kernels.api.endpoint import begin_at_endpoint, end_at_endpoint
 from simulator.engine.kernels.api.gateway import attempt_through_gateway, learn_from_answer
-from simulator.engine.kernels.own.batch_work import defer, forget_deferred, may_wait, take_due
-from simulator.engine.kernels.own.kv_cache import kv_lookup
+from simulator.engine.kernels.own.batch_work import defer, drop_deferred, may_wait, take_due
 from simulator.engine.kernels.own.replica import (
-    abandon,
     begin_phase,
+    cancel,
     end_phase,
     enqueue,
-    evict_until_now,
 )
-from simulator.engine.kernels.own.sequences import prompt_node, takes
+from simulator.engine.kernels.routing import choose_replica, choose_server, first_fleet
 from simulator.engine.kernels.shared.heap import heap_remove
 from simulator.engine.kernels.shared.jit import compiled, entry
-from simulator.engine.kernels.shared.queues import drop_closed, join_line, leave_line
+from simulator.engine.kernels.shared.queues import drop_closed, join_queue, leave_queue
 from simulator.engine.kernels.shared.requests import (
     limit_patience,
     patient_until_s,
@@ -33,231 +31,114 @@ from simulator.engine.records.layout import (
     ARRIVAL,
     ATTEMPT,
     BOUNDARY,
-    BY_NOTHING,
-    BY_SESSION,
     COMPLETED,
     FIRST_COME,
-    FLEET,
     IN_FLIGHT,
-    MANY,
     NONE,
     NOTHING,
     NOWHERE,
+    OWN,
     PATIENCE,
-    READY,
 )
 
 
 @compiled
-def _has_room(plane, r, row, most):
-    """Whether a replica may hold one more, below ``most`` in flight; prompts that it shall decode
-    were computed already, and have no way back.
-    """
-    if plane.ledger[row].pool != NONE:
-        return True
-    rep = plane.replicas[r]
-    engine = plane.engine[rep.fleet]
-    return rep.in_flight < min(engine.max_sequences + engine.max_waiting, most)
-
-
-@compiled
-def _least_loaded(plane, row, most):
-    """Ready replica with room that takes a row, the least loaded, or NONE; ties go round."""
-    clock = plane.clock[0]
-    best = NONE
-    least = math.inf
-    r = clock.rotation
-    for _ in range(plane.replicas.size):
-        if (
-            plane.loads[r] < least
-            and takes(plane, plane.replicas[r].fleet, row)
-            and _has_room(plane, r, row, most)
-        ):
-            best = r
-            least = plane.loads[r]
-        r += 1
-        if r == plane.replicas.size:
-            r = 0
-    if best != NONE:
-        clock.rotation = best + 1 if best + 1 < plane.replicas.size else 0
-    return best
-
-
-@compiled
-def _is_any_ready(plane, row):
-    for r in range(plane.replicas.size):
-        if plane.loads[r] < math.inf and takes(plane, plane.replicas[r].fleet, row):
-            return True
-    return False
-
-
-@compiled
-def _bound_replica(plane, row, best):
-    """Replica that a row is bound to by its session or its prefix, unless it is much busier."""
-    if plane.ledger[row].pool != NONE:
-        return best
-    engine = plane.engine[plane.replicas[best].fleet]
-    most = plane.replicas[best].in_flight + engine.affinity_slack
-    if engine.affinity == BY_SESSION:
-        if row == 0 or not plane.requests[row].gap_s >= 0:
-            return best
-        last = plane.ledger[row - 1].home
-        if last == NONE:
-            return best
-        rep = plane.replicas[last]
-        bound = rep.state == READY and rep.in_flight <= most and takes(plane, rep.fleet, row)
-        return last if bound else best
-    longest = 0
-    node = prompt_node(plane, best, row)
-    chosen = best
-    for k in range(engine.slots):
-        r = engine.first_slot + (best - engine.first_slot + k) % engine.slots
-        rep = plane.replicas[r]
-        if rep.state == READY and rep.in_flight <= most:
-            evict_until_now(plane, r, plane.clock[0].now_s)
-            hit, _ = kv_lookup(plane, r, node)
-            if hit > longest:
-                longest = hit
-                chosen = r
-    return chosen
-
-
-@compiled
-def _choose_replica(plane, row, most):
-    """Replica with fewer than ``most`` in flight that a row goes to, or NONE."""
-    best = _least_loaded(plane, row, most)
-    if best == NONE or plane.engine[plane.replicas[best].fleet].affinity == BY_NOTHING:
-        return best
-    bound = _bound_replica(plane, row, best)
-    return bound if _has_room(plane, bound, row, most) else best
-
-
-@compiled
-def _first_fleet(plane, row):
-    """First fleet that takes a row, or NONE."""
-    for f in range(plane.engine.size):
-        if takes(plane, f, row):
-            return f
-    return NONE
-
-
-@compiled
-def _choose_server(plane, row):
-    """Where a row goes: (FLEET, its replica or NONE while none is ready), a gateway or NOWHERE."""
-    route = plane.route[plane.requests[row].workload]
-    if route != FLEET:
-        return route, NONE
-    overflow = plane.overflow[plane.requests[row].workload]
-    f = _first_fleet(plane, row)
-    if f == NONE:
-        return overflow if overflow != NONE else NOWHERE, NONE
-    most = plane.clock[0].overflow_in_flight if overflow != NONE else MANY
-    r = _choose_replica(plane, row, most)
-    if r != NONE or plane.ledger[row].pool != NONE:
-        return FLEET, r
-    if overflow != NONE:
-        return overflow, NONE
-    full = plane.engine[f].waiting >= plane.engine[f].max_waiting
-    return NOWHERE if full or _is_any_ready(plane, row) else FLEET, NONE
-
-
-@compiled
-def _dispatch(plane, row, time_s):
+def _dispatch(state, row, time_s):
     """Send a row on its way; True when an endpoint begins to serve it now."""
-    ledger = plane.ledger[row]
+    ledger = state.ledger[row]
     if ledger.gateway == NONE:
-        if _waits_for_capacity(plane, row, time_s):
+        if _waits_for_capacity(state, row, time_s):
             return False
-        server, r = _choose_server(plane, row)
+        server, r = choose_server(state, row)
         ledger.server = server
         if server == NOWHERE:
-            stop_waiting(plane, row)
-            reject_row(plane, row, time_s)
+            stop_waiting(state, row)
+            reject_row(state, row, time_s)
             return False
-        if server == FLEET:
-            _send_to_fleet(plane, row, r, time_s)
+        if server == OWN:
+            _send_to_fleet(state, row, r, time_s)
             return False
-        stop_waiting(plane, row)
+        stop_waiting(state, row)
         ledger.gateway = server
-    return attempt_through_gateway(plane, row, time_s)
+    return attempt_through_gateway(state, row, time_s)
 
 
 @compiled
-def _send_to_fleet(plane, row, r, time_s):
+def _send_to_fleet(state, row, r, time_s):
     """Let a row wait at a replica, or for one to become ready."""
-    if plane.ledger[row].awaits == NOTHING:
-        limit_patience(plane, row)
+    if state.ledger[row].awaits == NOTHING:
+        limit_patience(state, row)
     if r == NONE:
-        engine = plane.engine[_first_fleet(plane, row)]
-        engine.waiting += 1
-        join_line(plane, engine, row, FIRST_COME)
+        fleet = state.fleets[first_fleet(state, row)]
+        fleet.waiting += 1
+        join_queue(state, fleet, row, FIRST_COME)
         return
-    enqueue(plane, r, row, time_s)
+    enqueue(state, r, row, time_s)
 
 
 @compiled
-def _waits_for_capacity(plane, row, time_s):
+def _waits_for_capacity(state, row, time_s):
     """Send work that has time to where capacity is idle, or let it wait for some; else False."""
-    f = _first_fleet(plane, row)
-    if plane.route[plane.requests[row].workload] != FLEET or f == NONE:
+    f = first_fleet(state, row)
+    if state.route[state.requests[row].workload] != OWN or f == NONE:
         return False
-    if not may_wait(plane, f, row, time_s):
+    if not may_wait(state, f, row, time_s):
         return False
-    r = _choose_replica(plane, row, plane.engine[f].deferred_in_flight)
-    plane.ledger[row].server = FLEET
+    r = choose_replica(state, row, state.fleets[f].deferred_in_flight)
+    state.ledger[row].server = OWN
     if r != NONE:
-        _send_to_fleet(plane, row, r, time_s)
+        _send_to_fleet(state, row, r, time_s)
         return True
-    if plane.ledger[row].awaits == NOTHING:
-        limit_patience(plane, row)
-    defer(plane, f, row)
+    if state.ledger[row].awaits == NOTHING:
+        limit_patience(state, row)
+    defer(state, f, row)
     return True
 
 
 @compiled
-def _give_up(plane, row, time_s):
+def _end_patience(state, row, time_s):
     """The client of a row leaves, wherever the row is; an answer that has begun ends by itself."""
-    ledger = plane.ledger[row]
-    in_line = ledger.awaits == PATIENCE
+    ledger = state.ledger[row]
+    in_queue = ledger.awaits == PATIENCE
     ledger.awaits = NOTHING
-    time_out_row(plane, row, time_s)
-    if not in_line:
-        ledger.output_tok = ledger.reasoning_tok = 0
+    time_out_row(state, row, time_s)
+    if not in_queue:
+        ledger.completion_tok = ledger.reasoning_tok = 0
         return
     if ledger.gateway != NONE:
-        endpoint = plane.endpoints[ledger.server]
+        endpoint = state.endpoints[ledger.server]
         endpoint.queued -= 1
-        drop_closed(plane, endpoint)
+        drop_closed(state, endpoint)
     elif ledger.deferred:
         ledger.deferred = 0
-        forget_deferred(plane, _first_fleet(plane, row))
+        drop_deferred(state, first_fleet(state, row))
     elif ledger.replica != NONE:
-        abandon(plane, ledger.replica, row, time_s)
+        cancel(state, ledger.replica, row, time_s)
     else:
-        engine = plane.engine[_first_fleet(plane, row)]
-        engine.waiting -= 1
-        drop_closed(plane, engine)
+        fleet = state.fleets[first_fleet(state, row)]
+        fleet.waiting -= 1
+        drop_closed(state, fleet)
 
 
 @compiled
-def _leave_lobby(plane):
+def _take_admitted(state):
     """Take a row that waited for a replica to become ready and may go on now."""
-    plane.clock[0].admitting -= 1
-    for f in range(plane.engine.size):
-        engine = plane.engine[f]
-        if engine.admitting > 0:
-            engine.admitting -= 1
-            engine.waiting -= 1
-            return leave_line(plane, engine)
+    state.clock[0].admitting -= 1
+    for f in range(state.fleets.size):
+        fleet = state.fleets[f]
+        if fleet.admitting > 0:
+            fleet.admitting -= 1
+            fleet.waiting -= 1
+            return leave_queue(state, fleet)
     return NONE
 
 
 @compiled
-def _skip_to_next_arrival(plane):
+def _skip_to_next_arrival(state):
     """Move the arrival pointer to the next row that arrives by itself; returns its time."""
-    clock = plane.clock[0]
-    while clock.next_row < plane.requests.size:
-        request = plane.requests[clock.next_row]
+    clock = state.clock[0]
+    while clock.next_row < state.requests.size:
+        request = state.requests[clock.next_row]
         if not request.gap_s >= 0:
             return request.arrival_s
         clock.next_row += 1
@@ -265,26 +146,26 @@ def _skip_to_next_arrival(plane):
 
 
 @compiled
-def _next_timer_s(plane):
-    if plane.clock[0].pending == 0:
+def _next_timer_s(state):
+    if state.clock[0].pending == 0:
         return math.inf
-    return plane.timers[plane.timers[0].member].key
+    return state.timers[state.timers[0].member].key
 
 
 @compiled
-def _next_replica_s(plane):
-    if plane.wakes.size == 0:
+def _next_replica_s(state):
+    if state.wakes.size == 0:
         return math.inf
-    return plane.wakes[plane.wakes[0].member].key
+    return state.wakes[state.wakes[0].member].key
 
 
 @compiled
-def _take_row(plane, is_timer):
+def _take_row(state, is_timer):
     """Row whose time has come: the first of the waiting ones, or the next that arrives."""
-    clock = plane.clock[0]
+    clock = state.clock[0]
     if is_timer:
-        row = plane.timers[0].member
-        heap_remove(plane.timers, 0, clock.pending, row)
+        row = state.timers[0].member
+        heap_remove(state.timers, 0, clock.pending, row)
         clock.pending -= 1
         return row
     clock.next_row += 1
@@ -292,29 +173,29 @@ def _take_row(plane, is_timer):
 
 
 @compiled
-def _arrive(plane, row, time_s):
-    ledger = plane.ledger[row]
+def _arrive(state, row, time_s):
+    ledger = state.ledger[row]
     ledger.arrival_s = time_s
     ledger.outcome = IN_FLIGHT
     ledger.awaits = NOTHING
-    plane.clock[0].offered += 1
+    state.clock[0].offered += 1
 
 
 @entry
-def advance(plane, until_s):
+def advance(state, until_s):
     """Process every event up to and including ``until_s``."""
-    clock = plane.clock[0]
+    clock = state.clock[0]
     while True:
         begins = NONE
         awaited = NOTHING
         if clock.admitting > 0:
-            row = _leave_lobby(plane)
+            row = _take_admitted(state)
             now_s = clock.now_s
         else:
-            head_s = _skip_to_next_arrival(plane)
-            timer_s = _next_timer_s(plane)
+            head_s = _skip_to_next_arrival(state)
+            timer_s = _next_timer_s(state)
             row_s = min(head_s, timer_s)
-            replica_s = _next_replica_s(plane)
+            replica_s = _next_replica_s(state)
             # The line is in order to a tenth of a second: the next may have been due before now.
             due_s = max(clock.due_s, clock.now_s)
             now_s = min(min(row_s, replica_s), due_s)
@@ -322,31 +203,31 @@ def advance(plane, until_s):
                 break
             clock.now_s = now_s
             if replica_s < row_s and replica_s < due_s:
-                r = plane.wakes[0].member
-                if plane.replicas[r].phase == BOUNDARY:
-                    begin_phase(plane, r, now_s)
+                r = state.wakes[0].member
+                if state.replicas[r].phase == BOUNDARY:
+                    begin_phase(state, r, now_s)
                 else:
-                    end_phase(plane, r)
+                    end_phase(state, r)
                 continue
             if due_s <= row_s:
-                row = take_due(plane)
+                row = take_due(state)
             else:
-                row = _take_row(plane, timer_s < head_s)
-                awaited = plane.ledger[row].awaits
+                row = _take_row(state, timer_s < head_s)
+                awaited = state.ledger[row].awaits
                 if awaited == ARRIVAL:
-                    _arrive(plane, row, now_s)
+                    _arrive(state, row, now_s)
         if awaited == ANSWER:
-            plane.ledger[row].awaits = NOTHING
-            begins = end_at_endpoint(plane, row, now_s)
-            if plane.ledger[row].outcome == COMPLETED:
-                learn_from_answer(plane, row, now_s)
-        elif awaited != NOTHING and now_s >= patient_until_s(plane, row):
-            _give_up(plane, row, now_s)
+            state.ledger[row].awaits = NOTHING
+            begins = end_at_endpoint(state, row, now_s)
+            if state.ledger[row].outcome == COMPLETED:
+                learn_from_answer(state, row, now_s)
+        elif awaited != NOTHING and now_s >= patient_until_s(state, row):
+            _end_patience(state, row, now_s)
         else:
             if awaited == ATTEMPT:
-                plane.ledger[row].awaits = NOTHING
-            if _dispatch(plane, row, now_s):
+                state.ledger[row].awaits = NOTHING
+            if _dispatch(state, row, now_s):
                 begins = row
         if begins != NONE:
-            begin_at_endpoint(plane, plane.ledger[begins].server, begins, now_s)
+            begin_at_endpoint(state, state.ledger[begins].server, begins, now_s)
     clock.now_s = until_s

@@ -15,7 +15,7 @@ Records: TypeAlias = Any
 NONE = -1
 MANY = 1 << 30
 """Stands for no limit."""
-FLEET = -1
+OWN = -1
 """Server code of the own replicas; codes from zero up are endpoint indices."""
 NOWHERE = -2
 """Server code of a request that nothing can serve."""
@@ -63,9 +63,9 @@ REQUEST = record(
     ("gap_s", f8),  # >= 0: arrives this long after the row above is done; NaN: by itself
     ("patience_s", f8),  # after its arrival the client gives up; inf: never
     ("deadline_s", f8),  # of batch work, after its arrival; inf: interactive
-    ("dice", u8),  # see ``dice``
+    ("random_bits", u8),  # see ``hashing``
     ("input_tok", i4),
-    ("output_tok", i4),  # visible and reasoning
+    ("completion_tok", i4),  # visible and reasoning
     ("reasoning_tok", i4),
     ("declared_tok", i4),  # the most output that it asks for
     ("node", i4),  # deepest prefix-tree node of the prompt, NONE without a shared prefix
@@ -82,15 +82,15 @@ LEDGER = record(
     ("finished_s", f8),
     ("order", i8),  # place in the line that the row waits in, the least first
     ("cached_tok", i4),
-    ("output_tok", i4),  # produced; below the wish when cut at a length limit
+    ("completion_tok", i4),  # produced; below the wish when cut at a length limit
     ("reasoning_tok", i4),  # of these
     ("resume_tok", i4),  # to prefill after a preemption; 0 before any
     ("preemptions", i4),
     ("restarts", i4),  # from the beginning, after a replica was lost
-    ("server", i4),  # FLEET, the endpoint's index, or NOWHERE
+    ("server", i4),  # OWN, the endpoint's index, or NOWHERE
     ("replica", i4),
     ("sequence", i4),  # that runs it, or NONE
-    ("home", i4),  # the replica that it was sent to first
+    ("first_replica", i4),  # the replica that it was sent to first
     ("pool", i4),  # fleet that must go on with it, NONE: any that serves its workload
     ("gateway", i4),  # that it goes through, or NONE
     ("left", i4),  # links of the line that the row waits in
@@ -130,7 +130,7 @@ REPLICA = record(
     ("preemptions", i8),
     ("free_blocks", i4),
     ("cached_blocks", i4),  # unreferenced and evictable
-    ("promised_blocks", i4),  # of all running sequences
+    ("reserved_blocks", i4),  # of all running sequences
     ("begun_blocks", i4),  # of the growth in the phase, taken already
     ("decoding", i4),
     ("growing", i4),  # of them, those that are shorter than the window
@@ -157,7 +157,7 @@ SEQUENCE = record(
     ("kv_tok", i4),  # while prefilling: tokens computed or being computed
     ("prompt_tok", i4),  # to prefill: the prompt, and what was generated before a preemption
     ("pinned_blocks", i4),  # leading blocks owned by prefix-tree nodes
-    ("promised_blocks", i4),  # that it may come to hold beside those found in the cache
+    ("reserved_blocks", i4),  # that it may come to hold beside those found in the cache
     ("blocks", i4),  # while prefilling: all blocks held, but for these
     ("window_blocks", i4),  # of layers with a window
     ("row", i4),
@@ -176,7 +176,7 @@ KV_ENTRY = record(
     ("next", i4),
 )
 
-ENGINE = record(  # how a fleet's replicas serve, and the rows that wait for one to become ready
+FLEET = record(  # how a fleet's replicas serve, and the rows that wait for one to become ready
     ("load", f8),  # that a request in flight is
     ("transfer_s", f8),
     ("transfer_token_s", f8),
@@ -190,9 +190,9 @@ ENGINE = record(  # how a fleet's replicas serve, and the rows that wait for one
     ("window_attention_s", f8),  # the same in layers with a window
     ("window_share", f8),  # blocks of layers with a window over those of the others
     ("deferred_lead_s", f8),
-    ("served_tok", i8),  # prompt tokens of all answers given
+    ("served_prompt_tok", i8),  # prompt tokens of all answers given
     ("served_cached_tok", i8),  # of these, found in the cache
-    ("told_tok", i8),  # output tokens of them
+    ("served_output_tok", i8),  # output tokens of them
     ("kv_blocks", i4),
     ("block_tok", i4),
     ("window_tok", i4),  # that layers with a window see; 0: there are none
@@ -231,10 +231,10 @@ NODE = record(
     ("share", np.float32),  # of all requests that begin with it; 0 of a session's own
 )
 
-WAKE = record(("key", f8), ("member", i4), ("place", i4))
+WAKE = record(("key", f8), ("member", i4), ("position", i4))
 """Member of a heap ordered by time, see ``heap``."""
 
-FINISH = record(("key", i8), ("member", i4), ("place", i4))
+FINISH = record(("key", i8), ("member", i4), ("position", i4))
 """Member of a heap ordered by step of the next change << TIE_BITS | admission number: the last
 token, or the window is full."""
 
@@ -257,12 +257,12 @@ CLOCK = record(
 )
 
 
-class Plane(NamedTuple):
+class EngineState(NamedTuple):
     """Arrays of the data plane; shapes in brackets."""
 
     clock: Records
     """CLOCK [1]"""
-    engine: Records
+    fleets: Records
     """ENGINE [fleets]"""
     token_s: np.ndarray
     """Time of a decoding step by its tokens; max_batched_tok + 1 of each fleet."""
@@ -283,10 +283,10 @@ class Plane(NamedTuple):
     calls: Records
     """CALL [rows]"""
     route: np.ndarray
-    """FLEET or gateway by workload [workloads]."""
+    """OWN or gateway by workload [workloads]."""
     nodes: Records
     """NODE [nodes], the prefix tree"""
-    unseen: np.ndarray
+    unsimulated: np.ndarray
     """Times and how many requests of the traffic are left out up to each [knots, 2]; (0, 2): all
     requests are simulated."""
     overflow: np.ndarray

@@ -224,7 +224,7 @@ class Plan:
     """One option at one size."""
 
     routes: tuple[int, ...]
-    """Per workload: FLEET, which is every fleet that serves it, or the index of a gateway."""
+    """Per workload: OWN, which is every fleet that serves it, or the index of a gateway."""
     fleets: tuple[Fleet, ...] = ()
     endpoints: tuple[Endpoint, ...] = field(default=())
     gateways: tuple[Gateway, ...] = field(default=())

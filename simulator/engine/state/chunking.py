@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.engine.kernels.own.kv_cache import kv_index_entries
-from simulator.engine.kernels.shared.queues import mark_line
+from simulator.engine.kernels.shared.queues import mark_queue
 from simulator.engine.records import layout
-from simulator.engine.records.layout import NONE, Plane, Records
+from simulator.engine.records.layout import NONE, EngineState, Records
 from simulator.engine.state import api_records, fleet_records
 from simulator.traffic.joining import joined, numbered, with_ancestors
 from simulator.traffic.table import RequestTable
 from simulator.units import MINUTE_S
 
 
-def _lines(state: Plane) -> tuple[Records, ...]:
+def _lines(state: EngineState) -> tuple[Records, ...]:
     """Everything that has a line of rows."""
-    return state.replicas, state.engine, state.endpoints, state.deferred
+    return state.replicas, state.fleets, state.endpoints, state.deferred
 
 
-def live_rows(state: Plane, table: RequestTable) -> NDArray[np.bool_]:
+def live_rows(state: EngineState, table: RequestTable) -> NDArray[np.bool_]:
     """Return which rows belong to sessions that are not over for the engine. (n_rows,)"""
     rows = state.ledger
     live = (rows.outcome == layout.ABSENT) | (rows.outcome == layout.IN_FLIGHT)
@@ -32,13 +32,13 @@ def live_rows(state: Plane, table: RequestTable) -> NDArray[np.bool_]:
     stack = np.empty(len(rows) + 1, np.int64)
     for line in _lines(state):
         for head in np.unique(line.waiting_head):
-            mark_line(rows, int(head), stack, live)
+            mark_queue(rows, int(head), stack, live)
     begins = table.sessions()
     whole = np.logical_or.reduceat(live, begins) if len(begins) else live
     return np.repeat(whole, np.diff(np.append(begins, len(rows))))
 
 
-def _live_nodes(state: Plane, table: RequestTable, now_s: float) -> NDArray[np.bool_]:
+def _live_nodes(state: EngineState, table: RequestTable, now_s: float) -> NDArray[np.bool_]:
     """Return which nodes a prompt has, a replica holds or an endpoint remembers. (n_nodes,)"""
     held = state.kv_entries.node[state.kv_index[state.kv_index != NONE]]
     marks = with_ancestors(table.tree, np.concatenate([table.prefix_node, held]))
@@ -50,8 +50,8 @@ def _live_nodes(state: Plane, table: RequestTable, now_s: float) -> NDArray[np.b
 
 
 def renewed(
-    state: Plane, table: RequestTable, kept: NDArray[np.bool_], chunk: RequestTable
-) -> tuple[Plane, RequestTable]:
+    state: EngineState, table: RequestTable, kept: NDArray[np.bool_], chunk: RequestTable
+) -> tuple[EngineState, RequestTable]:
     """Return the plane and the table of the kept rows with a chunk behind them."""
     now_s = float(state.clock[0].now_s)
     rest = np.flatnonzero(kept)
@@ -87,19 +87,19 @@ def _moved(old: Records, rows: NDArray[np.int64], new: Records) -> Records:
     return new
 
 
-def _timers(state: Plane, row_at: NDArray[np.int32], size: int) -> Records:
+def _timers(state: EngineState, row_at: NDArray[np.int32], size: int) -> Records:
     """The heap of waiting rows in its shape, under the rows' new numbers."""
     timers = fleet_records.records(layout.WAKE, size)
     pending = int(state.clock[0].pending)
     members = state.timers.member[:pending]
     timers.member[:pending] = row_at[members]
     timers.key[row_at[members]] = state.timers.key[members]
-    timers.place[row_at[members]] = state.timers.place[members]
+    timers.position[row_at[members]] = state.timers.position[members]
     return timers
 
 
 def _prefixes(
-    state: Plane, kept: NDArray[np.bool_], node_at: NDArray[np.int32], size: int
+    state: EngineState, kept: NDArray[np.bool_], node_at: NDArray[np.int32], size: int
 ) -> Records:
     """What endpoints remember of the nodes that are kept."""
     known = api_records.prefixes(len(state.endpoints), size)
@@ -107,9 +107,9 @@ def _prefixes(
     return known
 
 
-def _cache(state: Plane, node_at: NDArray[np.int32], nodes: int) -> dict[str, np.ndarray]:
+def _cache(state: EngineState, node_at: NDArray[np.int32], nodes: int) -> dict[str, np.ndarray]:
     """The pool of cached nodes, grown where a larger tree may need it, and an empty index."""
-    entries, size = state.kv_entries, fleet_records.kv_entries(state.engine, nodes)
+    entries, size = state.kv_entries, fleet_records.kv_entries(state.fleets, nodes)
     index = np.full_like(state.kv_index, NONE)
     if size > len(entries):
         entries, index = fleet_records.kv_pool(size)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from simulator.engine.kernels.event_loop import advance
-from simulator.engine.kernels.own.failures import lose_replica
+from simulator.engine.kernels.own.failures import fail_replica
 from simulator.engine.kernels.own.replica import offer_deferred
 from simulator.engine.records import layout
-from simulator.engine.records.layout import NONE, Plane, Records
+from simulator.engine.records.layout import NONE, EngineState, Records
 from simulator.engine.spec.plan import Plan
 from simulator.engine.state import api_records, fleet_records
 from simulator.engine.state.fleet_records import records
@@ -25,22 +25,22 @@ class DataPlane:
         table: RequestTable,
         zero_s: float,
         horizon_s: float,
-        unseen: np.ndarray | None = None,
+        unsimulated: np.ndarray | None = None,
     ) -> None:
         self.plan = plan
         self.zero_s = zero_s
-        engine, step_tables = fleet_records.engine(plan)
-        capacity = int(engine.slots.sum())
-        sequences = int((engine.slots * engine.max_sequences).sum())
+        fleets, step_tables = fleet_records.fleets(plan)
+        capacity = int(fleets.slots.sum())
+        sequences = int((fleets.slots * fleets.max_sequences).sum())
         kv_entries, kv_index = fleet_records.kv_pool(
-            fleet_records.kv_entries(engine, table.tree.size)
+            fleet_records.kv_entries(fleets, table.tree.size)
         )
         endpoints, limits, rates = api_records.endpoints(plan, zero_s, horizon_s)
         gateways, targets = api_records.gateways(plan)
         budgets, spends = api_records.budgets(plan)
-        self.state = Plane(
+        self.state = EngineState(
             clock=records(layout.CLOCK, 1),
-            engine=engine,
+            fleets=fleets,
             **step_tables,
             deferred=fleet_records.deferred(len(plan.fleets)),
             requests=fleet_records.requests(table),
@@ -53,7 +53,9 @@ class DataPlane:
             serves=fleet_records.serves(plan),
             priority=np.array(plan.priorities or (0,) * len(plan.routes), np.int64),
             nodes=fleet_records.nodes(table.tree),
-            unseen=np.zeros((0, 2)) if unseen is None else np.ascontiguousarray(unseen),
+            unsimulated=np.zeros((0, 2))
+            if unsimulated is None
+            else np.ascontiguousarray(unsimulated),
             replicas=records(layout.REPLICA, capacity),
             loads=np.full(capacity, np.inf),
             wakes=records(layout.WAKE, capacity),
@@ -87,21 +89,21 @@ class DataPlane:
         for r, rep in enumerate(state.replicas):
             for name in ("waiting_head", "running_tail", "prefill_head", "lru_head", "lru_tail"):
                 rep[name] = NONE
-            rep.fleet = np.searchsorted(state.engine.first_slot, r, side="right") - 1
-            rep.free_blocks = state.engine[rep.fleet].kv_blocks
+            rep.fleet = np.searchsorted(state.fleets.first_slot, r, side="right") - 1
+            rep.free_blocks = state.fleets[rep.fleet].kv_blocks
             rep.stopped_s = math.nan
             rep.first_sequence = rep.free_sequence = first
-            first += int(state.engine[rep.fleet].max_sequences)
+            first += int(state.fleets[rep.fleet].max_sequences)
             state.sequences.next[rep.first_sequence : first] = (
                 np.arange(rep.first_sequence, first) + 1
             )
         state.wakes.key = math.inf
-        state.wakes.member = state.wakes.place = np.arange(len(state.wakes))
+        state.wakes.member = state.wakes.position = np.arange(len(state.wakes))
 
     def replicas(self, fleet: int) -> Records:
         """REPLICA records of a fleet's slots."""
-        engine = self.state.engine[fleet]
-        return self.state.replicas[engine.first_slot : engine.first_slot + engine.slots]
+        record = self.state.fleets[fleet]
+        return self.state.replicas[record.first_slot : record.first_slot + record.slots]
 
     def column(self, fleet: int, name: str) -> np.ndarray:
         """One field of a fleet's slots: what controllers look at every few seconds. (slots,)
@@ -124,7 +126,7 @@ class DataPlane:
 
     def in_flight(self, fleet: int) -> int:
         """Requests that a fleet's replicas hold or that wait for one to become ready."""
-        waiting = self.state.engine.view(np.ndarray)["waiting"][fleet]
+        waiting = self.state.fleets.view(np.ndarray)["waiting"][fleet]
         return int(self.column(fleet, "in_flight").sum() + waiting)
 
     def waiting(self, fleet: int) -> int:
@@ -137,7 +139,7 @@ class DataPlane:
         slots = slots[slots.state == layout.READY]
         if not len(slots):
             return 0.0
-        blocks = float(self.state.engine[fleet].kv_blocks)
+        blocks = float(self.state.fleets[fleet].kv_blocks)
         return 1.0 - float((slots.free_blocks + slots.cached_blocks).mean()) / blocks
 
     def list_prices(self, endpoint: int, now_s: float) -> Any:
@@ -171,7 +173,7 @@ class DataPlane:
         idle = np.flatnonzero(slots.state == layout.OFF)
         if not len(idle):
             return None
-        slot = int(self.state.engine[fleet].first_slot + idle[0])
+        slot = int(self.state.fleets[fleet].first_slot + idle[0])
         rep = self.state.replicas[slot]
         if not math.isnan(rep.stopped_s):
             self.closed_periods_s[fleet].append((float(rep.launched_s), float(rep.stopped_s)))
@@ -184,14 +186,14 @@ class DataPlane:
         """Let a launched replica take requests, first those that waited for one."""
         self.state.replicas[slot].state = layout.READY
         self.state.loads[slot] = 0.0
-        engine = self.state.engine
-        engine.admitting = engine.waiting
-        self.state.clock[0].admitting = engine.waiting.sum()
+        fleets = self.state.fleets
+        fleets.admitting = fleets.waiting
+        self.state.clock[0].admitting = fleets.waiting.sum()
         offer_deferred(self.state, slot, time_s)
 
     def lose(self, slot: int, time_s: float) -> None:
         """Take a replica away at once; what it serves is dispatched anew."""
-        lose_replica(self.state, slot, time_s)
+        fail_replica(self.state, slot, time_s)
 
     def set_down(self, endpoint: int, down: bool) -> None:
         """Begin or end an outage of an endpoint; what it is answering goes on."""

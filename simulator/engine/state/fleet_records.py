@@ -48,9 +48,9 @@ def requests(table: RequestTable) -> Records:
     rows.gap_s = table.gap_s
     rows.patience_s = table.patience_s
     rows.deadline_s = table.deadline_s
-    rows.dice = table.dice
+    rows.random_bits = table.random_bits
     rows.input_tok = table.input_tokens
-    rows.output_tok = table.completion_tokens
+    rows.completion_tok = table.completion_tokens
     rows.reasoning_tok = table.reasoning_tokens
     rows.declared_tok = table.max_output_tokens
     rows.node = table.prefix_node
@@ -65,14 +65,14 @@ def ledger(size: int) -> Records:
     rows = records(layout.LEDGER, size)
     for name in ("arrival_s", "start_s", "first_token_s", "finished_s"):
         rows[name] = np.nan
-    for name in ("replica", "server", "gateway", "sequence", "home", "pool"):
+    for name in ("replica", "server", "gateway", "sequence", "first_replica", "pool"):
         rows[name] = NONE
     return rows
 
 
-def engine(plan: Plan) -> tuple[Records, dict[str, np.ndarray]]:
-    """Return ENGINE records and the tables of step times."""
-    found = records(layout.ENGINE, len(plan.fleets))
+def fleets(plan: Plan) -> tuple[Records, dict[str, np.ndarray]]:
+    """Return FLEET records and the tables of step times."""
+    found = records(layout.FLEET, len(plan.fleets))
     columns: dict[str, list[np.ndarray]] = {name: [] for name in _STEP_TABLES}
     first_slot = first_time = 0
     for place, (record, fleet) in enumerate(zip(found, plan.fleets, strict=True)):
@@ -145,10 +145,10 @@ def deferred(fleets: int) -> Records:
     return lines
 
 
-def kv_entries(engine: Records, nodes: int) -> int:
+def kv_entries(fleets: Records, nodes: int) -> int:
     """Return the most nodes that the caches of all replicas may hold."""
     # Every entry holds at least one block of its replica.
-    return int((engine.slots * np.minimum(engine.kv_blocks, nodes) * engine.prefix_cache).sum())
+    return int((fleets.slots * np.minimum(fleets.kv_blocks, nodes) * fleets.prefix_cache).sum())
 
 
 def kv_pool(size: int) -> tuple[Records, np.ndarray]:

@@ -160,11 +160,11 @@ def _columns(
         "session": _sessions(table)[rows],
         "turn": table.turn[rows],
         "outcome": np.array(OUTCOMES)[ledger.outcome[rows]],
-        "self_hosted": ledger.server[rows] == layout.FLEET,
+        "self_hosted": ledger.server[rows] == layout.OWN,
         "endpoint": _endpoints(api, ledger)[rows],
         "attempts": ledger.attempts[rows],
         "input_tok": table.input_tokens[rows],
-        "output_tok": ledger.output_tok[rows],
+        "completion_tok": ledger.completion_tok[rows],
         "reasoning_tok": ledger.reasoning_tok[rows],
         "cached_tok": ledger.cached_tok[rows],
         "written_tok": ledger.written_tok[rows],
@@ -179,7 +179,7 @@ def _sessions(table: RequestTable) -> NDArray[np.uint64]:
     """A number by row that only the rows of its session share, in all chunks. (n_requests,)"""
     begins = table.sessions()
     lengths = np.diff(np.append(begins, table.size))
-    return np.repeat(table.dice[begins], lengths)
+    return np.repeat(table.random_bits[begins], lengths)
 
 
 def _endpoints(api: ApiOption | None, ledger: Ledger) -> NDArray[Any]:

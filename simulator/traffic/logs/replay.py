@@ -48,7 +48,7 @@ def requests(log: Log, seed: int) -> RequestTable:
         deadline_s=rows.deadline_s[order],
         patience_s=np.full(len(order), np.inf),
         difficulty=rng.random(count)[order],
-        dice=rng.bit_generator.random_raw(count)[order],
+        random_bits=rng.bit_generator.random_raw(count)[order],
         earlier_node=np.full(count, NO_NODE, np.int32),
         earlier_s=np.zeros(count),
         since_volume=np.zeros(count),

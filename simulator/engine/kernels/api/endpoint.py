@@ -20,7 +20,7 @@ from simulator.engine.kernels.api.prompt_cache import cached_prefix_tok, use_cac
 from simulator.engine.kernels.api.unsimulated import freshen
 from simulator.engine.kernels.shared.hashing import FAILURE, LATENCY, SPEED, normal, uniform
 from simulator.engine.kernels.shared.jit import compiled
-from simulator.engine.kernels.shared.queues import join_line, leave_line
+from simulator.engine.kernels.shared.queues import join_queue, leave_queue
 from simulator.engine.kernels.shared.requests import (
     complete_row,
     limit_patience,
@@ -42,110 +42,110 @@ from simulator.engine.records.layout import (
 
 
 @compiled
-def fits(plane, e, row):
+def fits(state, e, row):
     """Whether an endpoint could serve a request at all."""
-    endpoint = plane.endpoints[e]
-    request = plane.requests[row]
+    endpoint = state.endpoints[e]
+    request = state.requests[row]
     if request.input_tok >= endpoint.context_tok or request.input_tok > endpoint.max_input_tok:
         return False
     return not (endpoint.refuses_long_outputs and request.declared_tok > endpoint.max_output_tok)
 
 
 @compiled
-def attempt_at_endpoint(plane, e, row, time_s):
+def attempt_at_endpoint(state, e, row, time_s):
     """Ask an endpoint to serve a row; how that ends, and in the clock what a limit's wait is."""
-    endpoint = plane.endpoints[e]
-    request = plane.requests[row]
-    ledger = plane.ledger[row]
-    call = plane.calls[row]
-    if not fits(plane, e, row):
+    endpoint = state.endpoints[e]
+    request = state.requests[row]
+    ledger = state.ledger[row]
+    call = state.calls[row]
+    if not fits(state, e, row):
         return REFUSED
     if endpoint.down:
         return FAILED
     endpoint.asked += 1
-    freshen(plane, e, row, time_s)
-    ledger.cached_tok = cached_prefix_tok(plane, e, row, time_s)
-    wait_s = max(limit_wait_s(plane, e, row, time_s), endpoint_wait_s(plane, e, time_s))
+    freshen(state, e, row, time_s)
+    ledger.cached_tok = cached_prefix_tok(state, e, row, time_s)
+    wait_s = max(limit_wait_s(state, e, row, time_s), endpoint_wait_s(state, e, time_s))
     if wait_s == math.inf:
         return REFUSED
-    plane.clock[0].retry_after_s = wait_s
+    state.clock[0].retry_after_s = wait_s
     if wait_s > 0:
         return LIMITED
     full = endpoint.in_flight >= endpoint.concurrency
     if full and endpoint.queued >= endpoint.queue:
         return LIMITED
-    if uniform(request.dice, call.attempts, FAILURE) < endpoint.error_rate:
+    if uniform(request.random_bits, call.attempts, FAILURE) < endpoint.error_rate:
         return FAILED
-    take_from_limits(plane, e, row)
+    take_from_limits(state, e, row)
     if not full:
         endpoint.in_flight += 1
         return ACCEPTED
-    join_line(plane, endpoint, row, FIRST_COME)
-    limit_patience(plane, row)
+    join_queue(state, endpoint, row, FIRST_COME)
+    limit_patience(state, row)
     endpoint.queued += 1
     return QUEUED
 
 
 @compiled
-def begin_at_endpoint(plane, e, row, time_s):
+def begin_at_endpoint(state, e, row, time_s):
     """Serve a row from now on: draw its course and let it wait for its end."""
-    endpoint = plane.endpoints[e]
-    request = plane.requests[row]
-    ledger = plane.ledger[row]
-    call = plane.calls[row]
-    stop_waiting(plane, row)
+    endpoint = state.endpoints[e]
+    request = state.requests[row]
+    ledger = state.ledger[row]
+    call = state.calls[row]
+    stop_waiting(state, row)
     most = min(endpoint.max_output_tok, endpoint.context_tok - request.input_tok)
     thought_tok = min(request.reasoning_tok, endpoint.max_reasoning_tok)
-    ledger.output_tok = min(request.output_tok - request.reasoning_tok + thought_tok, most)
+    ledger.completion_tok = min(request.completion_tok - request.reasoning_tok + thought_tok, most)
     # An output that is cut loses its visible end first.
-    ledger.reasoning_tok = min(thought_tok, ledger.output_tok)
+    ledger.reasoning_tok = min(thought_tok, ledger.completion_tok)
     ttft_s = endpoint.prefill_token_s * (request.input_tok - ledger.cached_tok)
     if endpoint.prefill_token2_s > 0:
         squares = float(request.input_tok) ** 2 - float(ledger.cached_tok) ** 2
         ttft_s += endpoint.prefill_token2_s * squares
-    latency = normal(request.dice, call.attempts, LATENCY)
+    latency = normal(request.random_bits, call.attempts, LATENCY)
     ttft_s += endpoint.ttft_median_s * math.exp(endpoint.ttft_sigma * latency)
-    speed = normal(request.dice, call.attempts, SPEED)
+    speed = normal(request.random_bits, call.attempts, SPEED)
     output_tok_s = endpoint.output_tok_s * math.exp(endpoint.speed_sigma * speed)
     ledger.start_s = time_s
     ledger.first_token_s = time_s + ttft_s
-    call.rate = current_rate(plane, e, time_s)
-    use_cache(plane, e, row, time_s)
-    end_s = ledger.first_token_s + max(0, ledger.output_tok - 1) / output_tok_s
-    until_s = patient_until_s(plane, row)
+    call.rate = current_rate(state, e, time_s)
+    use_cache(state, e, row, time_s)
+    end_s = ledger.first_token_s + max(0, ledger.completion_tok - 1) / output_tok_s
+    until_s = patient_until_s(state, row)
     if end_s - time_s > endpoint.window_s:
         end_s = time_s + endpoint.window_s
-        ledger.output_tok = ledger.reasoning_tok = 0
+        ledger.completion_tok = ledger.reasoning_tok = 0
     elif end_s > until_s:
         # Whoever hangs up pays for what was written until then.
-        told_s = until_s - ledger.first_token_s
-        ledger.output_tok = 0 if told_s < 0 else 1 + math.floor(told_s * output_tok_s)
-        ledger.reasoning_tok = min(ledger.reasoning_tok, ledger.output_tok)
-    start_production(plane, e, row, min(end_s, until_s), time_s)
-    wait_for(plane, row, ANSWER, end_s)
+        streamed_s = until_s - ledger.first_token_s
+        ledger.completion_tok = 0 if streamed_s < 0 else 1 + math.floor(streamed_s * output_tok_s)
+        ledger.reasoning_tok = min(ledger.reasoning_tok, ledger.completion_tok)
+    start_production(state, e, row, min(end_s, until_s), time_s)
+    wait_for(state, row, ANSWER, end_s)
 
 
 @compiled
-def end_at_endpoint(plane, row, time_s):
+def end_at_endpoint(state, row, time_s):
     """Close a row that was served; returns the row that begins in its place, or NONE."""
-    ledger = plane.ledger[row]
-    call = plane.calls[row]
+    ledger = state.ledger[row]
+    call = state.calls[row]
     e = ledger.server
-    endpoint = plane.endpoints[e]
-    settle_limits(plane, e, row, time_s)
+    endpoint = state.endpoints[e]
+    settle_limits(state, e, row, time_s)
     if time_s >= ledger.start_s + endpoint.window_s:  # as the end was set, to the last bit
-        time_out_row(plane, row, time_s)
+        time_out_row(state, row, time_s)
     else:
         if endpoint.billed_at_completion:
-            call.rate = current_rate(plane, e, time_s)
-        call.usd = answer_usd(plane, e, row)
+            call.rate = current_rate(state, e, time_s)
+        call.usd = answer_usd(state, e, row)
         endpoint.spent_usd += call.usd
-        spend_at_endpoint(plane, e, call.usd, time_s)
-        complete_row(plane, row, time_s)
+        spend_at_endpoint(state, e, call.usd, time_s)
+        complete_row(state, row, time_s)
     following = endpoint.waiting_head
     if following == NONE:
         endpoint.in_flight -= 1
         return NONE
-    leave_line(plane, endpoint)
+    leave_queue(state, endpoint)
     endpoint.queued -= 1
     return following

@@ -9,9 +9,9 @@ from simulator.units import DAY_S
 
 
 @compiled
-def _demand(plane, e, row, kind):
+def _demand(state, e, row, kind):
     """What a request takes from a limit at its start."""
-    request = plane.requests[row]
+    request = state.requests[row]
     if kind == REQUESTS:
         return 1.0
     if kind == PRODUCED_TOK:
@@ -19,8 +19,8 @@ def _demand(plane, e, row, kind):
     if kind == OUTPUT_TOK:
         return float(request.declared_tok)
     counted = request.input_tok
-    if not plane.endpoints[e].cached_counts:
-        counted -= plane.ledger[row].cached_tok
+    if not state.endpoints[e].cached_counts:
+        counted -= state.ledger[row].cached_tok
     if kind == INPUT_TOK:
         return float(counted)
     return float(counted + request.declared_tok)
@@ -35,14 +35,14 @@ def _refill(limit, time_s):
 
 
 @compiled
-def limit_wait_s(plane, e, row, time_s):
+def limit_wait_s(state, e, row, time_s):
     """Time until an endpoint's limits let a request pass: 0 now, inf never."""
-    endpoint = plane.endpoints[e]
+    endpoint = state.endpoints[e]
     wait_s = 0.0
     for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
-        limit = plane.limits[k]
+        limit = state.limits[k]
         _refill(limit, time_s)
-        demand = _demand(plane, e, row, limit.of)
+        demand = _demand(state, e, row, limit.of)
         if demand > limit.most:
             return math.inf
         # What refills up to rounding is there. Calls that go on producing are not foreseen.
@@ -52,42 +52,42 @@ def limit_wait_s(plane, e, row, time_s):
 
 
 @compiled
-def take_from_limits(plane, e, row):
+def take_from_limits(state, e, row):
     """Let a request pass; the limits have been brought up to now."""
-    endpoint = plane.endpoints[e]
+    endpoint = state.endpoints[e]
     for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
-        limit = plane.limits[k]
+        limit = state.limits[k]
         if limit.of != PRODUCED_TOK:
-            limit.level -= _demand(plane, e, row, limit.of)
+            limit.level -= _demand(state, e, row, limit.of)
 
 
 @compiled
-def start_production(plane, e, row, until_s, time_s):
+def start_production(state, e, row, until_s, time_s):
     """Let the output of a request that is served count from now until it ends, evenly."""
-    endpoint = plane.endpoints[e]
-    call = plane.calls[row]
+    endpoint = state.endpoints[e]
+    call = state.calls[row]
     call.produces_tok_s = 0.0
     for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
-        limit = plane.limits[k]
+        limit = state.limits[k]
         if limit.of == PRODUCED_TOK and until_s > time_s:
             _refill(limit, time_s)
-            call.produces_tok_s = plane.ledger[row].output_tok / (until_s - time_s)
+            call.produces_tok_s = state.ledger[row].completion_tok / (until_s - time_s)
             limit.producing_tok_s += call.produces_tok_s
 
 
 @compiled
-def settle_limits(plane, e, row, time_s):
+def settle_limits(state, e, row, time_s):
     """Give back the output that was declared and not produced; what was being produced is over."""
-    endpoint = plane.endpoints[e]
-    unused = plane.requests[row].declared_tok - plane.ledger[row].output_tok
+    endpoint = state.endpoints[e]
+    unused = state.requests[row].declared_tok - state.ledger[row].completion_tok
     for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
-        limit = plane.limits[k]
+        limit = state.limits[k]
         if limit.of == OUTPUT_TOK:
             limit.level = min(limit.most, limit.level + max(0, unused))
         elif limit.of == PRODUCED_TOK:
             _refill(limit, time_s)
-            goes_on_tok_s = limit.producing_tok_s - plane.calls[row].produces_tok_s
-            limit.producing_tok_s = max(0.0, goes_on_tok_s)
+            decodes_elsewhere_tok_s = limit.producing_tok_s - state.calls[row].produces_tok_s
+            limit.producing_tok_s = max(0.0, decodes_elsewhere_tok_s)
 
 
 @compiled
@@ -115,15 +115,15 @@ def _month_begin_s(month):
 
 
 @compiled
-def _renew(plane, b, time_s):
+def _renew(state, b, time_s):
     """Begin a new period of a budget when its time has come."""
-    budget = plane.budgets[b]
-    unix_s = plane.clock[0].zero_s + time_s
+    budget = state.budgets[b]
+    unix_s = state.clock[0].zero_s + time_s
     period = _month(unix_s) if budget.kind == MONTHLY else math.floor(unix_s / budget.period_s)
     if period == budget.period:
         return
     if budget.kind == ROLLING:
-        spends = plane.spends[budget.spends]
+        spends = state.spends[budget.spends]
         for part in range(max(budget.period + 1, period - ROLLING_PARTS), period + 1):
             spends[part % (ROLLING_PARTS + 1)] = 0.0
         budget.spent_usd = spends.sum()
@@ -133,15 +133,15 @@ def _renew(plane, b, time_s):
 
 
 @compiled
-def budget_wait_s(plane, b, time_s):
+def budget_wait_s(state, b, time_s):
     """Time until a budget has money again: 0 when it has some now."""
-    budget = plane.budgets[b]
+    budget = state.budgets[b]
     if budget.usd == math.inf:
         return 0.0
-    _renew(plane, b, time_s)
+    _renew(state, b, time_s)
     if budget.spent_usd < budget.usd:
         return 0.0
-    unix_s = plane.clock[0].zero_s + time_s
+    unix_s = state.clock[0].zero_s + time_s
     if budget.kind == MONTHLY:
         return _month_begin_s(budget.period + 1) - unix_s
     if budget.kind == FIXED:
@@ -149,72 +149,72 @@ def budget_wait_s(plane, b, time_s):
     # Rolling: parts are forgotten one by one, the oldest first.
     left_usd = budget.spent_usd
     for part in range(budget.period - ROLLING_PARTS, budget.period + 1):
-        left_usd -= plane.spends[budget.spends][part % (ROLLING_PARTS + 1)]
+        left_usd -= state.spends[budget.spends][part % (ROLLING_PARTS + 1)]
         if left_usd < budget.usd:
             return (part + ROLLING_PARTS + 1) * budget.period_s - unix_s
     return (budget.period + ROLLING_PARTS + 1) * budget.period_s - unix_s
 
 
 @compiled
-def endpoint_wait_s(plane, e, time_s):
+def endpoint_wait_s(state, e, time_s):
     """Time until all budgets of an endpoint have money again."""
-    endpoint = plane.endpoints[e]
+    endpoint = state.endpoints[e]
     wait_s = 0.0
     for b in range(endpoint.first_budget, endpoint.first_budget + endpoint.budgets):
-        wait_s = max(wait_s, budget_wait_s(plane, b, time_s))
+        wait_s = max(wait_s, budget_wait_s(state, b, time_s))
     return wait_s
 
 
 @compiled
-def spend(plane, b, usd, time_s):
-    budget = plane.budgets[b]
+def spend(state, b, usd, time_s):
+    budget = state.budgets[b]
     if budget.usd < math.inf:
-        _renew(plane, b, time_s)
+        _renew(state, b, time_s)
         budget.spent_usd += usd
         if budget.kind == ROLLING:
-            plane.spends[budget.spends][budget.period % (ROLLING_PARTS + 1)] += usd
+            state.spends[budget.spends][budget.period % (ROLLING_PARTS + 1)] += usd
 
 
 @compiled
-def spend_at_endpoint(plane, e, usd, time_s):
-    endpoint = plane.endpoints[e]
+def spend_at_endpoint(state, e, usd, time_s):
+    endpoint = state.endpoints[e]
     for b in range(endpoint.first_budget, endpoint.first_budget + endpoint.budgets):
-        spend(plane, b, usd, time_s)
+        spend(state, b, usd, time_s)
 
 
 @compiled
-def current_rate(plane, e, time_s):
+def current_rate(state, e, time_s):
     """First rate record of the period that an endpoint's prices are in; time never runs back."""
-    endpoint = plane.endpoints[e]
+    endpoint = state.endpoints[e]
     stride = 2 * endpoint.tiers * endpoint.shares
     while endpoint.period + 1 < endpoint.periods:
-        if plane.rates[endpoint.first_rate + (endpoint.period + 1) * stride].from_s > time_s:
+        if state.rates[endpoint.first_rate + (endpoint.period + 1) * stride].from_s > time_s:
             break
         endpoint.period += 1
     return endpoint.first_rate + endpoint.period * stride
 
 
 @compiled
-def answer_usd(plane, e, row):
+def answer_usd(state, e, row):
     """Price of a complete answer in the period of ``call.rate``."""
-    endpoint = plane.endpoints[e]
-    request = plane.requests[row]
-    ledger = plane.ledger[row]
-    call = plane.calls[row]
+    endpoint = state.endpoints[e]
+    request = state.requests[row]
+    ledger = state.ledger[row]
+    call = state.calls[row]
     reasoning = ledger.reasoning_tok
     rate = call.rate
     if reasoning > 0:
         rate += endpoint.tiers * endpoint.shares
     for _ in range(endpoint.tiers - 1):
-        if request.input_tok < plane.rates[rate + endpoint.shares].from_tok:
+        if request.input_tok < state.rates[rate + endpoint.shares].from_tok:
             break
         rate += endpoint.shares
     cached_share = ledger.cached_tok / request.input_tok
     for _ in range(endpoint.shares - 1):
-        if cached_share < plane.rates[rate + 1].from_share:
+        if cached_share < state.rates[rate + 1].from_share:
             break
         rate += 1
-    prices = plane.rates[rate]
+    prices = state.rates[rate]
     uncached = request.input_tok - ledger.cached_tok - call.written_tok
     usd = prices.request_usd + uncached * prices.input_usd
     # A price that is not known is NaN and must not spoil what does not use it.
@@ -224,8 +224,8 @@ def answer_usd(plane, e, row):
         usd += call.written_tok * prices.cache_write_usd
     if call.stored_tok_h > 0:
         usd += call.stored_tok_h * prices.storage_usd
-    if ledger.output_tok > reasoning:
-        usd += (ledger.output_tok - reasoning) * prices.output_usd
+    if ledger.completion_tok > reasoning:
+        usd += (ledger.completion_tok - reasoning) * prices.output_usd
     if reasoning > 0:
         usd += reasoning * prices.reasoning_usd
     return usd

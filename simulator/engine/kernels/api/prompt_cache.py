@@ -31,53 +31,53 @@ def put_levels(nodes):
 
 
 @compiled
-def _machine(plane, e, node, time_s):
+def _machine(state, e, node, time_s):
     """Bit of the machine that takes the next request with the beginning of ``node``."""
-    per_min = plane.endpoints[e].cache_machine_per_min
+    per_min = state.endpoints[e].cache_machine_per_min
     if per_min == math.inf:
         return 1
-    while plane.nodes[node].parent != NONE:
-        node = plane.nodes[node].parent
-    prefix = plane.prefixes[e, node]
+    while state.nodes[node].parent != NONE:
+        node = state.nodes[node].parent
+    prefix = state.prefixes[e, node]
     if prefix.minute != math.floor(time_s / MINUTE_S):
         return 1
     return 1 << min(MACHINES, math.floor(prefix.requests / per_min))
 
 
 @compiled
-def _alive(plane, e, node, machine, time_s):
-    prefix = plane.prefixes[e, node]
+def _alive(state, e, node, machine, time_s):
+    prefix = state.prefixes[e, node]
     return (
         prefix.ready_s <= time_s < prefix.expiry_s
-        and time_s < prefix.ready_s + plane.endpoints[e].cache_max_age_s
+        and time_s < prefix.ready_s + state.endpoints[e].cache_max_age_s
         and prefix.machines & machine != 0
     )
 
 
 @compiled
-def cached_prefix_tok(plane, e, row, time_s):
+def cached_prefix_tok(state, e, row, time_s):
     """Tokens of a prompt that the endpoint's cache holds now."""
-    endpoint = plane.endpoints[e]
-    node = plane.requests[row].node
+    endpoint = state.endpoints[e]
+    node = state.requests[row].node
     if endpoint.cache_rule == CACHE_NONE or node == NONE:
         return 0
-    machine = _machine(plane, e, node, time_s)
+    machine = _machine(state, e, node, time_s)
     steps = 0
-    while node != NONE and plane.nodes[node].depth_tok >= endpoint.cache_min_tok:
-        seen = steps <= endpoint.cache_lookback or plane.nodes[node].level < endpoint.cache_shared
-        if seen and _alive(plane, e, node, machine, time_s):
-            depth = plane.nodes[node].depth_tok
+    while node != NONE and state.nodes[node].depth_tok >= endpoint.cache_min_tok:
+        seen = steps <= endpoint.cache_lookback or state.nodes[node].level < endpoint.cache_shared
+        if seen and _alive(state, e, node, machine, time_s):
+            depth = state.nodes[node].depth_tok
             return depth // endpoint.cache_step_tok * endpoint.cache_step_tok
-        node = plane.nodes[node].parent
+        node = state.nodes[node].parent
         steps += 1
     return 0
 
 
 @compiled
-def _write(plane, e, node, machine, time_s, ready_s):
+def _write(state, e, node, machine, time_s, ready_s):
     """Write a node, or put off its expiry; returns the tokens times hours bought by it."""
-    endpoint = plane.endpoints[e]
-    prefix = plane.prefixes[e, node]
+    endpoint = state.endpoints[e]
+    prefix = state.prefixes[e, node]
     paid_until_s = prefix.expiry_s
     old = time_s >= prefix.expiry_s or time_s >= prefix.ready_s + endpoint.cache_max_age_s
     if old:
@@ -88,14 +88,14 @@ def _write(plane, e, node, machine, time_s, ready_s):
     prefix.expiry_s = max(time_s, prefix.ready_s) + endpoint.cache_ttl_s
     if not endpoint.cache_stored:
         return 0.0
-    return max(0.0, prefix.expiry_s - paid_until_s) * plane.nodes[node].depth_tok / HOUR_S
+    return max(0.0, prefix.expiry_s - paid_until_s) * state.nodes[node].depth_tok / HOUR_S
 
 
 @compiled
-def touch(plane, e, node, used_s, keeps):
+def touch(state, e, node, used_s, keeps):
     """Note a use of a node that nobody saw, unless a later one is known; it may be kept by it."""
-    endpoint = plane.endpoints[e]
-    prefix = plane.prefixes[e, node]
+    endpoint = state.endpoints[e]
+    prefix = state.prefixes[e, node]
     if used_s <= prefix.used_s:
         return
     prefix.used_s = used_s
@@ -109,11 +109,11 @@ def touch(plane, e, node, used_s, keeps):
 
 
 @compiled
-def marks_pay(plane, e, workload):
+def marks_pay(state, e, workload):
     """Whether marks of shared beginnings and of ends have been worth it so far."""
-    pays = plane.endpoints[e].cache_pays_from
-    shared = plane.reuse[e, workload, _SHARED]
-    end = plane.reuse[e, workload, _END]
+    pays = state.endpoints[e].cache_pays_from
+    shared = state.reuse[e, workload, _SHARED]
+    end = state.reuse[e, workload, _END]
     return (
         shared.read_tok >= pays * (shared.written_tok - _TRIED_TOK),
         end.read_tok >= pays * (end.written_tok - _TRIED_TOK),
@@ -121,61 +121,61 @@ def marks_pay(plane, e, workload):
 
 
 @compiled
-def _marks(plane, e, row, time_s):
+def _marks(state, e, row, time_s):
     """Whether shared beginnings and whether ends are worth a mark, by what marks were good for.
 
     What a mark would have brought is known of every prompt, marked or not: a use within the
     lifetime since the last one would have been a read. Reads are worth it from
     ``cache_pays_from`` tokens for each token written.
     """
-    endpoint = plane.endpoints[e]
-    node = plane.requests[row].node
-    end_tok = plane.nodes[node].depth_tok
+    endpoint = state.endpoints[e]
+    node = state.requests[row].node
+    end_tok = state.nodes[node].depth_tok
     shared_tok = 0
     known_tok = 0
     while node != NONE:
-        prefix = plane.prefixes[e, node]
-        depth = plane.nodes[node].depth_tok
+        prefix = state.prefixes[e, node]
+        depth = state.nodes[node].depth_tok
         recent = time_s - prefix.used_s <= endpoint.cache_ttl_s
         if recent and known_tok == 0:
             known_tok = depth
-        if shared_tok == 0 and plane.nodes[node].level < endpoint.cache_shared:
+        if shared_tok == 0 and state.nodes[node].level < endpoint.cache_shared:
             shared_tok = depth
-        node = plane.nodes[node].parent
-    workload = plane.requests[row].workload
-    shared = plane.reuse[e, workload, _SHARED]
-    end = plane.reuse[e, workload, _END]
+        node = state.nodes[node].parent
+    workload = state.requests[row].workload
+    shared = state.reuse[e, workload, _SHARED]
+    end = state.reuse[e, workload, _END]
     shared.read_tok += min(known_tok, shared_tok)
     shared.written_tok += shared_tok - min(known_tok, shared_tok)
     end.read_tok += max(0, known_tok - shared_tok)
     end.written_tok += end_tok - max(known_tok, shared_tok)
-    return marks_pay(plane, e, workload)
+    return marks_pay(state, e, workload)
 
 
 @compiled
-def use_cache(plane, e, row, time_s):
+def use_cache(state, e, row, time_s):
     """Keep what a request's prompt leaves in the cache, from its first token on."""
-    endpoint = plane.endpoints[e]
-    request = plane.requests[row]
-    ledger = plane.ledger[row]
-    call = plane.calls[row]
+    endpoint = state.endpoints[e]
+    request = state.requests[row]
+    ledger = state.ledger[row]
+    call = state.calls[row]
     end = request.node
     if endpoint.cache_rule == CACHE_NONE or end == NONE:
         return
-    machine = _machine(plane, e, end, time_s)
+    machine = _machine(state, e, end, time_s)
     mark_shared = mark_end = True
     if endpoint.cache_rule == CACHE_BREAKPOINT:
-        mark_shared, mark_end = _marks(plane, e, row, time_s)
+        mark_shared, mark_end = _marks(state, e, row, time_s)
     node = end
-    while node != NONE and plane.nodes[node].depth_tok >= endpoint.cache_min_tok:
-        depth = plane.nodes[node].depth_tok
-        alive = _alive(plane, e, node, machine, time_s)
+    while node != NONE and state.nodes[node].depth_tok >= endpoint.cache_min_tok:
+        depth = state.nodes[node].depth_tok
+        alive = _alive(state, e, node, machine, time_s)
         keeps = endpoint.cache_rule == CACHE_PREFIX
         if endpoint.cache_rule == CACHE_UNIT:
-            recent = time_s - plane.prefixes[e, node].used_s <= endpoint.cache_ttl_s
+            recent = time_s - state.prefixes[e, node].used_s <= endpoint.cache_ttl_s
             keeps = node == end or alive or recent
         elif endpoint.cache_rule == CACHE_BREAKPOINT:
-            if plane.nodes[node].level < endpoint.cache_shared:
+            if state.nodes[node].level < endpoint.cache_shared:
                 keeps = mark_shared
             else:
                 keeps = node == end and mark_end and endpoint.cache_end_mark == 1
@@ -183,15 +183,15 @@ def use_cache(plane, e, row, time_s):
                 call.written_tok = depth - ledger.cached_tok
             keeps = keeps or (alive and depth == ledger.cached_tok)
         if keeps:
-            call.stored_tok_h += _write(plane, e, node, machine, time_s, ledger.first_token_s)
-        plane.prefixes[e, node].used_s = time_s
+            call.stored_tok_h += _write(state, e, node, machine, time_s, ledger.first_token_s)
+        state.prefixes[e, node].used_s = time_s
         root = node
-        node = plane.nodes[node].parent
+        node = state.nodes[node].parent
     while node != NONE:
-        plane.prefixes[e, node].used_s = time_s
+        state.prefixes[e, node].used_s = time_s
         root = node
-        node = plane.nodes[node].parent
-    prefix = plane.prefixes[e, root]
+        node = state.nodes[node].parent
+    prefix = state.prefixes[e, root]
     minute = math.floor(time_s / MINUTE_S)
     if prefix.minute != minute:
         prefix.minute = minute

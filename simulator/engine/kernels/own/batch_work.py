@@ -8,7 +8,7 @@ leaves it for good and is served like all other. What replicas never look at cos
 import math
 
 from simulator.engine.kernels.shared.jit import compiled
-from simulator.engine.kernels.shared.queues import drop_closed, join_line, leave_line
+from simulator.engine.kernels.shared.queues import drop_closed, join_queue, leave_queue
 from simulator.engine.records.layout import NONE
 
 _RANKS_PER_S = 10.0
@@ -16,65 +16,65 @@ _MOST_RANK = 2.0**31 - 1
 
 
 @compiled
-def latest_start_s(plane, f, row):
+def latest_start_s(state, f, row):
     """When a row stops waiting for idle capacity."""
-    deadline_s = plane.ledger[row].arrival_s + plane.requests[row].deadline_s
-    return deadline_s - plane.engine[f].deferred_lead_s
+    deadline_s = state.ledger[row].arrival_s + state.requests[row].deadline_s
+    return deadline_s - state.fleets[f].deferred_lead_s
 
 
 @compiled
-def may_wait(plane, f, row, time_s):
+def may_wait(state, f, row, time_s):
     """Whether a row on its way to a fleet has time to wait for idle capacity there."""
-    if plane.engine[f].deferred_in_flight == 0 or plane.ledger[row].pool != NONE:
+    if state.fleets[f].deferred_in_flight == 0 or state.ledger[row].pool != NONE:
         return False
-    return time_s < latest_start_s(plane, f, row) < math.inf
+    return time_s < latest_start_s(state, f, row) < math.inf
 
 
 @compiled
-def _note_due(plane, f):
+def _note_due(state, f):
     """Keep the time at which the first row of any line is due."""
-    line = plane.deferred[f]
-    line.due_s = math.inf
-    if line.waiting_head != NONE:
-        line.due_s = latest_start_s(plane, f, line.waiting_head)
+    queue = state.deferred[f]
+    queue.due_s = math.inf
+    if queue.waiting_head != NONE:
+        queue.due_s = latest_start_s(state, f, queue.waiting_head)
     due_s = math.inf
-    for k in range(plane.deferred.size):
-        due_s = min(due_s, plane.deferred[k].due_s)
-    plane.clock[0].due_s = due_s
+    for k in range(state.deferred.size):
+        due_s = min(due_s, state.deferred[k].due_s)
+    state.clock[0].due_s = due_s
 
 
 @compiled
-def defer(plane, f, row):
+def defer(state, f, row):
     """Let a row wait for idle capacity."""
-    rank = math.floor(min(_MOST_RANK, _RANKS_PER_S * latest_start_s(plane, f, row)))
-    plane.ledger[row].deferred = 1
-    plane.deferred[f].waiting += 1
-    join_line(plane, plane.deferred[f], row, rank)
-    _note_due(plane, f)
+    rank = math.floor(min(_MOST_RANK, _RANKS_PER_S * latest_start_s(state, f, row)))
+    state.ledger[row].deferred = 1
+    state.deferred[f].waiting += 1
+    join_queue(state, state.deferred[f], row, rank)
+    _note_due(state, f)
 
 
 @compiled
-def take_deferred(plane, f):
+def take_deferred(state, f):
     """Take the row with the nearest deadline."""
-    row = leave_line(plane, plane.deferred[f])
-    plane.ledger[row].deferred = 0
-    plane.deferred[f].waiting -= 1
-    _note_due(plane, f)
+    row = leave_queue(state, state.deferred[f])
+    state.ledger[row].deferred = 0
+    state.deferred[f].waiting -= 1
+    _note_due(state, f)
     return row
 
 
 @compiled
-def take_due(plane):
+def take_due(state):
     """Take the row whose deadline has come near; there is one."""
     f = 0
-    while plane.deferred[f].due_s > plane.clock[0].due_s:
+    while state.deferred[f].due_s > state.clock[0].due_s:
         f += 1
-    return take_deferred(plane, f)
+    return take_deferred(state, f)
 
 
 @compiled
-def forget_deferred(plane, f):
+def drop_deferred(state, f):
     """Account for a row that its client has left, which is closed already."""
-    plane.deferred[f].waiting -= 1
-    drop_closed(plane, plane.deferred[f])
-    _note_due(plane, f)
+    state.deferred[f].waiting -= 1
+    drop_closed(state, state.deferred[f])
+    _note_due(state, f)

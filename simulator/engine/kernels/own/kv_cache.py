@@ -20,49 +20,49 @@ _HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
 @compiled
-def _home(plane, node, r):
-    key = np.uint64(node) * np.uint64(plane.replicas.size) + np.uint64(r)
-    return np.int64((key * _HASH) >> np.uint64(32)) & (plane.kv_index.size - 1)
+def _hash_slot(state, node, r):
+    key = np.uint64(node) * np.uint64(state.replicas.size) + np.uint64(r)
+    return np.int64((key * _HASH) >> np.uint64(32)) & (state.kv_index.size - 1)
 
 
 @compiled
-def kv_find(plane, r, node):
+def kv_find(state, r, node):
     """Pool index of the entry of ``node`` on replica ``r``, or NONE."""
-    mask = plane.kv_index.size - 1
-    place = _home(plane, node, r)
+    mask = state.kv_index.size - 1
+    slot = _hash_slot(state, node, r)
     while True:
-        e = plane.kv_index[place]
+        e = state.kv_index[slot]
         if e == NONE:
             return NONE
-        entry = plane.kv_entries[e]
+        entry = state.kv_entries[e]
         if entry.node == node and entry.replica == r:
             return e
-        place = (place + 1) & mask
+        slot = (slot + 1) & mask
 
 
 @compiled
-def kv_index_entry(plane, e):
+def kv_index_entry(state, e):
     """Enter a pool entry, its node and replica set, into the index."""
-    entry = plane.kv_entries[e]
-    mask = plane.kv_index.size - 1
-    place = _home(plane, entry.node, entry.replica)
-    while plane.kv_index[place] != NONE:
-        place = (place + 1) & mask
-    plane.kv_index[place] = e
+    entry = state.kv_entries[e]
+    mask = state.kv_index.size - 1
+    slot = _hash_slot(state, entry.node, entry.replica)
+    while state.kv_index[slot] != NONE:
+        slot = (slot + 1) & mask
+    state.kv_index[slot] = e
 
 
 @entry
-def kv_index_entries(plane, entries):
+def kv_index_entries(state, entries):
     """Enter cached nodes into an empty index."""
     for e in entries:
-        kv_index_entry(plane, e)
+        kv_index_entry(state, e)
 
 
 @compiled
-def _kv_insert(plane, r, node):
-    clock = plane.clock[0]
+def _kv_insert(state, r, node):
+    clock = state.clock[0]
     e = clock.free_entry
-    entry = plane.kv_entries[e]
+    entry = state.kv_entries[e]
     clock.free_entry = entry.next
     entry.node = node
     entry.replica = r
@@ -70,112 +70,114 @@ def _kv_insert(plane, r, node):
     entry.references = 0
     entry.prev = NONE
     entry.next = NONE
-    kv_index_entry(plane, e)
+    kv_index_entry(state, e)
     return e
 
 
 @compiled
-def _kv_delete(plane, e):
-    index = plane.kv_index
+def _kv_delete(state, e):
+    index = state.kv_index
     mask = index.size - 1
-    entry = plane.kv_entries[e]
-    place = _home(plane, entry.node, entry.replica)
-    while index[place] != e:
-        place = (place + 1) & mask
+    entry = state.kv_entries[e]
+    slot = _hash_slot(state, entry.node, entry.replica)
+    while index[slot] != e:
+        slot = (slot + 1) & mask
     # Close the gap: move back every later member of the run that may stand here.
-    gap = place
+    gap = slot
     while True:
-        place = (place + 1) & mask
-        other = index[place]
+        slot = (slot + 1) & mask
+        other = index[slot]
         if other == NONE:
             break
-        home = _home(plane, plane.kv_entries[other].node, plane.kv_entries[other].replica)
-        if ((place - home) & mask) >= ((place - gap) & mask):
+        first_slot = _hash_slot(
+            state, state.kv_entries[other].node, state.kv_entries[other].replica
+        )
+        if ((slot - first_slot) & mask) >= ((slot - gap) & mask):
             index[gap] = other
-            gap = place
+            gap = slot
     index[gap] = NONE
     entry.replica = NONE
-    entry.next = plane.clock[0].free_entry
-    plane.clock[0].free_entry = e
+    entry.next = state.clock[0].free_entry
+    state.clock[0].free_entry = e
 
 
 @compiled
-def _lru_append(plane, r, e):
-    rep = plane.replicas[r]
-    entry = plane.kv_entries[e]
+def _lru_append(state, r, e):
+    rep = state.replicas[r]
+    entry = state.kv_entries[e]
     entry.prev = rep.lru_tail
     entry.next = NONE
     if rep.lru_tail == NONE:
         rep.lru_head = e
     else:
-        plane.kv_entries[rep.lru_tail].next = e
+        state.kv_entries[rep.lru_tail].next = e
     rep.lru_tail = e
     rep.cached_blocks += entry.blocks
 
 
 @compiled
-def _lru_unlink(plane, r, e):
-    rep = plane.replicas[r]
-    entry = plane.kv_entries[e]
+def _lru_unlink(state, r, e):
+    rep = state.replicas[r]
+    entry = state.kv_entries[e]
     if entry.prev == NONE:
         rep.lru_head = entry.next
     else:
-        plane.kv_entries[entry.prev].next = entry.next
+        state.kv_entries[entry.prev].next = entry.next
     if entry.next == NONE:
         rep.lru_tail = entry.prev
     else:
-        plane.kv_entries[entry.next].prev = entry.prev
+        state.kv_entries[entry.next].prev = entry.prev
     rep.cached_blocks -= entry.blocks
 
 
 @compiled
-def kv_take(plane, r, count):
+def kv_take(state, r, count):
     """Take ``count`` blocks, evicting where none are free; the caller has checked the supply."""
-    rep = plane.replicas[r]
+    rep = state.replicas[r]
     while rep.free_blocks < count:
         e = rep.lru_head
-        entry = plane.kv_entries[e]
+        entry = state.kv_entries[e]
         evicted = min(entry.blocks, count - rep.free_blocks)
         entry.blocks -= evicted
         rep.cached_blocks -= evicted
         rep.free_blocks += evicted
         if entry.blocks == 0:
-            _lru_unlink(plane, r, e)
-            _kv_delete(plane, e)
+            _lru_unlink(state, r, e)
+            _kv_delete(state, e)
     rep.free_blocks -= count
 
 
 @compiled
-def kv_drop_all(plane, r):
+def kv_drop_all(state, r):
     """Forget everything that is cached on a replica; nothing of it is pinned."""
-    rep = plane.replicas[r]
+    rep = state.replicas[r]
     while rep.lru_head != NONE:
         e = rep.lru_head
-        _lru_unlink(plane, r, e)
-        _kv_delete(plane, e)
+        _lru_unlink(state, r, e)
+        _kv_delete(state, e)
 
 
 @compiled
-def node_end_block(plane, r, node):
+def node_end_block(state, r, node):
     """Number of full blocks of replica ``r`` from the root to the end of ``node``."""
     if node == NONE:
         return 0
-    return plane.nodes[node].depth_tok // plane.engine[plane.replicas[r].fleet].block_tok
+    return state.nodes[node].depth_tok // state.fleets[state.replicas[r].fleet].block_tok
 
 
 @compiled
-def kv_lookup(plane, r, node):
+def kv_lookup(state, r, node):
     """Leading resident blocks of a path, and how many of them are evictable today."""
     hit = 0
     evictable = 0
-    end = node_end_block(plane, r, node)
+    end = node_end_block(state, r, node)
     while node != NONE:
-        parent = plane.nodes[node].parent
-        begin = node_end_block(plane, r, parent)
+        parent = state.nodes[node].parent
+        begin = node_end_block(state, r, parent)
         if end > begin:
-            e = kv_find(plane, r, node)
+            e = kv_find(state, r, node)
             if e != NONE:
-                entry = plane.kv_entries[e]
+                entry = state.kv_entries[e]
                 if hit == 0:
                     hit = begin + entry.blocks
                 if entry.references > 0:
@@ -187,23 +189,23 @@ def kv_lookup(plane, r, node):
 
 
 @compiled
-def kv_pin(plane, r, node, covered, cover):
+def kv_pin(state, r, node, covered, cover):
     """Extend a sequence's pins on its path from ``covered`` to ``cover`` leading blocks.
 
     Blocks that were not resident have been taken by the caller and are filled from here on.
     """
-    end = node_end_block(plane, r, node)
+    end = node_end_block(state, r, node)
     while node != NONE and end > covered:
-        parent = plane.nodes[node].parent
-        begin = node_end_block(plane, r, parent)
+        parent = state.nodes[node].parent
+        begin = node_end_block(state, r, parent)
         if begin < end and begin < cover:
-            e = kv_find(plane, r, node)
+            e = kv_find(state, r, node)
             if e == NONE:
-                e = _kv_insert(plane, r, node)
-            entry = plane.kv_entries[e]
+                e = _kv_insert(state, r, node)
+            entry = state.kv_entries[e]
             if begin >= covered:
                 if entry.references == 0 and entry.blocks > 0:
-                    _lru_unlink(plane, r, e)
+                    _lru_unlink(state, r, e)
                 entry.references += 1
             entry.blocks = max(entry.blocks, min(end, cover) - begin)
         node = parent
@@ -211,28 +213,28 @@ def kv_pin(plane, r, node, covered, cover):
 
 
 @compiled
-def kv_release(plane, r, node, covered):
+def kv_release(state, r, node, covered):
     """Drop a sequence's pins on the first ``covered`` blocks of its path, the deepest first."""
-    end = node_end_block(plane, r, node)
+    end = node_end_block(state, r, node)
     while node != NONE:
-        parent = plane.nodes[node].parent
-        begin = node_end_block(plane, r, parent)
+        parent = state.nodes[node].parent
+        begin = node_end_block(state, r, parent)
         if begin < end and begin < covered:
-            e = kv_find(plane, r, node)
-            entry = plane.kv_entries[e]
+            e = kv_find(state, r, node)
+            entry = state.kv_entries[e]
             entry.references -= 1
             if entry.references == 0:
-                _lru_append(plane, r, e)
+                _lru_append(state, r, e)
         node = parent
         end = begin
 
 
 @compiled
-def kv_keep(plane, r, node, blocks):
+def kv_keep(state, r, node, blocks):
     """Hand ``blocks`` of a finished sequence to a node that is not resident; False if it is."""
-    if kv_find(plane, r, node) != NONE:
+    if kv_find(state, r, node) != NONE:
         return False
-    e = _kv_insert(plane, r, node)
-    plane.kv_entries[e].blocks = blocks
-    _lru_append(plane, r, e)
+    e = _kv_insert(state, r, node)
+    state.kv_entries[e].blocks = blocks
+    _lru_append(state, r, e)
     return True

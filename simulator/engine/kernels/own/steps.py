@@ -16,14 +16,14 @@ def blocks_for(tokens, block_tok):
 
 
 @compiled
-def window_blocks(engine, tokens):
+def window_blocks(fleet, tokens):
     """Blocks that window layers take for a sequence that will hold ``tokens``."""
-    kept_tok = min(tokens, engine.kept_window_tok)
-    return math.ceil(kept_tok * engine.window_share / engine.block_tok)
+    kept_tok = min(tokens, fleet.kept_window_tok)
+    return math.ceil(kept_tok * fleet.window_share / fleet.block_tok)
 
 
 @compiled
-def _decode_step_s(plane, engine, rep):
+def _decode_step_s(state, fleet, rep):
     """Duration of a decode step that reads the context as it is now, and what each step adds.
 
     Every sequence grows by a token, in window layers those that are shorter than the window; they
@@ -31,72 +31,72 @@ def _decode_step_s(plane, engine, rep):
     """
     n = rep.decoding
     step_s = (
-        plane.token_s[engine.first_time + n]
-        + plane.decoding_s[engine.first_time + n]
-        + engine.context_token_s * rep.context_tok
-        + engine.window_token_s * rep.window_tok
+        state.token_s[fleet.first_time + n]
+        + state.decoding_s[fleet.first_time + n]
+        + fleet.context_token_s * rep.context_tok
+        + fleet.window_token_s * rep.window_tok
     )
-    return step_s, engine.context_token_s * n + engine.window_token_s * rep.growing
+    return step_s, fleet.context_token_s * n + fleet.window_token_s * rep.growing
 
 
 @compiled
-def decode_s(plane, r, steps):
+def decode_s(state, r, steps):
     """Duration of the next ``steps`` decode steps, every sequence reading its whole context."""
-    rep = plane.replicas[r]
-    step_s, growth_s = _decode_step_s(plane, plane.engine[rep.fleet], rep)
+    rep = state.replicas[r]
+    step_s, growth_s = _decode_step_s(state, state.fleets[rep.fleet], rep)
     return steps * step_s + growth_s * (0.5 * steps * (steps + 1))
 
 
 @compiled
-def mixed_step_s(plane, r, prompt_tok, admitted, attention_s):
+def mixed_step_s(state, r, prompt_tok, admitted, attention_s):
     """Duration of a step with prompt tokens in which ``admitted`` requests begin."""
-    rep = plane.replicas[r]
-    engine = plane.engine[rep.fleet]
+    rep = state.replicas[r]
+    fleet = state.fleets[rep.fleet]
     n = rep.decoding
     return (
-        plane.mixed_s[engine.first_time + n + prompt_tok]
-        + plane.decoding_s[engine.first_time + n]
-        + engine.context_token_s * (rep.context_tok + n)
-        + engine.window_token_s * (rep.window_tok + rep.growing)
-        + engine.prefill_token_s * prompt_tok
-        + engine.admission_s * admitted
+        state.mixed_s[fleet.first_time + n + prompt_tok]
+        + state.decoding_s[fleet.first_time + n]
+        + fleet.context_token_s * (rep.context_tok + n)
+        + fleet.window_token_s * (rep.window_tok + rep.growing)
+        + fleet.prefill_token_s * prompt_tok
+        + fleet.admission_s * admitted
         + attention_s
     )
 
 
 @compiled
-def prompt_attention_s(engine, known_tok, chunk):
+def prompt_attention_s(fleet, known_tok, chunk):
     """Attention of a prompt's next ``chunk`` tokens behind ``known_tok``: the k-th of them attends
     to ``known_tok + k`` tokens, in window layers to no more than the window holds.
     """
     seen_tok = chunk * (known_tok + 0.5 * (chunk + 1))
-    within = min(max(engine.window_tok - known_tok, 0), chunk)
-    window_tok = within * (known_tok + 0.5 * (within + 1)) + (chunk - within) * engine.window_tok
-    return engine.attention_s * seen_tok + engine.window_attention_s * window_tok
+    within = min(max(fleet.window_tok - known_tok, 0), chunk)
+    window_tok = within * (known_tok + 0.5 * (within + 1)) + (chunk - within) * fleet.window_tok
+    return fleet.attention_s * seen_tok + fleet.window_attention_s * window_tok
 
 
 @compiled
-def steps_until(plane, r, elapsed_s):
+def steps_until(state, r, elapsed_s):
     """Smallest number of decode steps that takes at least ``elapsed_s``."""
-    rep = plane.replicas[r]
-    step_s, growth_s = _decode_step_s(plane, plane.engine[rep.fleet], rep)
+    rep = state.replicas[r]
+    step_s, growth_s = _decode_step_s(state, state.fleets[rep.fleet], rep)
     half_s = 0.5 * growth_s
     linear_s = step_s + half_s
     steps = math.ceil(2 * elapsed_s / (linear_s + math.sqrt(linear_s**2 + 4 * half_s * elapsed_s)))
     steps = max(1, steps)
     # Rounding can leave the root one off either way.
-    while steps > 1 and decode_s(plane, r, steps - 1) >= elapsed_s:
+    while steps > 1 and decode_s(state, r, steps - 1) >= elapsed_s:
         steps -= 1
-    while decode_s(plane, r, steps) < elapsed_s:
+    while decode_s(state, r, steps) < elapsed_s:
         steps += 1
     return steps
 
 
 @compiled
-def growth_blocks(plane, r, steps):
+def growth_blocks(state, r, steps):
     """Blocks that the decoding sequences begin in the next ``steps`` steps."""
-    rep = plane.replicas[r]
-    block_tok = plane.engine[rep.fleet].block_tok
+    rep = state.replicas[r]
+    block_tok = state.fleets[rep.fleet].block_tok
     rounds = steps // block_tok
     begun = rounds * rep.decoding
     for k in range(steps - rounds * block_tok):
@@ -106,11 +106,11 @@ def growth_blocks(plane, r, steps):
 
 
 @compiled
-def affordable_steps(plane, r, wanted):
+def affordable_steps(state, r, wanted):
     """How many of the next ``wanted`` decode steps the free and evictable blocks allow."""
-    rep = plane.replicas[r]
+    rep = state.replicas[r]
     supply = rep.begun_blocks + rep.free_blocks + rep.cached_blocks
-    block_tok = plane.engine[rep.fleet].block_tok
+    block_tok = state.fleets[rep.fleet].block_tok
     if blocks_for(wanted, block_tok) * rep.decoding <= supply:
         return wanted
     rounds = supply // rep.decoding

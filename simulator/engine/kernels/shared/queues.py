@@ -36,52 +36,52 @@ def _meld(ledger, one, other):
 
 
 @compiled
-def _put(plane, line, row):
-    plane.ledger[row].left = NONE
-    plane.ledger[row].right = NONE
-    line.waiting_head = _meld(plane.ledger, line.waiting_head, row)
+def _put(state, queue, row):
+    state.ledger[row].left = NONE
+    state.ledger[row].right = NONE
+    queue.waiting_head = _meld(state.ledger, queue.waiting_head, row)
 
 
 @compiled
-def join_line(plane, line, row, rank):
+def join_queue(state, queue, row, rank):
     """Put a row behind all others of its rank (>= 0) and of smaller ones."""
-    clock = plane.clock[0]
+    clock = state.clock[0]
     clock.joined += 1
-    plane.ledger[row].order = (rank << _RANK_BITS) | clock.joined
-    _put(plane, line, row)
+    state.ledger[row].order = (rank << _RANK_BITS) | clock.joined
+    _put(state, queue, row)
 
 
 @compiled
-def rejoin_line(plane, line, row, first):
+def rejoin_queue(state, queue, row, first):
     """Put a row back: before all others, or where it was in the order."""
-    clock = plane.clock[0]
+    clock = state.clock[0]
     if first:
         clock.joined += 1
-        plane.ledger[row].order = -clock.joined
-    _put(plane, line, row)
+        state.ledger[row].order = -clock.joined
+    _put(state, queue, row)
 
 
 @compiled
-def drop_closed(plane, line):
+def drop_closed(state, queue):
     """Bring the first row to the head that is still in flight."""
-    ledger = plane.ledger
-    row = line.waiting_head
+    ledger = state.ledger
+    row = queue.waiting_head
     while row != NONE and ledger[row].outcome != IN_FLIGHT:
         row = _meld(ledger, ledger[row].left, ledger[row].right)
-    line.waiting_head = row
+    queue.waiting_head = row
 
 
 @compiled
-def leave_line(plane, line):
+def leave_queue(state, queue):
     """Take the first row."""
-    row = line.waiting_head
-    line.waiting_head = _meld(plane.ledger, plane.ledger[row].left, plane.ledger[row].right)
-    drop_closed(plane, line)
+    row = queue.waiting_head
+    queue.waiting_head = _meld(state.ledger, state.ledger[row].left, state.ledger[row].right)
+    drop_closed(state, queue)
     return row
 
 
 @entry
-def mark_line(ledger, head, stack, marks):
+def mark_queue(ledger, head, stack, marks):
     """Mark the rows of a line; the stack has room for all rows."""
     if head == NONE:
         return

@@ -15,78 +15,78 @@ from simulator.engine.records.layout import (
 
 
 @compiled
-def patient_until_s(plane, row):
+def patient_until_s(state, row):
     """When the client of a row that has arrived gives up."""
-    return plane.ledger[row].arrival_s + plane.requests[row].patience_s
+    return state.ledger[row].arrival_s + state.requests[row].patience_s
 
 
 @compiled
-def _set_timer(plane, row, what, time_s):
-    clock = plane.clock[0]
-    plane.ledger[row].awaits = what
-    plane.timers[row].key = time_s
-    heap_push(plane.timers, 0, clock.pending, row)
+def _set_timer(state, row, what, time_s):
+    clock = state.clock[0]
+    state.ledger[row].awaits = what
+    state.timers[row].key = time_s
+    heap_push(state.timers, 0, clock.pending, row)
     clock.pending += 1
 
 
 @compiled
-def wait_for(plane, row, what, time_s):
+def wait_for(state, row, what, time_s):
     """Let a row in flight, which awaits nothing, go on at a time, or be given up before."""
-    _set_timer(plane, row, what, min(time_s, patient_until_s(plane, row)))
+    _set_timer(state, row, what, min(time_s, patient_until_s(state, row)))
 
 
 @compiled
-def limit_patience(plane, row):
+def limit_patience(state, row):
     """Let a row be given up in whatever line or on whatever replica it will be."""
-    until_s = patient_until_s(plane, row)
+    until_s = patient_until_s(state, row)
     if until_s < math.inf:
-        _set_timer(plane, row, PATIENCE, until_s)
+        _set_timer(state, row, PATIENCE, until_s)
 
 
 @compiled
-def stop_waiting(plane, row):
+def stop_waiting(state, row):
     """Take back a row's timer, if it has one."""
-    ledger = plane.ledger[row]
+    ledger = state.ledger[row]
     if ledger.awaits == PATIENCE:
-        heap_remove(plane.timers, 0, plane.clock[0].pending, row)
-        plane.clock[0].pending -= 1
+        heap_remove(state.timers, 0, state.clock[0].pending, row)
+        state.clock[0].pending -= 1
         ledger.awaits = NOTHING
 
 
 @compiled
-def _close_row(plane, row, outcome, time_s):
+def _close_row(state, row, outcome, time_s):
     """Close a row and let the turn that follows it wait for its time."""
-    ledger = plane.ledger[row]
+    ledger = state.ledger[row]
     ledger.finished_s = time_s
     ledger.outcome = outcome
     following = row + 1
-    if following < plane.requests.size and plane.requests[following].gap_s >= 0:
-        _set_timer(plane, following, ARRIVAL, time_s + plane.requests[following].gap_s)
+    if following < state.requests.size and state.requests[following].gap_s >= 0:
+        _set_timer(state, following, ARRIVAL, time_s + state.requests[following].gap_s)
 
 
 @compiled
-def complete_row(plane, row, time_s):
+def complete_row(state, row, time_s):
     """Close a row as completed, or as left when its client did not wait so long."""
-    until_s = patient_until_s(plane, row)
+    until_s = patient_until_s(state, row)
     if time_s >= until_s:
-        time_out_row(plane, row, until_s)
+        time_out_row(state, row, until_s)
         return
-    _close_row(plane, row, COMPLETED, time_s)
-    plane.clock[0].completed += 1
+    _close_row(state, row, COMPLETED, time_s)
+    state.clock[0].completed += 1
 
 
 @compiled
-def time_out_row(plane, row, time_s):
+def time_out_row(state, row, time_s):
     """Close a row whose answer came too late for its client, or for its batch window."""
-    _close_row(plane, row, TIMED_OUT, time_s)
-    plane.clock[0].timed_out += 1
+    _close_row(state, row, TIMED_OUT, time_s)
+    state.clock[0].timed_out += 1
 
 
 @compiled
-def reject_row(plane, row, time_s):
+def reject_row(state, row, time_s):
     """Close a row unserved; its session goes on all the same."""
-    ledger = plane.ledger[row]
-    ledger.output_tok = 0
+    ledger = state.ledger[row]
+    ledger.completion_tok = 0
     ledger.cached_tok = 0
-    _close_row(plane, row, REJECTED, time_s)
-    plane.clock[0].rejected += 1
+    _close_row(state, row, REJECTED, time_s)
+    state.clock[0].rejected += 1

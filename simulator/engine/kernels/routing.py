@@ -1,0 +1,134 @@
+"""Routing: which server takes a request, and which replica of a fleet.
+
+A request goes to the least loaded replica that has room, unless its session or its prefix binds it
+to another one that is at most ``affinity_slack`` requests busier.
+"""
+
+import math
+
+from simulator.engine.kernels.own.kv_cache import kv_lookup
+from simulator.engine.kernels.own.replica import evict_until_now
+from simulator.engine.kernels.own.sequences import prompt_node, takes
+from simulator.engine.kernels.shared.jit import compiled
+from simulator.engine.records.layout import (
+    BY_NOTHING,
+    BY_SESSION,
+    MANY,
+    NONE,
+    NOWHERE,
+    OWN,
+    READY,
+)
+
+
+@compiled
+def _has_room(state, r, row, most):
+    """Whether a replica may hold one more, below ``most`` in flight; prompts that it shall decode
+    were computed already, and have no way back.
+    """
+    if state.ledger[row].pool != NONE:
+        return True
+    rep = state.replicas[r]
+    fleet = state.fleets[rep.fleet]
+    return rep.in_flight < min(fleet.max_sequences + fleet.max_waiting, most)
+
+
+@compiled
+def _least_loaded(state, row, most):
+    """Ready replica with room that takes a row, the least loaded, or NONE; ties go round."""
+    clock = state.clock[0]
+    best = NONE
+    least = math.inf
+    r = clock.rotation
+    for _ in range(state.replicas.size):
+        if (
+            state.loads[r] < least
+            and takes(state, state.replicas[r].fleet, row)
+            and _has_room(state, r, row, most)
+        ):
+            best = r
+            least = state.loads[r]
+        r += 1
+        if r == state.replicas.size:
+            r = 0
+    if best != NONE:
+        clock.rotation = best + 1 if best + 1 < state.replicas.size else 0
+    return best
+
+
+@compiled
+def _is_any_ready(state, row):
+    for r in range(state.replicas.size):
+        if state.loads[r] < math.inf and takes(state, state.replicas[r].fleet, row):
+            return True
+    return False
+
+
+@compiled
+def _bound_replica(state, row, best):
+    """Replica that a row is bound to by its session or its prefix, unless it is much busier."""
+    if state.ledger[row].pool != NONE:
+        return best
+    fleet = state.fleets[state.replicas[best].fleet]
+    most = state.replicas[best].in_flight + fleet.affinity_slack
+    if fleet.affinity == BY_SESSION:
+        if row == 0 or not state.requests[row].gap_s >= 0:
+            return best
+        last = state.ledger[row - 1].first_replica
+        if last == NONE:
+            return best
+        rep = state.replicas[last]
+        bound = rep.state == READY and rep.in_flight <= most and takes(state, rep.fleet, row)
+        return last if bound else best
+    longest = 0
+    node = prompt_node(state, best, row)
+    chosen = best
+    for k in range(fleet.slots):
+        r = fleet.first_slot + (best - fleet.first_slot + k) % fleet.slots
+        rep = state.replicas[r]
+        if rep.state == READY and rep.in_flight <= most:
+            evict_until_now(state, r, state.clock[0].now_s)
+            hit, _ = kv_lookup(state, r, node)
+            if hit > longest:
+                longest = hit
+                chosen = r
+    return chosen
+
+
+@compiled
+def choose_replica(state, row, most):
+    """Replica with fewer than ``most`` in flight that a row goes to, or NONE."""
+    best = _least_loaded(state, row, most)
+    if best == NONE or state.fleets[state.replicas[best].fleet].affinity == BY_NOTHING:
+        return best
+    bound = _bound_replica(state, row, best)
+    return bound if _has_room(state, bound, row, most) else best
+
+
+@compiled
+def first_fleet(state, row):
+    """First fleet that takes a row, or NONE."""
+    for f in range(state.fleets.size):
+        if takes(state, f, row):
+            return f
+    return NONE
+
+
+@compiled
+def choose_server(state, row):
+    """Where a row goes: (FLEET, its replica or NONE while none is ready), a gateway or NOWHERE."""
+    route = state.route[state.requests[row].workload]
+    if route != OWN:
+        return route, NONE
+    overflow = state.overflow[state.requests[row].workload]
+    f = first_fleet(state, row)
+    if f == NONE:
+        return overflow if overflow != NONE else NOWHERE, NONE
+    most = state.clock[0].overflow_in_flight if overflow != NONE else MANY
+    r = choose_replica(state, row, most)
+    if r != NONE or state.ledger[row].pool != NONE:
+        return OWN, r
+    if overflow != NONE:
+        return overflow, NONE
+    full = state.fleets[f].waiting >= state.fleets[f].max_waiting
+    return NOWHERE if full or _is_any_ready(state, row) else OWN, NONE
