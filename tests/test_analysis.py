@@ -14,11 +14,11 @@ from simulator.analysis.sampling import sample
 from simulator.analysis.sampling.sample import Need
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.carried import STEP_TOLERANCE
 from simulator.analysis.size.judging import meets
 from simulator.analysis.size.options import size_option
 from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
 from simulator.economics.interval import Interval
 from simulator.economics.owning import OwningCost

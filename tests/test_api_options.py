@@ -10,8 +10,8 @@ import pytest
 from scenarios import SMALL, write_scenario
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.simulate.outcome import Outcome
-from simulator.analysis.simulate.planning import Size
-from simulator.analysis.study.study import ApiOption, Study
+from simulator.analysis.study.options import ApiOption, Size
+from simulator.analysis.study.study import Study
 from simulator.errors import InputError
 from simulator.scenario.building.study import load_study
 

@@ -15,12 +15,12 @@ from scenarios import SMALL, write_scenario
 from simulator.analysis.decide.verdict import OptionResult, simulate_as_written
 from simulator.analysis.sampling import sample
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.simulate.planning import Size
-from simulator.analysis.size.assignment import only
 from simulator.analysis.size.judging import Sized
+from simulator.analysis.size.kinds.pools import Pools, only
 from simulator.analysis.size.options import size_option
 from simulator.analysis.study.effort import whole_horizon
-from simulator.analysis.study.study import ApiOption, Pools, Study, single_options
+from simulator.analysis.study.options import ApiOption, Size
+from simulator.analysis.study.study import Study
 from simulator.errors import InputError
 from simulator.report.documents.document import option_document
 from simulator.scenario.building.study import load_study
@@ -398,4 +398,4 @@ def test_the_command_line_shows_who_serves_what(tmp_path: Path) -> None:
         options = {o["name"]: o for o in json.loads(result.stdout)["options"]}
         parts = options["pools"]["parts"]
         assert {w: p["name"] for p in parts for w in p["workloads"]} == FIXED
-    assert {o.name for o in single_options(pools_of(load_study(path)))} == set(FIXED.values())
+    assert {o.name for o in pools_of(load_study(path)).parts} == set(FIXED.values())

@@ -13,9 +13,9 @@ from simulator.analysis.commands import result_cache as remembered
 from simulator.analysis.commands.capacity import slo_capacity
 from simulator.analysis.commands.explain import explained
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.judging import meets
-from simulator.analysis.study.study import SelfHostOption, Study
+from simulator.analysis.study.options import SelfHostOption, Size
+from simulator.analysis.study.study import Study
 from simulator.scenario.building.study import load_study
 
 # A server without batching: one token per request after a fixed service time, so M/D/1.

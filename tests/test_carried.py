@@ -13,11 +13,11 @@ from simulator.analysis.decide.verdict import decide
 from simulator.analysis.sampling.sample import LEAST_WARM_UP_S, Need
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.carried import Carried, beside_the_last, carried, last_that_holds
 from simulator.analysis.size.judging import FAST, LIKELY, SLOW, margin
 from simulator.analysis.study.effort import hastened
-from simulator.analysis.study.study import SelfHostOption, Study
+from simulator.analysis.study.options import SelfHostOption, Size
+from simulator.analysis.study.study import Study
 from simulator.scenario.building.study import load_study
 
 MOST_TRIES = 16

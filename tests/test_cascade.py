@@ -16,11 +16,12 @@ from simulator.analysis.decide.verdict import OptionResult, simulate_as_written
 from simulator.analysis.quality.difficulty import chain, joint_failure, success_given, task_grid
 from simulator.analysis.sampling import sample
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.simulate.planning import Size, given_size
-from simulator.analysis.size.cascade import evaluate_cascade
-from simulator.analysis.size.correctness import checked_success, right_share
+from simulator.analysis.size.correctness import checked_success
+from simulator.analysis.size.kinds.cascade import Cascade, evaluate_cascade
+from simulator.analysis.size.kinds.contract import kind_of
 from simulator.analysis.size.options import size_option
-from simulator.analysis.study.study import Cascade, Quality, Study
+from simulator.analysis.study.options import Size
+from simulator.analysis.study.study import Quality, Study
 from simulator.errors import InputError
 from simulator.report.documents.document import option_document
 from simulator.scenario.building.study import load_study
@@ -70,8 +71,8 @@ def evaluated(study: Study, name: str = "cascade", volume: float = 1.0) -> Evalu
     """An option at the sizes that it has been given."""
     evaluator, found = Evaluator(study, volume), option(study, name)
     if isinstance(found, Cascade):
-        return evaluate_cascade(evaluator, found, tuple(map(given_size, found.stages)))
-    return evaluator.evaluate(found, given_size(found))
+        return evaluate_cascade(evaluator, found, tuple(stage.given_size for stage in found.stages))
+    return evaluator.evaluate(found, found.given_size)
 
 
 def month(evaluation: Evaluation, name: str = "offered") -> float:
@@ -232,7 +233,9 @@ def test_a_check_that_turns_nothing_away_leaves_the_first_stage(
     assert found.total_usd(study) == pytest.approx(alone.total_usd(study))
     assert found.outcome.requests == alone.outcome.requests
     assert found.outcome.tokens == alone.outcome.tokens
-    assert right_share(found, study) == pytest.approx(right_share(alone, study))
+    assert kind_of(found.option).right_share(found, study) == pytest.approx(
+        kind_of(alone.option).right_share(alone, study)
+    )
     assert found.outcome.e2e_s.mean == pytest.approx(alone.outcome.e2e_s.mean + 1.5, rel=1e-6)
     # Nobody sees a token before it is checked.
     assert found.outcome.ttft_s.mean == pytest.approx(found.outcome.e2e_s.mean)
@@ -318,7 +321,7 @@ def test_right_answers_are_counted(stages: tuple[str, ...], tmp_path: Path) -> N
     found = evaluated(study)
     rates = [option(study, name).success_rate for name in stages]
     share = checked_success(rates, quality(study))
-    assert right_share(found, study) == pytest.approx(share)
+    assert kind_of(found.option).right_share(found, study) == pytest.approx(share)
     completed = found.outcome.requests["completed"]
     drawn = right_by_draws(study, found)
     assert_share(drawn * completed, completed, share)
@@ -333,7 +336,8 @@ def test_right_answers_are_counted(stages: tuple[str, ...], tmp_path: Path) -> N
 
 def test_what_a_cascade_solves_is_what_not_all_fail_at(tmp_path: Path) -> None:
     study = asked(tmp_path, scenario(("first", "last"), catches=1.0, false_alarms=0.0))
-    share = right_share(evaluated(study), study)
+    found = evaluated(study)
+    share = kind_of(found.option).right_share(found, study)
     assert share == pytest.approx(1 - joint_failure([0.5, 0.8], 0.7))
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from scenarios import write_scenario
-from simulator.analysis.study.study import SelfHostOption, Study
+from simulator.analysis.study.options import SelfHostOption
+from simulator.analysis.study.study import Study
 from simulator.economics.interval import Interval
 from simulator.economics.paths import (
     Decline,

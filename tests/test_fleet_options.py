@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.study.study import HybridOption, SelfHostOption, Study
+from simulator.analysis.study.options import HybridOption, SelfHostOption
+from simulator.analysis.study.study import Study
 from simulator.economics.interval import Interval
 from simulator.engine.ledger import Ledger
 from simulator.engine.records.layout import OWN, REJECTED

@@ -11,11 +11,11 @@ import pytest
 from scenarios import SMALL, write_scenario
 from simulator.analysis.decide.verdict import OptionResult
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size import splitting
 from simulator.analysis.size.judging import Sized, meets
 from simulator.analysis.size.options import size_option
-from simulator.analysis.study.study import HybridOption, Study
+from simulator.analysis.study.options import HybridOption, Size
+from simulator.analysis.study.study import Study
 from simulator.errors import InputError
 from simulator.report.documents.document import option_document
 from simulator.scenario.building.study import load_study

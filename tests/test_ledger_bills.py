@@ -10,16 +10,9 @@ import pytest
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.simulate.longrun import evaluate_whole
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.study.effort import whole_horizon
-from simulator.analysis.study.study import (
-    ApiOption,
-    HybridOption,
-    SingleOption,
-    Study,
-    api_part,
-    single_options,
-)
+from simulator.analysis.study.options import SingleOption, Size
+from simulator.analysis.study.study import Study
 from simulator.pricing.billing import Usage, bill
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CONTENTS, CONTEXTS
@@ -33,8 +26,8 @@ REQUESTS = 1500
 
 def calling(study: Study) -> list[SingleOption]:
     """Options that pay by the call, each once."""
-    singles = {s.name: s for option in study.options for s in single_options(option)}
-    return [s for s in singles.values() if isinstance(s, ApiOption | HybridOption)]
+    singles = {s.name: s for option in study.options for s in option.parts}
+    return [s for s in singles.values() if s.api is not None]
 
 
 def small(name: str) -> tuple[Study, float]:
@@ -53,9 +46,9 @@ def test_bills_follow_from_the_ledger(name: str, tmp_path: Path) -> None:
     write = ledger_writer(tmp_path, study, "this run")
     told = json.loads((tmp_path / ABOUT).read_text())["options"]
     for option in calling(study):
-        size = Size(1, 1) if isinstance(option, HybridOption) else Size()
+        size = Size(1, 1) if option.own is not None else Size()
         outcome = evaluate_whole(evaluator, option, size, None, write).outcome
-        api, about = api_part(option), told[option.name]
+        api, about = option.api, told[option.name]
         assert api is not None
         rows = pq.read_table(tmp_path / about["folder"])
         columns = {name: rows[name].to_numpy() for name in rows.column_names}

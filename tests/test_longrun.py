@@ -16,7 +16,7 @@ from simulator.analysis.sampling import sample
 from simulator.analysis.sampling.sample import Sample
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.simulate.longrun import Keep
-from simulator.analysis.simulate.planning import Size
+from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
 from simulator.engine.ledger import Ledger
 from simulator.errors import InputError

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis.sampling.sample import sample_of
-from simulator.analysis.simulate.planning import Size, plan_of
+from simulator.analysis.simulate.planning import plan_of
+from simulator.analysis.study.options import Size
 from simulator.engine.run import Simulation
 from simulator.scenario.building.study import load_study
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.study.study import ApiOption
+from simulator.analysis.study.options import ApiOption
 from simulator.engine.spec.plan import Budget, Limit
 from simulator.errors import InputError
 from simulator.pricing.caching import CACHE_OFFERS

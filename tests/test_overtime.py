@@ -10,8 +10,8 @@ from scenarios import SMALL, write_scenario
 from simulator.analysis.decide.horizon import OverTime, over_time
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.simulate.planning import Size
-from simulator.analysis.size.options import Known
+from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
 from simulator.economics.cashflow import discount
 from simulator.scenario.building.study import load_study

@@ -7,7 +7,7 @@ import published
 import pytest
 from published import PanProfile
 
-from simulator.analysis.size.pools import assign_pools
+from simulator.analysis.size.assignment_program import assign_pools
 from simulator.economics.cashflow import npv_path, payback_month, simple_payback_months
 from simulator.economics.screening import (
     best_replicas,

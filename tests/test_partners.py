@@ -8,7 +8,7 @@ import pytest
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.simulate.planning import Size
+from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
 from simulator.errors import InputError
 from simulator.scenario.building.study import load_study

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.analysis.size.pools import assign_pools
+from simulator.analysis.size.assignment_program import assign_pools
 from simulator.errors import InfeasibleError, InputError
 
 CLASSES, POOLS = 3, 3

@@ -11,10 +11,10 @@ from simulator.analysis.decide.remedies import remedies
 from simulator.analysis.decide.verdict import decide
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.judging import meets
 from simulator.analysis.study.effort import hastened
-from simulator.analysis.study.study import ApiOption, SelfHostOption, Study
+from simulator.analysis.study.options import ApiOption, SelfHostOption, Size
+from simulator.analysis.study.study import Study
 from simulator.errors import InfeasibleError
 from simulator.scenario.building.study import load_study
 

@@ -15,7 +15,8 @@ from traffic_samples import open_loop, random_table
 from simulator.analysis.quality.difficulty import joint_failure, success_given, task_grid
 from simulator.analysis.simulate.prompt_transforms import asked_again, rejects, reshaped
 from simulator.analysis.size.correctness import checked_success
-from simulator.analysis.study.study import Quality, Reshaping
+from simulator.analysis.study.options import Reshaping
+from simulator.analysis.study.study import Quality
 from simulator.engine.run import run
 from simulator.engine.spec.plan import Plan
 from simulator.rng import stream, uniforms

@@ -19,9 +19,9 @@ from simulator.analysis.sampling.precision import Error
 from simulator.analysis.sampling.sample import Need, Sample, sample_of
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.judging import meets
-from simulator.analysis.study.study import ApiOption, SelfHostOption, Study
+from simulator.analysis.study.options import ApiOption, SelfHostOption, Size
+from simulator.analysis.study.study import Study
 from simulator.scenario.building.study import load, load_study
 from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, merged, span_of, within
 from simulator.traffic.table import NO_NODE

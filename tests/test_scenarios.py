@@ -6,7 +6,7 @@ import pytest
 
 from simulator.analysis.decide.verdict import decide, simulate_as_written
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.size.correctness import right_share
+from simulator.analysis.size.kinds.contract import kind_of
 from simulator.analysis.size.options import size_option
 from simulator.analysis.study.effort import hastened
 from simulator.scenario.building.study import load_study
@@ -95,7 +95,10 @@ def test_buying_is_right_today_and_not_for_three_years() -> None:
 def test_a_small_model_first_saves_per_right_answer() -> None:
     study = load_study("cascade", ["options.own-small.replicas=2"])
     results = {r.name: r for r in simulate_as_written(study)}
-    right = {name: right_share(r.evaluation, study) for name, r in results.items()}
+    right = {
+        name: kind_of(r.evaluation.option).right_share(r.evaluation, study)
+        for name, r in results.items()
+    }
     per_right = {
         name: r.total_usd / (share or 0.0)
         for (name, r), share in zip(results.items(), right.values(), strict=True)

@@ -20,14 +20,10 @@ from scenarios import SMALL, write_scenario
 from simulator.analysis.sampling.sample import Sample, kept
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import Sized
+from simulator.analysis.size.kinds.choice import Choice
 from simulator.analysis.size.options import size_option
-from simulator.analysis.study.study import (
-    Choice,
-    HybridOption,
-    SelfHostOption,
-    Study,
-    self_hosted_part,
-)
+from simulator.analysis.study.options import HybridOption, SelfHostOption
+from simulator.analysis.study.study import Study
 from simulator.engine.run import run
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.errors import InputError
@@ -450,7 +446,7 @@ def test_a_choice_says_all_of_its_option_or_is_refused(tmp_path: Path) -> None:
     except InputError:
         return
     for candidate in choice(study).candidates:
-        own = self_hosted_part(candidate)
+        own = candidate.own
         assert own is not None
         assert [p.fleet.replicas for p in own.partners] == [3]
 

@@ -27,7 +27,8 @@ from simulator.analysis.decide.curve import VolumeCosts
 from simulator.analysis.decide.stairs import Step
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.size.carried import Carried
-from simulator.analysis.study.study import SelfHostOption, Study
+from simulator.analysis.study.options import SelfHostOption
+from simulator.analysis.study.study import Study
 from simulator.engine.ledger import FleetAccount, Ledger
 from simulator.engine.records.layout import OWN, REJECTED
 

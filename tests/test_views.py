@@ -15,9 +15,10 @@ from simulator.analysis.decide.verdict import decide
 from simulator.analysis.sampling.sample import sample_of
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.simulate.planning import Size
-from simulator.analysis.size.options import Known, size_option
-from simulator.analysis.study.study import SingleOption, Study
+from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.options import size_option
+from simulator.analysis.study.options import SingleOption, Size
+from simulator.analysis.study.study import Study
 from simulator.analysis.views.cachemap import KEPT, cache_map, unshared
 from simulator.analysis.views.report_views import views
 from simulator.analysis.views.timeline import Timeline, timeline

@@ -13,7 +13,8 @@ import numpy as np
 from scipy import stats
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.simulate.planning import Size, plan_of
+from simulator.analysis.simulate.planning import plan_of
+from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
 from simulator.engine.ledger import Ledger
 from simulator.engine.run import run

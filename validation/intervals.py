@@ -22,11 +22,11 @@ import numpy as np
 
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.judging import meets
-from simulator.analysis.size.sizing import size_single
+from simulator.analysis.size.kinds.contract import kind_of
 from simulator.analysis.study.effort import whole_horizon
-from simulator.analysis.study.study import SelfHostOption, SingleOption, Study, single_options
+from simulator.analysis.study.options import SelfHostOption, SingleOption, Size
+from simulator.analysis.study.study import Study
 from simulator.library.workers import processes
 from simulator.scenario.building.study import load
 
@@ -74,9 +74,9 @@ def cases(task: tuple[str, int, int]) -> list[dict[str, Any]]:
 def _cases(study: Study, volume: float, case: Any) -> Iterator[Case]:
     sampled = Evaluator(study, volume, Sampler(study, careful=True))
     whole = Evaluator(whole_horizon(study), volume)
-    for option in {o.name: o for each in study.options for o in single_options(each)}.values():
+    for option in {o.name: o for each in study.options for o in each.parts}.values():
         begun_s = time.process_time()
-        found = size_single(sampled, option).evaluation
+        found = kind_of(option).size(sampled, option).evaluation
         there_s = time.process_time()
         truth = whole.evaluate(option, found.size)
         once_s = time.process_time()

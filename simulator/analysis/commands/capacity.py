@@ -15,11 +15,11 @@ import numpy as np
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.sampling.statistics import estimate
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.simulate.sketch import Sketch
 from simulator.analysis.size.carried import last_that_holds, missed
 from simulator.analysis.size.judging import margin
-from simulator.analysis.study.study import SelfHostOption, Study
+from simulator.analysis.study.options import SelfHostOption, Size
+from simulator.analysis.study.study import Study
 from simulator.rng import stream
 from simulator.units import MONTH_S
 

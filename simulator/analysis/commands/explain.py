@@ -13,7 +13,6 @@ from simulator.analysis.commands.capacity import Capacity, slo_capacity
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.tally import Tokens, repriced_usd
 from simulator.analysis.size.options import size_option
-from simulator.analysis.study.study import ApiOption, SelfHostOption
 from simulator.units import MONTH_HOURS, MTOK
 
 PRECISION = 0.1
@@ -50,13 +49,13 @@ def explained(
         tell(place, len(evaluator.study.options))
         sized = size_option(evaluator, option)
         evaluation = sized.evaluation
-        if isinstance(evaluation.option, ApiOption):
+        own = evaluation.option.own
+        if evaluation.option.calls_only:
             rungs = calling_rungs(evaluator, evaluation)
-        elif isinstance(evaluation.option, SelfHostOption):
+        elif own is not None and evaluation.option.owns_only:
             full = None
-            if evaluation.option.is_constant:
-                replicas = evaluation.size.replicas
-                full = slo_capacity(evaluator.study, evaluation.option, replicas, PRECISION)
+            if own.is_constant:
+                full = slo_capacity(evaluator.study, own, evaluation.size.replicas, PRECISION)
             rungs = owning_rungs(evaluator, evaluation, full)
         else:
             continue  # of two kinds of cost, each is explained where it stands alone
@@ -79,8 +78,8 @@ def owning_rungs(
     capacity : Capacity, optional
         Of that many replicas; None where they come and go.
     """
-    option = evaluation.option
-    assert isinstance(option, SelfHostOption)
+    option = evaluation.option.own
+    assert option is not None, "a deployment is explained"
     mtok = evaluation.outcome.tokens_per_month / MTOK
     replica_usd = option.replica_usd_per_hour * MONTH_HOURS
     study = evaluator.study
@@ -113,8 +112,8 @@ def calling_rungs(evaluator: Evaluator, evaluation: Evaluation) -> tuple[Rung, .
     Every call is priced once more as if no prompt had been cached, and as if nothing had been
     thought.
     """
-    option, outcome = evaluation.option, evaluation.outcome
-    assert isinstance(option, ApiOption)
+    option, outcome = evaluation.option.api, evaluation.outcome
+    assert option is not None, "an API is explained"
     epoch_s = evaluator.study.epoch_s
     fresh = thoughtless = 0.0
     for ledger in evaluation.simulated_again():

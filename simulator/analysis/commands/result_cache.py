@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from simulator.analysis.commands.capacity import Capacity, slo_capacity
-from simulator.analysis.study.study import SelfHostOption, Study
+from simulator.analysis.study.options import SelfHostOption
+from simulator.analysis.study.study import Study
 from simulator.errors import InputError
 from simulator.files.jsontext import read_json
 from simulator.files.writing import WriteError, write_files

@@ -16,12 +16,12 @@ from simulator.analysis.decide.monte_carlo import standings
 from simulator.analysis.decide.stairs import find_steps, stairs_of, steps_between
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.carried import Carried, beside_the_last, carried
 from simulator.analysis.size.judging import LIKELY, Sized
-from simulator.analysis.size.options import Known
+from simulator.analysis.size.kinds.contract import Known
 from simulator.analysis.study.axis import Axis, between
-from simulator.analysis.study.study import ApiOption, SelfHostOption, Study
+from simulator.analysis.study.options import SelfHostOption, Size
+from simulator.analysis.study.study import Study
 
 REFINEMENTS = 2
 """Volumes tried within a grid interval in which smooth costs cross, each where lines do."""
@@ -154,8 +154,9 @@ def _calls(study: Study, sampler: Sampler, today: dict[str, tuple[Sized, ...]]) 
     evaluator = Evaluator(study, 1.0, sampler)
     found = {}
     for option in study.options:
-        if isinstance(option, ApiOption) and option.name in today:
-            rough = evaluator.evaluate(option, Size()).total_usd(study)
+        api = option.api
+        if api is not None and option.calls_only and option.name in today:
+            rough = evaluator.evaluate(api, Size()).total_usd(study)
             settled = today[option.name][LIKELY].evaluation.total_usd(study)
             found[option.name] = settled / rough if rough else 1.0
     return found
@@ -164,14 +165,17 @@ def _calls(study: Study, sampler: Sampler, today: dict[str, tuple[Sized, ...]]) 
 def _carried(study: Study, sampler: Sampler, known: Known, mapped: Any) -> dict[str, Carried]:
     """What the fleets carry that are to be sized and of which as many as needed are there."""
     today = {
-        option.name: (option, sized.evaluation.size.replicas)
-        for option in study.options
-        if (sized := known.sized[option.name]).feasible
-        and isinstance(option, SelfHostOption)
-        and option.replicas is None
-        and option.is_constant
+        own.name: (own, sized.evaluation.size.replicas)
+        for own in _fleets(study)
+        if (sized := known.sized[own.name]).feasible and own.replicas is None
     }
     return carried(study, sampler, today, mapped)
+
+
+def _fleets(study: Study) -> list[SelfHostOption]:
+    """Return the self-hosted options whose replicas neither come nor go."""
+    fleets = [option.own for option in study.options if option.owns_only]
+    return [own for own in fleets if own is not None and own.is_constant]
 
 
 def _ends_of_given(
@@ -181,11 +185,7 @@ def _ends_of_given(
 
     There the cost of an option ends that may be the cheapest just before.
     """
-    given = [
-        option
-        for option in study.options
-        if isinstance(option, SelfHostOption) and option.replicas and option.is_constant
-    ]
+    given = [own for own in _fleets(study) if own.replicas]
     found = mapped(partial(beside_the_last, study, sampler), given)
     return sorted({v for pair in found for v in pair if low < v < high})
 

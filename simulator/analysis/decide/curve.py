@@ -10,9 +10,10 @@ from simulator.analysis.decide.monte_carlo import Worlds, size_at_speeds, world_
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import LIKELY, Sized
-from simulator.analysis.size.options import Known, size_carried, size_near
+from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.options import size_carried, size_near
 from simulator.analysis.study.axis import Axis
-from simulator.analysis.study.study import SelfHostOption, Study
+from simulator.analysis.study.study import Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ def volume_costs(study: Study, sampler: Sampler, known: Known, volume: float) ->
     found: dict[str, tuple[Sized, ...]] = {}
     for option in study.options:
         curve = known.carried.get(option.name)
-        if isinstance(option, SelfHostOption) and curve is not None:
-            found[option.name] = size_carried(evaluator, option, curve)
+        if option.own is not None and curve is not None:
+            found[option.name] = size_carried(evaluator, option.own, curve)
         elif option.kind == "hybrid":
             # Drawn beside the curve of pure options, where its most likely cost is enough.
             found[option.name] = (size_near(evaluator, option, known),) * 3
@@ -67,10 +68,7 @@ def priced_at(
         {n: world_costs(study, s, worlds) * factors.get(n, 1.0) for n, s in sized.items()},
         {n: found.outcome.utilisation for n, found in likely.items()},
         {n: found.size.replicas for n, found in likely.items()},
-        {
-            n: found.option.name if isinstance(found.option, SelfHostOption) else None
-            for n, found in likely.items()
-        },
+        {n: found.option.name if found.option.owns_only else None for n, found in likely.items()},
         {n: each[LIKELY].collapsed for n, each in sized.items()},
     )
 

@@ -17,8 +17,10 @@ from simulator.analysis.decide.monte_carlo import Mapped, Worlds, stratified
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import Sized
-from simulator.analysis.size.options import Known, size_near
-from simulator.analysis.study.study import Option, SelfHostOption, Study, api_part, single_options
+from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.options import size_near
+from simulator.analysis.study.options import Option, SelfHostOption
+from simulator.analysis.study.study import Study
 from simulator.economics.cashflow import npv_path, payback_month
 from simulator.economics.future import Future, along, yearly
 from simulator.engine.spec.plan import Endpoint
@@ -186,7 +188,7 @@ def _volumes(volume: Floats) -> list[float]:
 
 def _endpoints(option: Option) -> list[Endpoint]:
     """Return the endpoints that an option may call."""
-    apis = [api_part(single) for single in single_options(option)]
+    apis = [part.api for part in option.parts]
     return [endpoint for api in apis if api is not None for endpoint in api.endpoints]
 
 

@@ -17,8 +17,10 @@ from scipy.special import ndtri
 from simulator.analysis.sampling.precision import Error
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import CLASS_Z, FAST, LIKELY, SLOW, Sized
-from simulator.analysis.size.options import Known, size_near
-from simulator.analysis.study.study import Option, People, Study, self_hosted_part, single_options
+from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.options import size_near
+from simulator.analysis.study.options import Option
+from simulator.analysis.study.study import People, Study
 from simulator.rng import stream
 from simulator.units import MONTH_HOURS
 
@@ -161,7 +163,7 @@ def size_at_speeds(
 
 def _has_band(option: Option) -> bool:
     """Whether it is uncertain how fast something within an option is."""
-    bases = [self_hosted_part(single) for single in single_options(option)]
+    bases = [part.own for part in option.parts]
     return any(base is not None and base.speed.low < base.speed.high for base in bases)
 
 

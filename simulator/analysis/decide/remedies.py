@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size.fleets import size_fleet
 from simulator.analysis.size.judging import meets
-from simulator.analysis.size.sizing import size_single
-from simulator.analysis.study.study import ApiOption, HybridOption, SelfHostOption, Slo
+from simulator.analysis.size.kinds.contract import kind_of
+from simulator.analysis.study.options import ApiOption, HybridOption, SelfHostOption
+from simulator.analysis.study.study import Slo
 from simulator.units import HOUR_S
 
 LONGEST_S = 24 * HOUR_S
@@ -44,9 +45,10 @@ def remedies(
     if meets(evaluation, evaluator.study.slo):
         return ()  # it is out because its answers are wrong
     found = []
-    if isinstance(evaluation.option, SelfHostOption) and evaluation.option.fleet.autoscaler is None:
-        found += list(_more_of_its_own(evaluator, evaluation.option, evaluation))
-        found += list(_spilling(evaluator, evaluation.option, apis))
+    own = evaluation.option.own
+    if own is not None and evaluation.option.owns_only and own.fleet.autoscaler is None:
+        found += list(_more_of_its_own(evaluator, own, evaluation))
+        found += list(_spilling(evaluator, own, apis))
     return (*found, *_looser(evaluator, evaluation))
 
 
@@ -71,7 +73,7 @@ def _spilling(
     for api in apis:
         name = f"{option.name}, spilling to {api.name}"
         hybrid = HybridOption(name, option, api, option.replicas, None)
-        found = size_single(evaluator, hybrid)
+        found = kind_of(hybrid).size(evaluator, hybrid)
         usd = found.evaluation.total_usd(evaluator.study)
         if found.feasible and not found.collapsed and (best is None or usd < best.usd):
             spilled = 1 - found.evaluation.outcome.self_hosted_share

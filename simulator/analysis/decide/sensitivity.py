@@ -11,7 +11,8 @@ from simulator.analysis.decide.monte_carlo import RATES, Mapped, Worlds, priced,
 from simulator.analysis.decide.sobol import sobol_indices
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import Sized
-from simulator.analysis.size.options import Known, size_near
+from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.options import size_near
 from simulator.analysis.study.study import Study
 from simulator.economics.interval import Z_90, UncertainNumber
 

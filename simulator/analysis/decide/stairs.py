@@ -11,11 +11,11 @@ from simulator.analysis.decide.curve import VolumeCosts
 from simulator.analysis.decide.envelope import Polyline
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.carried import STEP_TOLERANCE, last_that_holds, missed
-from simulator.analysis.size.options import Known
+from simulator.analysis.size.kinds.contract import Known
 from simulator.analysis.study.axis import between
-from simulator.analysis.study.study import Study, single_options
+from simulator.analysis.study.options import Size
+from simulator.analysis.study.study import Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def find_steps(
 
 def step_volume(study: Study, sampler: Sampler, step: Step, guess: float) -> float:
     """Return the largest volume that a number of replicas carries, by bisection from a guess."""
-    singles = [single for option in study.options for single in single_options(option)]
+    singles = [part for option in study.options for part in option.parts]
     option = next(single for single in singles if single.name == step.fleet)
 
     def excess(volume: float) -> float:

@@ -13,20 +13,10 @@ import numpy as np
 from simulator.analysis.decide.monte_carlo import Mapped
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.size.options import Known, size_near
+from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.options import size_near
 from simulator.analysis.study.effort import rough
-from simulator.analysis.study.study import (
-    ApiOption,
-    Cascade,
-    Choice,
-    HybridOption,
-    Option,
-    Pools,
-    SelfHostOption,
-    SingleOption,
-    Study,
-)
-from simulator.economics.interval import Interval
+from simulator.analysis.study.study import Study
 from simulator.errors import InputError
 
 FURTHEST = 4.0
@@ -153,7 +143,7 @@ class _Speed:
     unit = "x"
 
     def study(self, study: Study, factor: float) -> Study:
-        return replace(study, options=tuple(_faster(option, factor) for option in study.options))
+        return replace(study, options=tuple(option.faster(factor) for option in study.options))
 
 
 _Varied = _Number | _Speed
@@ -222,7 +212,7 @@ def _winner_at(
     evaluator = Evaluator(there, 1.0, sampler if same else None)
     sized = {
         option.name: known.sized[option.name]
-        if same and isinstance(option, ApiOption)
+        if same and option.calls_only
         else size_near(evaluator, option, known)
         for option in there.options
     }
@@ -234,25 +224,3 @@ def _winner_at(
     cheapest = min(usd, key=lambda name: usd[name])
     # A hybrid that leaves everything to one side costs what that side does, and is not beaten.
     return winner if usd.get(winner, np.inf) <= usd[cheapest] * (1 + 1e-9) else cheapest
-
-
-def _faster(option: Option, factor: float) -> Option:
-    """Return an option whose replicas are faster than predicted, all of them alike."""
-    match option:
-        case Choice():
-            faster = (_faster_single(c, factor) for c in option.candidates)
-            owning = tuple(c for c in faster if not isinstance(c, ApiOption))
-            return replace(option, candidates=owning)
-        case Pools():
-            return replace(option, pools=tuple(_faster_single(p, factor) for p in option.pools))
-        case Cascade():
-            return replace(option, stages=tuple(_faster_single(s, factor) for s in option.stages))
-        case _:
-            return _faster_single(option, factor)
-
-
-def _faster_single(option: SingleOption, factor: float) -> SingleOption:
-    speed = Interval.certain(factor)
-    if isinstance(option, HybridOption):
-        return replace(option, base=replace(option.base, speed=speed))
-    return replace(option, speed=speed) if isinstance(option, SelfHostOption) else option

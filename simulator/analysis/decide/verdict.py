@@ -24,11 +24,12 @@ from simulator.analysis.decide.switching_values import Flip, flips
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.longrun import Keep, Watch
-from simulator.analysis.size.as_written import check_is_given, evaluate_as_given
 from simulator.analysis.size.judging import LIKELY, Excuse, Sized, is_collapsed, meets, miss
-from simulator.analysis.size.options import Known, settled, size_option, too_often_wrong
+from simulator.analysis.size.kinds.contract import Known, kind_of
+from simulator.analysis.size.options import settled, size_option, too_often_wrong
 from simulator.analysis.study.axis import Axis
-from simulator.analysis.study.study import ApiOption, Option, SelfHostOption, Study
+from simulator.analysis.study.options import Option
+from simulator.analysis.study.study import Study
 from simulator.errors import InfeasibleError
 
 
@@ -172,9 +173,9 @@ def in_full(result: OptionResult) -> str:
 def _with_remedies(every: SizedOptions) -> tuple[OptionResult, ...]:
     """Say of options that miss the SLO what they would take to meet it."""
     apis = [
-        result.option
+        result.option.api
         for result in every.results
-        if isinstance(result.option, ApiOption) and result.excuse is None
+        if result.option.api is not None and result.option.calls_only and result.excuse is None
     ]
     return tuple(
         replace(result, remedies=remedies(every.careful, result.evaluation, apis))
@@ -193,7 +194,7 @@ def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
     found: dict[str, tuple[Sized, ...]] = {}
     # What options do alone is known before those are sized that are made of them.
     for alone in (True, False):
-        wave = [o for o in study.options if isinstance(o, ApiOption | SelfHostOption) == alone]
+        wave = [o for o in study.options if (o.calls_only or o.owns_only) == alone]
         these = mapped(partial(_sized, rough, careful, Known.of(found)), wave)
         found |= zip((option.name for option in wave), these, strict=True)
     sized = {option.name: found[option.name] for option in study.options}
@@ -211,7 +212,7 @@ def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
 
 def _sized(rough: Evaluator, careful: Evaluator, known: Known, option: Option) -> tuple[Sized, ...]:
     """Size an option for slow, likely and fast hardware; what is likely, by the larger sample."""
-    if isinstance(option, ApiOption):
+    if option.calls_only:
         return (size_option(careful, option),) * 3
     slow, likely, fast = size_at_speeds(rough, option, known)
     found = settled(careful, option, likely, known)
@@ -281,10 +282,10 @@ def simulate_as_written(
     """
     evaluator = Evaluator(study, 1.0, Sampler(study, careful=True))
     for option in study.options:
-        check_is_given(option)
+        option.require_sizes()
     results = []
     for option in study.options:
-        evaluation = evaluate_as_given(evaluator, option, keep, watch)
+        evaluation = kind_of(option).evaluate_as_written(evaluator, option, keep, watch)
         reason = too_often_wrong(evaluation, study)
         if not meets(evaluation, study.slo):
             reason = miss(evaluation, study.slo)

@@ -10,12 +10,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.study.study import (
-    Option,
-    Study,
-    api_part,
-    single_options,
-)
+from simulator.analysis.study.options import Option
+from simulator.analysis.study.study import Study
 from simulator.engine.run import Chunk, Excerpt
 from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, Spans, span_of
 from simulator.traffic.table import RequestTable
@@ -174,7 +170,7 @@ def span_sample(study: Study, begin_s: float, end_s: float, history_s: float) ->
 
 def lifetime_s(option: Option) -> float:
     """Return how long cache entries of an option's calls live at most [s]."""
-    apis = [api for api in map(api_part, single_options(option)) if api is not None]
+    apis = [part.api for part in option.parts if part.api is not None]
     caches = [endpoint.cache for api in apis for endpoint in api.endpoints]
     return max((c.ttl_s for c in caches if c.rule != "none"), default=0.0)
 

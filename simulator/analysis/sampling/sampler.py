@@ -24,13 +24,7 @@ from numpy.typing import NDArray
 
 from simulator.analysis.sampling.design import Design, chances, drawn_along
 from simulator.analysis.sampling.sample import LEAST_WARM_UP_S, Need, Sample, kept, sample_of
-from simulator.analysis.study.study import (
-    HybridOption,
-    Study,
-    api_part,
-    self_hosted_part,
-    single_options,
-)
+from simulator.analysis.study.study import Study
 from simulator.rng import stream
 from simulator.traffic.source import BLOCK_S, GeneratedTraffic, TrafficSource
 from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, merged, span_of, thinned
@@ -243,8 +237,8 @@ class Sampler:
 
 def _remembers(study: Study) -> str | None:
     """Say what an option depends on besides the time shortly before, if anything."""
-    single = [s for option in study.options for s in single_options(option)]
-    apis = [api for api in map(api_part, single) if api is not None]
+    single = [part for option in study.options for part in option.parts]
+    apis = [part.api for part in single if part.api is not None]
     endpoints = [endpoint for api in apis for endpoint in api.endpoints]
     gateways = [gateway for api in apis for gateway in api.gateways]
     budgets = [
@@ -252,7 +246,7 @@ def _remembers(study: Study) -> str | None:
         *(gateway.budget for gateway in gateways),
         *(target.budget for gateway in gateways for target in gateway.targets),
     ]
-    fleets = [own.fleet for own in map(self_hosted_part, single) if own is not None]
+    fleets = [part.own.fleet for part in single if part.own is not None]
     defers = any(fleet.deferred_in_flight for fleet in fleets)
     reasons = {
         "outages": any(endpoint.outages_s for endpoint in endpoints),
@@ -260,7 +254,7 @@ def _remembers(study: Study) -> str | None:
         "autoscaling": any(fleet.autoscaler for fleet in fleets),
         "interruptions": any(fleet.interruptions for fleet in fleets),
         "rollouts": any(fleet.rollout for fleet in fleets),
-        "rebalancing": any(isinstance(o, HybridOption) and o.rebalancing for o in single),
+        "rebalancing": any(part.rebalances for part in single),
         "deferred work": defers and study.traffic.longest_deadline_s > LEAST_WARM_UP_S,
     }
     found = [reason for reason, holds in reasons.items() if holds]

@@ -10,21 +10,12 @@ import numpy as np
 from simulator.analysis.sampling.sample import LEAST_WARM_UP_S, Lens, Need, Sample, lifetime_s
 from simulator.analysis.sampling.sampler import Sampler, looked_at
 from simulator.analysis.simulate.outcome import Outcome
-from simulator.analysis.simulate.planning import Size, scaled_plan
+from simulator.analysis.simulate.planning import scaled_plan
 from simulator.analysis.simulate.prompt_transforms import asked_again, reshaped
 from simulator.analysis.simulate.tally import Tally
 from simulator.analysis.simulate.work import least_work_s
-from simulator.analysis.study.study import (
-    Option,
-    Reshaping,
-    SelfHostOption,
-    SingleOption,
-    Study,
-    api_part,
-    deployments,
-    self_hosted_part,
-    single_options,
-)
+from simulator.analysis.study.options import Option, Reshaping, SelfHostOption, SingleOption, Size
+from simulator.analysis.study.study import Study
 from simulator.engine.ledger import Ledger
 from simulator.engine.run import stream
 from simulator.traffic.table import RequestTable
@@ -100,7 +91,7 @@ class Evaluation:
         for single in self.singles:
             for bucket, cost in single.outcome.api_usd.items():
                 usd[f"api_{bucket}"] = usd.get(f"api_{bucket}", 0.0) + cost
-            api = api_part(single.option)
+            api = single.option.api
             if api is not None and api.fixed_usd_per_month:
                 usd["api_fixed"] = usd.get("api_fixed", 0.0) + api.fixed_usd_per_month
             searches = retrieval_usd(single)
@@ -129,7 +120,7 @@ def _owned(single: Evaluation) -> list[tuple[SelfHostOption, float]]:
     means, most = single.outcome.owned_replicas, single.outcome.max_replicas
     return [
         (d, (means[k] if d.purchase is None else most[k]) + d.spare_replicas)
-        for k, d in enumerate(deployments(single.option))
+        for k, d in enumerate(single.option.deployments)
     ]
 
 
@@ -185,7 +176,7 @@ class Evaluator:
     def need(self, option: SingleOption) -> Need:
         """Return what a sample must hold for an option; powers of two, so that few differ."""
         if option.name not in self._needs:
-            base, replicas = self_hosted_part(option), 0
+            base, replicas = option.own, 0
             if base is not None:
                 table = self.calling(option).looked_at
                 work_s = least_work_s(table, base.fleet, self.study.slo, np.ones(table.size))
@@ -199,7 +190,7 @@ class Evaluator:
 
     def sample_for(self, option: Option) -> Sample:
         """Return the requests by which all parts of an option are judged together."""
-        singles = single_options(option)
+        singles = option.parts
         if isinstance(self.sampler, Sample) or len(singles) == 1:
             return self.sample(singles[0])
         needs = [self.need(single) for single in singles]
@@ -249,14 +240,14 @@ class Evaluator:
 
     def end_s(self, option: SingleOption, sample: Sample) -> float:
         """End of a sample's simulation; where nothing is owned, deferred work is waited for."""
-        owned = self_hosted_part(option) is not None
+        owned = option.own is not None
         return sample.end_s + (0.0 if owned else self.study.traffic.longest_deadline_s)
 
     def tally(self, option: SingleOption, size: Size) -> Tally:
         """Return an empty tally of an option at a size."""
         sample = self.sample(option)
         stands_for = scaled_plan(self.study, option, size, sample.scale).stands_for
-        return Tally(self.study.slo, api_part(option), self.study.epoch_s, sample, stands_for)
+        return Tally(self.study.slo, option.api, self.study.epoch_s, sample, stands_for)
 
     def calling(self, option: SingleOption) -> "Evaluator":
         """Return what evaluates an option on the calls that are made in the place of requests."""
@@ -304,7 +295,7 @@ class Evaluator:
         """
         if not isinstance(self.sampler, Sampler) or not self.sampler.careful:
             return False
-        if not isinstance(option, SelfHostOption) or tally.sample.is_whole:
+        if not option.owns_only or tally.sample.is_whole:
             return False
         offered = tally.sums["offered"]
         met = tally.sums["met all"] + tally.sums["in time"]
@@ -323,13 +314,13 @@ class Evaluator:
 
 def reshaping_of(option: Option) -> Reshaping | None:
     """Return how an option's application asks; both parts of a hybrid are asked alike."""
-    part = self_hosted_part(option) or api_part(option)
+    part = option.own or option.api
     return part.reshaping if part is not None else None
 
 
-def success_rate_of(option: SingleOption) -> float | None:
+def success_rate_of(option: Option) -> float | None:
     """Return the share of right answers, if it is known; of a hybrid, where both parts agree."""
-    rates = {p.success_rate for p in (self_hosted_part(option), api_part(option)) if p is not None}
+    rates = {part.success_rate for part in (option.own, option.api) if part is not None}
     return rates.pop() if len(rates) == 1 else None
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from simulator.analysis.sampling.sample import Sample
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.simulate.planning import Size, scaled_plan
+from simulator.analysis.simulate.planning import scaled_plan
 from simulator.analysis.simulate.sketch import Sketch
 from simulator.analysis.simulate.tally import Tally
-from simulator.analysis.study.study import SingleOption
+from simulator.analysis.study.options import SingleOption, Size
 from simulator.engine.checkpoint import Saved, save
 from simulator.engine.ledger import Ledger
 from simulator.engine.run import Simulation, stream

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.quality.difficulty import succeeds
-from simulator.analysis.study.study import Quality, Reshaping
+from simulator.analysis.study.options import Reshaping
+from simulator.analysis.study.study import Quality
 from simulator.rng import uniforms
 from simulator.traffic.table import NO_NODE, RequestTable, roots
 

@@ -10,7 +10,8 @@ from simulator.analysis.sampling.precision import sampling_of
 from simulator.analysis.sampling.sample import Sample
 from simulator.analysis.simulate.outcome import Outcome
 from simulator.analysis.simulate.sketch import Sketch
-from simulator.analysis.study.study import ApiOption, Slo
+from simulator.analysis.study.options import ApiOption
+from simulator.analysis.study.study import Slo
 from simulator.engine.ledger import FleetAccount, Ledger
 from simulator.engine.records import layout
 from simulator.engine.spec.plan import Endpoint

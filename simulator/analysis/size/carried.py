@@ -7,7 +7,7 @@ linearly in the logarithm of their number.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,9 +15,20 @@ import numpy as np
 
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.simulate.planning import Size
-from simulator.analysis.size.judging import CLASS_Z, FAST, LIKELY, SLOW, meets, speed_at
-from simulator.analysis.study.study import SelfHostOption, Slo, Study
+from simulator.analysis.size.fleets import size_fleet
+from simulator.analysis.size.judging import (
+    CLASS_Z,
+    FAST,
+    LIKELY,
+    SLOW,
+    Excuse,
+    Sized,
+    judged,
+    meets,
+    speed_at,
+)
+from simulator.analysis.study.options import SelfHostOption, Size
+from simulator.analysis.study.study import Slo, Study
 
 STEP_TOLERANCE = 0.03
 """Relative, of a volume at which another replica is needed."""
@@ -255,3 +266,30 @@ def _inside(at: float, low: float, high: float, tolerance: float) -> float:
     edge = 1 + 0.9 * tolerance
     nearer = at / math.sqrt(edge) if at**2 > low * high else at * math.sqrt(edge)
     return min(max(nearer, low * edge), high / edge)
+
+
+def size_by_curve(
+    evaluator: Evaluator, option: SelfHostOption, curve: Carried
+) -> tuple[Sized, ...]:
+    """Size a fleet for slow, likely and fast hardware by its capacity curve.
+
+    The likely size is confirmed by a simulation, with more replicas if they turn out to be too few;
+    at other speeds the fleet does the same with other numbers of replicas.
+    """
+    slo, volume = evaluator.study.slo, evaluator.volume
+    replicas = min(curve.replicas(volume) or 1, evaluator.study.effort.max_replicas)
+    found = evaluator.evaluate(option, Size(replicas))
+    if not meets(found, slo):
+        found = size_fleet(evaluator, option, start=replicas + 1).evaluation
+    likely = judged(evaluator, found)
+    sized = []
+    for speed, other in enumerate(curve.replicas(volume, s) for s in range(len(curve.speeds))):
+        at_most = found.size.replicas if speed > LIKELY else None
+        if speed == LIKELY or other == found.size.replicas:
+            sized.append(likely)
+        elif other is None:
+            sized.append(Sized(found, Excuse(option.name, "slow hardware is too slow")))
+        else:
+            count = min(other, at_most) if at_most else max(other, found.size.replicas)
+            sized.append(replace(likely, evaluation=found.with_replicas(count)))
+    return tuple(sized)

@@ -3,9 +3,9 @@
 import sys
 
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.judging import Sized, judged, margin, meets, speed_at
-from simulator.analysis.study.study import SelfHostOption, Slo
+from simulator.analysis.study.options import SelfHostOption, Size
+from simulator.analysis.study.study import Slo
 
 FLEET_TOLERANCE = 0.01
 """Fleets of more than a hundred replicas are told apart to this share of themselves."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.study.study import HybridOption, SingleOption, Slo, self_hosted_part
+from simulator.analysis.study.options import SingleOption
+from simulator.analysis.study.study import Slo
 
 SLOW, LIKELY, FAST = 0, 1, 2
 """Classes of hardware by its speed within its error band."""
@@ -45,12 +46,12 @@ class Sized:
 
 def is_collapsed(evaluation: Evaluation) -> bool:
     """Whether it is of a hybrid that leaves everything to one of its sides."""
-    return isinstance(evaluation.option, HybridOption) and bool(evaluation.parts)
+    return evaluation.option.owns_and_calls and bool(evaluation.parts)
 
 
 def speed_at(option: SingleOption, speed_z: float) -> float:
     """Throughput over the predicted one at a standard normal score; 1 for an API."""
-    base = self_hosted_part(option)
+    base = option.own
     return 1.0 if base is None else float(base.speed.at(np.array([speed_z]))[0])
 
 

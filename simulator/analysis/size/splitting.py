@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.size.fleets import size_fleet
 from simulator.analysis.size.judging import Sized, judged, margin, meets, speed_at
-from simulator.analysis.study.study import HybridOption
+from simulator.analysis.study.options import HybridOption, Size
 from simulator.economics.screening import Technology, best_replicas
 from simulator.units import MONTH_HOURS, MONTH_S
 

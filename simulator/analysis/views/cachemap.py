@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from simulator.analysis.decide.monte_carlo import Mapped
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.size.options import Known, size_near
+from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.options import size_near
 from simulator.analysis.study.study import Study
 from simulator.rng import uniforms
 from simulator.traffic.table import NO_NODE, RequestTable

@@ -7,9 +7,9 @@ from simulator.analysis.decide.monte_carlo import Mapped
 from simulator.analysis.decide.verdict import Verdict
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.study.effort import rough
-from simulator.analysis.study.study import SingleOption, Study
+from simulator.analysis.study.options import SingleOption, Size
+from simulator.analysis.study.study import Study
 from simulator.analysis.views.cachemap import CacheMap, cache_map
 from simulator.analysis.views.timeline import Timeline, timeline
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from simulator.analysis.sampling.sample import Sample, sample_of, span_sample
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.simulate.tally import calls_usd
-from simulator.analysis.study.study import SingleOption, Study, api_part, deployments
+from simulator.analysis.study.options import SingleOption, Size
+from simulator.analysis.study.study import Study
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
 from simulator.units import DAY_S, HOUR_S, MINUTE_S
@@ -59,10 +59,10 @@ def timeline(study: Study, option: SingleOption, size: Size) -> Timeline:
     own_usd = np.zeros(bins.count)
     for ledger in seen.simulate(option, size):
         bins.add(ledger)
-        api = api_part(option)
+        api = option.api
         for rows, usd in calls_usd(ledger, api, study.epoch_s) if api else ():
             bins.add_usd(ledger.arrival_s[rows], usd)
-        for deployment, account in zip(deployments(option), ledger.fleets, strict=False):
+        for deployment, account in zip(option.deployments, ledger.fleets, strict=False):
             there = bins.mean_present(account.periods_s) + deployment.spare_replicas
             if deployment.purchase is not None:  # paid for whether it runs or not
                 there = np.full(bins.count, account.max_replicas + deployment.spare_replicas)

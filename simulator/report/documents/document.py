@@ -11,10 +11,10 @@ from simulator.analysis.decide.breakeven import BreakEven
 from simulator.analysis.decide.verdict import OptionResult, Verdict
 from simulator.analysis.sampling.statistics import Estimate
 from simulator.analysis.simulate.evaluate import Evaluation
-from simulator.analysis.size.correctness import right_share
 from simulator.analysis.size.judging import is_collapsed
+from simulator.analysis.size.kinds.contract import kind_of
 from simulator.analysis.study.effort import LEVELS
-from simulator.analysis.study.study import Cascade, Choice, Effort, HybridOption, Pools, Study
+from simulator.analysis.study.study import Effort, Study
 from simulator.analysis.views.report_views import Views
 from simulator.economics.interval import Z_90
 from simulator.report.documents.horizon import over_time_document
@@ -165,7 +165,7 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
     outcome = evaluation.outcome
     total = result.total_usd
     tokens = outcome.tokens_per_month
-    right = right_share(evaluation, study)
+    right = kind_of(evaluation.option).right_share(evaluation, study)
     completed = outcome.requests["completed"] * outcome.month_factor / evaluation.calls_per_request
     correct = completed * right if right else 0.0
     return {
@@ -250,8 +250,8 @@ def _collapsed_to(evaluation: Evaluation) -> str | None:
 def _chosen(result: OptionResult) -> str | None:
     """Candidate that a choice came to; None where everything goes to one side of a hybrid."""
     evaluation = result.evaluation
-    is_choice = isinstance(result.option, Choice) and not evaluation.parts
-    return evaluation.option.name if is_choice else None
+    is_candidate = evaluation.option.name != result.name and not evaluation.parts
+    return evaluation.option.name if is_candidate else None
 
 
 def _part(part: Evaluation) -> dict[str, Any]:
@@ -352,24 +352,8 @@ def _hybrid(verdict: Verdict) -> dict[str, Any] | None:
     size = best.evaluation.size
     return {
         "name": best.name,
-        "rule": _rule(best.evaluation),
+        "rule": kind_of(best.evaluation.option).rule(best.evaluation),
         "replicas": size.replicas,
         "spill_in_flight": size.spill_in_flight,
         "self_hosted_share": best.evaluation.outcome.self_hosted_share,
     }
-
-
-def _rule(evaluation: Evaluation) -> str:
-    """Say in words how an option shares the work."""
-    option, size = evaluation.option, evaluation.size
-    if isinstance(option, Cascade):
-        return "ask " + ", then ".join(stage.name for stage in option.stages)
-    if isinstance(option, Pools):
-        return "; ".join(f"{p.option.name}: {', '.join(p.workloads)}" for p in evaluation.parts)
-    assert isinstance(option, HybridOption)
-    if evaluation.parts:
-        return f"no split pays: everything to {evaluation.parts[0].option.name}"
-    return (
-        f"spill to {option.overflow.name} when every replica has "
-        f"{size.spill_in_flight} requests in flight"
-    )

@@ -12,7 +12,8 @@ from simulator.analysis.decide.verdict import Verdict
 from simulator.analysis.sampling.sample import Sample
 from simulator.analysis.simulate.longrun import Watch
 from simulator.analysis.simulate.tally import bills, fee_of
-from simulator.analysis.study.study import ApiOption, SingleOption, Study, api_part, single_options
+from simulator.analysis.study.options import ApiOption, SingleOption
+from simulator.analysis.study.study import Study
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
 from simulator.engine.spec.plan import Endpoint
@@ -66,7 +67,7 @@ def ledger_writer(folder: Path, study: Study, fingerprint: str) -> Watch:
     """
     if find_spec("pyarrow") is None:
         raise InputError("a ledger needs pyarrow: pip install 'breakeven[parquet]'")
-    options = {s.name: s for option in study.options for s in single_options(option)}
+    options = {part.name: part for option in study.options for part in option.parts}
     _begin(folder, fingerprint, {name: _about(option) for name, option in options.items()})
     begun: set[str] = set()
 
@@ -87,7 +88,7 @@ def ledger_writer(folder: Path, study: Study, fingerprint: str) -> Watch:
 
 def _about(option: SingleOption) -> dict[str, Any]:
     """Where an option's rows are, and what its endpoints charge by."""
-    api = api_part(option)
+    api = option.api
     endpoints = {
         label: {
             "offer": endpoint.card.offer,
@@ -144,7 +145,7 @@ def _columns(
     option: SingleOption, epoch_s: float, sample: Sample, ledger: Ledger
 ) -> dict[str, np.ndarray]:
     rows = np.flatnonzero(ledger.offered)
-    table, api = ledger.table, api_part(option)
+    table, api = ledger.table, option.api
     weight = sample.weight_of(ledger.arrival_s[rows])
     times = {
         name: getattr(ledger, name)[rows]

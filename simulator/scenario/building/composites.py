@@ -2,27 +2,27 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
 from pydantic import ValidationError
 
 from simulator.analysis.simulate.evaluate import reshaping_of, success_rate_of
-from simulator.analysis.study.study import (
+from simulator.analysis.size.kinds.cascade import Cascade
+from simulator.analysis.size.kinds.choice import Choice
+from simulator.analysis.size.kinds.pools import Pools
+from simulator.analysis.study.options import (
     ApiOption,
-    Cascade,
-    Choice,
     HybridOption,
     Option,
-    Pools,
+    Rebalancing,
     SelfHostOption,
     SingleOption,
 )
 from simulator.errors import InputError, nearest
 from simulator.scenario.document.document import Document, Path_
 from simulator.scenario.schema import composites as composite_schema
-from simulator.scenario.schema.scenario import SelfHost
+from simulator.scenario.schema.scenario import Hybrid, SelfHost
 
 _PLACE = re.compile(r"^(\S+:\d+:\d+|--set \S+): ")
 """What names the place of an error, which a reason needs not."""
@@ -89,18 +89,57 @@ def _said(key: str, value: Any) -> str:
     return short.format("none" if value is None else value)
 
 
-def hybrid_of(
-    name: str, base: SelfHostOption | Choice, make: Callable[[SelfHostOption], HybridOption]
+def hybrid(
+    name: str, section: Hybrid, document: Document, built: dict[str, Option], attempts: int
 ) -> HybridOption | Choice:
-    """Return the hybrid of a base, or one of every candidate for it."""
+    """Build a hybrid of a base and an API, or of every candidate for the base.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, or the two sides would not answer the same requests alike.
+    """
+    base, overflow = built.get(section.base), built.get(section.overflow)
+    for key, wanted, side, kind in (
+        ("base", section.base, base, "selfhost"),
+        ("overflow", section.overflow, overflow, "api"),
+    ):
+        if side is None or side.kind != kind:
+            fitting = [n for n, o in built.items() if o.kind == kind]
+            raise document.fail(
+                ("options", name, key), f"{wanted!r} is no {kind} option{nearest(wanted, fitting)}"
+            )
+    assert base is not None
+    assert isinstance(overflow, ApiOption)
+    if reshaping_of(overflow) != reshaping_of(base.parts[0]):
+        raise document.fail(
+            ("options", name, "overflow"),
+            "output_factor, split_prompts and retrieve must be those of the base",
+        )
+    rates = {success_rate_of(part) for part in (overflow, *base.parts)}
+    if attempts > 1 and len(rates) > 1:
+        raise document.fail(
+            ("options", name, "overflow"),
+            "with quality.attempts, success_rate must be that of the base",
+        )
+    rule = Rebalancing(**section.rebalance.model_dump()) if section.rebalance else None
+
+    def make(own: SelfHostOption, name: str) -> HybridOption:
+        return HybridOption(
+            name,
+            own,
+            overflow,
+            None if section.replicas == "auto" else section.replicas,
+            None if section.spill_in_flight == "auto" else section.spill_in_flight,
+            rule,
+        )
+
     if isinstance(base, SelfHostOption):
-        return make(base)
-    candidates = []
-    for candidate in base.candidates:
-        assert isinstance(candidate, SelfHostOption)
-        label = name + candidate.name.removeprefix(base.name)
-        candidates.append(replace(make(candidate), name=label))
-    return Choice(name, tuple(candidates), (), "hybrid")
+        return make(base, name)
+    owns = [part.own for part in base.parts]
+    labels = (name + part.name.removeprefix(base.name) for part in base.parts)
+    hybrids = (make(own, label) for own, label in zip(owns, labels, strict=True) if own)
+    return Choice(name, tuple(hybrids), (), "hybrid")
 
 
 def pools(
@@ -147,8 +186,8 @@ def _members(
     found: list[SingleOption] = []
     for place, name in enumerate(wanted):
         option = built.get(name)
-        if not isinstance(option, ApiOption | SelfHostOption | HybridOption):
-            fitting = [n for n, o in built.items() if not isinstance(o, Choice | Pools | Cascade)]
+        if not isinstance(option, SingleOption):
+            fitting = [n for n, o in built.items() if isinstance(o, SingleOption)]
             raise document.fail(
                 (*here, place), f"{name!r} is no api, selfhost or hybrid{nearest(name, fitting)}"
             )

@@ -1,6 +1,7 @@
 """Which deployments of a study a command is about."""
 
-from simulator.analysis.study.study import SelfHostOption, Study, single_options
+from simulator.analysis.study.options import SelfHostOption
+from simulator.analysis.study.study import Study
 from simulator.errors import InputError, nearest
 
 
@@ -12,8 +13,8 @@ def self_hosted_options(study: Study, only: str | None) -> list[SelfHostOption]:
     InputError
         When there is none, or none of that name.
     """
-    singles = [single for option in study.options for single in single_options(option)]
-    found = {s.name: s for s in singles if isinstance(s, SelfHostOption)}
+    parts = [part for option in study.options for part in option.parts if part.owns_only]
+    found = {part.own.name: part.own for part in parts if part.own is not None}
     if not found:
         raise InputError("no selfhost option in the scenario")
     if only is None:

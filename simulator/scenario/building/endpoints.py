@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
-from simulator.analysis.study.study import ApiOption
+from simulator.analysis.study.options import ApiOption
 from simulator.engine.spec.plan import Budget, Endpoint, Gateway, Limit, Target
 from simulator.errors import InputError, nearest
 from simulator.pricing.caching import NO_CACHE, PromptCache

@@ -8,7 +8,6 @@ from simulator.analysis.quality.quality import Score, scores
 from simulator.errors import InputError
 from simulator.scenario.document.document import Document
 from simulator.scenario.schema import scenario as schema
-from simulator.scenario.schema.api import Api, Gateway
 from simulator.scenario.tables.leaderboard import known_model, read_results, shipped_results
 
 
@@ -24,9 +23,7 @@ def evaluated(scenario: schema.Scenario, document: Document) -> schema.Scenario:
         named without a file.
     """
     asking = {
-        name: option.evaluated_as
-        for name, option in scenario.options.items()
-        if isinstance(option, Api | Gateway | schema.SelfHost)
+        name: getattr(option, "evaluated_as", None) for name, option in scenario.options.items()
     }
     if not any(asking.values()):
         return scenario

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from simulator.analysis.study.study import ApiOption
+from simulator.analysis.study.options import ApiOption
 from simulator.engine.spec.plan import Endpoint, Gateway, Strategy, Target
 from simulator.errors import InputError, nearest
 from simulator.scenario.building.endpoints import budget

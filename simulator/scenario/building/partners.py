@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from simulator.analysis.study.study import Partner, SelfHostOption
+from simulator.analysis.study.options import Partner, SelfHostOption
 from simulator.engine.spec.plan import Fleet
 from simulator.errors import nearest
 from simulator.scenario.document.document import Document, Path_

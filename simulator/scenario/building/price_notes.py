@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from simulator.analysis.study.study import Option, api_part, single_options
+from simulator.analysis.study.options import Option
 from simulator.pricing.outlook import changes_between
 from simulator.pricing.rates import RateCard
 from simulator.scenario.building.endpoints import Clock
@@ -25,8 +25,8 @@ def price_notes(options: Sequence[Option], clock: Clock, months: int | None) -> 
     until_s = max(clock.end_s, clock.begin_s + (months or 1) * MONTH_S)
     found: list[str] = []
     for option in options:
-        for single in single_options(option):
-            api = api_part(single)
+        for single in option.parts:
+            api = single.api
             for endpoint in api.endpoints if api is not None else ():
                 found += endpoint.card.doubts(clock.begin_s, until_s)
                 if months is None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from simulator.analysis.study.study import SelfHostOption
+from simulator.analysis.study.options import SelfHostOption
 from simulator.economics.interval import Interval
 from simulator.economics.purchase import Purchase
 from simulator.engine.spec.plan import Fleet

@@ -7,31 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from simulator.analysis.simulate.evaluate import reshaping_of, success_rate_of
-from simulator.analysis.study.study import (
-    ApiOption,
-    Choice,
-    Effort,
-    HybridOption,
-    Option,
-    People,
-    Quality,
-    Rebalancing,
-    SelfHostOption,
-    Slo,
-    Study,
-    single_options,
-)
-from simulator.analysis.study.study import Cascade as StudyCascade
+from simulator.analysis.study.study import Effort, People, Quality, Slo, Study
 from simulator.economics.future import Future
-from simulator.errors import nearest
-from simulator.scenario.building.composites import cascade, choice, hybrid_of, pools
-from simulator.scenario.building.endpoints import Clock, api_option
+from simulator.scenario.building.endpoints import Clock
 from simulator.scenario.building.evaluated import evaluated
-from simulator.scenario.building.gateways import gateway_option
-from simulator.scenario.building.partners import with_partners
+from simulator.scenario.building.options import build_options
 from simulator.scenario.building.price_notes import price_notes
-from simulator.scenario.building.selfhost import self_host_option
 from simulator.scenario.building.traffic import build_traffic
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.document.attachments import Carried, carried, copies_of
@@ -39,8 +20,7 @@ from simulator.scenario.document.document import Document, with_values
 from simulator.scenario.resolve.load import checked, read_document
 from simulator.scenario.schema import composites as composite_schema
 from simulator.scenario.schema import scenario as schema
-from simulator.scenario.schema.api import Api, Gateway
-from simulator.scenario.schema.composites import Cascade, Pools
+from simulator.scenario.schema.composites import Cascade
 from simulator.scenario.schema.owning import future_of, plain
 from simulator.traffic.source import TrafficSource
 from simulator.units import HOUR_S
@@ -127,7 +107,7 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
     clock = Clock(begin_s, begin_s + traffic.horizon_s, scenario.seed)
     contents = _contents(scenario, traffic)
     book = _price_book(scenario, document)
-    built = _options(scenario, document, book, clock, contents, provenance)
+    built = build_options(scenario, document, book, clock, contents, provenance)
     provenance["versions"] = {
         name: version(name) for name in ("breakeven", "numpy", "numba", "simpy", "genai-prices")
     }
@@ -163,58 +143,6 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         numbers=document.uncertain,
         priorities=_priorities(scenario, traffic),
     )
-
-
-def _options(
-    scenario: schema.Scenario,
-    document: Document,
-    book: PriceBook,
-    clock: Clock,
-    contents: dict[str, str],
-    provenance: dict[str, dict[str, str]],
-) -> dict[str, Option]:
-    """Build all options, those that name others behind them, and note their sources."""
-    built: dict[str, Option] = {}
-    workloads, said = list(contents), scenario.options
-    attempts = scenario.quality.attempts if scenario.quality else 1
-
-    def deploy(name: str, option: schema.SelfHost) -> SelfHostOption:
-        return self_host_option(name, option, document, clock, provenance["hardware"])
-
-    for name, option in said.items():
-        if isinstance(option, Api):
-            built[name] = _api(name, option, document, book, clock, contents)
-            provenance["prices"][option.offer] = _source(book, option)
-        elif isinstance(option, schema.SelfHost) and option.choose:
-            built[name] = choice(name, option, document, deploy)
-        elif isinstance(option, schema.SelfHost):
-            built[name] = deploy(name, option)
-    alone = {name: option for name, option in built.items() if isinstance(option, SelfHostOption)}
-    for name, option in said.items():
-        if isinstance(option, schema.SelfHost):
-            found = built[name]
-            joined = [
-                with_partners(name, single, option, document, alone, workloads)
-                for single in single_options(found)
-                if isinstance(single, SelfHostOption)
-            ]
-            if isinstance(found, Choice):
-                built[name] = replace(found, candidates=tuple(joined))
-            else:
-                (built[name],) = joined
-        elif isinstance(option, Gateway):
-            built[name] = _gateway(
-                name, option, document, built, tuple(contents), clock.end_s - clock.begin_s
-            )
-    for name, option in said.items():
-        if isinstance(option, schema.Hybrid):
-            built[name] = _hybrid(name, option, document, built, attempts)
-    for name, option in said.items():
-        if isinstance(option, Pools):
-            built[name] = pools(name, option, document, built, workloads)
-        elif isinstance(option, Cascade):
-            built[name] = cascade(name, option, document, built)
-    return built
 
 
 def _future(scenario: schema.Scenario, document: Document) -> Future | None:
@@ -275,92 +203,3 @@ def _priorities(scenario: schema.Scenario, traffic: TrafficSource) -> tuple[int,
     said = list(scenario.traffic.values())
     names = traffic.workload_names
     return tuple(scenario.traffic.get(name, said[0]).priority for name in names)
-
-
-def _api(
-    name: str,
-    option: Api,
-    document: Document,
-    book: PriceBook,
-    clock: Clock,
-    contents: dict[str, str],
-) -> ApiOption:
-    return document.made(
-        ("options", name, "offer"), lambda: api_option(name, option, book, clock, contents)
-    )
-
-
-def _source(book: PriceBook, option: Api) -> str:
-    card, source = book.card(option.offer), book.simulated(option.offer).source
-    parts = (f"{card.source}, as of {card.as_of}", "" if source in card.source else source)
-    return "; ".join(part for part in parts if part)
-
-
-def _gateway(
-    name: str,
-    option: Gateway,
-    document: Document,
-    built: dict[str, Option],
-    workloads: tuple[str, ...],
-    span_s: float,
-) -> ApiOption:
-    members = []
-    for place, wanted in enumerate(option.targets):
-        found = built.get(wanted)
-        if not isinstance(found, ApiOption):
-            fitting = [n for n, o in built.items() if isinstance(o, ApiOption)]
-            raise document.fail(
-                ("options", name, "targets", place),
-                f"{wanted!r} is no api option{nearest(wanted, fitting)}",
-            )
-        members.append(found)
-    return document.made(
-        ("options", name, "policy"),
-        lambda: gateway_option(name, option, members, workloads, span_s),
-    )
-
-
-def _hybrid(
-    name: str,
-    option: schema.Hybrid,
-    document: Document,
-    built: dict[str, Option],
-    attempts: int,
-) -> HybridOption | Choice:
-    base, overflow = built.get(option.base), built.get(option.overflow)
-    for field, wanted, found, what in (
-        ("base", option.base, base, "selfhost"),
-        ("overflow", option.overflow, overflow, "api"),
-    ):
-        if found is None or found.kind != what or isinstance(found, StudyCascade):
-            fitting = [n for n, o in built.items() if o.kind == what]
-            raise document.fail(
-                ("options", name, field),
-                f"{wanted!r} is no {what} option{nearest(wanted, fitting)}",
-            )
-    assert isinstance(base, SelfHostOption | Choice)
-    assert isinstance(overflow, ApiOption)
-    if reshaping_of(overflow) != reshaping_of(single_options(base)[0]):
-        raise document.fail(
-            ("options", name, "overflow"),
-            "output_factor, split_prompts and retrieve must be those of the base",
-        )
-    rates = {success_rate_of(single) for single in (overflow, *single_options(base))}
-    if attempts > 1 and len(rates) > 1:
-        raise document.fail(
-            ("options", name, "overflow"),
-            "with quality.attempts, success_rate must be that of the base",
-        )
-    rule = Rebalancing(**option.rebalance.model_dump()) if option.rebalance else None
-
-    def make(own: SelfHostOption) -> HybridOption:
-        return HybridOption(
-            name,
-            own,
-            overflow,
-            None if option.replicas == "auto" else option.replicas,
-            None if option.spill_in_flight == "auto" else option.spill_in_flight,
-            rule,
-        )
-
-    return hybrid_of(name, base, make)

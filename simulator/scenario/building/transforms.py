@@ -1,6 +1,6 @@
 """How an option's application asks, from what a scenario says of it."""
 
-from simulator.analysis.study.study import Reshaping
+from simulator.analysis.study.options import Reshaping
 from simulator.scenario.schema.api import Api
 from simulator.scenario.schema.scenario import SelfHost
 

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from simulator.analysis.sampling.sample import Sample
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator, success_rate_of
+from simulator.analysis.simulate.longrun import Keep, Watch
 from simulator.analysis.simulate.outcome import joined
-from simulator.analysis.simulate.planning import Size
 from simulator.analysis.simulate.prompt_transforms import rejects
 from simulator.analysis.simulate.tally import Tally
+from simulator.analysis.size.correctness import checked_success
 from simulator.analysis.size.judging import Sized, judged, margin, meets
-from simulator.analysis.size.sizing import size_single
-from simulator.analysis.study.study import Cascade, Quality, SelfHostOption, SingleOption
+from simulator.analysis.size.kinds.contract import OptionKind, kind_of
+from simulator.analysis.study.options import Option, SingleOption, Size
+from simulator.analysis.study.study import Quality, Study
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
 from simulator.traffic.joining import joined as tables_joined
@@ -29,7 +31,62 @@ MORE_REPLICAS = 8
 """Added to a stage of one's own, one by one, when stages that suffice alone are too slow in all."""
 
 Asked = tuple[NDArray[np.uint64], NDArray[np.float64]]
-"""Rows by their dice, in rising order, and when their users asked [s]."""
+"""Random bits of rows, in rising order, and when their users asked [s]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade(Option):
+    """Ask the first; when a check finds the answer wrong, ask the next."""
+
+    name: str
+    stages: tuple[SingleOption, ...]
+    kind: str
+
+    @property
+    def parts(self) -> tuple[SingleOption, ...]:
+        """All stages."""
+        return self.stages
+
+    def faster(self, factor: float) -> "Cascade":
+        """Return the cascade with faster hardware."""
+        return replace(self, stages=tuple(stage.faster(factor) for stage in self.stages))
+
+    def require_sizes(self) -> None:
+        """Raise InputError if the size of a stage is to be found."""
+        for stage in self.stages:
+            stage.require_sizes()
+
+
+class CascadeKind(OptionKind[Cascade]):
+    """Models that are asked one after the other, until a check accepts the answer."""
+
+    def size(
+        self,
+        evaluator: Evaluator,
+        option: Cascade,
+        speed_z: float = 0.0,
+        start: int = 1,
+        most: int | None = None,
+    ) -> Sized:
+        """Size every stage for the requests that reach it, then the cascade as a whole."""
+        return size_cascade(evaluator, option, speed_z, start)
+
+    def evaluate_as_written(
+        self, evaluator: Evaluator, option: Cascade, keep: Keep | None, watch: Watch | None
+    ) -> Evaluation:
+        """Simulate the cascade at the stated sizes of its stages."""
+        sizes = tuple(stage.given_size for stage in option.stages)
+        return evaluate_cascade(evaluator, option, sizes)
+
+    def right_share(self, evaluation: Evaluation, study: Study) -> float | None:
+        """Return the share of right answers after all checks; None if a stage's rate is unknown."""
+        rates = [success_rate_of(stage) for stage in evaluation.option.parts]
+        known = [rate for rate in rates if rate is not None]
+        return checked_success(known, study.quality) if len(known) == len(rates) else None
+
+    def rule(self, evaluation: Evaluation) -> str:
+        """List the stages in their order."""
+        return "ask " + ", then ".join(stage.name for stage in evaluation.option.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +130,7 @@ def _larger(option: Cascade, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
     """One more replica wherever their number is to be found."""
     return tuple(
         (runs, replace(size, replicas=size.replicas + 1))
-        if isinstance(stage, SelfHostOption) and stage.replicas is None
+        if stage.owns_only and not stage.given_size.replicas
         else (runs, size)
         for stage, (runs, size) in zip(option.stages, plans, strict=True)
     )
@@ -99,7 +156,7 @@ def _run(
     for place, model in enumerate(option.stages):
         stage = _Stage(model, reached, asked, place == len(option.stages) - 1)
         if plans is None:
-            parts.append(size_single(reached, model, speed_z, start).evaluation)
+            parts.append(kind_of(model).size(reached, model, speed_z, start).evaluation)
         else:
             parts.append(reached.evaluate(*plans[place]))
         sample, asked = _pass_on(stage, sample, parts[-1].singles[0], quality, answers)
@@ -178,8 +235,8 @@ def _later(
 
     ``times_s`` are the moments of their checks, and of their users' asking. (2, n_requests)
     """
-    by_dice = np.argsort(random_bits)
-    random_bits, (checked_s, asked_s) = random_bits[by_dice], times_s[:, by_dice]
+    by_bits = np.argsort(random_bits)
+    random_bits, (checked_s, asked_s) = random_bits[by_bits], times_s[:, by_bits]
     table: RequestTable | None = None
     for chunk, _ in sample.chunks(0):
         chosen = pruned(chunk.take(np.flatnonzero(np.isin(chunk.random_bits, random_bits))))

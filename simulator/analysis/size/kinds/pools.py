@@ -1,10 +1,10 @@
-"""Workloads shared out among pools: a first guess by integer programming, then simulation.
+"""Pools: workloads divided among options, by integer programming first and then by simulation.
 
 Pools do not meet: each is sized for its own workloads alone. The program knows mean work and
 prices; what decides is simulated, and improved by moving one workload at a time.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, product
 
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
+from simulator.analysis.simulate.longrun import Keep, Watch
 from simulator.analysis.simulate.outcome import joined
-from simulator.analysis.simulate.planning import Size, given_size
+from simulator.analysis.size.assignment_program import assign_pools
 from simulator.analysis.size.judging import Sized
-from simulator.analysis.size.pools import assign_pools
-from simulator.analysis.size.search import owning_usd
-from simulator.analysis.size.sizing import size_single
-from simulator.analysis.study.study import Pools, SelfHostOption, SingleOption
-from simulator.errors import InfeasibleError
+from simulator.analysis.size.kinds.choice import owning_usd
+from simulator.analysis.size.kinds.contract import OptionKind, kind_of
+from simulator.analysis.study.options import Option, SingleOption, Size
+from simulator.errors import InfeasibleError, InputError
 from simulator.traffic.table import RequestTable
 from simulator.units import MONTH_HOURS
 
@@ -28,6 +28,62 @@ ALL_TRIED = 64
 
 Assignment = tuple[int, ...]
 """Pool of every workload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pools(Option):
+    """Workloads shared out among options that serve them beside one another."""
+
+    name: str
+    pools: tuple[SingleOption, ...]
+    assigned: tuple[int | None, ...]
+    """Per workload, its pool; None: to be found."""
+    kind: str = "hybrid"
+
+    @property
+    def parts(self) -> tuple[SingleOption, ...]:
+        """All pools."""
+        return self.pools
+
+    def faster(self, factor: float) -> "Pools":
+        """Return the pools with faster hardware."""
+        return replace(self, pools=tuple(pool.faster(factor) for pool in self.pools))
+
+    def require_sizes(self) -> None:
+        """Raise InputError if an assignment, or the size of a pool, is to be found."""
+        if None in self.assigned:
+            raise InputError(
+                f"options.{self.name}.assign: simulate searches nothing, name a pool for every "
+                "workload"
+            )
+        for pool in self.pools:
+            pool.require_sizes()
+
+
+class PoolsKind(OptionKind[Pools]):
+    """Options that serve different workloads side by side."""
+
+    def size(
+        self,
+        evaluator: Evaluator,
+        option: Pools,
+        speed_z: float = 0.0,
+        start: int = 1,
+        most: int | None = None,
+    ) -> Sized:
+        """Find the assignment of workloads, as far as it is open, and the size of every pool."""
+        return size_pools(evaluator, option, speed_z, start)
+
+    def evaluate_as_written(
+        self, evaluator: Evaluator, option: Pools, keep: Keep | None, watch: Watch | None
+    ) -> Evaluation:
+        """Simulate the pools at their stated assignment and sizes."""
+        assigned = tuple(pool for pool in option.assigned if pool is not None)
+        return evaluate_pools(evaluator, option, assigned)
+
+    def rule(self, evaluation: Evaluation) -> str:
+        """List the workloads of every pool."""
+        return "; ".join(f"{p.option.name}: {', '.join(p.workloads)}" for p in evaluation.parts)
 
 
 def size_pools(evaluator: Evaluator, option: Pools, speed_z: float, start: int) -> Sized:
@@ -105,7 +161,7 @@ def _sized(
     """Size every pool for its workloads."""
     parts, excuse = [], None
     for pool, workloads in _used(option, at):
-        found = size_single(serving(evaluator, workloads), pool, speed_z, start)
+        found = kind_of(pool).size(serving(evaluator, workloads), pool, speed_z, start)
         parts.append(_part(evaluator, found.evaluation, workloads))
         if found.excuse is not None and excuse is None:
             excuse = replace(found.excuse, option=option.name)
@@ -120,7 +176,7 @@ def evaluate_pools(evaluator: Evaluator, option: Pools, at: Assignment) -> Evalu
         [
             _part(
                 evaluator,
-                serving(evaluator, workloads).evaluate(pool, given_size(pool)),
+                serving(evaluator, workloads).evaluate(pool, pool.given_size),
                 workloads,
             )
             for pool, workloads in _used(option, at)
@@ -158,10 +214,10 @@ def _first_guess(evaluator: Evaluator, option: Pools, speed_z: float, start: int
         if pool is not None:
             may[workload] = np.arange(len(option.pools)) == pool
     rent = np.array(
-        [p.replica_usd_per_hour if isinstance(p, SelfHostOption) else 0.0 for p in option.pools]
+        [p.own.replica_usd_per_hour if p.own and p.owns_only else 0.0 for p in option.pools]
     )
     people_usd = owning_usd(evaluator.study) / MONTH_HOURS
-    owned = np.array([pool.kind != "api" for pool in option.pools])
+    owned = np.array([not pool.calls_only for pool in option.pools])
     plans = []
     for allowed, beside_usd in ((may, people_usd), (may & ~owned, 0.0)):
         try:
@@ -188,17 +244,17 @@ def _estimates(
     for place, pool in enumerate(option.pools):
         for workload in range(count):
             alone = serving(evaluator, frozenset({workload}))
-            found = size_single(alone, pool, speed_z, start)
+            found = kind_of(pool).size(alone, pool, speed_z, start)
             may[workload, place] = found.feasible
-            if isinstance(pool, SelfHostOption):
-                load[workload, place] = alone.busy_replicas(pool)
+            if pool.own is not None and pool.owns_only:
+                load[workload, place] = alone.busy_replicas(pool.own)
             else:
                 total_usd = found.evaluation.total_usd(evaluator.study)
-                people_usd = owning_usd(evaluator.study) if pool.kind == "hybrid" else 0.0
+                people_usd = owning_usd(evaluator.study) if pool.owns_and_calls else 0.0
                 usage[workload, place] = max(0.0, total_usd - people_usd) / MONTH_HOURS
         fitting = frozenset(np.flatnonzero(may[:, place]).tolist())
-        if isinstance(pool, SelfHostOption) and fitting:
-            together = size_single(serving(evaluator, fitting), pool, speed_z, start)
+        if pool.owns_only and fitting:
+            together = kind_of(pool).size(serving(evaluator, fitting), pool, speed_z, start)
             busy = load[list(fitting), place].sum()
             load[:, place] *= together.evaluation.size.replicas / max(busy, 1e-12)
     return usage, load, may

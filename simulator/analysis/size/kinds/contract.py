@@ -1,0 +1,141 @@
+"""The contract of a kind of option: how it is sized, simulated as written, and described.
+
+What an option is made of, and what a scenario must state for it, is the contract of its data:
+``analysis.study.options.Option``. Both are all that the rest of the program knows of a kind.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
+from simulator.analysis.simulate.longrun import Keep, Watch
+from simulator.analysis.size.carried import Carried
+from simulator.analysis.size.judging import LIKELY, Sized, speed_at
+from simulator.analysis.size.splitting import FINEST
+from simulator.analysis.study.options import Option
+from simulator.analysis.study.study import Study
+
+O = TypeVar("O", bound=Option)  # noqa: E741 - the usual name of a type
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Sizes at one volume, from which sizes at other volumes and speeds are found."""
+
+    sized: Mapping[str, Sized] = field(default_factory=dict)
+    """Options at likely speed, by name."""
+    carried: Mapping[str, Carried] = field(default_factory=dict)
+    """Capacity curves, by deployment."""
+    calls: Mapping[str, float] = field(default_factory=dict)
+    """By option that only calls, its cost by a larger sample over that by a smaller one."""
+    volume: float = 1.0
+    """Multiple of today's volume at which the options were sized."""
+
+    @staticmethod
+    def of(sized: Mapping[str, tuple[Sized, ...]]) -> "Known":
+        """Return the likely sizes of options that were sized for slow, likely and fast hardware."""
+        return Known({name: each[LIKELY] for name, each in sized.items()})
+
+    def replicas(self, option: Option, load: float) -> int:
+        """Return about how many replicas an option needs for a multiple of today's load."""
+        own = option.own
+        curve = self.carried.get(own.name) if own is not None else None
+        if curve is not None:
+            return curve.replicas(load) or 1
+        name = own.name if own is not None and own.name in self.sized else option.name
+        sized = self.sized.get(name)
+        load /= self.volume
+        return max(1, round(sized.evaluation.size.replicas * load)) if sized else 1
+
+
+class OptionKind(ABC, Generic[O]):
+    """How options of one kind are sized, simulated as written, and described."""
+
+    @abstractmethod
+    def size(
+        self,
+        evaluator: Evaluator,
+        option: O,
+        speed_z: float = 0.0,
+        start: int = 1,
+        most: int | None = None,
+    ) -> Sized:
+        """Find the cheapest feasible size of an option.
+
+        Parameters
+        ----------
+        evaluator : Evaluator
+            The study at one volume.
+        option : Option
+            The option to size.
+        speed_z : float
+            Speed of the hardware within its error band, as a standard normal score.
+        start : int
+            Number of replicas at which the search starts.
+        most : int, optional
+            Largest number of replicas that is of interest; default: the study's limit.
+        """
+
+    def size_near(
+        self,
+        evaluator: Evaluator,
+        option: O,
+        known: Known,
+        speed_z: float = 0.0,
+        finest: int = FINEST,
+    ) -> Sized:
+        """Find an option's best size, starting from the sizes at another volume or speed.
+
+        ``finest`` is the resolution of a split; see ``splitting.split_near``.
+        """
+        load = evaluator.volume / speed_of(option, speed_z)
+        return self.size(evaluator, option, speed_z, known.replicas(option, load))
+
+    def settle(self, careful: Evaluator, option: O, rough: Sized, known: Known) -> Sized:
+        """Return the size by a larger sample, starting at the size by a smaller one.
+
+        Options that are made of others keep the size by the smaller sample.
+        """
+        return rough
+
+    @abstractmethod
+    def evaluate_as_written(
+        self, evaluator: Evaluator, option: O, keep: Keep | None, watch: Watch | None
+    ) -> Evaluation:
+        """Simulate an option at the sizes that the scenario states (``require_sizes`` passed)."""
+
+    def right_share(self, evaluation: Evaluation, study: Study) -> float | None:
+        """Return the share of requests with a right answer in the end; None if it is unknown.
+
+        Of parts that share the requests, it is their mean weighted by requests.
+        """
+        right, requests = 0.0, 0.0
+        for part in evaluation.parts:
+            share = kind_of(part.option).right_share(part, study)
+            if share is None:
+                return None
+            count = part.outcome.requests["offered"] * part.outcome.month_factor
+            count /= part.calls_per_request
+            right, requests = right + share * count, requests + count
+        return right / requests if requests else None
+
+    @abstractmethod
+    def rule(self, evaluation: Evaluation) -> str:
+        """Describe in words how an option shares the work."""
+
+
+KINDS: dict[type[Option], OptionKind[Any]] = {}
+"""Kind of every class of options; ``analysis.size.kinds`` fills it."""
+
+
+def kind_of(option: Option) -> OptionKind[Any]:
+    """Return the kind of an option."""
+    return KINDS[type(option)]
+
+
+def speed_of(option: Option, speed_z: float) -> float:
+    """Return the speed of an option's only hardware over the predicted one; 1 where it has more."""
+    parts = option.parts
+    return speed_at(parts[0], speed_z) if len(parts) == 1 else 1.0

@@ -1,0 +1,153 @@
+"""The table of builders: for every section of an option, the function that builds it.
+
+Options may name others, so they are built in stages: those of one stage name options of earlier
+stages only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from simulator.analysis.size.kinds.choice import Choice
+from simulator.analysis.study.options import ApiOption, Option, SelfHostOption
+from simulator.errors import nearest
+from simulator.scenario.building.composites import cascade, choice, hybrid, pools
+from simulator.scenario.building.endpoints import Clock, api_option
+from simulator.scenario.building.gateways import gateway_option
+from simulator.scenario.building.partners import with_partners
+from simulator.scenario.building.selfhost import self_host_option
+from simulator.scenario.catalog.price_book import PriceBook
+from simulator.scenario.document.document import Document
+from simulator.scenario.schema.api import Api, Gateway
+from simulator.scenario.schema.composites import Cascade, Pools
+from simulator.scenario.schema.scenario import Hybrid, Scenario, SelfHost
+
+
+@dataclass(slots=True)
+class Site:
+    """What builders work with, and the options that are built so far."""
+
+    document: Document
+    book: PriceBook
+    clock: Clock
+    contents: dict[str, str]
+    """Kind of output of each workload, by its name."""
+    attempts: int
+    """Attempts at an answer by one model."""
+    provenance: dict[str, dict[str, str]]
+    built: dict[str, Option] = field(default_factory=dict)
+    deployments: dict[str, SelfHostOption] = field(default_factory=dict)
+    """Self-hosted options without their partners."""
+
+    @property
+    def workloads(self) -> list[str]:
+        """Names of the workloads, in their order."""
+        return list(self.contents)
+
+
+def build_options(
+    scenario: Scenario,
+    document: Document,
+    book: PriceBook,
+    clock: Clock,
+    contents: dict[str, str],
+    provenance: dict[str, dict[str, str]],
+) -> dict[str, Option]:
+    """Build all options of a scenario, and note the sources of their numbers.
+
+    Raises
+    ------
+    InputError
+        At the location in the file of a value that cannot be built.
+    """
+    attempts = scenario.quality.attempts if scenario.quality else 1
+    site = Site(document, book, clock, contents, attempts, provenance)
+    for stage in STAGES:
+        for name, section in scenario.options.items():
+            build = stage.get(type(section))
+            if build is not None:
+                site.built[name] = build(name, section, site)
+    return site.built
+
+
+def _api(name: str, section: Api, site: Site) -> ApiOption:
+    option = site.document.made(
+        ("options", name, "offer"),
+        lambda: api_option(name, section, site.book, site.clock, site.contents),
+    )
+    site.provenance["prices"][section.offer] = _source(site.book, section)
+    return option
+
+
+def _source(book: PriceBook, section: Api) -> str:
+    card, source = book.card(section.offer), book.simulated(section.offer).source
+    parts = (f"{card.source}, as of {card.as_of}", "" if source in card.source else source)
+    return "; ".join(part for part in parts if part)
+
+
+def _self_hosted(name: str, section: SelfHost, site: Site) -> Option:
+    """Build a deployment, or every candidate for it, without the fleets of partners."""
+
+    def deploy(name: str, section: SelfHost) -> SelfHostOption:
+        hardware = site.provenance["hardware"]
+        return self_host_option(name, section, site.document, site.clock, hardware)
+
+    if section.choose:
+        return choice(name, section, site.document, deploy)
+    site.deployments[name] = deploy(name, section)
+    return site.deployments[name]
+
+
+def _joined_by_partners(name: str, section: SelfHost, site: Site) -> Option:
+    """Add the fleets of partners to a deployment, or to every candidate for it."""
+
+    def join(option: SelfHostOption) -> SelfHostOption:
+        return with_partners(name, option, section, site.document, site.deployments, site.workloads)
+
+    option = site.built[name]
+    if isinstance(option, Choice):
+        candidates = (candidate.own for candidate in option.candidates)
+        return replace(option, candidates=tuple(map(join, candidates)))
+    assert isinstance(option, SelfHostOption)
+    return join(option)
+
+
+def _gateway(name: str, section: Gateway, site: Site) -> ApiOption:
+    members = []
+    for index, wanted in enumerate(section.targets):
+        target = site.built.get(wanted)
+        if not isinstance(target, ApiOption):
+            fitting = [n for n, o in site.built.items() if o.calls_only]
+            raise site.document.fail(
+                ("options", name, "targets", index),
+                f"{wanted!r} is no api option{nearest(wanted, fitting)}",
+            )
+        members.append(target)
+    span_s = site.clock.end_s - site.clock.begin_s
+    return site.document.made(
+        ("options", name, "policy"),
+        lambda: gateway_option(name, section, members, tuple(site.contents), span_s),
+    )
+
+
+def _hybrid(name: str, section: Hybrid, site: Site) -> Option:
+    return hybrid(name, section, site.document, site.built, site.attempts)
+
+
+def _pools(name: str, section: Pools, site: Site) -> Option:
+    return pools(name, section, site.document, site.built, site.workloads)
+
+
+def _cascade(name: str, section: Cascade, site: Site) -> Option:
+    return cascade(name, section, site.document, site.built)
+
+
+Build = Callable[[str, Any, Site], Option]
+"""Builds the option of a name from its section."""
+
+STAGES: tuple[dict[type, Build], ...] = (
+    {Api: _api, SelfHost: _self_hosted},
+    {SelfHost: _joined_by_partners, Gateway: _gateway},
+    {Hybrid: _hybrid},
+    {Pools: _pools, Cascade: _cascade},
+)
