@@ -64,7 +64,7 @@ def measure(load: Load) -> Measured:
             with counting:
                 sums["requests"] += piece.table.size
                 sums["completed"] += int(piece.completed.sum())
-                sums["output_tok"] += int(piece.output_tok.sum())
+                sums["output_tok"] += int(piece.completion_tok.sum())
                 sums["input_tok"] += int(piece.table.input_tokens.sum())
                 sums["cached_tok"] += int(piece.cached_tok.sum())
                 fleets = piece.fleets

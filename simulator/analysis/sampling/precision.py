@@ -7,7 +7,7 @@ is not in the error of their difference.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -71,11 +71,11 @@ class Sampling:
     """Of the share of requests within all limits."""
 
 
-def sampling_of(sample: Sample, sums: Mapping[str, Floats]) -> Sampling:
-    """Return how sure a tally's figures are, from its sums by span."""
-    offered = sums["offered"]
-    usd = sum((v for n, v in sums.items() if n[:4] == "usd "), np.zeros_like(offered))
-    met = sums["met all"] + sums["in time"]
+def sampling_of(sample: Sample, offered: Floats, met: Floats, usd: Floats) -> Sampling:
+    """Return the precision of a tally's figures, from its sums by span. (spans,) each
+
+    The sums are of offered requests, of requests within all their limits, and of USD.
+    """
     whole = sample.is_whole
     return Sampling(
         0 if whole else len(sample.weight),

@@ -246,8 +246,8 @@ class Evaluator:
     def tally(self, option: SingleOption, size: Size) -> Tally:
         """Return an empty tally of an option at a size."""
         sample = self.sample(option)
-        stands_for = scaled_plan(self.study, option, size, sample.scale).stands_for
-        return Tally(self.study.slo, option.api, self.study.epoch_s, sample, stands_for)
+        represents = scaled_plan(self.study, option, size, sample.scale).represents
+        return Tally(self.study.slo, option.api, self.study.epoch_s, sample, represents)
 
     def calling(self, option: SingleOption) -> "Evaluator":
         """Return what evaluates an option on the calls that are made in the place of requests."""
@@ -297,8 +297,8 @@ class Evaluator:
             return False
         if not option.owns_only or tally.sample.is_whole:
             return False
-        offered = tally.sums["offered"]
-        met = tally.sums["met all"] + tally.sums["in time"]
+        offered = tally.sums.offered
+        met = tally.sums.met_all + tally.sums.in_time
         is_late = bool(((offered > 0) & (met < LATE * offered)).any())
         return is_late and outcome.attainment >= self.study.slo.attainment
 

@@ -11,6 +11,7 @@ from simulator.analysis.sampling.sample import Sample
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.planning import scaled_plan
 from simulator.analysis.simulate.sketch import Sketch
+from simulator.analysis.simulate.sums import Sums
 from simulator.analysis.simulate.tally import Tally
 from simulator.analysis.study.options import SingleOption, Size
 from simulator.engine.checkpoint import Saved, save
@@ -86,7 +87,7 @@ def _save(path: Path, now: Simulation, tally: Tally, keep: Keep, done: int) -> N
     notes = {
         "fingerprint": keep.fingerprint,
         "done": done,
-        "sums": {name: values.tolist() for name, values in tally.sums.items()},
+        "sums": tally.sums.to_plain(),
         "most": tally.most,
         "totals": {name: sketch.total for name, sketch in tally.latencies.items()},
     }
@@ -99,7 +100,7 @@ def _restored(saved: Saved, path: Path, keep: Keep, tally: Tally) -> int:
         raise InputError(
             f"{path}: kept of another scenario, seed or version; choose another folder"
         )
-    tally.sums = {name: np.array(values) for name, values in saved.notes["sums"].items()}
+    tally.sums = Sums.from_plain(saved.notes["sums"])
     tally.most = list(saved.notes["most"])
     for name, total in saved.notes["totals"].items():
         tally.latencies[name] = Sketch(saved.array(name).astype(np.float64), total)

@@ -9,11 +9,11 @@ from simulator.engine.spec.plan import Budget, Endpoint, Fleet, Gateway, Plan
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """What the engine shall run, and what it stands for."""
+    """A plan at a reduced scale, and the fleets that it represents."""
 
     plan: Plan
-    stands_for: tuple[float, ...]
-    """Replicas of each fleet for every one that is simulated."""
+    represents: tuple[float, ...]
+    """Number of replicas of each fleet that one simulated replica represents."""
 
 
 def scaled_plan(study: Study, option: SingleOption, size: Size, scale: float) -> Scaled:
@@ -25,12 +25,12 @@ def scaled_plan(study: Study, option: SingleOption, size: Size, scale: float) ->
     plan = plan_of(study, option, size)
     if scale >= 1.0:
         return Scaled(plan, (1.0,) * len(plan.fleets))
-    fleets, stands_for = [], []
+    fleets, represents = [], []
     for fleet in plan.fleets:
         count = max(1, round(fleet.replicas * scale)) if fleet.replicas else 0
         speed = fleet.replicas * scale / count if count else 1.0
         fleets.append(_scaled_fleet(fleet, count, speed, scale))
-        stands_for.append(fleet.replicas / count if count else 1.0)
+        represents.append(fleet.replicas / count if count else 1.0)
     return Scaled(
         replace(
             plan,
@@ -38,7 +38,7 @@ def scaled_plan(study: Study, option: SingleOption, size: Size, scale: float) ->
             endpoints=tuple(_scaled_endpoint(endpoint, scale) for endpoint in plan.endpoints),
             gateways=tuple(_scaled_gateway(gateway, scale) for gateway in plan.gateways),
         ),
-        tuple(stands_for),
+        tuple(represents),
     )
 
 
