@@ -66,7 +66,7 @@ def _dispatch(state, row, time_s):
 
 @compiled
 def _send_to_fleet(state, row, r, time_s):
-    """Queue a row at replica ``r``, or at its fleet until a replica is ready where ``r`` is NONE."""
+    """Queue a row at replica ``r``; if that is NONE, at its fleet until a replica is ready."""
     if state.ledger[row].awaits == NOTHING:
         limit_patience(state, row)
     if r == NONE:

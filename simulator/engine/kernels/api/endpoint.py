@@ -99,7 +99,9 @@ def begin_at_endpoint(state, e, row, time_s):
     stop_waiting(state, row)
     most = min(endpoint.max_output_tok, endpoint.context_tok - request.input_tok)
     reasoning_tok = min(request.reasoning_tok, endpoint.max_reasoning_tok)
-    ledger.completion_tok = min(request.completion_tok - request.reasoning_tok + reasoning_tok, most)
+    ledger.completion_tok = min(
+        request.completion_tok - request.reasoning_tok + reasoning_tok, most
+    )
     # An answer that is cut loses visible output first.
     ledger.reasoning_tok = min(reasoning_tok, ledger.completion_tok)
     ttft_s = endpoint.prefill_token_s * (request.input_tok - ledger.cached_tok)

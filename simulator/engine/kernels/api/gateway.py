@@ -33,6 +33,7 @@ from simulator.units import MINUTE_S
 EXPLORED_SHARE = 0.02
 """Share of requests for which ``adjusted`` draws any target, so that it learns of all; assumed."""
 _SMOOTHING = 0.05
+"""Weight of a new observation in exponentially smoothed figures."""
 _FAILURE_S = 1000.0
 """Latency recorded for a failed attempt (LiteLLM)."""
 
@@ -139,8 +140,8 @@ def _choose_among(state, g, row, tier, time_s, ignores_cooldown):
             if _is_eligible(state, g, t, row, tier, time_s, ignores_cooldown):
                 least = min(least, _rank(state, g, t, time_s))
         least *= 1.0 + gateway.latency_buffer
-    # One uniform number draws by weight in a single pass: a target replaces the choice with its share
-    # of the total so far, and what remains of the number is rescaled to [0, 1).
+    # One uniform number draws by weight in a single pass: each target replaces the choice with the
+    # probability of its share of the total so far, then the number is rescaled to [0, 1).
     u = uniform(request.random_bits, call.attempts, ROUTE)
     total = 0.0
     chosen = NONE
@@ -189,7 +190,7 @@ def _choose_target(state, g, row, time_s):
         chosen = _session_target(state, g, row, time_s)
         if chosen != NONE:
             return chosen
-    # All tiers are searched for healthy targets first, then with ``bypass`` for cooling ones as well.
+    # All tiers are searched for healthy targets first, then, with ``bypass``, for any.
     for search in range(1 + gateway.bypass):
         for tier in range(call.tier, gateway.tiers):
             chosen = _choose_among(state, g, row, tier, time_s, search == 1)
@@ -211,7 +212,7 @@ def _go_to_tier(state, row, tier):
 
 @compiled
 def _record_failure(state, g, t, result, time_s):
-    """Count a failed attempt against its target, and cool the target down where the rules say so."""
+    """Count a failed attempt, and cool its target down where the gateway's rules require it."""
     gateway = state.gateways[g]
     target = state.targets[t]
     target.success *= 1.0 - _SMOOTHING

@@ -77,7 +77,7 @@ def start_production(state, e, row, until_s, time_s):
 
 @compiled
 def settle_limits(state, e, row, time_s):
-    """Give back the output that was declared and not produced, and end the count of produced output."""
+    """Give back output that was declared and not produced, and stop counting produced output."""
     endpoint = state.endpoints[e]
     unused = state.requests[row].declared_tok - state.ledger[row].completion_tok
     for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
@@ -92,13 +92,13 @@ def settle_limits(state, e, row, time_s):
 
 @compiled
 def _month(unix_s):
-    """Return the number of a calendar month since the year 0, in the proleptic Gregorian calendar."""
+    """Return the number of a month since the year 0, in the proleptic Gregorian calendar."""
     days = math.floor(unix_s / DAY_S) + 719468  # since 0000-03-01
     era = days // 146097
     day_of_era = days - era * 146097
     year = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
     day_of_year = day_of_era - (365 * year + year // 4 - year // 100)
-    month_since_march = (5 * day_of_year + 2) // 153 
+    month_since_march = (5 * day_of_year + 2) // 153
     return (year + era * 400) * 12 + month_since_march + 2
 
 
@@ -108,9 +108,16 @@ def _month_begin_s(month):
     march = month - 2
     year = march // 12
     era = year // 400
-    day_of_era = year - era * 400
+    year_of_era = year - era * 400
     day_of_year = (153 * (march % 12) + 2) // 5
-    days = era * 146097 + day_of_era * 365 + day_of_era // 4 - day_of_era // 100 + day_of_year - 719468
+    days = (
+        era * 146097
+        + year_of_era * 365
+        + year_of_era // 4
+        - year_of_era // 100
+        + day_of_year
+        - 719468
+    )
     return days * DAY_S
 
 
@@ -118,7 +125,7 @@ def _month_begin_s(month):
 def _renew(state, b, time_s):
     """Begin a new period of a budget if the last one is over.
 
-    A rolling budget's periods are the parts of it, and a new part replaces the oldest.
+    The periods of a rolling budget are its parts; a new part replaces the oldest.
     """
     budget = state.budgets[b]
     unix_s = state.clock[0].zero_s + time_s

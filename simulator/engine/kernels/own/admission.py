@@ -1,8 +1,8 @@
 """Admission: the next chunk of an unfinished prompt, and the first chunk of the queue's head.
 
-A request is admitted when the blocks of its first chunk are free or can be evicted. A serving engine
-that reserves output also needs room for the longest possible answer, in addition to those of all
-running requests. No later request overtakes a head of the queue that does not fit.
+A request is admitted when the blocks of its first chunk are free or can be evicted. A serving
+engine that reserves output also needs room for the longest possible answer, in addition to those of
+all running requests. No later request overtakes a head of the queue that does not fit.
 """
 
 import math
@@ -37,7 +37,10 @@ def continue_prompt(state, r, budget_tok):
 
 @compiled
 def _compute_chunk(state, r, s, chunk, blocks):
-    """Account for ``chunk`` prompt tokens of a sequence that then holds ``blocks``; attention [s]."""
+    """Account for ``chunk`` prompt tokens of a sequence that then holds ``blocks``.
+
+    Returns the attention time of the chunk [s].
+    """
     rep = state.replicas[r]
     seq = state.sequences[s]
     node = prompt_node(state, r, seq.row)

@@ -4,10 +4,10 @@ The scheduler is that of vLLM V1. Every step takes running sequences first, in t
 admission, then the head of the queue, until the token budget, the limit on sequences or the blocks
 are used up. At most one running prompt is unfinished: the last admitted.
 
-A phase is what a replica does in one event. Steps with prompt tokens are phases of their own. In
+A phase is what a replica does in one event. A step with prompt tokens is a phase of its own. In
 decode steps nothing changes but the context, by one token per sequence, so that the duration of
-``k`` steps and the blocks they begin have closed forms (``decode_s``, ``growth_blocks``): simulating
-``k`` steps costs no more than simulating one.
+``k`` steps and the blocks that they begin have closed forms (``decode_s``, ``growth_blocks``):
+simulating ``k`` steps as one phase costs no more than simulating one step.
 
 A phase of decode steps is planned up to the next finish or block shortage. When a request arrives
 that may be admitted, it is cut short at the next step boundary, which is exact: tokens are counted
@@ -192,7 +192,7 @@ def _take_batch_work(state, r, time_s):
 
 @compiled
 def _plan_decode(state, r):
-    """Return the decode steps until the next change of the batch, or as many as the blocks allow."""
+    """Return the decode steps until the batch changes, or as many as the blocks allow."""
     rep = state.replicas[r]
     if rep.waiting_head != NONE and (rep.preempted or not was_queued_in_time(state, r)):
         return 1  # the step after this one admits again
@@ -202,7 +202,7 @@ def _plan_decode(state, r):
 
 @compiled
 def end_phase(state, r):
-    """Execute the planned steps and finish what is due; the next phase begins at the same instant."""
+    """Execute the planned steps and finish what is due; the next phase begins at the same time."""
     rep = state.replicas[r]
     time_s = state.wakes[r].key
     steps = rep.planned_steps
@@ -295,7 +295,7 @@ def enqueue(state, r, row, time_s):
 
 @compiled
 def cancel(state, r, row, time_s):
-    """Drop a closed row whose client has left: from the queue now, else at the next step boundary."""
+    """Drop a closed row whose client has left: now if it is queued, else at the next step."""
     rep = state.replicas[r]
     ledger = state.ledger[row]
     s = ledger.sequence

@@ -72,7 +72,7 @@ def stop_growing(state, r, s):
 
 @compiled
 def begin_decoding(state, r, s, first_step):
-    """Put ``s`` into the decoding set; it emits a token in ``first_step`` and in each step after."""
+    """Put ``s`` into the decoding set; it emits a token in ``first_step`` and every step after."""
     rep = state.replicas[r]
     seq = state.sequences[s]
     row = state.ledger[seq.row]

@@ -75,8 +75,8 @@ def mixed_step_s(state, r, prompt_tok, admitted, attention_s):
 def prompt_attention_s(fleet, computed_tok, chunk):
     """Return the attention time of a prompt's next ``chunk`` tokens after ``computed_tok`` [s].
 
-    The k-th of these tokens attends to ``computed_tok + k`` tokens, in window layers to no more than
-    the window holds.
+    The k-th of these tokens attends to ``computed_tok + k`` tokens, in window layers to no more
+    than the window holds.
     """
     seen_tok = chunk * (computed_tok + 0.5 * (chunk + 1))
     inside = min(max(fleet.window_tok - computed_tok, 0), chunk)
@@ -89,7 +89,7 @@ def steps_until(state, r, elapsed_s):
     """Return the smallest number of decode steps that takes at least ``elapsed_s``.
 
     With step time a, growth g and h = g / 2, k steps take  a k + g k (k + 1) / 2 = h k^2 + b k,
-    b = a + h. That equals t at  k = (-b + sqrt(b^2 + 4 h t)) / (2 h) = 2 t / (b + sqrt(b^2 + 4 h t)).
+    where b = a + h. This is t at  k = (-b + d) / (2 h) = 2 t / (b + d),  d = sqrt(b^2 + 4 h t).
     The second form loses no digits to the difference, and holds for h = 0 as well.
     """
     rep = state.replicas[r]

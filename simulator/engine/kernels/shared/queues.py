@@ -1,7 +1,7 @@
 """Queues of rows: skew heaps (Sleator and Tarjan, 1986) whose links are fields of the ledger.
 
-Any record with ``waiting_head`` is a queue: a replica's, an endpoint's, a fleet's queue of rows that
-wait for a replica to become ready, and a fleet's queue of batch work. The row with the least
+Any record with ``waiting_head`` is a queue: a replica's, an endpoint's, a fleet's queue of rows
+that wait for a replica to become ready, and a fleet's queue of batch work. The row with the least
 ``order`` comes first. A row whose client gives up stays in its queue, closed, until it reaches the
 head; the head itself is never closed.
 """
