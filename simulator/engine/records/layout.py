@@ -298,8 +298,8 @@ class EngineState(NamedTuple):
     replicas: Records
     """REPLICA: the slots of all fleets [replicas]."""
     loads: np.ndarray
-    """Load that routing compares: requests in flight over the fleet's weight, inf while a replica is
-    not ready [replicas]."""
+    """Load that routing compares: requests in flight over the fleet's weight, inf for a replica
+    that is not ready [replicas]."""
     wakes: Records
     """WAKE: next event of each replica, inf when idle [replicas]."""
     sequences: Records
