@@ -52,7 +52,7 @@ def _check_held(plane: DataPlane, ledger: Ledger) -> None:
     abandoned = (ledger.outcome == layout.TIMED_OUT) & (rows.sequence != layout.NONE)
     if held != int((in_flight | abandoned).sum()):
         raise SimulatorError(
-            "request conservation broken: replicas and the ledger disagree on the requests in flight"
+            "request conservation broken: replicas and ledger disagree on requests in flight"
         )
 
 
