@@ -98,7 +98,7 @@ def _dispatch_batch_work(state, row, time_s):
 
 @compiled
 def _end_patience(state, row, time_s):
-    """Time out a row whose client gives up, wherever it is queued or runs on a replica.
+    """Time out a row whose client gives up, wherever it waits or runs on a replica.
 
     An answer that an endpoint has begun is not concerned: its own timer ends it.
     """

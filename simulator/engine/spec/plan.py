@@ -51,8 +51,8 @@ class Fleet:
     affinity: Literal["none", "session", "prefix"] = "session"
     """Replica to which a request is bound: that of its session, or that with its longest prefix."""
     affinity_slack: int = 8
-    """A request is bound to its replica while that has at most so many more requests in flight than
-    the least loaded one."""
+    """Most requests that the bound replica may have in flight above the least loaded one, to which
+    the request goes otherwise."""
     serves: frozenset[int] | None = None
     """Workloads whose requests the fleet serves; None: all."""
     weight: float = 1.0

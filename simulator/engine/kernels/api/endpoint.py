@@ -55,7 +55,7 @@ def fits(state, e, row):
 def attempt_at_endpoint(state, e, row, time_s):
     """Try to have a row served by an endpoint; return ACCEPTED, QUEUED, LIMITED, FAILED or REFUSED.
 
-    The wait that a limit asks for is left in the clock's ``retry_after_s``.
+    The wait that a limit or budget requires is left in the clock's ``retry_after_s``.
     """
     endpoint = state.endpoints[e]
     request = state.requests[row]
@@ -138,7 +138,9 @@ def end_at_endpoint(state, row, time_s):
     e = ledger.server
     endpoint = state.endpoints[e]
     settle_limits(state, e, row, time_s)
-    if time_s >= ledger.start_s + endpoint.window_s:  # the expression that set the timer
+    if (
+        time_s >= ledger.start_s + endpoint.window_s
+    ):  # the expression that set the timer, bit by bit
         time_out_row(state, row, time_s)
     else:
         if endpoint.billed_at_completion:

@@ -25,7 +25,7 @@ _HASH = np.uint64(0x9E3779B97F4A7C15)
 
 @compiled
 def _hash_slot(state, node, r):
-    """Return the slot of the index at which the probe for an entry starts (multiplicative)."""
+    """Return the index slot at which the probe for an entry starts (multiplicative hashing)."""
     key = np.uint64(node) * np.uint64(state.replicas.size) + np.uint64(r)
     return np.int64((key * _HASH) >> np.uint64(32)) & (state.kv_index.size - 1)
 

@@ -1,4 +1,4 @@
-"""What every row goes through, wherever it is served: it waits on its timer, and is closed.
+"""The life of a row, wherever it is served: its timer, its patience, and how it is closed.
 
 A row has at most one timer, the item with its number in the heap ``timers``; ``awaits`` in the
 ledger states its purpose. This module sets the ``key``; ``position`` belongs to ``heap``.
