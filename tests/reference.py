@@ -1,8 +1,8 @@
-"""A plain simulation of fleets, step by step and block by block, to hold the engine against.
+"""A plain simulation of fleets, step by step and block by block, to test the engine against.
 
-One SimPy process per replica executes every step; KV blocks are single objects in an ordered
-dictionary, identified by (prefix-tree node, index within the node). Slow on purpose: nothing here
-is clever, so that it can be read against the description of the scheduler.
+One SimPy process per replica executes every step. Shared KV blocks are entries of dictionaries,
+identified by (prefix-tree node, index within the node). It is slow on purpose: nothing here is
+clever, so that it can be compared with the description of the scheduler.
 """
 
 import itertools
@@ -19,13 +19,15 @@ from simulator.traffic.table import NO_NODE, RequestTable
 
 @dataclass
 class Sequence:
+    """One stay of a request at a replica, in its queue or running."""
+
     row: int
     prompt_tok: int
-    """To prefill; after a preemption also what had been generated."""
+    """Tokens to prefill; after a preemption they include those generated before it."""
     generated: int = 0
     computed_tok: int = 0
     keys: list = field(default_factory=list)
-    """Keys of the shared blocks held, from the root down."""
+    """Keys of the shared blocks that it holds, from the root down."""
     private_blocks: int = 0
     promised_blocks: int = 0
     window_blocks: int = 0
@@ -85,7 +87,7 @@ class Blocks:
 
 
 class Reference:
-    """Serves a table with sessions on a plan's fixed fleets; results by row."""
+    """Serves a table with sessions on the fixed fleets of a plan; results are lists by row."""
 
     def __init__(self, plan: Plan, table: RequestTable, horizon_s: float) -> None:
         self.plan = plan
@@ -97,15 +99,15 @@ class Reference:
         self.first_token_s = [math.nan] * n
         self.finished_s = [math.nan] * n
         self.cached_tok = [0] * n
-        self.told_tok = [0] * n
+        self.streamed_tok = [0] * n
         self.preemptions = [0] * n
-        self.home: list[Replica | None] = [None] * n
-        self.at: list[Replica | None] = [None] * n
+        self.first_replica: list[Replica | None] = [None] * n
+        self.current_replica: list[Replica | None] = [None] * n
         self.outcome = [layout.ABSENT] * n
         self.rotation = 0
         self.joined = 0
         fleets = [fleet for fleet in plan.fleets for _ in range(fleet.replicas)]
-        self.replicas = [Replica(self, place, fleet) for place, fleet in enumerate(fleets)]
+        self.replicas = [Replica(self, index, fleet) for index, fleet in enumerate(fleets)]
         self.env.process(self.arrivals())
         self.env.run(until=math.nextafter(horizon_s, math.inf))
 
@@ -127,7 +129,7 @@ class Reference:
         if chosen is None:
             self.close(row, layout.REJECTED, self.env.now)
             return
-        self.home[row] = chosen
+        self.first_replica[row] = chosen
         chosen.submit(Sequence(row, int(self.table.input_tokens[row])))
         if math.isfinite(self.table.patience_s[row]):
             self.env.process(self.patience(row))
@@ -137,7 +139,7 @@ class Reference:
         if self.outcome[row] != layout.IN_FLIGHT:
             return
         self.close(row, layout.TIMED_OUT, self.env.now)
-        replica = self.at[row]
+        replica = self.current_replica[row]
         if replica is not None:
             replica.abandon(row)
 
@@ -158,17 +160,17 @@ class Reference:
 
     def least_loaded(self, takers: list["Replica"]) -> "Replica":
         count = len(self.replicas)
-        order = sorted(takers, key=lambda replica: (replica.place - self.rotation) % count)
+        order = sorted(takers, key=lambda replica: (replica.index - self.rotation) % count)
         best = min(order, key=lambda replica: replica.in_flight / replica.fleet.weight)
-        self.rotation = (best.place + 1) % count
+        self.rotation = (best.index + 1) % count
         return best
 
     def bound(self, row: int, best: "Replica") -> "Replica":
-        """The session's replica, or that with the longest prefix, while it is not too busy."""
+        """Return the session's replica, or that with the longest prefix, if it is not too busy."""
         most = best.in_flight + best.fleet.affinity_slack
         chosen = best
         if best.fleet.affinity == "session" and not math.isnan(self.table.gap_s[row]):
-            last = self.home[row - 1]
+            last = self.first_replica[row - 1]
             if last is not None and last.in_flight <= most and self.takes(last, row):
                 chosen = last
         if best.fleet.affinity == "prefix":
@@ -181,7 +183,7 @@ class Reference:
 
     def transfer(self, sequence: Sequence, fleet: Fleet):
         row = sequence.row
-        self.at[row] = None
+        self.current_replica[row] = None
         prompt_tok = int(self.table.input_tokens[row])
         yield self.env.timeout(fleet.transfer_s + fleet.transfer_token_s * prompt_tok)
         if self.outcome[row] == layout.IN_FLIGHT:
@@ -191,9 +193,11 @@ class Reference:
 
 
 class Replica:
-    def __init__(self, owner: Reference, place: int, fleet: Fleet) -> None:
+    """One replica, which executes its steps one by one."""
+
+    def __init__(self, owner: Reference, index: int, fleet: Fleet) -> None:
         self.owner = owner
-        self.place = place
+        self.index = index
         self.fleet = fleet
         holders = [fleet]
         if fleet.decode_fleet is not None:
@@ -204,7 +208,7 @@ class Replica:
         self.blocks = Blocks(fleet.kv.blocks)
         self.promised_blocks = 0
         self.began_s = -math.inf
-        """When the step before began."""
+        """Time at which the previous step began."""
         self.wake = owner.env.event()
         owner.env.process(self.serve())
 
@@ -222,7 +226,7 @@ class Replica:
         return min(int(self.owner.table.completion_tokens[row]), room)
 
     def block_keys(self, row: int) -> list:
-        """Keys of the full blocks of a row's shared prefix, from the root down."""
+        """Return the keys of the full blocks of a row's shared prefix, from the root down."""
         table = self.owner.table
         node = int(table.prefix_node[row])
         path = []
@@ -251,12 +255,12 @@ class Replica:
         self.owner.joined += 1
         sequence.queued_s = self.owner.env.now
         sequence.order = (rank, self.owner.joined)
-        self.owner.at[row] = self
-        self.line_up(sequence)
+        self.owner.current_replica[row] = self
+        self.enqueue(sequence)
         if not self.wake.triggered:
             self.wake.succeed()
 
-    def line_up(self, sequence: Sequence) -> None:
+    def enqueue(self, sequence: Sequence) -> None:
         self.waiting.append(sequence)
         self.waiting.sort(key=lambda s: s.order)
 
@@ -264,7 +268,7 @@ class Replica:
         for sequence in self.waiting:
             if sequence.row == row:
                 self.waiting.remove(sequence)
-                self.owner.told_tok[row] = sequence.generated
+                self.owner.streamed_tok[row] = sequence.generated
                 return
 
     def drop_abandoned(self) -> None:
@@ -272,7 +276,7 @@ class Replica:
             if self.owner.outcome[sequence.row] == layout.TIMED_OUT:
                 self.running.remove(sequence)
                 self.release(sequence)
-                self.owner.told_tok[sequence.row] = sequence.generated
+                self.owner.streamed_tok[sequence.row] = sequence.generated
 
     def serve(self):
         env = self.owner.env
@@ -280,8 +284,9 @@ class Replica:
             if not self.waiting and not self.running:
                 self.wake = env.event()
                 yield self.wake
-            # Whatever arrives at this very instant is in the queue before the step is scheduled:
-            # one turn of the event queue starts the process of a turn, the next lets it arrive.
+            # A request that arrives at this instant is in the queue before the step is scheduled:
+            # the first pass of the event queue starts the process of a turn, the second lets it
+            # arrive.
             yield env.timeout(0)
             yield env.timeout(0)
             self.drop_abandoned()
@@ -295,7 +300,7 @@ class Replica:
         return max(0, -(-tokens // size) - sequence.blocks)
 
     def grow(self, sequence: Sequence, tokens: int) -> None:
-        """Hold blocks for the first ``tokens`` tokens, shared ones as far as the prefix goes."""
+        """Take blocks for the first ``tokens`` tokens, shared ones as far as the prefix goes."""
         size = self.fleet.kv.block_tok
         keys = self.block_keys(sequence.row)
         for _ in range(self.need(sequence, tokens)):
@@ -307,7 +312,7 @@ class Replica:
             else:
                 self.blocks.take()
                 sequence.private_blocks += 1
-        # A block that was begun privately becomes shared once it is full.
+        # A block of the prefix that was begun as a private one becomes shared once it is full.
         while sequence.private_blocks and len(sequence.keys) < min(tokens // size, len(keys)):
             key = keys[len(sequence.keys)]
             self.blocks.references[key] = 1
@@ -345,7 +350,7 @@ class Replica:
         if self.fleet.order == "first-come":
             self.owner.joined += 1
             victim.order = (-1, -self.owner.joined)
-        self.line_up(victim)
+        self.enqueue(victim)
         self.owner.preemptions[victim.row] += 1
         return victim
 
@@ -356,7 +361,7 @@ class Replica:
         scheduled: list[Sequence] = []
         for sequence in list(self.running):
             if sequence not in self.running:
-                break  # preempted; so is everything behind it
+                break  # preempted, and so are all sequences after it
             chunk = min(sequence.prompt_tok - sequence.computed_tok, budget)
             if not sequence.prefilling:
                 chunk = 1
@@ -372,8 +377,8 @@ class Replica:
             scheduled.append(sequence)
         idle = not scheduled
         while not preempted and self.waiting and budget > 0:
-            unsimulated = self.waiting[0].queued_s > self.began_s
-            if fleet.schedules_ahead and not idle and unsimulated:
+            queued_too_late = self.waiting[0].queued_s > self.began_s
+            if fleet.schedules_ahead and not idle and queued_too_late:
                 break
             if len(self.running) >= fleet.max_sequences or not self.admit(budget):
                 break
@@ -387,16 +392,16 @@ class Replica:
         size = self.fleet.kv.block_tok
         hit = self.resident(sequence.row)
         cached = min(len(hit), (sequence.prompt_tok - 1) // size) * size
-        known = sequence.prompt_tok - 1 if sequence.transferred else cached
-        chunk = min(sequence.prompt_tok - known, budget)
-        if not self.fleet.chunked_prefill and chunk < sequence.prompt_tok - known:
+        computed_tok = sequence.prompt_tok - 1 if sequence.transferred else cached
+        chunk = min(sequence.prompt_tok - computed_tok, budget)
+        if not self.fleet.chunked_prefill and chunk < sequence.prompt_tok - computed_tok:
             return False
-        new = max(0, -(-(known + chunk) // size) - len(hit))
+        new = max(0, -(-(computed_tok + chunk) // size) - len(hit))
         pinned_now = sum(key in self.blocks.evictable for key in hit)
-        in_windows = self.window_blocks(
+        window_blocks = self.window_blocks(
             int(self.owner.table.input_tokens[sequence.row]) + self.output_tok(sequence.row)
         )
-        if new + in_windows > self.blocks.supply - pinned_now:
+        if new + window_blocks > self.blocks.supply - pinned_now:
             return False
         if self.fleet.reserves_output:
             most = self.most_blocks(sequence.row) - len(hit)
@@ -409,16 +414,16 @@ class Replica:
         for key in hit:
             self.blocks.pin(key)
         sequence.keys = hit
-        for _ in range(in_windows):
+        for _ in range(window_blocks):
             self.blocks.take()
-        sequence.window_blocks = in_windows
+        sequence.window_blocks = window_blocks
         sequence.admitted_now = True
-        sequence.computed_tok = known
+        sequence.computed_tok = computed_tok
         sequence.chunk = chunk
         if math.isnan(self.owner.start_s[sequence.row]):
             self.owner.start_s[sequence.row] = self.owner.env.now
             self.owner.cached_tok[sequence.row] = cached
-        self.grow(sequence, known + chunk)
+        self.grow(sequence, computed_tok + chunk)
         return True
 
     def step_s(self, scheduled: list[Sequence]) -> float:
@@ -457,9 +462,9 @@ class Replica:
             if sequence.prefilling:
                 continue
             row = sequence.row
-            left = owner.outcome[row] == layout.TIMED_OUT
+            abandoned = owner.outcome[row] == layout.TIMED_OUT
             if fleet.decode_fleet is not None:
-                if not left:
+                if not abandoned:
                     self.running.remove(sequence)
                     self.release(sequence)
                     owner.env.process(owner.transfer(sequence, fleet))
@@ -467,7 +472,7 @@ class Replica:
             prompt_tok = int(owner.table.input_tokens[row])
             overhead = fleet.request_overhead_s + fleet.request_token_s * prompt_tok
             sequence.generated += 1
-            if left:
+            if abandoned:
                 continue
             if math.isnan(owner.first_token_s[row]):
                 owner.first_token_s[row] = now + overhead
@@ -490,7 +495,7 @@ class Replica:
         ):
             self.keep_output(sequence, self.block_keys(following))
         self.release(sequence)
-        self.owner.told_tok[row] = self.output_tok(row)
+        self.owner.streamed_tok[row] = self.output_tok(row)
         self.owner.close(row, layout.COMPLETED, time_s)
 
     def keep_output(self, sequence: Sequence, keys: list) -> None:

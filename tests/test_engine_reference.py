@@ -73,7 +73,7 @@ def assert_equals_reference(plan: Plan, table: RequestTable) -> None:
     np.testing.assert_allclose(ledger.finished_s, reference.finished_s, rtol=1e-9)
     np.testing.assert_array_equal(ledger.cached_tok, reference.cached_tok)
     np.testing.assert_array_equal(ledger.preemptions, reference.preemptions)
-    np.testing.assert_array_equal(ledger.completion_tok, reference.told_tok)
+    np.testing.assert_array_equal(ledger.completion_tok, reference.streamed_tok)
 
 
 @pytest.mark.parametrize("seed", range(200))

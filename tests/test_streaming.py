@@ -151,5 +151,5 @@ def test_a_broken_checkpoint_is_refused(at: int, tmp_path: Path) -> None:
     simulation = Simulation(Plan(OWN, (FLEET,)), random_table(1, sessions=5), 10.0, 0.0)
     save(path, simulation, {}, {})
     path.write_bytes(path.read_bytes()[:at])
-    with pytest.raises(InputError, match=r"c\.npz: no checkpoint that can be read"):
+    with pytest.raises(InputError, match=r"c\.npz: cannot be read as a checkpoint"):
         Saved(path)

@@ -1,9 +1,8 @@
-"""What happens: the compiled data plane, the SimPy control plane and the ledger.
+"""The simulation: a compiled data plane, a SimPy control plane, and the ledger that they fill.
 
-Read ``plan`` and ``layout`` first, then ``loop`` and ``rows``; from there ``replica``,
-``sequences``, ``steps``, ``kv``, ``queues``, ``deferred`` and ``loss`` for what is owned,
-``gateway``, ``endpoint``, ``limits`` and ``promptcache`` for what is bought. ``tables`` fills the
-records. ``run`` ties the plane to the ``calendar`` of the controllers in ``control``,
-``fleetcontrol`` and ``rebalance``, whose rules are in ``policies``; ``renewal`` brings the next
-chunk of traffic, ``checkpoint`` writes all down.
+Read ``spec.plan`` and ``records.layout`` first, then ``kernels.event_loop`` and
+``kernels.shared.requests``. From there, ``kernels.own`` serves requests on own replicas and
+``kernels.api`` at endpoints. ``state`` fills the records, ``run`` ties the data plane to the
+controllers in ``control``, whose rules are in ``spec.policies``, ``state.chunking`` brings in the
+next chunk of traffic, and ``checkpoint`` saves a simulation.
 """

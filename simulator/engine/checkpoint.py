@@ -1,7 +1,7 @@
-"""Write a simulation down between two chunks, and take it up again.
+"""Checkpoints: save a simulation between two chunks, and resume it.
 
-One ``.npz`` file without pickled objects: the arrays of the data plane as bytes, the columns of the
-table, and a JSON text with everything else.
+A checkpoint is a ``.npz`` file without pickled objects: the arrays of the engine state as bytes,
+the columns of the table, and a JSON text with everything else.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _TREE = [f.name for f in fields(PrefixTree)]
 def save(
     path: Path, simulation: Simulation, notes: dict[str, Any], arrays: dict[str, NDArray]
 ) -> None:
-    """Write a simulation and its caller's notes; the file is there as a whole or not at all."""
+    """Save a simulation with its caller's notes; the file is written completely or not at all."""
     plane, table = simulation.plane, simulation.table
     state = {name: np.ascontiguousarray(a) for name, a in plane.state._asdict().items()}
     about = {
@@ -54,29 +54,29 @@ _BROKEN = (
     ArithmeticError, EOFError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
     ValueError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-"""What NumPy and ``zipfile`` raise for a file that is none of ours, or is broken."""
+"""Errors that NumPy and ``zipfile`` raise for a broken file, or one of another kind."""
 
 
 class Saved:
-    """A simulation that was written down."""
+    """A saved simulation."""
 
     def __init__(self, path: Path) -> None:
-        """Read a file.
+        """Read a checkpoint.
 
         Raises
         ------
         InputError
-            When it is no checkpoint, or a broken one.
+            If the file is not a checkpoint, or is broken.
         """
         try:
             with np.load(path, allow_pickle=False) as file:
                 self._arrays = {name: file[name] for name in file.files}
             if str(self._arrays.pop("checksum")) != _checksum(self._arrays):
-                raise ValueError("it was changed")
+                raise ValueError("its contents were changed")
             self._about = json.loads(str(self._arrays["about"]))
             self.notes: dict[str, Any] = self._about["notes"]
         except _BROKEN as error:
-            raise InputError(f"{path}: no checkpoint that can be read ({error})") from None
+            raise InputError(f"{path}: cannot be read as a checkpoint ({error})") from None
 
     def array(self, name: str) -> NDArray:
         """Return one of the caller's arrays."""
@@ -90,29 +90,30 @@ class Saved:
         zero_s: float,
         excerpt: Excerpt | None = None,
     ) -> Simulation:
-        """Return the simulation, of the same plan as when it was written down."""
+        """Return the simulation; the plan must be the one with which it was saved."""
         tree = PrefixTree(*(self._arrays[f"tree {name}"] for name in _TREE))
         columns = {name: self._arrays[f"table {name}"] for name in _COLUMNS}
         table = RequestTable(**columns, tree=tree, workloads=workloads)
         simulation = Simulation(plan, table, horizon_s, zero_s, excerpt)
         plane = simulation.plane
         fresh = plane.state._asdict()
-        plane.state = EngineState(**{name: self._plane(name, a) for name, a in fresh.items()})
+        plane.state = EngineState(**{name: self._state_array(name, a) for name, a in fresh.items()})
         plane.closed_periods_s = [[(a, b) for a, b in f] for f in self._about["periods_s"]]
         simulation.closed = np.array(self._about["closed"], np.int64)
         simulation.busy_s = self._about["busy_s"]
         simulation.calendar.restore(self._about["control"])
         return simulation
 
-    def _plane(self, name: str, fresh: NDArray) -> Any:
-        """One of the plane's arrays, of the type that a fresh one has."""
+    def _state_array(self, name: str, fresh: NDArray) -> Any:
+        """Return an array of the engine state, of the type that a fresh one has."""
         shape = tuple(self._about["shapes"][name])
         array = np.frombuffer(self._arrays[f"plane {name}"].tobytes(), fresh.dtype).reshape(shape)
-        # Bytes are read-only; the data plane writes.
+        # An array on bytes is read-only, but the data plane writes.
         return array.copy().view(type(fresh))
 
 
 def _checksum(columns: dict[str, Any]) -> str:
+    """Return a hash of the names, types, shapes and contents of arrays."""
     digest = hashlib.sha256()
     for name in sorted(columns):
         array = np.asarray(columns[name])

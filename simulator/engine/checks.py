@@ -10,21 +10,21 @@ from simulator.errors import SimulatorError
 
 
 def check_run(plane: DataPlane, ledger: Ledger, counts: NDArray[np.int64]) -> None:
-    """Check a finished run.
+    """Check the conservation laws of a finished run.
 
     Parameters
     ----------
     plane : DataPlane
-        At the end of the horizon.
+        Data plane at the end of the horizon.
     ledger : Ledger
-        The rows that it still holds.
+        Ledger of the rows that the data plane still holds.
     counts : ndarray
-        Rows by outcome, of these and of all that left before. (5,)
+        Rows by outcome, those that left with earlier chunks included. (5,)
 
     Raises
     ------
     SimulatorError
-        When requests or blocks got lost, or time ran back.
+        If requests or blocks were lost, or time ran backwards.
     """
     clock = plane.state.clock[0]
     if int(clock.offered) != int(counts[1:].sum()):
@@ -38,43 +38,49 @@ def check_run(plane: DataPlane, ledger: Ledger, counts: NDArray[np.int64]) -> No
 
 
 def _check_held(plane: DataPlane, ledger: Ledger) -> None:
-    """Fleets hold what the ledger says is in flight there, but for KV on its way between them.
+    """Check that fleets hold the requests that are in flight there according to the ledger.
 
-    A finished sequence still spends its request overhead: done for the replica, not the client. One
-    whose client has left is dropped at the next step boundary.
+    Prompts whose KV is on its way between fleets are held by none. A finished sequence has left its
+    replica while its request overhead passes. One whose client has left is held until the next step
+    boundary.
     """
     held = sum(plane.in_flight(f) for f in range(len(plane.state.fleets)))
     held += int(plane.state.deferred.waiting.sum())
     rows = plane.state.ledger
-    late = (ledger.outcome == layout.IN_FLIGHT) & (ledger.server == layout.OWN)
-    late &= np.isnan(ledger.finished_s) & (rows.awaits != layout.ATTEMPT)
-    left = (ledger.outcome == layout.TIMED_OUT) & (rows.sequence != layout.NONE)
-    if held != int((late | left).sum()):
-        raise SimulatorError("request conservation broken: replicas hold what the ledger does not")
+    in_flight = (ledger.outcome == layout.IN_FLIGHT) & (ledger.server == layout.OWN)
+    in_flight &= np.isnan(ledger.finished_s) & (rows.awaits != layout.ATTEMPT)
+    abandoned = (ledger.outcome == layout.TIMED_OUT) & (rows.sequence != layout.NONE)
+    if held != int((in_flight | abandoned).sum()):
+        raise SimulatorError(
+            "request conservation broken: replicas and ledger disagree on requests in flight"
+        )
 
 
 def _check_blocks(plane: DataPlane) -> None:
+    """Check that idle replicas have all their blocks back, and that none has taken too many."""
     state = plane.state
     idle = state.replicas[state.replicas.in_flight == 0]
     if np.any(idle.free_blocks + idle.cached_blocks != state.fleets.kv_blocks[idle.fleet]):
-        raise SimulatorError("block conservation broken: an idle replica does not own its blocks")
+        raise SimulatorError(
+            "block conservation broken: an idle replica does not have all its blocks"
+        )
     if np.any((state.replicas.free_blocks < 0) | (state.replicas.cached_blocks < 0)):
         raise SimulatorError("block conservation broken: more blocks in use than there are")
 
 
 def _check_work(plane: DataPlane) -> None:
-    """Nobody rests while somebody waits."""
+    """Check that no replica is idle while it has requests queued or running."""
     replicas = plane.state.replicas
-    resting = (replicas.phase == layout.IDLE) & (replicas.state != layout.OFF)
-    if np.any(resting & ((replicas.waiting_head != layout.NONE) | (replicas.running > 0))):
-        raise SimulatorError("work conservation broken: a replica rests beside its queue")
+    idle = (replicas.phase == layout.IDLE) & (replicas.state != layout.OFF)
+    if np.any(idle & ((replicas.waiting_head != layout.NONE) | (replicas.running > 0))):
+        raise SimulatorError("work conservation broken: a replica is idle while it has requests")
 
 
 def _check_times(ledger: Ledger) -> None:
-    """Arrival, start, first token and end of completed rows follow one another."""
-    done = ledger.completed
+    """Check that arrival, start, first token and end of completed rows are in this order."""
+    completed = ledger.completed
     times_s = np.stack([ledger.arrival_s, ledger.start_s, ledger.first_token_s, ledger.finished_s])[
-        :, done
+        :, completed
     ]
     if np.any(np.isnan(times_s)) or np.any(np.diff(times_s, axis=0) < -1e-6):
-        raise SimulatorError("causality broken: a request's times run back")
+        raise SimulatorError("causality broken: a request's times run backwards")

@@ -1,4 +1,4 @@
-"""What happened: one row per request, and the accounts of the fleet."""
+"""Results of a run: one row per request, and an account per fleet."""
 
 from dataclasses import dataclass
 
@@ -11,35 +11,35 @@ from simulator.traffic.table import RequestTable
 
 @dataclass(frozen=True, slots=True)
 class FleetAccount:
-    """Time and work of the replicas over the horizon."""
+    """Time and work of a fleet's replicas over the horizon."""
 
     periods_s: NDArray[np.float64]
-    """Begin and end of every replica's time paid for, cold start and draining included. (n, 2)"""
+    """Begin and end of every paid period of a replica, from cold start to drain [s]. (n, 2)"""
     busy_s: float
     """Replica-seconds with at least one running sequence."""
     max_replicas: int
-    """Most replicas paid for at one time."""
+    """Most replicas that were paid for at one time."""
     steps: int
     preemptions: int
     busy_between_s: NDArray[np.float64]
-    """Replica-seconds with a running sequence within each span that was asked for. (n_spans,)"""
+    """Replica-seconds with at least one running sequence in each span of ``Excerpt``. (n_spans,)"""
 
     def owned_s(self, begin_s: float, end_s: float) -> float:
-        """Replica-seconds paid for within a span."""
+        """Return the replica-seconds paid for within a span."""
         clipped = np.clip(self.periods_s, begin_s, end_s)
         return float((clipped[:, 1] - clipped[:, 0]).sum())
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Columns over the table's rows; NaN times where a row did not get that far."""
+    """Columns over the rows of a table; a time is NaN where a row did not get that far."""
 
     table: RequestTable
     horizon_s: float
     outcome: NDArray[np.int8]
-    """Codes of ``engine.records.layout``: ABSENT rows were never offered. (n_requests,)"""
+    """Outcome codes of ``engine.records.layout``; ABSENT rows were never offered. (n_requests,)"""
     server: NDArray[np.int32]
-    """OWN, the endpoint's index, or NOWHERE. (n_requests,)"""
+    """OWN, the index of an endpoint, or NOWHERE. (n_requests,)"""
     arrival_s: NDArray[np.float64]
     start_s: NDArray[np.float64]
     first_token_s: NDArray[np.float64]
@@ -53,15 +53,15 @@ class Ledger:
     reasoning_tok: NDArray[np.int32]
     preemptions: NDArray[np.int32]
     restarts: NDArray[np.int32]
-    """From the beginning, after its replica was lost. (n_requests,)"""
+    """Number of times a request started again because its replica was lost. (n_requests,)"""
     attempts: NDArray[np.int32]
-    """At endpoints, refused and failed ones included. (n_requests,)"""
+    """Attempts at endpoints, refused and failed ones included. (n_requests,)"""
     stored_tok_h: NDArray[np.float64]
-    """Cache storage that the request bought, tokens times hours. (n_requests,)"""
+    """Cache storage that the request bought [tokens x hours]. (n_requests,)"""
     usd: NDArray[np.float64]
-    """What the endpoint's answer cost, as gateways and budgets saw it. (n_requests,)"""
+    """Cost of an endpoint's answer, as gateways and budgets saw it. (n_requests,)"""
     fleet: NDArray[np.int32]
-    """Place of the fleet that served it, ``layout.NONE``: none. (n_requests,)"""
+    """Index of the fleet that served the request, or ``layout.NONE``. (n_requests,)"""
     fleets: tuple[FleetAccount, ...]
 
     @property

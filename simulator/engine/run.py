@@ -14,7 +14,7 @@ from simulator.engine.records import layout
 from simulator.engine.records.layout import Records
 from simulator.engine.spec.plan import Plan
 from simulator.engine.state import fleet_records
-from simulator.engine.state.chunking import live_rows, renewed
+from simulator.engine.state.chunking import append_chunk, live_rows
 from simulator.engine.state.data_plane import DataPlane
 from simulator.traffic.table import RequestTable
 
@@ -33,17 +33,17 @@ _CALL_COLUMNS = ("written_tok", "attempts", "stored_tok_h", "usd")
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """What simulated requests are of all traffic."""
+    """How the simulated requests relate to all traffic."""
 
     spans_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
-    """Spans within which fleets' accounts say how busy they are. (n, 2)"""
+    """Spans for which the accounts of fleets state how busy they are [s]. (n, 2)"""
     unsimulated: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
-    """Times, and how many requests are left out up to each, both rising; see ``unsimulated``.
-    (n, 2)"""
+    """Times [s], and how many requests are left out up to each, both rising; see
+    ``kernels.api.unsimulated``. (n, 2)"""
 
 
 class Simulation:
-    """One plan being run: the data plane, its control plane, and what has left them so far."""
+    """A plan being run: its data plane, its control plane, and counts of rows that have left."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Simulation:
         zero_s: float,
         excerpt: Excerpt | None = None,
     ) -> None:
-        """Set a run up; by default the table is all of the traffic."""
+        """Set up a run; by default the table is all of the traffic."""
         table.check()
         self.plan = plan
         self.table = table
@@ -62,14 +62,14 @@ class Simulation:
         self.plane = DataPlane(plan, table, zero_s, horizon_s, excerpt.unsimulated)
         self.calendar = control_plane(plan, self.plane)
         self.closed = np.zeros(len(_OUTCOMES), np.int64)
-        """Rows that have left, by outcome."""
+        """Rows that have left with earlier chunks, by outcome."""
         self._marks_s = np.unique(excerpt.spans_s)
         self._marks = np.searchsorted(self._marks_s, excerpt.spans_s)
         self.busy_s: list[list[float]] = []
-        """Busy replica-seconds up to each moment that spans begin or end at, by fleet."""
+        """Busy replica-seconds up to each time at which a span begins or ends, by fleet."""
 
     def advance(self, until_s: float) -> None:
-        """Let everything happen before a time."""
+        """Process everything before a time [s]."""
         until_s = min(until_s, self.horizon_s)
         for mark_s in self._marks_s[len(self.busy_s) :].tolist():
             if mark_s > until_s:
@@ -79,18 +79,20 @@ class Simulation:
         self.calendar.advance(until_s)
 
     def _busy_s(self, fleet: int, now_s: float) -> float:
+        """Return the replica-seconds for which a fleet has been busy."""
         replicas = self.plane.replicas(fleet)
         running_s = np.where(replicas.phase != layout.IDLE, now_s - replicas.busy_since_s, 0.0)
         return float((replicas.busy_s + running_s).sum())
 
     def _account(self, fleet: int) -> FleetAccount:
+        """Return the account of a fleet at the end of the run."""
         periods_s = self.plane.periods_s(fleet, self.horizon_s)
-        # At a tie a stop comes before the start that takes its place.
-        moments = np.concatenate([periods_s[:, 1], periods_s[:, 0]])
+        # At equal times a stop comes before the start of the replica that takes its slot.
+        times_s = np.concatenate([periods_s[:, 1], periods_s[:, 0]])
         changes = np.repeat([-1, 1], len(periods_s))
-        present = np.cumsum(changes[np.argsort(moments, kind="stable")])
+        present = np.cumsum(changes[np.argsort(times_s, kind="stable")])
         replicas = self.plane.replicas(fleet)
-        busy_s = np.array([each[fleet] for each in self.busy_s])
+        busy_s = np.array([by_fleet[fleet] for by_fleet in self.busy_s])
         between_s = np.diff(busy_s[self._marks], axis=1)[:, 0] if len(busy_s) else np.zeros(0)
         return FleetAccount(
             periods_s=periods_s,
@@ -103,28 +105,28 @@ class Simulation:
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the horizon has been reached, but for what happens in its last instant."""
+        """Whether the horizon has been reached, except for events at its very end."""
         return bool(self.plane.state.clock[0].now_s >= math.nextafter(self.horizon_s, -math.inf))
 
     def renew(self, chunk: RequestTable) -> Ledger:
-        """Take the next chunk, whose arrivals lie ahead; returns the rows that are over."""
+        """Take in the next chunk, whose arrivals are all to come; return the finished rows."""
         chunk.check()
         kept = live_rows(self.plane.state, self.table)
-        over = np.flatnonzero(~kept)
+        finished = np.flatnonzero(~kept)
         state = self.plane.state
         rows, calls = (
-            fleet_records.chosen(state.ledger, over),
-            fleet_records.chosen(state.calls, over),
+            fleet_records.take_records(state.ledger, finished),
+            fleet_records.take_records(state.calls, finished),
         )
-        ledger = self._ledger(self.table.take(over), rows, calls)
+        ledger = self._ledger(self.table.take(finished), rows, calls)
         self.closed += np.bincount(ledger.outcome, minlength=len(self.closed))
-        self.plane.state, self.table = renewed(self.plane.state, self.table, kept, chunk)
+        self.plane.state, self.table = append_chunk(self.plane.state, self.table, kept, chunk)
         return ledger
 
     def finish(self) -> Ledger:
-        """Run to the end of the horizon; returns what is left, with the fleets' accounts.
+        """Run to the end of the horizon; return the remaining rows, with the fleets' accounts.
 
-        Nothing can be done with the run afterwards.
+        The simulation cannot be used afterwards.
 
         Raises
         ------
@@ -142,20 +144,20 @@ class Simulation:
         self.calendar.close()
         return replace(ledger, fleets=tuple(map(self._account, fleets)))
 
-    def _ledger(self, table: RequestTable, found: Records, calls: Records) -> Ledger:
-        """Ledger of some rows and their records, accounts left out."""
-        outcome = np.ascontiguousarray(found.outcome)
-        # A replica's overhead, and the wait for a refusal, may reach behind the horizon.
-        known = outcome > layout.IN_FLIGHT
-        outcome[known & (found.finished_s > self.horizon_s)] = layout.IN_FLIGHT
+    def _ledger(self, table: RequestTable, rows: Records, calls: Records) -> Ledger:
+        """Return the ledger of some rows from their LEDGER and CALL records, without accounts."""
+        outcome = np.ascontiguousarray(rows.outcome)
+        # A replica's overhead, and the wait for a refusal, may end after the horizon.
+        is_closed = outcome > layout.IN_FLIGHT
+        outcome[is_closed & (rows.finished_s > self.horizon_s)] = layout.IN_FLIGHT
         replica_fleet = np.append(self.plane.state.replicas.fleet, np.int32(layout.NONE))
         return Ledger(
             table=table,
             horizon_s=self.horizon_s,
             outcome=outcome,
-            fleet=replica_fleet[found.replica],
+            fleet=replica_fleet[rows.replica],
             fleets=(),
-            **{name: np.ascontiguousarray(found[name]) for name in _ROW_COLUMNS},
+            **{name: np.ascontiguousarray(rows[name]) for name in _ROW_COLUMNS},
             **{name: np.ascontiguousarray(calls[name]) for name in _CALL_COLUMNS},
         )
 
@@ -168,11 +170,11 @@ def run(plan: Plan, table: RequestTable, horizon_s: float, zero_s: float = 0.0) 
     plan : Plan
         The option at one size.
     table : RequestTable
-        What arrives; later rows than the horizon are never offered.
+        Requests that arrive; those after the horizon are never offered.
     horizon_s : float
-        End of the simulated span [s]; what runs then is in flight.
+        End of the simulated span [s]; requests not finished by then are in flight.
     zero_s : float
-        Unix time of the span's begin; decides on dated prices, outages and budget periods.
+        Unix time at which the span begins; it decides on dated prices, outages and budget periods.
 
     Raises
     ------
@@ -195,21 +197,21 @@ def stream(
 ) -> Iterator[Ledger]:
     """Serve traffic in chunks, in memory that does not grow with their number.
 
-    Yields the rows whose sessions are over, chunk by chunk, and at last all others with the fleets'
-    accounts: together the rows of ``run``, every one of them once.
+    Yields the rows of finished sessions, chunk by chunk, and at last all others with the fleets'
+    accounts: together they are the rows of ``run``, each of them once.
 
     Parameters
     ----------
     plan, horizon_s, zero_s
-        Those of ``run``.
+        As for ``run``.
     chunks : iterable of Chunk
-        Tables with the time before which they tell all arrivals.
+        Tables, each with the time before which all arrivals are known [s].
     simulation : Simulation, optional
-        One that goes on with these chunks, from a checkpoint.
+        Simulation from a checkpoint that continues with these chunks.
     between : callable, optional
-        Called behind each chunk, when the simulation holds no more than what goes on.
+        Called after each chunk, when the simulation holds unfinished sessions alone.
     excerpt : Excerpt, optional
-        What the chunks are of all traffic; default: all of it.
+        How the chunks relate to all traffic; default: they are all of it.
     """
     for table, end_s in chunks:
         if simulation is None:

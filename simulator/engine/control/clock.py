@@ -1,4 +1,7 @@
-"""What the control plane is going to do and when: SimPy waits, plain items can be written down."""
+"""Calendar of the control plane: what controllers do next and when.
+
+SimPy does the waiting; the events themselves are plain values, so that they can be saved.
+"""
 
 import math
 from collections.abc import Generator
@@ -11,75 +14,76 @@ from simulator.engine.state.data_plane import DataPlane
 
 
 class Owner(Protocol):
-    """A controller: it acts when a moment that it asked for has come."""
+    """A controller: it acts when an event that it has scheduled is due."""
 
     def act(self, now_s: float, what: str, about: tuple[int, ...]) -> None:
-        """Read the data plane, act on it, and ask for further moments."""
+        """Read the data plane, act on it, and schedule further events."""
         ...
 
     def state(self) -> dict[str, Any]:
-        """Return what it remembers, as JSON knows it."""
+        """Return what it must remember, as JSON values."""
         ...
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up what ``state`` returned."""
+        """Restore what ``state`` returned."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One moment in the future."""
+class ControlEvent:
+    """An action of a controller at a time in the future."""
 
     at_s: float
     owner: int
     what: str
     about: tuple[int, ...] = ()
+    """Numbers that the action needs, such as a slot."""
 
 
 class Calendar:
-    """Lets controllers act at their moments, the data plane being current.
+    """Scheduled events of all controllers; the data plane is brought up to each of them.
 
-    At one instant the control plane comes first, in the order in which moments were asked for;
-    whatever arrives then meets its decisions.
+    At one instant controllers act first, in the order in which their events were scheduled;
+    requests that arrive at that instant already meet their decisions.
     """
 
     def __init__(self, plane: DataPlane) -> None:
         self.owners: list[Owner] = []
         self._plane = plane
         self._env = simpy.Environment()
-        self._items: dict[int, Item] = {}
-        self._asked = 0
+        self._events: dict[int, ControlEvent] = {}
+        self._scheduled = 0
 
     def join(self, owner: Owner) -> int:
-        """Take a controller in; returns its number, which its moments carry."""
+        """Add a controller; return its number, which its events carry as ``owner``."""
         self.owners.append(owner)
         return len(self.owners) - 1
 
-    def ask(self, item: Item) -> None:
-        """Remember a moment, which must not lie in the past."""
-        self._asked += 1
-        self._items[self._asked] = item
-        self._env.process(self._wait(self._asked, item))
+    def schedule(self, event: ControlEvent) -> None:
+        """Schedule an event, which must not lie in the past."""
+        self._scheduled += 1
+        self._events[self._scheduled] = event
+        self._env.process(self._wait(self._scheduled, event))
 
     def advance(self, until_s: float) -> None:
-        """Let everything happen before a time."""
+        """Process everything before a time [s]."""
         if until_s > self._env.now:
             self._env.run(until=until_s)
         self._plane.advance(math.nextafter(until_s, -math.inf))
 
     def close(self) -> None:
-        """Let go of everything, so that the arrays of a run are free as soon as it is over.
+        """Drop all references, so that the arrays of a run are freed as soon as it is over.
 
-        Controllers know their calendar, and moments that are still to come know it too: such
-        circles would keep megabytes for each run until the collector looks for them.
+        Controllers and pending events refer to the calendar that refers to them: such cycles would
+        keep megabytes for each run until the garbage collector finds them.
         """
         self.owners.clear()
-        self._items.clear()
+        self._events.clear()
         self._env = simpy.Environment()
 
     def state(self) -> dict[str, Any]:
-        """Return moments and memories, as JSON knows them."""
-        items = [[i.at_s, i.owner, i.what, list(i.about)] for i in self._items.values()]
+        """Return scheduled events and the state of controllers, as JSON values."""
+        items = [[i.at_s, i.owner, i.what, list(i.about)] for i in self._events.values()]
         return {
             "now_s": self._env.now,
             "items": items,
@@ -87,17 +91,17 @@ class Calendar:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up what ``state`` returned, in place of what was asked for since the beginning."""
+        """Restore what ``state`` returned, in place of what has been scheduled so far."""
         self._env = simpy.Environment(state["now_s"])
-        self._items = {}
-        for owner, memory in zip(self.owners, state["owners"], strict=True):
-            owner.restore(memory)
-        for at_s, place, what, about in state["items"]:
-            self.ask(Item(at_s, place, what, tuple(about)))
+        self._events = {}
+        for owner, owner_state in zip(self.owners, state["owners"], strict=True):
+            owner.restore(owner_state)
+        for at_s, owner_number, what, about in state["items"]:
+            self.schedule(ControlEvent(at_s, owner_number, what, tuple(about)))
 
-    def _wait(self, number: int, item: Item) -> Generator[simpy.Event, None, None]:
-        # Rounding may put SimPy's clock an ulp beside the moment itself.
-        yield self._env.timeout(max(0.0, item.at_s - self._env.now))
-        del self._items[number]
-        self._plane.advance_before(item.at_s)
-        self.owners[item.owner].act(item.at_s, item.what, item.about)
+    def _wait(self, number: int, event: ControlEvent) -> Generator[simpy.Event, None, None]:
+        # Rounding may put SimPy's clock an ulp off the time of the event.
+        yield self._env.timeout(max(0.0, event.at_s - self._env.now))
+        del self._events[number]
+        self._plane.advance_before(event.at_s)
+        self.owners[event.owner].act(event.at_s, event.what, event.about)

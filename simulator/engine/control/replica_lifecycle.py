@@ -1,24 +1,24 @@
-"""Replicas of one fleet come and go: launches, losses, replacements, drains and rollouts."""
+"""Life cycle of the replicas of one fleet: launches, losses, replacements, drains, rollouts."""
 
 from typing import Any
 
 import numpy as np
 
-from simulator.engine.control.clock import Calendar, Item
+from simulator.engine.control.clock import Calendar, ControlEvent
 from simulator.engine.records import layout
 from simulator.engine.spec.plan import Fleet
 from simulator.engine.state.data_plane import DataPlane
 from simulator.rng import stream
 
 _RETRY_S = 5.0
-"""Until it is looked again whether a drained replica has stopped."""
+"""Time until it is checked again whether a drained replica has stopped."""
 
 
 class FleetControl:
-    """Launches replicas, loses them by chance, replaces them.
+    """Launches replicas, loses them at random, replaces them.
 
-    What is away and will be replaced counts as present, as a pending pod does: nobody else launches
-    in its place.
+    A lost replica that will be replaced counts as present, as a pending pod does, so that no other
+    controller launches one in its place.
     """
 
     def __init__(self, plane: DataPlane, calendar: Calendar, index: int, seed: int) -> None:
@@ -26,17 +26,20 @@ class FleetControl:
         self.fleet: Fleet = plane.plan.fleets[index]
         self.index = index
         self.keeps_size = self.fleet.autoscaler is None
-        """Whether nobody else decides how many replicas there are."""
+        """Whether no other controller decides the number of replicas."""
         self.away = 0
+        """Replicas that are lost or drained and will be replaced."""
         self._calendar = calendar
         self._owner = calendar.join(self)
         self._seed = seed
         self._first = int(plane.state.fleets[index].first_slot)
         self._old: list[list[int]] = []
+        """Slot and launch number of the replicas that the current rollout still has to replace."""
         self._launches = [0] * int(plane.state.fleets[index].slots)
+        """Launches so far by slot."""
 
     def begin(self) -> None:
-        """Have the always-on replicas ready, and ask for the rollouts."""
+        """Make the always-on replicas ready, and schedule the rollouts."""
         for _ in range(self.fleet.replicas):
             slot = self._launch(0.0)
             assert slot is not None
@@ -44,50 +47,51 @@ class FleetControl:
         rollout = self.fleet.rollout
         for at_s in rollout.at_s if rollout else ():
             if at_s >= self.plane.zero_s:
-                self._ask(at_s - self.plane.zero_s, "roll out")
+                self._schedule(at_s - self.plane.zero_s, "roll out")
 
     def slots_in(self, *states: int) -> np.ndarray:
-        """Slots whose replicas are in one of some states, the emptiest first."""
-        found = np.flatnonzero(self._among(states))
-        order = np.argsort(self.plane.column(self.index, "in_flight")[found], kind="stable")
-        return self._first + found[order]
+        """Return the slots whose replicas are in one of some states, the least busy first."""
+        indices = np.flatnonzero(self._is_in(states))
+        order = np.argsort(self.plane.column(self.index, "in_flight")[indices], kind="stable")
+        return self._first + indices[order]
 
     def count_in(self, *states: int) -> int:
-        """Number of replicas in one of some states."""
-        return int(np.count_nonzero(self._among(states)))
+        """Return the number of replicas in one of some states."""
+        return int(np.count_nonzero(self._is_in(states)))
 
-    def _among(self, states: tuple[int, ...]) -> np.ndarray:
+    def _is_in(self, states: tuple[int, ...]) -> np.ndarray:
+        """Return which slots have a replica in one of some states. (slots,)"""
         state = self.plane.column(self.index, "state")
-        found = state == states[0]
+        mask = state == states[0]
         for other in states[1:]:
-            found |= state == other
-        return found
+            mask |= state == other
+        return mask
 
     @property
     def present(self) -> int:
-        """Replicas that serve, start, or will be replaced."""
+        """Number of replicas that serve, start, or will be replaced."""
         return self.count_in(layout.STARTING, layout.READY) + self.away
 
     def launch(self, now_s: float) -> int | None:
-        """Start a replica: paid for from now, serving after its cold start.
+        """Launch a replica, paid for from now and serving after its cold start; return its slot.
 
-        While drained replicas hold all machines, it waits for one of them; None then.
+        While drained replicas hold all slots, the launch waits for one of them; None then.
         """
         slot = self._launch(now_s)
         if slot is None:
             self.away += 1
-            self._ask(now_s + _RETRY_S, "return")
+            self._schedule(now_s + _RETRY_S, "return")
         else:
-            self._ask(now_s + self.fleet.cold_start_s, "ready", slot)
+            self._schedule(now_s + self.fleet.cold_start_s, "ready", slot)
         return slot
 
     def drain(self, count: int, now_s: float) -> None:
-        """Send the emptiest replicas no more requests; each stops when its last one is done."""
+        """Send the least busy replicas no more requests; each stops after its last one."""
         for slot in self.slots_in(layout.READY)[: max(0, count)]:
             self.plane.drain(int(slot), now_s)
 
     def act(self, now_s: float, what: str, about: tuple[int, ...]) -> None:
-        """Follow the fleet's course; moments of a replica that is gone by then mean nothing."""
+        """Carry out an event; one of a replica that is gone by then has no effect."""
         if what == "return":
             self.away -= 1
             self.launch(now_s)
@@ -97,19 +101,19 @@ class FleetControl:
             self._replace_drained(now_s)
         elif what == "replaced":
             self._drain_replaced(now_s)
-        elif self._is_there(*about[:2]):
-            self._happen(now_s, what, *about)
+        elif self._exists(*about[:2]):
+            self._change_replica(now_s, what, *about)
 
     def state(self) -> dict[str, Any]:
-        """Return what it remembers."""
+        """Return replicas away, launches by slot, and what a rollout still has to replace."""
         return {"away": self.away, "launches": self._launches, "old": self._old}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up what ``state`` returned."""
+        """Restore what ``state`` returned."""
         self.away, self._launches, self._old = state["away"], state["launches"], state["old"]
 
-    def _happen(self, now_s: float, what: str, slot: int, _: int, kind: int = 0) -> None:
-        """Let something happen to a replica that is there."""
+    def _change_replica(self, now_s: float, what: str, slot: int, _: int, kind: int = 0) -> None:
+        """Interrupt, lose or activate a replica that still exists."""
         if what == "interrupted":
             self._interrupt(now_s, slot, kind)
         elif what == "lost":
@@ -118,28 +122,30 @@ class FleetControl:
             self.plane.activate(slot, now_s)
 
     def _interrupt(self, now_s: float, slot: int, kind: int) -> None:
+        """Drain a replica or lose it at once, and schedule its replacement."""
         rule = self.fleet.interruptions[kind]
         replica = self.plane.state.replicas[slot]
         if replica.state in (layout.STARTING, layout.READY):
             self.away += 1
-            wait_s = self._chance("away", kind, slot).exponential(rule.away_s)
-            self._ask(now_s + wait_s, "return")
+            wait_s = self._generator("away", kind, slot).exponential(rule.away_s)
+            self._schedule(now_s + wait_s, "return")
         if rule.notice_s == 0 or replica.state == layout.STARTING:
             self.plane.lose(slot, now_s)
         else:
             self.plane.drain(slot, now_s)
-            self._ask(now_s + rule.notice_s, "lost", slot)
+            self._schedule(now_s + rule.notice_s, "lost", slot)
 
     def _begin_rollout(self, now_s: float) -> None:
+        """Begin to replace all present replicas, unless a rollout is under way."""
         if self._old:
-            return  # the one that goes on replaces everything
+            return  # the current rollout replaces every replica already
         old = self.slots_in(layout.STARTING, layout.READY)
         self._old = [[int(slot), self._launches[slot - self._first]] for slot in old]
         self._replace_next(now_s)
 
     def _replace_next(self, now_s: float) -> None:
-        """Launch the next replacements, or first drain a replica to make room for one."""
-        self._old = [named for named in self._old if self._serves(*named)]
+        """Launch the next replacements or, without surge, drain a replica to make room for one."""
+        self._old = [replica for replica in self._old if self._keeps_serving(*replica)]
         rollout = self.fleet.rollout
         assert rollout is not None
         if not self._old:
@@ -147,63 +153,64 @@ class FleetControl:
         if rollout.surge:
             for _ in self._old[: rollout.surge]:
                 self.launch(now_s)
-            self._ask(now_s + self.fleet.cold_start_s, "replaced")
+            self._schedule(now_s + self.fleet.cold_start_s, "replaced")
         else:
             self.away += 1
             self.plane.drain(self._old[0][0], now_s)
             self._replace_drained(now_s)
 
     def _replace_drained(self, now_s: float) -> None:
-        """Launch in place of the replica that is drained once it has stopped."""
-        if self._is_there(*self._old[0]):
-            self._ask(now_s + _RETRY_S, "drained")
+        """Launch a replacement if the drained replica has stopped; otherwise check again later."""
+        if self._exists(*self._old[0]):
+            self._schedule(now_s + _RETRY_S, "drained")
             return
         self.away -= 1
         self.launch(now_s)
-        self._ask(now_s + self.fleet.cold_start_s, "replaced")
+        self._schedule(now_s + self.fleet.cold_start_s, "replaced")
 
     def _drain_replaced(self, now_s: float) -> None:
-        """Let go of those whose replacements serve now, and go on with the next."""
+        """Drain replicas whose replacements serve now, and continue with the next."""
         rollout = self.fleet.rollout
         assert rollout is not None
         for slot, launch in self._old[: rollout.surge]:
-            if self._serves(slot, launch):
+            if self._keeps_serving(slot, launch):
                 self.plane.drain(slot, now_s)
             elif self.keeps_size:
-                # It was lost meanwhile and has a replacement of its own.
+                # It was lost meanwhile and is replaced for that reason, too: one replica too many.
                 self.drain(1, now_s)
         self._old = self._old[rollout.surge :]
         self._replace_next(now_s)
 
     def _launch(self, now_s: float) -> int | None:
+        """Launch a replica and schedule its interruptions; return its slot, or None."""
         slot = self.plane.launch(self.index, now_s)
         if slot is None:
             return None
         self._launches[slot - self._first] += 1
         for kind, rule in enumerate(self.fleet.interruptions):
-            life_s = self._chance("life", kind, slot).exponential(rule.mean_s)
-            self._ask(now_s + life_s, "interrupted", slot, kind)
+            life_s = self._generator("life", kind, slot).exponential(rule.mean_s)
+            self._schedule(now_s + life_s, "interrupted", slot, kind)
         return slot
 
-    def _is_there(self, slot: int, launch: int) -> bool:
-        """Whether the replica that was launched then in that slot has not gone yet."""
+    def _exists(self, slot: int, launch: int) -> bool:
+        """Return whether the replica of a given launch in a slot has not stopped."""
         off = self.plane.state.replicas[slot].state == layout.OFF
         return self._launches[slot - self._first] == launch and not off
 
-    def _serves(self, slot: int, launch: int) -> bool:
-        """Whether it is there for longer: not drained, nor given notice."""
+    def _keeps_serving(self, slot: int, launch: int) -> bool:
+        """Return whether the replica of a given launch exists, is not drained and has no notice."""
         draining = self.plane.state.replicas[slot].state == layout.DRAINING
-        return self._is_there(slot, launch) and not draining
+        return self._exists(slot, launch) and not draining
 
-    def _chance(self, what: str, kind: int, slot: int) -> np.random.Generator:
-        """Luck of a slot's latest replica; that of other slots does not depend on it."""
+    def _generator(self, what: str, kind: int, slot: int) -> np.random.Generator:
+        """Return the random stream of a slot's latest replica, independent of all other slots."""
         rule = self.fleet.interruptions[kind]
         name = f"fleet {self.index}/{rule.name} {what}/{slot - self._first}"
         return stream(self._seed, name, self._launches[slot - self._first])
 
-    def _ask(self, at_s: float, what: str, slot: int | None = None, *about: int) -> None:
+    def _schedule(self, at_s: float, what: str, slot: int | None = None, *about: int) -> None:
         if slot is None:
-            self._calendar.ask(Item(at_s, self._owner, what))
+            self._calendar.schedule(ControlEvent(at_s, self._owner, what))
         else:
             launch = self._launches[slot - self._first]
-            self._calendar.ask(Item(at_s, self._owner, what, (slot, launch, *about)))
+            self._calendar.schedule(ControlEvent(at_s, self._owner, what, (slot, launch, *about)))

@@ -1,1 +1,1 @@
-"""Compiled code: the event loop, own replicas, and endpoints of providers."""
+"""Compiled code: the event loop, routing, own replicas, and endpoints of providers."""

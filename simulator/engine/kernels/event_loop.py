@@ -1,7 +1,8 @@
-"""The event loop of the data plane: arrivals, timers and replica events in time order.
+"""The event loop of the data plane: arrivals, timers and replica events in the order of time.
 
-At one instant, what arrives comes before replica events, so that it is scheduled at a step
-boundary on which it arrives; a replica therefore ends a phase and begins the next in two events.
+At one instant, rows come before replica events, so that a row that arrives at a step boundary is in
+the queue when the step is scheduled. For the same reason a replica ends a phase and begins the next
+in two events: turns that follow at once from the requests it finished arrive between them.
 """
 
 import math
@@ -44,10 +45,10 @@ from simulator.engine.records.layout import (
 
 @compiled
 def _dispatch(state, row, time_s):
-    """Send a row on its way; True when an endpoint begins to serve it now."""
+    """Send a row to a server; True when an endpoint begins to serve it now."""
     ledger = state.ledger[row]
     if ledger.gateway == NONE:
-        if _waits_for_capacity(state, row, time_s):
+        if _dispatch_batch_work(state, row, time_s):
             return False
         server, r = choose_server(state, row)
         ledger.server = server
@@ -65,7 +66,7 @@ def _dispatch(state, row, time_s):
 
 @compiled
 def _send_to_fleet(state, row, r, time_s):
-    """Let a row wait at a replica, or for one to become ready."""
+    """Queue a row at replica ``r``; if that is NONE, at its fleet until a replica is ready."""
     if state.ledger[row].awaits == NOTHING:
         limit_patience(state, row)
     if r == NONE:
@@ -77,8 +78,8 @@ def _send_to_fleet(state, row, r, time_s):
 
 
 @compiled
-def _waits_for_capacity(state, row, time_s):
-    """Send work that has time to where capacity is idle, or let it wait for some; else False."""
+def _dispatch_batch_work(state, row, time_s):
+    """Send batch work to idle capacity or let it wait for some; False if the row may not wait."""
     f = first_fleet(state, row)
     if state.route[state.requests[row].workload] != OWN or f == NONE:
         return False
@@ -97,7 +98,10 @@ def _waits_for_capacity(state, row, time_s):
 
 @compiled
 def _end_patience(state, row, time_s):
-    """The client of a row leaves, wherever the row is; an answer that has begun ends by itself."""
+    """Time out a row whose client gives up, wherever it waits or runs on a replica.
+
+    An answer that an endpoint has begun is not concerned: its own timer ends it.
+    """
     ledger = state.ledger[row]
     in_queue = ledger.awaits == PATIENCE
     ledger.awaits = NOTHING
@@ -122,7 +126,7 @@ def _end_patience(state, row, time_s):
 
 @compiled
 def _take_admitted(state):
-    """Take a row that waited for a replica to become ready and may go on now."""
+    """Remove the next row that may be dispatched again since a replica has become ready."""
     state.clock[0].admitting -= 1
     for f in range(state.fleets.size):
         fleet = state.fleets[f]
@@ -135,7 +139,7 @@ def _take_admitted(state):
 
 @compiled
 def _skip_to_next_arrival(state):
-    """Move the arrival pointer to the next row that arrives by itself; returns its time."""
+    """Move the arrival pointer to the next row with a time of its own; return that time [s]."""
     clock = state.clock[0]
     while clock.next_row < state.requests.size:
         request = state.requests[clock.next_row]
@@ -147,6 +151,7 @@ def _skip_to_next_arrival(state):
 
 @compiled
 def _next_timer_s(state):
+    """Return the time of the first timer [s], inf without any."""
     if state.clock[0].pending == 0:
         return math.inf
     return state.timers[state.timers[0].member].key
@@ -154,6 +159,7 @@ def _next_timer_s(state):
 
 @compiled
 def _next_replica_s(state):
+    """Return the time of the first replica event [s], inf without any."""
     if state.wakes.size == 0:
         return math.inf
     return state.wakes[state.wakes[0].member].key
@@ -161,7 +167,7 @@ def _next_replica_s(state):
 
 @compiled
 def _take_row(state, is_timer):
-    """Row whose time has come: the first of the waiting ones, or the next that arrives."""
+    """Take the row of the first timer, or the next row with an arrival time of its own."""
     clock = state.clock[0]
     if is_timer:
         row = state.timers[0].member
@@ -183,20 +189,30 @@ def _arrive(state, row, time_s):
 
 @entry
 def advance(state, until_s):
-    """Process every event up to and including ``until_s``."""
+    """Process every event up to and including ``until_s``.
+
+    At one instant the order is: rows released by a replica that became ready, batch work that is
+    due, arrivals with a time of their own, timers in the order of their heap, replica events.
+    """
     clock = state.clock[0]
     while True:
+        # ``awaited`` is the purpose of the timer that brought the row here; a first arrival has
+        # ARRIVAL, since that is how ledger rows begin. It stays NOTHING for a row taken from a
+        # queue, whose timer of PATIENCE, if it has one, is not due and keeps running.
+        # ``begins`` is the row that an endpoint begins to serve now: this one when it is accepted,
+        # or the next in the endpoint's queue when an answer ends. Both are served at the end of
+        # the loop, since compiled functions are inlined at each call.
         begins = NONE
         awaited = NOTHING
         if clock.admitting > 0:
             row = _take_admitted(state)
             now_s = clock.now_s
         else:
-            head_s = _skip_to_next_arrival(state)
+            arrival_s = _skip_to_next_arrival(state)
             timer_s = _next_timer_s(state)
-            row_s = min(head_s, timer_s)
+            row_s = min(arrival_s, timer_s)
             replica_s = _next_replica_s(state)
-            # The line is in order to a tenth of a second: the next may have been due before now.
+            # Batch work is ordered to a tenth of a second: the next row may be overdue.
             due_s = max(clock.due_s, clock.now_s)
             now_s = min(min(row_s, replica_s), due_s)
             if now_s > until_s:
@@ -212,7 +228,7 @@ def advance(state, until_s):
             if due_s <= row_s:
                 row = take_due(state)
             else:
-                row = _take_row(state, timer_s < head_s)
+                row = _take_row(state, timer_s < arrival_s)
                 awaited = state.ledger[row].awaits
                 if awaited == ARRIVAL:
                     _arrive(state, row, now_s)

@@ -1,7 +1,7 @@
 """Routing: which server takes a request, and which replica of a fleet.
 
-A request goes to the least loaded replica that has room, unless its session or its prefix binds it
-to another one that is at most ``affinity_slack`` requests busier.
+A request goes to the least loaded replica with room, unless its session or its prefix binds it to
+another replica that has at most ``affinity_slack`` more requests in flight.
 """
 
 import math
@@ -23,8 +23,9 @@ from simulator.engine.records.layout import (
 
 @compiled
 def _has_room(state, r, row, most):
-    """Whether a replica may hold one more, below ``most`` in flight; prompts that it shall decode
-    were computed already, and have no way back.
+    """Return whether a replica may hold one more request and has fewer than ``most`` in flight.
+
+    It always has room for a row that it is to decode: the prompt is computed and cannot go back.
     """
     if state.ledger[row].pool != NONE:
         return True
@@ -35,7 +36,10 @@ def _has_room(state, r, row, most):
 
 @compiled
 def _least_loaded(state, row, most):
-    """Ready replica with room that takes a row, the least loaded, or NONE; ties go round."""
+    """Return the least loaded ready replica with room that takes a row, or NONE.
+
+    Ties are broken in turn: the search starts after the replica that was chosen last.
+    """
     clock = state.clock[0]
     best = NONE
     least = math.inf
@@ -58,6 +62,7 @@ def _least_loaded(state, row, most):
 
 @compiled
 def _is_any_ready(state, row):
+    """Return whether any ready replica takes a row, with or without room."""
     for r in range(state.replicas.size):
         if state.loads[r] < math.inf and takes(state, state.replicas[r].fleet, row):
             return True
@@ -66,7 +71,7 @@ def _is_any_ready(state, row):
 
 @compiled
 def _bound_replica(state, row, best):
-    """Replica that a row is bound to by its session or its prefix, unless it is much busier."""
+    """Return the replica to which its session or prefix binds a row, ``best`` if it is too busy."""
     if state.ledger[row].pool != NONE:
         return best
     fleet = state.fleets[state.replicas[best].fleet]
@@ -97,7 +102,7 @@ def _bound_replica(state, row, best):
 
 @compiled
 def choose_replica(state, row, most):
-    """Replica with fewer than ``most`` in flight that a row goes to, or NONE."""
+    """Return the replica to which a row goes, with fewer than ``most`` in flight, or NONE."""
     best = _least_loaded(state, row, most)
     if best == NONE or state.fleets[state.replicas[best].fleet].affinity == BY_NOTHING:
         return best
@@ -107,7 +112,7 @@ def choose_replica(state, row, most):
 
 @compiled
 def first_fleet(state, row):
-    """First fleet that takes a row, or NONE."""
+    """Return the first fleet that takes a row, or NONE."""
     for f in range(state.fleets.size):
         if takes(state, f, row):
             return f
@@ -116,7 +121,10 @@ def first_fleet(state, row):
 
 @compiled
 def choose_server(state, row):
-    """Where a row goes: (FLEET, its replica or NONE while none is ready), a gateway or NOWHERE."""
+    """Return where a row goes: OWN, a gateway or NOWHERE, and its replica.
+
+    The replica is NONE unless the server is OWN, and there while no replica is ready.
+    """
     route = state.route[state.requests[row].workload]
     if route != OWN:
         return route, NONE

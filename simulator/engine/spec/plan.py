@@ -1,4 +1,4 @@
-"""What one run simulates: fleets, endpoints, gateways and the rules that connect them."""
+"""Plan of one run: fleets, endpoints, gateways and the rules that connect them."""
 
 import math
 from dataclasses import dataclass, field
@@ -23,47 +23,51 @@ class Fleet:
     max_model_tok: int
     prefix_cache: bool
     request_overhead_s: float
-    """Per request outside the engine's steps: HTTP, tokenisation, scheduling."""
+    """Time per request outside the serving engine's steps: HTTP, tokenisation, scheduling."""
     replicas: int
-    """Always on."""
+    """Always-on replicas."""
     cold_start_s: float
     autoscaler: Autoscaler | None = None
     interruptions: tuple[Interruption, ...] = ()
     rollout: Rollout | None = None
     request_token_s: float = 0.0
-    """The same per prompt token."""
+    """Time per prompt token outside the serving engine's steps."""
     reserves_output: bool = False
-    """A request is admitted only when its whole declared output would find blocks (TensorRT-LLM's
-    rule); else when its first chunk does, and growth may preempt (vLLM's)."""
+    """Whether a request is admitted only when there are blocks for its whole declared output
+    (TensorRT-LLM's rule); otherwise blocks for its first chunk are enough, and growth may preempt
+    (vLLM's rule)."""
     schedules_ahead: bool = False
-    """A step is scheduled while the one before it runs (asynchronous scheduling in vLLM, overlap in
-    SGLang and TensorRT-LLM): who arrives meanwhile waits for one step more."""
+    """Whether a step is scheduled while the one before it runs (asynchronous scheduling in vLLM,
+    overlap in SGLang and TensorRT-LLM): a request that arrives meanwhile waits one step longer."""
     chunked_prefill: bool = True
-    """Else a prompt is computed in one step, and waits until the step's budget has room for it."""
+    """Whether prompts are computed in chunks; otherwise a prompt is computed in one step, and waits
+    until the step's token budget has room for it."""
     order: Literal["first-come", "priority", "shortest"] = "first-come"
-    """Of a replica's queue: ``priority`` of the workload, or least declared output, ties by
-    arrival. Who is preempted is the last admitted in any case."""
+    """Order of a replica's queue: by arrival, by ``priority`` of the workload or by least declared
+    output, ties by arrival. The request admitted last is preempted first in any case."""
     max_waiting: int | None = None
-    """Requests that a replica may hold beyond ``max_sequences``, and that may wait for one to
-    become ready; more spill or are refused. None: any number."""
+    """Requests that a replica may hold in addition to ``max_sequences``, and that may wait for a
+    replica to become ready; others overflow or are refused. None: any number."""
     affinity: Literal["none", "session", "prefix"] = "session"
-    """What binds a request to a replica: its session's last one, or the longest resident prefix."""
+    """Replica to which a request is bound: that of its session, or that with its longest prefix."""
     affinity_slack: int = 8
-    """A request leaves that replica when it has this many more in flight than the best."""
+    """Most requests that the bound replica may have in flight above the least loaded one, to which
+    the request goes otherwise."""
     serves: frozenset[int] | None = None
-    """Workloads whose requests come here; None: all."""
+    """Workloads whose requests the fleet serves; None: all."""
     weight: float = 1.0
-    """Requests in flight are balanced over the replicas of several fleets in proportion to it."""
+    """Weight of a replica, in proportion to which requests in flight are balanced over fleets."""
     decode_fleet: int | None = None
-    """Place of the fleet that decodes what this one has prefilled: its prompt's KV is sent there,
-    and the first token comes from there."""
+    """Index of the fleet that decodes the prompts computed here: their KV is transferred to it, and
+    it emits the first token."""
     transfer_s: float = 0.0
+    """Fixed part of the time of a KV transfer."""
     transfer_token_s: float = 0.0
-    """Duration of that, and per prompt token."""
+    """Time of a KV transfer per prompt token."""
     deferred_in_flight: int = 0
-    """Work with a deadline waits until a replica has fewer requests than this in flight..."""
+    """Batch work waits until a replica has fewer requests than this in flight."""
     deferred_lead_s: float = 3600.0
-    """...or until its deadline is so near; then it is served like all other."""
+    """Time before the deadline from which batch work does not wait and is served like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +75,14 @@ class Limit:
     """A provider's rate limit as a token bucket that refills continuously."""
 
     of: Literal["requests", "input_tok", "output_tok", "produced_tok", "tok"]
-    """``output_tok`` takes the declared output at the start and gives back at the end what was not
-    used; ``produced_tok`` takes output evenly while it is served, turns calls away while nothing is
-    left, and may run into debt; ``tok`` is input and declared output, and gives nothing back."""
+    """What the limit counts. ``output_tok`` takes the declared output at the start and gives back
+    the unused part at the end; ``produced_tok`` takes output evenly while it is produced, turns
+    calls away while the bucket is empty, and may run into debt; ``tok`` takes input and declared
+    output, and gives nothing back."""
     amount: float
     period_s: float
     burst_s: float
-    """The bucket holds what refills in this time."""
+    """Time in which an empty bucket refills, which gives its capacity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +92,9 @@ class Budget:
     usd: float
     period_s: float
     kind: Literal["fixed", "rolling", "month"] = "fixed"
-    """``fixed`` periods are counted from the Unix epoch; ``rolling`` is the last one at any moment,
-    in ``api_layout.ROLLING_PARTS`` parts; ``month`` is the calendar's in UTC, whatever the
-    period."""
+    """``fixed`` periods are counted from the Unix epoch; a ``rolling`` one always ends now, to the
+    precision of ``api_layout.ROLLING_PARTS`` parts; ``month`` is the calendar month in UTC, and
+    ``period_s`` has no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,45 +105,46 @@ class Endpoint:
     card: RateCard
     ttft_median_s: float
     ttft_sigma: float
-    """Of the logarithm."""
+    """Standard deviation of the logarithm of TTFT."""
     prefill_token_s: float
-    """Added to TTFT per uncached prompt token..."""
+    """Time added to TTFT per uncached prompt token."""
     output_tok_s: float
     """Median speed of one stream."""
     speed_sigma: float
+    """Standard deviation of the logarithm of the speed."""
     context_tok: int
     max_output_tok: int
     cache: PromptCache
     prefill_token2_s: float = 0.0
-    """...and for the square of the prompt's tokens, less that of the cached ones."""
+    """Time added to TTFT per squared prompt token, less the square of the cached ones."""
     max_input_tok: int | None = None
-    """Longest prompt that it takes, where the context window allows longer ones."""
+    """Longest prompt that is accepted, where the context window allows longer ones."""
     content: int = 0
-    """What calls write, where that is priced: place in ``pricing.rates.CONTENTS``."""
+    """Kind of text that calls write, where it is priced: index in ``pricing.rates.CONTENTS``."""
     thinking_budget_tok: int | None = None
-    """Reasoning stops there."""
+    """Reasoning tokens at which reasoning is stopped."""
     cache_pays_from: float = 0.0
-    """Marks are set while at least so many tokens are read for each one written; 0: always."""
+    """Tokens read per token written from which cache marks are set; 0: always."""
     context: int = STANDARD
-    """How calls are served and priced: place in ``pricing.rates.CONTEXTS``."""
+    """How calls are served and priced: index in ``pricing.rates.CONTEXTS``."""
     refuses_long_outputs: bool = False
-    """A declared output above ``max_output_tok`` is an error; else the output is cut."""
+    """Whether a declared output above ``max_output_tok`` is an error; if not, the output is cut."""
     limits: tuple[Limit, ...] = ()
     cached_counts: bool = True
-    """Cached prompt tokens count towards the limits."""
+    """Whether cached prompt tokens count towards the limits."""
     concurrency: int | None = None
     queue: int = 0
-    """Requests that wait when ``concurrency`` are being served; more are turned away."""
+    """Requests that may wait while ``concurrency`` are being served; others are turned away."""
     budgets: tuple[Budget, ...] = ()
-    """The provider's spend limits: calls are turned away above any."""
+    """Spend limits of the provider: calls are turned away above any of them."""
     error_rate: float = 0.0
     """Share of attempts that fail although the endpoint is up."""
     error_s: float = 0.2
-    """Until a failing or refused attempt has its answer."""
+    """Time until a failed or refused attempt is reported."""
     outages_s: tuple[tuple[float, float], ...] = ()
-    """Begin and end of times in which every attempt fails, Unix seconds."""
+    """Outages in which every attempt fails: begin and end as Unix times."""
     window_s: float = math.inf
-    """Batch work that takes longer expires, unpaid."""
+    """Longest time that a call may take; batch work that takes longer expires and is not paid."""
 
 
 Strategy = Literal[
@@ -149,73 +155,77 @@ Strategy = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An endpoint behind a gateway."""
+    """An endpoint that a gateway may choose."""
 
     endpoint: int
     tier: int = 0
-    """Tiers are tried in order: groups of deployments, then their fallbacks."""
+    """Number of the tier; tiers are tried in order: groups of deployments, then their fallbacks."""
     weight: float = 1.0
     budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What stands between the application and its endpoints, an SDK's retries at least.
+    """Choice, retries and fallbacks between an application and its endpoints; an SDK at the least.
 
-    An attempt goes to a target of the request's tier that may take it. One that fails is repeated
-    ``attempts`` times within the tier; then comes the next tier, and behind the last one the
-    request is lost. A target that fails too often cools down, and takes nothing meanwhile.
+    An attempt goes to a target of the request's tier that may take it. After a failure there are
+    further ones, up to ``attempts`` within the tier; then the next tier is tried, and after the
+    last tier the request is rejected. A target that fails too often cools down, and takes no
+    requests meanwhile.
     """
 
     targets: tuple[Target, ...]
     strategy: Strategy = "ordered"
     attempts: int = 3
-    """Within a tier."""
+    """Most attempts within a tier."""
     repeats: bool = True
-    """A target may be tried again by the same request."""
+    """Whether a request may try the same target again."""
     backoff_s: float = 0.5
-    """Before the second attempt, twice as long before each further one."""
+    """Pause before the second attempt; it doubles before each further one."""
     backoff_max_s: float = 8.0
     jitter: float = 0.25
-    """Share of a pause that chance may take off."""
+    """Largest share by which a pause is shortened at random."""
     backs_off_always: bool = True
-    """Also when another target of the tier is healthy."""
+    """Whether there is a pause even when another target of the tier is healthy."""
     retry_after_max_s: float = 60.0
-    """Longest pause asked for by an endpoint that is kept."""
+    """Largest Retry-After of an endpoint that is honoured."""
     gives_up_on_long_waits: bool = False
-    """A longer one ends the attempts within the tier; else the own pause is taken."""
+    """Whether a larger Retry-After ends the attempts within the tier; if not, the gateway's own
+    pause is taken."""
     cooldown_s: float = 0.0
+    """Time for which a cooling target takes no requests."""
     cools_on_limit: bool = False
-    """A rate limit cools a target at once, and is no failure."""
+    """Whether a rate limit cools a target at once; it never counts as a failure."""
     failure_share: float = 1.0
-    """Of the attempts within a minute, above which a target cools down..."""
+    """Share of failures among the attempts within a minute above which a target cools down."""
     failures_counted: int = 1
-    """...once it had so many attempts in the minute."""
+    """Attempts within a minute from which ``failure_share`` applies."""
     failures_allowed: int | None = None
-    """More failures within a minute cool a target, whatever their share."""
+    """Failures within a minute above which a target cools down at any share; None: no such rule."""
     bypass: bool = False
-    """When all targets of a tier cool down, they are tried all the same."""
+    """Whether cooling targets are tried when no tier has a healthy one."""
     latency_buffer: float = 0.0
-    """``latency`` picks among targets slower than the fastest by at most this share."""
+    """Share by which a target may be slower than the fastest for ``latency`` to choose it."""
     sticky_s: float = 0.0
-    """A session stays with its endpoint for so long after its last answer."""
+    """Time after its last answer for which a session stays with its target."""
     knows_limits: bool = False
-    """Targets over their rate limits are not tried."""
+    """Whether targets over their rate limits are skipped."""
     checks_output: bool = False
-    """Targets that cannot give the declared output are not tried."""
+    """Whether targets that cannot give the declared output are skipped."""
     max_prompt_usd_per_mtok: float = math.inf
+    """Input price above which a target is skipped, at current prices."""
     max_output_usd_per_mtok: float = math.inf
-    """Targets dearer than these just now are not tried."""
+    """Output price above which a target is skipped, at current prices."""
     budget: Budget | None = None
-    """Above it, requests are refused."""
+    """Budget above which requests are rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overflow:
-    """Spill to a gateway when every replica has ``in_flight`` requests."""
+    """Overflow of requests to a gateway when every replica has ``in_flight`` requests."""
 
     gateways: tuple[int, ...]
-    """Per workload."""
+    """Index of the gateway per workload; NONE: no overflow."""
     in_flight: int
 
 
@@ -224,13 +234,13 @@ class Plan:
     """One option at one size."""
 
     routes: tuple[int, ...]
-    """Per workload: OWN, which is every fleet that serves it, or the index of a gateway."""
+    """Server per workload: OWN, which means all fleets that serve it, or the index of a gateway."""
     fleets: tuple[Fleet, ...] = ()
     endpoints: tuple[Endpoint, ...] = field(default=())
     gateways: tuple[Gateway, ...] = field(default=())
     overflow: Overflow | None = None
     priorities: tuple[int, ...] = ()
-    """Per workload, the least goes first; empty: all the same."""
+    """Rank per workload, the least first; empty: all equal."""
     rebalancer: Rebalancer | None = None
     seed: int = 0
-    """Of what happens to replicas by chance; all else depends on the requests' own dice."""
+    """Seed of interruptions of replicas; everything else is drawn from the bits of requests."""

@@ -1,4 +1,4 @@
-"""From a plan to the records of what is bought: endpoints, prices, gateways, budgets, caches."""
+"""Build the records of providers from a plan: endpoints, prices, gateways, budgets, caches."""
 
 import math
 from typing import Any
@@ -38,16 +38,16 @@ _LIMITS = {
 }
 _KINDS = {"fixed": api_layout.FIXED, "rolling": api_layout.ROLLING, "month": api_layout.MONTHLY}
 MAX_TARGETS = 62
-"""Of one gateway; those that were tried are bits of an integer."""
+"""Most targets of one gateway; those that were tried are bits of an integer."""
 
 
 def endpoints(plan: Plan, zero_s: float, horizon_s: float) -> tuple[Records, Records, Records]:
     """Return ENDPOINT records with their LIMIT and RATE records."""
-    found = records(api_layout.ENDPOINT, len(plan.endpoints))
+    rows = records(api_layout.ENDPOINT, len(plan.endpoints))
     limits: list[tuple[float, float, int]] = []
     rates: list[Records] = []
     first_budget = 0
-    for record, endpoint in zip(found, plan.endpoints, strict=True):
+    for record, endpoint in zip(rows, plan.endpoints, strict=True):
         copy_fields(
             record, endpoint, "ttft_median_s", "ttft_sigma", "prefill_token_s", "prefill_token2_s",
             "output_tok_s", "speed_sigma", "context_tok", "max_output_tok", "refuses_long_outputs",
@@ -77,10 +77,11 @@ def endpoints(plan: Plan, zero_s: float, horizon_s: float) -> tuple[Records, Rec
     for bucket, (per_s, most, of) in zip(buckets, limits, strict=True):
         bucket.per_s, bucket.most, bucket.level, bucket.of = per_s, most, most, of
     joined = np.concatenate(rates) if rates else records(api_layout.RATE, 0)
-    return found, buckets, joined.view(np.recarray)
+    return rows, buckets, joined.view(np.recarray)
 
 
 def _put_cache(record: Any, endpoint: Endpoint) -> None:
+    """Fill in the fields of an ENDPOINT record that describe its cache."""
     cache = endpoint.cache
     copy_fields(
         record, cache, "ttl_s", "min_tok", "step_tok", "max_age_s", "machine_per_min", "end_mark",
@@ -92,25 +93,25 @@ def _put_cache(record: Any, endpoint: Endpoint) -> None:
 
 
 def _rates(prices: Schedule, zero_s: float, long: bool) -> Records:
-    """Return the RATE records of a schedule, times from the run's zero."""
-    found = np.zeros(prices.usd.shape[:4], api_layout.RATE)
-    found["from_s"] = (prices.from_s - zero_s)[:, None, None, None]
-    found["from_tok"] = prices.from_tok[:, None]
-    found["from_share"] = prices.from_share
-    usd = {bucket: prices.usd[..., place] for place, bucket in enumerate(PRICED)}
+    """Return the RATE records of a schedule, with times from the run's zero."""
+    rates = np.zeros(prices.usd.shape[:4], api_layout.RATE)
+    rates["from_s"] = (prices.from_s - zero_s)[:, None, None, None]
+    rates["from_tok"] = prices.from_tok[:, None]
+    rates["from_share"] = prices.from_share
+    usd = {bucket: prices.usd[..., index] for index, bucket in enumerate(PRICED)}
     for bucket in ("input", "cache_read", "output", "reasoning", "storage"):
-        found[f"{bucket}_usd"] = usd[bucket]
-    found["cache_write_usd"] = usd["cache_write_1h" if long else "cache_write"]
-    found["request_usd"] = usd["per_request"]
-    return found.reshape(-1).view(np.recarray)
+        rates[f"{bucket}_usd"] = usd[bucket]
+    rates["cache_write_usd"] = usd["cache_write_1h" if long else "cache_write"]
+    rates["request_usd"] = usd["per_request"]
+    return rates.reshape(-1).view(np.recarray)
 
 
 def gateways(plan: Plan) -> tuple[Records, Records]:
     """Return GATEWAY and TARGET records."""
-    found = records(api_layout.GATEWAY, len(plan.gateways))
+    rows = records(api_layout.GATEWAY, len(plan.gateways))
     targets = records(api_layout.TARGET, sum(len(g.targets) for g in plan.gateways))
     first = 0
-    for record, gateway in zip(found, plan.gateways, strict=True):
+    for record, gateway in zip(rows, plan.gateways, strict=True):
         _check_targets(gateway, len(plan.endpoints))
         copy_fields(
             record, gateway, "backoff_s", "backoff_max_s", "jitter", "retry_after_max_s",
@@ -125,30 +126,30 @@ def gateways(plan: Plan) -> tuple[Records, Records]:
         record.strategy = _STRATEGIES[gateway.strategy]
         record.first_target, record.targets = first, len(gateway.targets)
         record.tiers = 1 + max(target.tier for target in gateway.targets)
-        for place, target in enumerate(gateway.targets):
-            entry = targets[first + place]
+        for k, target in enumerate(gateway.targets):
+            entry = targets[first + k]
             entry.endpoint, entry.tier, entry.weight = target.endpoint, target.tier, target.weight
             entry.cooling_until_s = -math.inf
             entry.success = 1.0
         first += len(gateway.targets)
-    return found, targets
+    return rows, targets
 
 
-def _check_targets(gateway: Gateway, known: int) -> None:
+def _check_targets(gateway: Gateway, n_endpoints: int) -> None:
     if not 1 <= len(gateway.targets) <= MAX_TARGETS:
         raise InputError(f"a gateway needs 1 to {MAX_TARGETS} targets")
-    if any(target.endpoint >= known for target in gateway.targets):
+    if any(target.endpoint >= n_endpoints for target in gateway.targets):
         raise InputError("a gateway's target must be one of the plan's endpoints")
 
 
 def budgets(plan: Plan) -> tuple[Records, np.ndarray]:
-    """Return BUDGET records: of endpoints, of targets, of gateways; and what rolling ones spent."""
+    """Return BUDGET records of endpoints, targets and gateways, and what rolling ones spent."""
     owners: list[Budget | None] = [b for endpoint in plan.endpoints for b in endpoint.budgets]
     owners += [target.budget for gateway in plan.gateways for target in gateway.targets]
     owners += [gateway.budget for gateway in plan.gateways]
-    found = records(api_layout.BUDGET, len(owners))
+    rows = records(api_layout.BUDGET, len(owners))
     rolling = 0
-    for record, budget in zip(found, owners, strict=True):
+    for record, budget in zip(rows, owners, strict=True):
         record.usd, record.period_s, record.spends = math.inf, math.inf, NONE
         if budget is None:
             continue
@@ -158,18 +159,18 @@ def budgets(plan: Plan) -> tuple[Records, np.ndarray]:
             record.period_s = budget.period_s / api_layout.ROLLING_PARTS
             record.spends = rolling
             rolling += 1
-    return found, np.zeros((rolling, api_layout.ROLLING_PARTS + 1))
+    return rows, np.zeros((rolling, api_layout.ROLLING_PARTS + 1))
 
 
 def prefixes(endpoints: int, nodes: int) -> Records:
-    """Return PREFIX records of nothing cached."""
-    found = np.zeros((endpoints, nodes), api_layout.PREFIX).view(np.recarray)
-    found.ready_s = math.inf
-    found.expiry_s = -math.inf
-    found.used_s = -math.inf
-    return found
+    """Return PREFIX records of empty caches. (endpoints, nodes)"""
+    rows = np.zeros((endpoints, nodes), api_layout.PREFIX).view(np.recarray)
+    rows.ready_s = math.inf
+    rows.expiry_s = -math.inf
+    rows.used_s = -math.inf
+    return rows
 
 
 def reuse(endpoints: int, workloads: int) -> Records:
-    """Return REUSE records of nothing seen."""
+    """Return zeroed REUSE records. (endpoints, workloads, 2)"""
     return np.zeros((endpoints, workloads, 2), api_layout.REUSE).view(np.recarray)

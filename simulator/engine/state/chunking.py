@@ -1,8 +1,8 @@
-"""Give the data plane its next chunk of traffic: what is over leaves, what goes on moves up.
+"""Drop finished rows, move the unfinished ones to the front, and append the next chunk of traffic.
 
-Sessions are kept whole while any of their rows may still be touched, since turns look at the row
-above them. Rows and nodes get new numbers; heaps and lines keep their shape, so that a run in
-chunks does the same as one in a piece.
+A session is kept whole while any of its rows may still be touched, since a turn refers to the row
+before it. Rows and nodes get new numbers, but heaps and queues keep their shape, so that a run in
+chunks gives the same results as a run in one piece.
 """
 
 import numpy as np
@@ -18,20 +18,20 @@ from simulator.traffic.table import RequestTable
 from simulator.units import MINUTE_S
 
 
-def _lines(state: EngineState) -> tuple[Records, ...]:
-    """Everything that has a line of rows."""
+def _queues(state: EngineState) -> tuple[Records, ...]:
+    """Return all arrays of records that have a queue of rows."""
     return state.replicas, state.fleets, state.endpoints, state.deferred
 
 
 def live_rows(state: EngineState, table: RequestTable) -> NDArray[np.bool_]:
-    """Return which rows belong to sessions that are not over for the engine. (n_rows,)"""
+    """Return which rows belong to sessions that the engine may still touch. (n_rows,)"""
     rows = state.ledger
     live = (rows.outcome == layout.ABSENT) | (rows.outcome == layout.IN_FLIGHT)
     live |= (rows.awaits != layout.NOTHING) & (rows.outcome != layout.ABSENT)
     live |= rows.sequence != NONE
     stack = np.empty(len(rows) + 1, np.int64)
-    for line in _lines(state):
-        for head in np.unique(line.waiting_head):
+    for queues in _queues(state):
+        for head in np.unique(queues.waiting_head):
             mark_queue(rows, int(head), stack, live)
     begins = table.sessions()
     whole = np.logical_or.reduceat(live, begins) if len(begins) else live
@@ -39,56 +39,60 @@ def live_rows(state: EngineState, table: RequestTable) -> NDArray[np.bool_]:
 
 
 def _live_nodes(state: EngineState, table: RequestTable, now_s: float) -> NDArray[np.bool_]:
-    """Return which nodes a prompt has, a replica holds or an endpoint remembers. (n_nodes,)"""
+    """Return which nodes a prompt has, a replica caches, or an endpoint caches or may still credit
+    to a recent use. (n_nodes,)
+    """
     held = state.kv_entries.node[state.kv_index[state.kv_index != NONE]]
     marks = with_ancestors(table.tree, np.concatenate([table.prefix_node, held]))
-    for endpoint, known in zip(state.endpoints, state.prefixes, strict=True):
-        remembered_s = max(float(endpoint.cache_ttl_s), MINUTE_S)
-        recent = (known.expiry_s > now_s) | (now_s - known.used_s <= remembered_s)
+    for endpoint, prefixes in zip(state.endpoints, state.prefixes, strict=True):
+        kept_s = max(float(endpoint.cache_ttl_s), MINUTE_S)
+        recent = (prefixes.expiry_s > now_s) | (now_s - prefixes.used_s <= kept_s)
         marks |= with_ancestors(table.tree, np.flatnonzero(recent))
     return marks
 
 
-def renewed(
+def append_chunk(
     state: EngineState, table: RequestTable, kept: NDArray[np.bool_], chunk: RequestTable
 ) -> tuple[EngineState, RequestTable]:
-    """Return the plane and the table of the kept rows with a chunk behind them."""
+    """Return the engine state and the table of the kept rows, followed by a chunk."""
     now_s = float(state.clock[0].now_s)
-    rest = np.flatnonzero(kept)
-    going_on = table.take(rest)
-    nodes = _live_nodes(state, going_on, now_s)
-    together, node_at = joined(going_on, nodes, chunk)
+    kept_rows = np.flatnonzero(kept)
+    kept_table = table.take(kept_rows)
+    nodes = _live_nodes(state, kept_table, now_s)
+    table_after, node_at = joined(kept_table, nodes, chunk)
     row_at = numbered(kept)
-    size = together.size
+    size = table_after.size
     state = state._replace(
-        requests=fleet_records.requests(together),
-        ledger=_moved(state.ledger, rest, fleet_records.ledger(size)),
-        calls=_moved(state.calls, rest, fleet_records.records(layout.CALL, size)),
-        timers=_timers(state, row_at, size),
-        nodes=fleet_records.nodes(together.tree),
-        prefixes=_prefixes(state, nodes, node_at, together.tree.size),
-        **_cache(state, node_at, together.tree.size),
+        requests=fleet_records.requests(table_after),
+        ledger=_move_to_front(state.ledger, kept_rows, fleet_records.ledger(size)),
+        calls=_move_to_front(state.calls, kept_rows, fleet_records.records(layout.CALL, size)),
+        timers=_renumber_timers(state, row_at, size),
+        nodes=fleet_records.nodes(table_after.tree),
+        prefixes=_renumber_prefixes(state, nodes, node_at, table_after.tree.size),
+        **_renumber_cache(state, node_at, table_after.tree.size),
     )
     links = [(state.ledger, "left"), (state.ledger, "right"), (state.sequences, "row")]
-    for records, name in [*links, *((line, "waiting_head") for line in _lines(state))]:
-        # Free sequences and rows out of line hold links of the past, which nobody follows.
-        old = records[name][: len(rest)] if records is state.ledger else records[name]
+    for records, name in [*links, *((queues, "waiting_head") for queues in _queues(state))]:
+        # Free sequences and rows outside queues hold stale links, which are never followed.
+        old = records[name][: len(kept_rows)] if records is state.ledger else records[name]
         old[:] = row_at[np.where((old >= 0) & (old < len(kept)), old, NONE)]
-    ahead = np.isnan(going_on.gap_s) & (state.ledger.outcome[: len(rest)] == layout.ABSENT)
-    state.clock[0].next_row = int(ahead.argmax()) if ahead.any() else len(rest)
+    to_arrive = np.isnan(kept_table.gap_s) & (
+        state.ledger.outcome[: len(kept_rows)] == layout.ABSENT
+    )
+    state.clock[0].next_row = int(to_arrive.argmax()) if to_arrive.any() else len(kept_rows)
     active = np.ascontiguousarray(np.flatnonzero(state.kv_entries.replica >= 0))
     kv_index_entries(state, active)
-    return state, together
+    return state, table_after
 
 
-def _moved(old: Records, rows: NDArray[np.int64], new: Records) -> Records:
-    """Put some records at the beginning of fresh ones."""
-    new[: len(rows)] = fleet_records.chosen(old, rows)
+def _move_to_front(old: Records, rows: NDArray[np.int64], new: Records) -> Records:
+    """Copy some records to the front of new ones; return those."""
+    new[: len(rows)] = fleet_records.take_records(old, rows)
     return new
 
 
-def _timers(state: EngineState, row_at: NDArray[np.int32], size: int) -> Records:
-    """The heap of waiting rows in its shape, under the rows' new numbers."""
+def _renumber_timers(state: EngineState, row_at: NDArray[np.int32], size: int) -> Records:
+    """Return the heap of timers in its old shape, with the rows' new numbers."""
     timers = fleet_records.records(layout.WAKE, size)
     pending = int(state.clock[0].pending)
     members = state.timers.member[:pending]
@@ -98,17 +102,19 @@ def _timers(state: EngineState, row_at: NDArray[np.int32], size: int) -> Records
     return timers
 
 
-def _prefixes(
+def _renumber_prefixes(
     state: EngineState, kept: NDArray[np.bool_], node_at: NDArray[np.int32], size: int
 ) -> Records:
-    """What endpoints remember of the nodes that are kept."""
-    known = api_records.prefixes(len(state.endpoints), size)
-    known[:, node_at[:-1][kept]] = state.prefixes[:, kept]
-    return known
+    """Return the PREFIX records of the nodes that are kept, with their new numbers."""
+    prefixes = api_records.prefixes(len(state.endpoints), size)
+    prefixes[:, node_at[:-1][kept]] = state.prefixes[:, kept]
+    return prefixes
 
 
-def _cache(state: EngineState, node_at: NDArray[np.int32], nodes: int) -> dict[str, np.ndarray]:
-    """The pool of cached nodes, grown where a larger tree may need it, and an empty index."""
+def _renumber_cache(
+    state: EngineState, node_at: NDArray[np.int32], nodes: int
+) -> dict[str, np.ndarray]:
+    """Return the pool of cached nodes, enlarged if the new tree may need it, and an empty index."""
     entries, size = state.kv_entries, fleet_records.kv_entries(state.fleets, nodes)
     index = np.full_like(state.kv_index, NONE)
     if size > len(entries):

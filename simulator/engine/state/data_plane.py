@@ -1,4 +1,4 @@
-"""Build the data plane of a plan and drive it: the bridge between plans and compiled code."""
+"""Build the engine state of a plan and drive it: the bridge between plans and compiled code."""
 
 import math
 from typing import Any
@@ -17,7 +17,7 @@ from simulator.traffic.table import RequestTable
 
 
 class DataPlane:
-    """The compiled state of one run, and what the control plane may do to it."""
+    """The engine state of one run, and what the control plane may do to it."""
 
     def __init__(
         self,
@@ -101,14 +101,14 @@ class DataPlane:
         state.wakes.member = state.wakes.position = np.arange(len(state.wakes))
 
     def replicas(self, fleet: int) -> Records:
-        """REPLICA records of a fleet's slots."""
+        """Return the REPLICA records of a fleet's slots."""
         record = self.state.fleets[fleet]
         return self.state.replicas[record.first_slot : record.first_slot + record.slots]
 
     def column(self, fleet: int, name: str) -> np.ndarray:
-        """One field of a fleet's slots: what controllers look at every few seconds. (slots,)
+        """Return one field of a fleet's slots, which controllers read every few seconds. (slots,)
 
-        Plain arrays of a record's fields are found ten times as fast as through the record.
+        Arrays of fields are kept, since access through the records is ten times slower.
         """
         if self._columns_of is not self.state.replicas:
             self._columns, self._columns_of = {}, self.state.replicas
@@ -117,7 +117,7 @@ class DataPlane:
         return self._columns[fleet, name]
 
     def periods_s(self, fleet: int, now_s: float) -> np.ndarray:
-        """Begin and end of every time paid for so far, of those still running now. (n, 2)"""
+        """Return begin and end of every paid period so far [s]; running ones end now. (n, 2)"""
         slots = self.replicas(fleet)
         slots = slots[(slots.state != layout.OFF) | ~np.isnan(slots.stopped_s)]
         stop_s = np.where(slots.state == layout.OFF, slots.stopped_s, now_s)
@@ -125,16 +125,16 @@ class DataPlane:
         return np.concatenate([np.array(self.closed_periods_s[fleet]).reshape(-1, 2), latest])
 
     def in_flight(self, fleet: int) -> int:
-        """Requests that a fleet's replicas hold or that wait for one to become ready."""
+        """Return the requests that a fleet's replicas hold or that wait for one to become ready."""
         waiting = self.state.fleets.view(np.ndarray)["waiting"][fleet]
         return int(self.column(fleet, "in_flight").sum() + waiting)
 
     def waiting(self, fleet: int) -> int:
-        """Requests in a fleet that nothing is computed for yet, deferred work left out."""
+        """Return the requests in a fleet that are not running yet, batch work left out."""
         return self.in_flight(fleet) - int(self.column(fleet, "running").sum())
 
     def kv_share(self, fleet: int) -> float:
-        """Mean share of KV blocks that running sequences hold, over ready replicas."""
+        """Return the mean share of KV blocks that running sequences hold, over ready replicas."""
         slots = self.replicas(fleet)
         slots = slots[slots.state == layout.READY]
         if not len(slots):
@@ -143,7 +143,7 @@ class DataPlane:
         return 1.0 - float((slots.free_blocks + slots.cached_blocks).mean()) / blocks
 
     def list_prices(self, endpoint: int, now_s: float) -> Any:
-        """RATE record of an endpoint at a time, for short prompts without reasoning."""
+        """Return the RATE record of an endpoint at a time, for short prompts without reasoning."""
         record = self.state.endpoints[endpoint]
         stride = 2 * record.tiers * record.shares
         last = record.first_rate + record.periods * stride
@@ -152,23 +152,26 @@ class DataPlane:
         return periods[max(0, int(begun) - 1)]
 
     def advance(self, until_s: float) -> None:
-        """Process every event up to and including a time [s]; what lies behind stays as it is."""
+        """Process every event up to and including a time [s]; do nothing if it is past."""
         if until_s > self._now_s[0]:
             advance(self.state, until_s)
 
     def advance_before(self, time_s: float) -> None:
-        """Process every event before a time, which is now then."""
+        """Process every event before a time [s], and set the clock to that time."""
         self.advance(math.nextafter(time_s, -math.inf))
         self._now_s[0] = time_s
 
     @property
     def _now_s(self) -> np.ndarray:
-        """The clock's time [s], as a view. (1,)"""
-        found: np.ndarray = self.state.clock.view(np.ndarray)["now_s"]
-        return found
+        """Time of the clock [s], as a view. (1,)"""
+        now_s: np.ndarray = self.state.clock.view(np.ndarray)["now_s"]
+        return now_s
 
     def launch(self, fleet: int, time_s: float) -> int | None:
-        """Start paying for a replica that serves once activated; its slot, None if none is free."""
+        """Launch a replica, paid for from now on; return its slot, or None if none is free.
+
+        It serves once it is activated.
+        """
         slots = self.replicas(fleet)
         idle = np.flatnonzero(slots.state == layout.OFF)
         if not len(idle):
@@ -183,7 +186,7 @@ class DataPlane:
         return slot
 
     def activate(self, slot: int, time_s: float) -> None:
-        """Let a launched replica take requests, first those that waited for one."""
+        """Let a launched replica take requests, starting with those that waited for one."""
         self.state.replicas[slot].state = layout.READY
         self.state.loads[slot] = 0.0
         fleets = self.state.fleets
@@ -192,15 +195,15 @@ class DataPlane:
         offer_deferred(self.state, slot, time_s)
 
     def lose(self, slot: int, time_s: float) -> None:
-        """Take a replica away at once; what it serves is dispatched anew."""
+        """Take a replica away at once; the requests that it holds are dispatched again."""
         fail_replica(self.state, slot, time_s)
 
     def set_down(self, endpoint: int, down: bool) -> None:
-        """Begin or end an outage of an endpoint; what it is answering goes on."""
+        """Begin or end an outage of an endpoint; answers that have begun continue."""
         self.state.endpoints[endpoint].down = down
 
     def drain(self, slot: int, time_s: float) -> None:
-        """Send a replica no more requests; it stops when its last one is done."""
+        """Send a replica no more requests; it stops after its last one."""
         rep = self.state.replicas[slot]
         self.state.loads[slot] = np.inf
         if rep.in_flight == 0:

@@ -1,4 +1,4 @@
-"""From a plan and a request table to the records that the data plane reads."""
+"""Build the records of requests and fleets from a request table and a plan."""
 
 import math
 from typing import Any
@@ -31,14 +31,14 @@ def records(dtype: np.dtype, size: int) -> Records:
 
 
 def copy_fields(record: Any, source: object, *names: str, prefix: str = "") -> None:
-    """Copy fields of one name from a plain object into a record."""
+    """Copy fields of a plain object into a record, under the same names after ``prefix``."""
     for name in names:
         setattr(record, prefix + name, getattr(source, name))
 
 
-def chosen(found: Records, rows: np.ndarray) -> Records:
+def take_records(source: Records, rows: np.ndarray) -> Records:
     """Return copies of some records; as plain arrays they are copied twenty times faster."""
-    return found.view(np.ndarray).take(rows).view(np.recarray)
+    return source.view(np.ndarray).take(rows).view(np.recarray)
 
 
 def requests(table: RequestTable) -> Records:
@@ -72,10 +72,10 @@ def ledger(size: int) -> Records:
 
 def fleets(plan: Plan) -> tuple[Records, dict[str, np.ndarray]]:
     """Return FLEET records and the tables of step times."""
-    found = records(layout.FLEET, len(plan.fleets))
+    rows = records(layout.FLEET, len(plan.fleets))
     columns: dict[str, list[np.ndarray]] = {name: [] for name in _STEP_TABLES}
     first_slot = first_time = 0
-    for place, (record, fleet) in enumerate(zip(found, plan.fleets, strict=True)):
+    for index, (record, fleet) in enumerate(zip(rows, plan.fleets, strict=True)):
         _check_fleet(fleet, plan.fleets)
         copy_fields(
             record, fleet, "request_overhead_s", "request_token_s", "max_batched_tok",
@@ -98,29 +98,29 @@ def fleets(plan: Plan) -> tuple[Records, dict[str, np.ndarray]]:
         record.order, record.affinity = _ORDERS[fleet.order], _AFFINITIES[fleet.affinity]
         record.decode_fleet = NONE if fleet.decode_fleet is None else fleet.decode_fleet
         record.waiting_head = NONE
-        record.first_slot, record.slots = first_slot, slots(plan, place)
+        record.first_slot, record.slots = first_slot, slots(plan, index)
         record.first_time = first_time
         first_slot += int(record.slots)
         first_time += len(step.token_s)
         for name in _STEP_TABLES:
             columns[name].append(np.asarray(getattr(step, name), np.float64))
-    hands_on = found.decode_fleet != NONE
-    decoders_tok = found.max_model_tok[found.decode_fleet[hands_on]]
-    # A prompt that its decoders could not hold is not begun.
-    found.max_model_tok[hands_on] = np.minimum(found.max_model_tok[hands_on], decoders_tok)
+    transfers = rows.decode_fleet != NONE
+    decoders_tok = rows.max_model_tok[rows.decode_fleet[transfers]]
+    # A prompt that the decode fleet could not hold is not begun.
+    rows.max_model_tok[transfers] = np.minimum(rows.max_model_tok[transfers], decoders_tok)
     tables = {name: np.concatenate([*parts, np.zeros(1)]) for name, parts in columns.items()}
-    return found, tables
+    return rows, tables
 
 
-def slots(plan: Plan, place: int) -> int:
-    """Return how many replicas of a fleet may be there at one time."""
-    fleet, rebalancer = plan.fleets[place], plan.rebalancer
+def slots(plan: Plan, index: int) -> int:
+    """Return the most replicas that a fleet may have at one time."""
+    fleet, rebalancer = plan.fleets[index], plan.rebalancer
     most = fleet.autoscaler.max_replicas if fleet.autoscaler else 0
-    if rebalancer is not None and rebalancer.fleet == place:
+    if rebalancer is not None and rebalancer.fleet == index:
         most = max(most, rebalancer.max_replicas)
     if not most and not fleet.interruptions and fleet.rollout is None:
         return fleet.replicas
-    # A drained replica keeps its slot while its last requests run: twice is plenty.
+    # A drained replica keeps its slot while its last requests run: twice as many are plenty.
     return 2 * max(fleet.replicas, most) + (fleet.rollout.surge if fleet.rollout else 0)
 
 
@@ -139,20 +139,20 @@ def _check_fleet(fleet: Fleet, fleets: tuple[Fleet, ...]) -> None:
 
 
 def deferred(fleets: int) -> Records:
-    """Return DEFERRED records of nothing waiting."""
-    lines = records(layout.DEFERRED, fleets)
-    lines.due_s, lines.waiting_head = math.inf, NONE
-    return lines
+    """Return DEFERRED records of empty queues."""
+    queues = records(layout.DEFERRED, fleets)
+    queues.due_s, queues.waiting_head = math.inf, NONE
+    return queues
 
 
 def kv_entries(fleets: Records, nodes: int) -> int:
-    """Return the most nodes that the caches of all replicas may hold."""
+    """Return the most nodes that the caches of all replicas may hold together."""
     # Every entry holds at least one block of its replica.
     return int((fleets.slots * np.minimum(fleets.kv_blocks, nodes) * fleets.prefix_cache).sum())
 
 
 def kv_pool(size: int) -> tuple[Records, np.ndarray]:
-    """Return free KV_ENTRY records, linked from the first, and their empty index."""
+    """Return free KV_ENTRY records, each linked to the next, and their empty index."""
     entries = records(layout.KV_ENTRY, size)
     entries.replica = NONE
     entries.next = np.arange(1, len(entries) + 1)
@@ -162,15 +162,15 @@ def kv_pool(size: int) -> tuple[Records, np.ndarray]:
 def serves(plan: Plan) -> np.ndarray:
     """Return which fleet takes which workload's requests. (fleets, workloads)"""
     workloads = range(len(plan.routes))
-    found = [[f.serves is None or w in f.serves for w in workloads] for f in plan.fleets]
-    return np.array(found, np.bool_).reshape(len(plan.fleets), len(plan.routes))
+    table = [[f.serves is None or w in f.serves for w in workloads] for f in plan.fleets]
+    return np.array(table, np.bool_).reshape(len(plan.fleets), len(plan.routes))
 
 
 def nodes(tree: PrefixTree) -> Records:
     """Return NODE records."""
-    found = records(layout.NODE, tree.size)
-    found.parent = tree.parent
-    found.depth_tok = tree.depth_tok
-    found.share = tree.share
-    put_levels(found)
-    return found
+    rows = records(layout.NODE, tree.size)
+    rows.parent = tree.parent
+    rows.depth_tok = tree.depth_tok
+    rows.share = tree.share
+    put_levels(rows)
+    return rows

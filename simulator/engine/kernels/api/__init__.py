@@ -1,1 +1,1 @@
-"""Compiled code of providers: endpoints, rate limits, prompt caches, gateways."""
+"""Compiled code for providers: endpoints, rate limits, prompt caches, gateways."""

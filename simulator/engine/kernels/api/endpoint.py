@@ -1,7 +1,7 @@
-"""An API endpoint: whether it takes an attempt, how fast it answers, what the answer leaves behind.
+"""An API endpoint: whether it takes an attempt, how fast it answers, and what an answer changes.
 
-An attempt that is accepted begins at once or waits in the endpoint's queue; its whole course is
-drawn when it begins and ends in a timer.
+An attempt that is accepted begins at once or waits in the endpoint's queue. When it begins, its
+latency, speed and length are settled, and a timer is set to its end.
 """
 
 import math
@@ -43,7 +43,7 @@ from simulator.engine.records.layout import (
 
 @compiled
 def fits(state, e, row):
-    """Whether an endpoint could serve a request at all."""
+    """Return whether an endpoint could serve a request at all."""
     endpoint = state.endpoints[e]
     request = state.requests[row]
     if request.input_tok >= endpoint.context_tok or request.input_tok > endpoint.max_input_tok:
@@ -53,7 +53,10 @@ def fits(state, e, row):
 
 @compiled
 def attempt_at_endpoint(state, e, row, time_s):
-    """Ask an endpoint to serve a row; how that ends, and in the clock what a limit's wait is."""
+    """Try to have a row served by an endpoint; return ACCEPTED, QUEUED, LIMITED, FAILED or REFUSED.
+
+    The wait that a limit or budget requires is left in the clock's ``retry_after_s``.
+    """
     endpoint = state.endpoints[e]
     request = state.requests[row]
     ledger = state.ledger[row]
@@ -62,7 +65,7 @@ def attempt_at_endpoint(state, e, row, time_s):
         return REFUSED
     if endpoint.down:
         return FAILED
-    endpoint.asked += 1
+    endpoint.attempts += 1
     freshen(state, e, row, time_s)
     ledger.cached_tok = cached_prefix_tok(state, e, row, time_s)
     wait_s = max(limit_wait_s(state, e, row, time_s), endpoint_wait_s(state, e, time_s))
@@ -88,17 +91,19 @@ def attempt_at_endpoint(state, e, row, time_s):
 
 @compiled
 def begin_at_endpoint(state, e, row, time_s):
-    """Serve a row from now on: draw its course and let it wait for its end."""
+    """Begin to serve a row: settle how its answer proceeds, and set a timer to the end of it."""
     endpoint = state.endpoints[e]
     request = state.requests[row]
     ledger = state.ledger[row]
     call = state.calls[row]
     stop_waiting(state, row)
     most = min(endpoint.max_output_tok, endpoint.context_tok - request.input_tok)
-    thought_tok = min(request.reasoning_tok, endpoint.max_reasoning_tok)
-    ledger.completion_tok = min(request.completion_tok - request.reasoning_tok + thought_tok, most)
-    # An output that is cut loses its visible end first.
-    ledger.reasoning_tok = min(thought_tok, ledger.completion_tok)
+    reasoning_tok = min(request.reasoning_tok, endpoint.max_reasoning_tok)
+    ledger.completion_tok = min(
+        request.completion_tok - request.reasoning_tok + reasoning_tok, most
+    )
+    # An answer that is cut loses visible output first.
+    ledger.reasoning_tok = min(reasoning_tok, ledger.completion_tok)
     ttft_s = endpoint.prefill_token_s * (request.input_tok - ledger.cached_tok)
     if endpoint.prefill_token2_s > 0:
         squares = float(request.input_tok) ** 2 - float(ledger.cached_tok) ** 2
@@ -117,7 +122,7 @@ def begin_at_endpoint(state, e, row, time_s):
         end_s = time_s + endpoint.window_s
         ledger.completion_tok = ledger.reasoning_tok = 0
     elif end_s > until_s:
-        # Whoever hangs up pays for what was written until then.
+        # A client that gives up pays for the tokens written until then.
         streamed_s = until_s - ledger.first_token_s
         ledger.completion_tok = 0 if streamed_s < 0 else 1 + math.floor(streamed_s * output_tok_s)
         ledger.reasoning_tok = min(ledger.reasoning_tok, ledger.completion_tok)
@@ -127,13 +132,15 @@ def begin_at_endpoint(state, e, row, time_s):
 
 @compiled
 def end_at_endpoint(state, row, time_s):
-    """Close a row that was served; returns the row that begins in its place, or NONE."""
+    """Close a row that was served; return the queued row that begins in its place, or NONE."""
     ledger = state.ledger[row]
     call = state.calls[row]
     e = ledger.server
     endpoint = state.endpoints[e]
     settle_limits(state, e, row, time_s)
-    if time_s >= ledger.start_s + endpoint.window_s:  # as the end was set, to the last bit
+    if (
+        time_s >= ledger.start_s + endpoint.window_s
+    ):  # the expression that set the timer, bit by bit
         time_out_row(state, row, time_s)
     else:
         if endpoint.billed_at_completion:

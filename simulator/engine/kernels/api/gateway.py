@@ -1,7 +1,7 @@
-"""A gateway: where a request's next attempt goes, and what follows from one that failed.
+"""A gateway: where a request's next attempt goes, and what follows from a failed one.
 
-``plan.Gateway`` tells the rules. One call makes one attempt; what comes after a failure waits for
-its time like a new arrival does.
+The rules are those of ``spec.plan.Gateway``. One call of ``attempt_through_gateway`` makes one
+attempt; the attempt after a failure waits on a timer, as an arrival does.
 """
 
 import math
@@ -31,24 +31,28 @@ from simulator.engine.records.layout import (
 from simulator.units import MINUTE_S
 
 EXPLORED_SHARE = 0.02
-"""Requests that ``adjusted`` sends anywhere, so that every endpoint stays known; assumed."""
+"""Share of requests for which ``adjusted`` draws any target, so that it learns of all; assumed."""
 _SMOOTHING = 0.05
+"""Weight of a new observation in exponentially smoothed figures."""
 _FAILURE_S = 1000.0
-"""What a failure counts as among latencies (LiteLLM)."""
+"""Latency recorded for a failed attempt (LiteLLM)."""
 
 
 @compiled
 def _target_budget(state, t):
+    """Return the index of a target's budget."""
     return state.budgets.size - state.gateways.size - state.targets.size + t
 
 
 @compiled
 def _gateway_budget(state, g):
+    """Return the index of a gateway's budget."""
     return state.budgets.size - state.gateways.size + g
 
 
 @compiled
 def _renew_minute(state, t, time_s):
+    """Reset the counts of a target when a new minute has begun."""
     target = state.targets[t]
     minute = math.floor(time_s / MINUTE_S)
     if minute != target.minute:
@@ -59,8 +63,8 @@ def _renew_minute(state, t, time_s):
 
 
 @compiled
-def _allowed(state, g, t, row, time_s):
-    """Whether a gateway's rules let a request go to a target, if that is well and untried."""
+def _is_allowed(state, g, t, row, time_s):
+    """Return whether a gateway's rules allow a request at a target that is healthy and untried."""
     gateway = state.gateways[g]
     e = state.targets[t].endpoint
     if not fits(state, e, row):
@@ -75,8 +79,8 @@ def _allowed(state, g, t, row, time_s):
 
 
 @compiled
-def _eligible(state, g, t, row, tier, time_s, ignores_cooldown):
-    """Whether a request that has come to a tier may be tried at a target now."""
+def _is_eligible(state, g, t, row, tier, time_s, ignores_cooldown):
+    """Return whether a request may be tried now at a target, which must be of the given tier."""
     gateway = state.gateways[g]
     call = state.calls[row]
     target = state.targets[t]
@@ -87,14 +91,14 @@ def _eligible(state, g, t, row, tier, time_s, ignores_cooldown):
     tried = tier == call.tier and (call.tried >> (t - gateway.first_target)) & 1 == 1
     if tried and not gateway.repeats:
         return False
-    if not _allowed(state, g, t, row, time_s):
+    if not _is_allowed(state, g, t, row, time_s):
         return False
     return not (gateway.knows_limits and limit_wait_s(state, target.endpoint, row, time_s) > 0)
 
 
 @compiled
 def _rank(state, g, t, time_s):
-    """What a strategy minimises, or the weight that it draws by."""
+    """Return what the gateway's strategy minimises or, from SAMPLED on, draws by as a weight."""
     strategy = state.gateways[g].strategy
     target = state.targets[t]
     e = target.endpoint
@@ -106,24 +110,24 @@ def _rank(state, g, t, time_s):
         _renew_minute(state, t, time_s)
         return float(target.minute_tok)
     if strategy == FASTEST:
-        # What was never tried comes first.
+        # A target without latencies has a sum of 0 and comes first.
         return target.latency_sum_s / max(1, min(LATENCIES, target.latencies))
     if strategy == SHUFFLE:
         return target.weight
     prices = state.rates[current_rate(state, e, time_s)]
-    listed = prices.input_usd + prices.output_usd
+    price_usd = prices.input_usd + prices.output_usd
     if strategy == CHEAPEST:
-        return listed
+        return price_usd
     if strategy == ADJUSTED and target.usd_per_tok > 0:
-        listed = target.usd_per_tok
+        price_usd = target.usd_per_tok
     if strategy == ADJUSTED:
-        listed /= max(0.01, target.success)
-    return 1.0 / max(1e-15, listed * listed)
+        price_usd /= max(0.01, target.success)
+    return 1.0 / max(1e-15, price_usd * price_usd)
 
 
 @compiled
 def _choose_among(state, g, row, tier, time_s, ignores_cooldown):
-    """Target of a tier by the gateway's strategy, or NONE."""
+    """Choose a target of a tier by the gateway's strategy; NONE if none is eligible."""
     gateway = state.gateways[g]
     request = state.requests[row]
     call = state.calls[row]
@@ -133,15 +137,16 @@ def _choose_among(state, g, row, tier, time_s, ignores_cooldown):
     least = math.inf
     if gateway.strategy < SAMPLED:
         for t in range(gateway.first_target, gateway.first_target + gateway.targets):
-            if _eligible(state, g, t, row, tier, time_s, ignores_cooldown):
+            if _is_eligible(state, g, t, row, tier, time_s, ignores_cooldown):
                 least = min(least, _rank(state, g, t, time_s))
         least *= 1.0 + gateway.latency_buffer
-    # One uniform number is enough to draw by weight in one pass.
+    # One uniform number draws by weight in a single pass: each target replaces the choice with the
+    # probability of its share of the total so far, then the number is rescaled to [0, 1).
     u = uniform(request.random_bits, call.attempts, ROUTE)
     total = 0.0
     chosen = NONE
     for t in range(gateway.first_target, gateway.first_target + gateway.targets):
-        if not _eligible(state, g, t, row, tier, time_s, ignores_cooldown):
+        if not _is_eligible(state, g, t, row, tier, time_s, ignores_cooldown):
             continue
         weight = _rank(state, g, t, time_s)
         if gateway.strategy < SAMPLED:
@@ -161,23 +166,23 @@ def _choose_among(state, g, row, tier, time_s, ignores_cooldown):
 
 @compiled
 def _session_target(state, g, row, time_s):
-    """Target that served the session's last turn, while the gateway keeps sessions there."""
+    """Return the target of the session's last turn while the gateway stays with it, else NONE."""
     gateway = state.gateways[g]
     if gateway.sticky_s == 0 or row == 0 or not state.requests[row].gap_s >= 0:
         return NONE
     last = state.ledger[row - 1]
     call = state.calls[row - 1]
-    known = last.gateway == g and call.attempts > 0
-    if not known or time_s - last.finished_s > gateway.sticky_s:
+    same_gateway = last.gateway == g and call.attempts > 0
+    if not same_gateway or time_s - last.finished_s > gateway.sticky_s:
         return NONE
-    return call.target if _eligible(state, g, call.target, row, 0, time_s, False) else NONE
+    return call.target if _is_eligible(state, g, call.target, row, 0, time_s, False) else NONE
 
 
 @compiled
 def _choose_target(state, g, row, time_s):
-    """Target of the row's next attempt, in its tier or the nearest behind it; or NONE.
+    """Choose the target of a row's next attempt in its tier or the nearest later one, or NONE.
 
-    A row that goes on to another tier begins anew there.
+    A row that moves to another tier starts with fresh counts there.
     """
     gateway = state.gateways[g]
     call = state.calls[row]
@@ -185,10 +190,10 @@ def _choose_target(state, g, row, time_s):
         chosen = _session_target(state, g, row, time_s)
         if chosen != NONE:
             return chosen
-    # Twice through the tiers: with what is well, then with what cools down, where that is done.
-    for turn in range(1 + gateway.bypass):
+    # All tiers are searched for healthy targets first, then, with ``bypass``, for any.
+    for search in range(1 + gateway.bypass):
         for tier in range(call.tier, gateway.tiers):
-            chosen = _choose_among(state, g, row, tier, time_s, turn == 1)
+            chosen = _choose_among(state, g, row, tier, time_s, search == 1)
             if chosen != NONE:
                 _go_to_tier(state, row, tier)
                 return chosen
@@ -197,6 +202,7 @@ def _choose_target(state, g, row, time_s):
 
 @compiled
 def _go_to_tier(state, row, tier):
+    """Move a row to a tier; its attempts there are counted from zero."""
     call = state.calls[row]
     if tier != call.tier:
         call.tier = tier
@@ -205,12 +211,13 @@ def _go_to_tier(state, row, tier):
 
 
 @compiled
-def _note_failure(state, g, t, ended, time_s):
+def _record_failure(state, g, t, result, time_s):
+    """Count a failed attempt, and cool its target down where the gateway's rules require it."""
     gateway = state.gateways[g]
     target = state.targets[t]
     target.success *= 1.0 - _SMOOTHING
-    _remember_latency(state, t, _FAILURE_S)
-    if ended == LIMITED:
+    _record_latency(state, t, _FAILURE_S)
+    if result == LIMITED:
         cools = gateway.cools_on_limit == 1
     else:
         target.minute_failures += 1
@@ -223,16 +230,18 @@ def _note_failure(state, g, t, ended, time_s):
 
 
 @compiled
-def _remember_latency(state, t, latency_s):
+def _record_latency(state, t, latency_s):
+    """Put a latency in place of the oldest of a target."""
     target = state.targets[t]
-    place = target.latencies % LATENCIES
-    target.latency_sum_s += latency_s - target.latency_s[place]
-    target.latency_s[place] = latency_s
+    index = target.latencies % LATENCIES
+    target.latency_sum_s += latency_s - target.latency_s[index]
+    target.latency_s[index] = latency_s
     target.latencies += 1
 
 
 @compiled
 def _is_other_healthy(state, g, t, time_s):
+    """Return whether another target of the same tier is not cooling down."""
     gateway = state.gateways[g]
     for k in range(gateway.first_target, gateway.first_target + gateway.targets):
         other = state.targets[k]
@@ -243,21 +252,21 @@ def _is_other_healthy(state, g, t, time_s):
 
 @compiled
 def _pause_s(state, g, row, failures):
-    """Pause behind the given number of failures."""
+    """Return the pause after the given number of failures [s]."""
     gateway = state.gateways[g]
     pause_s = min(gateway.backoff_max_s, gateway.backoff_s * 2.0 ** (failures - 1))
-    luck = uniform(state.requests[row].random_bits, state.calls[row].attempts, PAUSE)
-    return pause_s * (1.0 - gateway.jitter * luck)
+    draw = uniform(state.requests[row].random_bits, state.calls[row].attempts, PAUSE)
+    return pause_s * (1.0 - gateway.jitter * draw)
 
 
 @compiled
 def _wait_for_any(state, g, row, time_s):
-    """Nothing can be tried now: come back when something may have become well, or give up."""
+    """Let a row that no target can take now wait until one may be healthy again, or reject it."""
     gateway = state.gateways[g]
     call = state.calls[row]
     until_s = math.inf
     for t in range(gateway.first_target, gateway.first_target + gateway.targets):
-        if _allowed(state, g, t, row, time_s):
+        if _is_allowed(state, g, t, row, time_s):
             until_s = min(until_s, max(time_s, state.targets[t].cooling_until_s))
     call.idle_attempts += 1
     exhausted = call.tried != 0 or call.idle_attempts >= gateway.attempts
@@ -270,23 +279,23 @@ def _wait_for_any(state, g, row, time_s):
 
 
 @compiled
-def _after_failure(state, g, t, row, ended, time_s):
-    """Try again within the tier, in the next one, or give up."""
+def _retry_or_reject(state, g, t, row, result, time_s):
+    """Let a row wait for another attempt in its tier or the next one, or reject it."""
     gateway = state.gateways[g]
     call = state.calls[row]
     reported_s = time_s + state.endpoints[state.targets[t].endpoint].error_s
     pause_s = 0.0
     again = call.tier_attempts < gateway.attempts
-    if ended != REFUSED and (
+    if result != REFUSED and (
         gateway.backs_off_always or not _is_other_healthy(state, g, t, time_s)
     ):
         pause_s = _pause_s(state, g, row, call.tier_attempts)
-        asked_s = state.clock[0].retry_after_s if ended == LIMITED else 0.0
-        if asked_s > gateway.retry_after_max_s:
+        retry_after_s = state.clock[0].retry_after_s if result == LIMITED else 0.0
+        if retry_after_s > gateway.retry_after_max_s:
             again = again and not gateway.gives_up_on_long_waits
-        elif asked_s > 0:
-            pause_s = asked_s
-    if ended == REFUSED and gateway.repeats:
+        elif retry_after_s > 0:
+            pause_s = retry_after_s
+    if result == REFUSED and gateway.repeats:
         again = False
     if again:
         wait_for(state, row, ATTEMPT, reported_s + pause_s)
@@ -300,7 +309,7 @@ def _after_failure(state, g, t, row, ended, time_s):
 
 @compiled
 def attempt_through_gateway(state, row, time_s):
-    """Make a row's next attempt; True when an endpoint begins to serve it now."""
+    """Make the next attempt of a row; True when an endpoint begins to serve it now."""
     ledger = state.ledger[row]
     call = state.calls[row]
     g = ledger.gateway
@@ -316,22 +325,22 @@ def attempt_through_gateway(state, row, time_s):
     call.target = t
     _renew_minute(state, t, time_s)
     target.minute_attempts += 1
-    ended = attempt_at_endpoint(state, target.endpoint, row, time_s)
+    result = attempt_at_endpoint(state, target.endpoint, row, time_s)
     call.attempts += 1
     call.tier_attempts += 1
-    if ended in (ACCEPTED, QUEUED):
-        return ended == ACCEPTED
+    if result in (ACCEPTED, QUEUED):
+        return result == ACCEPTED
     if not state.gateways[g].repeats:
         call.tried |= 1 << (t - state.gateways[g].first_target)
-    if ended != REFUSED:
-        _note_failure(state, g, t, ended, time_s)
-    _after_failure(state, g, t, row, ended, time_s)
+    if result != REFUSED:
+        _record_failure(state, g, t, result, time_s)
+    _retry_or_reject(state, g, t, row, result, time_s)
     return False
 
 
 @compiled
 def learn_from_answer(state, row, time_s):
-    """Let the gateway of a completed row see how fast and how dear its target was."""
+    """Record how fast the target of a completed row was and what it cost, for its gateway."""
     ledger = state.ledger[row]
     call = state.calls[row]
     target = state.targets[call.target]
@@ -339,7 +348,7 @@ def learn_from_answer(state, row, time_s):
     _renew_minute(state, call.target, time_s)
     target.minute_tok += tokens
     target.success += _SMOOTHING * (1.0 - target.success)
-    _remember_latency(state, call.target, ledger.first_token_s - ledger.start_s)
+    _record_latency(state, call.target, ledger.first_token_s - ledger.start_s)
     per_tok = call.usd / tokens
     if target.usd_per_tok == 0:
         target.usd_per_tok = per_tok

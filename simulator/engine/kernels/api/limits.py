@@ -1,4 +1,4 @@
-"""Rate limits as continuously refilled token buckets, and money per period."""
+"""Rate limits as continuously refilled token buckets, budgets per period, and prices of answers."""
 
 import math
 
@@ -10,12 +10,12 @@ from simulator.units import DAY_S
 
 @compiled
 def _demand(state, e, row, kind):
-    """What a request takes from a limit at its start."""
+    """Return what a request takes from a limit when it starts."""
     request = state.requests[row]
     if kind == REQUESTS:
         return 1.0
     if kind == PRODUCED_TOK:
-        return 1.0  # nothing is taken at the start, but something must be left
+        return 1.0  # nothing is taken at the start, but the bucket must not be empty
     if kind == OUTPUT_TOK:
         return float(request.declared_tok)
     counted = request.input_tok
@@ -28,7 +28,7 @@ def _demand(state, e, row, kind):
 
 @compiled
 def _refill(limit, time_s):
-    """Bring a limit up to now: it refills, less what calls have produced meanwhile."""
+    """Bring a limit up to now: add what was refilled, less what calls have produced meanwhile."""
     gain_s = limit.per_s - limit.producing_tok_s
     limit.level = min(limit.most, limit.level + gain_s * (time_s - limit.at_s))
     limit.at_s = time_s
@@ -36,7 +36,7 @@ def _refill(limit, time_s):
 
 @compiled
 def limit_wait_s(state, e, row, time_s):
-    """Time until an endpoint's limits let a request pass: 0 now, inf never."""
+    """Return the time until an endpoint's limits let a request pass [s]: 0 now, inf never."""
     endpoint = state.endpoints[e]
     wait_s = 0.0
     for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
@@ -45,7 +45,7 @@ def limit_wait_s(state, e, row, time_s):
         demand = _demand(state, e, row, limit.of)
         if demand > limit.most:
             return math.inf
-        # What refills up to rounding is there. Calls that go on producing are not foreseen.
+        # The tolerance is for rounding in the refill. Output still to be produced is not foreseen.
         if demand > limit.level + 1e-9 * limit.most:
             wait_s = max(wait_s, (demand - limit.level) / limit.per_s)
     return wait_s
@@ -53,7 +53,7 @@ def limit_wait_s(state, e, row, time_s):
 
 @compiled
 def take_from_limits(state, e, row):
-    """Let a request pass; the limits have been brought up to now."""
+    """Take what a request needs from the limits, which have been brought up to now."""
     endpoint = state.endpoints[e]
     for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
         limit = state.limits[k]
@@ -63,7 +63,7 @@ def take_from_limits(state, e, row):
 
 @compiled
 def start_production(state, e, row, until_s, time_s):
-    """Let the output of a request that is served count from now until it ends, evenly."""
+    """Count the output of a request that begins evenly over the time until it ends."""
     endpoint = state.endpoints[e]
     call = state.calls[row]
     call.produces_tok_s = 0.0
@@ -77,7 +77,7 @@ def start_production(state, e, row, until_s, time_s):
 
 @compiled
 def settle_limits(state, e, row, time_s):
-    """Give back the output that was declared and not produced; what was being produced is over."""
+    """Give back output that was declared and not produced, and stop counting produced output."""
     endpoint = state.endpoints[e]
     unused = state.requests[row].declared_tok - state.ledger[row].completion_tok
     for k in range(endpoint.first_limit, endpoint.first_limit + endpoint.limits):
@@ -86,37 +86,47 @@ def settle_limits(state, e, row, time_s):
             limit.level = min(limit.most, limit.level + max(0, unused))
         elif limit.of == PRODUCED_TOK:
             _refill(limit, time_s)
-            decodes_elsewhere_tok_s = limit.producing_tok_s - state.calls[row].produces_tok_s
-            limit.producing_tok_s = max(0.0, decodes_elsewhere_tok_s)
+            others_tok_s = limit.producing_tok_s - state.calls[row].produces_tok_s
+            limit.producing_tok_s = max(0.0, others_tok_s)
 
 
 @compiled
 def _month(unix_s):
-    """Number of a calendar month since the year 0; days to dates as in the proleptic calendar."""
+    """Return the number of a month since the year 0, in the proleptic Gregorian calendar."""
     days = math.floor(unix_s / DAY_S) + 719468  # since 0000-03-01
     era = days // 146097
-    of_era = days - era * 146097
-    year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
-    of_year = of_era - (365 * year + year // 4 - year // 100)
-    shifted = (5 * of_year + 2) // 153  # March is 0
-    return (year + era * 400) * 12 + shifted + 2
+    day_of_era = days - era * 146097
+    year = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
+    day_of_year = day_of_era - (365 * year + year // 4 - year // 100)
+    month_since_march = (5 * day_of_year + 2) // 153
+    return (year + era * 400) * 12 + month_since_march + 2
 
 
 @compiled
 def _month_begin_s(month):
-    """Unix time at which a month begins, by its number."""
+    """Return the Unix time at which a month begins, by its number [s]."""
     march = month - 2
     year = march // 12
     era = year // 400
-    of_era = year - era * 400
-    of_year = (153 * (march % 12) + 2) // 5
-    days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
+    year_of_era = year - era * 400
+    day_of_year = (153 * (march % 12) + 2) // 5
+    days = (
+        era * 146097
+        + year_of_era * 365
+        + year_of_era // 4
+        - year_of_era // 100
+        + day_of_year
+        - 719468
+    )
     return days * DAY_S
 
 
 @compiled
 def _renew(state, b, time_s):
-    """Begin a new period of a budget when its time has come."""
+    """Begin a new period of a budget if the last one is over.
+
+    The periods of a rolling budget are its parts; a new part replaces the oldest.
+    """
     budget = state.budgets[b]
     unix_s = state.clock[0].zero_s + time_s
     period = _month(unix_s) if budget.kind == MONTHLY else math.floor(unix_s / budget.period_s)
@@ -134,7 +144,7 @@ def _renew(state, b, time_s):
 
 @compiled
 def budget_wait_s(state, b, time_s):
-    """Time until a budget has money again: 0 when it has some now."""
+    """Return the time until a budget has money again [s]: 0 when it has some now."""
     budget = state.budgets[b]
     if budget.usd == math.inf:
         return 0.0
@@ -157,7 +167,7 @@ def budget_wait_s(state, b, time_s):
 
 @compiled
 def endpoint_wait_s(state, e, time_s):
-    """Time until all budgets of an endpoint have money again."""
+    """Return the time until all budgets of an endpoint have money again [s]."""
     endpoint = state.endpoints[e]
     wait_s = 0.0
     for b in range(endpoint.first_budget, endpoint.first_budget + endpoint.budgets):
@@ -167,6 +177,7 @@ def endpoint_wait_s(state, e, time_s):
 
 @compiled
 def spend(state, b, usd, time_s):
+    """Charge an amount to a budget."""
     budget = state.budgets[b]
     if budget.usd < math.inf:
         _renew(state, b, time_s)
@@ -177,6 +188,7 @@ def spend(state, b, usd, time_s):
 
 @compiled
 def spend_at_endpoint(state, e, usd, time_s):
+    """Charge an amount to all budgets of an endpoint."""
     endpoint = state.endpoints[e]
     for b in range(endpoint.first_budget, endpoint.first_budget + endpoint.budgets):
         spend(state, b, usd, time_s)
@@ -184,7 +196,7 @@ def spend_at_endpoint(state, e, usd, time_s):
 
 @compiled
 def current_rate(state, e, time_s):
-    """First rate record of the period that an endpoint's prices are in; time never runs back."""
+    """Return the first rate record of an endpoint's current price period; time never runs back."""
     endpoint = state.endpoints[e]
     stride = 2 * endpoint.tiers * endpoint.shares
     while endpoint.period + 1 < endpoint.periods:
@@ -196,7 +208,7 @@ def current_rate(state, e, time_s):
 
 @compiled
 def answer_usd(state, e, row):
-    """Price of a complete answer in the period of ``call.rate``."""
+    """Return the price of a complete answer in the price period of ``call.rate`` [USD]."""
     endpoint = state.endpoints[e]
     request = state.requests[row]
     ledger = state.ledger[row]
@@ -217,7 +229,7 @@ def answer_usd(state, e, row):
     prices = state.rates[rate]
     uncached = request.input_tok - ledger.cached_tok - call.written_tok
     usd = prices.request_usd + uncached * prices.input_usd
-    # A price that is not known is NaN and must not spoil what does not use it.
+    # An unknown price is NaN and must not affect answers that do not use it.
     if ledger.cached_tok > 0:
         usd += ledger.cached_tok * prices.cache_read_usd
     if call.written_tok > 0:

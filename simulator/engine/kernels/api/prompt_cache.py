@@ -1,7 +1,8 @@
 """Prompt caches of providers on the prefix tree; see ``pricing.caching`` for their rules.
 
-A node of the tree is cached at an endpoint from ``ready_s``, the first token of the request that
-wrote it, until ``expiry_s``, which every use puts off, and no longer than the rule's greatest age.
+An endpoint caches a node of the tree from ``ready_s``, the time of the first token of the request
+that wrote it, until ``expiry_s``, which every use postpones, and no longer than the rule's maximum
+age.
 """
 
 import math
@@ -17,14 +18,16 @@ from simulator.engine.records.layout import (
 from simulator.units import HOUR_S, MINUTE_S
 
 MACHINES = 62
+"""Number of the last machine over which a prefix is spread; machines are bits of an integer."""
 _TRIED_TOK = 50_000.0
-"""Tokens that are written before their use is judged; assumed."""
+"""Tokens that may be written before their use is judged; assumed."""
+# Marks by where they are: at the end of a shared prefix, and at the end of a prompt.
 _SHARED, _END = 0, 1
 
 
 @entry
 def put_levels(nodes):
-    """Count the nodes above each node of a tree; parents come before children."""
+    """Set the number of nodes above each node of a tree, in which parents precede children."""
     for node in range(nodes.size):
         parent = nodes[node].parent
         nodes[node].level = 0 if parent == NONE else nodes[parent].level + 1
@@ -32,7 +35,7 @@ def put_levels(nodes):
 
 @compiled
 def _machine(state, e, node, time_s):
-    """Bit of the machine that takes the next request with the beginning of ``node``."""
+    """Return the bit of the machine that takes the next request with the root of ``node``."""
     per_min = state.endpoints[e].cache_machine_per_min
     if per_min == math.inf:
         return 1
@@ -45,7 +48,8 @@ def _machine(state, e, node, time_s):
 
 
 @compiled
-def _alive(state, e, node, machine, time_s):
+def _is_cached(state, e, node, machine, time_s):
+    """Return whether a machine of an endpoint has a node in its cache now."""
     prefix = state.prefixes[e, node]
     return (
         prefix.ready_s <= time_s < prefix.expiry_s
@@ -56,7 +60,7 @@ def _alive(state, e, node, machine, time_s):
 
 @compiled
 def cached_prefix_tok(state, e, row, time_s):
-    """Tokens of a prompt that the endpoint's cache holds now."""
+    """Return the tokens of a prompt that the endpoint's cache holds now."""
     endpoint = state.endpoints[e]
     node = state.requests[row].node
     if endpoint.cache_rule == CACHE_NONE or node == NONE:
@@ -64,8 +68,10 @@ def cached_prefix_tok(state, e, row, time_s):
     machine = _machine(state, e, node, time_s)
     steps = 0
     while node != NONE and state.nodes[node].depth_tok >= endpoint.cache_min_tok:
-        seen = steps <= endpoint.cache_lookback or state.nodes[node].level < endpoint.cache_shared
-        if seen and _alive(state, e, node, machine, time_s):
+        is_looked_up = (
+            steps <= endpoint.cache_lookback or state.nodes[node].level < endpoint.cache_shared
+        )
+        if is_looked_up and _is_cached(state, e, node, machine, time_s):
             depth = state.nodes[node].depth_tok
             return depth // endpoint.cache_step_tok * endpoint.cache_step_tok
         node = state.nodes[node].parent
@@ -75,12 +81,12 @@ def cached_prefix_tok(state, e, row, time_s):
 
 @compiled
 def _write(state, e, node, machine, time_s, ready_s):
-    """Write a node, or put off its expiry; returns the tokens times hours bought by it."""
+    """Write a node or postpone its expiry; return the storage bought [tokens x hours]."""
     endpoint = state.endpoints[e]
     prefix = state.prefixes[e, node]
     paid_until_s = prefix.expiry_s
-    old = time_s >= prefix.expiry_s or time_s >= prefix.ready_s + endpoint.cache_max_age_s
-    if old:
+    expired = time_s >= prefix.expiry_s or time_s >= prefix.ready_s + endpoint.cache_max_age_s
+    if expired:
         prefix.ready_s = ready_s
         prefix.machines = machine
         paid_until_s = ready_s
@@ -93,7 +99,10 @@ def _write(state, e, node, machine, time_s, ready_s):
 
 @compiled
 def touch(state, e, node, used_s, keeps):
-    """Note a use of a node that nobody saw, unless a later one is known; it may be kept by it."""
+    """Record a use of a node that was not simulated, unless a later use is known.
+
+    The node is kept in the cache from that use on where ``keeps``.
+    """
     endpoint = state.endpoints[e]
     prefix = state.prefixes[e, node]
     if used_s <= prefix.used_s:
@@ -101,8 +110,8 @@ def touch(state, e, node, used_s, keeps):
     prefix.used_s = used_s
     if not keeps:
         return
-    old = used_s >= prefix.expiry_s or used_s >= prefix.ready_s + endpoint.cache_max_age_s
-    if old:
+    expired = used_s >= prefix.expiry_s or used_s >= prefix.ready_s + endpoint.cache_max_age_s
+    if expired:
         prefix.ready_s = used_s + endpoint.ttft_median_s
         prefix.machines = 1
     prefix.expiry_s = max(used_s, prefix.ready_s) + endpoint.cache_ttl_s
@@ -110,7 +119,7 @@ def touch(state, e, node, used_s, keeps):
 
 @compiled
 def marks_pay(state, e, workload):
-    """Whether marks of shared beginnings and of ends have been worth it so far."""
+    """Return whether marks on shared prefixes and on ends of prompts have paid so far."""
     pays = state.endpoints[e].cache_pays_from
     shared = state.reuse[e, workload, _SHARED]
     end = state.reuse[e, workload, _END]
@@ -121,40 +130,39 @@ def marks_pay(state, e, workload):
 
 
 @compiled
-def _marks(state, e, row, time_s):
-    """Whether shared beginnings and whether ends are worth a mark, by what marks were good for.
+def _update_marks(state, e, row, time_s):
+    """Count what marks on a prompt would have read and written; return which marks pay.
 
-    What a mark would have brought is known of every prompt, marked or not: a use within the
-    lifetime since the last one would have been a read. Reads are worth it from
-    ``cache_pays_from`` tokens for each token written.
+    This is known of every prompt, marked or not: a use within the cache lifetime of the last one
+    would have been a read. Marks pay from ``cache_pays_from`` tokens read for each token written.
     """
     endpoint = state.endpoints[e]
     node = state.requests[row].node
     end_tok = state.nodes[node].depth_tok
     shared_tok = 0
-    known_tok = 0
+    read_tok = 0
     while node != NONE:
         prefix = state.prefixes[e, node]
         depth = state.nodes[node].depth_tok
         recent = time_s - prefix.used_s <= endpoint.cache_ttl_s
-        if recent and known_tok == 0:
-            known_tok = depth
+        if recent and read_tok == 0:
+            read_tok = depth
         if shared_tok == 0 and state.nodes[node].level < endpoint.cache_shared:
             shared_tok = depth
         node = state.nodes[node].parent
     workload = state.requests[row].workload
     shared = state.reuse[e, workload, _SHARED]
     end = state.reuse[e, workload, _END]
-    shared.read_tok += min(known_tok, shared_tok)
-    shared.written_tok += shared_tok - min(known_tok, shared_tok)
-    end.read_tok += max(0, known_tok - shared_tok)
-    end.written_tok += end_tok - max(known_tok, shared_tok)
+    shared.read_tok += min(read_tok, shared_tok)
+    shared.written_tok += shared_tok - min(read_tok, shared_tok)
+    end.read_tok += max(0, read_tok - shared_tok)
+    end.written_tok += end_tok - max(read_tok, shared_tok)
     return marks_pay(state, e, workload)
 
 
 @compiled
 def use_cache(state, e, row, time_s):
-    """Keep what a request's prompt leaves in the cache, from its first token on."""
+    """Write what a request's prompt leaves in the cache from its first token on."""
     endpoint = state.endpoints[e]
     request = state.requests[row]
     ledger = state.ledger[row]
@@ -165,15 +173,15 @@ def use_cache(state, e, row, time_s):
     machine = _machine(state, e, end, time_s)
     mark_shared = mark_end = True
     if endpoint.cache_rule == CACHE_BREAKPOINT:
-        mark_shared, mark_end = _marks(state, e, row, time_s)
+        mark_shared, mark_end = _update_marks(state, e, row, time_s)
     node = end
     while node != NONE and state.nodes[node].depth_tok >= endpoint.cache_min_tok:
         depth = state.nodes[node].depth_tok
-        alive = _alive(state, e, node, machine, time_s)
+        is_cached = _is_cached(state, e, node, machine, time_s)
         keeps = endpoint.cache_rule == CACHE_PREFIX
         if endpoint.cache_rule == CACHE_UNIT:
             recent = time_s - state.prefixes[e, node].used_s <= endpoint.cache_ttl_s
-            keeps = node == end or alive or recent
+            keeps = node == end or is_cached or recent
         elif endpoint.cache_rule == CACHE_BREAKPOINT:
             if state.nodes[node].level < endpoint.cache_shared:
                 keeps = mark_shared
@@ -181,7 +189,7 @@ def use_cache(state, e, row, time_s):
                 keeps = node == end and mark_end and endpoint.cache_end_mark == 1
             if keeps and call.written_tok == 0 and depth > ledger.cached_tok:
                 call.written_tok = depth - ledger.cached_tok
-            keeps = keeps or (alive and depth == ledger.cached_tok)
+            keeps = keeps or (is_cached and depth == ledger.cached_tok)
         if keeps:
             call.stored_tok_h += _write(state, e, node, machine, time_s, ledger.first_token_s)
         state.prefixes[e, node].used_s = time_s

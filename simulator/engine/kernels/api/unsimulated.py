@@ -1,10 +1,10 @@
-"""What requests that are not simulated did to prompt caches.
+"""Effect of requests that are not simulated on prompt caches.
 
-A sample simulates spans of the horizon, or a share of the traffic. Caches of providers know no
-such limits: a shared prompt is kept alive by everybody's requests. Requests that are left out are
-taken to use the beginning of a prompt as a Poisson process does, at the rate of the share of all
-requests that begin with it, so that the time of its last use is one exponential draw. The turn
-before a session's first simulated one is known, and so is what it left behind.
+A sample is spans of the horizon, or a share of the traffic, but a shared prefix is kept in a
+provider's cache by all requests. Those left out are assumed to use a prefix as a Poisson process,
+at a rate given by the share of all requests that begin with it, so that the time of its last use is
+one exponential draw. The turn before a session's first simulated one is known, and so is what it
+left in the cache.
 """
 
 import math
@@ -22,8 +22,11 @@ from simulator.engine.records.layout import (
 
 
 @compiled
-def _interpolated(knots, column, value):
-    """Value of the other column where one of the rising columns has a value; -inf before both."""
+def _interpolate(knots, column, value):
+    """Return the value of the other column where one of two rising columns has a value.
+
+    -inf before the first knot, the last knot's value after the last one.
+    """
     low = 0
     high = knots.shape[0] - 1
     if value < knots[low, column]:
@@ -47,16 +50,16 @@ def freshen(state, e, row, time_s):
     request = state.requests[row]
     if endpoint.cache_rule == CACHE_NONE or request.node == NONE:
         return
-    # Of the requests that are left out, as many came here as of those that were simulated.
-    here = min(1.0, endpoint.asked / max(1, state.clock[0].offered))
-    if request.earlier_node != NONE and uniform(request.random_bits, 0, EARLIER) < here:
+    # This endpoint is assumed to get the same share of requests left out as of simulated ones.
+    endpoint_share = min(1.0, endpoint.attempts / max(1, state.clock[0].offered))
+    if request.earlier_node != NONE and uniform(request.random_bits, 0, EARLIER) < endpoint_share:
         _use_earlier(state, e, row, time_s)
     if state.unsimulated.shape[0] == 0:
         return
-    until = _interpolated(state.unsimulated, 0, time_s)
+    until = _interpolate(state.unsimulated, 0, time_s)
     node = request.node
     while node != NONE:
-        share = state.nodes[node].share * here
+        share = state.nodes[node].share * endpoint_share
         if share > 0:
             _apply_unsimulated(state, e, row, node, until, share)
         node = state.nodes[node].parent
@@ -64,7 +67,7 @@ def freshen(state, e, row, time_s):
 
 @compiled
 def _use_earlier(state, e, row, time_s):
-    """Leave what the turn before left: its own end, and all above it."""
+    """Record the use of the previous turn's prompt: of its end and of all nodes above it."""
     endpoint = state.endpoints[e]
     request = state.requests[row]
     used_s = state.ledger[row].arrival_s - request.earlier_s
@@ -85,21 +88,21 @@ def _use_earlier(state, e, row, time_s):
 
 @compiled
 def _apply_unsimulated(state, e, row, node, until, share):
-    """Draw when a shared beginning was last used by requests that are left out."""
+    """Draw when requests left out last used a shared prefix, and record that use."""
     endpoint = state.endpoints[e]
     request = state.requests[row]
     level = state.nodes[node].level
     if state.nodes[node].depth_tok < endpoint.cache_min_tok:
         return
     last = until + math.log(1.0 - uniform(request.random_bits, level, UNSIMULATED)) / share
-    used_s = _interpolated(state.unsimulated, 1, last)
+    used_s = _interpolate(state.unsimulated, 1, last)
     if used_s <= state.prefixes[e, node].used_s:
         return
     keeps = True
     if endpoint.cache_rule == CACHE_UNIT:
-        # Kept from the second use on: the one before the last must have been recent.
+        # A prefix is kept from its second use on, if the use before the last was recent enough.
         before = last + math.log(1.0 - uniform(request.random_bits, level, EARLIER)) / share
-        before_s = max(state.prefixes[e, node].used_s, _interpolated(state.unsimulated, 1, before))
+        before_s = max(state.prefixes[e, node].used_s, _interpolate(state.unsimulated, 1, before))
         keeps = used_s - before_s <= endpoint.cache_ttl_s
     elif endpoint.cache_rule == CACHE_BREAKPOINT:
         keeps = level < endpoint.cache_shared and marks_pay(state, e, request.workload)[0]

@@ -1,1 +1,1 @@
-"""Compiled code of own replicas: batching, the step-time model, the KV cache, failures."""
+"""Compiled code for own replicas: batching, the step-time model, the KV cache, failures."""

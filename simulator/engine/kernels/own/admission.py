@@ -1,8 +1,8 @@
 """Admission: the next chunk of an unfinished prompt, and the first chunk of the queue's head.
 
-A request is admitted when the blocks of its first chunk are free or can be evicted. An engine that
-reserves the output as well also needs room for its longest possible answer beside those of all
-running requests. No later request overtakes a head of the queue that does not fit.
+A request is admitted when the blocks of its first chunk are free or can be evicted. A serving
+engine that reserves output also needs room for the longest possible answer, in addition to those of
+all running requests. No later request overtakes a head of the queue that does not fit.
 """
 
 import math
@@ -17,7 +17,10 @@ from simulator.engine.records.layout import NONE, TIE_BITS
 
 @compiled
 def continue_prompt(state, r, budget_tok):
-    """Next chunk of the unfinished prompt; returns (tokens, attention [s])."""
+    """Compute the next chunk of the unfinished prompt; return (tokens, attention [s]).
+
+    No tokens: there is no such prompt, or it was preempted for want of blocks.
+    """
     rep = state.replicas[r]
     s = rep.prefill_head
     if s == NONE:
@@ -34,7 +37,10 @@ def continue_prompt(state, r, budget_tok):
 
 @compiled
 def _compute_chunk(state, r, s, chunk, blocks):
-    """Account for ``chunk`` prompt tokens of a sequence that will hold ``blocks``."""
+    """Account for ``chunk`` prompt tokens of a sequence that then holds ``blocks``.
+
+    Returns the attention time of the chunk [s].
+    """
     rep = state.replicas[r]
     seq = state.sequences[s]
     node = prompt_node(state, r, seq.row)
@@ -52,7 +58,7 @@ def _compute_chunk(state, r, s, chunk, blocks):
 
 @compiled
 def admit(state, r, budget_tok, time_s):
-    """Admit the queue's head if its first chunk fits; returns (tokens, attention [s])."""
+    """Admit the queue's head if its first chunk fits; return (tokens, attention [s])."""
     rep = state.replicas[r]
     row = rep.waiting_head
     request = state.requests[row]
@@ -64,14 +70,14 @@ def admit(state, r, budget_tok, time_s):
     hit, evictable = kv_lookup(state, r, node)
     # The last prompt token is always computed: it yields the first output token.
     cached_tok = max(0, min(hit, (prompt_tok - 1) // block_tok)) * block_tok
-    known_tok = prompt_tok - 1 if ledger.transferred else cached_tok
-    chunk = min(prompt_tok - known_tok, budget_tok)
-    if not fleet.chunked and chunk < prompt_tok - known_tok:
+    computed_tok = prompt_tok - 1 if ledger.transferred else cached_tok
+    chunk = min(prompt_tok - computed_tok, budget_tok)
+    if not fleet.chunked and chunk < prompt_tok - computed_tok:
         return 0, 0.0
-    blocks = max(hit, blocks_for(known_tok + chunk, block_tok))
+    blocks = max(hit, blocks_for(computed_tok + chunk, block_tok))
     held_tok = request.input_tok + ledger.completion_tok
-    in_windows = window_blocks(fleet, held_tok)
-    if blocks + in_windows - hit > rep.free_blocks + rep.cached_blocks - evictable:
+    new_window_blocks = window_blocks(fleet, held_tok)
+    if blocks + new_window_blocks - hit > rep.free_blocks + rep.cached_blocks - evictable:
         return 0, 0.0
     reserved_blocks = 0
     if fleet.reserves_output:
@@ -85,7 +91,7 @@ def admit(state, r, budget_tok, time_s):
     seq.row = row
     ledger.sequence = s
     seq.prompt_tok = prompt_tok
-    seq.kv_tok = known_tok
+    seq.kv_tok = computed_tok
     seq.blocks = hit
     seq.pinned_blocks = hit
     seq.reserved_blocks = reserved_blocks
@@ -102,8 +108,8 @@ def admit(state, r, budget_tok, time_s):
     rep.admitted += 1
     if hit > 0:
         kv_pin(state, r, node, 0, hit)
-    kv_take(state, r, in_windows)
-    seq.window_blocks = in_windows
+    kv_take(state, r, new_window_blocks)
+    seq.window_blocks = new_window_blocks
     if math.isnan(ledger.start_s):
         ledger.start_s = time_s
         ledger.cached_tok = cached_tok
@@ -112,8 +118,9 @@ def admit(state, r, budget_tok, time_s):
 
 @compiled
 def was_queued_in_time(state, r):
-    """Whether the queue's head was there when the step was scheduled that begins now: engines that
-    schedule ahead do so while the step before it runs.
+    """Return whether the queue's head was queued when the step that begins now was scheduled.
+
+    Serving engines that schedule ahead do so while the step before it runs.
     """
     rep = state.replicas[r]
     if not state.fleets[rep.fleet].schedules_ahead:

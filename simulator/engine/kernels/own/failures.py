@@ -1,4 +1,4 @@
-"""A replica is lost with all that it holds: what it served begins anew elsewhere."""
+"""Failures: a replica is lost with everything it holds, and its requests start again elsewhere."""
 
 import math
 
@@ -18,7 +18,7 @@ from simulator.engine.records.layout import ATTEMPT, IDLE, IN_FLIGHT, NONE, OFF
 
 @compiled
 def _dispatch_again(state, row, time_s):
-    """Send a row on its way again, as if nothing had been computed for it."""
+    """Dispatch a row again, as if nothing had been computed for it."""
     ledger = state.ledger[row]
     ledger.restarts += 1
     ledger.replica = NONE
@@ -33,7 +33,7 @@ def _dispatch_again(state, row, time_s):
 
 @entry
 def fail_replica(state, r, time_s):
-    """Switch a replica off; its requests lose what they have and are dispatched again."""
+    """Switch a replica off; its requests lose what was computed and are dispatched again."""
     rep = state.replicas[r]
     while rep.running_tail != NONE:
         s = rep.running_tail
@@ -50,7 +50,7 @@ def fail_replica(state, r, time_s):
     while rep.waiting_head != NONE:
         _dispatch_again(state, leave_queue(state, rep), time_s)
     kv_drop_all(state, r)
-    # Private blocks, and those begun for the running phase, go with the rest.
+    # This also frees private blocks and those begun for the running phase.
     rep.free_blocks = state.fleets[rep.fleet].kv_blocks
     rep.prefill_head = NONE
     rep.in_flight = 0

@@ -1,14 +1,18 @@
 """Prefix cache of a replica: which leading blocks of which prefix-tree nodes are resident.
 
-A node owns the blocks whose last token lies in it: ``depth // block - parent depth // block`` of
-them. Blocks are pinned by running sequences (``references``) or evictable in the order in which
-they were released, the deepest first. Two invariants follow and everything here relies on them:
+A node owns the ``depth // block - parent depth // block`` blocks whose last token lies in it. Its
+blocks are pinned while running sequences refer to it (``references``); otherwise they can be
+evicted, in the order in which nodes were released, the deepest node of a path first. Two invariants
+follow, and everything here relies on them:
 
 * a sequence pins every node of its path that it covers, so a pinned node has pinned ancestors;
-* a node with a resident block has fully resident ancestors, so the first resident node met on
-  the way up from a prompt's end tells the whole hit.
+* a node with a resident block has fully resident ancestors, so the first resident node on the way
+  up from a prompt's end gives the length of the whole hit.
 
-``free_blocks + cached_blocks + pinned blocks + private blocks`` is the replica's total, always.
+``free_blocks + cached_blocks + pinned blocks + private blocks`` is always the replica's total;
+private blocks are those of running sequences outside shared prefixes.
+
+Entries are found by (node, replica) through ``kv_index``, a hash table with linear probing.
 """
 
 import numpy as np
@@ -21,13 +25,14 @@ _HASH = np.uint64(0x9E3779B97F4A7C15)
 
 @compiled
 def _hash_slot(state, node, r):
+    """Return the index slot at which the probe for an entry starts (multiplicative hashing)."""
     key = np.uint64(node) * np.uint64(state.replicas.size) + np.uint64(r)
     return np.int64((key * _HASH) >> np.uint64(32)) & (state.kv_index.size - 1)
 
 
 @compiled
 def kv_find(state, r, node):
-    """Pool index of the entry of ``node`` on replica ``r``, or NONE."""
+    """Return the index in the pool of the entry of ``node`` on replica ``r``, or NONE."""
     mask = state.kv_index.size - 1
     slot = _hash_slot(state, node, r)
     while True:
@@ -42,7 +47,7 @@ def kv_find(state, r, node):
 
 @compiled
 def kv_index_entry(state, e):
-    """Enter a pool entry, its node and replica set, into the index."""
+    """Enter an entry of the pool, whose node and replica are set, into the index."""
     entry = state.kv_entries[e]
     mask = state.kv_index.size - 1
     slot = _hash_slot(state, entry.node, entry.replica)
@@ -53,13 +58,14 @@ def kv_index_entry(state, e):
 
 @entry
 def kv_index_entries(state, entries):
-    """Enter cached nodes into an empty index."""
+    """Enter entries of the pool into an empty index."""
     for e in entries:
         kv_index_entry(state, e)
 
 
 @compiled
 def _kv_insert(state, r, node):
+    """Take a free entry of the pool for ``node`` on replica ``r``; return its index."""
     clock = state.clock[0]
     e = clock.free_entry
     entry = state.kv_entries[e]
@@ -76,13 +82,16 @@ def _kv_insert(state, r, node):
 
 @compiled
 def _kv_delete(state, e):
+    """Remove an entry from the index and give it back to the pool."""
     index = state.kv_index
     mask = index.size - 1
     entry = state.kv_entries[e]
     slot = _hash_slot(state, entry.node, entry.replica)
     while index[slot] != e:
         slot = (slot + 1) & mask
-    # Close the gap: move back every later member of the run that may stand here.
+    # Backward-shift deletion (Knuth, The Art of Computer Programming 3, 6.4, algorithm R): no slot
+    # is left marked as deleted. A later entry of the same run of occupied slots moves into the gap
+    # if its probe passes the gap, that is unless its first slot lies after the gap.
     gap = slot
     while True:
         slot = (slot + 1) & mask
@@ -103,6 +112,7 @@ def _kv_delete(state, e):
 
 @compiled
 def _lru_append(state, r, e):
+    """Make an entry evictable, as the last of its replica to be evicted."""
     rep = state.replicas[r]
     entry = state.kv_entries[e]
     entry.prev = rep.lru_tail
@@ -117,6 +127,7 @@ def _lru_append(state, r, e):
 
 @compiled
 def _lru_unlink(state, r, e):
+    """Take an entry out of the list of evictable ones."""
     rep = state.replicas[r]
     entry = state.kv_entries[e]
     if entry.prev == NONE:
@@ -132,7 +143,7 @@ def _lru_unlink(state, r, e):
 
 @compiled
 def kv_take(state, r, count):
-    """Take ``count`` blocks, evicting where none are free; the caller has checked the supply."""
+    """Take ``count`` blocks, evicting when none are free; the caller has checked the supply."""
     rep = state.replicas[r]
     while rep.free_blocks < count:
         e = rep.lru_head
@@ -149,7 +160,7 @@ def kv_take(state, r, count):
 
 @compiled
 def kv_drop_all(state, r):
-    """Forget everything that is cached on a replica; nothing of it is pinned."""
+    """Empty the cache of a replica on which nothing is pinned."""
     rep = state.replicas[r]
     while rep.lru_head != NONE:
         e = rep.lru_head
@@ -159,7 +170,7 @@ def kv_drop_all(state, r):
 
 @compiled
 def node_end_block(state, r, node):
-    """Number of full blocks of replica ``r`` from the root to the end of ``node``."""
+    """Return the number of full blocks of replica ``r`` from the root to the end of ``node``."""
     if node == NONE:
         return 0
     return state.nodes[node].depth_tok // state.fleets[state.replicas[r].fleet].block_tok
@@ -167,7 +178,7 @@ def node_end_block(state, r, node):
 
 @compiled
 def kv_lookup(state, r, node):
-    """Leading resident blocks of a path, and how many of them are evictable today."""
+    """Return the number of leading resident blocks of a path, and how many can be evicted now."""
     hit = 0
     evictable = 0
     end = node_end_block(state, r, node)
@@ -181,7 +192,7 @@ def kv_lookup(state, r, node):
                 if hit == 0:
                     hit = begin + entry.blocks
                 if entry.references > 0:
-                    break  # so are all ancestors
+                    break  # all ancestors are pinned, too
                 evictable += entry.blocks
         node = parent
         end = begin
@@ -192,7 +203,7 @@ def kv_lookup(state, r, node):
 def kv_pin(state, r, node, covered, cover):
     """Extend a sequence's pins on its path from ``covered`` to ``cover`` leading blocks.
 
-    Blocks that were not resident have been taken by the caller and are filled from here on.
+    The caller has taken the blocks that were not resident; from now on they count as filled.
     """
     end = node_end_block(state, r, node)
     while node != NONE and end > covered:
@@ -231,7 +242,7 @@ def kv_release(state, r, node, covered):
 
 @compiled
 def kv_keep(state, r, node, blocks):
-    """Hand ``blocks`` of a finished sequence to a node that is not resident; False if it is."""
+    """Give ``blocks`` of a finished sequence to a node; False if the node is already resident."""
     if kv_find(state, r, node) != NONE:
         return False
     e = _kv_insert(state, r, node)

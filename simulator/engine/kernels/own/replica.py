@@ -1,14 +1,18 @@
 """One replica: continuous batching with chunked prefill, paged KV blocks and preemption.
 
-The scheduler is that of vLLM V1: every step, running sequences first, in the order of admission,
-then the waiting queue, first come first served, until the token budget, the sequence cap or the
-blocks run out. At most one running prompt is unfinished, the last admitted.
+The scheduler is that of vLLM V1. Every step takes running sequences first, in the order of
+admission, then the head of the queue, until the token budget, the limit on sequences or the blocks
+are used up. At most one running prompt is unfinished: the last admitted.
 
-Steps that carry prompt tokens are executed one by one. Between them nothing but the context
-changes, so ``k`` decode steps take the closed form of ``decode_s`` and cost the same as one.
-Such a phase is planned up to the next finish or block shortage and is cut short when a request
-arrives that may be admitted; a queue whose head did not fit stays blocked until a finish, since
-decoding only takes blocks.
+A phase is what a replica does in one event. A step with prompt tokens is a phase of its own. In
+decode steps nothing changes but the context, by one token per sequence, so that the duration of
+``k`` steps and the blocks that they begin have closed forms (``decode_s``, ``growth_blocks``):
+simulating ``k`` steps as one phase costs no more than simulating one step.
+
+A phase of decode steps is planned up to the next finish or block shortage. When a request arrives
+that may be admitted, it is cut short at the next step boundary, which is exact: tokens are counted
+and blocks taken at the end of a phase, for the steps that were executed. A queue whose head did not
+fit stays blocked until a sequence finishes, since decoding only takes blocks.
 """
 
 import math
@@ -55,13 +59,17 @@ from simulator.engine.records.layout import (
 
 @compiled
 def _wake_at(state, r, time_s):
+    """Set the time of a replica's next event; inf for none."""
     state.wakes[r].key = time_s
     heap_moved(state.wakes, 0, state.wakes.size, r)
 
 
 @compiled
 def _finish_due(state, r, time_s):
-    """Finish every decoding sequence whose last token was emitted in the step just executed."""
+    """Finish every decoding sequence whose last token was emitted in the step just executed.
+
+    A sequence that is due because it fills the window keeps decoding, and stops growing there.
+    """
     rep = state.replicas[r]
     while rep.decoding > 0:
         s = state.finishes[rep.first_sequence].member
@@ -78,34 +86,35 @@ def _finish_due(state, r, time_s):
 
 @compiled
 def _end_prefills(state, r, time_s):
-    """Prompts completed in the step just executed emit a token; the rest go on."""
+    """Emit a token for each prompt completed in the step just executed; the last may continue."""
     rep = state.replicas[r]
     s = rep.prefill_head
     rep.prefill_head = NONE
     while s != NONE:
         seq = state.sequences[s]
-        after = seq.next
+        following = seq.next
         ledger = state.ledger[seq.row]
-        left = ledger.outcome != IN_FLIGHT
-        if seq.kv_tok < seq.prompt_tok and not left:
-            rep.prefill_head = s  # the last one, unfinished
+        abandoned = ledger.outcome != IN_FLIGHT
+        if seq.kv_tok < seq.prompt_tok and not abandoned:
+            rep.prefill_head = s  # the last of them, unfinished
             break
         decodes_elsewhere = state.fleets[rep.fleet].decode_fleet != NONE
-        if math.isnan(ledger.first_token_s) and not left and not decodes_elsewhere:
+        if math.isnan(ledger.first_token_s) and not abandoned and not decodes_elsewhere:
             ledger.first_token_s = time_s + overhead_s(state, r, seq.row)
         generated = seq.prompt_tok - state.requests[seq.row].input_tok + 1
-        if left or decodes_elsewhere or generated >= ledger.completion_tok:
+        if abandoned or decodes_elsewhere or generated >= ledger.completion_tok:
             finish_sequence(state, r, s, time_s)
         else:
             begin_decoding(state, r, s, rep.step)
-        s = after
+        s = following
 
 
 @compiled
 def _begin_decode_blocks(state, r):
     """Take the blocks that the next decode step begins, in the order of admission.
 
-    Whoever comes first takes what there is; when nothing is left, the last admitted goes.
+    Earlier sequences take the blocks that are left; when there are none, the last admitted sequence
+    is preempted.
     """
     rep = state.replicas[r]
     rep.begun_blocks = 0
@@ -127,7 +136,7 @@ def begin_phase(state, r, time_s):
     fleet = state.fleets[rep.fleet]
     rep.t_s = time_s
     rep.preempted = 0
-    _take_deferred_work(state, r, time_s)
+    _take_batch_work(state, r, time_s)
     _begin_decode_blocks(state, r)
     budget_tok = fleet.max_batched_tok - rep.decoding
     tokens, attention_s = continue_prompt(state, r, budget_tok)
@@ -165,8 +174,8 @@ def begin_phase(state, r, time_s):
 
 
 @compiled
-def _take_deferred_work(state, r, time_s):
-    """Take deferred work while there is capacity that nobody else asks for."""
+def _take_batch_work(state, r, time_s):
+    """Take batch work while a ready replica has idle capacity and an empty queue."""
     rep = state.replicas[r]
     most = state.fleets[rep.fleet].deferred_in_flight
     for f in range(state.deferred.size):
@@ -183,10 +192,10 @@ def _take_deferred_work(state, r, time_s):
 
 @compiled
 def _plan_decode(state, r):
-    """Decode steps until the next change of the batch, or as many as the blocks allow."""
+    """Return the decode steps until the batch changes, or as many as the blocks allow."""
     rep = state.replicas[r]
     if rep.waiting_head != NONE and (rep.preempted or not was_queued_in_time(state, r)):
-        return 1  # the step behind this one admits again
+        return 1  # the step after this one admits again
     change_step = state.finishes[state.finishes[rep.first_sequence].member].key >> TIE_BITS
     return affordable_steps(state, r, change_step - rep.step)
 
@@ -212,9 +221,9 @@ def end_phase(state, r):
 
 @compiled
 def evict_until_now(state, r, time_s):
-    """Bring the cache up to now in the middle of a phase, for whoever looks into it.
+    """Bring the cache up to now in the middle of a phase, before it is looked up.
 
-    Blocks are taken at the end of a phase, which is soon enough unless it means eviction.
+    Blocks are taken at the end of a phase, which is early enough unless that evicts cached ones.
     """
     rep = state.replicas[r]
     if rep.phase != DECODE:
@@ -229,8 +238,9 @@ def evict_until_now(state, r, time_s):
 
 @compiled
 def _end_phase_early(state, r, time_s, ahead):
-    """End a phase of decoding at the next step boundary from now, or ``ahead`` steps behind it:
-    something may be admitted.
+    """End a phase of decode steps at the next step boundary, or ``ahead`` steps after it.
+
+    The plan is only ever shortened. Steps that are no longer executed have left no trace yet.
     """
     rep = state.replicas[r]
     if rep.phase != DECODE:
@@ -243,6 +253,7 @@ def _end_phase_early(state, r, time_s, ahead):
 
 @compiled
 def _wake(state, r, time_s):
+    """Let an idle replica begin a phase now."""
     rep = state.replicas[r]
     rep.phase = BOUNDARY
     rep.busy_since_s = time_s
@@ -251,14 +262,14 @@ def _wake(state, r, time_s):
 
 @entry
 def offer_deferred(state, r, time_s):
-    """Let a replica that has become ready look for deferred work."""
+    """Let a replica that has become ready look for batch work."""
     if state.clock[0].due_s < math.inf:
         _wake(state, r, time_s)
 
 
 @compiled
 def enqueue(state, r, row, time_s):
-    """Put a row into the replica's queue and wake the replica when it may be admitted."""
+    """Put a row into a replica's queue; wake the replica, or end its phase if the row may start."""
     rep = state.replicas[r]
     fleet = state.fleets[rep.fleet]
     request = state.requests[row]
@@ -284,10 +295,7 @@ def enqueue(state, r, row, time_s):
 
 @compiled
 def cancel(state, r, row, time_s):
-    """Let go of a row that its client has left: from the queue now, else at the next step boundary.
-
-    The row is closed already.
-    """
+    """Drop a closed row whose client has left: now if it is queued, else at the next step."""
     rep = state.replicas[r]
     ledger = state.ledger[row]
     s = ledger.sequence
@@ -301,7 +309,7 @@ def cancel(state, r, row, time_s):
         return
     _end_phase_early(state, r, time_s, 0)
     if rep.phase == BOUNDARY:
-        # The phase that just ended, ends once more.
+        # A phase ended at this instant. Let it end again, without steps, to drop the sequence.
         rep.phase = PREFILL
         rep.planned_steps = 0
     if state.sequences[s].decodes:

@@ -1,4 +1,4 @@
-"""Life of one sequence on a replica: decoding, preemption, its last token and what it leaves."""
+"""The life of a sequence on a replica: decoding, preemption, its end and the blocks it leaves."""
 
 from simulator.engine.kernels.own.kv_cache import kv_keep, kv_release, node_end_block
 from simulator.engine.kernels.own.steps import blocks_for, window_blocks
@@ -11,7 +11,7 @@ from simulator.engine.records.layout import ATTEMPT, FIRST_COME, IN_FLIGHT, NONE
 
 @compiled
 def count_in_flight(state, r, change):
-    """Note that a replica holds a request more or less."""
+    """Change the number of requests that a replica has in flight."""
     rep = state.replicas[r]
     rep.in_flight += change
     if rep.state == READY:
@@ -20,7 +20,7 @@ def count_in_flight(state, r, change):
 
 @compiled
 def takes(state, f, row):
-    """Whether a fleet serves a row's workload, or goes on with the row, and could hold it."""
+    """Return whether a fleet could hold a row, and serves its workload or must decode it."""
     pool = state.ledger[row].pool
     request = state.requests[row]
     if request.input_tok >= state.fleets[f].max_model_tok:
@@ -30,20 +30,21 @@ def takes(state, f, row):
 
 @compiled
 def prompt_node(state, r, row):
+    """Return the prefix-tree node of a row's prompt, NONE on a replica without a prefix cache."""
     prefix_cache = state.fleets[state.replicas[r].fleet].prefix_cache
     return state.requests[row].node if prefix_cache else NONE
 
 
 @compiled
 def overhead_s(state, r, row):
-    """What a row spends outside steps before its first token, and its client knows of the last."""
+    """Return what work outside steps adds to the times of a row's first and last token [s]."""
     fleet = state.fleets[state.replicas[r].fleet]
     return fleet.request_overhead_s + fleet.request_token_s * state.requests[row].input_tok
 
 
 @compiled
 def most_blocks(state, r, row):
-    """Blocks that a row holds in the end if it writes all that it declared."""
+    """Return the blocks that a row holds in the end if its output is as long as declared."""
     request = state.requests[row]
     fleet = state.fleets[state.replicas[r].fleet]
     tokens = min(request.input_tok + request.declared_tok, fleet.max_model_tok)
@@ -52,8 +53,8 @@ def most_blocks(state, r, row):
 
 @compiled
 def set_next_change(state, s):
-    """Order ``s`` in the decoding set by the end of the step in which it leaves the set or reaches
-    the window; ties leave as they were admitted.
+    """Set the key of ``s`` in the decoding set: the step in which it leaves the set or fills the
+    window, then the order of admission.
     """
     seq = state.sequences[s]
     step = min(seq.last_step, seq.window_step) if seq.grows else seq.last_step
@@ -63,7 +64,7 @@ def set_next_change(state, s):
 
 @compiled
 def stop_growing(state, r, s):
-    """Note that ``s`` has reached the window, or leaves the decoding set before."""
+    """Stop counting ``s`` as growing in window layers: it fills the window, or stops decoding."""
     seq = state.sequences[s]
     state.replicas[r].growing -= seq.grows
     seq.grows = 0
@@ -71,7 +72,7 @@ def stop_growing(state, r, s):
 
 @compiled
 def begin_decoding(state, r, s, first_step):
-    """``s`` emits its next token in ``first_step`` and one in every step after it."""
+    """Put ``s`` into the decoding set; it emits a token in ``first_step`` and every step after."""
     rep = state.replicas[r]
     seq = state.sequences[s]
     row = state.ledger[seq.row]
@@ -94,7 +95,7 @@ def begin_decoding(state, r, s, first_step):
 
 @compiled
 def stop_decoding(state, r, s):
-    """Take ``s`` out of the decoding set and settle the tokens and blocks it holds now."""
+    """Take ``s`` out of the decoding set and work out the tokens and blocks that it holds now."""
     rep = state.replicas[r]
     seq = state.sequences[s]
     block_tok = state.fleets[rep.fleet].block_tok
@@ -111,6 +112,7 @@ def stop_decoding(state, r, s):
 
 @compiled
 def leave_running(state, r, s):
+    """Take a sequence out of the list of running ones and free its record."""
     rep = state.replicas[r]
     seq = state.sequences[s]
     if seq.prev != NONE:
@@ -130,12 +132,12 @@ def leave_running(state, r, s):
 
 @compiled
 def preempt(state, r, s):
-    """Give up the blocks of a running sequence; it will prefill again from the queue's head."""
+    """Give back the blocks of a running sequence; it returns to the queue and prefills again."""
     rep = state.replicas[r]
     seq = state.sequences[s]
     if seq.decodes:
         stop_decoding(state, r, s)
-        # What was generated is prompt when the sequence comes back.
+        # The tokens generated so far are part of the prompt when the sequence is admitted again.
         seq.prompt_tok = seq.kv_tok + 1
     row = seq.row
     kv_release(state, r, prompt_node(state, r, row), seq.pinned_blocks)
@@ -152,7 +154,10 @@ def preempt(state, r, s):
 
 @compiled
 def _keep_output(state, r, s):
-    """Leave the output's full blocks to the prefix of the session's next turn, if it is one."""
+    """Give the output's full blocks to the prefix of the session's next turn; return how many.
+
+    There are none unless that turn's prompt extends this one by the visible output.
+    """
     seq = state.sequences[s]
     row = seq.row
     request = state.requests[row]
@@ -176,22 +181,22 @@ def _keep_output(state, r, s):
 
 @compiled
 def note_streamed(state, r, s):
-    """Note what a row that its client left was told; its sequence no longer decodes."""
+    """Record the tokens streamed before the client left; the sequence no longer decodes."""
     seq = state.sequences[s]
     ledger = state.ledger[seq.row]
-    # KV tokens are those of the prompt and of all outputs but the last.
-    silent = state.fleets[state.replicas[r].fleet].decode_fleet != NONE
-    silent = silent or seq.kv_tok < seq.prompt_tok
-    streamed_tok = seq.prompt_tok if silent else seq.kv_tok + 1
+    # The KV cache holds the prompt and all tokens of the output but the last.
+    is_prefilling = state.fleets[state.replicas[r].fleet].decode_fleet != NONE
+    is_prefilling = is_prefilling or seq.kv_tok < seq.prompt_tok
+    streamed_tok = seq.prompt_tok if is_prefilling else seq.kv_tok + 1
     ledger.completion_tok = streamed_tok - state.requests[seq.row].input_tok
     ledger.reasoning_tok = min(ledger.reasoning_tok, ledger.completion_tok)
 
 
 @compiled
 def finish_sequence(state, r, s, time_s):
-    """Free the blocks of a sequence that no longer decodes; its row is done, goes on, or was left.
+    """Free the blocks of a sequence that no longer decodes, and complete or transfer its row.
 
-    A row that its client left is closed already; what was computed for it counts all the same.
+    A row whose client left is closed already; only the tokens streamed to it are recorded.
     """
     rep = state.replicas[r]
     seq = state.sequences[s]
@@ -224,11 +229,11 @@ def finish_sequence(state, r, s, time_s):
 
 @compiled
 def _transfer(state, row, decode_fleet, fleet, time_s):
-    """Send a prompt's KV to the fleet that decodes it."""
+    """Send the KV cache of a prompt to the fleet that decodes it."""
     ledger = state.ledger[row]
     ledger.pool = decode_fleet
     ledger.replica = NONE
     ledger.transferred = 1
     stop_waiting(state, row)
-    took_s = fleet.transfer_s + fleet.transfer_token_s * state.requests[row].input_tok
-    wait_for(state, row, ATTEMPT, time_s + took_s)
+    transfer_s = fleet.transfer_s + fleet.transfer_token_s * state.requests[row].input_tok
+    wait_for(state, row, ATTEMPT, time_s + transfer_s)

@@ -1,1 +1,1 @@
-"""Compiled code for own replicas and endpoints alike: queues, heaps, hashing, request states."""
+"""Compiled code for own replicas and endpoints alike: queues, heaps, random draws, requests."""

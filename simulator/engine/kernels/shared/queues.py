@@ -1,20 +1,21 @@
-"""Lines of waiting rows: skew heaps (Sleator and Tarjan, 1986), linked through the ledger.
+"""Queues of rows: skew heaps (Sleator and Tarjan, 1986) whose links are fields of the ledger.
 
-A line is any record with ``waiting_head``: a replica's queue, an endpoint's, and that of rows that
-wait for a replica to become ready. The row of the least ``order`` comes first. A row whose client
-gives up stays where it is, closed, until it comes to the head; the head itself is never closed.
+Any record with ``waiting_head`` is a queue: a replica's, an endpoint's, a fleet's queue of rows
+that wait for a replica to become ready, and a fleet's queue of batch work. The row with the least
+``order`` comes first. A row whose client gives up stays in its queue, closed, until it reaches the
+head; the head itself is never closed.
 """
 
 from simulator.engine.kernels.shared.jit import called, compiled, entry
 from simulator.engine.records.layout import IN_FLIGHT, NONE
 
 _RANK_BITS = 32
-"""Below them stand the rows of one rank, in the order of joining."""
+"""Bits of ``order`` below the rank; they number rows of equal rank in the order of joining."""
 
 
 @called
 def _meld(ledger, one, other):
-    """Join two heaps by their heads; returns the head of both."""
+    """Meld two heaps, given by their heads; return the head of the result."""
     if one == NONE:
         return other
     if other == NONE:
@@ -22,7 +23,8 @@ def _meld(ledger, one, other):
     if ledger[other].order < ledger[one].order:
         one, other = other, one
     head = one
-    # Down the right spine of ``one``, whose members take what is melded as their left child.
+    # Every member of the right spine of ``one`` swaps its children, and its former right child is
+    # melded with ``other`` to become the left one: a loop in place of the textbook's recursion.
     while True:
         right = ledger[one].right
         ledger[one].right = ledger[one].left
@@ -36,7 +38,7 @@ def _meld(ledger, one, other):
 
 
 @compiled
-def _put(state, queue, row):
+def _insert(state, queue, row):
     state.ledger[row].left = NONE
     state.ledger[row].right = NONE
     queue.waiting_head = _meld(state.ledger, queue.waiting_head, row)
@@ -44,26 +46,26 @@ def _put(state, queue, row):
 
 @compiled
 def join_queue(state, queue, row, rank):
-    """Put a row behind all others of its rank (>= 0) and of smaller ones."""
+    """Put a row after all rows of its rank (>= 0) and of smaller ranks."""
     clock = state.clock[0]
     clock.joined += 1
     state.ledger[row].order = (rank << _RANK_BITS) | clock.joined
-    _put(state, queue, row)
+    _insert(state, queue, row)
 
 
 @compiled
 def rejoin_queue(state, queue, row, first):
-    """Put a row back: before all others, or where it was in the order."""
+    """Put a row back: before all others if ``first``, else where its order puts it."""
     clock = state.clock[0]
     if first:
         clock.joined += 1
         state.ledger[row].order = -clock.joined
-    _put(state, queue, row)
+    _insert(state, queue, row)
 
 
 @compiled
 def drop_closed(state, queue):
-    """Bring the first row to the head that is still in flight."""
+    """Remove closed rows from the head, until the head is in flight."""
     ledger = state.ledger
     row = queue.waiting_head
     while row != NONE and ledger[row].outcome != IN_FLIGHT:
@@ -73,7 +75,7 @@ def drop_closed(state, queue):
 
 @compiled
 def leave_queue(state, queue):
-    """Take the first row."""
+    """Remove and return the first row."""
     row = queue.waiting_head
     queue.waiting_head = _meld(state.ledger, state.ledger[row].left, state.ledger[row].right)
     drop_closed(state, queue)
@@ -82,7 +84,7 @@ def leave_queue(state, queue):
 
 @entry
 def mark_queue(ledger, head, stack, marks):
-    """Mark the rows of a line; the stack has room for all rows."""
+    """Mark the rows of a queue; ``stack`` must have room for all rows."""
     if head == NONE:
         return
     stack[0] = head
@@ -91,7 +93,7 @@ def mark_queue(ledger, head, stack, marks):
         size -= 1
         row = stack[size]
         marks[row] = True
-        # At most two come for one that goes, and every row comes once.
+        # At most two rows are pushed for each one popped, and every row is pushed once.
         if ledger[row].left != NONE:
             stack[size] = ledger[row].left
             size += 1

@@ -1,4 +1,8 @@
-"""What every row goes through, wherever it is served: waiting for its time, and being closed."""
+"""The life of a row, wherever it is served: its timer, its patience, and how it is closed.
+
+A row has at most one timer, the item with its number in the heap ``timers``; ``awaits`` in the
+ledger states its purpose. This module sets the ``key``; ``position`` belongs to ``heap``.
+"""
 
 import math
 
@@ -16,28 +20,28 @@ from simulator.engine.records.layout import (
 
 @compiled
 def patient_until_s(state, row):
-    """When the client of a row that has arrived gives up."""
+    """Return when the client of a row that has arrived gives up [s]."""
     return state.ledger[row].arrival_s + state.requests[row].patience_s
 
 
 @compiled
-def _set_timer(state, row, what, time_s):
+def _set_timer(state, row, purpose, time_s):
     clock = state.clock[0]
-    state.ledger[row].awaits = what
+    state.ledger[row].awaits = purpose
     state.timers[row].key = time_s
     heap_push(state.timers, 0, clock.pending, row)
     clock.pending += 1
 
 
 @compiled
-def wait_for(state, row, what, time_s):
-    """Let a row in flight, which awaits nothing, go on at a time, or be given up before."""
-    _set_timer(state, row, what, min(time_s, patient_until_s(state, row)))
+def wait_for(state, row, purpose, time_s):
+    """Let a row in flight that has no timer continue at a time, or time out before that."""
+    _set_timer(state, row, purpose, min(time_s, patient_until_s(state, row)))
 
 
 @compiled
 def limit_patience(state, row):
-    """Let a row be given up in whatever line or on whatever replica it will be."""
+    """Set the timer that ends the patience of a row's client, in a queue or on a replica."""
     until_s = patient_until_s(state, row)
     if until_s < math.inf:
         _set_timer(state, row, PATIENCE, until_s)
@@ -45,7 +49,7 @@ def limit_patience(state, row):
 
 @compiled
 def stop_waiting(state, row):
-    """Take back a row's timer, if it has one."""
+    """Remove the timer that ends the patience of a row's client, if there is one."""
     ledger = state.ledger[row]
     if ledger.awaits == PATIENCE:
         heap_remove(state.timers, 0, state.clock[0].pending, row)
@@ -55,7 +59,7 @@ def stop_waiting(state, row):
 
 @compiled
 def _close_row(state, row, outcome, time_s):
-    """Close a row and let the turn that follows it wait for its time."""
+    """Close a row and set the arrival of the turn that follows it."""
     ledger = state.ledger[row]
     ledger.finished_s = time_s
     ledger.outcome = outcome
@@ -66,7 +70,7 @@ def _close_row(state, row, outcome, time_s):
 
 @compiled
 def complete_row(state, row, time_s):
-    """Close a row as completed, or as left when its client did not wait so long."""
+    """Close a row as completed, or as timed out if its client has given up by then."""
     until_s = patient_until_s(state, row)
     if time_s >= until_s:
         time_out_row(state, row, until_s)
@@ -84,7 +88,7 @@ def time_out_row(state, row, time_s):
 
 @compiled
 def reject_row(state, row, time_s):
-    """Close a row unserved; its session goes on all the same."""
+    """Close a row unserved; its session continues all the same."""
     ledger = state.ledger[row]
     ledger.completion_tok = 0
     ledger.cached_tok = 0
