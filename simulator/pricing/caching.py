@@ -2,7 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+Rule = Literal["none", "prefix", "breakpoint", "unit"]
+RULES: tuple[Rule, ...] = get_args(Rule)
+"""Names of the rules; the engine's code of a rule is its index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,7 @@ class PromptCache:
     In all of them an entry exists from the first token of the request that wrote it.
     """
 
-    rule: Literal["none", "prefix", "breakpoint", "unit"]
+    rule: Rule
     ttl_s: float
     """Lifetime since the last use."""
     min_tok: int
@@ -35,6 +39,16 @@ class PromptCache:
     """Lifetime is paid by token and hour."""
     long: bool = False
     """Writes are billed at the price of the long lifetime."""
+
+    @property
+    def caches(self) -> bool:
+        """Whether anything is ever found."""
+        return self.rule != "none"
+
+    @property
+    def bills_writes(self) -> bool:
+        """Whether tokens that are written have a price of their own."""
+        return self.rule == "breakpoint"
 
 
 NO_CACHE = PromptCache("none", 0.0, 0, 1)

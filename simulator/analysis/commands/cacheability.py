@@ -29,7 +29,7 @@ def cacheability(log: Log, offer: CacheOffer) -> Cacheability:
     live = live_tokens(log.tree, log.prefix_node, log.rows.at_s, rule.ttl_s)
     cached = np.where(live >= rule.min_tok, live // rule.step_tok * rule.step_tok, 0)
     written = np.zeros_like(cached)
-    if rule.rule == "breakpoint":
+    if rule.bills_writes:
         ends = np.zeros_like(cached)
         known = log.prefix_node >= 0
         ends[known] = log.tree.depth_tok[log.prefix_node[known]]

@@ -172,7 +172,7 @@ def lifetime_s(option: Option) -> float:
     """Return how long cache entries of an option's calls live at most [s]."""
     apis = [part.api for part in option.parts if part.api is not None]
     caches = [endpoint.cache for api in apis for endpoint in api.endpoints]
-    return max((c.ttl_s for c in caches if c.rule != "none"), default=0.0)
+    return max((cache.ttl_s for cache in caches if cache.caches), default=0.0)
 
 
 def _whole(study: Study, volume: float) -> Callable[[int], Iterable[Chunk]]:

@@ -57,7 +57,7 @@ class Rebalance:
         prompt, cached, output = (np.array(tok) - self._last_tok).tolist()
         self._last_tok = tok
         prices = self._plane.list_prices(self._rule.endpoint, now_s)
-        caches = self._plane.state.endpoints[self._rule.endpoint].cache_rule != layout.CACHE_NONE
+        caches = self._plane.plan.endpoints[self._rule.endpoint].cache.caches
         read_usd = prices.cache_read_usd if caches else prices.input_usd
         uncached_usd = (prompt - cached) * prices.input_usd
         return float(uncached_usd + cached * read_usd + output * prices.output_usd)

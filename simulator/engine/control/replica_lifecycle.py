@@ -1,5 +1,6 @@
 """Life cycle of the replicas of one fleet: launches, losses, replacements, drains, rollouts."""
 
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,25 @@ from simulator.rng import stream
 
 _RETRY_S = 5.0
 """Time until it is checked again whether a drained replica has stopped."""
+
+
+class Action(StrEnum):
+    """Actions that a fleet's controller schedules; checkpoints hold them as text."""
+
+    RETURN = "return"
+    """Launch a replica again that was away."""
+    READY = "ready"
+    """Let a replica serve whose cold start is over."""
+    INTERRUPTED = "interrupted"
+    """Give a replica notice, or lose it at once."""
+    LOST = "lost"
+    """Lose a replica whose notice is over."""
+    ROLL_OUT = "roll out"
+    """Begin to replace all replicas."""
+    DRAINED = "drained"
+    """Check whether the replica that makes room has stopped."""
+    REPLACED = "replaced"
+    """Drain the replicas whose replacements serve now."""
 
 
 class FleetControl:
@@ -47,7 +67,7 @@ class FleetControl:
         rollout = self.fleet.rollout
         for at_s in rollout.at_s if rollout else ():
             if at_s >= self.plane.zero_s:
-                self._schedule(at_s - self.plane.zero_s, "roll out")
+                self._schedule(at_s - self.plane.zero_s, Action.ROLL_OUT)
 
     def slots_in(self, *states: int) -> np.ndarray:
         """Return the slots whose replicas are in one of some states, the least busy first."""
@@ -80,9 +100,9 @@ class FleetControl:
         slot = self._launch(now_s)
         if slot is None:
             self.away += 1
-            self._schedule(now_s + _RETRY_S, "return")
+            self._schedule(now_s + _RETRY_S, Action.RETURN)
         else:
-            self._schedule(now_s + self.fleet.cold_start_s, "ready", slot)
+            self._schedule(now_s + self.fleet.cold_start_s, Action.READY, slot)
         return slot
 
     def drain(self, count: int, now_s: float) -> None:
@@ -92,17 +112,17 @@ class FleetControl:
 
     def act(self, now_s: float, what: str, about: tuple[int, ...]) -> None:
         """Carry out an event; one of a replica that is gone by then has no effect."""
-        if what == "return":
+        if what == Action.RETURN:
             self.away -= 1
             self.launch(now_s)
-        elif what == "roll out":
+        elif what == Action.ROLL_OUT:
             self._begin_rollout(now_s)
-        elif what == "drained":
+        elif what == Action.DRAINED:
             self._replace_drained(now_s)
-        elif what == "replaced":
+        elif what == Action.REPLACED:
             self._drain_replaced(now_s)
         elif self._exists(*about[:2]):
-            self._change_replica(now_s, what, *about)
+            self._change_replica(now_s, Action(what), *about)
 
     def state(self) -> dict[str, Any]:
         """Return replicas away, launches by slot, and what a rollout still has to replace."""
@@ -112,11 +132,11 @@ class FleetControl:
         """Restore what ``state`` returned."""
         self.away, self._launches, self._old = state["away"], state["launches"], state["old"]
 
-    def _change_replica(self, now_s: float, what: str, slot: int, _: int, kind: int = 0) -> None:
+    def _change_replica(self, now_s: float, what: Action, slot: int, _: int, kind: int = 0) -> None:
         """Interrupt, lose or activate a replica that still exists."""
-        if what == "interrupted":
+        if what == Action.INTERRUPTED:
             self._interrupt(now_s, slot, kind)
-        elif what == "lost":
+        elif what == Action.LOST:
             self.plane.lose(slot, now_s)
         elif self.plane.state.replicas[slot].state == layout.STARTING:
             self.plane.activate(slot, now_s)
@@ -128,12 +148,12 @@ class FleetControl:
         if replica.state in (layout.STARTING, layout.READY):
             self.away += 1
             wait_s = self._generator("away", kind, slot).exponential(rule.away_s)
-            self._schedule(now_s + wait_s, "return")
+            self._schedule(now_s + wait_s, Action.RETURN)
         if rule.notice_s == 0 or replica.state == layout.STARTING:
             self.plane.lose(slot, now_s)
         else:
             self.plane.drain(slot, now_s)
-            self._schedule(now_s + rule.notice_s, "lost", slot)
+            self._schedule(now_s + rule.notice_s, Action.LOST, slot)
 
     def _begin_rollout(self, now_s: float) -> None:
         """Begin to replace all present replicas, unless a rollout is under way."""
@@ -153,7 +173,7 @@ class FleetControl:
         if rollout.surge:
             for _ in self._old[: rollout.surge]:
                 self.launch(now_s)
-            self._schedule(now_s + self.fleet.cold_start_s, "replaced")
+            self._schedule(now_s + self.fleet.cold_start_s, Action.REPLACED)
         else:
             self.away += 1
             self.plane.drain(self._old[0][0], now_s)
@@ -162,11 +182,11 @@ class FleetControl:
     def _replace_drained(self, now_s: float) -> None:
         """Launch a replacement if the drained replica has stopped; otherwise check again later."""
         if self._exists(*self._old[0]):
-            self._schedule(now_s + _RETRY_S, "drained")
+            self._schedule(now_s + _RETRY_S, Action.DRAINED)
             return
         self.away -= 1
         self.launch(now_s)
-        self._schedule(now_s + self.fleet.cold_start_s, "replaced")
+        self._schedule(now_s + self.fleet.cold_start_s, Action.REPLACED)
 
     def _drain_replaced(self, now_s: float) -> None:
         """Drain replicas whose replacements serve now, and continue with the next."""
@@ -189,7 +209,7 @@ class FleetControl:
         self._launches[slot - self._first] += 1
         for kind, rule in enumerate(self.fleet.interruptions):
             life_s = self._generator("life", kind, slot).exponential(rule.mean_s)
-            self._schedule(now_s + life_s, "interrupted", slot, kind)
+            self._schedule(now_s + life_s, Action.INTERRUPTED, slot, kind)
         return slot
 
     def _exists(self, slot: int, launch: int) -> bool:
@@ -208,7 +228,7 @@ class FleetControl:
         name = f"fleet {self.index}/{rule.name} {what}/{slot - self._first}"
         return stream(self._seed, name, self._launches[slot - self._first])
 
-    def _schedule(self, at_s: float, what: str, slot: int | None = None, *about: int) -> None:
+    def _schedule(self, at_s: float, what: Action, slot: int | None = None, *about: int) -> None:
         if slot is None:
             self._calendar.schedule(ControlEvent(at_s, self._owner, what))
         else:

@@ -26,8 +26,6 @@ OFF, STARTING, READY, DRAINING = 0, 1, 2, 3
 IDLE, BOUNDARY, PREFILL, DECODE = 0, 1, 2, 3
 # Request outcomes; an ABSENT row has not arrived, and was never offered if it does not by the end.
 ABSENT, IN_FLIGHT, COMPLETED, REJECTED, TIMED_OUT = 0, 1, 2, 3, 4
-# Prompt-cache rules of endpoints.
-CACHE_NONE, CACHE_PREFIX, CACHE_BREAKPOINT, CACHE_UNIT = 0, 1, 2, 3
 # Purposes of a row's timer: its arrival, its next dispatch (after a failure or a transfer), the end
 # of an answer, the end of its client's patience.
 ARRIVAL, ATTEMPT, ANSWER, PATIENCE, NOTHING = 0, 1, 2, 3, 4
@@ -255,7 +253,8 @@ CLOCK = record(
     ("rotation", i4),  # replica at which the search for the least loaded starts
     ("overflow_in_flight", i4),  # overflow begins when every replica has as many; NONE: never
     ("admitting", i4),  # rows of all fleets that may now be dispatched
-    ("free_entry", i4),  # first free entry of the KV pool
+    ("free_entry", i4),  # first entry of the KV pool that was used and is free again, or NONE
+    ("fresh_entry", i4),  # first entry of the KV pool that was never used
 )
 
 
@@ -309,7 +308,8 @@ class EngineState(NamedTuple):
     kv_entries: Records
     """KV_ENTRY: pool of cached nodes."""
     kv_index: np.ndarray
-    """Hash table of the pool by (node, replica), a power of two long."""
+    """Hash table of the pool by (node, replica), a power of two long: 1 + index of the entry, or 0
+    for an empty slot, so that memory that was never written is an empty table."""
     endpoints: Records
     """ENDPOINT [endpoints]."""
     prefixes: Records

@@ -10,15 +10,10 @@ from simulator.engine.records.layout import MANY, NONE, Records
 from simulator.engine.spec.plan import Budget, Endpoint, Gateway, Plan
 from simulator.engine.state.fleet_records import copy_fields, records
 from simulator.errors import InputError
+from simulator.pricing.caching import RULES
 from simulator.pricing.schedule import PRICED, Schedule, schedule
 from simulator.units import MTOK
 
-_CACHE_RULES = {
-    "none": layout.CACHE_NONE,
-    "prefix": layout.CACHE_PREFIX,
-    "breakpoint": layout.CACHE_BREAKPOINT,
-    "unit": layout.CACHE_UNIT,
-}
 _STRATEGIES = {
     "ordered": layout.ORDERED,
     "shuffle": layout.SHUFFLE,
@@ -87,7 +82,7 @@ def _put_cache(record: Any, endpoint: Endpoint) -> None:
         record, cache, "ttl_s", "min_tok", "step_tok", "max_age_s", "machine_per_min", "end_mark",
         "lookback", "stored", prefix="cache_",
     )  # fmt: skip
-    record.cache_rule = _CACHE_RULES[cache.rule]
+    record.cache_rule = RULES.index(cache.rule)
     record.cache_pays_from = endpoint.cache_pays_from
     record.cache_shared = cache.marks - cache.end_mark
 

@@ -42,7 +42,8 @@ def _live_nodes(state: EngineState, table: RequestTable, now_s: float) -> NDArra
     """Return which nodes a prompt has, a replica caches, or an endpoint caches or may still credit
     to a recent use. (n_nodes,)
     """
-    held = state.kv_entries.node[state.kv_index[state.kv_index != NONE]]
+    entries = fleet_records.kv_in_use(state.kv_entries, state.clock[0])
+    held = state.kv_entries.node[entries]
     marks = with_ancestors(table.tree, np.concatenate([table.prefix_node, held]))
     for endpoint, prefixes in zip(state.endpoints, state.prefixes, strict=True):
         kept_s = max(float(endpoint.cache_ttl_s), MINUTE_S)
@@ -80,8 +81,7 @@ def append_chunk(
         state.ledger.outcome[: len(kept_rows)] == layout.ABSENT
     )
     state.clock[0].next_row = int(to_arrive.argmax()) if to_arrive.any() else len(kept_rows)
-    active = np.ascontiguousarray(np.flatnonzero(state.kv_entries.replica >= 0))
-    kv_index_entries(state, active)
+    kv_index_entries(state, fleet_records.kv_in_use(state.kv_entries, state.clock[0]))
     return state, table_after
 
 
@@ -116,13 +116,11 @@ def _renumber_cache(
 ) -> dict[str, np.ndarray]:
     """Return the pool of cached nodes, enlarged if the new tree may need it, and an empty index."""
     entries, size = state.kv_entries, fleet_records.kv_entries(state.fleets, nodes)
-    index = np.full_like(state.kv_index, NONE)
+    index = np.zeros_like(state.kv_index)
     if size > len(entries):
         entries, index = fleet_records.kv_pool(size)
-        begun = len(state.kv_entries)
-        entries[:begun] = state.kv_entries
-        entries.next[-1] = state.clock[0].free_entry
-        state.clock[0].free_entry = begun
-    cached = entries.replica >= 0
+        fresh = int(state.clock[0].fresh_entry)
+        entries[:fresh] = state.kv_entries[:fresh]
+    cached = fleet_records.kv_in_use(entries, state.clock[0])
     entries.node[cached] = node_at[entries.node[cached]]
     return {"kv_entries": entries, "kv_index": index}

@@ -79,24 +79,22 @@ class DataPlane:
         self.closed_periods_s: list[list[tuple[float, float]]] = [[] for _ in plan.fleets]
         clock = self.state.clock[0]
         clock.zero_s = zero_s
+        clock.free_entry = NONE
         clock.due_s = math.inf
         clock.overflow_in_flight = plan.overflow.in_flight if plan.overflow else NONE
         self._set_up_replicas()
 
     def _set_up_replicas(self) -> None:
-        state = self.state
-        first = 0
-        for r, rep in enumerate(state.replicas):
-            for name in ("waiting_head", "running_tail", "prefill_head", "lru_head", "lru_tail"):
-                rep[name] = NONE
-            rep.fleet = np.searchsorted(state.fleets.first_slot, r, side="right") - 1
-            rep.free_blocks = state.fleets[rep.fleet].kv_blocks
-            rep.stopped_s = math.nan
-            rep.first_sequence = rep.free_sequence = first
-            first += int(state.fleets[rep.fleet].max_sequences)
-            state.sequences.next[rep.first_sequence : first] = (
-                np.arange(rep.first_sequence, first) + 1
-            )
+        """Fill the records of replicas that are off, and link their free sequences."""
+        state, replicas = self.state, self.state.replicas
+        for name in ("waiting_head", "running_tail", "prefill_head", "lru_head", "lru_tail"):
+            replicas[name] = NONE
+        replicas.fleet = np.repeat(np.arange(len(state.fleets)), state.fleets.slots)
+        replicas.free_blocks = state.fleets.kv_blocks[replicas.fleet]
+        replicas.stopped_s = math.nan
+        sequences = state.fleets.max_sequences[replicas.fleet].astype(np.int64)
+        replicas.first_sequence = replicas.free_sequence = np.cumsum(sequences) - sequences
+        state.sequences.next = np.arange(len(state.sequences)) + 1
         state.wakes.key = math.inf
         state.wakes.member = state.wakes.position = np.arange(len(state.wakes))
 

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.engine.kernels.api.prompt_cache import put_levels
 from simulator.engine.records import layout
@@ -152,11 +153,18 @@ def kv_entries(fleets: Records, nodes: int) -> int:
 
 
 def kv_pool(size: int) -> tuple[Records, np.ndarray]:
-    """Return free KV_ENTRY records, each linked to the next, and their empty index."""
-    entries = records(layout.KV_ENTRY, size)
-    entries.replica = NONE
-    entries.next = np.arange(1, len(entries) + 1)
-    return entries, np.full(1 << max(1, (2 * len(entries)).bit_length()), NONE, np.int32)
+    """Return KV_ENTRY records that were never used, and their empty index.
+
+    Both are zeros that nothing writes before they are needed: pools of thousands of replicas are
+    large, and hardly any of their entries is ever used.
+    """
+    index = np.zeros(1 << max(1, (2 * size).bit_length()), np.int32)
+    return records(layout.KV_ENTRY, size), index
+
+
+def kv_in_use(entries: Records, clock: Any) -> NDArray[np.int64]:
+    """Return the indices of the entries that hold a cached node. (n_cached,)"""
+    return np.flatnonzero(entries.replica[: clock.fresh_entry] != NONE)
 
 
 def serves(plan: Plan) -> np.ndarray:

@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from simulator.pricing.caching import Rule
 from simulator.scenario.document.base_section import Count, NonNegative, Positive, Section, Share
 
 
 class CacheRule(Section):
     """A provider's prompt cache; see ``pricing.caching.PromptCache``."""
 
-    rule: Literal["none", "prefix", "breakpoint", "unit"]
+    rule: Rule
     min_tok: Annotated[int, Field(ge=0)] = 0
     step_tok: Count = 1
     ttl_s: NonNegative = 0

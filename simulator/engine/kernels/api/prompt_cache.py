@@ -7,14 +7,9 @@ age.
 
 import math
 
+from simulator.engine.kernels.api.cache_rules import CACHE_NONE, bills_writes, keeps_prompt
 from simulator.engine.kernels.shared.jit import compiled, entry
-from simulator.engine.records.layout import (
-    CACHE_BREAKPOINT,
-    CACHE_NONE,
-    CACHE_PREFIX,
-    CACHE_UNIT,
-    NONE,
-)
+from simulator.engine.records.layout import NONE
 from simulator.units import HOUR_S, MINUTE_S
 
 MACHINES = 62
@@ -172,21 +167,18 @@ def use_cache(state, e, row, time_s):
         return
     machine = _machine(state, e, end, time_s)
     mark_shared = mark_end = True
-    if endpoint.cache_rule == CACHE_BREAKPOINT:
+    if bills_writes(endpoint):
         mark_shared, mark_end = _update_marks(state, e, row, time_s)
     node = end
     while node != NONE and state.nodes[node].depth_tok >= endpoint.cache_min_tok:
         depth = state.nodes[node].depth_tok
         is_cached = _is_cached(state, e, node, machine, time_s)
-        keeps = endpoint.cache_rule == CACHE_PREFIX
-        if endpoint.cache_rule == CACHE_UNIT:
-            recent = time_s - state.prefixes[e, node].used_s <= endpoint.cache_ttl_s
-            keeps = node == end or is_cached or recent
-        elif endpoint.cache_rule == CACHE_BREAKPOINT:
-            if state.nodes[node].level < endpoint.cache_shared:
-                keeps = mark_shared
-            else:
-                keeps = node == end and mark_end and endpoint.cache_end_mark == 1
+        is_recent = time_s - state.prefixes[e, node].used_s <= endpoint.cache_ttl_s
+        level = state.nodes[node].level
+        keeps = keeps_prompt(
+            endpoint, level, node == end, is_cached, is_recent, mark_shared, mark_end
+        )
+        if bills_writes(endpoint):
             if keeps and call.written_tok == 0 and depth > ledger.cached_tok:
                 call.written_tok = depth - ledger.cached_tok
             keeps = keeps or (is_cached and depth == ledger.cached_tok)

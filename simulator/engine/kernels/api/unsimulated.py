@@ -9,16 +9,16 @@ left in the cache.
 
 import math
 
+from simulator.engine.kernels.api.cache_rules import (
+    CACHE_NONE,
+    keeps_earlier,
+    keeps_unsimulated,
+    needs_second_use,
+)
 from simulator.engine.kernels.api.prompt_cache import marks_pay, touch
 from simulator.engine.kernels.shared.hashing import EARLIER, UNSIMULATED, uniform
 from simulator.engine.kernels.shared.jit import compiled
-from simulator.engine.records.layout import (
-    CACHE_BREAKPOINT,
-    CACHE_NONE,
-    CACHE_PREFIX,
-    CACHE_UNIT,
-    NONE,
-)
+from simulator.engine.records.layout import NONE
 
 
 @compiled
@@ -74,14 +74,8 @@ def _use_earlier(state, e, row, time_s):
     shared_pays, end_pays = marks_pay(state, e, request.workload)
     node = request.earlier_node
     while node != NONE and state.nodes[node].depth_tok >= endpoint.cache_min_tok:
-        keeps = endpoint.cache_rule == CACHE_PREFIX
-        if endpoint.cache_rule == CACHE_UNIT:
-            keeps = node == request.earlier_node
-        elif endpoint.cache_rule == CACHE_BREAKPOINT:
-            if state.nodes[node].level < endpoint.cache_shared:
-                keeps = shared_pays
-            else:
-                keeps = node == request.earlier_node and end_pays and endpoint.cache_end_mark == 1
+        is_end = node == request.earlier_node
+        keeps = keeps_earlier(endpoint, state.nodes[node].level, is_end, shared_pays, end_pays)
         touch(state, e, node, used_s, keeps)
         node = state.nodes[node].parent
 
@@ -98,12 +92,10 @@ def _apply_unsimulated(state, e, row, node, until, share):
     used_s = _interpolate(state.unsimulated, 1, last)
     if used_s <= state.prefixes[e, node].used_s:
         return
-    keeps = True
-    if endpoint.cache_rule == CACHE_UNIT:
-        # A prefix is kept from its second use on, if the use before the last was recent enough.
+    is_recent = True
+    if needs_second_use(endpoint):
         before = last + math.log(1.0 - uniform(request.random_bits, level, EARLIER)) / share
         before_s = max(state.prefixes[e, node].used_s, _interpolate(state.unsimulated, 1, before))
-        keeps = used_s - before_s <= endpoint.cache_ttl_s
-    elif endpoint.cache_rule == CACHE_BREAKPOINT:
-        keeps = level < endpoint.cache_shared and marks_pay(state, e, request.workload)[0]
-    touch(state, e, node, used_s, keeps)
+        is_recent = used_s - before_s <= endpoint.cache_ttl_s
+    mark_shared, _ = marks_pay(state, e, request.workload)
+    touch(state, e, node, used_s, keeps_unsimulated(endpoint, level, is_recent, mark_shared))

@@ -36,7 +36,7 @@ def kv_find(state, r, node):
     mask = state.kv_index.size - 1
     slot = _hash_slot(state, node, r)
     while True:
-        e = state.kv_index[slot]
+        e = state.kv_index[slot] - 1
         if e == NONE:
             return NONE
         entry = state.kv_entries[e]
@@ -51,9 +51,9 @@ def kv_index_entry(state, e):
     entry = state.kv_entries[e]
     mask = state.kv_index.size - 1
     slot = _hash_slot(state, entry.node, entry.replica)
-    while state.kv_index[slot] != NONE:
+    while state.kv_index[slot] != 0:
         slot = (slot + 1) & mask
-    state.kv_index[slot] = e
+    state.kv_index[slot] = e + 1
 
 
 @entry
@@ -68,8 +68,12 @@ def _kv_insert(state, r, node):
     """Take a free entry of the pool for ``node`` on replica ``r``; return its index."""
     clock = state.clock[0]
     e = clock.free_entry
+    if e == NONE:
+        e = clock.fresh_entry
+        clock.fresh_entry += 1
+    else:
+        clock.free_entry = state.kv_entries[e].next
     entry = state.kv_entries[e]
-    clock.free_entry = entry.next
     entry.node = node
     entry.replica = r
     entry.blocks = 0
@@ -87,7 +91,7 @@ def _kv_delete(state, e):
     mask = index.size - 1
     entry = state.kv_entries[e]
     slot = _hash_slot(state, entry.node, entry.replica)
-    while index[slot] != e:
+    while index[slot] != e + 1:
         slot = (slot + 1) & mask
     # Backward-shift deletion (Knuth, The Art of Computer Programming 3, 6.4, algorithm R): no slot
     # is left marked as deleted. A later entry of the same run of occupied slots moves into the gap
@@ -95,16 +99,16 @@ def _kv_delete(state, e):
     gap = slot
     while True:
         slot = (slot + 1) & mask
-        other = index[slot]
+        other = index[slot] - 1
         if other == NONE:
             break
         first_slot = _hash_slot(
             state, state.kv_entries[other].node, state.kv_entries[other].replica
         )
         if ((slot - first_slot) & mask) >= ((slot - gap) & mask):
-            index[gap] = other
+            index[gap] = other + 1
             gap = slot
-    index[gap] = NONE
+    index[gap] = 0
     entry.replica = NONE
     entry.next = state.clock[0].free_entry
     state.clock[0].free_entry = e
