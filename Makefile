@@ -1,4 +1,4 @@
-# Everything from a clean checkout: needs Python 3.11 or later, make and a C library, nothing else.
+# All targets work from a clean checkout, with only Python 3.11 or later, make and a C library.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ SECONDS ?= 60
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Tools that look at packages and are no part of what they look at; each has its own environment.
+# Tools that inspect packages; each has its own environment, so that they do not inspect themselves.
 UV := uv==0.13.9
 CYCLONEDX := cyclonedx-bom==7.5.0
 
@@ -16,41 +16,41 @@ CYCLONEDX := cyclonedx-bom==7.5.0
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-run: $(RUN_STAMP) ## set up what is missing, print the quickstart's verdict, write out/report.html
+run: $(RUN_STAMP) ## set up what is missing, print the quickstart's verdict and write out/report.html
 	@$(BIN)/breakeven run scenarios/quickstart.yaml --out out
 	@echo "report: out/report.html"
 
-test: check unit ## everything that gates a change
+test: check unit ## run everything that gates a change
 
-check: $(DEV_STAMP) ## format, lint, types, import layers
+check: $(DEV_STAMP) ## check format, lint, types and import layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-unit: $(DEV_STAMP) browser ## all tests, notebooks and the wheel included
+unit: $(DEV_STAMP) browser ## run all tests, including notebooks and the wheel
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-browser: ## install Debian's Chromium where it is missing; the report's tests look at it
+browser: ## install Debian's Chromium if it is missing; tests open the report in it
 	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q \
 		&& apt-get install -y -q --no-install-recommends chromium; } \
 		|| echo "no chromium: install it to test the report"
 
-fuzz: $(DEV_STAMP) ## every reader under odd inputs, SECONDS=600 long; FUZZ="--reader usage" for one
+fuzz: $(DEV_STAMP) ## try odd inputs on every reader; SECONDS=600 sets how long, FUZZ="--reader usage" which one
 	@$(BIN)/python -m fuzz --seconds $(SECONDS) $(FUZZ)
 
-bench: $(RUN_STAMP) ## speed and memory of engine and verdicts; BENCH="--long" for more of the engine
+bench: $(RUN_STAMP) ## measure speed and memory of engine and verdicts; BENCH="--long" for more
 	@$(BIN)/python benchmarks/engine.py $(BENCH)
 	@$(BIN)/python benchmarks/verdicts.py
 
-validation: $(DEV_STAMP) ## compare predictions with DATA=..., a folder of measured benchmarks
+validation: $(DEV_STAMP) ## compare predictions with the measured benchmarks in the folder DATA=...
 	$(BIN)/python validation/report.py $(DATA)
 
 format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-locked: ## install from scratch into build/locked, every download checked against locked/, and try it
+locked: ## install into build/locked with every download checked against locked/, and try it
 	rm -rf build/builder build/locked build/wheel
 	$(PYTHON) -m venv build/builder
 	build/builder/bin/python -m pip install --quiet $(CHECKED) -r locked/build.txt
@@ -66,23 +66,23 @@ hashes: build/uv/bin/uv ## write the hashes of all files of the pinned versions 
 	$(COMPILE) pyproject.toml --constraint constraints.txt -o locked/run.txt
 	echo hatchling | ($(COMPILE) - --constraint constraints.txt -o locked/build.txt)
 
-newest: ## run the tests, or TESTS=..., with the newest versions of everything, in build/newest
+newest: ## run the tests, or TESTS=..., with the newest version of every package
 	$(PYTHON) -m venv --clear build/newest
 	build/newest/bin/python -m pip install --quiet --editable '.[dev]'
 	build/newest/bin/python tools/newest.py
 	build/newest/bin/python -m pytest -n 2 --dist loadgroup $(TESTS)
 
-sbom: locked build/cyclonedx/bin/cyclonedx-py ## write what an installation brings to out/sbom.json, as CycloneDX
+sbom: locked build/cyclonedx/bin/cyclonedx-py ## write a CycloneDX bill of materials to out/sbom.json
 	build/cyclonedx/bin/cyclonedx-py environment --pyproject pyproject.toml \
 		--output-reproducible -o build/sbom.json build/locked/bin/python
 	@mkdir -p out
 	$(PYTHON) tools/sbom.py build/sbom.json build/locked/report.json > out/sbom.json
 	@echo "bill of materials: out/sbom.json"
 
-# Wheels alone: whatever is built on the spot brings tools that no hash was checked of.
+# Only wheels: building a package would download build tools without checking their hashes.
 CHECKED := --require-hashes --no-deps --only-binary :all:
 INTO_LOCKED := build/builder/bin/python -m pip --python build/locked install --quiet
-# uv does not read pip's settings; where those name an index, it is asked too.
+# uv does not read pip's settings; if those name an index, pass it on.
 COMPILE = index="$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null)}"; \
 	build/uv/bin/uv pip compile $${index:+--default-index "$$index"} --quiet --upgrade \
 	--generate-hashes --no-header --no-annotate --python-version 3.11
@@ -95,7 +95,7 @@ build/cyclonedx/bin/cyclonedx-py:
 	$(PYTHON) -m venv build/cyclonedx
 	build/cyclonedx/bin/python -m pip install --quiet $(CYCLONEDX)
 
-clean: ## remove the environment and every cache
+clean: ## remove the environment, build outputs and caches
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
