@@ -65,7 +65,7 @@ def _shape(m: Measured) -> str:
 
 def table(errors: dict[str, np.ndarray], inside: dict[str, np.ndarray] | None = None) -> str:
     """Markdown rows of error figures by group; errors are logarithms, (n, 3) each."""
-    head = ["", "points", "said", "throughput", "p90", "bias", "TPOT", "TTFT"]
+    head = ["", "points", "predicted", "throughput", "p90", "bias", "TPOT", "TTFT"]
     rows = []
     for name, found in errors.items():
         relative = np.expm1(found)
@@ -208,21 +208,22 @@ def document(
     return "\n".join(sections)
 
 
-INTRODUCTION = """# How right predictions are
+INTRODUCTION = """# How accurate predictions are
 
 Written by `python validation/report.py DATA`; do not edit. Points: public benchmark rows compiled
 on 2026-11-23 and 2026-11-27 (AIC silicon data and TensorRT-LLM documentation, Apache-2.0;
 InferenceMAX and InferenceX by SemiAnalysis; Argonne LLM-Inference-Bench, BSD-3; Splitwise, MIT;
 MLPerf v4.1; vllm-cost-meter, MIT; gpustack's performance lab, Apache-2.0; LLMServingSim, MIT;
-inference-sim, Apache-2.0), repeated ones once. Every point is simulated from an empty start to its
-last token by the engine that simulates scenarios. Errors are of predicted over measured; medians
-are of their absolute values. *Said*: points with a prediction; the others do not fit, or are
-starved of KV memory, or name what is not known. *In band*: measured throughput within the stated
-band of nine in ten.
+inference-sim, Apache-2.0), without repetitions. Every point is simulated from an empty start to its
+last token by the engine that simulates scenarios. Errors are those of predicted over measured
+values, and medians are taken over their absolute values. The column *predicted* counts the points
+with a prediction; the others do not fit into memory, are starved of KV memory, or have an unknown
+name. *In band* is the share of points with a measured throughput within the stated band of nine in
+ten.
 
-Coefficients: `validation/fit.py`, Gauss-Newton with log-normal priors, to at most six points of a
-deployment and source, of which a deployment weighs as the root of their number. What predictions
-must not be used for is at the end.
+Coefficients are fitted by `validation/fit.py`, with Gauss-Newton and log-normal priors, to at most
+six points of a deployment and source; a deployment weighs as the root of their number. The
+[last section](#boundaries) lists what predictions must not be used for.
 
 ![predicted and measured throughput](validation/throughput.png)
 
@@ -232,62 +233,63 @@ must not be used for is at the end.
 """
 LIVE = """## Under live load
 
-Open loops: requests come when they come, at a rate, and each is a step of its own. The regime is
-the rate asked for over the greatest output that the same source measured of the deployment; TPOT
-and TTFT are medians over requests where the source tells them.
+In open loops, requests arrive at a rate, independently of earlier ones. The regime is the requested
+rate over the greatest output that the same source measured for the deployment; TPOT and TTFT are
+medians over requests where the source has them.
 """
 LOGGED = """### Request by request
 
-Runs of vLLM 0.19 of which every request was logged, replayed with the KV cache that is computed:
-predicted over measured means.
+Every request of these runs of vLLM 0.19 was logged. The runs are replayed with the computed size of
+the KV cache; the table shows predicted over measured means.
 """
 KV = """### KV blocks
 
-What vLLM logged at its start. Llama 4's layers with chunked attention are kept whole by vLLM; what
-else takes its memory is not known.
+The logged numbers are those that vLLM prints at its start. vLLM keeps Llama 4's layers with chunked
+attention whole; it is not known what else takes its memory.
 """
 EARLY = """## Static batches on engines of 2024 and earlier
 
-Not fitted: maturities of the study of 2026-11-23, and wide bands.
+These engines were not fitted: they have maturities of the study of 2026-11-23, and wide bands.
 """
-CROSS = """## What was fitted carries over
+CROSS = """## How well the fit generalises
 
-Whole deployments, models or accelerators are left out of the fit and predicted: two Gauss-Newton
-steps from all points' coefficients without the group's points, whose benchmarks are then simulated
-exactly.
+Whole deployments, models or accelerators are left out of the fit and predicted. The coefficients
+without a group's points come from two Gauss-Newton steps from those of all points; the group's
+benchmarks are then simulated exactly.
 """
-OWN = """## Calibrated on one's own points
+OWN = """## Calibrated on own benchmarks
 
-`breakeven calibrate`, run by run (one deployment, engine version and source, six points or more),
-predicting the points that it has not seen.
+`breakeven calibrate` is applied to each run (one deployment, engine version and source, six points
+or more) and predicts the points that it has not used.
 """
 LIMITS = """## Boundaries
 
-What predictions must not be used for without a calibration or a measurement of one's own:
+Predictions must not be used for the following without a calibration or a measurement of your own:
 
 * **Latencies near saturation.** Between 70 and 100 % of its capacity a server's times grow without
-  bound: 3 % of the step time are 30 % of TPOT, and an error of the capacity is one of the latency
-  many times over. Use what is below saturation, or calibrate.
+  bound: 3 % of the step time are 30 % of TPOT, and an error of the capacity is multiplied in the
+  latency. Use figures below saturation, or calibrate.
 * **Starved caches.** With less than a tenth of the memory left for KV, a percent of the weights is
-  a tenth of the cache; `bench` says `kv_starved` and no figure.
-* **Kernels that nobody has tuned.** GLM-4.5-Air and Qwen3-235B in bf16 on A100 run 1.4 to 1.9 times
+  a tenth of the cache; `bench` reports `kv_starved` and no figure.
+* **Untuned kernels.** GLM-4.5-Air and Qwen3-235B in bf16 on A100 run 1.4 to 1.9 times
   slower under vLLM 0.11 than predicted, and as predicted under SGLang on the same machine.
-* **Hosts.** Steps include a host of the years of the card. A slow or shared host, a proxy, a
-  tokeniser in the server's own process, or thousands of short requests per second are not in them.
-* **Records that do not say everything.** Some deployments have two records 1.5 to 2.3 times apart:
-  speculation, or prompts that were found in caches, without a word of it. They are left in the
-  tables above, and hardly count in the fit.
-* **Versions.** Those of one engine differ by a median of a tenth on the same deployment, at times
-  by half. The coefficients are of none of them in particular.
+* **Hosts.** Step times include a host of the same years as the card. A slow or shared host, a
+  proxy, a tokeniser in the server's own process, or thousands of short requests per second are not
+  included.
+* **Incomplete records.** Some deployments have two records 1.5 to 2.3 times apart, because of
+  speculation or cached prompts that the records do not mention. They remain in the tables above,
+  and hardly count in the fit.
+* **Versions.** Versions of one engine differ by a median of a tenth on the same deployment, at
+  times by half. The coefficients are not those of a particular version.
 * **First requests.** Kernels are compiled and graphs captured during the first requests after a
-  start; means of TTFT of several seconds beside medians of a tenth of that.
+  start, so that means of TTFT can be several seconds with medians of a tenth of that.
 * **Attention data-parallel under TensorRT-LLM** waits up to 50 steps for balanced batches.
-* **Speculation** without a measured acceptance: the default is of one model and random tokens.
+* **Speculation** without a measured acceptance: the default comes from one model and random tokens.
 * **Wide expert parallelism across nodes, separate pools in `bench`, LoRA, images and audio**: not
   modelled.
 * **Accelerators without a row above** (MI250, Gaudi, PVC, TPU, Trainium, B300, H100 NVL, GH200):
-  priors, with bands to match.
-* **Static batches, and engines of 2024 and before**: an order of magnitude, no more.
+  they have priors, with bands that are wide accordingly.
+* **Static batches, and engines of 2024 and before**: the order of magnitude only.
 """
 
 
