@@ -34,8 +34,8 @@ def harmful(text: str) -> bool:
     return harmless(text) != text
 
 
-def as_said(text: str) -> str:
-    """Return the text that ``harmless`` made harmless."""
+def unguarded(text: str) -> str:
+    """Return the text from which ``harmless`` made this one."""
     if text.startswith(_GUARD) and harmful(text[1:]):
         return text[1:]
     return text
