@@ -99,7 +99,7 @@ def joined(
 
 
 def _find_same_nodes(old: PrefixTree, tree: PrefixTree) -> NDArray[np.int32]:
-    """Return the node of ``old`` with the tokens of each node of ``tree``, or ``NO_NODE``. (n_nodes,)"""
+    """Return for each node of ``tree`` the same node of ``old``, or ``NO_NODE``. (n_nodes,)"""
     parent, depth, first = old.parent, old.depth_tok, old.first_tok
     same = np.full(tree.size, NO_NODE, np.int32)
     candidates = np.flatnonzero(np.isin(tree.first_tok, first))

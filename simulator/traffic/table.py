@@ -68,7 +68,7 @@ class RequestTable:
     arrival_s: NDArray[np.float64]
     """Arrival of the session's first request [s]. (n_requests,)"""
     gap_s: NDArray[np.float64]
-    """Time from the end of the row above to the arrival [s], NaN for the first request of a session.
+    """Time from the end of the row above to the arrival [s], NaN for first requests of sessions.
     (n_requests,)"""
     workload: NDArray[np.int32]
     """Index into ``workloads``. (n_requests,)"""
@@ -115,7 +115,7 @@ class RequestTable:
         return self.output_tokens + self.reasoning_tokens
 
     def take(self, rows: NDArray[np.int64]) -> "RequestTable":
-        """Return the given rows, which must be whole sessions in an order that is valid for a table."""
+        """Return the given rows, which must be whole sessions in the order of a table."""
         columns = {
             f.name: getattr(self, f.name)[rows]
             for f in fields(self)
@@ -133,7 +133,7 @@ class RequestTable:
         return np.repeat(self.arrival_s[begins], np.diff(np.append(begins, self.size)))
 
     def due_s(self, answer_s: float, token_s: float) -> NDArray[np.float64]:
-        """Return when rows would arrive if answers took ``answer_s`` plus ``token_s`` per token [s].
+        """Return when rows would arrive if answers took ``answer_s`` and ``token_s`` per token [s].
 
         (n_requests,)
         """
