@@ -1,4 +1,4 @@
-"""Write docs/validation.md: how predictions compare with measured benchmarks.
+"""Write docs/validation.md, which compares predictions with measured benchmarks.
 
 usage: python validation/report.py DATA [--out docs]
 """
@@ -26,7 +26,7 @@ Group = Callable[[Measured], str]
 
 
 def kind(m: Measured) -> str:
-    """Class of models and attention."""
+    """Return the class of a point's model and attention."""
     d = m.point.deployment
     if d.spread.data_attention:
         return "fine MoE, attention data-parallel"
@@ -64,21 +64,24 @@ def _shape(m: Measured) -> str:
 
 
 def table(errors: dict[str, np.ndarray], inside: dict[str, np.ndarray] | None = None) -> str:
-    """Markdown rows of error figures by group; errors are logarithms, (n, 3) each."""
-    head = ["", "points", "said", "throughput", "p90", "bias", "TPOT", "TTFT"]
+    """Return a Markdown table of errors by group; errors are logarithms, (n, 3) each."""
+    head = ["", "points", "predicted", "throughput", "p90", "bias", "TPOT", "TTFT"]
     rows = []
-    for name, found in errors.items():
-        relative = np.expm1(found)
-        size, said = len(found), int(np.isfinite(found[:, 0]).sum())
-        if not said:
-            rows.append([name, str(size), "0", *["-"] * 5])
+    for name, logs in errors.items():
+        relative = np.expm1(logs)
+        count, predicted = len(logs), int(np.isfinite(logs[:, 0]).sum())
+        if not predicted:
+            rows.append([name, str(count), "0", *["-"] * 5])
             continue
-        off = np.abs(relative)
-        cells = [name, str(size), str(said), _share(np.nanmedian(off[:, 0]))]
-        cells += [_share(np.nanquantile(off[:, 0], 0.9)), f"{np.nanmedian(relative[:, 0]):+.1%}"]
+        sizes = np.abs(relative)
+        cells = [name, str(count), str(predicted), _share(np.nanmedian(sizes[:, 0]))]
+        cells += [
+            _share(np.nanquantile(sizes[:, 0], 0.9)),
+            f"{np.nanmedian(relative[:, 0]):+.1%}",
+        ]
         for column in (1, 2):
-            known = off[np.isfinite(off[:, column]), column]
-            cells.append(_share(np.median(known)) if known.size else "-")
+            measured = sizes[np.isfinite(sizes[:, column]), column]
+            cells.append(_share(np.median(measured)) if measured.size else "-")
         rows.append(cells)
     if inside is not None:
         head.append("in band")
@@ -93,15 +96,15 @@ def _share(value: float) -> str:
 
 
 def by(points: list[Measured], values: np.ndarray, group: Group) -> dict[str, np.ndarray]:
-    """Values of each group, in the order of its name."""
-    places = defaultdict(list)
-    for place, m in enumerate(points):
-        places[group(m)].append(place)
-    return {name: values[places[name]] for name in sorted(places)}
+    """Return the values of each group, in the order of names. (n, ...) -> (n_group, ...) each"""
+    indices = defaultdict(list)
+    for index, m in enumerate(points):
+        indices[group(m)].append(index)
+    return {name: values[indices[name]] for name in sorted(indices)}
 
 
 def in_band(points: list[Measured], errors: np.ndarray) -> np.ndarray:
-    """1 where measured throughput lies in the stated band, NaN where nothing is said. (n,)"""
+    """Return 1 for measured throughput in the stated band, else 0; NaN without prediction. (n,)"""
     bands = np.array([band(m) for m in points])
     ratio = np.exp(-errors[:, 0])
     inside = ((bands[:, 0] <= ratio) & (ratio <= bands[:, 1])).astype(float)
@@ -110,13 +113,13 @@ def in_band(points: list[Measured], errors: np.ndarray) -> np.ndarray:
 
 
 def band(m: Measured) -> tuple[float, float]:
-    """Stated band of a point, measured over predicted."""
+    """Return the stated band of a point, measured over predicted."""
     c, spread = m.point.deployment.coefficients, m.point.spread
     return c.band_low**spread, c.band_high**spread
 
 
 def plots(points: list[Measured], errors: np.ndarray, folder: Path) -> None:
-    """Draw predicted against measured throughput, and errors by concurrency."""
+    """Plot predicted against measured throughput, and errors by concurrency."""
     with mpl.rc_context(STYLE):
         ax = new_axes(7, 5)
         measured = np.array([m.output_tok_s for m in points])
@@ -134,9 +137,9 @@ def plots(points: list[Measured], errors: np.ndarray, folder: Path) -> None:
         ax = new_axes(7, 4)
         clients = np.array([2 ** round(np.log2(points[i].point.load.value)) for i in closed])
         for column, name in enumerate(("throughput", "TPOT", "TTFT")):
-            off = np.abs(np.expm1(errors[closed, column]))
+            absolute = np.abs(np.expm1(errors[closed, column]))
             ticks = sorted(set(clients.tolist()))
-            medians = [np.nanmedian(off[clients == tick]) for tick in ticks]
+            medians = [np.nanmedian(absolute[clients == tick]) for tick in ticks]
             ax.plot(ticks, medians, marker="o", color=PALETTE[column], label=name)
         ax.set(xscale="log", xlabel="concurrent clients", ylabel="median absolute error")
         ax.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -146,13 +149,13 @@ def plots(points: list[Measured], errors: np.ndarray, folder: Path) -> None:
         ax.figure.savefig(folder / "concurrency.png", dpi=110)
 
 
-def known(inside: np.ndarray) -> np.ndarray:
-    """Return what is said of some points."""
+def finite(inside: np.ndarray) -> np.ndarray:
+    """Return the values of the points that have a prediction."""
     return inside[np.isfinite(inside)]
 
 
-def _live(points: list[Measured], errors: np.ndarray, kv: list[tuple[str, int, int]]) -> str:
-    """What open loops, logged requests and KV blocks say, as Markdown."""
+def _under_load(points: list[Measured], errors: np.ndarray, kv: list[tuple[str, int, int]]) -> str:
+    """Return the section on open loops, logged requests and KV blocks, as Markdown."""
     lines = [LIVE, table(live.regimes(points, errors)), "", LOGGED, "| run | E2E | TPOT | TTFT |"]
     lines.append("|---|---|---|---|")
     for name, figures in live.logged(points):
@@ -172,17 +175,17 @@ def document(
 ) -> str:
     """Return the report as Markdown."""
     current = [m.is_fitted for m in points]
-    now = [m for m, use in zip(points, current, strict=True) if use]
-    now_errors = errors[current]
-    inside = in_band(now, now_errors)
+    recent = [m for m, use in zip(points, current, strict=True) if use]
+    recent_errors = errors[current]
+    inside = in_band(recent, recent_errors)
     early = [m for m, use in zip(points, current, strict=True) if not use]
     early_errors = errors[[not use for use in current]]
-    sections = [INTRODUCTION, _live(points, errors, kv)]
+    sections = [INTRODUCTION, _under_load(points, errors, kv)]
     for name, group in GROUPS.items():
-        coverage = {g: known(v) for g, v in by(now, inside, group).items()}
-        sections.append(f"### By {name}\n\n{table(by(now, now_errors, group), coverage)}\n")
+        coverage = {g: finite(v) for g, v in by(recent, inside, group).items()}
+        sections.append(f"### By {name}\n\n{table(by(recent, recent_errors, group), coverage)}\n")
     coverage = by(early, in_band(early, early_errors), GROUPS["engine"])
-    coverage = {g: known(v) for g, v in coverage.items()}
+    coverage = {g: finite(v) for g, v in coverage.items()}
     sections.append(f"{EARLY}\n{table(by(early, early_errors, GROUPS['engine']), coverage)}\n")
     cross = {
         "all points fitted": fitted.errors,
@@ -191,14 +194,14 @@ def document(
         "accelerator left out": studies.left_out(fitted, GROUPS["accelerator"], pool),
         "source left out": studies.left_out(fitted, GROUPS["source"], pool),
     }
-    for wanted in ("dense", "fine MoE"):
-        chosen = np.array([kind(m) == wanted for m in fitted.points])
+    for kind_name in ("dense", "fine MoE"):
+        chosen = np.array([kind(m) == kind_name for m in fitted.points])
         part = {name: values[chosen] for name, values in cross.items()}
-        of = [m for m, use in zip(fitted.points, chosen, strict=True) if use]
-        coverage = {name: known(in_band(of, values)) for name, values in part.items()}
-        intro = CROSS if wanted == "dense" else ""
-        sections.append(f"{intro}\n### {wanted}\n\n{table(part, coverage)}\n")
-    closed = [m for m in now if m.point.load.kind == "concurrency"]
+        part_points = [m for m, use in zip(fitted.points, chosen, strict=True) if use]
+        coverage = {name: finite(in_band(part_points, values)) for name, values in part.items()}
+        intro = CROSS if kind_name == "dense" else ""
+        sections.append(f"{intro}\n### {kind_name}\n\n{table(part, coverage)}\n")
+    closed = [m for m in recent if m.point.load.kind == "concurrency"]
     own = {
         "scale from one point": studies.single(closed, pool),
         "half of the points": studies.halves(closed, pool),
@@ -208,21 +211,21 @@ def document(
     return "\n".join(sections)
 
 
-INTRODUCTION = """# How right predictions are
+INTRODUCTION = """# Accuracy of predictions
 
 Written by `python validation/report.py DATA`; do not edit. Points: public benchmark rows compiled
 on 2026-11-23 and 2026-11-27 (AIC silicon data and TensorRT-LLM documentation, Apache-2.0;
 InferenceMAX and InferenceX by SemiAnalysis; Argonne LLM-Inference-Bench, BSD-3; Splitwise, MIT;
 MLPerf v4.1; vllm-cost-meter, MIT; gpustack's performance lab, Apache-2.0; LLMServingSim, MIT;
-inference-sim, Apache-2.0), repeated ones once. Every point is simulated from an empty start to its
-last token by the engine that simulates scenarios. Errors are of predicted over measured; medians
-are of their absolute values. *Said*: points with a prediction; the others do not fit, or are
-starved of KV memory, or name what is not known. *In band*: measured throughput within the stated
-band of nine in ten.
+inference-sim, Apache-2.0), without duplicates. Every point is simulated from an empty start to its
+last token by the engine that simulates scenarios. Errors are of predicted over measured values;
+medians are of absolute errors. *Predicted*: points with a prediction; the others do not fit, are
+starved of KV memory, or have unknown names. *In band*: measured throughput within the stated band,
+which should contain nine in ten.
 
-Coefficients: `validation/fit.py`, Gauss-Newton with log-normal priors, to at most six points of a
-deployment and source, of which a deployment weighs as the root of their number. What predictions
-must not be used for is at the end.
+Coefficients are fitted by `validation/fit.py`, with Gauss-Newton and log-normal priors, to at most
+six points of a deployment and source; the weight of a deployment is the square root of their
+number. The limits of predictions are at the end.
 
 ![predicted and measured throughput](validation/throughput.png)
 
@@ -232,84 +235,86 @@ must not be used for is at the end.
 """
 LIVE = """## Under live load
 
-Open loops: requests come when they come, at a rate, and each is a step of its own. The regime is
-the rate asked for over the greatest output that the same source measured of the deployment; TPOT
-and TTFT are medians over requests where the source tells them.
+Open loops: requests arrive at a rate, independent of the answers to earlier ones. The regime is the
+offered rate over the largest output throughput that the same source measured for the deployment.
+TPOT and TTFT are medians over requests if the source has them.
 """
 LOGGED = """### Request by request
 
-Runs of vLLM 0.19 of which every request was logged, replayed with the KV cache that is computed:
-predicted over measured means.
+Runs of vLLM 0.19 in which every request was logged, replayed with the computed KV cache: predicted
+and measured means.
 """
 KV = """### KV blocks
 
-What vLLM logged at its start. Llama 4's layers with chunked attention are kept whole by vLLM; what
-else takes its memory is not known.
+The number of blocks that vLLM logged at its start. vLLM caches the whole context in Llama 4's
+layers with chunked attention; the other uses of its memory are unknown.
 """
 EARLY = """## Static batches on engines of 2024 and earlier
 
-Not fitted: maturities of the study of 2026-11-23, and wide bands.
+They are not fitted: engines have maturity factors of the study of 2026-11-23, and wide bands.
 """
-CROSS = """## What was fitted carries over
+CROSS = """## Cross-validation
 
-Whole deployments, models or accelerators are left out of the fit and predicted: two Gauss-Newton
-steps from all points' coefficients without the group's points, whose benchmarks are then simulated
-exactly.
+Whole deployments, models, accelerators or sources are left out of the fit and predicted. The
+coefficients without a group are one Gauss-Newton step from those of all points; the benchmarks of
+the group are then simulated exactly.
 """
-OWN = """## Calibrated on one's own points
+OWN = """## Calibration on own points
 
-`breakeven calibrate`, run by run (one deployment, engine version and source, six points or more),
-predicting the points that it has not seen.
+`breakeven calibrate` on each run (one deployment, engine version and source, with six points or
+more), and its predictions of the points that were not used.
 """
-LIMITS = """## Boundaries
+LIMITS = """## Limits
 
-What predictions must not be used for without a calibration or a measurement of one's own:
+Predictions must not be used for the following without a calibration or a measurement of your own:
 
-* **Latencies near saturation.** Between 70 and 100 % of its capacity a server's times grow without
-  bound: 3 % of the step time are 30 % of TPOT, and an error of the capacity is one of the latency
-  many times over. Use what is below saturation, or calibrate.
-* **Starved caches.** With less than a tenth of the memory left for KV, a percent of the weights is
-  a tenth of the cache; `bench` says `kv_starved` and no figure.
-* **Kernels that nobody has tuned.** GLM-4.5-Air and Qwen3-235B in bf16 on A100 run 1.4 to 1.9 times
-  slower under vLLM 0.11 than predicted, and as predicted under SGLang on the same machine.
-* **Hosts.** Steps include a host of the years of the card. A slow or shared host, a proxy, a
-  tokeniser in the server's own process, or thousands of short requests per second are not in them.
-* **Records that do not say everything.** Some deployments have two records 1.5 to 2.3 times apart:
-  speculation, or prompts that were found in caches, without a word of it. They are left in the
-  tables above, and hardly count in the fit.
-* **Versions.** Those of one engine differ by a median of a tenth on the same deployment, at times
-  by half. The coefficients are of none of them in particular.
-* **First requests.** Kernels are compiled and graphs captured during the first requests after a
-  start; means of TTFT of several seconds beside medians of a tenth of that.
-* **Attention data-parallel under TensorRT-LLM** waits up to 50 steps for balanced batches.
-* **Speculation** without a measured acceptance: the default is of one model and random tokens.
-* **Wide expert parallelism across nodes, separate pools in `bench`, LoRA, images and audio**: not
-  modelled.
+* **Latencies near saturation.** Between 70 and 100 % of its capacity a server's latencies grow
+  without bound: 3 % of the step time become 30 % of TPOT, and an error in the capacity is
+  multiplied in the latency. Use loads below saturation, or calibrate.
+* **Starved caches.** With less than a tenth of the memory left for KV, an error of 1 % in the
+  weights is one of 10 % in the cache; `bench` reports `kv_starved` and no figure.
+* **Untuned kernels.** GLM-4.5-Air and Qwen3-235B in bf16 on A100 run 1.4 to 1.9 times slower under
+  vLLM 0.11 than predicted, and as predicted under SGLang on the same machine.
+* **Hosts.** Step times include a host of the same years as the card. They do not include a slow or
+  shared host, a proxy, a tokeniser in the server's process, or thousands of short requests per
+  second.
+* **Incomplete records.** Some deployments have two records that differ by a factor of 1.5 to 2.3,
+  probably because of unmentioned speculation or cached prompts. They are included in the tables
+  above, and hardly count in the fit.
+* **Versions.** Versions of one engine differ by a median of 10 % on the same deployment, and
+  sometimes by half. The coefficients do not represent any particular one.
+* **First requests.** Engines compile kernels and capture graphs during the first requests after a
+  start, so that a mean TTFT may be several seconds with a median of a tenth of that.
+* **Data-parallel attention under TensorRT-LLM**, which waits up to 50 steps for balanced batches.
+* **Speculation** without a measured acceptance: the default was measured with one model and random
+  tokens.
+* **Wide expert parallelism across nodes, separate pools in `bench`, LoRA, images and audio**: these
+  are not modelled.
 * **Accelerators without a row above** (MI250, Gaudi, PVC, TPU, Trainium, B300, H100 NVL, GH200):
-  priors, with bands to match.
-* **Static batches, and engines of 2024 and before**: an order of magnitude, no more.
+  only priors, with wide bands.
+* **Static batches, and engines of 2024 and before**: only the order of magnitude is right.
 """
 
 
 def main() -> None:
-    """Simulate every point, study the fit, and write report and plots."""
+    """Simulate every point, study the fit, and write the report and its plots."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs"))
-    given = parser.parse_args()
-    points = read_all(given.data)
-    kv = live.kv_blocks(given.data / "kv_blocks.csv")
+    arguments = parser.parse_args()
+    points = read_all(arguments.data)
+    kv = live.kv_blocks(arguments.data / "kv_blocks.csv")
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         errors = errors_of(points, pool)
         modern = thinned([m for m in points if m.is_fitted])
         fitted = linearised(modern, shipped_z(), pool)
         text = document(points, errors, fitted, kv, pool) + "\n" + LIMITS
-    folder = given.out / "validation"
+    folder = arguments.out / "validation"
     folder.mkdir(parents=True, exist_ok=True)
     chosen = [m.is_fitted for m in points]
     plots([m for m, use in zip(points, chosen, strict=True) if use], errors[chosen], folder)
-    write_files(given.out, {"validation.md": text})
-    sys.stdout.write(f"{given.out / 'validation.md'}: {len(points)} points\n")
+    write_files(arguments.out, {"validation.md": text})
+    sys.stdout.write(f"{arguments.out / 'validation.md'}: {len(points)} points\n")
 
 
 if __name__ == "__main__":
