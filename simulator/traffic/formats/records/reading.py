@@ -47,13 +47,13 @@ class Names:
         return self._number(self.workloads, keys, nameless).astype(np.int32)
 
     @staticmethod
-    def _number(known: dict[str, int], keys: Sequence[Any], blank: int) -> NDArray[np.int64]:
+    def _number(numbers: dict[str, int], keys: Sequence[Any], blank: int) -> NDArray[np.int64]:
         if _count_blanks(keys) == len(keys):
             return np.full(len(keys), blank, np.int64)
         number_of = {None: blank, "": blank}
         for key in dict.fromkeys(keys):
             if key not in number_of:
-                number_of[key] = known.setdefault(str(key), len(known))
+                number_of[key] = numbers.setdefault(str(key), len(numbers))
         return np.array(list(map(number_of.__getitem__, keys)), np.int64)
 
 
