@@ -1,9 +1,9 @@
-"""Whether work grows faster than what is asked: CPU time and memory of commands, size by size.
+"""Benchmark of growth: does the CPU time of commands grow faster than the size of their input?
 
     python benchmarks/doubling.py [--times 3]
 
-Each size is twice the one before. A command whose time above that of the smallest size grows by
-more than 2.3 for a doubling does something that it should not.
+Each size is twice the previous one. If the time in excess of size 1 grows by more than a factor of
+2.3 for a doubling, the command does more work than it should.
 """
 
 import argparse
@@ -35,40 +35,40 @@ PLAIN: dict[str, Any] = {
 
 
 def options(size: int, folder: Path) -> list[str]:
-    """Simulate many APIs."""
-    said = {**PLAIN, "options": {f"api{k}": API for k in range(size)}}
-    return ["simulate", _written(folder, said)]
+    """Return a simulation of many APIs."""
+    scenario = {**PLAIN, "options": {f"api{k}": API for k in range(size)}}
+    return ["simulate", _write_scenario(folder, scenario)]
 
 
 def workloads(size: int, folder: Path) -> list[str]:
-    """Simulate one API under many workloads."""
-    said = {**PLAIN, "options": {"api": API}}
-    said["traffic"] = {f"w{k}": copy.deepcopy(CHAT) for k in range(size)}
-    return ["simulate", _written(folder, said)]
+    """Return a simulation of one API with many workloads."""
+    scenario = {**PLAIN, "options": {"api": API}}
+    scenario["traffic"] = {f"w{k}": copy.deepcopy(CHAT) for k in range(size)}
+    return ["simulate", _write_scenario(folder, scenario)]
 
 
 def tenants(size: int, folder: Path) -> list[str]:
-    """Simulate a fleet with many tenants."""
-    said = {**PLAIN, "traffic": {"chat": {**CHAT, "tenants": {"count": size}}}}
-    return ["simulate", _written(folder, said)]
+    """Return a simulation of a fleet with many tenants."""
+    scenario = {**PLAIN, "traffic": {"chat": {**CHAT, "tenants": {"count": size}}}}
+    return ["simulate", _write_scenario(folder, scenario)]
 
 
 def replicas(size: int, folder: Path) -> list[str]:
-    """Simulate every request of large fleets for an hour."""
+    """Return a simulation of all requests of a large fleet in an hour."""
     chat = {**CHAT, "requests_per_month": 1_000_000 * size}
-    said = {**PLAIN, "horizon_hours": 1, "traffic": {"chat": chat}}
-    said["options"] = {"own": {**OWN, "replicas": size}}
-    return ["simulate", _written(folder, said), "--whole"]
+    scenario = {**PLAIN, "horizon_hours": 1, "traffic": {"chat": chat}}
+    scenario["options"] = {"own": {**OWN, "replicas": size}}
+    return ["simulate", _write_scenario(folder, scenario), "--whole"]
 
 
 def sweep_points(size: int, folder: Path) -> list[str]:
-    """Check a sweep of many points."""
-    said = {**PLAIN, "sweep": {"grid": {"seed": list(range(size))}}}
-    return ["validate", _written(folder, said)]
+    """Return a check of a sweep of many points."""
+    scenario = {**PLAIN, "sweep": {"grid": {"seed": list(range(size))}}}
+    return ["validate", _write_scenario(folder, scenario)]
 
 
 def log_rows(size: int, folder: Path) -> list[str]:
-    """Measure a log."""
+    """Return the measurement of a long log."""
     rows = (f"{k * 0.5},{100 + k % 977},{20 + k % 31},s{k // 4}" for k in range(size))
     path = folder / "log.csv"
     path.write_text("arrival_s,input_tokens,output_tokens,session\n" + "\n".join(rows) + "\n")
@@ -83,16 +83,16 @@ COMMANDS: dict[str, tuple[Callable[[int, Path], list[str]], int]] = {
     "sweep points": (sweep_points, 800),
     "log rows": (log_rows, 200_000),
 }
-"""By what grows, with the first size."""
+"""Commands and their first sizes, by the name of the part that grows."""
 
 
-def _written(folder: Path, said: dict[str, Any]) -> str:
+def _write_scenario(folder: Path, scenario: dict[str, Any]) -> str:
     path = folder / "scenario.yaml"
-    path.write_text(json.dumps(said))  # JSON is YAML
+    path.write_text(json.dumps(scenario))  # JSON is YAML
     return str(path)
 
 
-def taken(command: list[str]) -> tuple[float, float]:
+def measure(command: list[str]) -> tuple[float, float]:
     """Return the CPU time [s] and the peak memory [MB] of a command."""
     code = f"{CODE.removesuffix('main()')}\nimport resource, sys\ntry: main()\nfinally: print(" \
         "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"  # fmt: skip
@@ -106,29 +106,27 @@ def taken(command: list[str]) -> tuple[float, float]:
 
 
 def main() -> int:
-    """Print a row for each size; the exit code is 1 where something grows too fast."""
+    """Print a row for each size; the exit code is 1 if a command grows too fast."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=3, help="doublings of each size")
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(COMMANDS)}; default: all")
-    asked = parser.parse_args()
+    parser.add_argument("names", nargs="*", help=f"some of {', '.join(COMMANDS)}; default: all")
+    arguments = parser.parse_args()
     too_fast = False
-    print(f"{'what':14} {'size':>9} {'CPU s':>8} {'growth':>7} {'MB':>7}")
+    print(f"{'part':14} {'size':>9} {'CPU s':>8} {'growth':>7} {'MB':>7}")
     with tempfile.TemporaryDirectory() as folder:
-        for name in asked.names or COMMANDS:
+        for name in arguments.names or COMMANDS:
             command, size = COMMANDS[name]
-            taken(command(1, Path(folder)))
-            least_s = min(taken(command(1, Path(folder)))[0] for _ in range(2))
-            known_s = None
-            for doubling in range(asked.times + 1):
-                cpu_s, mb = taken(command(size << doubling, Path(folder)))
+            measure(command(1, Path(folder)))
+            least_s = min(measure(command(1, Path(folder)))[0] for _ in range(2))
+            last_s = None
+            for doubling in range(arguments.times + 1):
+                cpu_s, mb = measure(command(size << doubling, Path(folder)))
                 above_s = max(cpu_s - least_s, 1e-3)
-                growth = "" if known_s is None else f"{above_s / known_s:.2f}"
-                # Of next to nothing, the growth is noise.
-                too_fast |= (
-                    known_s is not None and known_s > 0.2 and above_s / known_s > MOST_GROWTH
-                )
+                growth = "" if last_s is None else f"{above_s / last_s:.2f}"
+                # The growth of very short times is noise.
+                too_fast |= last_s is not None and last_s > 0.2 and above_s / last_s > MOST_GROWTH
                 print(f"{name:14} {size << doubling:9,} {cpu_s:8.2f} {growth:>7} {mb:7.0f}")
-                known_s = above_s
+                last_s = above_s
     return int(too_fast)
 
 

@@ -1,9 +1,9 @@
-"""Speed and memory of the engine, as a table; ``make bench``. A report, never a test.
+"""Speed and memory of the engine, as a table; ``make bench``. It is a report and not a test.
 
-Every case runs in a process of its own, so that its memory is its own and no case warms another's
-caches. Within it, the same traffic is simulated a few times; targets are held against the best CPU
-time, since other work on the machine can only slow a run down, and growth against the median ratio
-of runs beside each other, by user time.
+Every case runs in its own process, so that cases share neither memory nor warm caches. A process
+simulates the same traffic a few times. Targets are compared with the best CPU time, since other
+work on the machine can only slow a run down; growth is the median ratio of user times of successive
+runs.
 """
 
 import argparse
@@ -35,7 +35,7 @@ REFERENCE_REQUESTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Something to simulate a few times over."""
+    """A load that is simulated a few times."""
 
     group: str
     name: str
@@ -80,11 +80,11 @@ def _chunked(count: int) -> Load:
     return plain(8, count, chunk=CHUNK)
 
 
-# What runs in processes of their own, by name.
+# Parts, each of which runs in its own process.
 
 
 def _start() -> dict[str, Any]:
-    """Simulate next to nothing: what is left is imports and compiled code, made or read."""
+    """Simulate almost nothing, which takes the memory of imports and compiled code."""
     measure(Load(workloads.plan(1), lambda: workloads.at_once(10, 10)))
     return {"peak_mb": peak_mb()}
 
@@ -98,7 +98,10 @@ def _repeat(case: Case) -> dict[str, Any]:
 
 
 def _growths() -> dict[str, Callable[[], dict[str, Any]]]:
-    """Time per request against that of less work; the second falls with what arrives, too."""
+    """Return the parts that compare the time per request of more work with that of less.
+
+    In the second one, the rate of arrivals falls too, since longer outputs lower the capacity.
+    """
     some = MILLION * 3 // 10
 
     def with_work() -> dict[str, Any]:
@@ -119,7 +122,7 @@ def _growths() -> dict[str, Callable[[], dict[str, Any]]]:
 
 
 def _reference() -> dict[str, Any]:
-    """The case that other simulators were timed on; the reference serves its beginning only."""
+    """Time the case on which other simulators were timed; the reference only runs its beginning."""
     sys.path.append(str(ROOT / "tests"))
     from reference import Reference
 
@@ -130,9 +133,9 @@ def _reference() -> dict[str, Any]:
     engine_s = [measure(load).cpu_s for _ in range(9)]
     some = next(load.chunks())[0].take(np.arange(REFERENCE_REQUESTS))
     begin_s = time.process_time()
-    plainly = Reference(one, some, workloads.FOREVER_S)
+    expected = Reference(one, some, workloads.FOREVER_S)
     reference_s = time.process_time() - begin_s
-    off = np.abs(run(one, some, workloads.FOREVER_S).finished_s / plainly.finished_s - 1).max()
+    off = np.abs(run(one, some, workloads.FOREVER_S).finished_s / expected.finished_s - 1).max()
     return {
         "engine_per_s": [10_000 / s for s in engine_s],
         "reference_per_s": REFERENCE_REQUESTS / reference_s,
@@ -150,21 +153,21 @@ def _parts(long: bool) -> dict[str, Callable[[], dict[str, Any]]]:
     }
 
 
-def _apart(name: str) -> dict[str, Any]:
-    """Run one part in a process of its own."""
+def _run_part(name: str) -> dict[str, Any]:
+    """Run one part in its own process."""
     done = process([sys.executable, __file__, "--part", name, "--long"])
     return json.loads(done.output)
 
 
 def _installed() -> dict[str, Any]:
-    """Time the first start of a fresh copy, which compiles, and later ones, which do not."""
+    """Time the first start of a fresh copy, which compiles, and later starts, which do not."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in ("simulator", "scenarios", "hardware_profiles", "benchmarks"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         start = [sys.executable, str(copy / "benchmarks" / "engine.py"), "--part", "start"]
-        helping = [sys.executable, "-c", "from simulator.cli.main import main; main()", "--help"]
-        commands = {"first": [start], "later": [start] * 3, "help": [helping] * 3}
+        show_help = [sys.executable, "-c", "from simulator.cli.main import main; main()", "--help"]
+        commands = {"first": [start], "later": [start] * 3, "help": [show_help] * 3}
         taken = {name: [process(c, copy) for c in times] for name, times in commands.items()}
     return {
         name: {"wall_s": [p.wall_s for p in times], "cpu_s": [p.cpu_s for p in times]}
@@ -175,9 +178,9 @@ def _installed() -> dict[str, Any]:
 # The table.
 
 
-def _print_case(case: Case, found: dict[str, Any]) -> float:
-    """Print a row; returns million requests per second by the best CPU time."""
-    runs = [Measured(**r) for r in found["runs"]]
+def _print_case(case: Case, figures: dict[str, Any]) -> float:
+    """Print a row and return the million requests per second of the best CPU time."""
+    runs = [Measured(**r) for r in figures["runs"]]
     first = runs[0]
     best_s = min(r.cpu_s for r in runs)
     millions = first.requests / MILLION
@@ -187,14 +190,17 @@ def _print_case(case: Case, found: dict[str, Any]) -> float:
         f"{millions / median(r.wall_s for r in runs):6.2f}"
         f"{first.steps / best_s / MILLION:7.1f}{first.output_tok / first.steps:6.0f}"
         f"{first.cached_tok / first.input_tok:5.0%}"
-        f"{millions / median(r.traffic_s for r in runs):7.2f}{found['peak_mb']:6.0f}",
+        f"{millions / median(r.traffic_s for r in runs):7.2f}{figures['peak_mb']:6.0f}",
         flush=True,
     )
     return millions / best_s
 
 
 def _run_cases(chosen: str, long: bool) -> tuple[dict[str, Any], dict[str, float]]:
-    """Run and print the cases whose name contains ``chosen``; figures, and speeds for targets."""
+    """Run and print the cases whose name contains ``chosen``.
+
+    Return their figures, and their speeds [million requests/s] for the targets.
+    """
     print(
         f"{'':24}{'M':>6}{'million requests/s':>19}{'M':>7}{'':6}{'':5}{'traffic':>7}{'peak':>6}\n"
         f"{'':24}{'req.':>6}{'best':>7}{'med.':>6}{'wall':>6}{'step/s':>7}{'batch':>6}{'hit':>5}"
@@ -210,24 +216,24 @@ def _run_cases(chosen: str, long: bool) -> tuple[dict[str, Any], dict[str, float
         if case.group != group:
             group = case.group
             print(group)
-        figures[name] = _apart(name)
+        figures[name] = _run_part(name)
         speeds[name] = _print_case(case, figures[name])
     print(
-        "best, med.: by CPU time; wall: median; all without drawing the traffic.\n"
-        "batch: output tokens per step; hit: of prompt tokens, in the prefix cache;\n"
-        "peak: of one simulation, traffic and ledger included"
+        "best, med.: by CPU time; wall: median; all without the drawing of traffic.\n"
+        "batch: output tokens per step; hit: share of prompt tokens in the prefix cache;\n"
+        "peak: memory of one simulation, traffic and ledger included"
     )
     return figures, speeds
 
 
 def _targets(figures: dict[str, Any], speeds: dict[str, float]) -> list[dict[str, Any]]:
     """Return each target with its figure."""
-    found = []
+    targets = []
 
-    def hold(what: str, value: float, limit: float, unit: str, least: bool = False) -> None:
+    def compare(what: str, value: float, limit: float, unit: str, least: bool = False) -> None:
         met = value >= limit if least else value < limit
         sign = ">=" if least else "<"
-        found.append(
+        targets.append(
             {"what": what, "value": value, "target": f"{sign} {limit:g} {unit}", "met": met}
         )
 
@@ -237,18 +243,18 @@ def _targets(figures: dict[str, Any], speeds: dict[str, float]) -> list[dict[str
         ("autoscaling/a day, 2 to 32 replicas", 0.5),
     ):
         if name in speeds:
-            hold(name, speeds[name], least, "M requests/s", least=True)
+            compare(name, speeds[name], least, "M requests/s", least=True)
     for name in ("0.1 M to 10 M requests", "50 to 2,000 output tokens"):
         if name in figures:
-            hold(f"time per request, {name}", median(figures[name]["user"]), 1.2, "times")
+            compare(f"time per request, {name}", median(figures[name]["user"]), 1.2, "times")
     if "work, in chunks/100 M" in figures:
-        hold("100 M requests", figures["work, in chunks/100 M"]["peak_mb"], 2000, "MB")
+        compare("100 M requests", figures["work, in chunks/100 M"]["peak_mb"], 2000, "MB")
     if "install" in figures:
         install = figures["install"]
-        hold("first start of a fresh install", min(install["first"]["cpu_s"]), 30, "s")
-        hold("later starts", min(install["later"]["cpu_s"]), 1.5, "s")
-        hold("breakeven --help", min(install["help"]["cpu_s"]), 1.5, "s")
-    return found
+        compare("first start of a fresh install", min(install["first"]["cpu_s"]), 30, "s")
+        compare("later starts", min(install["later"]["cpu_s"]), 1.5, "s")
+        compare("breakeven --help", min(install["help"]["cpu_s"]), 1.5, "s")
+    return targets
 
 
 def _report(chosen: str, long: bool) -> dict[str, Any]:
@@ -257,15 +263,15 @@ def _report(chosen: str, long: bool) -> dict[str, Any]:
         f"Engine on {platform.machine()}, {os.cpu_count()} CPUs, Python "
         f"{platform.python_version()}, Numba {numba.__version__}; load now {os.getloadavg()[0]:.1f}"
     )
-    base_mb = _apart("start")["peak_mb"]  # compiles what an edit has made stale
+    base_mb = _run_part("start")["peak_mb"]  # compiles the kernels that an edit made stale
     print(
         f"{workloads.INPUT_TOK:,} tokens in, {workloads.OUTPUT_TOK} out, 8 replicas at 70 % load,"
     )
-    print(f"where a case does not say otherwise; {base_mb:.0f} MB are there before any traffic\n")
+    print(f"unless a case has others; {base_mb:.0f} MB are used before any traffic\n")
     figures, speeds = _run_cases(chosen, long)
     if not chosen:
         for name in (*_growths(), "reference"):
-            figures[name] = _apart(name)
+            figures[name] = _run_part(name)
         figures["install"] = _installed()
         _print_rest(figures)
     targets = _targets(figures, speeds)
@@ -275,12 +281,12 @@ def _report(chosen: str, long: bool) -> dict[str, Any]:
             f"  {t['what']:46}{t['value']:8.2f}  {t['target']:20}{'ok' if t['met'] else 'MISSED'}"
         )
     took_s = time.perf_counter() - begin_s
-    print(f"\ntook {took_s / 60:.1f} minutes")
+    print(f"\ntotal: {took_s / 60:.1f} minutes")
     return {"base_mb": base_mb, "took_s": took_s, "figures": figures, "targets": targets}
 
 
 def _print_rest(figures: dict[str, Any]) -> None:
-    print("\ngrowth of time per request, median of runs in turns: user time (all CPU time)")
+    print("\ngrowth of time per request, median of runs in turns: user time (CPU time)")
     for name in _growths():
         user, cpu = (median(figures[name][kind]) for kind in ("user", "cpu"))
         print(f"  {name:32}{user:6.2f} ({cpu:.2f})")
@@ -291,7 +297,7 @@ def _print_rest(figures: dict[str, Any]) -> None:
         f"  reference, the first {REFERENCE_REQUESTS:,} {reference['reference_per_s']:12,.0f}"
         f"  (times differ by {reference['largest_difference']:.0e} at most)"
     )
-    print("starting, seconds of CPU (wall)")
+    print("starts, seconds of CPU (wall)")
     for name, what in (
         ("first", "fresh install, tiny simulation"),
         ("later", "the same again"),
@@ -302,21 +308,21 @@ def _print_rest(figures: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Print the table; ``--part`` runs one part of it and prints what it found as JSON."""
+    """Print the table; ``--part`` runs one part of it and prints its figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     parser.add_argument("--long", action="store_true", help="also 100 M requests")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases that contain it")
     parser.add_argument("--part", help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.part:
-        if chosen.part != "start":
+    arguments = parser.parse_args()
+    if arguments.part:
+        if arguments.part != "start":
             _start()
-        print(json.dumps(_parts(chosen.long)[chosen.part]()))
+        print(json.dumps(_parts(arguments.long)[arguments.part]()))
         return
-    found = _report(chosen.only, chosen.long)
-    if chosen.json is not None:
-        chosen.json.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    report = _report(arguments.only, arguments.long)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

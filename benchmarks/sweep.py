@@ -1,9 +1,9 @@
-"""A sweep of 200 points: what a second worker brings, and that `kill -9` loses nothing.
+"""Benchmark of a sweep of 200 points: speed of a second worker, and resumption after `kill -9`.
 
     python benchmarks/sweep.py [--points 200] [--json FILE]
 
-Runs the sweep by one and by two workers, then once more, killed with all its processes after a
-third of the points and begun again. All results must be the same bytes.
+The sweep runs with one and with two workers, and a third time with all its processes killed after a
+third of the points, then resumed. All results must have the same bytes.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def command(folder: Path, jobs: int, out: str) -> list[str]:
 
 
 def start(folder: Path, jobs: int, out: str, cache: str) -> "subprocess.Popen[bytes]":
-    """Start a sweep in a process group and with a cache folder of its own."""
+    """Start a sweep in its own process group and with its own cache folder."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / cache)}
     return subprocess.Popen(
         command(folder, jobs, out),
@@ -56,13 +56,13 @@ def timed(folder: Path, jobs: int, out: str) -> float:
 
 
 def kept(folder: Path, cache: str) -> dict[str, int]:
-    """Return the answers that are on disk, and when each was written."""
-    found = (folder / cache / "breakeven" / "sweep").glob("*.json")
-    return {path.name: path.stat().st_mtime_ns for path in found}
+    """Return the names of the answers on disk, and when each was written [ns]."""
+    paths = (folder / cache / "breakeven" / "sweep").glob("*.json")
+    return {path.name: path.stat().st_mtime_ns for path in paths}
 
 
-def killed_and_resumed(folder: Path, points: int) -> dict[str, object]:
-    """Kill a sweep after a third of its points, go on, and compare what is there."""
+def kill_and_resume(folder: Path, points: int) -> dict[str, object]:
+    """Kill a sweep after a third of its points, resume it, and compare the answers on disk."""
     process = start(folder, 2, "resumed", "cache-resumed")
     while len(kept(folder, "cache-resumed")) < points / 3 and process.poll() is None:
         time.sleep(0.05)
@@ -75,27 +75,27 @@ def killed_and_resumed(folder: Path, points: int) -> dict[str, object]:
     after = kept(folder, "cache-resumed")
     return {
         "kept_at_kill": len(before),
-        "asked_again": sum(after[name] != at for name, at in before.items()),
+        "asked_again": sum(after[name] != written for name, written in before.items()),
         "resumed_s": time.perf_counter() - begin,
     }
 
 
 def main() -> None:
-    """Run all and print the figures."""
+    """Run all sweeps and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=200, help="a multiple of 20")
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "sweep.yaml").write_text(SCENARIO.format(volumes=asked.points // 20))
+        (folder / "sweep.yaml").write_text(SCENARIO.format(volumes=arguments.points // 20))
         one_s, two_s = timed(folder, 1, "one"), timed(folder, 2, "two")
         figures: dict[str, object] = {
-            "points": asked.points,
+            "points": arguments.points,
             "one_worker_s": one_s,
             "two_workers_s": two_s,
             "ratio": one_s / two_s,
-            **killed_and_resumed(folder, asked.points),
+            **kill_and_resume(folder, arguments.points),
         }
         files = [
             {f: (folder / out / f).read_bytes() for f in ("sweep.csv", "sweep.json")}
@@ -104,8 +104,8 @@ def main() -> None:
         figures["same_bytes"] = files[0] == files[1] == files[2]
     text = json.dumps(figures, indent=2)
     print(text)
-    if asked.json:
-        asked.json.write_text(text + "\n")
+    if arguments.json:
+        arguments.json.write_text(text + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How the benchmarks measure: stopwatches, peaks of memory, ratios in pairs, whole processes.
+"""Measurement for benchmarks: stopwatches, peak memory, paired ratios, whole processes.
 
-Machines that run this do other things as well, so wall time may double from one minute to the
-next. CPU time suffers less, the ratio of two runs beside each other least. What then still varies
-is the kernel's part: the first touch of memory that the allocator did not keep from an earlier run
-may take as long as the simulation, or nothing. User time leaves it out.
+Other programs run on the same machine, so wall time may double from one minute to the next. CPU
+time varies less, and the ratio of two successive runs varies least. The remaining variation is
+system time: the first access to memory that the allocator did not keep from an earlier run may take
+as long as the simulation, or nothing. User time excludes it.
 """
 
 import os
@@ -20,7 +20,7 @@ from simulator.engine.run import Chunk, stream
 
 
 class Stopwatch:
-    """Adds up the time spent within it: on the wall, of the CPU, and of that the user's part."""
+    """Context that adds up the time spent in it: wall time, CPU time and its user part."""
 
     def __init__(self) -> None:
         self.wall_s = self.cpu_s = self.user_s = 0.0
@@ -38,7 +38,7 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One simulation: what happened, and what it took, drawing the traffic apart."""
+    """Counts and times of one simulation; the time to draw its traffic is separate."""
 
     requests: int
     completed: int
@@ -50,17 +50,17 @@ class Measured:
     cpu_s: float
     user_s: float
     traffic_s: float
-    """CPU time."""
+    """CPU time to draw the traffic."""
     max_replicas: int
 
 
 def measure(load: Load) -> Measured:
-    """Simulate a load once, every row of the ledger looked at and dropped."""
+    """Simulate a load once; every part of the ledger is counted and dropped."""
     whole, drawing, counting = Stopwatch(), Stopwatch(), Stopwatch()
     sums = dict.fromkeys(("requests", "completed", "output_tok", "input_tok", "cached_tok"), 0)
     fleets: tuple = ()
     with whole:
-        for piece in stream(load.plan, _timed(load.chunks(), drawing), load.horizon_s):
+        for piece in stream(load.plan, _time_draws(load.chunks(), drawing), load.horizon_s):
             with counting:
                 sums["requests"] += piece.table.size
                 sums["completed"] += int(piece.completed.sum())
@@ -79,8 +79,8 @@ def measure(load: Load) -> Measured:
     )
 
 
-def _timed(chunks: Iterator[Chunk], watch: Stopwatch) -> Iterator[Chunk]:
-    """Pass chunks on; the time they take to draw goes to a stopwatch of their own."""
+def _time_draws(chunks: Iterator[Chunk], watch: Stopwatch) -> Iterator[Chunk]:
+    """Yield the chunks; the time to draw them is added to ``watch``."""
     while True:
         with watch:
             chunk = next(chunks, None)
@@ -90,34 +90,34 @@ def _timed(chunks: Iterator[Chunk], watch: Stopwatch) -> Iterator[Chunk]:
 
 
 def peak_mb() -> float:
-    """Return the largest resident memory of this process so far.
+    """Return the largest resident memory of this process so far [1e6 B].
 
-    On Linux a process begins with the peak of the one that started it. The suite's main process
-    therefore does nothing but start others, and stays below what they need for their imports.
+    On Linux a process begins with the peak of its parent. The main process of the benchmarks
+    therefore only starts others, and stays below the memory that they need for their imports.
     """
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def growth(small: Load, large: Load, pairs: int, smalls: int) -> dict[str, list[float]]:
-    """Compare time per request of two loads, run in turns; a ratio for each pair.
+    """Compare the time per request of two loads that run in turns; return a ratio for each pair.
 
-    A small run is short beside the machine's moods: ``smalls`` of them, half before and half
-    behind the large one, stand for it.
+    A small run is short compared with the fluctuations of a machine. It is therefore repeated
+    ``smalls`` times, half of them before and half of them after the large one.
     """
     ratios: dict[str, list[float]] = {"cpu": [], "user": []}
     for _ in range(pairs):
         runs = [measure(small) for _ in range(smalls // 2)]
-        much = measure(large)
+        large_run = measure(large)
         runs += [measure(small) for _ in range(smalls // 2)]
-        requests = sum(run.requests for run in runs) / much.requests
-        ratios["cpu"].append(much.cpu_s / sum(run.cpu_s for run in runs) * requests)
-        ratios["user"].append(much.user_s / sum(run.user_s for run in runs) * requests)
+        requests = sum(run.requests for run in runs) / large_run.requests
+        ratios["cpu"].append(large_run.cpu_s / sum(run.cpu_s for run in runs) * requests)
+        ratios["user"].append(large_run.user_s / sum(run.user_s for run in runs) * requests)
     return ratios
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What a whole process took, and what it printed."""
+    """Times and output of a whole process."""
 
     wall_s: float
     cpu_s: float
@@ -125,12 +125,14 @@ class Process:
 
 
 def process(command: list[str], path: Path | None = None) -> Process:
-    """Run a command as the command line would compile, with ``path`` the first to import from.
+    """Run a command with the command line's compiler settings.
+
+    If there is a ``path``, it is the working directory and the first to import from.
 
     Raises
     ------
     CalledProcessError
-        When it fails.
+        If it fails.
     """
     environment = {**os.environ, "NUMBA_OPT": "1"}
     if path is not None:

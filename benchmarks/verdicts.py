@@ -1,9 +1,9 @@
-"""What verdicts take: CPU, wall and memory of whole commands, over volumes; ``make bench``.
+"""Benchmark of verdicts: CPU, wall time and memory of whole commands by volume; ``make bench``.
 
     python benchmarks/verdicts.py [--full] [--million 4 400 ...] [--json FILE] [SCENARIO ...]
 
-Every command runs in a process of its own, on all cores. Ratios of one scenario's volumes are what
-to look at: the speed of a machine may change twofold within minutes.
+Every command runs in its own process, on all cores. Compare the volumes of one scenario by their
+ratio: the speed of a machine may change twofold within minutes.
 """
 
 import argparse
@@ -25,7 +25,7 @@ SCENARIOS = {
     "which-gpu": "reports",
     "new-chat": "chat",
 }
-"""Scenarios and their workloads; the last is what ``breakeven new`` writes for chat."""
+"""Scenarios and their workloads; the last one is written by ``breakeven new`` for chat."""
 NEW = ["--preset", "chat", "--offer", "fireworks/llama-v3p3-70b-instruct", "--model",
        "llama-3.3-70b", "--gpu", "h100", "--ttft", "2s", "--tpot", "60ms",
        "--engineers", "0.5"]  # fmt: skip
@@ -34,7 +34,7 @@ MILLIONS = (0.4, 4, 40, 400, 4000)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One command."""
+    """Time and memory that one command took, and its result."""
 
     scenario: str
     million: float
@@ -43,15 +43,15 @@ class Taken:
     peak_mb: float
     winner: str
     cost_error: float
-    """Largest of the options', stated."""
+    """Largest stated cost error of all options."""
 
 
-def taken(name: str, path: str, million: float, full: bool) -> Taken:
-    """Give the verdict on a scenario at a volume, and say what it took."""
+def measure(name: str, path: str, million: float, full: bool) -> Taken:
+    """Run the verdict on a scenario at a volume, and return what it took."""
     setting = f"traffic.{SCENARIOS[name]}.requests_per_month={million:.6g}M"
     command = ["run", path, "--output", "json", "--set", setting]
     command += [] if full else ["--fast"]
-    begun_s, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    begin_s, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.run(
         [sys.executable, "-c", MEASURED, *command], capture_output=True, text=True, check=False
     )
@@ -62,7 +62,7 @@ def taken(name: str, path: str, million: float, full: bool) -> Taken:
     return Taken(
         name,
         million,
-        time.perf_counter() - begun_s,
+        time.perf_counter() - begin_s,
         sum(getattr(after, k) - getattr(before, k) for k in ("ru_utime", "ru_stime")),
         peak_mb,
         document["verdict"]["winner"] if document else f"exit {process.returncode}",
@@ -82,32 +82,34 @@ finally:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure all commands and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scenarios", nargs="*", default=list(SCENARIOS), metavar="SCENARIO")
     parser.add_argument("--full", action="store_true", help="without --fast")
     parser.add_argument("--million", type=float, nargs="+", default=MILLIONS)
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    found: list[Taken] = []
-    print(f"{os.cpu_count()} cores, {'full' if asked.full else '--fast'}")
+    arguments = parser.parse_args()
+    rows: list[Taken] = []
+    print(f"{os.cpu_count()} cores, {'full' if arguments.full else '--fast'}")
     print("scenario      million/month   CPU s   wall s  wall/CPU     MB   error  winner")
     with tempfile.TemporaryDirectory() as folder:
         chat = Path(folder) / "chat.yaml"
         new = ["new", str(chat), *NEW, "--requests-per-month", "4M"]
         subprocess.run([sys.executable, "-c", CODE, *new], check=True, capture_output=True)
-        for name in asked.scenarios:
-            for million in asked.million:
-                row = taken(name, str(chat) if name == "new-chat" else name, million, asked.full)
-                found.append(row)
+        for name in arguments.scenarios:
+            for million in arguments.million:
+                row = measure(
+                    name, str(chat) if name == "new-chat" else name, million, arguments.full
+                )
+                rows.append(row)
                 print(
                     f"{name:14s}{million:13,.1f}{row.cpu_s:8.1f}{row.wall_s:9.1f}"
                     f"{row.wall_s / row.cpu_s:10.2f}{row.peak_mb:7.0f}{row.cost_error:8.1%}"
                     f"  {row.winner}",
                     flush=True,
                 )
-    if asked.json is not None:
-        asked.json.write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n")
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmarks serve: standard replicas, plain arrivals, traffic with shared prefixes."""
+"""Loads of the benchmarks: standard replicas, plain arrivals, traffic with shared prefixes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from simulator.units import DAY_S
 
 INPUT_TOK, OUTPUT_TOK = 1000, 200
 LOAD = 0.7
-"""Of what the replicas can serve at most, where a case does not say otherwise."""
+"""Share of the replicas' capacity, unless a case has another."""
 FOREVER_S = 1e12
 
 REPLICA = Fleet(
@@ -43,7 +43,7 @@ REPLICA = Fleet(
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One thing to simulate; every call of ``chunks`` draws the same traffic again."""
+    """A plan and its traffic; every call of ``chunks`` draws the same traffic again."""
 
     plan: Plan
     chunks: Callable[[], Iterator[Chunk]]
@@ -51,34 +51,34 @@ class Load:
 
 
 def plan(replicas: int, **changes: Any) -> Plan:
-    """Return standard replicas, some of their properties changed."""
+    """Return the plan of standard replicas with changed properties."""
     return Plan((OWN,), (replace(REPLICA, replicas=replicas, **changes),))
 
 
 def table(arrival_s: NDArray[np.float64], output_tok: int, seed: int = 0) -> RequestTable:
-    """Return requests of one size that share nothing, made at once rather than read from a log."""
+    """Return requests of equal size that share no prefixes, without the detour of a log."""
     n = len(arrival_s)
     rng = np.random.default_rng(seed)
 
-    def same(value: int) -> NDArray[np.int32]:
+    def constant(value: int) -> NDArray[np.int32]:
         return np.full(n, value, np.int32)
 
     return RequestTable(
         arrival_s=arrival_s,
         gap_s=np.full(n, np.nan),
-        workload=same(0),
-        input_tokens=same(INPUT_TOK),
-        output_tokens=same(output_tok),
-        reasoning_tokens=same(0),
-        max_output_tokens=same(output_tok),
-        prefix_node=same(NO_NODE),
+        workload=constant(0),
+        input_tokens=constant(INPUT_TOK),
+        output_tokens=constant(output_tok),
+        reasoning_tokens=constant(0),
+        max_output_tokens=constant(output_tok),
+        prefix_node=constant(NO_NODE),
         session=np.arange(n, dtype=np.int32),
-        turn=same(0),
+        turn=constant(0),
         deadline_s=np.full(n, np.inf),
         patience_s=np.full(n, np.inf),
         difficulty=rng.random(n),
         random_bits=rng.bit_generator.random_raw(n),
-        earlier_node=same(NO_NODE),
+        earlier_node=constant(NO_NODE),
         earlier_s=np.zeros(n),
         tree=PrefixTree.empty(),
         workloads=("plain",),
@@ -86,7 +86,7 @@ def table(arrival_s: NDArray[np.float64], output_tok: int, seed: int = 0) -> Req
 
 
 def poisson(count: int, rate_per_s: float, output_tok: int, chunk: int) -> Iterator[Chunk]:
-    """Draw Poisson arrivals in chunks of so many, which share nothing."""
+    """Yield Poisson arrivals in chunks of ``chunk`` requests that share no prefixes."""
     rng = np.random.default_rng(1)
     begin_s = 0.0
     for first in range(0, count, chunk):
@@ -102,9 +102,9 @@ def at_once(count: int, output_tok: int) -> Iterator[Chunk]:
 
 
 def saturation_per_s(fleet: Plan, traffic: RequestTable) -> float:
-    """Return requests per second that a plan serves when all of them are there from the start.
+    """Return the requests per second that a plan serves if all arrive at the beginning.
 
-    Counted over the middle of the run: at its ends batches fill and run dry.
+    They are counted over the middle of the run, since batches fill and empty at its ends.
     """
     sessions = np.arange(traffic.sessions().size)
     offline = traffic.arrange(sessions, np.zeros(sessions.size))
@@ -124,9 +124,9 @@ def plain(
     chunk: int | None = None,
     **changes: Any,
 ) -> Load:
-    """Return standard Poisson traffic at a share of what so many replicas can serve.
+    """Return standard Poisson traffic at a share of the capacity of the replicas.
 
-    With ``loaded_by_tok``, as many requests as would load them so with outputs of that length.
+    With ``loaded_by_tok``, the rate is that at which outputs of this length would cause the load.
     """
     offline = table(np.zeros(20_000), loaded_by_tok or output_tok)
     rate_per_s = load * replicas * saturation_per_s(plan(1, **changes), offline)
@@ -151,12 +151,12 @@ def _spec(name: str, requests_per_s: float, turns: float, **changes: Any) -> Ses
 
 
 def sessions(requests_per_s: float) -> SessionTraffic:
-    """Return conversations of five turns behind one of four system prompts."""
+    """Return conversations of five turns with one of four system prompts."""
     return _spec("sessions", requests_per_s, 5.0)
 
 
 def documents(requests_per_s: float) -> SessionTraffic:
-    """Return questions about three of 2,000 passages, the popular ones more often."""
+    """Return questions about three of 2,000 passages, drawn by their popularity."""
     passages = Documents(
         count=2000, zipf=1.0, per_request=3, share=1.0, tokens=Quantity.constant(500)
     )
@@ -165,10 +165,10 @@ def documents(requests_per_s: float) -> SessionTraffic:
 
 
 def shared(kind: Callable[[float], SessionTraffic], replicas: int, count: int) -> Load:
-    """Return so many requests, about, of generated traffic on so many replicas.
+    """Return about ``count`` requests of generated traffic on a number of replicas.
 
-    What saturates them is found with all sessions at once. Their later turns then find less in the
-    cache than at 70 % load, so conversations load the replicas a little less than it says.
+    The capacity is measured with all sessions at once. Their later turns then have fewer cache hits
+    than at 70 % load, so that conversations load the replicas slightly less than stated.
     """
     trial = generate.generate((kind(20_000 / 3600),), 1, end_s=3600.0)
     rate_per_s = LOAD * replicas * saturation_per_s(plan(1), trial)
@@ -181,10 +181,11 @@ def shared(kind: Callable[[float], SessionTraffic], replicas: int, count: int) -
 
 
 def day(requests_per_s: float) -> Load:
-    """Return a Monday of code assistants, in hours, on a fleet that follows its load.
+    """Return a Monday of code assistants, in chunks of an hour, on an autoscaled fleet.
 
-    It aims at half the requests in flight that a replica holds at 70 % load: at as many, it swings
-    between too few replicas and all of them, since a backlog asks for more than the load does.
+    The target is half of the requests in flight that a replica has at 70 % load. With all of them,
+    the fleet would oscillate between too few and all replicas, since a backlog demands more than
+    the load itself.
     """
     rate = Rate("day", requests_per_s, week_shape("azure-code"))
     spec = _spec("day", requests_per_s, 1.0, rate=rate, prefix_share=0.0)

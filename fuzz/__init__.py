@@ -1,5 +1,6 @@
-"""Every reader of outside input under inputs that are nearly right: ``python -m fuzz --help``.
+"""Fuzzing of all readers of outside input with almost valid inputs: ``python -m fuzz --help``.
 
-A reader either reads an input or refuses it with one line. Anything else is a fault: a traceback, a
-hang, a message of several lines or without a place, a file written where none belongs.
+A reader either accepts an input or refuses it with a message of one line. Anything else is a fault:
+a traceback, a hang, a message of several lines or without a location, a file written outside of the
+output folder.
 """

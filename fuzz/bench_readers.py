@@ -1,4 +1,4 @@
-"""Readers of benchmarks, calibrations and configurations of models."""
+"""Readers of benchmarks, calibrations and model configurations."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ _NAMES = {"model": "Llama 3.1 8B", "gpu": "H100", "gpus": "8", "tp": "2", "paral
 def _calibrate(path: Path, out: Path) -> None:
     target = out / "calibration.yaml"
     command("calibrate", path, *_DEPLOYED, "--out", target, "--output", "json")
-    # What was written must be readable.
+    # The calibration that was written must be readable.
     command("bench", *_DEPLOYED, "--isl", "64", "--osl", "8", "--requests", "4",
             "--calibration", target)  # fmt: skip
 
@@ -96,7 +96,7 @@ def _bench(path: Path, out: Path) -> None:
 
 
 def _bench_names(path: Path, out: Path) -> None:
-    """Predict a benchmark by names as tables write them."""
+    """Predict a benchmark with names in the spelling of tables."""
     flags = [part for name, text in texts(given(path)).items() for part in (f"--{name}", text)]
     command("bench", *flags, "--output", "json")
 
@@ -126,7 +126,7 @@ def _measurements() -> tuple[Sample, ...]:
 
 
 def readers() -> tuple[Reader, ...]:
-    """Return the readers of benchmarks and of models."""
+    """Return the readers of benchmarks and model configurations."""
     configs = (LLAMA, DEEPSEEK, GPT_OSS, {"text_config": LLAMA, "_name_or_path": "x/y"})
     points = csv_sample("points.csv", list(_POINT), list(_POINT.values()))
     return (

@@ -1,4 +1,4 @@
-"""Samples, readers, and the verdict on one case."""
+"""Samples and readers, and the verdict on one case."""
 
 import re
 import signal
@@ -19,11 +19,11 @@ Form = Literal["text", "json", "jsonl", "yaml", "csv", "parquet", "npz"]
 Status = Literal["accepted", "refused", "fault"]
 
 _WAITS = 6
-"""Times the limit of its work that a reader may take in all."""
+"""Wall time that a reader may take, as a multiple of its limit of CPU time."""
 LIMIT_S = 10.0
-"""A reader that takes longer over a small input hangs."""
+"""CPU time after which a reader of a small input is considered to hang."""
 _PRODUCT = Path(simulator.__file__).parent
-_PLACE = re.compile(r".+?:\d+:\d+: ", re.DOTALL)
+_LOCATION = re.compile(r".+?:\d+:\d+: ", re.DOTALL)
 _SHOWN_FRAMES = 4
 
 
@@ -32,56 +32,56 @@ class Sample:
     """A valid input: a file, or the text of an argument."""
 
     name: str
-    """Of the file; its suffix tells some readers the format."""
+    """Name of the file; some readers determine the format by its suffix."""
     data: bytes
     form: Form = "text"
-    """How it is taken apart for mutations of its structure."""
+    """Format in which it is parsed for mutations of its structure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Something that takes a file or a text from outside."""
+    """A function of the product that reads a file or a text from outside."""
 
     name: str
     samples: Callable[[], Sequence[Sample]]
-    """Made when they are first needed, since some take a simulation."""
+    """Samples, which are made on first use since some need a simulation."""
     read: Callable[[Path, Path], object]
-    """Reads the file at the first path; what it writes belongs into the folder at the second."""
+    """Reads the file at the first path, and may only write to the folder at the second."""
     placed: bool = False
     """Whether every message must begin with file, line and column."""
     slow: bool = False
-    """Whether a case takes so long that the short run of the tests leaves the reader out."""
+    """Whether a case takes so long that the short run in the tests leaves the reader out."""
 
 
 class Unusable(Exception):
-    """Raised by a reader for what the command line refuses as wrong usage, with exit code 2."""
+    """The command line refuses the arguments as wrong usage, with exit code 2."""
 
 
 class TooSlow(BaseException):
-    """Raised within a reader when its time is over; no handler of errors takes it for one."""
+    """A reader ran out of time; no ``Exception``, so that no handler within a reader catches it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a reader made of one input."""
+    """Result of a reader on one input."""
 
     status: Status
     kind: str = ""
-    """Of a fault: the type of an exception, or what is wrong."""
+    """Kind of fault: the type of an exception, or a description."""
     where: str = ""
-    """Innermost line of the product."""
+    """Innermost line of the product in the traceback."""
     path: tuple[str, ...] = ()
-    """The last frames of the product, outermost first."""
+    """Last frames of the product in the traceback, outermost first."""
     message: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells distinct faults apart."""
+        """Key that distinguishes faults."""
         return self.kind, self.where
 
 
 def judged(reader: Reader, sample: Sample, sandbox: Sandbox, limit_s: float = LIMIT_S) -> Verdict:
-    """Let a reader read one input, and say what came of it."""
+    """Run a reader on one input and return the verdict."""
     path, out = sandbox.fresh(sample.name, sample.data)
     refusal: SimulatorError | Unusable | None = None
     try:
@@ -91,7 +91,7 @@ def judged(reader: Reader, sample: Sample, sandbox: Sandbox, limit_s: float = LI
     except (SimulatorError, Unusable) as error:
         refusal = error
     except TooSlow as error:
-        # Where time ran out says little: one fault for each reader.
+        # The line at which time ran out says little, so that a reader has only one such fault.
         return _fault("takes too long", error, f"after {limit_s:g} s", where=reader.name)
     except Exception as error:
         return _fault(type(error).__name__, error, str(error))
@@ -100,26 +100,26 @@ def judged(reader: Reader, sample: Sample, sandbox: Sandbox, limit_s: float = LI
     if refusal is None:
         return Verdict("accepted")
     message = str(refusal)
-    if reader.placed and not _PLACE.match(message):
-        return _fault("message without a place", refusal, message)
+    if reader.placed and not _LOCATION.match(message):
+        return _fault("message without a location", refusal, message)
     return Verdict("refused", message=message)
 
 
 @contextmanager
 def _alarm(limit_s: float) -> Iterator[None]:
-    """Raise TooSlow within the block when it has worked, or waited, for too long.
+    """Raise TooSlow in the block when it has taken too much CPU time, or too much wall time.
 
-    Work is counted in CPU time, which a busy machine does not stretch.
+    The limit is on CPU time, since wall time depends on the load of the machine.
     """
 
-    def over(number: int, frame: FrameType | None) -> None:
+    def raise_too_slow(number: int, frame: FrameType | None) -> None:
         raise TooSlow
 
     clocks = (
         (signal.SIGPROF, signal.ITIMER_PROF, limit_s),
         (signal.SIGALRM, signal.ITIMER_REAL, _WAITS * limit_s),
     )
-    before = [signal.signal(number, over) for number, _, _ in clocks]
+    before = [signal.signal(number, raise_too_slow) for number, _, _ in clocks]
     for _, clock, seconds in clocks:
         signal.setitimer(clock, seconds)
     try:
@@ -139,9 +139,9 @@ def _fault(kind: str, error: BaseException, message: str, where: str = "") -> Ve
     path = tuple(f"{file}:{line} {name}" for file, line, name in frames[-_SHOWN_FRAMES:])
     if not where and frames:
         file, line, name = frames[-1]
-        # A stack overflows at any line of what calls itself; memory ends anywhere as well.
-        endless = isinstance(error, RecursionError | MemoryError)
-        where = f"{file} {name}" if endless else f"{file}:{line} {name}"
+        # A stack may overflow at any line of a recursion, and memory may end at any line.
+        is_random_line = isinstance(error, RecursionError | MemoryError)
+        where = f"{file} {name}" if is_random_line else f"{file}:{line} {name}"
         if isinstance(error, SimulatorError):
-            where = " < ".join(f"{f}:{n} {what}" for f, n, what in frames[:-3:-1])
+            where = " < ".join(f"{f}:{n} {caller}" for f, n, caller in frames[:-3:-1])
     return Verdict("fault", kind, where or "outside of the product", path, message[:300])

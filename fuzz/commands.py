@@ -1,4 +1,4 @@
-"""Commands of the product without a process of their own."""
+"""Execution of the product's commands in this process."""
 
 import io
 import json
@@ -14,59 +14,59 @@ from simulator.cli.app import app
 
 _WRONG_USAGE = 2
 _LONGEST_ARGUMENT = 131_071
-"""Bytes, on Linux."""
+"""Longest argument on Linux [B]."""
 
-_whole = cache(get_command)
-"""All commands, put together once: that takes longer than most of them."""
+_get_command = cache(get_command)
+"""Builds all commands once, since that takes longer than most of them."""
 
 
 def command(*arguments: str | Path) -> str:
-    """Run a command and return what it printed; its errors come through as they are.
+    """Run a command and return its output; its errors are raised unchanged.
 
     Raises
     ------
     Unusable
-        When the command line refuses the arguments themselves.
+        If the command line refuses the arguments.
     """
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="")
     err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace")
     try:
         with redirect_stdout(out), redirect_stderr(err):
-            _whole(app).main([str(a) for a in arguments], prog_name="breakeven")
-    except SystemExit as end:
-        if end.code == _WRONG_USAGE:
+            _get_command(app).main([str(a) for a in arguments], prog_name="breakeven")
+    except SystemExit as exit_error:
+        if exit_error.code == _WRONG_USAGE:
             raise Unusable(_printed(err)) from None
-        if end.code not in (0, None):
-            raise _first(end) from None
+        if exit_error.code not in (0, None):
+            raise _root_cause(exit_error) from None
     return _printed(out)
 
 
-def _first(error: BaseException) -> BaseException:
-    """Return what came first: the end of a file, too, ends a command as if a person had."""
+def _root_cause(error: BaseException) -> BaseException:
+    """Return the first error of a chain, since even the end of a file looks like a user's abort."""
     while error.__context__ is not None:
         error = error.__context__
     return RuntimeError("exit code without a reason") if isinstance(error, SystemExit) else error
 
 
 def _printed(stream: io.TextIOWrapper) -> str:
-    """Return what went into a stream that keeps all of it."""
+    """Return all text that was written to a stream."""
     stream.seek(0)
     return stream.read()
 
 
 def argument(path: Path) -> str:
-    """Return an argument as a shell passes it: any bytes but NUL, as far as they go."""
+    """Return the file's content as a shell would pass it in an argument: bytes without NUL, cut."""
     data = path.read_bytes().replace(b"\x00", b"")[:_LONGEST_ARGUMENT]
     return data.decode("utf-8", "surrogateescape")
 
 
 def given(path: Path) -> Any:
-    """Return the values of a call that a file holds as JSON.
+    """Return the JSON value in a file, for the arguments of a call.
 
     Raises
     ------
     Unusable
-        When it holds none, which is no matter of the product.
+        If the file is not JSON, which does not concern the product.
     """
     try:
         return json.loads(path.read_bytes())
@@ -75,17 +75,17 @@ def given(path: Path) -> Any:
 
 
 def texts(value: Any) -> dict[str, str]:
-    """Return named texts, such as the options of a command, of whatever was given.
+    """Return a value as texts by name, for example for the options of a command.
 
     Raises
     ------
     Unusable
-        When it is no mapping.
+        If it is not a mapping.
     """
     if not isinstance(value, dict):
         raise Unusable("no mapping")
     try:
         plain = {name: v if isinstance(v, str) else str(v) for name, v in value.items()}
-    except ValueError:  # a number of more digits than Python writes
+    except ValueError:  # an integer with more digits than Python converts
         raise Unusable("no text") from None
     return {name: text.replace("\x00", "") for name, text in plain.items() if name}

@@ -1,6 +1,6 @@
-"""Between files and trees of plain values: what mutations of structure take apart and put together.
+"""Conversion between files and trees of plain values, for mutations of structure.
 
-Leaves that are ``Raw`` stand in the file as they are.
+Leaves that are ``Raw`` are written to the file unchanged.
 """
 
 import csv
@@ -22,13 +22,13 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_][\w.-]*")
 
 @lru_cache(maxsize=256)
 def parsed(data: bytes, form: Form) -> Any:
-    """Return the tree of a valid file; callers copy it before they change it."""
+    """Return the tree of a valid file; callers must copy it before they change it."""
     if form == "json":
         return json.loads(data)
     if form == "jsonl":
         return [json.loads(line) for line in data.decode().splitlines() if line.strip()]
     if form == "yaml":
-        # As plain mappings and lists, which know no places that a mutation could break.
+        # Plain mappings and lists have no locations that mutations could make inconsistent.
         return json.loads(json.dumps(yamltree.parse(data.decode())))
     if form == "csv":
         return list(csv.reader(io.StringIO(data.decode())))
@@ -43,7 +43,7 @@ def parsed(data: bytes, form: Form) -> Any:
 
 
 def written(tree: Any, form: Form, original: bytes) -> bytes:
-    """Return the file of a tree; what the tree does not hold is taken from the original."""
+    """Return the file of a tree; parts that are not in the tree are taken from the original."""
     if form == "npz":
         with np.load(io.BytesIO(original)) as file:
             arrays = {name: file[name] for name in file.files}
@@ -70,8 +70,8 @@ def json_text(node: Any) -> str:
     if isinstance(node, Raw):
         return str(node)
     if isinstance(node, dict):
-        inside = (f"{json.dumps(str(key))}: {json_text(value)}" for key, value in node.items())
-        return "{" + ", ".join(inside) + "}"
+        items = (f"{json.dumps(str(key))}: {json_text(value)}" for key, value in node.items())
+        return "{" + ", ".join(items) + "}"
     if isinstance(node, list):
         return "[" + ", ".join(map(json_text, node)) + "]"
     if isinstance(node, date | datetime):
@@ -80,7 +80,7 @@ def json_text(node: Any) -> str:
 
 
 def yaml_text(node: Any, indent: int = 0) -> str:
-    """Return a tree as YAML in blocks, so that lines tell where something is."""
+    """Return a tree as YAML in block style, so that messages have meaningful lines."""
     pad = "  " * indent
     if isinstance(node, dict) and node:
         lines = []
@@ -90,7 +90,7 @@ def yaml_text(node: Any, indent: int = 0) -> str:
             lines.append(f"{pad}{_yaml_key(key)}:{gap}{inner.rstrip(chr(10))}\n")
         return "".join(lines)
     if isinstance(node, list) and node:
-        # An item begins behind its dash, and goes on below where it began.
+        # An item begins after its dash, and its further lines are aligned with that.
         items = (yaml_text(value, indent + 1).rstrip("\n") for value in node)
         return "".join(f"{pad}- {item.removeprefix(pad + '  ')}\n" for item in items)
     if isinstance(node, Raw):
@@ -120,7 +120,10 @@ def _csv_text(tree: Any) -> str:
 
 
 def _parquet(tree: Any) -> bytes:
-    """Return a table; columns of which Arrow makes nothing become text, others are cut short."""
+    """Return a Parquet table of columns.
+
+    Columns that Arrow cannot convert become text, and shorter columns are padded with nulls.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -139,7 +142,7 @@ def _parquet(tree: Any) -> bytes:
     buffer = io.BytesIO()
     try:
         pq.write_table(pa.Table.from_arrays(arrays, names), buffer)
-    except (pa.ArrowException, ValueError):  # types that Parquet does not have
+    except (pa.ArrowException, ValueError):  # types that Parquet does not support
         texts = [pa.array([_arrow_text(v) for v in a.to_pylist()], pa.string()) for a in arrays]
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_arrays(texts, names), buffer)

@@ -1,6 +1,6 @@
-"""Readers of what the product wrote itself: results, answers of sweeps, capacities, states of runs.
+"""Readers of files that the product wrote: results, answers of sweeps, capacities, states of runs.
 
-Their samples are made by a simulation of the tiny scenario.
+Their samples come from a simulation of the tiny scenario.
 """
 
 import tempfile
@@ -22,7 +22,7 @@ _STATE = "own.npz"
 
 @contextmanager
 def _tiny(text: str = TINY) -> Iterator[Path]:
-    """Give the path of the tiny scenario, the same for all cases: it is part of what is kept."""
+    """Yield the path of the tiny scenario, the same for all cases since kept files contain it."""
     folder = Path(tempfile.gettempdir()) / "tiny"
     folder.mkdir(exist_ok=True)
     path = folder / "tiny.yaml"
@@ -42,37 +42,37 @@ def _report(path: Path, out: Path) -> None:
 
 
 def _report_texts(path: Path, out: Path) -> None:
-    """Draw a result again but for its plots, which take most of the time."""
+    """Render a stored result without its plots, which take most of the time."""
     from simulator.files.writing import write_files
     from simulator.report.documents.focus import focus_rows
     from simulator.report.documents.stored import read_result
     from simulator.report.documents.tidy import csv_text, option_rows
     from simulator.report.html import render_report
 
-    def drawn(document: dict[str, Any]) -> dict[str, str]:
+    def render(document: dict[str, Any]) -> dict[str, str]:
         return {
             "report.html": render_report(document, {}),
             "options.csv": csv_text(option_rows(document)),
             "focus.csv": csv_text(focus_rows(document)),
         }
 
-    write_files(out, read_result(path, drawn))
+    write_files(out, read_result(path, render))
 
 
-class _AtOnce(Executor):
-    """Answers every point with what is known, at once."""
+class _FixedAnswer(Executor):
+    """Executor that answers every point immediately, with the same answer."""
 
-    def __init__(self, known: Any) -> None:
-        self._known = known
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Return a future that is done."""
         future: Future[Any] = Future()
-        future.set_result(self._known)
+        future.set_result(self._answer)
         return future
 
 
-def _swept(folder: Path, known: Any) -> dict[str, str]:
+def _sweep(folder: Path, answer: Any) -> dict[str, str]:
     from simulator.library.results import SweepResult
     from simulator.library.sweep import found_at
     from simulator.scenario.resolve.load import read_document
@@ -80,10 +80,10 @@ def _swept(folder: Path, known: Any) -> dict[str, str]:
 
     with _tiny() as scenario:
         document = read_document(scenario)
-        said = read_sweep(document)
-        points = sweep_points(document, said)
-        found = found_at(points, said.each, _AtOnce(known), folder, lambda done, of: None)
-    return SweepResult.of(found).files()
+        sweep = read_sweep(document)
+        points = sweep_points(document, sweep)
+        answers = found_at(points, sweep.each, _FixedAnswer(answer), folder, lambda done, of: None)
+    return SweepResult.of(answers).files()
 
 
 @cache
@@ -93,26 +93,26 @@ def _answers() -> tuple[Sample, ...]:
     from simulator.scenario.building.study import load_study
 
     with _tiny() as scenario, tempfile.TemporaryDirectory() as folder:
-        known = answered(load_study(scenario), "simulate")
-        _swept(Path(folder), known)
+        answer = answered(load_study(scenario), "simulate")
+        _sweep(Path(folder), answer)
         files = sorted((Path(folder) / "sweep").glob("*.json"))
         return (Sample(f"sweep/{files[0].name}", files[0].read_bytes(), "json"),)
 
 
 def _answer(path: Path, out: Path) -> None:
-    """Go on with a sweep of which one answer is kept."""
-    _swept(path.parent.parent, {"error": None, "options": []})
+    """Resume a sweep of which one answer is kept."""
+    _sweep(path.parent.parent, {"error": None, "options": []})
 
 
 @cache
 def _capacities() -> tuple[Sample, ...]:
     with tempfile.TemporaryDirectory() as folder:
-        _capacity_in(Path(folder))
+        _find_capacity(Path(folder))
         (file,) = (Path(folder) / "capacity").glob("*.json")
         return (Sample(f"capacity/{file.name}", file.read_bytes(), "json"),)
 
 
-def _capacity_in(folder: Path) -> Any:
+def _find_capacity(folder: Path) -> Any:
     from simulator.analysis.commands.result_cache import known_capacity
     from simulator.scenario.building.deployed import self_hosted_options
     from simulator.scenario.building.study import load_study
@@ -124,21 +124,21 @@ def _capacity_in(folder: Path) -> Any:
 
 
 @cache
-def _found_capacity() -> Any:
-    """Return what is found anew where nothing usable is kept."""
+def _computed_capacity() -> Any:
+    """Return the capacity that is computed if no usable one is kept."""
     with tempfile.TemporaryDirectory() as folder:
-        return replace(_capacity_in(Path(folder))[1])
+        return replace(_find_capacity(Path(folder))[1])
 
 
 def _capacity(path: Path, out: Path) -> None:
-    """Ask for a capacity that is kept."""
+    """Read a kept capacity."""
     from simulator.files.jsontext import json_text
     from simulator.report.terminal.capacity import capacity_document
 
-    known = _found_capacity()
-    with patch("simulator.analysis.commands.result_cache.slo_capacity", lambda *_: known):
-        study, found = _capacity_in(path.parent.parent)
-    json_text(capacity_document([found], study))
+    computed = _computed_capacity()
+    with patch("simulator.analysis.commands.result_cache.slo_capacity", lambda *_: computed):
+        study, capacity = _find_capacity(path.parent.parent)
+    json_text(capacity_document([capacity], study))
 
 
 @cache
@@ -149,13 +149,13 @@ def _states() -> tuple[Sample, ...]:
 
 
 def _state(path: Path, out: Path) -> None:
-    """Go on with a simulation whose state is kept."""
+    """Resume a simulation whose state is kept."""
     with _tiny() as scenario:
         command("simulate", scenario, "--keep", path.parent, "--output", "json")
 
 
 def _named(path: Path, out: Path) -> None:
-    """Give an option and a workload a name, which become names of files and of columns."""
+    """Give an option and a workload this name, which becomes part of file names and columns."""
     import json
 
     name = json.dumps(argument(path), ensure_ascii=True)

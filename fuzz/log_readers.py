@@ -1,4 +1,4 @@
-"""Readers of request logs, one for each format and for what is done with bad rows."""
+"""Readers of request logs: for each format, one that stops at bad rows and one that skips them."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -117,7 +117,7 @@ def _canonical() -> tuple[Sample, ...]:
 
 
 def _export(name: str, record: dict[str, Any]) -> tuple[Sample, ...]:
-    """An export of a gateway in the three forms that it may have."""
+    """Return an export of a gateway in its three possible forms."""
     from json import dumps
 
     cells = [dumps(v) if isinstance(v, dict) else v for v in record.values()]
@@ -162,14 +162,14 @@ _SAMPLES: dict[str, Callable[[], tuple[Sample, ...]]] = {
 
 
 def _read(fmt: str, path: Path, out: Path) -> None:
-    """Look at a log, with what only readable logs go on to."""
+    """Read a log with the commands that need a readable one."""
     command("traffic", "stats", path, "--format", fmt, "--output", "json")
     command("traffic", "convert", path, out / "log.jsonl", "--format", fmt)
     command("traffic", "cache", path, "--format", fmt, "--rule", "openai-5m")
 
 
 def _read_skipping(fmt: str, path: Path, out: Path) -> None:
-    # A log that cannot be converted has no statistics either: each is tried.
+    # The log may be unreadable, but the other commands must be tried too.
     with suppress(InputError):
         command("traffic", "convert", path, out / "log.csv", "--format", fmt, "--skip-bad")
     command("traffic", "stats", path, "--format", fmt, "--skip-bad")
@@ -182,17 +182,17 @@ def _read_parquet(path: Path, out: Path) -> None:
 
 
 def _read_unknown(path: Path, out: Path) -> None:
-    """Find out what a log is."""
+    """Read a log of unknown format."""
     command("traffic", "stats", path)
 
 
 def _draw(path: Path, out: Path) -> None:
-    """Draw a log's traffic."""
+    """Plot the traffic of a log."""
     command("traffic", "stats", path, "--out", out)
 
 
 def _read_address(path: Path, out: Path) -> None:
-    """Read a log by its address; no connection is opened, so that no database is asked."""
+    """Read a log by its address, without opening a connection to a database."""
     import psycopg
     from psycopg.conninfo import make_conninfo
 
@@ -213,11 +213,11 @@ def _all_samples() -> Sequence[Sample]:
 
 def readers() -> tuple[Reader, ...]:
     """Return the readers of all formats of logs."""
-    found = []
+    by_format = []
     for fmt in FORMATS:
         samples = _SAMPLES[fmt]
-        found.append(Reader(f"log-{fmt}", samples, partial(_read, fmt)))
-        found.append(Reader(f"log-{fmt}-skipping", samples, partial(_read_skipping, fmt)))
+        by_format.append(Reader(f"log-{fmt}", samples, partial(_read, fmt)))
+        by_format.append(Reader(f"log-{fmt}-skipping", samples, partial(_read_skipping, fmt)))
     addresses = (
         "postgresql://reader:secret@db.example:5432/litellm",
         "postgres://[::1]/litellm?sslmode=disable",
@@ -225,7 +225,7 @@ def readers() -> tuple[Reader, ...]:
         "log.csv",
     )
     return (
-        *found,
+        *by_format,
         Reader("log-parquet", lambda: (parquet_sample("log.parquet", _CANONICAL),), _read_parquet),
         Reader("log-unknown", _all_samples, _read_unknown),
         Reader("log-drawn", _canonical, _draw, slow=True),

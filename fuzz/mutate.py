@@ -1,4 +1,4 @@
-"""Mutations of bytes, of text and of structure, the same for the same number of a case."""
+"""Mutations of bytes, text and structure, determined by the number of a case."""
 
 import gzip
 import random
@@ -12,12 +12,12 @@ from fuzz.nasty import BYTES, JSON, NAMES, TEXT, YAML
 
 _TOKEN = re.compile(r"[\w.+-]+|\"[^\"\n]*\"|\S")
 _MOST_BYTES = 2_000_000
-Place = tuple[Any, Any]
+Position = tuple[Any, Any]
 """A container, and the key or index of a node in it."""
 
 
 def case_input(reader: Reader, seed: int, case: int) -> Sample:
-    """Return the input of a case by its number; the first are the samples as they are."""
+    """Return the input of a case by its number; the first cases are the unchanged samples."""
     samples = reader.samples()
     if case < len(samples):
         return samples[case]
@@ -38,23 +38,23 @@ def mutated(sample: Sample, rng: random.Random) -> bytes:
         level = rng.choices(("bytes", "text", "tree"), (3, 5, 8))[0]
     times = rng.choice((1, 1, 1, 2, 3))
     if level == "tree":
-        return _of_tree(sample, rng, times)
+        return _mutate_tree(sample, rng, times)
     data = sample.data
     for _ in range(times):
-        data = _of_bytes(data, rng) if level == "bytes" else _of_text(data, rng)
+        data = _mutate_bytes(data, rng) if level == "bytes" else _mutate_text(data, rng)
     return data
 
 
 def _compressed(sample: Sample, rng: random.Random) -> bytes:
-    """Mutate what is compressed, or how it is."""
+    """Mutate either the compressed bytes or the content."""
     if rng.random() < 0.5 or not sample.name.endswith(".gz"):
-        return _of_bytes(sample.data, rng)
+        return _mutate_bytes(sample.data, rng)
     name = sample.name.removesuffix(".gz")
-    inside = Sample(name, gzip.decompress(sample.data), sample.form)
-    return gzip.compress(mutated(inside, rng), mtime=0)
+    content = Sample(name, gzip.decompress(sample.data), sample.form)
+    return gzip.compress(mutated(content, rng), mtime=0)
 
 
-def _of_bytes(data: bytes, rng: random.Random) -> bytes:
+def _mutate_bytes(data: bytes, rng: random.Random) -> bytes:
     begin = rng.randrange(len(data) + 1)
     end = min(len(data), begin + rng.choice((1, 2, 8, 64)))
     kind = rng.choice(
@@ -74,7 +74,7 @@ def _of_bytes(data: bytes, rng: random.Random) -> bytes:
     if kind == "whole":
         return _recoded(data, rng)
     if kind == "word":
-        # The same length, so that a binary file stays whole around it.
+        # The length does not change, so that a binary file remains valid around it.
         words = list(re.finditer(rb"[A-Za-z_]{4,}", data))
         if words:
             word = rng.choice(words)
@@ -86,7 +86,7 @@ def _of_bytes(data: bytes, rng: random.Random) -> bytes:
 
 
 def _recoded(data: bytes, rng: random.Random) -> bytes:
-    """Return all of a file in another encoding or with other line ends, or nothing of it."""
+    """Return the file in another encoding or with other line ends, or an empty file."""
     text = data.decode("utf-8", "replace")
     return rng.choice(
         (
@@ -100,7 +100,7 @@ def _recoded(data: bytes, rng: random.Random) -> bytes:
     )  # fmt: skip
 
 
-def _of_text(data: bytes, rng: random.Random) -> bytes:
+def _mutate_text(data: bytes, rng: random.Random) -> bytes:
     """Mutate lines, cells or single words."""
     text = data.decode("utf-8", "surrogateescape")
     kind = rng.choice(("line", "cell", "token", "token", "token", "glue"))
@@ -108,8 +108,8 @@ def _of_text(data: bytes, rng: random.Random) -> bytes:
         text = "\n".join(_reordered(text.split("\n"), rng))
     elif kind == "cell":
         lines = text.split("\n")
-        at = rng.randrange(len(lines))
-        lines[at] = ",".join(_reordered(lines[at].split(","), rng))
+        number = rng.randrange(len(lines))
+        lines[number] = ",".join(_reordered(lines[number].split(","), rng))
         text = "\n".join(lines)
     else:
         tokens = list(_TOKEN.finditer(text))
@@ -120,7 +120,7 @@ def _of_text(data: bytes, rng: random.Random) -> bytes:
             text = text[: token.start()] + new + text[token.end() :]
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte of the sample
+    except UnicodeEncodeError:  # a surrogate that does not represent a byte of the sample
         return text.encode("utf-8", "surrogatepass")
 
 
@@ -141,14 +141,14 @@ def _reordered(parts: list[str], rng: random.Random) -> list[str]:
     return parts
 
 
-def _of_tree(sample: Sample, rng: random.Random, times: int) -> bytes:
-    # The root is a node as well: a list of one holds it.
+def _mutate_tree(sample: Sample, rng: random.Random, times: int) -> bytes:
+    # The root is in a list, so that it can be mutated like every other node.
     holder = [deepcopy(parsed(sample.data, sample.form))]
     nasty = {"yaml": YAML, "csv": TEXT}.get(sample.form, JSON)
     if sample.form == "parquet":
         nasty = _ARROW
     for _ in range(times):
-        _change(holder, nasty, rng)
+        _change_node(holder, nasty, rng)
     tree = holder[0] if holder else {}
     return written(tree, sample.form, sample.data)
 
@@ -159,23 +159,23 @@ _ARROW: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def _nodes(node: Any) -> list[Place]:
-    """Places of all nodes below a container."""
-    found: list[Place] = []
+def _positions(node: Any) -> list[Position]:
+    """Return the positions of all nodes below a container."""
+    positions: list[Position] = []
     keys = node.keys() if isinstance(node, dict) else range(len(node))
     for key in keys:
-        found.append((node, key))
+        positions.append((node, key))
         if isinstance(node[key], dict | list):
-            found += _nodes(node[key])
-    return found
+            positions += _positions(node[key])
+    return positions
 
 
-def _change(holder: list[Any], nasty: tuple[Any, ...], rng: random.Random) -> None:
-    places = _nodes(holder)
-    if not places:
+def _change_node(holder: list[Any], nasty: tuple[Any, ...], rng: random.Random) -> None:
+    positions = _positions(holder)
+    if not positions:
         return
-    node, key = rng.choice(places)
-    other, other_key = rng.choice(places)
+    node, key = rng.choice(positions)
+    other, other_key = rng.choice(positions)
     kind = rng.choices(
         ("replace", "copy", "drop", "rename", "swap", "nest", "repeat", "add"),
         (10, 2, 2, 3, 1, 2, 1, 1),
@@ -187,7 +187,7 @@ def _change(holder: list[Any], nasty: tuple[Any, ...], rng: random.Random) -> No
     elif kind == "drop":
         del node[key]
     elif kind == "rename" and isinstance(node, dict):
-        names = [k for where, k in places if isinstance(where, dict)]
+        names = [k for container, k in positions if isinstance(container, dict)]
         new = rng.choice((rng.choice(NAMES), rng.choice(names), f"{key}s", str(key)[:-1]))
         items = [(new if k == key else k, v) for k, v in node.items()]
         node.clear()
@@ -195,8 +195,8 @@ def _change(holder: list[Any], nasty: tuple[Any, ...], rng: random.Random) -> No
     elif kind == "swap":
         node[key], other[other_key] = deepcopy(other[other_key]), deepcopy(node[key])
     elif kind == "nest":
-        inside = node[key]
-        node[key] = rng.choice(([inside], {"a": inside}, {str(key): inside}, [inside, inside]))
+        value = node[key]
+        node[key] = rng.choice(([value], {"a": value}, {str(key): value}, [value, value]))
     elif kind == "repeat" and isinstance(node, list):
         node[key:key] = [deepcopy(node[key]) for _ in range(rng.choice((1, 1, 50)))]
     elif isinstance(node, dict):

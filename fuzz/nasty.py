@@ -1,11 +1,11 @@
-"""Values that readers stumble over."""
+"""Values that are likely to expose faults in readers."""
 
 MANY = 5000
 DEEP = 3000
 
 
 class Raw(str):
-    """A text that stands in a file as it is, whatever the file's format would make of it."""
+    """A text that is written to a file unchanged, without the quoting of the file's format."""
 
     __slots__ = ()
 
@@ -17,7 +17,7 @@ NAMES = (
     "<script>", "%s%n", "{x}", "{{x}}", "__class__", "null", "nan", "0", "-1", "a.b", "x" * 300,
     _LONG, "CON", "-o", "--help", "\ufeff", "\x7f", "a,b", 'a"b', "a'b", "#", "*", "&a", "|",
 )  # fmt: skip
-"""As texts and as keys."""
+"""Names, used as texts and as keys."""
 
 DIGITS = "9" * MANY
 NUMBERS = (

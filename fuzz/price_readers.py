@@ -139,25 +139,25 @@ _TOTALS = (
 
 
 def _import(path: Path, out: Path) -> None:
-    """Import a price file, compare it with the book, and read what was written."""
+    """Import a price file, compare it with the book, and read the imported file."""
     book = out / "book.json"
     command("prices", "import", path, book, "--as-of", "2026-11-02")
     command("prices", "diff", path, "openai/gpt-4o", "--output", "json")
     command("prices", "check", path, "--only", "gpt-4o", "--propose", out / "new.yaml")
     raw = json.loads(path.read_bytes())
     feed = read_feed(raw, path.name, date(2026, 11, 2))
-    changes(_known(), feed.cards, feed.whole, _AT_S, 0.0)
+    changes(_some_cards(), feed.cards, feed.whole, _AT_S, 0.0)
     _show(book)
 
 
 @cache
-def _known() -> dict[str, RateCard]:
-    """Return some cards of the book; all of them take seconds to compare and to print."""
+def _some_cards() -> dict[str, RateCard]:
+    """Return a few cards of the book, since comparing all of them takes seconds."""
     return {name: PriceBook().card(name) for name in ("openai/gpt-4o", "openai/gpt-5")}
 
 
 def _show(path: Path) -> None:
-    """Show all offers of an imported file as ``prices list`` does."""
+    """Show all offers of an imported file, as ``prices list`` does."""
     book = PriceBook.with_file(path)
     documents = []
     for name in json.loads(path.read_bytes()):
@@ -186,7 +186,7 @@ def _cost(path: Path, out: Path) -> None:
 
 
 def _price_columns(path: Path, out: Path) -> None:
-    """Price columns as scripts do."""
+    """Price columns, as scripts do."""
     from simulator import price_usage
 
     columns = given(path)
@@ -196,7 +196,7 @@ def _price_columns(path: Path, out: Path) -> None:
 
 
 def _offer(path: Path, out: Path) -> None:
-    """Look for an offer by its name."""
+    """Look up an offer by name."""
     name = argument(path)
     if name.startswith("-"):
         raise Unusable("an option")

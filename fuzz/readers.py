@@ -1,4 +1,4 @@
-"""Every reader of outside input by its name."""
+"""All readers of outside input by name."""
 
 from functools import cache
 
@@ -10,5 +10,5 @@ _MODULES = (scenario_readers, log_readers, price_readers, bench_readers, kept_re
 
 @cache
 def all_readers() -> dict[str, Reader]:
-    """Return every reader that there is."""
+    """Return all readers by name."""
     return {reader.name: reader for module in _MODULES for reader in module.readers()}

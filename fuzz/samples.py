@@ -53,7 +53,7 @@ sweep:
   each: simulate
   grid: {seed: [1, 2]}
 """
-"""A scenario that is simulated in a blink."""
+"""A scenario that is simulated in a fraction of a second."""
 
 
 def json_sample(name: str, value: Any) -> Sample:
@@ -67,14 +67,14 @@ def lines_sample(name: str, *records: Any) -> Sample:
 
 
 def csv_sample(name: str, *rows: Sequence[Any]) -> Sample:
-    """Return a table, the first row its header."""
+    """Return a CSV table, with the header in the first row."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return Sample(name, text.getvalue().encode(), "csv")
 
 
 def parquet_sample(name: str, columns: dict[str, list[Any]]) -> Sample:
-    """Return a table in the form of Parquet."""
+    """Return a table as a Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -84,12 +84,12 @@ def parquet_sample(name: str, columns: dict[str, list[Any]]) -> Sample:
 
 
 def text_samples(*texts: str) -> tuple[Sample, ...]:
-    """Return arguments of a command."""
+    """Return samples of a command's argument."""
     return tuple(Sample("argument.txt", text.encode()) for text in texts)
 
 
 def compressed(sample: Sample) -> Sample:
-    """Return a sample compressed by gzip."""
+    """Return the sample compressed with gzip."""
     data = gzip.compress(sample.data, mtime=0)
     return Sample(f"{sample.name}.gz", data, sample.form)
 

@@ -1,4 +1,4 @@
-"""A folder in which readers work, and who writes outside of the part that is theirs."""
+"""A folder for readers, and detection of files that are written outside of their part of it."""
 
 import os
 import shutil
@@ -14,14 +14,14 @@ _CHANGES = {
     "os.rmdir": ((0,), (1,)), "os.link": ((1,), (3,)), "os.symlink": ((1,), (2,)),
     "os.truncate": ((0,), ()),
 }  # fmt: skip
-"""Audited events that change files: which arguments are paths, and which the folders that those
-count from."""
+"""Audit events that change files: indices of the arguments that are paths, and of those that are
+the folders to which the paths are relative."""
 _CACHES = ("__pycache__", ".nbi", ".nbc", "matplotlib", "fontconfig")
-"""Of Python, Numba and Matplotlib: written whatever the input is."""
+"""Parts of the paths of caches of Python, Numba and Matplotlib, which are written for any input."""
 
 
 class _Watch:
-    """What the audit hook of this process looks for; a hook cannot be taken out again."""
+    """Audit hook of this process, which finds writes to forbidden paths; it cannot be removed."""
 
     def __init__(self) -> None:
         self.allowed: tuple[str, ...] = ()
@@ -41,10 +41,10 @@ class _Watch:
             flags = arguments[2]
             paths = arguments[:1] if isinstance(flags, int) and flags & _WRITING else ()
         elif event in _CHANGES:
-            at, folders = _CHANGES[event]
-            # Counted from an open folder are only the steps of removing a whole tree.
-            whole = all(arguments[k] in (-1, None) for k in folders)
-            paths = tuple(arguments[k] for k in at) if whole else ()
+            indices, folders = _CHANGES[event]
+            # Only the steps of removing a whole tree have paths relative to an open folder.
+            is_from_root = all(arguments[k] in (-1, None) for k in folders)
+            paths = tuple(arguments[k] for k in indices) if is_from_root else ()
         for path in paths:
             if isinstance(path, str | bytes):
                 self._note(os.fsdecode(path))
@@ -52,14 +52,14 @@ class _Watch:
     def _note(self, path: str) -> None:
         strays = self.strays
         try:
-            # Following links opens nothing, so that the hook does not call itself.
-            where = os.path.realpath(path)
+            # realpath opens no file, so that the hook does not call itself.
+            real = os.path.realpath(path)
         except ValueError:
-            return  # no system call takes such a path
-        if strays is None or where == os.devnull or any(part in where for part in _CACHES):
+            return  # no system call accepts such a path
+        if strays is None or real == os.devnull or any(part in real for part in _CACHES):
             return
-        if not any(where == folder or where.startswith(folder + os.sep) for folder in self.allowed):
-            strays.append(where)
+        if not any(real == folder or real.startswith(folder + os.sep) for folder in self.allowed):
+            strays.append(real)
 
 
 _watch = _Watch()
@@ -71,7 +71,7 @@ class Sandbox:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="fuzz-")
         self.root = Path(self._folder.name).resolve()
-        # Deep enough that a few steps up still end within the sandbox.
+        # Deep enough that ``../..`` in a path remains within the sandbox.
         self._in = self.root / "a" / "b" / "in"
         self._out = self.root / "a" / "b" / "c" / "out"
         self._elsewhere = self.root / "tmp"
@@ -92,7 +92,7 @@ class Sandbox:
         self._folder.cleanup()
 
     def fresh(self, name: str, data: bytes) -> tuple[Path, Path]:
-        """Write an input into empty folders; returns its path and the folder for outputs."""
+        """Write an input to an empty folder; return its path and an empty folder for outputs."""
         for folder in (self._in, self._out):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -103,7 +103,7 @@ class Sandbox:
 
     @contextmanager
     def watched(self) -> Iterator[list[str]]:
-        """Give a list that fills with paths written outside of the sandbox's parts."""
+        """Yield a list to which paths are added that are written outside of the sandbox."""
         _watch.install()
         strays: list[str] = []
         _watch.allowed = tuple(str(f) for f in (self._in, self._out, self._elsewhere))

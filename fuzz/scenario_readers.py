@@ -1,4 +1,4 @@
-"""Readers of scenarios, of what they name, of settings, and of the shipped profiles."""
+"""Readers of scenarios, the files that they name, settings, and hardware profiles."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -56,14 +56,14 @@ traffic:
 
 
 def _validate(path: Path, out: Path) -> None:
-    """Check a scenario, and write it out as runs and sweeps do."""
+    """Check a scenario, and write it in resolved form as runs and sweeps do."""
     command("validate", path)
     from simulator.scenario.building.study import load
     from simulator.scenario.resolve.load import fingerprint, resolved_yaml
 
-    found = load(path)
-    resolved_yaml(found.scenario, found.document)
-    fingerprint(found.scenario, found.document, found.study.provenance)
+    loaded = load(path)
+    resolved_yaml(loaded.scenario, loaded.document)
+    fingerprint(loaded.scenario, loaded.document, loaded.study.provenance)
 
 
 def _extend(path: Path, out: Path) -> None:
@@ -88,7 +88,7 @@ def _values(path: Path, out: Path) -> None:
 
 
 def _grid(path: Path, out: Path) -> None:
-    """Make the points of a sweep."""
+    """Build the points of a sweep."""
     from simulator.scenario.document.document import with_values
     from simulator.scenario.resolve.load import read_document
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
@@ -98,22 +98,22 @@ def _grid(path: Path, out: Path) -> None:
 
 
 def _axis(path: Path, out: Path) -> None:
-    """Take a number of a scenario as the axis of a break-even."""
+    """Use a number of a scenario as the axis of a break-even."""
     from simulator.scenario.building.study import load
     from simulator.scenario.variations.axis import Along, scenario_axis
 
     axis, _, ends = argument(path).partition(" ")
     low, _, high = ends.partition(" ")
     try:
-        between = float(low), float(high)
+        limits = float(low), float(high)
     except ValueError:
         raise Unusable("no ends") from None
-    found = load("quickstart")
-    scenario_axis(found.scenario, Along(found.variations, axis), *between)
+    loaded = load("quickstart")
+    scenario_axis(loaded.scenario, Along(loaded.variations, axis), *limits)
 
 
 def _generate(path: Path, out: Path) -> None:
-    """Take a preset's sessions with other values, at some volume."""
+    """Build the sessions of a preset with a changed value, at some volume."""
     from simulator.scenario.resolve.quantities import in_unit
     from simulator.scenario.starter.generator import workloads_of
 
@@ -142,17 +142,17 @@ def _scenario_with(text: str, path: Path, out: Path) -> None:
 def _new(path: Path, out: Path) -> None:
     """Write a new scenario from the options of the command."""
     options = texts(given(path))
-    # Wherever the user says is the right place; here it is a name within the folder.
+    # A user may choose any target; here only its name is used, within the output folder.
     target = out / (Path(options.pop("target", "")).name or "new.yaml")
     flags = [part for name, text in options.items() for part in (f"--{name}", text)]
     command("new", target, "--force", *flags)
-    # The whole of it is built before it is written, so that it must be valid.
+    # A new scenario is checked before it is written, so that it must be valid.
     command("validate", target)
 
 
 @contextmanager
 def _profiles_in(folder: Path) -> Iterator[None]:
-    """Read hardware profiles from another folder, and forget them afterwards."""
+    """Use hardware profiles from another folder, and clear the caches afterwards."""
     for file in profiles_dir().glob("*.yaml"):
         if not (folder / file.name).exists():
             (folder / file.name).symlink_to(file)
@@ -161,22 +161,22 @@ def _profiles_in(folder: Path) -> Iterator[None]:
         with ExitStack() as stack:
             for module in modules:
                 stack.enter_context(patch.object(module, "profiles_dir", lambda: folder))
-            _forget()
+            _clear_caches()
             yield
     finally:
-        _forget()
+        _clear_caches()
 
 
-def _forget() -> None:
-    """Empty what the product reads once."""
+def _clear_caches() -> None:
+    """Clear the caches of profiles and prices."""
     for module in (profiles, serving_profile, owning_schema, price_book):
-        for thing in vars(module).values():
-            if hasattr(thing, "cache_clear"):
-                thing.cache_clear()
+        for value in vars(module).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
 
 
 def _profile(path: Path, out: Path) -> None:
-    """List the profiles of a file, and build a scenario of one's own from them."""
+    """List the profiles of a file, and build scenarios with them."""
     with _profiles_in(path.parent):
         kind = path.stem
         if kind in ("accelerators", "appliances"):
@@ -188,14 +188,14 @@ def _profile(path: Path, out: Path) -> None:
 
 
 def _offers(path: Path, out: Path) -> None:
-    """Read the behaviour of offers from a file in the place of the shipped one."""
+    """Read the behaviour of offers from a file instead of the shipped one."""
     with patch.object(price_book, "OVERLAYS", (path, price_book.OVERLAYS[1])):
-        _forget()
+        _clear_caches()
         try:
             command("prices", "list", "fireworks", "--output", "json")
             command("validate", "quickstart")
         finally:
-            _forget()
+            _clear_caches()
 
 
 _STARTS = (
@@ -206,7 +206,7 @@ _STARTS = (
 
 
 def _tiny_with(section: str) -> str:
-    """The tiny scenario with another section of traffic, ready to be formatted."""
+    """Return a format string of the tiny scenario with another traffic section."""
     escaped = TINY.replace("{", "{{").replace("}", "}}")
     begin, end = escaped.index("traffic:"), escaped.index("slo:")
     return escaped[:begin] + section + escaped[end : escaped.index("overrides:")]
@@ -221,12 +221,12 @@ def _rent_scenario() -> str:
 
 
 def readers() -> tuple[Reader, ...]:
-    """Return the readers of scenarios and of all that belongs to them."""
+    """Return the readers of scenarios and their parts."""
     log = csv_sample("log.csv", ["arrival_s", "input_tokens", "output_tokens"],
                      *([k, 30 + k, 5] for k in range(5)))  # fmt: skip
     rents = csv_sample("rents.csv", ["month", "usd_per_gpu_hour"], [0, 2.5], [12, 2.0], [24, 1.5])
     offers = yaml_file("offers.yaml", price_book.OVERLAYS[0].read_bytes())
-    made: list[tuple[str, Callable[[], tuple[Sample, ...]], Callable[[Path, Path], None]]] = [
+    parts: list[tuple[str, Callable[[], tuple[Sample, ...]], Callable[[Path, Path], None]]] = [
         ("settings", lambda: text_samples(*_SETTINGS[:-1]), _set),
         ("values", lambda: (json_sample("values.json", _VALUES),), _values),
         ("sweep-grid", lambda: (json_sample("grid.json", _GRID),), _grid),
@@ -243,7 +243,7 @@ def readers() -> tuple[Reader, ...]:
     return (
         Reader("scenario", scenario_samples, _validate, placed=True),
         Reader("scenario-extended", _quickstart, _extend, placed=True),
-        *(Reader(*parts) for parts in made),
+        *(Reader(*part) for part in parts),
         Reader("offers-file", lambda: (offers,), _offers, slow=True),
         *(
             Reader(f"profile-{kind}", partial(profile_samples, kind), _profile, slow=True)
@@ -253,6 +253,6 @@ def readers() -> tuple[Reader, ...]:
 
 
 def _quickstart() -> tuple[Sample, ...]:
-    """Scenarios whose workload the child of ``_CHILD`` changes."""
+    """Return the scenarios with the workload that ``_CHILD`` changes."""
     samples: list[Any] = [s for s in scenario_samples() if b"\n  support:" in s.data]
     return tuple(samples)

@@ -1,4 +1,4 @@
-"""The smallest part of an input that still shows a fault."""
+"""Reduction of an input to a small part that still causes the same fault."""
 
 import time
 from collections.abc import Callable
@@ -11,33 +11,36 @@ _TIME_S = 60.0
 
 
 def shrunk(reader: Reader, sample: Sample, fault: Verdict, sandbox: Sandbox) -> Sample:
-    """Return a sample out of which pieces are cut as long as the fault stays the same.
+    """Return the sample without the pieces that the fault does not need.
 
-    Lines go first, then single bytes; pieces become half as large whenever none can go any more.
+    Lines are removed first, then single bytes. The size of pieces is halved whenever no more of
+    them can be removed.
     """
     end_s = time.monotonic() + _TIME_S
 
-    def shows(pieces: list[bytes]) -> bool:
-        tried = replace(sample, data=b"".join(pieces))
-        return judged(reader, tried, sandbox).key == fault.key
+    def is_faulty(pieces: list[bytes]) -> bool:
+        reduced = replace(sample, data=b"".join(pieces))
+        return judged(reader, reduced, sandbox).key == fault.key
 
-    lines = _fewest(sample.data.splitlines(keepends=True), shows, end_s)
+    lines = _remove_pieces(sample.data.splitlines(keepends=True), is_faulty, end_s)
     data = b"".join(lines)
-    single = _fewest([data[k : k + 1] for k in range(len(data))], shows, end_s)
+    single = _remove_pieces([data[k : k + 1] for k in range(len(data))], is_faulty, end_s)
     return replace(sample, data=b"".join(single))
 
 
-def _fewest(pieces: list[bytes], shows: Callable[[list[bytes]], bool], end_s: float) -> list[bytes]:
+def _remove_pieces(
+    pieces: list[bytes], is_faulty: Callable[[list[bytes]], bool], end_s: float
+) -> list[bytes]:
     size = max(1, len(pieces) // 2)
     while pieces and time.monotonic() < end_s:
-        begin, gone = 0, False
+        begin, is_shorter = 0, False
         while begin < len(pieces) and time.monotonic() < end_s:
             rest = pieces[:begin] + pieces[begin + size :]
-            if shows(rest):
-                pieces, gone = rest, True
+            if is_faulty(rest):
+                pieces, is_shorter = rest, True
             else:
                 begin += size
-        if size == 1 and not gone:
+        if size == 1 and not is_shorter:
             break
         size = max(1, size // 2)
     return pieces

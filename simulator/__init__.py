@@ -1,7 +1,8 @@
 """breakeven: LLM inference by the token or on own hardware, simulated on the same requests.
 
-Functions for scripts and notebooks; results have ``to_dict()``, ``to_dataframe()``, ``save()`` and
-show themselves in notebooks. Plots are in ``simulator.report.charts.plots``.
+This package has the functions for scripts and notebooks. Their results have ``to_dict()``,
+``to_dataframe()`` and ``save()``, and a display in notebooks. Plots are in
+``simulator.report.charts.plots``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import public names where they are used, so that importing the package is cheap."""
+    """Import public names on first use, so that importing the package is cheap."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from simulator.library import calls

@@ -1,13 +1,13 @@
-"""Errors that carry their exit code. The library raises; only the command line prints.
+"""Errors with exit codes. The library raises them; only the command line prints.
 
 SimulatorError            1
-├── InputError            3   a scenario, profile, price or trace that cannot be used
-└── InfeasibleError       4   nothing meets the latency targets
+├── InputError            3   a scenario, profile, price or trace is unusable
+└── InfeasibleError       4   no option meets the latency targets
 """
 
 
 class SimulatorError(Exception):
-    """Anything the simulator refuses to go on from; the message is one line."""
+    """Base of all errors that the simulator reports; the message is one line."""
 
     exit_code = 1
 
@@ -16,13 +16,13 @@ class SimulatorError(Exception):
 
 
 class InputError(SimulatorError):
-    """Bad input, named by file, line and column where it has them."""
+    """Unusable input; the message has file, line and column if there are any."""
 
     exit_code = 3
 
 
 class InfeasibleError(SimulatorError):
-    """No option meets the latency targets; ``excuses`` says why, by option."""
+    """No option meets the latency targets; ``excuses`` has the reason of each option."""
 
     exit_code = 4
 
@@ -32,14 +32,14 @@ class InfeasibleError(SimulatorError):
 
 
 def printable(text: str) -> str:
-    """Return a text in which line breaks and all that no terminal shows are escaped."""
+    """Return a text with line breaks and other unprintable characters escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """Return ``" (did you mean 'x'?)"`` for the closest known name, or nothing."""
+    """Return ``" (did you mean 'x'?)"`` for the closest known name, or an empty string."""
     import difflib
 
     close = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=1, cutoff=0.5)

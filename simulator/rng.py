@@ -17,20 +17,19 @@ def stream(seed: int, name: str, replication: int = 0) -> np.random.Generator:
     seed : int
         The scenario's seed.
     name : str
-        What is drawn, for example ``"support/turns"``.
+        Name of the quantity that is drawn, for example ``"support/turns"``.
     replication : int
-        Independent repetition of the same stream.
+        Number of an independent repetition of the stream.
     """
     key = (zlib.crc32(name.encode()), replication)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 def uniforms(random_bits: NDArray[np.uint64], purpose: str, number: int = 0) -> NDArray[np.float64]:
-    """Uniform numbers in (0, 1) that are functions of a row's dice, a purpose and a number.
+    """Return uniform numbers in (0, 1) that depend only on random bits, a purpose and a number.
 
-    Whatever else is drawn, the same row meets the same lot; ``engine.kernels.shared.hashing``
-    draws so one by one.
-    (n,) -> (n,)
+    A row therefore has the same draws regardless of what else is drawn.
+    ``engine.kernels.shared.hashing`` computes the same numbers one by one. (n,) -> (n,)
     """
     stride, mix_1, mix_2 = SPLITMIX
     salt = (zlib.crc32(purpose.encode()) << 16) + number + 1

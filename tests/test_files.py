@@ -17,7 +17,7 @@ from tiny import exit_code, invoke, write_tiny
 import simulator
 from simulator.errors import InputError
 from simulator.files import yamltree
-from simulator.files.cells import as_said, harmless
+from simulator.files.cells import harmless, unguarded
 from simulator.files.jsontext import NotJson, parse_json, read_json
 from simulator.files.names import MOST_CHARS, file_name
 from simulator.files.text import read_text
@@ -43,7 +43,7 @@ def test_file_names_are_safe_and_each_its_own(one: str, other: str) -> None:
 @given(st.text(max_size=20) | st.sampled_from(["=1+1", "-5", "-5+2", "@x", "'=1", "''=", "\t=1"]))
 def test_no_cell_is_a_formula_and_none_is_lost(text: str) -> None:
     cell = harmless(text)
-    assert as_said(cell) == text
+    assert unguarded(cell) == text
     if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         float(cell)
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_written_is_one_line_after_the_answer(tmp_path: Path) -> 
     (tmp_path / "file").write_text("x")
     result = invoke("run", scenario, "--fast", "--out", tmp_path / "file")
     assert (exit_code(result), "VERDICT" in result.stdout) == (1, True)
-    assert str(result.exception).endswith("cannot be written: a file is in the place of its folder")
+    assert str(result.exception).endswith("cannot be written: its folder is a file")
     code = "from simulator.cli.main import main; main()"
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -128,9 +128,9 @@ def test_what_fails_in_between_leaves_nothing(tmp_path: Path) -> None:
         half()
     assert not list(tmp_path.rglob("*.partial"))
     (tmp_path / "file").write_text("x")
-    with pytest.raises(WriteError, match="a file is in the place of its folder"):
+    with pytest.raises(WriteError, match="its folder is a file"):
         write_files(tmp_path / "file", {"x": "y"})
-    with pytest.raises(WriteError, match="a folder is in its place"):
+    with pytest.raises(WriteError, match="there is a folder of this name"):
         write_files(tmp_path, {"deep": "y"})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["deep", "file"]
 
@@ -140,7 +140,7 @@ def test_what_is_no_file_is_named_as_what_it_is(tmp_path: Path) -> None:
     for path, told in (
         (tmp_path / "none", "no such file"),
         (tmp_path, "is a folder"),
-        (tmp_path / "pipe", "is a pipe; write what it says into a file"),
+        (tmp_path / "pipe", "is a pipe; write its content to a file"),
         (Path("/dev/zero"), "is a device"),
         (tmp_path / ("x" * 300), "File name too long"),
     ):
@@ -189,7 +189,7 @@ def test_json_that_cannot_be_used(text: str, told: str, tmp_path: Path) -> None:
         ("a: !!python/object:x 1", (1, 4), "tag"),
         ("a: !!bool maybe", (1, 4), "not a value of !!bool"),
         ("a: !!omap [b: 1]", (1, 4), "tag !!omap"),
-        ("a: &x [*x]", (1, 8), "inside of itself"),
+        ("a: &x [*x]", (1, 8), "inside of its own value"),
         ("a: *y", (1, 4), "unknown alias"),
         ("[" * 200, (1, 102), "nested deeper"),
         ("a: " + "1" * 400, (1, 4), "300 digits"),

@@ -74,7 +74,7 @@ def link_away(path: Path, out: Path) -> None:
         (lambda path, out: path.read_text(), True, "accepted", ""),
         (refuse("a.yaml:1:2: no"), True, "refused", ""),
         (refuse("no"), False, "refused", ""),
-        (refuse("no"), True, "fault", "message without a place"),
+        (refuse("no"), True, "fault", "message without a location"),
         (refuse("a.yaml:1:2: no\nand no"), True, "refused", ""),  # the error makes it one line
         (lambda path, out: int("x"), False, "fault", "ValueError"),
         (lambda path, out: time.sleep(5), False, "fault", "takes too long"),

@@ -236,7 +236,7 @@ def test_agent_conversations(tmp_path: Path) -> None:
         ({"in": -1}, "in must be 0 or more"),
         ({"t": "x"}, "t must be a number"),
         ({"t": -1.0}, "t goes backwards in its list"),
-        ({"hp": 11}, "must name blocks that are there"),
+        ({"hp": 11}, "must name existing blocks"),
         ({"ht": [[3]]}, "ht must hold pairs"),
         ({"ht": [[3, 900]]}, "more blocks than the prompt has tokens"),
     ],
@@ -356,7 +356,7 @@ def test_otel_spans_as_collectors_write_them(tmp_path: Path) -> None:
         ("litellm", {**SPEND, "prompt_tokens": None}, "missing field 'prompt_tokens'"),
         ("litellm", {**SPEND, "startTime": "soon"}, "startTime must be a date and time"),
         ("litellm", {**SPEND, "metadata": "{"}, "metadata is not valid JSON"),
-        ("langfuse", {**OBSERVATION, "usageDetails": {}}, "must tell input and output"),
+        ("langfuse", {**OBSERVATION, "usageDetails": {}}, "must contain input and output"),
         ("helicone", {**HELICONE, "prompt_tokens": "many"}, "prompt_tokens must be a whole"),
     ],
 )
@@ -421,7 +421,7 @@ CANONICAL = "arrival_s,input_tokens,output_tokens,session,prefix\n"
     [
         ("arrival_s,input_tokens\n1,2\n", "1:1", "missing column 'output_tokens'"),
         (CANONICAL.replace("session", "sesion"), "1:4", "(did you mean 'session'?)"),
-        (CANONICAL.replace("session", "prefix"), "1:4", "stands there twice"),
+        (CANONICAL.replace("session", "prefix"), "1:4", "duplicate column"),
         (CANONICAL + "0,5,5,,\n0,5.5,5,,\n", "3:3", "input_tokens must be a whole number"),
         (CANONICAL + "0,5,5,,\nnan,5,5,,\n", "3:1", "arrival_s must be seconds below"),
         (CANONICAL + "0,5,5,,\n0,5,99999999999999999999,,\n", "3:5", "output_tokens must be"),
@@ -445,7 +445,7 @@ def test_canonical_prefix_longer_than_what_it_shares(tmp_path: Path, prefix: str
     path = tmp_path / "trace.csv"
     other = "b" if prefix == "^5" else "a"
     path.write_text(CANONICAL + f"0,30,5,a,100+25\n1,50,5,{other},{prefix}\n")
-    with pytest.raises(InputError, match="request 2: its prompt is said to share"):
+    with pytest.raises(InputError, match="request 2: its prompt should share"):
         read(path, "canonical")
 
 

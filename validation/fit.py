@@ -2,10 +2,11 @@
 
 usage: python validation/fit.py DATA [--write]
 
-Every coefficient has a log-normal prior around the rounded default of a study of 2026-11-23; a
-deployment weighs as the root of the number of its points; errors far above the noise hardly count
-(Cauchy's loss), so that rows that contradict others do not pull. Gauss-Newton on the simulated
-benchmarks: one simulation of all points per coefficient and round.
+Every coefficient has a log-normal prior around the rounded default of a study of 2026-11-23. The
+weight of a deployment is the square root of the number of its points. Errors far above the noise
+hardly count (Cauchy's loss), so that rows that contradict others have little influence. The method
+is Gauss-Newton on simulated benchmarks, with one simulation of all points per coefficient and
+iteration.
 """
 
 import argparse
@@ -28,21 +29,23 @@ from simulator.scenario.document.shipped import profiles_dir
 NOISE = 0.1
 """Spread of repeated measurements of one deployment, in logarithms (versions of one engine)."""
 WEIGHTS = np.array([1.0, 0.7, 0.4])
-"""Of throughput, TPOT and TTFT."""
+"""Weights of throughput, TPOT and TTFT."""
 OUTLIER = 2.5
-"""Errors, in spreads of noise, above which a point is taken to contradict the others: unlabelled
-speculation, prefixes found in caches, misread rows. No row is left out by hand."""
+"""Error, in spreads of the noise, above which a point is assumed to contradict the others because
+of unlabelled speculation, cached prefixes or misread rows. No row is left out by hand."""
 LIVE_WEIGHT = 3.0
-"""Of open loops and logged requests, which are few beside closed loops and like what is asked of
-deployments."""
+"""Factor on the weight of open loops and logged requests, which are few compared with closed loops
+but similar to real traffic."""
 MOST_POINTS = 6
-"""Of a deployment and source, to which coefficients are fitted."""
+"""Most points of a deployment and source to which coefficients are fitted."""
 MOST_ROUNDS = 5
-RESTING = 0.1
-"""Movement of all coefficients, in spreads of their priors, that ends the fit."""
+"""Most iterations."""
+CONVERGED = 0.1
+"""Largest change of a coefficient, in spreads of its prior, at which the fit ends."""
 MOST_STEP = 1.0
+"""Most that a coefficient changes in an iteration, in spreads of its prior."""
 STEP = 0.08
-"""Of a difference quotient, in logarithms."""
+"""Step of difference quotients, in logarithms."""
 
 PRIORS: dict[str, tuple[float, float]] = {  # path: median, spread of the logarithm
     "fixed_s": (2e-4, 0.5),
@@ -127,7 +130,7 @@ PRIORS: dict[str, tuple[float, float]] = {  # path: median, spread of the logari
     "engines.trtllm.admission_s": (1.5e-3, 0.6),
     "engines.trtllm.generations.blackwell.overhead": (1.0, 0.25),
 }
-SHARED = {  # what follows another coefficient
+SHARED = {  # coefficients that are equal to another one
     "precisions.fp16.compute": "precisions.bf16.compute",
     "precisions.fp16.experts": "precisions.bf16.experts",
     "precisions.int4.experts": "precisions.int4.compute",
@@ -163,15 +166,15 @@ def profile_at(values: dict[str, float]) -> ServingProfile:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Coefficients that were fitted, and how predictions answer to them."""
+    """Fitted coefficients, with the errors of predictions and their derivatives."""
 
     points: list[Measured]
     z: np.ndarray
-    """Distance from the priors, in their spreads. (n_coefficients,)"""
+    """Distances of the coefficients from the priors, in their spreads. (n_coefficients,)"""
     errors: np.ndarray
-    """Logarithms of predicted over measured. (n_points, 3)"""
+    """Logarithms of predicted over measured throughput, TPOT and TTFT. (n_points, 3)"""
     jacobian: np.ndarray
-    """(n_points, 3, n_coefficients)"""
+    """Derivatives of the errors by ``z``. (n_points, 3, n_coefficients)"""
 
     def values(self) -> dict[str, float]:
         """Return the coefficients by path."""
@@ -179,7 +182,7 @@ class Fit:
 
 
 def values_at(z: np.ndarray) -> dict[str, float]:
-    """Return coefficients by path. (n_coefficients,)"""
+    """Return the coefficients by path at distances ``z`` from the priors. (n_coefficients,)"""
     return {
         path: median * float(np.exp(spread * step))
         for (path, (median, spread)), step in zip(PRIORS.items(), z, strict=True)
@@ -187,7 +190,7 @@ def values_at(z: np.ndarray) -> dict[str, float]:
 
 
 def shipped_z() -> np.ndarray:
-    """Return what serving.yaml holds, as distances from the priors. (n_coefficients,)"""
+    """Return the coefficients of serving.yaml as distances from the priors. (n_coefficients,)"""
     data: dict[str, Any] = serving_profile().model_dump()
     z = []
     for path, (median, spread) in PRIORS.items():
@@ -199,13 +202,13 @@ def shipped_z() -> np.ndarray:
 
 
 def errors_at(points: list[Measured], z: np.ndarray, pool: ProcessPoolExecutor) -> np.ndarray:
-    """Logarithms of predicted over measured. (n_points, 3)"""
+    """Return the logarithms of predicted over measured values at ``z``. (n_points, 3)"""
     profile = profile_at(values_at(z))
     return errors_of([m.with_profile(profile) for m in points], pool)
 
 
-def _ends() -> np.ndarray:
-    """Least and greatest distance from each prior that a coefficient may have. (2, n)"""
+def _bounds() -> np.ndarray:
+    """Return the least and the greatest allowed distance of coefficients from priors. (2, n)"""
     return np.array(
         [
             [np.log(ends.get(path, open_end) / median) / s for path, (median, s) in PRIORS.items()]
@@ -217,23 +220,23 @@ def _ends() -> np.ndarray:
 def thinned(points: list[Measured]) -> list[Measured]:
     """Return some points of every deployment and source, evenly over prompts, outputs and loads.
 
-    A deployment weighs as the root of its points, so that the others would tell little more.
+    Since the weight of a deployment is the square root of its points, more would add little.
     """
     groups: dict[tuple[object, ...], list[Measured]] = {}
     for m in points:
         groups.setdefault((m.deployment, m.row["source"]), []).append(m)
-    found = []
+    chosen = []
     for group in groups.values():
         group.sort(
             key=lambda m: (m.point.load.prompt_tok, m.point.load.output_tok, m.point.load.value)
         )
-        places = np.unique(np.linspace(0, len(group) - 1, MOST_POINTS).round().astype(int))
-        found += [group[place] for place in places]
-    return found
+        indices = np.unique(np.linspace(0, len(group) - 1, MOST_POINTS).round().astype(int))
+        chosen += [group[index] for index in indices]
+    return chosen
 
 
 def point_weights(points: list[Measured]) -> np.ndarray:
-    """Weights that let a deployment count as the root of its points. (n_points,)"""
+    """Return weights by which a deployment counts as the square root of its points. (n_points,)"""
     sizes = Counter(m.deployment for m in points)
     weights = np.array(
         [
@@ -246,40 +249,43 @@ def point_weights(points: list[Measured]) -> np.ndarray:
 
 
 def better(fit: Fit, chosen: np.ndarray) -> np.ndarray:
-    """Return better coefficients by the chosen points alone. (n_points,) -> (n_coefficients,)"""
+    """Return coefficients improved by one Gauss-Newton step on the chosen points.
+
+    (n_points,) -> (n_coefficients,)
+    """
     weights = point_weights(fit.points)[chosen, None] * WEIGHTS / NOISE
     step, _ = newton_step(fit.errors[chosen], fit.jacobian[chosen], fit.z, weights, OUTLIER)
-    return np.clip(fit.z + np.clip(step, -MOST_STEP, MOST_STEP), *_ends())
+    return np.clip(fit.z + np.clip(step, -MOST_STEP, MOST_STEP), *_bounds())
 
 
 def linearised(points: list[Measured], z: np.ndarray, pool: ProcessPoolExecutor) -> Fit:
-    """Simulate all points at ``z`` and beside it."""
-    errors, (_, highest) = errors_at(points, z, pool), _ends()
+    """Simulate all points at ``z`` and at one step from it along each coefficient."""
+    errors, (_, highest) = errors_at(points, z, pool), _bounds()
     columns = []
-    for place, (_, spread) in enumerate(PRIORS.values()):
-        beside, step = z.copy(), STEP / spread
-        if beside[place] + step > highest[place]:
+    for index, (_, spread) in enumerate(PRIORS.values()):
+        shifted, step = z.copy(), STEP / spread
+        if shifted[index] + step > highest[index]:
             step = -step
-        beside[place] += step
-        columns.append((errors_at(points, beside, pool) - errors) / step)
+        shifted[index] += step
+        columns.append((errors_at(points, shifted, pool) - errors) / step)
     return Fit(points, z, errors, np.stack(columns, axis=2))
 
 
 def fit(points: list[Measured], pool: ProcessPoolExecutor) -> Fit:
-    """Fit from the shipped coefficients until they rest."""
+    """Fit from the shipped coefficients until they no longer change."""
     current = linearised(points, shipped_z(), pool)
     for _ in range(MOST_ROUNDS):
         z = better(current, np.ones(len(points), np.bool_))
-        moved = np.abs(z - current.z).max()
+        change = np.abs(z - current.z).max()
         current = linearised(points, z, pool)
-        if moved < RESTING:
+        if change < CONVERGED:
             break
         sys.stderr.write(f"{summary(current.errors)}\n")
     return current
 
 
 def summary(errors: np.ndarray) -> str:
-    """Median and 90th percentile of absolute relative errors."""
+    """Return the median and the 90th percentile of absolute relative errors, as text."""
     relative = np.abs(np.expm1(errors))
     medians = np.nanmedian(relative, axis=0)
     tail = np.nanquantile(relative[:, 0], 0.9)
@@ -289,49 +295,49 @@ def summary(errors: np.ndarray) -> str:
 
 
 def write(values: dict[str, float]) -> None:
-    """Replace the coefficients in serving.yaml, leaving everything else as it is."""
+    """Replace the coefficients in serving.yaml, and leave everything else unchanged."""
     path = profiles_dir() / "serving.yaml"
     lines = path.read_text().split("\n")
-    shared = {place: values[source] for place, source in SHARED.items()}
+    shared = {key: values[source] for key, source in SHARED.items()}
     for key, value in {**values, **shared}.items():
         _replace(lines, key.split("."), value)
     path.write_text("\n".join(lines))
 
 
 def _replace(lines: list[str], keys: list[str], value: float) -> None:
-    """Find a key under its parents by indentation, or within a flow mapping, and set its value."""
+    """Set the value of a key, found by the indentation below its parents or in a flow mapping."""
     start = 0
     for depth, key in enumerate(keys):
-        found = next(
+        number = next(
             n for n in range(start, len(lines)) if re.match(f"{'  ' * depth}{key}:", lines[n])
         )
         rest = keys[depth + 1 :]
-        if len(rest) == 1 and "{" in lines[found]:
-            inside = re.compile(rf"(\b{rest[0]}: )[\d.e-]+")
-            lines[found] = inside.sub(lambda m: f"{m[1]}{value:.3g}", lines[found])
+        if len(rest) == 1 and "{" in lines[number]:
+            entry = re.compile(rf"(\b{rest[0]}: )[\d.e-]+")
+            lines[number] = entry.sub(lambda m: f"{m[1]}{value:.3g}", lines[number])
             return
-        start = found + 1
-    lines[found] = re.sub(r": [\d.e-]+", lambda _: f": {_plain(value)}", lines[found], count=1)
+        start = number + 1
+    lines[number] = re.sub(r": [\d.e-]+", lambda _: f": {_decimal(value)}", lines[number], count=1)
 
 
-def _plain(value: float) -> str:
+def _decimal(value: float) -> str:
     return np.format_float_positional(value, precision=3, fractional=False, trim="-")
 
 
 def main() -> None:
-    """Fit, print what was found, and write it when asked."""
+    """Fit and print the coefficients; with ``--write``, write them to serving.yaml."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--write", action="store_true")
-    given = parser.parse_args()
-    points = thinned([m for m in read_all(given.data) if m.is_fitted])
+    arguments = parser.parse_args()
+    points = thinned([m for m in read_all(arguments.data) if m.is_fitted])
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        found = fit(points, pool)
-    for (path, (median, _)), z in zip(PRIORS.items(), found.z, strict=True):
-        value = found.values()[path]
+        fitted = fit(points, pool)
+    for (path, (median, _)), z in zip(PRIORS.items(), fitted.z, strict=True):
+        value = fitted.values()[path]
         sys.stdout.write(f"{path:40}{value:12.4g}  prior {median:g}, {z:+.1f} spreads\n")
-    if given.write:
-        write(found.values())
+    if arguments.write:
+        write(fitted.values())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Hold sampled figures against whole horizons: how often the stated errors contain the truth.
+"""Compare sampled figures with whole horizons: how often do the stated errors contain the truth?
 
 usage: python validation/intervals.py [SCENARIO ...] [--seeds N] [--requests R ...] [--out FILE]
 
-Every scenario is asked at volumes at which its horizon has so many requests, under several seeds.
-Options run once on the sample by which verdicts are settled, and once on all of the horizon. Sizes
-that are to be found are found by the sample, and looked for around it by the whole horizon.
+Every scenario is simulated at volumes at which its horizon has the given numbers of requests, with
+several seeds. Options are simulated once on the sample that verdicts use, and once on the whole
+horizon. Sizes that are not given are found on the sample, and searched for around that size on the
+whole horizon.
 """
 
 import argparse
@@ -37,14 +38,14 @@ SCENARIOS = (
 REQUESTS = (600_000, 1_500_000, 4_000_000)
 SEEDS = 10
 SETTINGS = ["analysis.sample_requests=50000"]
-"""The default, also of scenarios that have their whole horizon simulated."""
+"""Default sample, also for scenarios that would simulate their whole horizon."""
 MOST_WALKED = 4
-"""Replicas up or down to which the whole horizon's size is looked for."""
+"""Most replicas above or below the sampled size to which the whole horizon's size is searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One option of a scenario at one volume under one seed."""
+    """One option of a scenario at one volume and seed."""
 
     scenario: str
     requests: int
@@ -52,19 +53,23 @@ class Case:
     option: str
     is_sampled: bool
     bill_off: float | None
-    """Sampled bill of the calls over the whole horizon's, less 1; None without calls."""
+    """Sampled bill of the calls over that of the whole horizon, less 1; None without calls."""
     bill_half: float
+    """Stated half-width of the bill, as a share."""
     attainment_off: float
+    """Sampled attainment less that of the whole horizon."""
     attainment_half: float
+    """Stated half-width of the attainment."""
     replicas: int | None
-    """That the sample finds; None where none are to be found."""
+    """Size found on the sample; None if the size is given."""
     replicas_whole: int | None
+    """Size found on the whole horizon; None if the size is given."""
     cpu_s: float
     cpu_whole_s: float
 
 
 def cases(task: tuple[str, int, int]) -> list[dict[str, Any]]:
-    """Return all options of a scenario, a number of requests and a seed."""
+    """Return the cases of all options for a scenario, a number of requests and a seed."""
     name, requests, seed = task
     study = load(name, SETTINGS, seed).study
     volume = requests / (study.traffic.requests_per_s * study.traffic.horizon_s)
@@ -75,59 +80,62 @@ def _cases(study: Study, volume: float, case: Any) -> Iterator[Case]:
     sampled = Evaluator(study, volume, Sampler(study, careful=True))
     whole = Evaluator(whole_horizon(study), volume)
     for option in {o.name: o for each in study.options for o in each.parts}.values():
-        begun_s = time.process_time()
-        found = kind_of(option).size(sampled, option).evaluation
-        there_s = time.process_time()
-        truth = whole.evaluate(option, found.size)
-        once_s = time.process_time()
-        to_find = isinstance(option, SelfHostOption) and option.replicas is None
-        best = _whole_size(whole, option, found.size) if to_find else None
-        sampling = found.outcome.sampling
-        usd, true_usd = (sum(e.outcome.api_usd.values()) for e in (found, truth))
+        begin_s = time.process_time()
+        evaluation = kind_of(option).size(sampled, option).evaluation
+        sampled_s = time.process_time()
+        truth = whole.evaluate(option, evaluation.size)
+        end_s = time.process_time()
+        is_sized = isinstance(option, SelfHostOption) and option.replicas is None
+        best = _whole_size(whole, option, evaluation.size) if is_sized else None
+        sampling = evaluation.outcome.sampling
+        usd, true_usd = (sum(e.outcome.api_usd.values()) for e in (evaluation, truth))
         yield case(
             option=option.name,
             is_sampled=sampling.windows > 0,
             bill_off=usd / true_usd - 1 if true_usd else None,
             bill_half=sampling.calls.half,
-            attainment_off=found.outcome.attainment - truth.outcome.attainment,
+            attainment_off=evaluation.outcome.attainment - truth.outcome.attainment,
             attainment_half=sampling.attainment.half,
-            replicas=found.size.replicas if to_find else None,
+            replicas=evaluation.size.replicas if is_sized else None,
             replicas_whole=best,
-            cpu_s=there_s - begun_s,
-            cpu_whole_s=once_s - there_s,
+            cpu_s=sampled_s - begin_s,
+            cpu_whole_s=end_s - sampled_s,
         )
 
 
 def _whole_size(whole: Evaluator, option: SingleOption, near: Size) -> int:
-    """Fewest replicas that do over the whole horizon, not further than ``MOST_WALKED`` away."""
+    """Return the fewest replicas that meet the targets over the whole horizon.
 
-    def holds(replicas: int) -> bool:
-        found: Evaluation = whole.evaluate(option, Size(replicas))
-        return meets(found, whole.study.slo)
+    The search goes at most ``MOST_WALKED`` replicas up or down from ``near``.
+    """
+
+    def meets_targets(replicas: int) -> bool:
+        evaluation: Evaluation = whole.evaluate(option, Size(replicas))
+        return meets(evaluation, whole.study.slo)
 
     replicas = near.replicas
     least, most = max(1, replicas - MOST_WALKED), replicas + MOST_WALKED
-    while replicas < most and not holds(replicas):
+    while replicas < most and not meets_targets(replicas):
         replicas += 1
-    while replicas > least and holds(replicas - 1):
+    while replicas > least and meets_targets(replicas - 1):
         replicas -= 1
     return replicas
 
 
-def summary(found: list[Case]) -> list[dict[str, Any]]:
-    """Return a row for each scenario and one for all; shares count sampled cases alone."""
-    names = [*dict.fromkeys(case.scenario for case in found), "all"]
-    return [_row(name, [c for c in found if name in (c.scenario, "all")]) for name in names]
+def summary(results: list[Case]) -> list[dict[str, Any]]:
+    """Return a row for each scenario and one for all; shares only count sampled cases."""
+    names = [*dict.fromkeys(case.scenario for case in results), "all"]
+    return [_row(name, [c for c in results if name in (c.scenario, "all")]) for name in names]
 
 
-def _row(name: str, found: list[Case]) -> dict[str, Any]:
-    sampled = [case for case in found if case.is_sampled]
+def _row(name: str, results: list[Case]) -> dict[str, Any]:
+    sampled = [case for case in results if case.is_sampled]
     bills = [c for c in sampled if c.bill_off is not None]
-    sizes = [(c.replicas, c.replicas_whole) for c in found]
-    differ = [abs(a - b) for a, b in sizes if a is not None and b is not None]
+    sizes = [(c.replicas, c.replicas_whole) for c in results]
+    differences = [abs(a - b) for a, b in sizes if a is not None and b is not None]
     return {
         "scenario": name,
-        "cases": len(found),
+        "cases": len(results),
         "sampled": len(sampled),
         "bill covered": _mean([abs(c.bill_off or 0.0) <= c.bill_half for c in bills]),
         "bill bias": _mean([c.bill_off or 0.0 for c in bills]),
@@ -135,10 +143,10 @@ def _row(name: str, found: list[Case]) -> dict[str, Any]:
         "SLO covered": _mean([abs(c.attainment_off) <= c.attainment_half for c in sampled]),
         "SLO bias": _mean([c.attainment_off for c in sampled]),
         "SLO half": _mean([c.attainment_half for c in sampled]),
-        "same size": _mean([d == 0 for d in differ]),
-        "off by 2": sum(d >= 2 for d in differ),
-        "CPU s": sum(c.cpu_s for c in found),
-        "CPU s whole": sum(c.cpu_whole_s for c in found),
+        "same size": _mean([d == 0 for d in differences]),
+        "off by 2": sum(d >= 2 for d in differences),
+        "CPU s": sum(c.cpu_s for c in results),
+        "CPU s whole": sum(c.cpu_whole_s for c in results),
     }
 
 
@@ -162,24 +170,24 @@ def main() -> None:
     parser.add_argument("--requests", type=int, nargs="+", default=REQUESTS)
     parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     tasks = [
         (name, requests, seed)
-        for name in asked.scenarios
-        for requests in asked.requests
-        for seed in range(71, 71 + asked.seeds)
+        for name in arguments.scenarios
+        for requests in arguments.requests
+        for seed in range(71, 71 + arguments.seeds)
     ]
-    found: list[Case] = []
-    with processes(asked.jobs) as executor:
-        for number, answered in enumerate(executor.map(cases, tasks), 1):
-            found += [Case(**case) for case in answered]
+    results: list[Case] = []
+    with processes(arguments.jobs) as executor:
+        for number, finished in enumerate(executor.map(cases, tasks), 1):
+            results += [Case(**case) for case in finished]
             sys.stderr.write(f"\r{number} of {len(tasks)}")
-            if asked.out is not None:
-                asked.out.write_text(json.dumps([asdict(case) for case in found]))
+            if arguments.out is not None:
+                arguments.out.write_text(json.dumps([asdict(case) for case in results]))
     sys.stderr.write("\n")
     print("scenario       sampled  bill: cover    bias    half   SLO: cover    bias     half"
           "  size =  >= 2   CPU s   whole")  # fmt: skip
-    for row in summary(found):
+    for row in summary(results):
         print(_text(row))
 
 

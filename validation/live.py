@@ -11,29 +11,29 @@ from simulator.analysis.bench.benchmark import replay
 from simulator.scenario.bench.benchmark import named_deployment
 
 SATURATED = 0.97
-"""Share of the greatest throughput of a deployment from which on it is saturated."""
+"""Share of a deployment's largest throughput from which it is saturated."""
 NEAR = 0.7
-"""Share from which on a load is near saturation."""
+"""Share of a deployment's largest throughput from which a load is near saturation."""
 
 
 def regimes(points: list[Measured], errors: np.ndarray) -> dict[str, np.ndarray]:
-    """Errors of open loops by how busy the measured server was. (n, 3) each
+    """Return the errors of open loops by the load of the measured server. (n, 3) each
 
-    The capacity of a deployment is the greatest output that its source measured.
+    The capacity of a deployment is the largest output throughput that its source measured.
     """
     groups = defaultdict(list)
-    for place, m in enumerate(points):
+    for index, m in enumerate(points):
         if m.row["load_kind"] == "request-rate" and m.requests is None and m.is_fitted:
-            groups[m.deployment, m.row["source"]].append(place)
-    found: dict[str, list[int]] = {"below saturation": [], "near it": [], "above it": []}
-    for places in groups.values():
-        most = max(points[i].output_tok_s for i in places)
-        for i in places:
-            asked = points[i].point.load.value * points[i].point.load.output_tok
-            share = asked / most
+            groups[m.deployment, m.row["source"]].append(index)
+    by_regime: dict[str, list[int]] = {"below saturation": [], "near it": [], "above it": []}
+    for indices in groups.values():
+        largest_tok_s = max(points[i].output_tok_s for i in indices)
+        for i in indices:
+            offered_tok_s = points[i].point.load.value * points[i].point.load.output_tok
+            share = offered_tok_s / largest_tok_s
             regime = "below saturation" if share < NEAR else "near it"
-            found["above it" if share > 1 else regime].append(i)
-    return {name: errors[places] for name, places in found.items() if places}
+            by_regime["above it" if share > 1 else regime].append(i)
+    return {name: errors[indices] for name, indices in by_regime.items() if indices}
 
 
 def logged(points: list[Measured]) -> list[tuple[str, dict[str, tuple[float, float]]]]:
@@ -58,11 +58,11 @@ def logged(points: list[Measured]) -> list[tuple[str, dict[str, tuple[float, flo
 
 
 def kv_blocks(path: Path) -> list[tuple[str, int, int]]:
-    """Return KV blocks of a table of vLLM's logs: deployment, predicted, logged."""
+    """Return the KV blocks in a table of vLLM's logs: deployment, predicted, logged."""
     rows = []
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            found, _ = named_deployment(
+            deployment, _ = named_deployment(
                 row["model"],
                 row["gpu"],
                 gpus=int(row["n_gpus"]),
@@ -70,6 +70,6 @@ def kv_blocks(path: Path) -> list[tuple[str, int, int]]:
                 weight_precision=row["weight_precision"],
                 kv_precision=row["kv_precision"],
             )
-            kv = found.kv(float(row["gpu_memory_utilization"]), int(row["block_tokens"]))
-            rows.append((found.label, kv.blocks, int(row["blocks"])))
+            kv = deployment.kv(float(row["gpu_memory_utilization"]), int(row["block_tokens"]))
+            rows.append((deployment.label, kv.blocks, int(row["blocks"])))
     return rows

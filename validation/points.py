@@ -1,4 +1,4 @@
-"""Measured benchmark points, and what is predicted for them."""
+"""Measured benchmark points and their predictions."""
 
 import csv
 import gzip
@@ -17,14 +17,15 @@ from simulator.scenario.catalog.serving_profile import ServingProfile, serving_p
 from simulator.traffic.table import RequestTable
 
 FITTED_KINDS = ("offline", "concurrency", "request-rate")
-"""Static batches come from untuned engines of 2024 and earlier: predicted, not fitted."""
-UNSETTLED = "mlperf"
-"""Sources whose rows state no precision: predicted, not fitted."""
+"""Kinds of load to which coefficients are fitted. Static batches come from untuned engines of 2024
+and earlier, and are only predicted."""
+UNFITTED_SOURCE = "mlperf"
+"""Beginning of sources whose rows do not state the precision; they are only predicted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One row that says what was measured; times in seconds, NaN where it does not."""
+    """One row of measurements; times in seconds, NaN for missing values."""
 
     row: dict[str, str]
     point: Point
@@ -32,16 +33,16 @@ class Measured:
     tpot_s: float
     ttft_s: float
     medians: bool = False
-    """TPOT and TTFT are medians over requests, not means."""
+    """Whether TPOT and TTFT are medians over requests instead of means."""
     requests: RequestTable | None = None
-    """What was asked, request by request, where a log tells; then ``output_tok_s`` is that of the
-    mean request, its output over its time from end to end."""
+    """All requests, if they were logged. ``output_tok_s`` is then that of the mean request: its
+    output over its end-to-end time."""
 
     @property
     def is_fitted(self) -> bool:
-        """Whether coefficients are fitted to it."""
-        fitted = self.row["load_kind"] in FITTED_KINDS
-        return fitted and not self.row["source"].startswith(UNSETTLED)
+        """Whether coefficients are fitted to the point."""
+        is_fitted_kind = self.row["load_kind"] in FITTED_KINDS
+        return is_fitted_kind and not self.row["source"].startswith(UNFITTED_SOURCE)
 
     @property
     def targets(self) -> np.ndarray:
@@ -51,30 +52,30 @@ class Measured:
 
     @property
     def deployment(self) -> tuple[str, ...]:
-        """What was deployed, whatever was asked of it."""
+        """Key of the deployment, independent of the load."""
         d = self.point.deployment
         return (d.gpu.name, d.engine.name, d.model.name, d.weight_precision, str(d.spread))
 
     def with_profile(self, profile: ServingProfile) -> "Measured":
-        """Return the same row to be predicted with other coefficients."""
+        """Return the point for prediction with other coefficients."""
         d = self.point.deployment
         engine = profile.engine(d.engine.name, d.gpu)
-        fresh = profile.coefficients(d.model, d.gpu, engine, d.spread, d.weight_precision)
-        deployment = replace(d, engine=engine, coefficients=fresh)
+        coefficients = profile.coefficients(d.model, d.gpu, engine, d.spread, d.weight_precision)
+        deployment = replace(d, engine=engine, coefficients=coefficients)
         return replace(self, point=replace(self.point, deployment=deployment))
 
 
 def read_points(path: Path) -> list[Measured]:
-    """Return the rows of a table that can be predicted and scored, repeated ones once.
+    """Return the rows of a table that can be predicted and scored, without duplicates.
 
-    Separate pools and speculative decoding are left out, as by the scoring tool.
+    Disaggregated pools and speculative decoding are left out, as in the scoring tool.
     """
     profile = serving_profile()
-    found: dict[tuple[object, ...], Measured] = {}
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", newline="") as file:
+    points: dict[tuple[object, ...], Measured] = {}
+    open_file = gzip.open if path.suffix == ".gz" else open
+    with open_file(path, "rt", newline="") as file:
         for row in csv.DictReader(file):
-            _lengths(row)
+            _replace_mean_lengths(row)
             text = f"{row.get('parallelism', '')} {row.get('notes', '')}".lower()
             output_tok_s = measured_tok_s(row)
             if re.search(r"disagg|spec[_=]|mtp|eagle", text) or math.isnan(output_tok_s):
@@ -95,20 +96,20 @@ def read_points(path: Path) -> list[Measured]:
             )
             load = replace(point.load, requests=None)
             key = (measured.deployment, load, point.replicas, round(output_tok_s, 3))
-            found.setdefault(key, measured)
-    return list(found.values())
+            points.setdefault(key, measured)
+    return list(points.values())
 
 
-def _lengths(row: dict[str, str]) -> None:
-    """Let a row whose lengths are means of drawn ones say their upper end, as others do."""
+def _replace_mean_lengths(row: dict[str, str]) -> None:
+    """Replace lengths that are means of random ones by their upper end, as in other rows."""
     if "isl, osl are means" in row.get("notes", "") and row["range_ratio"]:
         for name in ("isl", "osl"):
             row[name] = str(round(2 * float(row[name]) / (1 + float(row["range_ratio"]))))
 
 
 def read_requests(folder: Path) -> list[Measured]:
-    """Return the runs of which every request was logged: vLLM 0.19, see the data's README."""
-    found = []
+    """Return the runs in which every request was logged (vLLM 0.19, see the README of the data)."""
+    runs = []
     for name, gpu, sequences in (
         ("rtx4090_llama-3.1-8b", "rtx-4090", 256),
         ("rtxpro6000_llama-3.1-8b", "rtx-pro-6000", 128),
@@ -126,7 +127,7 @@ def read_requests(folder: Path) -> list[Measured]:
             "source": f"llmservingsim-{gpu}", "max_num_batched_tokens": "2048",
             "max_num_seqs": str(sequences), "gpu_memory_utilization": "0.9",
         }  # fmt: skip
-        found.append(
+        runs.append(
             Measured(
                 row,
                 read_point(row, serving_profile()),
@@ -138,11 +139,11 @@ def read_requests(folder: Path) -> list[Measured]:
                 ),
             )
         )
-    return found
+    return runs
 
 
 def read_all(folder: Path) -> list[Measured]:
-    """Return all points of a folder of data."""
+    """Return all points of a data folder."""
     return [
         *read_points(folder / "calibration.csv.gz"),
         *read_points(folder / "stated_settings.csv.gz"),
@@ -151,7 +152,7 @@ def read_all(folder: Path) -> list[Measured]:
 
 
 def number(row: dict[str, str], column: str) -> float:
-    """Return a cell's number, NaN where there is none above zero."""
+    """Return the number of a cell, NaN if it has no positive one."""
     try:
         value = float(row.get(column, ""))
     except ValueError:
@@ -160,10 +161,13 @@ def number(row: dict[str, str], column: str) -> float:
 
 
 def measured_tok_s(row: dict[str, str]) -> float:
-    """Output throughput of a row, of a closed loop also from its times; NaN where unknown."""
-    given = number(row, "output_tok_s")
-    if not math.isnan(given):
-        return given
+    """Return the output throughput of a row, NaN if it is unknown.
+
+    For a closed loop it is computed from times if the row does not state it.
+    """
+    stated = number(row, "output_tok_s")
+    if not math.isnan(stated):
+        return stated
     if row["load_kind"] not in ("concurrency", "static-batch"):
         return math.nan
     clients, output_tok = number(row, "load_value"), number(row, "osl")
@@ -177,25 +181,28 @@ def measured_tok_s(row: dict[str, str]) -> float:
 
 
 def predictions(points: Iterable[Measured], pool: ProcessPoolExecutor) -> np.ndarray:
-    """Logarithms of predicted throughput, TPOT and TTFT; NaN where none is said. (n_points, 3)"""
-    each = pool.map(_predicted, points, chunksize=16)
-    return np.array(list(each)).reshape(-1, 3)
+    """Return the logarithms of predicted throughput, TPOT and TTFT, NaN without a prediction.
+
+    (n_points, 3)
+    """
+    rows = pool.map(_predict, points, chunksize=16)
+    return np.array(list(rows)).reshape(-1, 3)
 
 
 def errors_of(points: list[Measured], pool: ProcessPoolExecutor) -> np.ndarray:
-    """Logarithms of predicted over measured throughput, TPOT and TTFT. (n_points, 3)"""
+    """Return the logarithms of predicted over measured throughput, TPOT and TTFT. (n_points, 3)"""
     return predictions(points, pool) - np.array([m.targets for m in points])
 
 
-def _predicted(m: Measured) -> list[float]:
+def _predict(m: Measured) -> list[float]:
     if m.requests is not None:
         b = replay(m.point.deployment, m.requests, m.point.serving)
         output_tok_s = b.output_tok / len(b.e2e_s) / float(b.e2e_s.mean())
     else:
-        said = predict(m.point)
-        if said.benchmark is None:
+        prediction = predict(m.point)
+        if prediction.benchmark is None:
             return [math.nan] * 3
-        b, output_tok_s = said.benchmark, said.benchmark.output_tok_s
-    middle = np.median if m.medians else np.mean
-    tpot_s = float(middle(b.tpot_s)) if b.tpot_s.size else math.nan
-    return [math.log(output_tok_s), math.log(tpot_s), math.log(float(middle(b.ttft_s)))]
+        b, output_tok_s = prediction.benchmark, prediction.benchmark.output_tok_s
+    average = np.median if m.medians else np.mean
+    tpot_s = float(average(b.tpot_s)) if b.tpot_s.size else math.nan
+    return [math.log(output_tok_s), math.log(tpot_s), math.log(float(average(b.ttft_s)))]

@@ -1,4 +1,4 @@
-"""Write docs/validation.md: how predictions compare with measured benchmarks.
+"""Write docs/validation.md, which compares predictions with measured benchmarks.
 
 usage: python validation/report.py DATA [--out docs]
 """
@@ -26,7 +26,7 @@ Group = Callable[[Measured], str]
 
 
 def kind(m: Measured) -> str:
-    """Class of models and attention."""
+    """Return the class of a point's model and attention."""
     d = m.point.deployment
     if d.spread.data_attention:
         return "fine MoE, attention data-parallel"
@@ -67,18 +67,21 @@ def table(errors: dict[str, np.ndarray], inside: dict[str, np.ndarray] | None = 
     """Markdown rows of error figures by group; errors are logarithms, (n, 3) each."""
     head = ["", "points", "predicted", "throughput", "p90", "bias", "TPOT", "TTFT"]
     rows = []
-    for name, found in errors.items():
-        relative = np.expm1(found)
-        size, said = len(found), int(np.isfinite(found[:, 0]).sum())
-        if not said:
-            rows.append([name, str(size), "0", *["-"] * 5])
+    for name, logs in errors.items():
+        relative = np.expm1(logs)
+        count, predicted = len(logs), int(np.isfinite(logs[:, 0]).sum())
+        if not predicted:
+            rows.append([name, str(count), "0", *["-"] * 5])
             continue
-        off = np.abs(relative)
-        cells = [name, str(size), str(said), _share(np.nanmedian(off[:, 0]))]
-        cells += [_share(np.nanquantile(off[:, 0], 0.9)), f"{np.nanmedian(relative[:, 0]):+.1%}"]
+        sizes = np.abs(relative)
+        cells = [name, str(count), str(predicted), _share(np.nanmedian(sizes[:, 0]))]
+        cells += [
+            _share(np.nanquantile(sizes[:, 0], 0.9)),
+            f"{np.nanmedian(relative[:, 0]):+.1%}",
+        ]
         for column in (1, 2):
-            known = off[np.isfinite(off[:, column]), column]
-            cells.append(_share(np.median(known)) if known.size else "-")
+            measured = sizes[np.isfinite(sizes[:, column]), column]
+            cells.append(_share(np.median(measured)) if measured.size else "-")
         rows.append(cells)
     if inside is not None:
         head.append("in band")
@@ -93,15 +96,15 @@ def _share(value: float) -> str:
 
 
 def by(points: list[Measured], values: np.ndarray, group: Group) -> dict[str, np.ndarray]:
-    """Values of each group, in the order of its name."""
-    places = defaultdict(list)
-    for place, m in enumerate(points):
-        places[group(m)].append(place)
-    return {name: values[places[name]] for name in sorted(places)}
+    """Return the values of each group, in the order of names. (n, ...) -> (n_group, ...) each"""
+    indices = defaultdict(list)
+    for index, m in enumerate(points):
+        indices[group(m)].append(index)
+    return {name: values[indices[name]] for name in sorted(indices)}
 
 
 def in_band(points: list[Measured], errors: np.ndarray) -> np.ndarray:
-    """1 where measured throughput lies in the stated band, NaN where nothing is said. (n,)"""
+    """Return 1 for measured throughput in the stated band, else 0; NaN without prediction. (n,)"""
     bands = np.array([band(m) for m in points])
     ratio = np.exp(-errors[:, 0])
     inside = ((bands[:, 0] <= ratio) & (ratio <= bands[:, 1])).astype(float)
@@ -110,13 +113,13 @@ def in_band(points: list[Measured], errors: np.ndarray) -> np.ndarray:
 
 
 def band(m: Measured) -> tuple[float, float]:
-    """Stated band of a point, measured over predicted."""
+    """Return the stated band of a point, measured over predicted."""
     c, spread = m.point.deployment.coefficients, m.point.spread
     return c.band_low**spread, c.band_high**spread
 
 
 def plots(points: list[Measured], errors: np.ndarray, folder: Path) -> None:
-    """Draw predicted against measured throughput, and errors by concurrency."""
+    """Plot predicted against measured throughput, and errors by concurrency."""
     with mpl.rc_context(STYLE):
         ax = new_axes(7, 5)
         measured = np.array([m.output_tok_s for m in points])
@@ -134,9 +137,9 @@ def plots(points: list[Measured], errors: np.ndarray, folder: Path) -> None:
         ax = new_axes(7, 4)
         clients = np.array([2 ** round(np.log2(points[i].point.load.value)) for i in closed])
         for column, name in enumerate(("throughput", "TPOT", "TTFT")):
-            off = np.abs(np.expm1(errors[closed, column]))
+            absolute = np.abs(np.expm1(errors[closed, column]))
             ticks = sorted(set(clients.tolist()))
-            medians = [np.nanmedian(off[clients == tick]) for tick in ticks]
+            medians = [np.nanmedian(absolute[clients == tick]) for tick in ticks]
             ax.plot(ticks, medians, marker="o", color=PALETTE[column], label=name)
         ax.set(xscale="log", xlabel="concurrent clients", ylabel="median absolute error")
         ax.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -146,13 +149,13 @@ def plots(points: list[Measured], errors: np.ndarray, folder: Path) -> None:
         ax.figure.savefig(folder / "concurrency.png", dpi=110)
 
 
-def known(inside: np.ndarray) -> np.ndarray:
-    """Return what is said of some points."""
+def finite(inside: np.ndarray) -> np.ndarray:
+    """Return the values of the points that have a prediction."""
     return inside[np.isfinite(inside)]
 
 
-def _live(points: list[Measured], errors: np.ndarray, kv: list[tuple[str, int, int]]) -> str:
-    """What open loops, logged requests and KV blocks say, as Markdown."""
+def _under_load(points: list[Measured], errors: np.ndarray, kv: list[tuple[str, int, int]]) -> str:
+    """Return the section on open loops, logged requests and KV blocks, as Markdown."""
     lines = [LIVE, table(live.regimes(points, errors)), "", LOGGED, "| run | E2E | TPOT | TTFT |"]
     lines.append("|---|---|---|---|")
     for name, figures in live.logged(points):
@@ -172,17 +175,17 @@ def document(
 ) -> str:
     """Return the report as Markdown."""
     current = [m.is_fitted for m in points]
-    now = [m for m, use in zip(points, current, strict=True) if use]
-    now_errors = errors[current]
-    inside = in_band(now, now_errors)
+    recent = [m for m, use in zip(points, current, strict=True) if use]
+    recent_errors = errors[current]
+    inside = in_band(recent, recent_errors)
     early = [m for m, use in zip(points, current, strict=True) if not use]
     early_errors = errors[[not use for use in current]]
-    sections = [INTRODUCTION, _live(points, errors, kv)]
+    sections = [INTRODUCTION, _under_load(points, errors, kv)]
     for name, group in GROUPS.items():
-        coverage = {g: known(v) for g, v in by(now, inside, group).items()}
-        sections.append(f"### By {name}\n\n{table(by(now, now_errors, group), coverage)}\n")
+        coverage = {g: finite(v) for g, v in by(recent, inside, group).items()}
+        sections.append(f"### By {name}\n\n{table(by(recent, recent_errors, group), coverage)}\n")
     coverage = by(early, in_band(early, early_errors), GROUPS["engine"])
-    coverage = {g: known(v) for g, v in coverage.items()}
+    coverage = {g: finite(v) for g, v in coverage.items()}
     sections.append(f"{EARLY}\n{table(by(early, early_errors, GROUPS['engine']), coverage)}\n")
     cross = {
         "all points fitted": fitted.errors,
@@ -191,14 +194,14 @@ def document(
         "accelerator left out": studies.left_out(fitted, GROUPS["accelerator"], pool),
         "source left out": studies.left_out(fitted, GROUPS["source"], pool),
     }
-    for wanted in ("dense", "fine MoE"):
-        chosen = np.array([kind(m) == wanted for m in fitted.points])
+    for kind_name in ("dense", "fine MoE"):
+        chosen = np.array([kind(m) == kind_name for m in fitted.points])
         part = {name: values[chosen] for name, values in cross.items()}
-        of = [m for m, use in zip(fitted.points, chosen, strict=True) if use]
-        coverage = {name: known(in_band(of, values)) for name, values in part.items()}
-        intro = CROSS if wanted == "dense" else ""
-        sections.append(f"{intro}\n### {wanted}\n\n{table(part, coverage)}\n")
-    closed = [m for m in now if m.point.load.kind == "concurrency"]
+        part_points = [m for m, use in zip(fitted.points, chosen, strict=True) if use]
+        coverage = {name: finite(in_band(part_points, values)) for name, values in part.items()}
+        intro = CROSS if kind_name == "dense" else ""
+        sections.append(f"{intro}\n### {kind_name}\n\n{table(part, coverage)}\n")
+    closed = [m for m in recent if m.point.load.kind == "concurrency"]
     own = {
         "scale from one point": studies.single(closed, pool),
         "half of the points": studies.halves(closed, pool),
@@ -253,7 +256,7 @@ These engines were not fitted: they have maturities of the study of 2026-11-23, 
 """
 CROSS = """## How well the fit generalises
 
-Whole deployments, models or accelerators are left out of the fit and predicted. The coefficients
+Whole deployments, models, accelerators or sources are left out of the fit and predicted. The coefficients
 without a group's points come from two Gauss-Newton steps from those of all points; the group's
 benchmarks are then simulated exactly.
 """
@@ -294,24 +297,24 @@ Predictions must not be used for the following without a calibration or a measur
 
 
 def main() -> None:
-    """Simulate every point, study the fit, and write report and plots."""
+    """Simulate every point, study the fit, and write the report and its plots."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs"))
-    given = parser.parse_args()
-    points = read_all(given.data)
-    kv = live.kv_blocks(given.data / "kv_blocks.csv")
+    arguments = parser.parse_args()
+    points = read_all(arguments.data)
+    kv = live.kv_blocks(arguments.data / "kv_blocks.csv")
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         errors = errors_of(points, pool)
         modern = thinned([m for m in points if m.is_fitted])
         fitted = linearised(modern, shipped_z(), pool)
         text = document(points, errors, fitted, kv, pool) + "\n" + LIMITS
-    folder = given.out / "validation"
+    folder = arguments.out / "validation"
     folder.mkdir(parents=True, exist_ok=True)
     chosen = [m.is_fitted for m in points]
     plots([m for m, use in zip(points, chosen, strict=True) if use], errors[chosen], folder)
-    write_files(given.out, {"validation.md": text})
-    sys.stdout.write(f"{given.out / 'validation.md'}: {len(points)} points\n")
+    write_files(arguments.out, {"validation.md": text})
+    sys.stdout.write(f"{arguments.out / 'validation.md'}: {len(points)} points\n")
 
 
 if __name__ == "__main__":

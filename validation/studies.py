@@ -1,4 +1,4 @@
-"""Studies of the predictions: what was fitted carries over, and what a user's own points bring."""
+"""Studies of predictions: cross-validation of the fit, and calibration on a user's own points."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable
@@ -12,62 +12,62 @@ from simulator.analysis.bench.benchmark import Serving, run_benchmark
 from simulator.analysis.bench.calibration import Measurement, applied, calibrate
 
 LEAST_POINTS = 6
-"""Of a deployment whose points are halved."""
+"""Fewest points of a run that is split into calibration and test points."""
 FOLDS = 5
 
 
 def left_out(
     fitted: Fit, group: Callable[[Measured], Hashable], pool: ProcessPoolExecutor
 ) -> np.ndarray:
-    """Errors of every point under coefficients that were fitted without its group. (n_points, 3)
+    """Return the errors of every point with coefficients fitted without its group. (n_points, 3)
 
-    Without a group, coefficients move by two Gauss-Newton steps from those of all points; the left
-    out points are then simulated exactly.
+    The coefficients without a group are one Gauss-Newton step from those of all points. The points
+    that are left out are then simulated exactly.
     """
     groups = defaultdict(list)
-    for place, measured in enumerate(fitted.points):
-        groups[group(measured)].append(place)
+    for index, measured in enumerate(fitted.points):
+        groups[group(measured)].append(index)
     errors = np.full_like(fitted.errors, np.nan)
-    for places in groups.values():
+    for indices in groups.values():
         chosen = np.ones(len(fitted.points), np.bool_)
-        chosen[places] = False
+        chosen[indices] = False
         z = better(fitted, chosen)
-        errors[places] = errors_at([fitted.points[i] for i in places], z, pool)
+        errors[indices] = errors_at([fitted.points[i] for i in indices], z, pool)
     return errors
 
 
 def fold(measured: Measured) -> int:
-    """One of a few groups of whole deployments."""
+    """Return the cross-validation group of a point; a deployment is never split."""
     return sum(map(ord, "".join(measured.deployment))) % FOLDS
 
 
 def run_of(measured: Measured) -> tuple[str, ...]:
-    """What was benchmarked at one time: a deployment, the engine's version and the source."""
+    """Return the key of a benchmark run: a deployment, an engine version, a source and a date."""
     row = measured.row
     return (*measured.deployment, row["source"], row.get("engine_version", ""), row.get("date", ""))
 
 
 def halves(points: list[Measured], pool: ProcessPoolExecutor) -> np.ndarray:
-    """Errors of every second point of a run, calibrated on the others. (n, 3)"""
-    return _calibrated(points, pool, lambda found: [np.arange(len(found)) % 2 == 0])
+    """Return the errors of every second point of a run, calibrated on the others. (n, 3)"""
+    return _calibrated_errors(points, pool, lambda run: [np.arange(len(run)) % 2 == 0])
 
 
 def shapes(points: list[Measured], pool: ProcessPoolExecutor) -> np.ndarray:
-    """Errors at lengths of prompts and outputs that the calibration has not seen. (n, 3)"""
+    """Return the errors at prompt and output lengths that are not in the calibration. (n, 3)"""
 
-    def without_each(found: list[Measured]) -> list[np.ndarray]:
-        kinds = [(m.point.load.prompt_tok, m.point.load.output_tok) for m in found]
+    def without_each(run: list[Measured]) -> list[np.ndarray]:
+        kinds = [(m.point.load.prompt_tok, m.point.load.output_tok) for m in run]
         return [np.array([k != kind for k in kinds]) for kind in sorted(set(kinds))]
 
-    return _calibrated(points, pool, without_each)
+    return _calibrated_errors(points, pool, without_each)
 
 
 def single(points: list[Measured], pool: ProcessPoolExecutor) -> np.ndarray:
-    """Errors of a run's other points, scaled by one in its middle. (n, 3)"""
-    return _calibrated(points, pool, lambda found: [np.arange(len(found)) == len(found) // 2])
+    """Return the errors of all points of a run but the middle one, by which it is scaled. (n, 3)"""
+    return _calibrated_errors(points, pool, lambda run: [np.arange(len(run)) == len(run) // 2])
 
 
-def _calibrated(
+def _calibrated_errors(
     points: list[Measured],
     pool: ProcessPoolExecutor,
     splits: Callable[[list[Measured]], list[np.ndarray]],
@@ -76,10 +76,10 @@ def _calibrated(
     for measured in points:
         runs[run_of(measured)].append(measured)
     tasks = []
-    for found in runs.values():
-        if len(found) < LEAST_POINTS:
+    for run in runs.values():
+        if len(run) < LEAST_POINTS:
             continue
-        ordered = sorted(found, key=lambda m: (m.point.load.value, m.point.load.prompt_tok))
+        ordered = sorted(run, key=lambda m: (m.point.load.value, m.point.load.prompt_tok))
         for used in splits(ordered):
             if used.any() and not used.all():
                 tasks.append((ordered, used))
@@ -87,13 +87,13 @@ def _calibrated(
 
 
 def _split_errors(task: tuple[list[Measured], np.ndarray]) -> np.ndarray:
-    found, used = task
-    deployment = found[0].point.deployment
+    run, used = task
+    deployment = run[0].point.deployment
     serving = Serving()
-    seen = [_measurement(m) for m, use in zip(found, used, strict=True) if use]
-    fitted = applied(deployment, calibrate(deployment, seen, serving).factors)
+    measurements = [_measurement(m) for m, use in zip(run, used, strict=True) if use]
+    fitted = applied(deployment, calibrate(deployment, measurements, serving).factors)
     errors = []
-    for measured, use in zip(found, used, strict=True):
+    for measured, use in zip(run, used, strict=True):
         if use:
             continue
         b = run_benchmark(fitted, measured.point.load, serving, measured.point.replicas)

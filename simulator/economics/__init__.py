@@ -1,1 +1,1 @@
-"""What owning costs: rent, people and everything beside the hardware."""
+"""Cost of own hardware: purchase or rent, power, people, and their change over the horizon."""

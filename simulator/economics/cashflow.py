@@ -1,6 +1,6 @@
-"""Money over months: discounting, net present value, payback.
+"""Cash flows by month: discounting, net present value, payback.
 
-Month 0 is the purchase; a flow of month ``m`` is paid at its end. Gains are positive.
+Month 0 is the purchase; the flow of month ``m`` is paid at its end. Gains are positive.
 """
 
 import numpy as np
@@ -12,7 +12,9 @@ Floats = NDArray[np.float64]
 
 
 def discount(rate_per_year: float, months: Floats) -> Floats:
-    """Present value of a dollar after some months, ``(1 + r)^(-m/12)``. (n,) -> (n,)
+    """Return the present value of a dollar paid after some months, ``(1 + r)^(-m/12)``.
+
+    (n,) -> (n,)
 
     Raises
     ------
@@ -25,24 +27,25 @@ def discount(rate_per_year: float, months: Floats) -> Floats:
 
 
 def npv_path(flows_usd: Floats, rate_per_year: float, residual_usd: Floats | float = 0.0) -> Floats:
-    """Net present value up to every month and a sale in it.
+    """Return the net present value of a purchase that is used up to each month and then sold.
 
     ``NPV(m) = F_0 + sum_{j=1..m} F_j / (1+r)^(j/12) + R_m / (1+r)^(m/12)``
 
     Parameters
     ----------
     flows_usd
-        ``-K`` for a purchase, then ``A_j - O_j``, the API's bill avoided less what running costs
-        [USD]. (..., months + 1)
+        ``-K`` for a purchase, then ``A_j - O_j``, the avoided bill of the API less the running
+        costs [USD]. (..., months + 1)
     rate_per_year
         Discount rate.
     residual_usd
-        What the hardware would sell for in every month [USD]. (..., months + 1) or a number
+        Price at which the hardware could be sold in each month [USD]. (..., months + 1) or a
+        number
 
     Returns
     -------
     Floats
-        [USD of month 0]. (..., months + 1)
+        Net present value by month [USD of month 0]. (..., months + 1)
 
     Raises
     ------
@@ -54,18 +57,19 @@ def npv_path(flows_usd: Floats, rate_per_year: float, residual_usd: Floats | flo
 
 
 def payback_month(npv_path_usd: Floats) -> Floats:
-    """First month from which a net present value stays at zero or above, NaN for never.
+    """Return the first month from which the net present value stays at zero or above.
 
-    A path that dips below zero again has not paid back yet. (..., months + 1) -> (...)
+    A path that falls below zero again has not paid back yet; NaN means never.
+    (..., months + 1) -> (...)
     """
     stays = np.logical_and.accumulate(npv_path_usd[..., ::-1] >= 0, axis=-1)[..., ::-1]
     return np.where(stays[..., -1], stays.argmax(axis=-1), np.nan)
 
 
 def simple_payback_months(capital_usd: Floats, saved_usd_per_month: Floats) -> Floats:
-    """Months after which an even saving has paid back capital, without interest; NaN for never.
+    """Return the months after which a constant saving has paid back the capital, without interest.
 
-    ``t* = K / (A - O)``, not rounded. (...), (...) -> (...)
+    ``t* = K / (A - O)``, not rounded; NaN means never. (...), (...) -> (...)
     """
     never = np.full(np.broadcast(capital_usd, saved_usd_per_month).shape, np.nan)
     return np.divide(capital_usd, saved_usd_per_month, out=never, where=saved_usd_per_month > 0)

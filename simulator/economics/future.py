@@ -1,4 +1,4 @@
-"""How volume, prices and pay may move over the months ahead."""
+"""Expected development of volume, prices and salaries over the coming months."""
 
 from dataclasses import dataclass
 
@@ -13,35 +13,39 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Future:
-    """What is expected, each as a factor on today."""
+    """Expectations for the horizon; developments are factors on today's values."""
 
     months: int
     discount_rate: float
-    """Per year."""
+    """Discount rate per year."""
     volume_per_year: Distribution
     """Factor on the volume within a year."""
     api_price_per_year: Distribution
+    """Factor on API prices within a year."""
     rent_per_year: Distribution
+    """Factor on the rent of accelerators within a year."""
     salary_per_year: Distribution
+    """Factor on salaries within a year."""
     api_price_path: PricePath
-    """On top of the yearly factor, as is ``rent_path``."""
+    """Further factor on API prices, multiplied by the yearly one."""
     rent_path: PricePath
+    """Further factor on rent, multiplied by the yearly one."""
     up_front_usd: Interval
-    """Of the first deployment of one's own: engineering, migration, tests."""
+    """One-off cost of the first own deployment: engineering, migration, tests."""
 
     @property
     def middles(self) -> Floats:
-        """Middle of every month, from now. (months,)"""
+        """Middle of each month, counted from now [months]. (months,)"""
         return np.arange(self.months, dtype=np.float64) + 0.5
 
 
 def yearly(per_year: Distribution, z: Floats, months: Floats) -> Floats:
-    """Factor of every world at every moment. (worlds,), (n,) -> (worlds, n)"""
+    """Return the factor of each draw at each moment. (draws,), (n,) -> (draws, n)"""
     logs = np.log(np.maximum(per_year.at(z), 1e-9))
     factors: Floats = np.exp(logs[:, None] * (months[None, :] / 12))
     return factors
 
 
 def along(path: PricePath, pushes: Floats, months: Floats) -> Floats:
-    """Factor of every world at every moment of a path. (worlds, n), (n,) -> (worlds, n)"""
+    """Return the factor of each draw at each moment of a path. (draws, n), (n,) -> (draws, n)"""
     return np.array([path.factors(months, push) for push in pushes])

@@ -1,4 +1,4 @@
-"""Uncertain numbers."""
+"""Distributions of uncertain numbers, as functions of a standard normal score."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Z_90 = 1.6448536269514722
-"""Standard normal quantile: nine in ten cases lie within."""
+"""Standard normal score of the 95 % quantile: 90 % of cases lie between its negative and it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Nine in ten cases lie between ``low`` and ``high``, half of them below ``mid``.
+    """90 % interval: nine in ten cases lie between ``low`` and ``high``, and ``mid`` is the median.
 
-    A split normal: two halves of normal distributions that meet at the median.
+    The distribution is a split normal: two halves of normal distributions that meet at the median.
     """
 
     low: float
@@ -37,7 +37,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Anything between two ends, all alike."""
+    """Uniform distribution between two ends."""
 
     low: float
     high: float
@@ -49,15 +49,15 @@ class Uniform:
 
     def at(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map standard normal draws to values. (n,) -> (n,)"""
-        from scipy.special import ndtr  # takes longer to import than most commands run
+        from scipy.special import ndtr  # the import takes longer than most commands
 
-        found: NDArray[np.float64] = self.low + (self.high - self.low) * ndtr(z)
-        return found
+        values: NDArray[np.float64] = self.low + (self.high - self.low) * ndtr(z)
+        return values
 
 
 @dataclass(frozen=True, slots=True)
 class Lognormal:
-    """A normal logarithm, of which ``sigma`` is the standard deviation."""
+    """Lognormal distribution; ``sigma`` is the standard deviation of the logarithm."""
 
     mid: float
     sigma: float
@@ -69,42 +69,43 @@ class Lognormal:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One of some values, in rising order, all as likely."""
+    """Discrete distribution of equally likely values, in increasing order."""
 
     values: tuple[float, ...]
 
     @property
     def mid(self) -> float:
-        """Median, the lower one of two."""
+        """Median, the lower one of two middle values."""
         return self.values[(len(self.values) - 1) // 2]
 
     def at(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map standard normal draws to values. (n,) -> (n,)"""
         from scipy.special import ndtr
 
-        place = np.minimum((ndtr(z) * len(self.values)).astype(np.int64), len(self.values) - 1)
-        return np.array(self.values)[place]
+        index = np.minimum((ndtr(z) * len(self.values)).astype(np.int64), len(self.values) - 1)
+        return np.array(self.values)[index]
 
 
 Distribution = Interval | Uniform | Lognormal | Listed
-"""Of an uncertain number, as a function of a standard normal score."""
+"""Distribution of an uncertain number, as a function of a standard normal score."""
 
 
 @dataclass(frozen=True, slots=True)
 class UncertainNumber:
-    """A number of the scenario that is not known, and on which what happens depends."""
+    """An uncertain number of the scenario that changes the simulation, not only its prices."""
 
     path: str
-    """Dotted, as ``--set`` takes it."""
+    """Dotted path in the scenario, in the form of ``--set``."""
     distribution: Distribution
     is_whole: bool
-    """Only whole numbers make sense there."""
+    """Whether the number must be whole."""
     least_z: float = -np.inf
+    """Score of the smallest number that the scenario allows; smaller draws are clipped to it."""
     most_z: float = np.inf
-    """Scores beyond which the scenario would refuse the number; it stays at what is allowed."""
+    """Score of the largest number that the scenario allows; larger draws are clipped to it."""
 
     def value(self, z: float) -> float | int:
         """Return the number at a standard normal score."""
         allowed = min(max(z, self.least_z), self.most_z)
-        found = float(self.distribution.at(np.array([allowed]))[0])
-        return round(found) if self.is_whole else found
+        number = float(self.distribution.at(np.array([allowed]))[0])
+        return round(number) if self.is_whole else number

@@ -1,4 +1,4 @@
-"""What an hour of hardware of one's own costs: capital, power and the room it stands in."""
+"""Cost of an hour of own hardware: capital, power, colocation and maintenance."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from simulator.units import MONTH_HOURS
 
 
 def capital_recovery(rate: float, years: float) -> float:
-    """Yearly payment per dollar of capital: ``r(1+r)^n / ((1+r)^n - 1)``, ``1/n`` without interest.
+    """Return the yearly payment per dollar of capital: ``r(1+r)^n / ((1+r)^n - 1)``.
 
-    8 % over five years make .250456.
+    Without interest it is ``1/n``. For 8 % over five years it is .250456.
     """
     if rate == 0:
         return 1 / years
@@ -22,64 +22,66 @@ def capital_recovery(rate: float, years: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """Accelerators bought, per GPU; intervals as 90 % ranges."""
+    """Bought accelerators, per GPU; intervals are 90 % ranges."""
 
     gpu_usd: Interval
+    """Price of the accelerator [USD]."""
     node_share: Interval
-    """Price of server, network and spares, as a share of the accelerator's."""
+    """Price of server, network and spares, as a share of the accelerator's price."""
     residual_share: Interval
-    """Of what was paid, got back at the end."""
+    """Residual value at the end of the life, as a share of the price."""
     life_years: float
+    """Time after which the hardware is sold [years]."""
     discount_rate: float
-    """Per year."""
+    """Discount rate per year."""
     node_kw: Interval
-    """All-in power of a node per GPU [kW]."""
+    """Power of a whole node per GPU [kW]."""
     pue: Interval
-    """Power of the building over power of its machines."""
+    """Power usage effectiveness: power of the building over power of its machines."""
     electricity_usd_per_kwh: Interval
     colocation_usd_per_kw_month: Interval
-    """Space, cooling and their power when it is in the price; then electricity is zero."""
+    """Price of space and cooling. If it includes power, the price of electricity is zero."""
     maintenance_share: Interval
-    """Of the price, per year."""
+    """Cost of maintenance per year, as a share of the price."""
 
     def __post_init__(self) -> None:
         if self.life_years <= 0 or self.discount_rate < 0:
-            raise InputError("life_years must be above zero, discount_rate not below")
+            raise InputError("life_years must be above zero, discount_rate not below zero")
 
     def usd_per_gpu_hour(self) -> dict[str, Interval]:
-        """Cost by component [USD/GPU-hour], every hour of the year, used or not.
+        """Return the cost by component for each hour of the year, used or not [USD/GPU-hour].
 
-        The residual is discounted: ``(K - R/(1+r)^n) * CRF`` a year.
+        The residual value is discounted: ``(K - R/(1+r)^n) * CRF`` a year.
         """
-        paid = _times(self.gpu_usd, _plus(Interval.certain(1.0), self.node_share))
+        paid = _multiply(self.gpu_usd, _add(Interval.certain(1.0), self.node_share))
         crf = capital_recovery(self.discount_rate, self.life_years)
-        later = (1 + self.discount_rate) ** -self.life_years
+        discount = (1 + self.discount_rate) ** -self.life_years
         year_hours = 12 * MONTH_HOURS
-        kept = Interval(
-            1 - self.residual_share.high * later,
-            1 - self.residual_share.mid * later,
-            1 - self.residual_share.low * later,
+        lost_share = Interval(
+            1 - self.residual_share.high * discount,
+            1 - self.residual_share.mid * discount,
+            1 - self.residual_share.low * discount,
         )
-        wall_kw = _times(self.node_kw, self.pue)
+        wall_kw = _multiply(self.node_kw, self.pue)
         return {
-            "capital": _times(paid, kept).scaled(crf / year_hours),
-            "power": _times(wall_kw, self.electricity_usd_per_kwh),
-            "colocation": _times(self.node_kw, self.colocation_usd_per_kw_month).scaled(
+            "capital": _multiply(paid, lost_share).scaled(crf / year_hours),
+            "power": _multiply(wall_kw, self.electricity_usd_per_kwh),
+            "colocation": _multiply(self.node_kw, self.colocation_usd_per_kw_month).scaled(
                 1 / MONTH_HOURS
             ),
-            "maintenance": _times(paid, self.maintenance_share).scaled(1 / year_hours),
+            "maintenance": _multiply(paid, self.maintenance_share).scaled(1 / year_hours),
         }
 
     def total_usd_per_gpu_hour(self) -> Interval:
-        """Sum of the components [USD/GPU-hour]."""
+        """Return the sum of the components [USD/GPU-hour]."""
         total = Interval.certain(0.0)
         for part in self.usd_per_gpu_hour().values():
-            total = _plus(total, part)
+            total = _add(total, part)
         return total
 
 
-def _plus(a: Interval, b: Interval) -> Interval:
-    """Sum of independent numbers: medians add, half-widths as squares."""
+def _add(a: Interval, b: Interval) -> Interval:
+    """Return the sum of independent numbers: medians add, squares of half-widths add."""
     mid = a.mid + b.mid
     return Interval(
         max(0.0, mid - float(np.hypot(a.mid - a.low, b.mid - b.low))),
@@ -88,8 +90,8 @@ def _plus(a: Interval, b: Interval) -> Interval:
     )
 
 
-def _times(a: Interval, b: Interval) -> Interval:
-    """Product of independent numbers, by their relative half-widths."""
+def _multiply(a: Interval, b: Interval) -> Interval:
+    """Return the product of independent numbers: squares of relative half-widths add."""
     mid = a.mid * b.mid
     if mid == 0:
         return Interval(0.0, 0.0, a.high * b.high)

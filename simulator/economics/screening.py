@@ -1,9 +1,9 @@
-"""How much to pay for by time when the rest can be paid for by use.
+"""Optimal capacity that is paid by time, if the rest of a load can be paid by use.
 
-Screening curves: what a unit of capacity costs over a period is a straight line over the share of
-the period in which it is busy. The load-duration curve says how long each slice of a load is there;
-the lowest line at that length serves the slice. Capacity comes from the load series, in equal
-steps; queues, cold starts and caches are left to simulation.
+Screening curves: the cost of a unit of capacity over a period is a linear function of the share of
+the period in which it is busy. The load-duration curve gives the duration of each slice of a load;
+the slice is served by the technology with the lowest line at that duration. Capacity comes from a
+load series in equal steps of time; queues, cold starts and caches are left to simulation.
 """
 
 import math
@@ -21,49 +21,50 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Technology:
-    """A way to serve load: its capacity costs by time, its work by use.
+    """A way to serve load, with a cost of capacity by time and a cost of work by use.
 
-    A replica at ``f`` USD/hour that serves ``k`` units/s is ``Technology(f / k, 0.0)``, an API
+    A replica at ``f`` USD/hour that serves ``k`` units/s is ``Technology(f / k, 0.0)``; an API is
     ``Technology(0.0, price)``.
     """
 
     usd_per_hour: float
-    """Of capacity for one unit of work per second, used or not."""
+    """Cost of capacity for one unit of work per second, used or not."""
     usd_per_unit: float
-    """Of work done."""
+    """Cost of one unit of work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capacities:
-    """The cheapest capacity of each technology for a load."""
+    """Capacity of each technology that serves a load at the least cost."""
 
     per_s: Floats
-    """Units of work per second. (n_technologies,)"""
+    """Capacity of each technology [units/s]. (n_technologies,)"""
     usd_per_hour: float
-    """All of it, mean over the load."""
+    """Total cost, mean over the load series."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaPlan:
-    """The cheapest number of own replicas below an API that takes what exceeds them."""
+    """Number of own replicas with the least cost if an API serves the load that exceeds them."""
 
     replicas: int
     usd_per_hour: float
     self_served_share: float
-    """Of all work."""
+    """Share of all work that own replicas serve."""
     usd_per_hour_by_replicas: Floats
-    """Cost of none, one, two, ... up to what carries the peak. (n,)"""
+    """Cost of 0, 1, 2, ... replicas, up to the number that serves the peak. (n,)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Capacity by the term: a fee at once, then a lower price per slot of time in use."""
+    """Reserved capacity: a fee at the beginning of a term, and a lower price per slot of use."""
 
     fee_usd: float
     on_demand_usd_per_slot: float
     discounted_share: float
-    """Price of a reserved slot in use over that of one on demand."""
+    """Price of a used slot with a reservation over its price on demand."""
     term_slots: int
+    """Length of a term in slots of time."""
 
     def __post_init__(self) -> None:
         if self.fee_usd <= 0 or self.on_demand_usd_per_slot <= 0 or self.term_slots < 1:
@@ -73,13 +74,13 @@ class Reservation:
 
 
 def load_duration(load_per_s: Floats, levels_per_s: Floats) -> Floats:
-    """Share of time in which load exceeds a level, P(load > x). (t,), (n,) -> (n,)"""
+    """Return the share of time in which load exceeds each level, P(load > x). (t,), (n,) -> (n,)"""
     ordered = np.sort(load_per_s)
     return 1 - np.searchsorted(ordered, levels_per_s, side="right") / len(ordered)
 
 
 def mean_served(load_per_s: Floats, capacities_per_s: Floats) -> Floats:
-    """Mean work that a capacity serves, E[min(load, x)] [units/s]. (t,), (n,) -> (n,)"""
+    """Return the mean work served by capacities, E[min(load, x)] [units/s]. (t,), (n,) -> (n,)"""
     ordered = np.sort(load_per_s)
     sums = np.concatenate(([0.0], np.cumsum(ordered)))
     below = np.searchsorted(ordered, capacities_per_s, side="right")
@@ -87,10 +88,11 @@ def mean_served(load_per_s: Floats, capacities_per_s: Floats) -> Floats:
 
 
 def required_utilisation(base: Technology, peak: Technology) -> float:
-    """Share of time in use above which ``base`` is cheaper than ``peak``; infinite for never.
+    """Return the utilisation above which ``base`` is cheaper than ``peak``, infinite for never.
 
-    The crossing of their screening curves, ``(f - g) / (3600 (v - s))``; against an API without
-    fixed cost, ``u* = f / (3600 k (v - s))`` for a replica of ``f`` USD/hour and ``k`` units/s.
+    It is the crossing of their screening curves, ``(f - g) / (3600 (v - s))``. For a replica of
+    ``f`` USD/hour and ``k`` units/s against an API without fixed cost, it is
+    ``u* = f / (3600 k (v - s))``.
     """
     saved_usd_per_hour = HOUR_S * (peak.usd_per_unit - base.usd_per_unit)
     if saved_usd_per_hour <= 0:
@@ -99,22 +101,22 @@ def required_utilisation(base: Technology, peak: Technology) -> float:
 
 
 def optimal_capacities(load_per_s: Floats, technologies: Sequence[Technology]) -> Capacities:
-    """Capacity of each technology that serves a load at the least cost.
+    """Return the capacity of each technology that serves a load at the least cost.
 
-    Between two neighbours among the sorted loads every slice is there for the same time, so the
-    optimum is exact for the series; of equally cheap technologies the first is taken.
+    Between two neighbours of the sorted loads all slices have the same duration, so the optimum is
+    exact for the series. Of equally cheap technologies, the first is chosen.
 
     Parameters
     ----------
     load_per_s
-        Work that arrives in equal steps of time [units/s]. (t,)
+        Work that arrives in each of equal steps of time [units/s]. (t,)
     technologies
-        At least one; what is left unserved is one too, at the price of the damage.
+        At least one. Unserved load can be one too, at the price of the damage.
 
     Raises
     ------
     InputError
-        If the load is empty, negative or nothing throughout, or there is no technology.
+        If the load is empty, negative or always zero, or there is no technology.
     """
     _check_load(load_per_s)
     if not technologies:
@@ -122,12 +124,12 @@ def optimal_capacities(load_per_s: Floats, technologies: Sequence[Technology]) -
     tops = np.sort(load_per_s)
     bottoms = np.concatenate(([0.0], tops[:-1]))
     busy = load_duration(load_per_s, bottoms)
-    fixed = np.array([each.usd_per_hour for each in technologies])
-    variable = np.array([each.usd_per_unit for each in technologies])
+    fixed = np.array([technology.usd_per_hour for technology in technologies])
+    variable = np.array([technology.usd_per_unit for technology in technologies])
     curves = fixed[:, None] + HOUR_S * variable[:, None] * busy
     widths, chosen = tops - bottoms, curves.argmin(axis=0)
     return Capacities(
-        per_s=np.array([widths[chosen == place].sum() for place in range(len(technologies))]),
+        per_s=np.array([widths[chosen == index].sum() for index in range(len(technologies))]),
         usd_per_hour=float(widths @ curves.min(axis=0)),
     )
 
@@ -135,26 +137,26 @@ def optimal_capacities(load_per_s: Floats, technologies: Sequence[Technology]) -
 def best_replicas(
     load_per_s: Floats, replica_per_s: float, replica: Technology, api: Technology
 ) -> ReplicaPlan:
-    """Return the number of own replicas that, with an API above them, costs least.
+    """Return the number of own replicas with the least cost if an API serves the rest.
 
-    Own replicas serve ``E[min(load, n k)]``; the cost is convex in ``n``, and replica ``n`` pays
-    while the slice of load that it takes is there for ``required_utilisation`` of the time, in the
-    mean over the slice. Of equally cheap numbers the smallest is taken.
+    Own replicas serve ``E[min(load, n k)]``. The cost is convex in ``n``: replica ``n`` pays off as
+    long as its slice of the load is present for at least ``required_utilisation`` of the time, in
+    the mean over the slice. Of equally cheap numbers, the smallest is chosen.
 
     Parameters
     ----------
     load_per_s
-        Work that arrives in equal steps of time [units/s]. (t,)
+        Work that arrives in each of equal steps of time [units/s]. (t,)
     replica_per_s
-        What one replica serves within the latency targets [units/s].
+        Work that one replica serves within the latency targets [units/s].
     replica, api
-        Own capacity, bought by whole replicas, and what takes the rest; the API's fixed cost is
-        paid for what the peak exceeds the replicas by.
+        Own capacity, bought in whole replicas, and the API that serves the rest. The API's fixed
+        cost is paid for the part of the peak that exceeds the replicas.
 
     Raises
     ------
     InputError
-        If the load is empty, negative or nothing throughout, or a replica serves nothing.
+        If the load is empty, negative or always zero, or a replica serves nothing.
     """
     _check_load(load_per_s)
     if not replica_per_s > 0:
@@ -175,22 +177,23 @@ def best_replicas(
 
 
 def newsvendor(demand: Floats, under_usd: float, over_usd: float) -> float:
-    """Commitment of the least expected cost when demand is uncertain: a quantile of it.
+    """Return the commitment with the least expected cost for an uncertain demand.
 
-    The smallest demand ``x`` with ``P(demand <= x) >= cu / (cu + co)`` (Arrow, Harris and Marschak
-    1951). Reserving at ``r`` an hour what costs ``p`` on demand has ``cu = p - r``, ``co = r``.
+    It is the smallest demand ``x`` with ``P(demand <= x) >= cu / (cu + co)`` (Arrow, Harris and
+    Marschak 1951). A reservation at ``r`` an hour of capacity that costs ``p`` on demand has
+    ``cu = p - r`` and ``co = r``.
 
     Parameters
     ----------
     demand
         Equally likely demands, in any unit. (n,)
     under_usd, over_usd
-        What a unit too little, and a unit too much, costs [USD].
+        Cost of committing one unit too few, and one unit too many [USD].
 
     Raises
     ------
     InputError
-        If there is no demand, or a cost is not above zero.
+        If there is no demand, or a cost is not positive.
     """
     if not len(demand) or not (under_usd > 0 and over_usd > 0):
         raise InputError("needs demands, and costs of too little and too much above zero")
@@ -199,27 +202,30 @@ def newsvendor(demand: Floats, under_usd: float, over_usd: float) -> float:
 
 
 def reserve_online(demand: NDArray[np.int64], terms: Reservation) -> NDArray[np.int64]:
-    """Return how many reservations to make in each slot, knowing nothing of later ones.
+    """Return how many reservations to make in each slot without knowledge of later demand.
 
-    One is made as soon as it would have paid within the past term. Never costs more than
-    ``2 - discounted_share`` times what perfect foresight would have, and no rule that draws no lots
-    does better: Wang, Li and Liang 2013, arXiv:1305.5608. With nothing to pay after the fee it is
-    the ski rental rule: buy when rents have come to the price. (slots,) -> (slots,)
+    A reservation is made as soon as it would have paid off within the past term. The cost is at
+    most ``2 - discounted_share`` times that of perfect foresight, and no deterministic rule has a
+    better bound (Wang, Li and Liang 2013, arXiv:1305.5608). If use is free after the fee, it is the
+    ski rental rule: buy when the rents paid reach the price. (slots,) -> (slots,)
     """
     made = np.zeros_like(demand)
     covered = np.zeros_like(demand)
     saved_usd = terms.on_demand_usd_per_slot * (1 - terms.discounted_share)
     for slot in range(len(demand)):
-        window = slice(max(0, slot + 1 - terms.term_slots), slot + 1)
-        while saved_usd * np.count_nonzero(demand[window] > covered[window]) > terms.fee_usd:
+        past_term = slice(max(0, slot + 1 - terms.term_slots), slot + 1)
+        while saved_usd * np.count_nonzero(demand[past_term] > covered[past_term]) > terms.fee_usd:
             made[slot] += 1
-            # The past counts as covered too, so that no expense speaks for two reservations.
-            covered[window.start : slot + terms.term_slots] += 1
+            # The past counts as covered too, so that no expense justifies two reservations.
+            covered[past_term.start : slot + terms.term_slots] += 1
     return made
 
 
 def reserved_usd(demand: NDArray[np.int64], made: NDArray[np.int64], terms: Reservation) -> float:
-    """Cost of serving a demand with reservations made in given slots [USD]. (slots,), (slots,)"""
+    """Return the cost of a demand with reservations made in the given slots [USD].
+
+    (slots,), (slots,) -> scalar
+    """
     running = np.convolve(made, np.ones(terms.term_slots, dtype=np.int64))[: len(demand)]
     reserved = np.minimum(demand, running)
     used = terms.discounted_share * reserved + (demand - reserved)

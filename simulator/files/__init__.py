@@ -1,5 +1,5 @@
-"""The one door that files come in and go out by: read with their places, written as a whole.
+"""All reading and writing of files.
 
-What comes in may be cut short, of another encoding, nested a thousand deep or endless; each of
-that is one error with a file, a line and a column. What goes out is there whole or not at all.
+Input may be truncated, in another encoding, nested a thousand levels deep or endless; each of these
+is one error with file, line and column. Output is written completely or not at all.
 """

@@ -1,7 +1,7 @@
-"""Cells of CSV that a spreadsheet would not take for formulas.
+"""CSV cells that spreadsheets do not execute as formulas.
 
-A text that begins as a formula does gets an apostrophe before it, as OWASP advises
-(https://owasp.org/www-community/attacks/CSV_Injection); what reads our own files takes it off.
+A text that begins like a formula gets an apostrophe before it, as OWASP advises
+(https://owasp.org/www-community/attacks/CSV_Injection). Readers of our own files remove it.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ _GUARD = "'"
 
 
 def cell(value: Any) -> str:
-    """Return a value as a cell: None is empty, floats keep every digit, texts are harmless."""
+    """Return the text of a value: None is empty, floats have all digits, texts are harmless."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -22,20 +22,20 @@ def cell(value: Any) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return a text that no spreadsheet executes; numbers stand as they are."""
+    """Return a text that no spreadsheet executes; numbers are unchanged."""
     if text.startswith(_BEGINS_FORMULA) and not _is_number(text):
         return _GUARD + text
-    # A text that looks guarded is guarded too, so that reading takes off one apostrophe of it.
+    # A text that already looks guarded is guarded again, since readers remove one apostrophe.
     return _GUARD + text if text.startswith(_GUARD) and harmful(text[1:]) else text
 
 
 def harmful(text: str) -> bool:
-    """Whether ``harmless`` changes a text."""
+    """Return whether ``harmless`` changes a text."""
     return harmless(text) != text
 
 
-def as_said(text: str) -> str:
-    """Return the text that ``harmless`` made harmless."""
+def unguarded(text: str) -> str:
+    """Return the text to which ``harmless`` added an apostrophe, or the text itself."""
     if text.startswith(_GUARD) and harmful(text[1:]):
         return text[1:]
     return text

@@ -1,8 +1,8 @@
-"""Text from an address: encrypted, of limited size and time, and never a file of this machine.
+"""Download of text from an address: encrypted, and limited in size and time.
 
 urllib opens ``file:`` addresses, follows redirects to ``ftp:``, and waits a minute for every byte
-of a body that may be endless. Here an opener knows HTTP alone, and the whole download, from looking
-up the name to the last byte, has one limit of time and one of size.
+of a body that may be endless. The opener here only supports HTTP and HTTPS, and the whole download,
+from name resolution to the last byte, has one limit of time and one of size.
 """
 
 import gzip
@@ -31,7 +31,7 @@ from simulator.errors import InputError
 from simulator.files.text import label, reason
 
 MAX_REDIRECTS = 5
-"""Price files of public repositories take one or two."""
+"""Most redirects of a download; price files of public repositories need one or two."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PIECE_BYTES = 1 << 16
@@ -41,16 +41,16 @@ _WEB_PAGES = ("text/html", "application/xhtml+xml")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of a download is put up with."""
+    """Limits of a download."""
 
     size_bytes: int = 64_000_000
-    """Of what is sent, and again of what that is when it is unpacked."""
+    """Largest size of the body, before and after decompression [B]."""
     time_s: float = 120.0
-    """From looking up the host's name to the last byte."""
+    """Longest time from name resolution to the last byte [s]."""
 
 
 def is_address(source: str) -> bool:
-    """Whether a source is an address, and no path."""
+    """Return whether a source is an address and not a path."""
     return "://" in source
 
 
@@ -60,116 +60,116 @@ def fetch_text(url: str, allow_http: bool = False, limits: Limits | None = None)
     Parameters
     ----------
     url : str
-        ``https://...``.
+        Address that begins with ``https://``.
     allow_http : bool
-        Whether ``http://...`` will do, which anybody on the way can change. An encrypted address
-        never leads on to one that is not.
+        Whether ``http://`` is allowed, whose content anyone on the network path can change. An
+        encrypted address never redirects to an unencrypted one.
     limits : Limits, optional
-        Size and time beyond which it is given up.
+        Limits of size and time.
 
     Raises
     ------
     InputError
-        When the address may not be fetched, or there is no text to be had within the limits.
+        If the address may not be fetched, or does not return a text within the limits.
     """
     limits = limits or Limits()
-    _check(url, ("https", "http") if allow_http else ("https",))
-    body = _within(limits, url, lambda: _body(url, allow_http, limits))
+    _check_address(url, ("https", "http") if allow_http else ("https",))
+    body = _run_within(limits, url, lambda: _download(url, allow_http, limits))
     if body.startswith(_GZIP):
-        body = _unpacked(body, url, limits)
+        body = _decompressed(body, url, limits)
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        place = f"byte 0x{error.object[error.start]:02x} at {error.start:,}"
-        raise InputError(f"{label(url)}: not UTF-8 text: {place}") from None
+        location = f"byte 0x{error.object[error.start]:02x} at {error.start:,}"
+        raise InputError(f"{label(url)}: not UTF-8 text: {location}") from None
 
 
-def _check(url: str, schemes: tuple[str, ...]) -> None:
-    """Refuse an address that is not of these schemes, or holds what should not be shown."""
+def _check_address(url: str, schemes: tuple[str, ...]) -> None:
+    """Raise InputError for an address of another scheme, with credentials, or without a host."""
     try:
         parts = urlsplit(url)
-        named = bool(parts.hostname) and parts.port != 0
+        has_host = bool(parts.hostname) and parts.port != 0
     except ValueError:
         raise InputError(f"{label(url)}: not an address") from None
     if parts.scheme not in schemes:
-        wanted = " and ".join(f"{scheme}://" for scheme in schemes)
-        raise InputError(f"{label(url)}: only {wanted} addresses are fetched")
+        allowed = " and ".join(f"{scheme}://" for scheme in schemes)
+        raise InputError(f"{label(url)}: only {allowed} addresses are fetched")
     if parts.username is not None:
         raise InputError(f"{label(url)}: addresses with a user or password are not fetched")
-    if not named or not url.isascii() or any(c <= " " or c == "\x7f" for c in url):
+    if not has_host or not url.isascii() or any(c <= " " or c == "\x7f" for c in url):
         raise InputError(f"{label(url)}: not an address: no host, or unescaped characters")
 
 
-def _within(limits: Limits, url: str, work: Callable[[], bytes]) -> bytes:
-    """Return what a function returns within the time, or raise what it raises.
+def _run_within(limits: Limits, url: str, work: Callable[[], bytes]) -> bytes:
+    """Return the result of ``work``, or raise its exception, within the limit of time.
 
-    It runs in a thread: looking up a name and reading the head of an answer have no limit that adds
-    up, and a daemon thread does not keep the process from ending.
+    It runs in a thread, since name resolution and the reading of response headers have no total
+    limit of time. The thread is a daemon, so that the process can end before it.
     """
-    found: list[bytes | Exception] = []
+    results: list[bytes | Exception] = []
 
     def run() -> None:
         try:
-            found.append(work())
+            results.append(work())
         except Exception as error:
-            found.append(error)
+            results.append(error)
 
     worker = threading.Thread(target=run, daemon=True)
     worker.start()
     worker.join(limits.time_s)
-    if not found:
-        raise InputError(f"{label(url)}: not there within {limits.time_s:g} s")
-    if isinstance(found[0], Exception):
-        raise found[0]
-    return found[0]
+    if not results:
+        raise InputError(f"{label(url)}: not complete within {limits.time_s:g} s")
+    if isinstance(results[0], Exception):
+        raise results[0]
+    return results[0]
 
 
-def _body(url: str, allow_http: bool, limits: Limits) -> bytes:
-    """Return the bytes that an address answers with, or the one that it leads on to."""
+def _download(url: str, allow_http: bool, limits: Limits) -> bytes:
+    """Return the body of an address, following redirects."""
     ends = time.monotonic() + limits.time_s
-    place = url
+    current = url
     for _ in range(MAX_REDIRECTS + 1):
         try:
-            with _opened(place, max(ends - time.monotonic(), 0.001)) as answer:
-                _check_head(answer, place, limits)
-                return _read(answer, place, limits, ends)
+            with _open(current, max(ends - time.monotonic(), 0.001)) as answer:
+                _check_headers(answer, current, limits)
+                return _read_body(answer, current, limits, ends)
         except HTTPError as error:
-            # What stands in the body of an error or a redirect is not read: it may be endless.
+            # The body of an error or a redirect is not read, since it may be endless.
             error.close()
             target = error.headers.get("Location")
             if error.code not in _REDIRECTS or not target:
-                told = f"{error.code} {error.reason}".strip()
-                raise InputError(f"{label(place)}: {told}") from None
-            place = _next(place, target, allow_http)
+                status = f"{error.code} {error.reason}".strip()
+                raise InputError(f"{label(current)}: {status}") from None
+            current = _redirected(current, target, allow_http)
         except (OSError, ValueError, HTTPException) as error:
-            raise InputError(f"{label(place)}: {_why(error, limits)}") from None
-    raise InputError(f"{label(url)}: leads on more than {MAX_REDIRECTS} times")
+            raise InputError(f"{label(current)}: {_failure(error, limits)}") from None
+    raise InputError(f"{label(url)}: more than {MAX_REDIRECTS} redirects")
 
 
-def _why(error: Exception, limits: Limits) -> str:
-    """Return why an address could not be read."""
+def _failure(error: Exception, limits: Limits) -> str:
+    """Return the reason for which an address could not be read."""
     if isinstance(error, URLError) and isinstance(error.reason, Exception):
         error = error.reason
     if isinstance(error, TimeoutError):
-        return f"not there within {limits.time_s:g} s"
+        return f"not complete within {limits.time_s:g} s"
     return "ended early" if isinstance(error, IncompleteRead) else reason(error)
 
 
-def _next(place: str, target: str, allow_http: bool) -> str:
-    """Return where a redirect leads, which may be no less than where it comes from."""
+def _redirected(url: str, target: str, allow_http: bool) -> str:
+    """Return the target of a redirect, which must be as secure as its origin."""
     try:
-        # Heads are read as Latin-1; what is not ASCII is escaped, and nothing else is.
-        found = urljoin(place, quote(target, encoding="iso-8859-1", safe=string.punctuation))
-        plain = allow_http and urlsplit(place).scheme == "http"
-        _check(found, ("https", "http") if plain else ("https",))
+        # Headers are read as Latin-1; only characters outside ASCII are escaped.
+        address = urljoin(url, quote(target, encoding="iso-8859-1", safe=string.punctuation))
+        is_plain = allow_http and urlsplit(url).scheme == "http"
+        _check_address(address, ("https", "http") if is_plain else ("https",))
     except (ValueError, InputError):
         shown = label(target) if is_address(target) else target[:100]
-        raise InputError(f"{label(place)}: leads to {shown}, which is not followed") from None
-    return found
+        raise InputError(f"{label(url)}: redirects to {shown}, which is not followed") from None
+    return address
 
 
-def _opened(url: str, time_s: float) -> HTTPResponse:
-    """Open an address by HTTP or not at all: there are no files, no FTP, no data in addresses."""
+def _open(url: str, time_s: float) -> HTTPResponse:
+    """Open an address by HTTP or HTTPS; the opener has no handlers for files, FTP or data."""
     opener = OpenerDirector()
     for handler in (
         ProxyHandler(), HTTPHandler(), HTTPSHandler(), HTTPDefaultErrorHandler(),
@@ -181,22 +181,22 @@ def _opened(url: str, time_s: float) -> HTTPResponse:
     return answer
 
 
-def _check_head(answer: HTTPResponse, url: str, limits: Limits) -> None:
-    """Refuse what is known to be useless before its body is read."""
+def _check_headers(answer: HTTPResponse, url: str, limits: Limits) -> None:
+    """Raise InputError for an answer that is unusable, before its body is read."""
     if answer.status != 200:
         raise InputError(f"{label(url)}: answered {answer.status} instead of 200")
     kind = answer.headers.get_content_type()
     if kind in _WEB_PAGES:
         raise InputError(f"{label(url)}: a web page ({kind}), no data")
-    packing = answer.headers.get("Content-Encoding", "identity").strip().lower()
-    if packing not in ("identity", "gzip", "x-gzip", ""):
-        raise InputError(f"{label(url)}: packed as {packing!r}, which nobody asked for")
+    encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "x-gzip", ""):
+        raise InputError(f"{label(url)}: compressed as {encoding!r}, which was not requested")
     if (answer.length or 0) > limits.size_bytes:
         raise _too_large(url, limits)
 
 
-def _read(answer: HTTPResponse, url: str, limits: Limits, ends: float) -> bytes:
-    """Read a body in pieces, each as soon as it is there, so that a slow one is noticed."""
+def _read_body(answer: HTTPResponse, url: str, limits: Limits, ends: float) -> bytes:
+    """Return the body, read in pieces as they arrive, so that the limit of time can be checked."""
     pieces, size = [], 0
     while piece := answer.read1(_PIECE_BYTES):
         pieces.append(piece)
@@ -208,12 +208,12 @@ def _read(answer: HTTPResponse, url: str, limits: Limits, ends: float) -> bytes:
     if answer.length:
         raise InputError(f"{label(url)}: ended {answer.length:,} bytes early")
     if not size:
-        raise InputError(f"{label(url)}: answered with nothing")
+        raise InputError(f"{label(url)}: the answer is empty")
     return b"".join(pieces)
 
 
-def _unpacked(body: bytes, url: str, limits: Limits) -> bytes:
-    """Unpack gzip, which may grow a thousandfold."""
+def _decompressed(body: bytes, url: str, limits: Limits) -> bytes:
+    """Return the text of a gzip body, which may be a thousand times larger, up to the limit."""
     try:
         with gzip.open(io.BytesIO(body)) as file:
             text = file.read(limits.size_bytes + 1)

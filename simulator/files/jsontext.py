@@ -1,4 +1,4 @@
-"""JSON in and out: whatever is wrong with what comes in is told with its line and column."""
+"""Reading and writing of JSON; errors have a line and a column."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ def json_text(document: Mapping[str, Any]) -> str:
 
 
 class NotJson(ValueError):
-    """Why a text is no JSON that can be used, at a line and a column from 1."""
+    """A text is not usable JSON: the reason, with line and column from 1."""
 
     def __init__(self, line: int, column: int, problem: str) -> None:
         super().__init__(problem)
@@ -23,37 +23,39 @@ class NotJson(ValueError):
 
 
 def parse_json(text: str) -> Any:
-    """Return what a JSON text says.
+    """Return the value of a JSON text.
 
     Raises
     ------
     NotJson
-        When it is none, is nested too deep for this process, or has a number of thousands of
-        digits.
+        If it is not JSON, is nested too deeply for this process, or has a number with thousands
+        of digits.
     """
     try:
-        found = json.loads(text)
+        value = json.loads(text)
         if "\\ud" in text or "\\uD" in text:
-            json.dumps(found, ensure_ascii=False).encode("utf-8")
-        return found
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
     except UnicodeEncodeError:
         raise NotJson(1, 1, "not valid JSON: half of a character, a lone surrogate") from None
     except json.JSONDecodeError as error:
         raise NotJson(error.lineno, error.colno, f"not valid JSON: {error.msg}") from None
     except RecursionError:
         raise NotJson(1, 1, "not valid JSON: nested too deep") from None
-    except ValueError as error:  # Python converts no integer of more than 4,300 digits
-        told = "a number has too many digits" if "digits" in str(error) else printable(str(error))
-        raise NotJson(1, 1, f"not valid JSON: {told}") from None
+    except ValueError as error:  # Python refuses integers of more than 4,300 digits
+        problem = (
+            "a number has too many digits" if "digits" in str(error) else printable(str(error))
+        )
+        raise NotJson(1, 1, f"not valid JSON: {problem}") from None
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file says, plain or compressed.
+    """Return the value of a JSON file, plain or compressed.
 
     Raises
     ------
     InputError
-        When there is no such file, or it is no JSON.
+        If there is no such file, or it is not JSON.
     """
     text = read_text(path)
     try:

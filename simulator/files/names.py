@@ -1,22 +1,23 @@
-"""File names out of names: safe on every system, readable, and each its own."""
+"""File names for any names: safe on every system, readable and unique."""
 
 import hashlib
 import re
 
 MOST_CHARS = 60
-"""Of a file name before its ending; systems take 255 bytes."""
+"""Longest file name without its suffix; systems allow 255 bytes."""
 _SAFE = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)")
-"""Names that mean devices on Windows."""
+"""Names of devices on Windows."""
 _HASHED = re.compile(r"-[0-9a-f]{10}$")
+"""End of the file names that have a hash."""
 
 
 def file_name(name: str) -> str:
-    """Return a file name for a name, with no ending of its own.
+    """Return the file name of a name, without a suffix.
 
-    Plain names stand as they are. Any other, capitals included (some file systems do not tell them
-    apart), is made of the characters that are plain and of a hash of the name: different names
-    never get the same file name, and a name always gets the same one.
+    Plain names are unchanged. All others, including those with capitals (which some file systems do
+    not distinguish), become their plain characters and a hash of the name. Different names never
+    have the same file name, and a name always has the same one.
     """
     is_plain = _SAFE.fullmatch(name) and not _RESERVED.match(name) and not _HASHED.search(name)
     if is_plain and len(name) <= MOST_CHARS:

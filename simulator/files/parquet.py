@@ -1,4 +1,4 @@
-"""Parquet that comes in: whatever is wrong with it is one line that names the file."""
+"""Reading of Parquet; errors are one line with the name of the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_parquet(path: Path) -> Iterator["ParquetFile"]:
-    """Open a Parquet file; what is wrong with it may show when it is read.
+    """Open a Parquet file; errors in it may only show when it is read, within the block.
 
     Raises
     ------
     InputError
-        Without pyarrow, when there is no such file, or when it cannot be read as Parquet.
+        If pyarrow is missing, there is no such file, or it cannot be read as Parquet.
     """
     try:
         from pyarrow import ArrowException
@@ -31,5 +31,5 @@ def open_parquet(path: Path) -> Iterator["ParquetFile"]:
         with ParquetFile(path) as file:
             yield file
     except (ArrowException, OSError, UnicodeDecodeError) as error:
-        told = reason(error).split("\\n")[0][:120]
-        raise InputError(f"{path}: not readable as Parquet: {told}") from None
+        message = reason(error).split("\\n")[0][:120]
+        raise InputError(f"{path}: not readable as Parquet: {message}") from None

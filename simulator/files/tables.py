@@ -1,4 +1,4 @@
-"""Small CSV tables that come in: rows by column name, each with its line."""
+"""Reading of small CSV tables: rows by column name, each with its line."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -11,13 +11,13 @@ Row = dict[str, str]
 
 
 def read_table(path: Path, required: tuple[str, ...] = ()) -> Iterator[tuple[int, Row]]:
-    """Yield the line and the fields of every row; empty lines are passed over.
+    """Yield the line and the fields of every row; empty lines are skipped.
 
     Raises
     ------
     InputError
-        When there is no such file, it is no text or no CSV, a column is missing or stands there
-        twice, or a row has more or fewer fields than the header.
+        If there is no such file, it is not text or not CSV, a column is missing or duplicate, or a
+        row has more or fewer fields than the header.
     """
     return rows_of(path, lines(path), 0, required)
 
@@ -25,14 +25,17 @@ def read_table(path: Path, required: tuple[str, ...] = ()) -> Iterator[tuple[int
 def rows_of(
     path: Path, text: Iterable[str], before: int, required: tuple[str, ...] = ()
 ) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a table that begins behind some lines of a file; see ``read_table``."""
+    """Yield the rows of a table that begins after some lines of a file; see ``read_table``.
+
+    ``before`` is the number of those lines.
+    """
     csv.field_size_limit(2**31 - 1)
     reader = csv.reader(text, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
-        for place, name in enumerate(header):
-            if header.index(name) < place:
-                fail(path, before + 1, place + 1, f"column {name!r} stands there twice")
+        for index, name in enumerate(header):
+            if header.index(name) < index:
+                fail(path, before + 1, index + 1, f"duplicate column {name!r}")
         for name in required:
             if name not in header:
                 close = nearest(name, header).replace("did you mean", "found")

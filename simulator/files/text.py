@@ -1,4 +1,4 @@
-"""Text that comes in: files, plain or compressed, and addresses that logs are read from."""
+"""Reading of text files, plain or compressed, and labels of files and addresses in messages."""
 
 import gzip
 import io
@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from simulator.errors import InputError, printable
 
 MAX_LINE_CHARS = 64_000_000
-"""A longer line is no record of a request log; reading on would only fill the memory."""
+"""Longest line. A longer one is no record of a request log, and would only fill the memory."""
 MAX_WHOLE_CHARS = 256_000_000
-"""Of a file that is read as a whole: more than any benchmark, price feed or scenario has."""
+"""Longest file that is read as a whole: more than any benchmark, price feed or scenario has."""
 
 _BLOCK_CHARS = 1 << 18
 
@@ -25,28 +25,28 @@ Source = Path | str
 
 
 def label(source: Source) -> str:
-    """Return what messages call a source: a path, or an address without its password."""
+    """Return the name of a source in messages: a path, or an address without its password."""
     if isinstance(source, Path):
         return str(source)
     try:
         parts = urlsplit(source)
         return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
-    except ValueError:  # brackets that do not close, for instance
+    except ValueError:  # for instance unclosed brackets
         return f"{source.split('://')[0]}://..."
 
 
 def fail(path: Source, line: int, column: int, message: str) -> NoReturn:
-    """Raise InputError at a place in a file."""
+    """Raise InputError for a location in a file."""
     raise InputError(f"{label(path)}:{line}:{column}: {message}")
 
 
 def checked_file(path: Path) -> Path:
-    """Return a path at which there is a file.
+    """Return the path after checking that it is a regular file.
 
     Raises
     ------
     InputError
-        When there is none, or something that cannot be read twice, as files are.
+        If there is no such file, or if it is not regular and might not be readable twice.
     """
     try:
         mode = path.stat().st_mode
@@ -57,25 +57,26 @@ def checked_file(path: Path) -> Path:
     if stat.S_ISDIR(mode):
         raise InputError(f"{path}: is a folder, not a file")
     if stat.S_ISFIFO(mode):
-        raise InputError(f"{path}: is a pipe; write what it says into a file, and name that")
+        raise InputError(f"{path}: is a pipe; write its content to a file and give that")
     if not stat.S_ISREG(mode):
         raise InputError(f"{path}: is a device, not a file")
     return path
 
 
 def reason(error: Exception) -> str:
-    """Return why something failed, on one line and without the path, which messages lead with."""
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable(told) or type(error).__name__
+    """Return the reason of an error on one line, without the path, with which messages begin."""
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(message) or type(error).__name__
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file, plain or compressed; its line breaks are as they stand.
+    """Return the text of a file, plain or compressed, with unchanged line breaks.
 
     Raises
     ------
     InputError
-        When there is no such file, or it is no UTF-8 text, with the line and column of what is not.
+        If there is no such file, or it is not UTF-8 text; the message has the line and column of
+        the first invalid byte.
     """
     with open_text(path) as file:
         text = file.read(MAX_WHOLE_CHARS + 1)
@@ -105,7 +106,7 @@ def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
 
 
 def _undecodable(path: Path) -> tuple[int, int]:
-    """Line and column of the first byte that is not UTF-8; of a compressed file, its beginning."""
+    """Return line and column of the first byte that is not UTF-8, (1, 1) in a compressed file."""
     if path.suffix in (".gz", ".zst"):
         return 1, 1
     with path.open("rb") as file:
@@ -124,7 +125,7 @@ def _zstd(path: Path, binary: BinaryIO) -> Any:
         raise InputError(f"{path}: zstd files need zstandard: breakeven[traces]") from None
 
     class Reader(io.RawIOBase):
-        """Turns the library's own error into OSError, as gzip does."""
+        """Stream that raises the library's errors as OSError, as gzip does."""
 
         def __init__(self) -> None:
             self._stream = ZstdDecompressor(max_window_size=2**31).stream_reader(binary)
@@ -142,13 +143,13 @@ def _zstd(path: Path, binary: BinaryIO) -> Any:
 
 
 def lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file, none of them endless."""
-    # Python runs once for a block; the lines inside of it are cut by StringIO.
+    """Yield the lines of a text file; raise InputError for one that is too long."""
+    # Python code runs once for each block, and StringIO splits the block into lines.
     return chain.from_iterable(_blocks(path))
 
 
 def _blocks(path: Path) -> Iterator[io.StringIO]:
-    """Yield whole lines, a block at a time."""
+    """Yield blocks of whole lines."""
     number, rest = 1, ""
     with open_text(path) as text:
         while block := text.read(_BLOCK_CHARS):

@@ -1,7 +1,7 @@
-"""Files that go out: each is there as a whole or not at all, and nothing else is touched.
+"""Writing of files: each is complete or absent, and no other file is touched.
 
-What is written stands beside its target under a name of its own until it is complete. Where a disk
-is full or a folder cannot be written to, what was there before stays, and no half file is left.
+A file is written next to its target under a temporary name until it is complete. If a disk is full
+or a folder is not writable, the old files remain and no partial file is left.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from simulator.errors import SimulatorError
 from simulator.files.text import reason
 
 Writer = Callable[[Path], object]
-"""Writes a file at a path."""
+"""A function that writes a file at a path."""
 
 _unfinished: set[Path] = set()
 
@@ -23,76 +23,76 @@ class WriteError(SimulatorError):
 
 
 def write_files(folder: Path, files: Mapping[str, str | Writer]) -> None:
-    """Write files by name into a folder, which is made where it is missing: all or none of them.
+    """Write all files into a folder, or none of them; a missing folder is created.
 
     Parameters
     ----------
     folder : Path
-        Where to.
+        Folder of the files.
     files : mapping
-        Texts, or functions that write a file at the path that they are given.
+        Texts by name, or functions that write a file at a given path.
 
     Raises
     ------
     WriteError
-        When one cannot be written; all that was there before is as it was.
+        If one cannot be written; all existing files are then unchanged.
     """
-    targets = {folder / name: what for name, what in files.items()}
+    targets = {folder / name: content for name, content in files.items()}
     made: list[Path] = []
     parts: dict[Path, Path] = {}
     target = folder
     try:
-        for target, what in targets.items():
+        for target, content in targets.items():
             made += _make_folder(target.parent)
-            parts[target] = part = _begin(target)
-            if isinstance(what, str):
-                part.write_text(what, encoding="utf-8", errors="backslashreplace", newline="")
+            parts[target] = part = _start_part(target)
+            if isinstance(content, str):
+                part.write_text(content, encoding="utf-8", errors="backslashreplace", newline="")
             else:
-                what(part)
+                content(part)
             if target.is_dir():
-                raise IsADirectoryError(None, "a folder is in its place")
+                raise IsADirectoryError(None, "there is a folder of this name")
         for target, part in parts.items():
             part.replace(target)
         made = []
     except OSError as error:
         raise WriteError(f"{target}: cannot be written: {reason(error)}") from None
     finally:
-        _forget(parts.values())
-        for each in reversed(made):
+        _remove_parts(parts.values())
+        for created in reversed(made):
             with suppress(OSError):
-                each.rmdir()
+                created.rmdir()
 
 
 @contextmanager
 def whole(target: Path) -> Iterator[Path]:
-    """Give a path to write at; what is there in the end takes the place of a file, or nothing does.
+    """Yield a temporary path to write at, which replaces the target if the block succeeds.
 
     Raises
     ------
     WriteError
-        When it cannot be written.
+        If it cannot be written.
     """
     part = None
     try:
         _make_folder(target.parent)
-        part = _begin(target)
+        part = _start_part(target)
         yield part
         part.replace(target)
     except OSError as error:
         raise WriteError(f"{target}: cannot be written: {reason(error)}") from None
     finally:
         if part is not None:
-            _forget([part])
+            _remove_parts([part])
 
 
 @contextmanager
 def made_folder(folder: Path) -> Iterator[None]:
-    """Make a folder for as long as the block; where it fails, what was not there is gone again.
+    """Create a folder for a block; if the block fails, the folders that were created are removed.
 
     Raises
     ------
     WriteError
-        When it cannot be made.
+        If it cannot be created.
     """
     try:
         made = _make_folder(folder)
@@ -101,25 +101,25 @@ def made_folder(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for each in reversed(made):
+        for created in reversed(made):
             with suppress(OSError):
-                each.rmdir()
+                created.rmdir()
         raise
 
 
 def abandon() -> None:
-    """Remove all that is not complete: the process ends before it can be."""
-    _forget(_unfinished)
+    """Remove all incomplete files, because the process is about to end."""
+    _remove_parts(_unfinished)
 
 
-def _begin(target: Path) -> Path:
-    # Processes of one number on several machines may write the same file of a shared folder.
+def _start_part(target: Path) -> Path:
+    # A process id would not be unique: several machines may write to a shared folder.
     part = target.with_name(f".{target.name}.{token_hex(4)}.partial")
     _unfinished.add(part)
     return part
 
 
-def _forget(parts: Iterable[Path]) -> None:
+def _remove_parts(parts: Iterable[Path]) -> None:
     for part in list(parts):
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -127,13 +127,13 @@ def _forget(parts: Iterable[Path]) -> None:
 
 
 def _make_folder(folder: Path) -> list[Path]:
-    """Make a folder and those above it; returns those that were not there, outermost first."""
+    """Create a folder and its parents, and return the ones that were missing, outermost first."""
     missing = []
-    for each in (folder, *folder.parents):
-        if each.exists():
-            if not each.is_dir():
-                raise NotADirectoryError(None, "a file is in the place of its folder")
+    for parent in (folder, *folder.parents):
+        if parent.exists():
+            if not parent.is_dir():
+                raise NotADirectoryError(None, "its folder is a file")
             break
-        missing.append(each)
+        missing.append(parent)
     folder.mkdir(parents=True, exist_ok=True)
     return missing[::-1]

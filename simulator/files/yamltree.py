@@ -1,9 +1,8 @@
-"""YAML 1.2 as mappings, lists and plain values that know where they stand in their file.
+"""Reading of YAML 1.2 as mappings, lists and plain values with their locations in the file.
 
-PyYAML reads the text; what a scalar means is decided here by the core schema of YAML 1.2
-(https://yaml.org/spec/1.2.2/#103-core-schema), with two additions that people use: underscores in
-numbers (``10_000``) and merged mappings (``<<: *base``). Dates stay texts, and no tag makes an
-object.
+PyYAML parses the text. Scalars are resolved here by the core schema of YAML 1.2
+(https://yaml.org/spec/1.2.2/#103-core-schema), with two common additions: underscores in numbers
+(``10_000``) and merged mappings (``<<: *base``). Dates remain texts, and tags create no objects.
 """
 
 import re
@@ -13,16 +12,16 @@ from typing import Any
 import yaml
 
 MOST_DEPTH = 100
-"""Mappings and lists inside one another; no file that people write comes near it."""
+"""Deepest nesting of mappings and lists, far beyond that of any handwritten file."""
 MOST_NODES = 2_000_000
-"""Values of a document with every alias written out, which a few lines can make billions of."""
+"""Most values of a document with all aliases expanded; a few lines could expand to billions."""
 MOST_DIGITS = 300
-"""Of a number: beyond those of the largest float."""
+"""Most characters of a number, close to those of the largest float."""
 
 Place = tuple[int, int]
 """Line and column, from 1."""
 
-# The compiled parser where PyYAML was built with it: the same events, ten times as fast.
+# The compiled parser, if PyYAML was built with it: the same events, ten times as fast.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_ALLOWED = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -30,7 +29,7 @@ _NOT_ALLOWED = re.compile(
 _HALF = re.compile("[\ud800-\udfff]")
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _BOOLEANS = {
-    word: said for said, words in ((True, "true True TRUE"), (False, "false False FALSE"))
+    word: value for value, words in ((True, "true True TRUE"), (False, "false False FALSE"))
     for word in words.split()
 }  # fmt: skip
 _INTEGER = re.compile(r"[-+]?\d[\d_]*|0o[0-7_]+|0x[\da-fA-F_]+")
@@ -41,7 +40,7 @@ _MERGE = "<<"
 
 
 class Unreadable(ValueError):
-    """Why a text is no YAML, at a line and a column from 1."""
+    """A text is not usable YAML: the reason, with line and column from 1."""
 
     def __init__(self, place: Place, problem: str) -> None:
         super().__init__(problem)
@@ -49,7 +48,7 @@ class Unreadable(ValueError):
 
 
 class Mapping(dict[Any, Any]):
-    """A mapping with the places of its keys."""
+    """A mapping with the locations of its keys."""
 
     __slots__ = ("places",)
     places: dict[Any, Place]
@@ -59,7 +58,7 @@ class Mapping(dict[Any, Any]):
         self.places = {}
 
     def copy(self) -> "Mapping":
-        """Return a mapping of the same values, places included."""
+        """Return a mapping of the same values, with their locations."""
         other = Mapping()
         other.update(self)
         other.places = dict(self.places)
@@ -67,7 +66,7 @@ class Mapping(dict[Any, Any]):
 
 
 class Sequence(list[Any]):
-    """A list with the places of its items."""
+    """A list with the locations of its items."""
 
     __slots__ = ("places",)
     places: list[Place]
@@ -77,7 +76,7 @@ class Sequence(list[Any]):
         self.places = []
 
     def copy(self) -> "Sequence":
-        """Return a list of the same items, places included."""
+        """Return a list of the same items, with their locations."""
         other = Sequence()
         other.extend(self)
         other.places = list(self.places)
@@ -85,7 +84,7 @@ class Sequence(list[Any]):
 
 
 def place_of(node: Any, key: Any) -> Place | None:
-    """Return where a key of a mapping, or an item of a list, stands; None where nothing is."""
+    """Return the location of a key of a mapping or of an item of a list, None if it is unknown."""
     if isinstance(node, Mapping):
         return node.places.get(key)
     if isinstance(node, Sequence) and isinstance(key, int) and key < len(node.places):
@@ -94,7 +93,7 @@ def place_of(node: Any, key: Any) -> Place | None:
 
 
 def copied(node: Any) -> Any:
-    """Return a tree that can be changed without the first one."""
+    """Return a deep copy of a tree."""
     if isinstance(node, Mapping | Sequence):
         other: Any = node.copy()
         for key, value in list(node.items() if isinstance(node, Mapping) else enumerate(node)):
@@ -107,21 +106,21 @@ def copied(node: Any) -> Any:
 
 
 def parse(text: str) -> Any:
-    """Return what one YAML document says; None of an empty one.
+    """Return the value of a text that is one YAML document, None if it is empty.
 
     Raises
     ------
     Unreadable
-        At the first place that is not YAML, repeats a key, is nested deeper than ``MOST_DEPTH``,
-        or says something that no scenario can mean.
+        At the first location that is not YAML, repeats a key, is nested deeper than
+        ``MOST_DEPTH``, or has an element that no scenario may have.
     """
     text = text.removeprefix("\ufeff")
-    odd = _NOT_ALLOWED.search(text)
-    if odd:
-        before = text[: odd.start()]
+    forbidden = _NOT_ALLOWED.search(text)
+    if forbidden:
+        before = text[: forbidden.start()]
         lines = re.split("\r\n|\r|\n", before)
-        place = (len(lines), len(lines[-1]) + 1)
-        raise Unreadable(place, f"character U+{ord(odd[0]):04X} is not allowed in YAML")
+        location = (len(lines), len(lines[-1]) + 1)
+        raise Unreadable(location, f"character U+{ord(forbidden[0]):04X} is not allowed in YAML")
     try:
         return _Tree(yaml.parse(text, Loader=_LOADER)).document()
     except yaml.MarkedYAMLError as error:
@@ -133,30 +132,30 @@ def parse(text: str) -> Any:
 
 
 class _Tree:
-    """Builds the values of one document from its events."""
+    """Builder of the values of one document from its parser events."""
 
     def __init__(self, events: Iterator[Any]) -> None:
         self._events = events
         self._anchors: dict[str, tuple[Any, int]] = {}
-        """Finished values by anchor, with the number of values in them."""
+        """Finished values by anchor, with the number of values in each."""
         self._open: set[str] = set()
         self._nodes = 0
 
     def document(self) -> Any:
-        found = None
+        value = None
         documents = 0
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise Unreadable(_place(event), "expected one document, found another")
+                    raise Unreadable(_location(event), "expected one document, found another")
             elif isinstance(event, yaml.NodeEvent):
-                found = self._node(event, 0)
-        return found
+                value = self._node(event, 0)
+        return value
 
     def _node(self, event: Any, depth: int) -> Any:
         if depth > MOST_DEPTH:
-            raise Unreadable(_place(event), f"nested deeper than {MOST_DEPTH} levels")
+            raise Unreadable(_location(event), f"nested deeper than {MOST_DEPTH} levels")
         before = self._nodes
         self._count(event, 1)
         if isinstance(event, yaml.AliasEvent):
@@ -165,13 +164,13 @@ class _Tree:
             self._open.add(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
             if _HALF.search(event.value):
-                raise Unreadable(_place(event), "half of a character, a lone surrogate")
+                raise Unreadable(_location(event), "half of a character, a lone surrogate")
             value = _scalar(event)
         elif isinstance(event, yaml.MappingStartEvent):
-            _checked_tag(event, "map")
+            _check_tag(event, "map")
             value = self._mapping(depth)
         else:
-            _checked_tag(event, "seq")
+            _check_tag(event, "seq")
             value = self._sequence(depth)
         if event.anchor:
             self._open.discard(event.anchor)
@@ -181,89 +180,91 @@ class _Tree:
     def _count(self, event: Any, nodes: int) -> None:
         self._nodes += nodes
         if self._nodes > MOST_NODES:
-            raise Unreadable(_place(event), f"more than {MOST_NODES:,} values")
+            raise Unreadable(_location(event), f"more than {MOST_NODES:,} values")
 
     def _alias(self, event: Any) -> Any:
         if event.anchor in self._open:
-            raise Unreadable(_place(event), f"alias {event.anchor!r} stands inside of itself")
+            raise Unreadable(_location(event), f"alias {event.anchor!r} is inside of its own value")
         if event.anchor not in self._anchors:
-            raise Unreadable(_place(event), f"unknown alias {event.anchor!r}")
+            raise Unreadable(_location(event), f"unknown alias {event.anchor!r}")
         value, nodes = self._anchors[event.anchor]
         self._count(event, nodes)
         return value
 
     def _sequence(self, depth: int) -> Sequence:
-        found = Sequence()
+        sequence = Sequence()
         for event in self._events:
             if isinstance(event, yaml.SequenceEndEvent):
                 break
-            found.places.append(_place(event))
-            found.append(self._node(event, depth + 1))
-        return found
+            sequence.places.append(_location(event))
+            sequence.append(self._node(event, depth + 1))
+        return sequence
 
     def _mapping(self, depth: int) -> Mapping:
-        found, merged = Mapping(), []
+        mapping, merged = Mapping(), []
         for event in self._events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            place, key = _place(event), _key(event)
+            location, key = _location(event), _key(event)
             value = self._node(next(self._events), depth + 1)
             if key == _MERGE:
-                merged += [(place, base) for base in _bases(place, value)]
+                merged += [(location, base) for base in _bases(location, value)]
                 continue
-            if key in found:
-                raise Unreadable(place, f"duplicate key {key!r}")
-            found[key] = value
-            found.places[key] = place
-        for place, base in merged:
+            if key in mapping:
+                raise Unreadable(location, f"duplicate key {key!r}")
+            mapping[key] = value
+            mapping.places[key] = location
+        for location, base in merged:
             for key, value in base.items():
-                if key not in found:
-                    found[key] = value
-                    found.places[key] = place
-        return found
+                if key not in mapping:
+                    mapping[key] = value
+                    mapping.places[key] = location
+        return mapping
 
 
-def _bases(place: Place, value: Any) -> list[Mapping]:
-    """Mappings that a merge names."""
+def _bases(location: Place, value: Any) -> list[Mapping]:
+    """Return the mappings that a merge key refers to."""
     bases = value if isinstance(value, Sequence) else [value]
     if not all(isinstance(base, Mapping) for base in bases):
-        raise Unreadable(place, "<< needs a mapping or a list of mappings")
+        raise Unreadable(location, "<< needs a mapping or a list of mappings")
     return bases
 
 
-def _place(event: Any) -> Place:
+def _location(event: Any) -> Place:
     return event.start_mark.line + 1, event.start_mark.column + 1
 
 
 def _key(event: Any) -> str:
-    """A key as it is written: all of ours are texts, whatever they would be as values."""
+    """Return a key as written: all keys are texts, even if they would be other values elsewhere."""
     if not isinstance(event, yaml.ScalarEvent) or _HALF.search(event.value):
-        raise Unreadable(_place(event), "a key must be a text")
+        raise Unreadable(_location(event), "a key must be a text")
     if event.anchor or event.tag not in (None, "!", _TAG + "str"):
-        raise Unreadable(_place(event), "a key can have neither anchor nor tag")
+        raise Unreadable(_location(event), "a key can have neither anchor nor tag")
     return str(event.value)
 
 
-def _checked_tag(event: Any, kind: str) -> None:
+def _check_tag(event: Any, kind: str) -> None:
     if event.tag not in (None, "!", _TAG + kind):
-        raise Unreadable(_place(event), f"tag {_shown(event.tag)} is not allowed here")
+        raise Unreadable(_location(event), f"tag {_short_tag(event.tag)} is not allowed here")
 
 
-def _shown(tag: str) -> str:
+def _short_tag(tag: str) -> str:
     return tag.replace(_TAG, "!!", 1)
 
 
 def _scalar(event: Any) -> Any:
     tag = event.tag
     if tag is None:
-        return _plain(event) if event.implicit[0] else event.value
+        return _plain_value(event) if event.implicit[0] else event.value
     if tag in ("!", _TAG + "str"):
         return event.value
-    wanted = _TAGGED.get(tag)
-    value = _plain(event)
-    if wanted is None or not wanted(value):
-        what = f"tag {_shown(tag)} is not allowed here"
-        raise Unreadable(_place(event), what if wanted is None else f"not a value of {_shown(tag)}")
+    is_of_tag = _TAGGED.get(tag)
+    value = _plain_value(event)
+    if is_of_tag is None or not is_of_tag(value):
+        problem = f"tag {_short_tag(tag)} is not allowed here"
+        raise Unreadable(
+            _location(event), problem if is_of_tag is None else f"not a value of {_short_tag(tag)}"
+        )
     return float(value) if tag == _TAG + "float" else value
 
 
@@ -275,15 +276,16 @@ _TAGGED: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def _plain(event: Any) -> Any:
-    """What an unquoted scalar means."""
+def _plain_value(event: Any) -> Any:
+    """Return the value of an unquoted scalar."""
     try:
-        return _means(event.value)
+        return _resolve(event.value)
     except ValueError as error:
-        raise Unreadable(_place(event), str(error)) from None
+        raise Unreadable(_location(event), str(error)) from None
 
 
-def _means(text: str) -> Any:
+def _resolve(text: str) -> Any:
+    """Return the value of a text by the core schema; raise ValueError if a number is too long."""
     if text in _NULL:
         return None
     if text in _BOOLEANS:
@@ -305,11 +307,11 @@ def _means(text: str) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
-    """Writes texts in quotes where they would be read as something else."""
+    """Dumper that quotes the texts which would be read as other values."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    looks_plain = _means(text) == text
+    looks_plain = _resolve(text) == text
     style = None if looks_plain else "'"
     return dumper.represent_scalar(_TAG + "str", text, style=style)
 
@@ -318,6 +320,6 @@ _Dumper.add_representer(str, _text)
 
 
 def dumped(data: Any) -> str:
-    """Return plain values as YAML that ``parse`` reads back as the same."""
+    """Return plain values as YAML from which ``parse`` returns the same values."""
     text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     return text

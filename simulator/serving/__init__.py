@@ -1,1 +1,1 @@
-"""How fast a deployment is: accelerators, model shapes, step time, KV capacity."""
+"""Speed of deployments: accelerators, model shapes, step time, KV capacity."""

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from simulator.errors import InputError
 
-# Tensor-core paths of each weight precision, the first that a chip has; all have 16 bit, in which
-# weight-only formats compute. MXFP4 weights meet 8-bit activations.
+# Compute formats for each weight precision; a chip uses the first one that it supports. All chips
+# support 16 bit, in which weight-only formats compute. MXFP4 weights are multiplied by 8-bit
+# activations.
 _COMPUTE_FORMATS = {
     "fp16": (),
     "bf16": (),
@@ -19,20 +20,22 @@ _COMPUTE_FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """One accelerator; peaks are dense, without sparsity."""
+    """One accelerator. Peak rates are dense, without sparsity."""
 
     name: str
     generation: str
     peak_tflops: dict[str, float]
-    """By compute format: bf16, fp8, int8, fp4."""
+    """Peak rate by compute format: bf16, fp8, int8, fp4 [1e12 FLOP/s]."""
     memory_gb: float
-    """Usable, in 1e9 bytes, as the driver reports it."""
+    """Usable memory as the driver reports it [1e9 B]."""
     memory_tb_s: float
+    """Memory bandwidth [1e12 B/s]."""
     link: str
     """Kind of link between the accelerators of one replica; see ``links``."""
     node_gpus: int
-    """Accelerators that the link joins."""
+    """Number of accelerators that the link connects."""
     tdp_w: float
+    """Thermal design power [W]."""
     source: str
 
     @property
@@ -41,17 +44,17 @@ class Accelerator:
         return self.memory_tb_s * 1e12
 
     def peak_flops(self, precision: str) -> float:
-        """Peak dense rate for weights of a precision [FLOP/s].
+        """Return the peak dense rate for weights of a precision [FLOP/s].
 
-        Formats that the chip has no units for compute in 16 bit, which every chip has.
+        Formats for which the chip has no units are computed in 16 bit, which every chip supports.
         """
         if precision not in _COMPUTE_FORMATS:
             known = ", ".join(sorted(_COMPUTE_FORMATS))
             raise InputError(f"unknown weight precision {precision!r}; known: {known}")
         # Chips with 4-bit units multiply MXFP4 by MXFP8 at their 8-bit rate.
-        has = self.peak_tflops | ({"mxfp8": self.peak_tflops["fp8"]} if self._has_fp4 else {})
-        found = next((has[name] for name in _COMPUTE_FORMATS[precision] if name in has), None)
-        return (self.peak_tflops["bf16"] if found is None else found) * 1e12
+        peaks = self.peak_tflops | ({"mxfp8": self.peak_tflops["fp8"]} if self._has_fp4 else {})
+        peak = next((peaks[name] for name in _COMPUTE_FORMATS[precision] if name in peaks), None)
+        return (self.peak_tflops["bf16"] if peak is None else peak) * 1e12
 
     @property
     def _has_fp4(self) -> bool:

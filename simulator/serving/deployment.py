@@ -1,4 +1,4 @@
-"""One way to serve a model: the shape, the chip, the engine and how they are put together."""
+"""Deployments: a model shape on accelerators, with an engine, precisions and parallelism."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from simulator.serving.steptime import StepCoefficients, StepTime, physical_step
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One replica."""
+    """Properties of one replica, the same for all replicas of a fleet."""
 
     model: ModelShape
     gpu: Accelerator
@@ -27,20 +27,21 @@ class Deployment:
     coefficients: StepCoefficients
     speculation: Speculation | None = None
     kv_tok: int | None = None
-    """Tokens of KV cache as the engine reports them; else computed from what the weights leave."""
+    """Tokens of KV cache that the engine reports; None: computed from the memory that the weights
+    leave."""
     weights_gb: float | None = None
-    """Size of the checkpoint [1e9 bytes], where layers differ in precision; else computed from the
-    parameters."""
+    """Size of the checkpoint [1e9 B], for layers of different precisions; None: computed from the
+    number of parameters."""
     eager: bool = False
-    """No step runs from captured graphs."""
+    """Whether the engine runs without captured graphs."""
 
     @property
     def weight_factor(self) -> float:
-        """Size of the checkpoint over what its parameters take in the weights' precision."""
+        """Size of the checkpoint over the size of its parameters in the weight precision."""
         if self.weights_gb is None:
             return 1.0
-        alone = Parallelism(1)
-        return self.weights_gb * 1e9 / self.model.weight_bytes(self.weight_precision, alone)
+        single_gpu = Parallelism(1)
+        return self.weights_gb * 1e9 / self.model.weight_bytes(self.weight_precision, single_gpu)
 
     def step_time(self, max_batched_tok: int) -> StepTime:
         """Return the time of steps of up to ``max_batched_tok`` tokens."""
@@ -60,17 +61,19 @@ class Deployment:
         return self.speculation.applied(step, self._draft_token_s(len(step.token_s)))
 
     def _draft_token_s(self, size: int) -> NDArray[np.float64]:
-        """Time of one pass of the draft for 0, 1, ... sequences: launches, weights, computing.
-        (size,)
+        """Return the time of one pass of the draft model for 0, 1, ... sequences [s]. (size,)
+
+        It is the sum of the launch, the reading of weights and the computing.
         """
         assert self.speculation is not None
         model, c = self.model, self.coefficients
-        # EAGLE's head, a layer with the table of words, is about two layers without experts.
+        # EAGLE's head, one layer and the vocabulary table, is about as large as two layers without
+        # experts.
         params = self.speculation.draft_params or 2 * model.read_params / model.layers
         bandwidth = c.memory_efficiency * self.gpu.memory_bytes_s * self.spread.tensor
         peak = c.compute_efficiency * self.gpu.peak_flops("bf16") * self.spread.tensor
-        alone_s = self.speculation.draft_launch_s + params * WEIGHT_BYTES["bf16"] / bandwidth
-        return alone_s + 2 * params / peak * np.arange(size, dtype=np.float64)
+        fixed_s = self.speculation.draft_launch_s + params * WEIGHT_BYTES["bf16"] / bandwidth
+        return fixed_s + 2 * params / peak * np.arange(size, dtype=np.float64)
 
     def kv(
         self,
@@ -78,12 +81,12 @@ class Deployment:
         block_tok: int | None = None,
         max_batched_tok: int | None = None,
     ) -> KvCapacity:
-        """Count the KV blocks under some limits, or take what the engine reports.
+        """Return the KV blocks under the given limits, or those that the engine reports.
 
         Raises
         ------
         InputError
-            When the weights do not fit, and the engine reported nothing.
+            If the weights do not fit and the engine did not report its blocks.
         """
         limits = self.engine.limits.given(max_batched_tok, None, memory_utilization, block_tok)
         if self.kv_tok is not None:
@@ -102,5 +105,5 @@ class Deployment:
 
     @property
     def label(self) -> str:
-        """What a reader calls it."""
+        """Name of the deployment for readers."""
         return f"{self.spread.gpus}x{self.gpu.name}, {self.model.name} {self.weight_precision}"

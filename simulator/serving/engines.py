@@ -1,4 +1,4 @@
-"""Serving engines: what a deployment's software adds to the physics of its hardware."""
+"""Serving engines: the overheads, limits and scheduling that software adds to the hardware."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class EngineLimits:
     max_batched_tok: int
     """Token budget of a step."""
     max_sequences: int
-    """In one batch."""
+    """Most sequences in one batch."""
     memory_utilization: float
     """Share of the GPUs' memory that the engine may use."""
     block_tok: int
@@ -23,9 +23,9 @@ class EngineLimits:
         memory_utilization: float | None = None,
         block_tok: int | None = None,
     ) -> "EngineLimits":
-        """Return the limits of an engine that is started with some of them; None: its own.
+        """Return the limits of an engine that is started with some of them; None: its default.
 
-        A budget as given may be smaller than the usual batch, which it then limits.
+        A token budget below the default number of sequences limits that number too.
         """
         budget_tok = max_batched_tok or self.max_batched_tok
         return EngineLimits(
@@ -38,41 +38,42 @@ class EngineLimits:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One serving engine, or one stage of its maturity."""
+    """One serving engine, or one period of its development."""
 
     name: str
     overhead: dict[str, float]
-    """Factor on fixed, per-layer and communication times, by class of models."""
+    """Factor on fixed, per-layer and communication times, by the serving class of models."""
     slowness: float
-    """Factor on whole steps; 1 for tuned engines of today."""
+    """Factor on the time of whole steps; 1 for today's tuned engines."""
     compute: float
-    """Factor on the efficiency of computing on this generation of accelerators."""
+    """Factor on the compute efficiency on this generation of accelerators."""
     memory: float
-    """The same of reading weights."""
+    """Factor on the efficiency of reading weights on this generation of accelerators."""
     experts: float
-    """Factor on the efficiency of experts' kernels."""
+    """Factor on the efficiency of the experts' kernels."""
     sequence_s: float
-    """Per decoding sequence and step: sampling, detokenising, bookkeeping."""
+    """Time per decoding sequence and step [s]: sampling, detokenising, bookkeeping."""
     request_s: float
-    """Per request outside steps: HTTP, tokenisation, scheduling, first chunk."""
+    """Time per request outside steps [s]: HTTP, tokenisation, scheduling, first chunk."""
     request_token_s: float
-    """The same per prompt token."""
+    """Time per prompt token outside steps [s]."""
     admission_s: float
-    """Per request within a step, while the accelerator waits: scheduling, block tables, the first
-    token's way out."""
+    """Time per request within a step, during which the accelerator waits [s]: scheduling, block
+    tables, return of the first token."""
     drift_tok: float
-    """Steps by which requests that began together come apart in a run of fixed lengths. Without
-    any, they would stay together for ever and wait for one another at every turn; with it, times to
-    first token come out as measured."""
+    """Steps by which requests that began together drift apart in a benchmark of fixed lengths.
+    Without it, they would stay synchronised for ever and wait for one another at every turn; with
+    it, times to first token agree with measurements."""
     captured_tok: int
-    """Steps with prompt tokens run from captured graphs up to so many tokens; above, and in engines
-    that capture decode steps alone (0), the host launches every kernel."""
+    """Largest step with prompt tokens that runs from a captured graph. In larger steps, and in
+    engines that only capture decode steps (0), the host launches every kernel."""
     limits: EngineLimits
     splits_layers: bool
-    """GPUs of a replica share no layer: what others cut by tensor, it cuts by layers."""
+    """Whether GPUs of a replica share no layer: tensor parallelism becomes a split by layers."""
     reserves_output: bool
+    """See ``engine.spec.plan.Fleet``."""
     schedules_ahead: bool
-    """Both: see ``engine.spec.plan.Fleet``."""
+    """See ``engine.spec.plan.Fleet``."""
     spread: float
-    """Factor on the width of the error band, in logarithms: how unlike two deployments are."""
+    """Factor on the width of the error band in logarithms, for the variation among deployments."""
     source: str

@@ -1,7 +1,7 @@
-"""What moves activations between the accelerators of one replica.
+"""Links that move activations between the accelerators of one replica.
 
-Figures are absolute and the same for every model, so that a link that is fast for one model cannot
-stand in for what kernels of another lose.
+Bandwidth and latency are absolute and the same for every model, so that they cannot compensate for
+losses in the kernels of one of them.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from simulator.serving.parallelism import Parallelism
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One kind of link, as all-reduces of an engine find it."""
+    """One kind of link, with the speed that an engine's all-reduces reach."""
 
     bytes_s: float
     """Bandwidth that a ring all-reduce reaches, per direction [B/s]."""
     latency_s: float
-    """Of one all-reduce in a wide group; n GPUs pay (n-1)/n of it."""
+    """Latency of one all-reduce in a large group [s]; for n GPUs it is (n-1)/n of this."""
 
 
 def communication_s(
@@ -30,18 +30,19 @@ def communication_s(
     spread: Parallelism,
     tokens: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Time that a step of ``tokens`` tokens spends between GPUs. (n,) -> (n,)
+    """Return the time that a step of ``tokens`` tokens spends between GPUs [s]. (n,) -> (n,)
 
-    Ring all-reduces behind attention and MLP move 2*(n-1)/n of the activations each (Patarasuk and
-    Yuan 2009). Data-parallel attention gathers and scatters tokens around the MLP instead, which
-    is the traffic of one ring. Stages of a pipeline hand their activations on once.
+    Ring all-reduces after attention and after the MLP move 2*(n-1)/n of the activations each
+    (Patarasuk and Yuan 2009). Data-parallel attention instead gathers tokens before the MLP and
+    scatters them after it, which together is the traffic of one ring. Each stage of a pipeline
+    passes its activations to the next one once.
     """
     hop_s = tokens * model.hidden * 2 / link.bytes_s
-    passed_s = (spread.pipeline - 1) * (link.latency_s + hop_s)
+    pipeline_s = (spread.pipeline - 1) * (link.latency_s + hop_s)
     if spread.tensor == 1:
-        return passed_s
+        return pipeline_s
     ring_s = 2 * (spread.tensor - 1) / spread.tensor * hop_s
     if spread.data_attention:
-        return passed_s + model.layers * (2 * exchange_latency_s + ring_s)
+        return pipeline_s + model.layers * (2 * exchange_latency_s + ring_s)
     latency_s = (spread.tensor - 1) / spread.tensor * link.latency_s
-    return passed_s + 2 * model.layers * (latency_s + ring_s)
+    return pipeline_s + 2 * model.layers * (latency_s + ring_s)

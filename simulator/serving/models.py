@@ -1,4 +1,4 @@
-"""Model shapes: what the step time and the KV cache depend on."""
+"""Model shapes: the dimensions that determine step times and the size of the KV cache."""
 
 from dataclasses import dataclass
 
@@ -17,19 +17,22 @@ WEIGHT_BYTES = {
     "mxfp4": 0.56,
     "int4": 0.56,
 }
-"""Bytes per parameter with scales; computed from published checkpoints, 2026-11-23."""
+"""Bytes per parameter, quantisation scales included; computed from published checkpoints,
+2026-11-23."""
 
 KV_BYTES = {"fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0}
+"""Bytes per cached element."""
 
 FINE_EXPERTS = 32
-"""From so many experts on they are called fine."""
+"""Number of experts from which a model is classified as ``fine_moe``."""
 
 MLA_PREFILL_DIM = 160
-"""Mean of the 192 values of a query-key product and the 128 of a value, of DeepSeek's MLA, which
+"""Mean of the 192 elements of a query-key product and the 128 of a value in DeepSeek's MLA, which
 prefills uncompressed (technical report of DeepSeek-V2, arXiv 2405.04434)."""
 
 MLA_DECODE_DIM = 544
-"""Mean of the 576 latent values that a query meets and the 512 that it sums, per decoded token."""
+"""Mean of the 576 latent elements that a query is multiplied by and the 512 that are summed, per
+decoded token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +42,36 @@ class ModelShape:
     name: str
     total_params: float
     active_params: float
-    """Multiplied per token; without the table of embeddings."""
+    """Parameters that each token is multiplied by, without the embedding table."""
     layers: int
     hidden: int
     q_heads: int
     kv_heads: int
     head_dim: int
-    """Of one cached head; MLA models store one head of latent and rope values per layer."""
+    """Elements of one cached head. MLA models cache one head, latent and rope parts, per layer."""
     experts: int
     experts_per_token: int
     expert_share: float
-    """Share of the parameters that sits in experts."""
+    """Share of the parameters that belong to experts."""
     attention: str
-    """``gqa`` or ``mla``."""
+    """Kind of attention, ``gqa`` or ``mla``."""
     context_tok: int
     source: str
     window_layers: int = 0
-    """Layers whose attention reaches back ``window_tok`` tokens, or keeps a constant state (0)."""
+    """Number of layers whose attention is limited to a window, or that keep a constant state."""
     window_tok: int = 0
+    """Tokens of the window, 0 for layers with a constant state."""
     keeps_windows_whole: bool = False
-    """Engines cache the whole context of window layers all the same, as vLLM does for Llama 4."""
+    """Whether engines still cache the whole context in window layers, as vLLM does for Llama 4."""
     quantized: str = "all"
-    """``all`` weights have the weight precision, or ``experts`` alone and the rest is bf16."""
+    """Weights in the weight precision: ``all``, or only ``experts`` while the others are bf16."""
     kind: str = "decoder"
-    """``embedding`` models read prompts and write nothing."""
+    """``decoder``, or ``embedding`` for models that read prompts and generate nothing."""
 
     @property
     def serving_class(self) -> str:
-        """Class of models by which bands and overheads differ: ``embedding``, ``dense``,
-        ``coarse_moe`` or ``fine_moe``.
+        """Class that determines error bands and overheads: ``embedding``, ``dense``, ``coarse_moe``
+        or ``fine_moe``.
         """
         if self.kind == "embedding":
             return "embedding"
@@ -77,12 +81,12 @@ class ModelShape:
 
     @property
     def full_layers(self) -> int:
-        """Layers that attend to, and cache, the whole context."""
+        """Number of layers that attend to the whole context, and cache it."""
         return self.layers - self.window_layers
 
     @property
     def cached_layers(self) -> int:
-        """Layers that keep the KV cache of the whole context."""
+        """Number of layers with a KV cache of the whole context."""
         return self.layers if self.keeps_windows_whole else self.full_layers
 
     @property
@@ -92,25 +96,25 @@ class ModelShape:
 
     @property
     def read_params(self) -> float:
-        """Parameters outside experts that every step reads: those active beside the experts."""
+        """Active parameters outside experts, all of which every step reads."""
         if self.experts == 0:
             return self.active_params
         routed = self.expert_params * self.experts_per_token / self.experts
-        # Rounded totals can leave next to nothing; attention is never that small.
+        # With rounded totals the difference can be almost zero; attention is never that small.
         return max(self.active_params - routed, 0.2 * self.active_params)
 
     @property
     def routed_params(self) -> float:
-        """Parameters in experts that a token is multiplied with."""
+        """Parameters in experts that each token is multiplied by."""
         return self.active_params - self.read_params
 
     def weight_bytes_per_param(self, precision: str) -> tuple[float, float]:
-        """Bytes of a parameter outside experts and within.
+        """Return the bytes of a parameter outside experts and in experts.
 
         Raises
         ------
         InputError
-            When the precision is unknown.
+            If the precision is unknown.
         """
         if precision not in WEIGHT_BYTES:
             raise InputError(
@@ -123,7 +127,10 @@ class ModelShape:
         return "bf16" if self.quantized == "experts" else precision
 
     def weight_bytes(self, precision: str, spread: Parallelism) -> float:
-        """All weights of a replica [B]; attention that is not cut is held once by each GPU."""
+        """Return the size of all weights of a replica [B].
+
+        With data-parallel attention, each GPU has a copy of the weights outside experts.
+        """
         outside, within = self.weight_bytes_per_param(precision)
         copies = spread.tensor if spread.data_attention else 1
         return (
@@ -131,34 +138,35 @@ class ModelShape:
         ) * outside * copies + self.expert_params * within
 
     def touched_experts(self, tokens: NDArray[np.float64], evenness: float) -> NDArray[np.float64]:
-        """Share of the experts that a step of ``tokens`` tokens calls. (n,) -> (n,)
+        """Return the share of the experts that a step of ``tokens`` tokens calls. (n,) -> (n,)
 
-        Of E experts with k per token, T tokens touch ``1 - (1 + kT/(Ea))**-a`` where the popularity
-        of experts is gamma-distributed with shape a (the zeros of a negative binomial); it tends to
-        ``1 - exp(-kT/E)`` where all are as popular. One token touches k of them.
+        With E experts, k of them per token, T tokens touch a share of ``1 - (1 + kT/(Ea))**-a`` if
+        the popularity of experts is gamma-distributed with shape a, the ``evenness`` (one minus the
+        zero class of a negative binomial). It tends to ``1 - exp(-kT/E)`` for equally popular
+        experts. One token touches k experts.
         """
         if self.experts == 0:
             return np.zeros_like(tokens)
-        once = self.experts_per_token / self.experts
-        share = 1 - (1 + once * tokens / evenness) ** -evenness
-        found: NDArray[np.float64] = np.where(tokens > 0, np.maximum(share, once), 0.0)
-        return found
+        share_of_one = self.experts_per_token / self.experts
+        share = 1 - (1 + share_of_one * tokens / evenness) ** -evenness
+        touched: NDArray[np.float64] = np.where(tokens > 0, np.maximum(share, share_of_one), 0.0)
+        return touched
 
     def always_read_bytes(self, precision: str, spread: Parallelism) -> float:
-        """Weights outside experts that every step reads on all GPUs [B]."""
+        """Return the bytes of weights outside experts that every step reads on all GPUs [B]."""
         outside, _ = self.weight_bytes_per_param(precision)
         return self.read_params * outside * (spread.tensor if spread.data_attention else 1)
 
     def kv_layer_bytes(self, precision: str, spread: Parallelism) -> float:
-        """KV cache of one token in one layer over all GPUs of a replica [B].
+        """Return the KV cache of one token in one layer, over all GPUs of a replica [B].
 
-        A head cannot be cut: with fewer KV heads than GPUs, as with the one latent head of MLA,
-        every GPU holds a copy of one, unless attention is data-parallel.
+        A head cannot be split: with fewer KV heads than GPUs, as with the one latent head of MLA,
+        every GPU holds a copy of a head, unless attention is data-parallel.
 
         Raises
         ------
         InputError
-            When the precision is unknown.
+            If the precision is unknown.
         """
         if precision not in KV_BYTES:
             raise InputError(
@@ -169,7 +177,7 @@ class ModelShape:
         return values * max(1.0, cut / self.kv_heads) * KV_BYTES[precision]
 
     def kv_bytes_per_tok(self, precision: str, spread: Parallelism) -> float:
-        """KV cache of one token over the layers that keep all of them [B]."""
+        """Return the KV cache of one token over the layers that cache the whole context [B]."""
         return self.cached_layers * self.kv_layer_bytes(precision, spread)
 
     @property
@@ -180,9 +188,10 @@ class ModelShape:
 
     @property
     def decode_attention_flops(self) -> float:
-        """Attention work of a layer per decoded token and token that it attends to [FLOP];
-        negligible beside its memory traffic but for MLA, whose heads all read the same latent
-        values.
+        """Attention work of a layer per decoded token and token that it attends to [FLOP].
+
+        It is negligible compared with the memory traffic, except for MLA, whose heads all read the
+        same latent elements.
         """
         width = MLA_DECODE_DIM if self.attention == "mla" else self.head_dim
         return 4.0 * self.q_heads * width

@@ -1,4 +1,4 @@
-"""How one replica spreads over its GPUs."""
+"""Distribution of one replica over its GPUs."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,15 @@ from simulator.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Parallelism:
-    """Degrees of one replica; ``tensor`` GPUs share every layer, ``pipeline`` groups the layers."""
+    """Parallelism of one replica: ``tensor`` GPUs share each layer, in ``pipeline`` stages."""
 
     tensor: int
     pipeline: int = 1
     expert: int = 1
-    """GPUs over which whole experts are spread, the rest of ``tensor`` cuts them."""
+    """Number of groups of GPUs among which whole experts are distributed; the GPUs of a group split
+    each expert."""
     data_attention: bool = False
-    """Every GPU holds all attention weights and the KV cache of its own share of the sequences."""
+    """Whether every GPU holds all attention weights, and the KV cache of its share of sequences."""
 
     def __post_init__(self) -> None:
         if self.tensor % self.expert != 0:
@@ -28,18 +29,18 @@ class Parallelism:
         return self.tensor * self.pipeline
 
     def check_heads(self, q_heads: int, model: str) -> None:
-        """Refuse degrees that no engine runs.
+        """Check that an engine can run a model with this parallelism.
 
         Raises
         ------
         InputError
-            When attention heads cannot be shared out evenly.
+            If the attention heads cannot be distributed evenly.
         """
         if not self.data_attention and q_heads % self.tensor:
-            fits = [str(n) for n in range(1, self.tensor + 1) if q_heads % n == 0]
+            degrees = [str(n) for n in range(1, self.tensor + 1) if q_heads % n == 0]
             raise InputError(
                 f"{self.tensor} GPUs cannot share the {q_heads} attention heads of {model}: "
-                f"take {' or '.join(fits[-2:])}, or pipeline_stages"
+                f"take {' or '.join(degrees[-2:])}, or pipeline_stages"
             )
 
     def __str__(self) -> str:

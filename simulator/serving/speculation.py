@@ -1,4 +1,4 @@
-"""Speculative decoding: a draft proposes tokens, the model checks them in one step."""
+"""Speculative decoding: a draft model proposes tokens, and the model checks them in one step."""
 
 from dataclasses import dataclass, replace
 
@@ -10,35 +10,40 @@ from simulator.serving.steptime import StepTime
 
 @dataclass(frozen=True, slots=True)
 class Speculation:
-    """Acceptance by position, and what drafting costs.
+    """Acceptance of draft tokens by position, and the cost of drafting.
 
-    Defaults of ``acceptance`` and ``decay``: measured with EAGLE3 on gpt-oss-120b, H200, random
-    tokens (60 to 70 % at the first position, about .6 of it at each further one), 2026-11-23.
+    Defaults of ``acceptance`` and ``decay`` were measured with EAGLE3 on gpt-oss-120b, H200 and
+    random tokens, 2026-11-23: 60 to 70 % at the first position, and at each further one about .6 of
+    the previous.
     """
 
     draft_tok: int
+    """Draft tokens per step."""
     acceptance: float = 0.67
+    """Probability that the first draft token is accepted."""
     decay: float = 0.6
+    """Factor on the probability from each position to the next."""
     draft_params: float | None = None
-    """Parameters of the draft model; default: a head of one layer, as EAGLE's."""
+    """Parameters of the draft model; None: a head of one layer, as in EAGLE."""
     draft_launch_s: float = 0.001
-    """Launching one pass of the draft. Computed from gains with 1, 3 and 7 draft tokens at one
-    request, 0.6 to 1.6 ms on H200 (EAGLE3 on gpt-oss-120b, 2026-11-23), and a loss on H100, 2.1 ms
-    (EAGLE3 on llama-3.1-8b, inference-perf's demonstration, 2025-11)."""
+    """Time to launch one pass of the draft model [s]. Computed from the gains of single requests
+    with 1, 3 and 7 draft tokens, 0.6 to 1.6 ms on H200 (EAGLE3 on gpt-oss-120b, 2026-11-23), and
+    from a loss on H100, 2.1 ms (EAGLE3 on llama-3.1-8b, inference-perf's demo, 2025-11)."""
 
     @property
     def tokens_per_step(self) -> float:
-        """Expected tokens of a step: one, and each draft token that it and all before it pass."""
-        passed = np.cumprod(self.acceptance * self.decay ** np.arange(self.draft_tok))
-        return float(1 + passed.sum())
+        """Expected tokens of a step: one, and the draft tokens up to the first rejected one."""
+        accepted = np.cumprod(self.acceptance * self.decay ** np.arange(self.draft_tok))
+        return float(1 + accepted.sum())
 
     def applied(self, step: StepTime, draft_token_s: NDArray[np.float64]) -> StepTime:
-        """Return the step time per token and sequence, where drafting a token for n sequences
-        takes ``draft_token_s[n]``.
+        """Return the step time per token and sequence if drafting a token for n sequences takes
+        ``draft_token_s[n]`` [s].
 
-        A checking step of ``n`` sequences carries ``n*(draft_tok + 1)`` tokens and yields
-        ``tokens_per_step`` for each, so that the gain shrinks as the batch grows; the engine goes
-        on counting one token per sequence and step.
+        A checking step of ``n`` sequences processes ``n*(draft_tok + 1)`` tokens and yields
+        ``tokens_per_step`` for each sequence, so that the gain shrinks as the batch grows. The
+        engine still counts one token per sequence and step, which therefore takes the time of a
+        checking step and its drafts divided by ``tokens_per_step``.
         """
         n = np.arange(len(step.token_s))
         checked = np.minimum(n * (self.draft_tok + 1), len(n) - 1)

@@ -1,1 +1,1 @@
-"""What arrives: request table, prefix tree, generators and trace readers."""
+"""Traffic: request tables, prefix trees, generators and readers of logs and traces."""

@@ -1,7 +1,7 @@
 """Synthetic traffic: sessions arrive open-loop over the week, their turns closed-loop.
 
-Every hour of every layer of volume has its own random stream. A span of the week therefore
-contains exactly the sessions that the whole week has there, and a larger volume contains all of a
+Every hour of every layer of volume has its own random stream. A span of the week therefore contains
+exactly the sessions that the whole week has in it, and a larger volume contains all sessions of a
 smaller one, which keeps comparisons between volumes almost free of noise.
 """
 
@@ -26,10 +26,11 @@ from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable, session_r
 from simulator.units import HOUR_S
 
 _ROOT_TOK = 1 << 24
-"""Token numbers kept for each tenant's prompt and for each document."""
+"""Token numbers reserved for each tenant's prompt and for each document."""
 _FIRST_PROMPT_TOK = 1 << 56
+"""Token number from which the requests' own parts of prompts are numbered."""
 _HOUR_TOK = 1 << 42
-"""Token numbers kept for each hour's prompts, for 15 years of hours."""
+"""Token numbers reserved for the prompts of each hour, enough for 15 years of hours."""
 
 
 def generate(
@@ -49,19 +50,19 @@ def generate(
     seed : int
         Seed of the named streams.
     volume : float
-        Multiple of the workloads' rates; a larger volume contains the smaller ones.
+        Multiple of the workloads' rates; a larger volume contains all sessions of smaller ones.
     begin_s, end_s : float
         Span since Monday 00:00 UTC [s].
     """
     hours = range(int(begin_s // HOUR_S), math.ceil(end_s / HOUR_S))
-    return _drawn(workloads, seed, volume, hours, begin_s, end_s)
+    return _draw(workloads, seed, volume, hours, begin_s, end_s)
 
 
 def draw_hours(
     workloads: tuple[SessionTraffic, ...], seed: int, volume: float, hours: Sequence[int]
 ) -> RequestTable:
-    """Draw the sessions that start in some hours since Monday 00:00 UTC, which is time zero."""
-    return _drawn(workloads, seed, volume, hours, 0.0, math.inf)
+    """Draw the sessions that start in the given hours; time zero is Monday 00:00 UTC."""
+    return _draw(workloads, seed, volume, hours, 0.0, math.inf)
 
 
 def draw_parts(
@@ -71,9 +72,10 @@ def draw_parts(
     spans_s: Spans,
     reached_s: Spans,
 ) -> RequestTable:
-    """Draw sessions that start in spans since Monday 00:00 UTC and go on in those to be reached.
+    """Draw sessions that start in ``spans_s`` and have a turn in ``reached_s``.
 
-    Their rate is that of ``draw_hours``; the sessions themselves are others.
+    Time zero is Monday 00:00 UTC. The rate is that of ``draw_hours``, but the sessions are
+    different ones, since they come from other random streams.
     """
     fixed = [fixed_parts(spec, seed) for spec in workloads]
     hours = sorted({h for a, b in spans_s for h in range(int(a // HOUR_S), math.ceil(b / HOUR_S))})
@@ -82,10 +84,10 @@ def draw_parts(
         rate = RateInSpans.of([rate_of_hour(spec.rate, seed, hour) for hour in hours], spans_s)
         for layer in layers(spec, volume):
             parts.append(draw_spans(w, spec, fixed[w], seed, layer, rate, reached_s))
-    return _assemble(_joined(parts), workloads, fixed, 0.0, math.inf)
+    return _assemble(_join(parts), workloads, fixed, 0.0, math.inf)
 
 
-def _drawn(
+def _draw(
     workloads: tuple[SessionTraffic, ...],
     seed: int,
     volume: float,
@@ -100,7 +102,7 @@ def _drawn(
         for rate in [rate_of_hour(spec.rate, seed, hour) for hour in hours]
         for layer in layers(spec, volume)
     ]
-    return _assemble(_joined(parts), workloads, fixed, begin_s, end_s)
+    return _assemble(_join(parts), workloads, fixed, begin_s, end_s)
 
 
 def chunks(
@@ -112,24 +114,24 @@ def chunks(
     hours: int = 1,
     begun: int = 0,
 ) -> Iterator[tuple[RequestTable, float]]:
-    """Draw by spans of so many hours the sessions that start before each one's end.
+    """Yield the sessions of successive spans of ``hours``, each with the end of its span [s].
 
-    The end is yielded with them; the first ``begun`` spans are left out. Time zero is that of the
-    whole; memory does not grow with it.
+    The first ``begun`` spans are left out. All times count from hour 0. Memory does
+    not grow with ``end_s``.
     """
     for hour in range(begun * hours, math.ceil(end_s / HOUR_S), hours):
         begin_s = hour * HOUR_S
         until_s = min(end_s, begin_s + hours * HOUR_S)
         table = generate(workloads, seed, volume=volume, begin_s=begin_s, end_s=until_s)
         table.arrival_s[:] += begin_s
-        # Prompts of different hours share nothing but the roots and the documents.
+        # Prompts of different hours share only tenants' prompts and documents.
         own = table.tree.first_tok >= _FIRST_PROMPT_TOK
         table.tree.first_tok[own] += hour * _HOUR_TOK
         yield table, until_s
 
 
-def _joined(parts: list[Columns]) -> Columns:
-    """Put hours behind one another; rows keep pointing at their previous turn."""
+def _join(parts: list[Columns]) -> Columns:
+    """Concatenate the columns of parts; ``previous`` is changed to the new row numbers."""
     begin, width = 0, max(p["document"].shape[1] for p in parts)
     for part in parts:
         part["previous"] = np.where(part["previous"] == NO_NODE, NO_NODE, part["previous"] + begin)
@@ -146,7 +148,7 @@ def _assemble(
     begin_s: float,
     end_s: float,
 ) -> RequestTable:
-    """Order sessions by start, keep those of the span, and lay out the prefix tree."""
+    """Return the table of the sessions that start in a span, in the order of their starts."""
     head = columns["turn"] == 0
     begins = np.flatnonzero(head)
     start_s = columns["start_s"][begins]
@@ -158,7 +160,7 @@ def _assemble(
     columns = {name: column[rows] for name, column in columns.items()}
     previous = columns["previous"]
     previous = np.where(previous == NO_NODE, NO_NODE, moved[previous])
-    node, tree = _tree(columns, previous, workloads, fixed)
+    node, tree = _build_tree(columns, previous, workloads, fixed)
     limits = np.array([w.max_output_tok for w in workloads], np.int32)
     deadlines = np.array([w.deadline_s for w in workloads])
     patience = np.array([w.patience_s for w in workloads])
@@ -185,15 +187,17 @@ def _assemble(
     )
 
 
-def _tree(
+def _build_tree(
     columns: Columns,
     previous: NDArray[np.int64],
     workloads: tuple[SessionTraffic, ...],
     fixed: list[Fixed],
 ) -> tuple[NDArray[np.int32], PrefixTree]:
-    """Lay out roots for tenants, documents below them, and one node for every prompt of a turn.
+    """Return the node at which each prompt ends, (n_rows,), and the prefix tree.
 
-    A node's parent is the prompt that it goes on from, else its documents, else its root.
+    Roots are the tenants' prompts, with documents below them and a node for the rest of every
+    prompt. The parent of a prompt's node is the prompt that it continues, else its last document,
+    else its root.
     """
     root_tok = np.concatenate([f.system_tok for f in fixed])
     begins = np.cumsum([0, *(len(f.system_tok) for f in fixed)])
@@ -201,11 +205,8 @@ def _tree(
     depth = root_tok[above]
     parents, depths = [np.full(len(root_tok), NO_NODE)], [root_tok]
     starts = [np.arange(len(root_tok)) * _ROOT_TOK]
-    shares, popularity = (
-        _shares(workloads),
-        [_popularity(w, f) for w, f in zip(workloads, fixed, strict=True)],
-    )
-    node_share = [np.concatenate(shares)]
+    popularity = [_popularity(w, f) for w, f in zip(workloads, fixed, strict=True)]
+    node_share = [np.concatenate(_tenant_shares(workloads))]
     share = node_share[0][above]
     size = len(root_tok)
     for level in columns["document"].T:
@@ -213,25 +214,26 @@ def _tree(
         if not len(holds):
             continue
         key = above[holds] << 32 | level[holds]
-        _, place, which = np.unique(key, return_index=True, return_inverse=True)
-        first = holds[place]
+        # Prompts with the same prefix and the same next document share the document's node.
+        _, first_index, node_index = np.unique(key, return_index=True, return_inverse=True)
+        first = holds[first_index]
         tokens = _document_tok(columns["workload"][first], level[first], fixed)
         parents.append(above[first])
         depths.append(depth[first] + tokens)
         number = begins[-1] + columns["workload"][first] * (1 << 24) + level[first]
         starts.append(number * _ROOT_TOK)
-        share[holds] *= _of_documents(popularity, columns["workload"][holds], level[holds])
+        share[holds] *= _popularity_of(popularity, columns["workload"][holds], level[holds])
         node_share.append(share[first])
-        above[holds] = size + which
-        depth[holds] = depths[-1][which]
+        above[holds] = size + node_index
+        depth[holds] = depths[-1][node_index]
         size += len(first)
-    # Retries end where the prompt before them ends; all other prompts have an end of their own.
+    # A retry has the previous row's prompt and ends at the same node; other prompts have their own.
     ends = ~columns["same"]
     own = size + np.cumsum(ends) - 1
-    plain = np.all(columns["document"] < 0, axis=1)
-    goes_on = (previous != NO_NODE) & plain & plain[previous]
-    parent = np.where(goes_on, own[previous], above)
-    begin_tok = np.where(goes_on, columns["input_tokens"][previous], depth)
+    without_documents = np.all(columns["document"] < 0, axis=1)
+    continues = (previous != NO_NODE) & without_documents & without_documents[previous]
+    parent = np.where(continues, own[previous], above)
+    begin_tok = np.where(continues, columns["input_tokens"][previous], depth)
     fresh = columns["input_tokens"] - begin_tok
     parents.append(parent[ends])
     depths.append(columns["input_tokens"][ends])
@@ -247,8 +249,11 @@ def _tree(
     return np.where(columns["stable"], own, NO_NODE).astype(np.int32), tree
 
 
-def _shares(workloads: tuple[SessionTraffic, ...]) -> list[NDArray[np.float64]]:
-    """Share of all requests that begin with each tenant's prompt, by workload. (n_tenants,)"""
+def _tenant_shares(workloads: tuple[SessionTraffic, ...]) -> list[NDArray[np.float64]]:
+    """Return the share of all requests that begin with each tenant's prompt, by workload.
+
+    (n_tenants,) each
+    """
     total = sum(w.requests_per_s for w in workloads)
     return [
         w.requests_per_s / max(total, 1e-300) * w.prefix_share * w.rate.tenants.shares()
@@ -257,18 +262,21 @@ def _shares(workloads: tuple[SessionTraffic, ...]) -> list[NDArray[np.float64]]:
 
 
 def _popularity(spec: SessionTraffic, fixed: Fixed) -> NDArray[np.float64]:
-    """Share of a workload's requests that hold each document in a given place. (n_documents,)"""
-    held = spec.documents.share if spec.documents is not None else 0.0
-    return held * np.diff(fixed.document_cumulative, prepend=0.0)
+    """Return the share of a workload's requests with each document at a given position.
+
+    (n_documents,)
+    """
+    with_documents = spec.documents.share if spec.documents is not None else 0.0
+    return with_documents * np.diff(fixed.document_cumulative, prepend=0.0)
 
 
-def _of_documents(
+def _popularity_of(
     popularity: list[NDArray[np.float64]], workload: NDArray[np.int32], document: NDArray[np.int32]
 ) -> NDArray[np.float64]:
-    """Popularity of some documents of some workloads. (n,)"""
+    """Return the popularity of documents, by workload and number. (n,), (n,) -> (n,)"""
     begins = np.cumsum([0, *map(len, popularity)])
-    found: NDArray[np.float64] = np.concatenate(popularity)[begins[workload] + document]
-    return found
+    shares: NDArray[np.float64] = np.concatenate(popularity)[begins[workload] + document]
+    return shares
 
 
 def _document_tok(

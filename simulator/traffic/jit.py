@@ -1,4 +1,4 @@
-"""How the loops over prompts and blocks are compiled."""
+"""Decorator that compiles the loops over prompts and blocks."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Chunks of one traffic behind one another: tables pruned of what is over, trees joined."""
+"""Joining of consecutive chunks of traffic, and pruning of prefix trees to the nodes in use."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -22,7 +22,10 @@ def _mark_ancestors(parent: NDArray, marks: NDArray) -> None:
 
 
 def with_ancestors(tree: PrefixTree, nodes: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return which nodes are among some, ``NO_NODE`` left out, or above them. (n_nodes,)"""
+    """Return which nodes of a tree are among ``nodes`` or their ancestors. (n_nodes,)
+
+    ``NO_NODE`` among ``nodes`` is ignored.
+    """
     marks = np.zeros(tree.size, np.bool_)
     marks[nodes[nodes != NO_NODE]] = True
     _mark_ancestors(tree.parent, marks)
@@ -30,9 +33,10 @@ def with_ancestors(tree: PrefixTree, nodes: NDArray[np.integer]) -> NDArray[np.b
 
 
 def numbered(kept: NDArray[np.bool_], begin: int = 0) -> NDArray[np.int32]:
-    """Return the new numbers of those that are kept, ``NO_NODE`` for all other.
+    """Return the new numbers of all nodes if the kept ones are renumbered from ``begin``.
 
-    With one more at the end, so that a link that leads nowhere still does. (n + 1,)
+    Dropped nodes have the number ``NO_NODE``. An extra entry at the end maps the index ``NO_NODE``,
+    which is -1, to itself. (n + 1,)
     """
     moved = np.full(len(kept) + 1, NO_NODE, np.int32)
     moved[:-1][kept] = np.arange(begin, begin + int(kept.sum()), dtype=np.int32)
@@ -40,7 +44,7 @@ def numbered(kept: NDArray[np.bool_], begin: int = 0) -> NDArray[np.int32]:
 
 
 def pruned(table: RequestTable) -> RequestTable:
-    """Return the table with no more of its tree than its prompts need."""
+    """Return the table with a tree of only the nodes that its prompts need."""
     ends = np.concatenate([table.prefix_node, table.earlier_node])
     kept = with_ancestors(table.tree, ends)
     moved = numbered(kept)
@@ -56,52 +60,58 @@ def pruned(table: RequestTable) -> RequestTable:
 def joined(
     old: RequestTable, kept_nodes: NDArray[np.bool_], new: RequestTable
 ) -> tuple[RequestTable, NDArray[np.int32]]:
-    """Put a later chunk behind what is left of earlier ones.
+    """Append a later chunk to the remaining rows of earlier ones.
 
     Parameters
     ----------
     old : RequestTable
-        Rows that go on.
+        Unfinished rows of earlier chunks.
     kept_nodes : ndarray
-        Which nodes of its tree are still needed, with all above them. (n_nodes,)
+        Which nodes of its tree are still needed, their ancestors included. (n_nodes,)
     new : RequestTable
-        The next rows; nodes that stand for the same tokens are one node afterwards.
+        The next rows. A node with the same tokens as a kept one is merged with it.
 
     Returns
     -------
     table : RequestTable
+        Rows of both, with one tree.
     moved : ndarray
-        New numbers of the old nodes, ``NO_NODE`` of dropped ones, and of ``NO_NODE``.
+        New numbers of the old nodes, ``NO_NODE`` for dropped ones and for ``NO_NODE`` itself.
         (n_nodes + 1,)
     """
     moved = numbered(kept_nodes)
     tree = old.tree.chosen(kept_nodes)
     tree = replace(tree, parent=moved[tree.parent])
-    found = _found(tree, new.tree)
-    fresh = found == NO_NODE
-    place = np.append(found, np.int32(NO_NODE))
-    place[:-1][fresh] = tree.size + np.arange(int(fresh.sum()), dtype=np.int32)
+    same = _find_same_nodes(tree, new.tree)
+    fresh = same == NO_NODE
+    moved_new = np.append(same, np.int32(NO_NODE))
+    moved_new[:-1][fresh] = tree.size + np.arange(int(fresh.sum()), dtype=np.int32)
     more = new.tree.chosen(fresh)
-    together = PrefixTree.concatenated([tree, replace(more, parent=place[more.parent])])
+    merged = PrefixTree.concatenated([tree, replace(more, parent=moved_new[more.parent])])
     columns: dict[str, Any] = {
         f.name: np.concatenate([getattr(old, f.name), getattr(new, f.name)])
         for f in fields(RequestTable)
         if f.name not in ("tree", "workloads", *NODES)
     }
     for name in NODES:
-        columns[name] = np.concatenate([moved[getattr(old, name)], place[getattr(new, name)]])
-    return replace(new, **columns, tree=together), moved
+        columns[name] = np.concatenate([moved[getattr(old, name)], moved_new[getattr(new, name)]])
+    return replace(new, **columns, tree=merged), moved
 
 
-def _found(old: PrefixTree, tree: PrefixTree) -> NDArray[np.int32]:
-    """Return the known node that each node of a tree is the same as, or ``NO_NODE``. (n_nodes,)"""
+def _find_same_nodes(old: PrefixTree, tree: PrefixTree) -> NDArray[np.int32]:
+    """Return for each node of ``tree`` the same node of ``old``, or ``NO_NODE``. (n_nodes,)"""
     parent, depth, first = old.parent, old.depth_tok, old.first_tok
-    found = np.full(tree.size, NO_NODE, np.int32)
+    same = np.full(tree.size, NO_NODE, np.int32)
     candidates = np.flatnonzero(np.isin(tree.first_tok, first))
-    # Different nodes may begin with one token, below one parent: the end tells them apart.
-    known = np.flatnonzero(np.isin(first, tree.first_tok[candidates]))
-    names = zip(parent[known].tolist(), first[known].tolist(), depth[known].tolist(), strict=True)
-    numbers = dict(zip(names, known.tolist(), strict=True))
+    # Different nodes below one parent may begin with the same token, so the end is compared too.
+    old_candidates = np.flatnonzero(np.isin(first, tree.first_tok[candidates]))
+    keys = zip(
+        parent[old_candidates].tolist(),
+        first[old_candidates].tolist(),
+        depth[old_candidates].tolist(),
+        strict=True,
+    )
+    numbers = dict(zip(keys, old_candidates.tolist(), strict=True))
     ends = zip(
         candidates.tolist(),
         tree.parent[candidates].tolist(),
@@ -110,7 +120,7 @@ def _found(old: PrefixTree, tree: PrefixTree) -> NDArray[np.int32]:
         strict=True,
     )
     for node, above, begin, end in ends:
-        if above == NO_NODE or found[above] != NO_NODE:
-            here = NO_NODE if above == NO_NODE else int(found[above])
-            found[node] = numbers.get((here, begin, end), NO_NODE)
-    return found
+        if above == NO_NODE or same[above] != NO_NODE:
+            old_parent = NO_NODE if above == NO_NODE else int(same[above])
+            same[node] = numbers.get((old_parent, begin, end), NO_NODE)
+    return same

@@ -1,7 +1,8 @@
-"""Random lengths and times, all drawn the same way: a standard normal through a quantile table.
+"""Random lengths and times, drawn as a standard normal score that a quantile table maps to a value.
 
-Between the table's points the logarithm is linear in the normal score, so a lognormal is the table
-with two points, and a copula between two quantities is a correlation of their normal scores.
+Between the points of the table, the logarithm of the value is linear in the score. A lognormal is
+therefore a table of two points, and a copula between two quantities is a correlation of their
+scores.
 """
 
 from collections.abc import Mapping
@@ -15,20 +16,22 @@ from simulator.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A positive random number, cut off at both ends."""
+    """Distribution of a positive random number, clipped at both ends."""
 
     score: NDArray[np.float64]
     """Normal scores of the points, increasing. (n_points,), at least two"""
     log_value: NDArray[np.float64]
-    """Logarithms of the values there, not decreasing. (n_points,)"""
+    """Logarithms of the values at the points, not decreasing. (n_points,)"""
     least: float
+    """Lower limit of values."""
     most: float
+    """Upper limit of values."""
     rounds_up: bool = False
-    """Whole numbers are the next above, else the nearest."""
+    """Whether whole numbers are rounded up, else to the nearest."""
 
     @staticmethod
     def lognormal(median: float, sigma: float, most: float = np.inf) -> "Quantity":
-        """Return a lognormal by its median and the sigma of its logarithm."""
+        """Return the lognormal with this median and this standard deviation of its logarithm."""
         log_median = np.log(median)
         return Quantity(
             np.array([-1.0, 1.0]), np.array([log_median - sigma, log_median + sigma]), 0.0, most
@@ -41,12 +44,13 @@ class Quantity:
 
     @staticmethod
     def quantiles(points: Mapping[float, float], most: float = np.inf) -> "Quantity":
-        """Return a quantity by its quantiles; tails go on in the slope of the outer points.
+        """Return the quantity with these quantiles; the outermost slopes continue into the tails.
 
         Raises
         ------
         InputError
-            When there are fewer than two points or they do not increase.
+            If there are fewer than two points, if their shares are not between 0 and 1, or if
+            their values are not positive or decrease.
         """
         from scipy.special import ndtri
 
@@ -60,7 +64,7 @@ class Quantity:
 
     @staticmethod
     def geometric(mean: float) -> "Quantity":
-        """Return an exponential whose ceiling is geometric with this mean, from 1."""
+        """Return an exponential whose ceiling is geometric from 1 with this mean."""
         from scipy.special import log_ndtr
 
         if mean <= 1:

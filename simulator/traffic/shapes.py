@@ -61,7 +61,7 @@ def week_shape(name: str) -> NDArray[np.float64]:
     Raises
     ------
     InputError
-        When there is no shape of that name.
+        If there is no shape of that name.
     """
     if name not in _SHAPES:
         raise InputError(f"unknown week shape {name!r}{nearest(name, sorted(_SHAPES))}")

@@ -1,4 +1,4 @@
-"""Where an option's requests come from: generated sessions or a replayed trace."""
+"""Sources of an option's requests: generated sessions or a replayed trace."""
 
 import math
 from collections.abc import Iterator
@@ -27,23 +27,23 @@ from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable, roots
 from simulator.units import HOUR_S, MONTH_S, WEEK_S
 
 BLOCK_S = 600.0
-"""Length of the blocks whose load is known without drawing a request [s]."""
+"""Length of the time blocks whose load can be computed without drawing requests [s]."""
 BLOCKS_PER_HOUR = 6
 MOST_DRAWN_RATES = 12
-"""Workloads whose random rates are drawn for the load of blocks."""
+"""Most workloads for which random rates are drawn to compute the load of blocks."""
 
 
 class TrafficSource(Protocol):
-    """Draws the requests of any span at any volume, always the same ones."""
+    """Source of the requests of any span at any volume; equal arguments give equal requests."""
 
     @property
     def horizon_s(self) -> float:
-        """Length of what is known; costs are scaled from it to a month [s]."""
+        """Length of the horizon, from which costs are scaled to a month [s]."""
         ...
 
     @property
     def requests_per_s(self) -> float:
-        """Mean rate over the horizon at volume 1, growth included; what bills are scaled to."""
+        """Mean rate over the horizon at volume 1, growth included, to which bills are scaled."""
         ...
 
     @property
@@ -52,48 +52,49 @@ class TrafficSource(Protocol):
         ...
 
     def hourly_load(self) -> NDArray[np.float64]:
-        """Expected relative load of each hour of the horizon, (hours,)."""
+        """Return the expected relative load of each hour of the horizon. (n_hours,)"""
         ...
 
     def block_load(self, seed: int) -> NDArray[np.float64]:
-        """Relative load of each ``BLOCK_S`` of the horizon as the seed draws its rate, (blocks,).
+        """Return the relative load of each ``BLOCK_S`` of the horizon, at this seed's random rate.
 
-        Cheap: nothing of a request is drawn.
+        It is cheap, since no request is drawn. (n_blocks,)
         """
         ...
 
     def workload_shares(self) -> NDArray[np.float64]:
-        """Share of all requests that each workload has, (workloads,)."""
+        """Return the share of each workload in all requests. (n_workloads,)"""
         ...
 
     def draw_spans(
         self, seed: int, volume: float, spans_s: Spans, history_s: float, same: bool
     ) -> RequestTable:
-        """Return the requests within spans that do not touch, in the horizon's time.
+        """Return the requests within spans that do not touch, at the times of the horizon.
 
-        Sessions that began up to ``history_s`` before a span go on in it; see ``spans.within``.
-        ``same`` requests are those of the whole horizon, which may take several times as long.
+        Sessions that began up to ``history_s`` before a span continue in it; see ``spans.within``.
+        With ``same``, the requests are exactly those of the whole horizon, which may take several
+        times as long to draw.
         """
         ...
 
     @property
     def longest_deadline_s(self) -> float:
-        """Of all work that has one, 0 without any [s]."""
+        """Longest deadline of all requests, 0 without any [s]."""
         ...
 
     def draw(
         self, seed: int, volume: float, begin_s: float = 0.0, end_s: float | None = None
     ) -> RequestTable:
-        """Return the requests that start in a span, time zero at its beginning."""
+        """Return the requests of sessions that start in a span; time zero is its beginning."""
         ...
 
     def chunks(
         self, seed: int, volume: float, requests: int, end_s: float, begun: int = 0
     ) -> Iterator[tuple[RequestTable, float]]:
-        """Return all until an end, in parts of about so many requests, and where each ends [s].
+        """Yield all requests until ``end_s`` in chunks of about ``requests``, with their ends [s].
 
-        Times are those of the horizon, and the tokens of all parts are numbered as one. The first
-        ``begun`` parts are left out.
+        Times are those of the horizon, and tokens have the same numbers in all chunks. The first
+        ``begun`` chunks are left out.
         """
         ...
 
@@ -116,12 +117,12 @@ class GeneratedTraffic:
         return tuple(w.name for w in self.workloads)
 
     def workload_shares(self) -> NDArray[np.float64]:
-        """Share of all requests that each workload has, (workloads,)."""
+        """Return the share of each workload in all requests. (n_workloads,)"""
         rates = [w.requests_per_s * float(self._growth(w).mean()) for w in self.workloads]
         return np.array(rates) / sum(rates)
 
     def hourly_load(self) -> NDArray[np.float64]:
-        """Expected relative load of each hour of the horizon, (hours,)."""
+        """Return the expected relative load of each hour of the horizon. (n_hours,)"""
         hours = np.arange(int(self.horizon_s // HOUR_S))
         load = np.zeros(len(hours))
         for w in self.workloads:
@@ -129,10 +130,10 @@ class GeneratedTraffic:
         return load
 
     def block_load(self, seed: int) -> NDArray[np.float64]:
-        """Relative load of each ``BLOCK_S`` of the horizon as the seed draws its rate, (blocks,).
+        """Return the relative load of each ``BLOCK_S`` of the horizon, at this seed's random rate.
 
-        Of more than ``MOST_DRAWN_RATES`` workloads the expected load, from which their sum hardly
-        differs.
+        For more than ``MOST_DRAWN_RATES`` workloads it is the expected load, from which the sum of
+        so many random rates hardly differs. (n_blocks,)
         """
         expected = np.repeat(self.hourly_load(), BLOCKS_PER_HOUR)
         if len(self.workloads) > MOST_DRAWN_RATES:
@@ -149,7 +150,7 @@ class GeneratedTraffic:
     def draw_spans(
         self, seed: int, volume: float, spans_s: Spans, history_s: float, same: bool
     ) -> RequestTable:
-        """Return the requests within spans that do not touch, in the horizon's time."""
+        """Return the requests within spans that do not touch, at the times of the horizon."""
         if not same:
             reach = np.column_stack([np.maximum(0.0, spans_s[:, 0] - history_s), spans_s[:, 1]])
             return within(draw_parts(self.workloads, seed, volume, merged(reach), spans_s), spans_s)
@@ -159,50 +160,50 @@ class GeneratedTraffic:
         return within(draw_hours(self.workloads, seed, volume, hours), spans_s)
 
     def _growth(self, workload: SessionTraffic) -> NDArray[np.float64]:
-        """Factor of a workload's rate in each hour of the horizon, (hours,)."""
+        """Return the growth factor of a workload's rate in each hour of the horizon. (n_hours,)"""
         hours = np.arange(max(1, int(self.horizon_s // HOUR_S)))
         months = hours * HOUR_S / MONTH_S
         return np.power(1.0 + workload.rate.growth_per_month, months)
 
     @property
     def longest_deadline_s(self) -> float:
-        """Of all work that has one, 0 without any [s]."""
+        """Longest deadline of all requests, 0 without any [s]."""
         return max((w.deadline_s for w in self.workloads if w.deadline_s < math.inf), default=0.0)
 
     def draw(
         self, seed: int, volume: float, begin_s: float = 0.0, end_s: float | None = None
     ) -> RequestTable:
-        """Return the sessions that start in a span."""
+        """Return the requests of sessions that start in a span; time zero is its beginning."""
         end_s = self.horizon_s if end_s is None else end_s
         return generate(self.workloads, seed, volume=volume, begin_s=begin_s, end_s=end_s)
 
     def chunks(
         self, seed: int, volume: float, requests: int, end_s: float, begun: int = 0
     ) -> Iterator[tuple[RequestTable, float]]:
-        """Return all until an end in whole hours of about so many requests."""
+        """Yield all requests until ``end_s`` in chunks of whole hours, each with its end [s]."""
         hours = max(1, int(requests / (self.requests_per_s * volume * HOUR_S)))
         return chunks(self.workloads, seed, volume=volume, end_s=end_s, hours=hours, begun=begun)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayedTraffic:
-    """A trace, replayed as it was, thinned below volume 1 and superposed above it.
+    """A trace: replayed as recorded at volume 1, thinned below it and superposed above it.
 
-    Sessions are kept or left out as a whole. Copies are shifted round the trace by a random time
-    and share only the roots of the prefix tree with the original: more users of the same product.
-    With ``week``, the trace is laid end to end over a week, every copy thinned or superposed to
-    the shape: a day of log becomes a week with weekends.
+    Sessions are kept or left out as a whole. Copies are shifted cyclically by a random time and
+    share only the roots of the prefix tree with the original, like more users of the same product.
+    With ``week``, the trace is repeated to fill a week, thinned or superposed in each hour to match
+    the shape, so that a log of one day becomes a week with a weekend.
     """
 
     table: RequestTable
     span_s: float
-    """Of the trace."""
+    """Length of the trace [s]."""
     week: NDArray[np.float64] | None = None
-    """(168,) hourly factors, mean 1."""
+    """Hourly factors with mean 1. (168,)"""
 
     @property
     def horizon_s(self) -> float:
-        """Length of what is known [s]."""
+        """Length of the horizon [s]."""
         return self.span_s if self.week is None else WEEK_S
 
     @property
@@ -216,12 +217,12 @@ class ReplayedTraffic:
         return self.table.workloads
 
     def workload_shares(self) -> NDArray[np.float64]:
-        """Share of all requests that each workload has, (workloads,)."""
+        """Return the share of each workload in all requests. (n_workloads,)"""
         counts = np.bincount(self.table.workload, minlength=len(self.table.workloads))
         return counts / self.table.size
 
     def hourly_load(self) -> NDArray[np.float64]:
-        """Expected relative load of each hour of the horizon, (hours,)."""
+        """Return the expected relative load of each hour of the horizon. (n_hours,)"""
         hours = max(1, math.ceil(self.span_s / HOUR_S))
         counts = np.histogram(self.table.arrival_s, hours, (0, hours * HOUR_S))[0]
         if self.week is None:
@@ -233,7 +234,7 @@ class ReplayedTraffic:
         return load
 
     def block_load(self, seed: int) -> NDArray[np.float64]:
-        """Relative load of each ``BLOCK_S`` of the horizon, which no seed changes, (blocks,)."""
+        """Return the relative load of each ``BLOCK_S``, equal for all seeds. (n_blocks,)"""
         blocks = max(1, math.ceil(self.span_s / BLOCK_S))
         due_s = self.table.due_s(NOMINAL_S, NOMINAL_TOKEN_S)
         counts = np.histogram(due_s, blocks, (0, blocks * BLOCK_S))[0].astype(np.float64)
@@ -246,12 +247,15 @@ class ReplayedTraffic:
     def draw_spans(
         self, seed: int, volume: float, spans_s: Spans, history_s: float, same: bool
     ) -> RequestTable:
-        """Return the requests within spans that do not touch, in the horizon's time; the same."""
+        """Return the requests within spans that do not touch, at the times of the horizon.
+
+        ``same`` makes no difference.
+        """
         reach = np.column_stack([np.maximum(0.0, spans_s[:, 0] - history_s), spans_s[:, 1]])
-        table = self._superposed(seed, volume, merged(reach))
-        # Copies of the trace share its roots alone.
-        tree, known = self.table.tree, self.table.prefix_node
-        uses = np.bincount(roots(tree)[known[known != NO_NODE]], minlength=tree.size)
+        table = self._draw_copies(seed, volume, merged(reach))
+        # Copies of the trace share only its roots.
+        tree, nodes = self.table.tree, self.table.prefix_node
+        uses = np.bincount(roots(tree)[nodes[nodes != NO_NODE]], minlength=tree.size)
         share = np.zeros(table.tree.size, np.float32)
         share[: tree.size] = np.where(tree.parent == NO_NODE, uses / self.table.size, 0.0)
         return within(replace(table, tree=replace(table.tree, share=share)), spans_s)
@@ -259,13 +263,13 @@ class ReplayedTraffic:
     def draw(
         self, seed: int, volume: float, begin_s: float = 0.0, end_s: float | None = None
     ) -> RequestTable:
-        """Return the requests whose sessions start in a span."""
+        """Return the requests of sessions that start in a span; time zero is its beginning."""
         end_s = self.horizon_s if end_s is None else end_s
-        table = self._superposed(seed, volume, np.array([[begin_s, end_s]]))
+        table = self._draw_copies(seed, volume, np.array([[begin_s, end_s]]))
         return replace(table, arrival_s=table.arrival_s - begin_s)
 
-    def _superposed(self, seed: int, volume: float, spans_s: Spans) -> RequestTable:
-        """The sessions that start in spans, in the horizon's time."""
+    def _draw_copies(self, seed: int, volume: float, spans_s: Spans) -> RequestTable:
+        """Return the sessions of all copies that start in spans, at the times of the horizon."""
         peak = volume * (1.0 if self.week is None else float(self.week.max()))
         layers = math.ceil(peak)
         tiles = {
@@ -274,7 +278,7 @@ class ReplayedTraffic:
             for tile in range(int(begin_s // self.span_s), math.ceil(end_s / self.span_s))
         }
         copies = {
-            tile * layers + layer: self._copy(seed, volume, tile, layer, spans_s)
+            tile * layers + layer: self._draw_copy(seed, volume, tile, layer, spans_s)
             for tile in sorted(tiles)
             for layer in range(layers)
         }
@@ -282,14 +286,14 @@ class ReplayedTraffic:
 
     @property
     def longest_deadline_s(self) -> float:
-        """Of all work that has one, 0 without any [s]."""
+        """Longest deadline of all requests, 0 without any [s]."""
         deadline_s = self.table.deadline_s
         return float(deadline_s[np.isfinite(deadline_s)].max(initial=0.0))
 
     def chunks(
         self, seed: int, volume: float, requests: int, end_s: float, begun: int = 0
     ) -> Iterator[tuple[RequestTable, float]]:
-        """Return all until an end in equal spans of about so many requests."""
+        """Yield all requests until ``end_s`` in chunks of equal length, each with its end [s]."""
         count = math.ceil(self.requests_per_s * volume * end_s / requests)
         ends_s = np.linspace(0.0, end_s, max(1, count) + 1)
         spans_s = zip(ends_s[:-1].tolist(), ends_s[1:].tolist(), strict=True)
@@ -297,33 +301,38 @@ class ReplayedTraffic:
             table = pruned(self.draw(seed, volume, begin_s, until_s))
             yield replace(table, arrival_s=table.arrival_s + begin_s), until_s
 
-    def _copy(
+    def _draw_copy(
         self, seed: int, volume: float, tile: int, layer: int, spans_s: Spans
     ) -> RequestTable:
-        """The sessions of one laid-out copy that start in spans."""
+        """Return the sessions of one copy that start in spans. ``tile`` counts repetitions in time,
+        ``layer`` copies at the same time.
+        """
         start_s = self.table.arrival_s[self.table.sessions()]
         rng = stream(seed, f"replay/copy/{tile}", layer)
-        lot = rng.random(len(start_s))
+        position = rng.random(len(start_s))  # in the layer; volumes above it contain the session
         if layer:
             start_s = (start_s + rng.random() * self.span_s) % self.span_s
         start_s = start_s + tile * self.span_s
         share = np.full(len(start_s), volume, np.float64)
         if self.week is not None:
             share *= self.week[(start_s // HOUR_S).astype(np.int64) % HOURS_PER_WEEK]
-        chosen = np.flatnonzero((lot < share - layer) & (span_of(start_s, spans_s) >= 0))
+        chosen = np.flatnonzero((position < share - layer) & (span_of(start_s, spans_s) >= 0))
         copy = self.table.arrange(chosen, start_s[chosen])
-        since = (layer + lot[chosen]) * volume / np.maximum(share[chosen], 1e-300)
-        since = since[np.argsort(start_s[chosen], kind="stable")]
-        # Every copy and every seed has luck of its own.
+        since_volume = (layer + position[chosen]) * volume / np.maximum(share[chosen], 1e-300)
+        since_volume = since_volume[np.argsort(start_s[chosen], kind="stable")]
+        # Every copy and every seed has its own random bits.
         return replace(
             copy,
             random_bits=copy.random_bits ^ np.uint64(rng.integers(2**63)),
-            since_volume=since[copy.session],
+            since_volume=since_volume[copy.session],
         )
 
 
 def _superpose(original: RequestTable, copies: dict[int, RequestTable]) -> RequestTable:
-    """Merge numbered copies by session start; each has its own nodes below the common roots."""
+    """Merge numbered copies of a trace in the order of session starts.
+
+    Copies share the roots of the prefix tree; each has its own nodes below them.
+    """
     if not copies:
         return original.take(np.arange(0))
     if list(copies) == [0]:
@@ -341,11 +350,11 @@ def _superpose(original: RequestTable, copies: dict[int, RequestTable]) -> Reque
             first_tok = np.where(below, first_tok, tree.first_tok)
         parent = tree.parent if k == 0 else np.where(below, own[tree.parent], NO_NODE)
         trees.append(replace(tree, parent=parent.astype(np.int32), first_tok=first_tok))
-    merged: dict[str, Any] = {
+    merged_columns: dict[str, Any] = {
         name: np.concatenate([getattr(c, name) for c in columns])
         for name in RequestTable.__slots__
         if name not in ("tree", "workloads")
     }
-    together = replace(original, **merged, tree=PrefixTree.concatenated(trees))
-    sessions = together.sessions()
-    return together.arrange(np.arange(len(sessions)), together.arrival_s[sessions])
+    table = replace(original, **merged_columns, tree=PrefixTree.concatenated(trees))
+    sessions = table.sessions()
+    return table.arrange(np.arange(len(sessions)), table.arrival_s[sessions])

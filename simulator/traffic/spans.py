@@ -1,8 +1,8 @@
-"""Spans of the horizon: which requests fall into them, and what sessions bring along.
+"""Spans of the horizon: their requests, and the state of sessions that began earlier.
 
-Sampled spans stay at their own times of the horizon, with nothing between them. One simulation
-then runs through all of them: prices, outages and lifetimes of cache entries see the true clock,
-and the time between two spans costs nothing.
+Sampled spans stay at their own times of the horizon, with no requests between them. One simulation
+runs through all of them, so that prices, outages and lifetimes of cache entries follow the true
+clock, while the time between two spans costs nothing to simulate.
 """
 
 from dataclasses import replace
@@ -14,11 +14,11 @@ from simulator.traffic.joining import pruned
 from simulator.traffic.table import NO_NODE, RequestTable
 
 Spans = NDArray[np.float64]
-"""Begin and end of spans that do not overlap, in the order of time [s]. (n, 2)"""
+"""Begin and end of spans that do not overlap, in the order of time [s]. (n_spans, 2)"""
 
 NOMINAL_S, NOMINAL_TOKEN_S = 1.0, 0.02
-"""Duration of an answer, and of each of its tokens, where only the time of later turns depends on
-it [s]."""
+"""Assumed duration of an answer: fixed part, and part for each of its tokens [s]. It only
+determines in which span later turns of a session are due."""
 
 
 def merged(spans_s: Spans) -> Spans:
@@ -33,14 +33,14 @@ def merged(spans_s: Spans) -> Spans:
 
 
 def span_of(at_s: NDArray[np.float64], spans_s: Spans) -> NDArray[np.int64]:
-    """Return the place of the span that each moment lies in, -1 for none. (n_moments,)"""
-    place = np.searchsorted(spans_s[:, 0], at_s, side="right") - 1
-    inside = (place >= 0) & (at_s < spans_s[place, 1])
-    return np.where(inside, place, -1)
+    """Return the index of the span that each moment lies in, -1 for none. (n_moments,)"""
+    index = np.searchsorted(spans_s[:, 0], at_s, side="right") - 1
+    inside = (index >= 0) & (at_s < spans_s[index, 1])
+    return np.where(inside, index, -1)
 
 
 def thinned(table: RequestTable, volume: float) -> RequestTable:
-    """Return the requests that a smaller multiple of the traffic's volume has."""
+    """Return the requests of the table that the traffic also has at a smaller volume."""
     rows = np.flatnonzero(table.since_volume < volume)
     if len(rows) == table.size:
         return table
@@ -52,27 +52,27 @@ def thinned(table: RequestTable, volume: float) -> RequestTable:
 def within(table: RequestTable, spans_s: Spans) -> RequestTable:
     """Return the requests that are due within some spans, whenever their sessions began.
 
-    A session that is under way when a span begins goes on with the turn that would come next if
-    every answer had taken ``NOMINAL_S`` and ``NOMINAL_TOKEN_S`` for each of its tokens. Turns that
+    A session that is in progress when a span begins continues with the turn that would come next
+    if every answer took ``NOMINAL_S`` plus ``NOMINAL_TOKEN_S`` for each of its tokens. Turns that
     are due after the span's end are left out.
     """
     due_s = table.due_s(NOMINAL_S, NOMINAL_TOKEN_S)
-    place = span_of(due_s, spans_s)
-    rows = np.flatnonzero(place >= 0)
+    span = span_of(due_s, spans_s)
+    rows = np.flatnonzero(span >= 0)
     left = table.take(rows)
     # A turn follows the row above it only if that row is in the same span.
     follows = ~np.isnan(left.gap_s)
     if len(rows):
         follows[0] = False
-        follows[1:] &= (np.diff(rows) == 1) & (np.diff(place[rows]) == 0)
+        follows[1:] &= (np.diff(rows) == 1) & (np.diff(span[rows]) == 0)
     heads = np.flatnonzero(~follows)
-    # What the turn before a head left in caches is known, though that turn is not simulated.
-    goes_on = ~follows & ~np.isnan(left.gap_s)
+    # The turn before such a head is not simulated, but the prompt that it left in caches is known.
+    continues = ~follows & ~np.isnan(left.gap_s)
     before = np.maximum(rows - 1, 0)
     alone = replace(
         left,
         gap_s=np.where(follows, left.gap_s, np.nan),
-        earlier_node=np.where(goes_on, table.prefix_node[before], np.int32(NO_NODE)),
-        earlier_s=np.where(goes_on, due_s[rows] - due_s[before], 0.0),
+        earlier_node=np.where(continues, table.prefix_node[before], np.int32(NO_NODE)),
+        earlier_s=np.where(continues, due_s[rows] - due_s[before], 0.0),
     )
     return pruned(alone.arrange(np.arange(len(heads)), due_s[rows][heads]))

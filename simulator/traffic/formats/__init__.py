@@ -1,1 +1,1 @@
-"""Log formats: readers of other formats, and the canonical format, read and written."""
+"""Log formats: readers of other tools' formats, and the canonical format, read and written."""

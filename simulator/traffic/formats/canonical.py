@@ -1,19 +1,20 @@
-"""The canonical log, ours: what a request log has to say about traffic, and nothing more.
+"""Reader of breakeven's own, canonical log format, which has no more than the simulation needs.
 
-CSV with a header, JSON lines or Parquet, with these columns; only the first three must be there:
+CSV with a header, JSON lines or Parquet, with these columns, of which the first three are required:
 
 ``arrival_s``           seconds, or ISO 8601 (UTC when bare)
 ``input_tokens``        whole prompt: uncached + read from a cache + written to one
 ``output_tokens``       visible output
-``reasoning_tokens``    hidden output, on top
-``cached_tokens``, ``written_tokens``   of the prompt, as the provider reported
+``reasoning_tokens``    hidden output, in addition
+``cached_tokens``, ``written_tokens``   parts of the prompt, as the provider reported them
 ``max_output_tokens``   declared limit
 ``workload``, ``session``   names
-``end_s``               when it was answered, in the form of ``arrival_s``
+``end_s``               end of the answer, in the form of ``arrival_s``
 ``gap_s``               pause since the session's previous answer
 ``deadline_s``          latest useful completion after arrival
-``prefix``              what the prompt shares: runs of token numbers ``start+count``, in order.
-                        ``^count`` first: so many tokens of the session's previous prompt
+``prefix``              shared tokens of the prompt as runs of token numbers ``start+count``.
+                        A leading ``^count`` repeats the first ``count`` tokens of the session's
+                        previous prompt
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import nearest
-from simulator.files.cells import as_said
+from simulator.files.cells import unguarded
 from simulator.files.parquet import open_parquet
 from simulator.files.text import fail
 from simulator.traffic.formats.records.chunks import CHUNK_ROWS, Broken, ColumnChunk
@@ -45,12 +46,12 @@ def _chunks(path: Path) -> Iterator[ColumnChunk]:
         return _parquet(path)
     if ".jsonl" in path.suffixes:
         return _json(path)
-    return map(_as_said, csv_columns(path, REQUIRED, OPTIONAL))
+    return map(_unguard_names, csv_columns(path, REQUIRED, OPTIONAL))
 
 
-def _as_said(chunk: ColumnChunk) -> ColumnChunk:
-    """Take off what guards names from spreadsheets."""
-    chunk.columns["workload"] = tuple(map(as_said, chunk.columns["workload"]))
+def _unguard_names(chunk: ColumnChunk) -> ColumnChunk:
+    """Remove the apostrophes that protect workload names from spreadsheets."""
+    chunk.columns["workload"] = tuple(map(unguarded, chunk.columns["workload"]))
     return chunk
 
 
@@ -63,8 +64,8 @@ def _json(path: Path) -> Iterator[ColumnChunk]:
             if unknown or missing:
                 name = (unknown or missing)[0]
                 hint = nearest(name, sorted(COLUMNS)) if unknown else ""
-                what = "unknown" if unknown else "missing"
-                broken.append(Broken(line, 1, f"{what} field {name!r}{hint}"))
+                problem = "unknown" if unknown else "missing"
+                broken.append(Broken(line, 1, f"{problem} field {name!r}{hint}"))
                 continue
             rows.append(["" if (v := record.get(name)) is None else v for name in COLUMNS])
             lines.append(line)
@@ -79,7 +80,7 @@ def _parquet(path: Path) -> Iterator[ColumnChunk]:
         for name in (*REQUIRED, *names):
             if name not in names or name not in COLUMNS:
                 fail(path, 1, 1, f"{'missing' if name in COLUMNS else 'unknown'} column {name!r}")
-        row = 0
+        begin = 0
         for part in file.iter_batches(CHUNK_ROWS):
             columns = {
                 name: tuple("" if v is None else v for v in part.column(name).to_pylist())
@@ -87,31 +88,32 @@ def _parquet(path: Path) -> Iterator[ColumnChunk]:
                 else ("",) * part.num_rows
                 for name in COLUMNS
             }
-            yield ColumnChunk(columns, range(row + 1, row + part.num_rows + 1), [])
-            row += part.num_rows
+            yield ColumnChunk(columns, range(begin + 1, begin + part.num_rows + 1), [])
+            begin += part.num_rows
 
 
 def _parse(columns: dict[str, Column], names: Names) -> Batch:
-    known: dict[str, NDArray] = {
+    optional: dict[str, NDArray] = {
         name: ints(name, columns[name], 0 if name == "reasoning_tokens" else UNKNOWN)
         for name in COUNTS
     }
-    known["end_s"] = times("end_s", columns["end_s"], np.nan)
-    known["gap_s"] = floats("gap_s", columns["gap_s"], np.nan)
-    known["deadline_s"] = floats("deadline_s", columns["deadline_s"], np.inf)
-    known["session"] = names.session(columns["session"])
-    known["workload"] = names.workload(columns["workload"])
-    known["shared_tok"], runs = _prefixes(columns["prefix"], known["session"])
+    optional["end_s"] = times("end_s", columns["end_s"], np.nan)
+    optional["gap_s"] = floats("gap_s", columns["gap_s"], np.nan)
+    optional["deadline_s"] = floats("deadline_s", columns["deadline_s"], np.inf)
+    optional["session"] = names.session(columns["session"])
+    optional["workload"] = names.workload(columns["workload"])
+    optional["shared_tok"], runs = _parse_prefixes(columns["prefix"], optional["session"])
     return Batch.of(
         times("arrival_s", columns["arrival_s"], None),
         ints("input_tokens", columns["input_tokens"], None),
         ints("output_tokens", columns["output_tokens"], None),
         runs,
-        **known,
+        **optional,
     )
 
 
-def _prefixes(texts: Column, session: NDArray[np.int64]) -> tuple[NDArray[np.int64], Runs]:
+def _parse_prefixes(texts: Column, session: NDArray[np.int64]) -> tuple[NDArray[np.int64], Runs]:
+    """Return the shared tokens, (n_rows,), and the runs of the column ``prefix``."""
     shared = np.zeros(len(texts), np.int64)
     if not any(texts):
         return shared, no_runs(len(texts))
@@ -123,14 +125,14 @@ def _prefixes(texts: Column, session: NDArray[np.int64]) -> tuple[NDArray[np.int
                 shared[i] = int(parts.pop(0)[1:])
                 if session[i] == UNKNOWN:
                     raise BadRecord("prefix", "prefix begins with ^, but the row has no session")
-            each = [cast(tuple[int, int], tuple(map(int, part.split("+")))) for part in parts]
-            if any(start < 0 or count < 1 for start, count in each) or shared[i] < 0:
+            pairs = [cast(tuple[int, int], tuple(map(int, part.split("+")))) for part in parts]
+            if any(start < 0 or count < 1 for start, count in pairs) or shared[i] < 0:
                 raise ValueError
         except ValueError:
             raise BadRecord(
                 "prefix", f"prefix must be runs start+count, not {text[:60]!r}"
             ) from None
-        runs.append(each)
+        runs.append(pairs)
     return shared, ragged(runs)
 
 

@@ -1,4 +1,4 @@
-"""All formats by name, and how to tell them apart."""
+"""All formats by name, and the recognition of a file's format."""
 
 from pathlib import Path
 
@@ -45,17 +45,17 @@ _HEAD_CHARS = 65_536
 
 
 def source_of(text: str) -> Source:
-    """Return what a command's argument names: a file or the address of a database."""
+    """Return the source that a command's argument names: a file or the address of a database."""
     return text if "://" in text else Path(text)
 
 
 def format_of(path: Source, name: str | None = None) -> Format:
-    """Return the format of a name, or the one that a file's beginning shows.
+    """Return the format of this name, or the one that the beginning of the file matches.
 
     Raises
     ------
     InputError
-        When there is no such format, no such file, or no format that fits.
+        If there is no format of this name, no such file, or no format that matches.
     """
     if name is not None:
         if name not in FORMATS:
@@ -70,12 +70,12 @@ def format_of(path: Source, name: str | None = None) -> Format:
         return CANONICAL
     with open_text(path) as text:
         head = text.read(_HEAD_CHARS)
-    fitting = [fmt for fmt in FORMATS.values() if all(key in head for key in fmt.keys)]
-    if not fitting:
+    matches = [fmt for fmt in FORMATS.values() if all(key in head for key in fmt.keys)]
+    if not matches:
         known = ", ".join(sorted(FORMATS))
         raise InputError(f"{path}: none of the formats is recognised ({known}); give --format")
-    # Of two formats that fit, the one that asks for more is the more particular one.
-    return max(fitting, key=lambda fmt: len(fmt.keys))
+    # Of several matching formats, the one with the most keys is the most specific.
+    return max(matches, key=lambda fmt: len(fmt.keys))
 
 
 def read_log(path: Source, fmt: Format, skips: Skips | None = None) -> Log:
@@ -84,7 +84,7 @@ def read_log(path: Source, fmt: Format, skips: Skips | None = None) -> Log:
     Raises
     ------
     InputError
-        With file, line and column of the first row that cannot be used.
+        With file, line and column of the first unusable row.
     """
     names = Names()
     batches = list(read(path, fmt, names, skips or Skips()))

@@ -1,7 +1,7 @@
-"""Writes logs in the canonical form: times, lengths and anonymous prefix numbers, never text.
+"""Writer of logs in the canonical format: times, lengths and anonymous token numbers, never text.
 
-Times count from the first request. Sessions and token numbers are renumbered in the order of their
-first use, so that nothing of the source's identifiers or content hashes is left.
+Times count from the first request. Sessions and tokens are renumbered in the order of their first
+use, so that no identifier or content hash of the source remains.
 """
 
 import json
@@ -32,16 +32,18 @@ Chain = list[tuple[int, int]]
 
 
 def write_log(batches: Iterable[Batch], workloads: Mapping[str, int], target: Path) -> int:
-    """Write batches as they come; returns the number of rows. The file is complete or not there.
+    """Write batches one after the other and return the number of rows.
+
+    If writing fails, no file is left.
 
     Parameters
     ----------
     batches : iterable of Batch
-        In the order of time.
+        Rows in the order of time.
     workloads : mapping from str to int
-        Numbers of the workloads, in order; it may still grow while batches are drawn.
+        Numbers of the workloads by name, in order. It may grow while batches are read.
     target : Path
-        ``.csv``, ``.jsonl`` or ``.parquet``.
+        File with the suffix ``.csv``, ``.jsonl`` or ``.parquet``.
     """
     if target.suffix not in SUFFIXES:
         raise InputError(f"{target}: logs are written as {', '.join(SUFFIXES)}")
@@ -53,45 +55,45 @@ def write_log(batches: Iterable[Batch], workloads: Mapping[str, int], target: Pa
         prefixes = _Prefixes()
         for batch in batches:
             origin_s = float(batch.at_s[0]) if origin_s is None else origin_s
-            sink(_columns(batch, origin_s, list(workloads), prefixes.texts(batch)))
+            sink(_canonical_columns(batch, origin_s, list(workloads), prefixes.texts(batch)))
             rows += batch.size
     return rows
 
 
 class _Column(NamedTuple):
-    """Values of one canonical column and which of them are not known."""
+    """Values of one canonical column, and which of them are unknown."""
 
     values: Any
-    """An array, or a list of text. (n_rows,)"""
+    """Array of numbers or list of texts. (n_rows,)"""
     unknown: NDArray[np.bool_]
 
     def to_list(self) -> list[Any]:
-        """Return plain values, None where nothing is known."""
+        """Return plain values, None for unknown ones."""
         if self.unknown.all():
             return [None] * len(self.unknown)
         values = self.values if isinstance(self.values, list) else self.values.tolist()
         if not self.unknown.any():
             return values
         flags = zip(values, self.unknown.tolist(), strict=True)
-        return [None if lost else value for value, lost in flags]
+        return [None if is_unknown else value for value, is_unknown in flags]
 
 
-def _columns(
+def _canonical_columns(
     batch: Batch, origin_s: float, workloads: list[str], prefixes: list[str | None]
 ) -> dict[str, _Column]:
     """Return the canonical columns of a batch."""
     columns = {}
     for name in COLUMNS:
         if name == "prefix":
-            lost = np.array([text is None for text in prefixes], np.bool_)
-            columns[name] = _Column(prefixes, lost)
+            unknown = np.array([text is None for text in prefixes], np.bool_)
+            columns[name] = _Column(prefixes, unknown)
         elif name == "workload":
             names = workloads or ["replay"]
             texts = [names[w] for w in batch.workload.tolist()]
             columns[name] = _Column(texts, np.zeros(batch.size, np.bool_))
         elif name in _FLOATS:
-            own = "at_s" if name == "arrival_s" else name
-            values = getattr(batch, own) - (origin_s if name in _TIMES else 0.0)
+            batch_name = "at_s" if name == "arrival_s" else name
+            values = getattr(batch, batch_name) - (origin_s if name in _TIMES else 0.0)
             columns[name] = _Column(values, ~np.isfinite(values))
         else:
             values = getattr(batch, name)
@@ -100,7 +102,7 @@ def _columns(
 
 
 class _Prefixes:
-    """Renumbers prompts, and writes them behind what they share with their session's last."""
+    """Writer of the column ``prefix``: renumbered tokens after those shared with the last turn."""
 
     def __init__(self) -> None:
         self._prompts = PromptRuns()
@@ -108,7 +110,7 @@ class _Prefixes:
         self._last: dict[int, Chain] = {}
 
     def texts(self, batch: Batch) -> list[str | None]:
-        """Return the column ``prefix``. (n_rows,)"""
+        """Return the column ``prefix`` of a batch. (n_rows,)"""
         if not len(batch.runs.start) and not batch.shared_tok.any():
             return [None] * batch.size
         runs = self._builder.anonymous(self._builder.add(self._prompts.resolve(batch)))
@@ -119,7 +121,7 @@ class _Prefixes:
             chain = pairs[offsets[i] : offsets[i + 1]]
             shared, rest = 0, chain
             if session != UNKNOWN:
-                shared, rest = _behind_common(self._last.get(session, []), chain)
+                shared, rest = _split_common(self._last.get(session, []), chain)
                 self._last[session] = chain
             parts = [f"^{shared}"] if shared else []
             parts.extend(f"{start}+{count}" for start, count in rest)
@@ -127,20 +129,20 @@ class _Prefixes:
         return texts
 
 
-def _behind_common(before: Chain, chain: Chain) -> tuple[int, Chain]:
-    """Return the tokens that two chains begin with in common and what is behind them."""
+def _split_common(before: Chain, chain: Chain) -> tuple[int, Chain]:
+    """Return how many tokens two chains share at the beginning, and the rest of the second."""
     shared = 0
-    for place, ((start, count), (old_start, old_count)) in enumerate(
+    for index, ((start, count), (old_start, old_count)) in enumerate(
         zip(chain, before, strict=False)
     ):
         if start != old_start:
-            return shared, chain[place:]
+            return shared, chain[index:]
         both = min(count, old_count)
         shared += both
         if both < count:
-            return shared, [(start + both, count - both), *chain[place + 1 :]]
+            return shared, [(start + both, count - both), *chain[index + 1 :]]
         if both < old_count:
-            return shared, chain[place + 1 :]
+            return shared, chain[index + 1 :]
     return shared, chain[len(before) :]
 
 
@@ -153,16 +155,16 @@ def _csv_sink(path: Path) -> Iterator[Sink]:
         file.write(",".join(COLUMNS) + "\n")
 
         def write(columns: dict[str, _Column]) -> None:
-            # One format for the whole batch takes half the time of csv.writer.
+            # Formatting all rows with one format string takes half the time of csv.writer.
             fields, lists = [], []
             for name, column in columns.items():
                 if column.unknown.all():
                     fields.append("")
                     continue
                 values = column.to_list()
-                plain = name not in _TEXTS and not column.unknown.any()
-                fields.append("%r" if plain else "%s")
-                lists.append(values if plain else list(map(_csv_field, values)))
+                is_numeric = name not in _TEXTS and not column.unknown.any()
+                fields.append("%r" if is_numeric else "%s")
+                lists.append(values if is_numeric else list(map(_csv_field, values)))
             row = ",".join(fields) + "\n"
             file.write("".join(map(row.__mod__, zip(*lists, strict=True))))
 
@@ -185,8 +187,8 @@ def _json_sink(path: Path) -> Iterator[Sink]:
         def write(columns: dict[str, _Column]) -> None:
             lists = [column.to_list() for column in columns.values()]
             for row in zip(*lists, strict=True):
-                known = {n: v for n, v in zip(COLUMNS, row, strict=True) if v is not None}
-                file.write(json.dumps(known) + "\n")
+                fields = {n: v for n, v in zip(COLUMNS, row, strict=True) if v is not None}
+                file.write(json.dumps(fields) + "\n")
 
         yield write
 
@@ -206,21 +208,21 @@ def _parquet_sink(path: Path) -> Iterator[Sink]:
 
     schema = pa.schema([(name, kind(name)) for name in COLUMNS])
     with ParquetWriter(path, schema, compression="zstd") as writer:
-        held: list[Any] = []
+        pending: list[Any] = []
 
         def write(columns: dict[str, _Column]) -> None:
             arrays = [
                 pa.array(column.values, kind(name), mask=column.unknown)
                 for name, column in columns.items()
             ]
-            held.append(pa.table(arrays, schema=schema))
-            if sum(map(len, held)) >= _ROW_GROUP_ROWS:
-                writer.write_table(pa.concat_tables(held))
-                held.clear()
+            pending.append(pa.table(arrays, schema=schema))
+            if sum(map(len, pending)) >= _ROW_GROUP_ROWS:
+                writer.write_table(pa.concat_tables(pending))
+                pending.clear()
 
         yield write
-        if held:
-            writer.write_table(pa.concat_tables(held))
+        if pending:
+            writer.write_table(pa.concat_tables(pending))
 
 
 _SINKS = {".csv": _csv_sink, ".jsonl": _json_sink, ".parquet": _parquet_sink}

@@ -1,1 +1,1 @@
-"""Request logs in memory: their columns, how they are collected, replayed and summarised."""
+"""Request logs in memory: their columns, collection, replay and statistics."""

@@ -1,4 +1,4 @@
-"""From the batches of a log to one log with the prefix tree of its prompts."""
+"""Assembly of a log with the prefix tree of its prompts from batches of rows."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from simulator.traffic.prefixes import PrefixBuilder, Runs
 
 
 def collect(batches: Iterable[Batch], workloads: list[str]) -> Log:
-    """Make one log of batches; ``workloads`` may still grow while they are drawn."""
+    """Return one log of all batches; ``workloads`` may grow while they are read."""
     rows = concatenate(list(batches))
     rows = replace(rows, at_s=rows.at_s - rows.at_s[0], end_s=rows.end_s - rows.at_s[0])
     prompts = PromptRuns()
@@ -26,14 +26,14 @@ def collect(batches: Iterable[Batch], workloads: list[str]) -> Log:
 
 
 class PromptRuns:
-    """Runs of whole prompts, for rows that tell only how they go on from their session's last."""
+    """Runs of whole prompts, for rows that only have what follows the session's previous prompt."""
 
     def __init__(self) -> None:
         self._last: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         self._rows = 0
 
     def resolve(self, rows: Batch) -> Runs:
-        """Put the shared beginnings before the rows' own runs."""
+        """Return the runs of whole prompts: shared tokens first, then the rows' own runs."""
         if not rows.shared_tok.any() and not (rows.session != UNKNOWN).any():
             return rows.runs
         offsets = rows.runs.offsets.tolist()
@@ -47,10 +47,10 @@ class PromptRuns:
                 before = self._last.get(session)
                 if before is None or shared > before[1].sum():
                     raise InputError(
-                        f"request {self._rows + i + 1}: its prompt is said to share {shared} "
-                        "tokens with its session's previous prompt, which is not that long"
+                        f"request {self._rows + i + 1}: its prompt should share {shared} tokens "
+                        "with its session's previous prompt, which is not that long"
                     )
-                chain = _joined(_head(before, shared), chain)
+                chain = _join(_head(before, shared), chain)
             if session != UNKNOWN:
                 self._last[session] = chain
             chains.append(chain)
@@ -62,11 +62,12 @@ class PromptRuns:
         )
 
     def guess(self, rows: Batch) -> Runs:
-        """Let every turn begin with its session's previous prompt, for logs without prefix ids.
+        """Return runs for logs without prefix ids, as if each turn repeated the previous prompt.
 
-        A prompt that shrank was edited: of that, only what the provider reported as cached is
-        shared. What the first turn of a session had cached is taken for its workload's common
-        beginning. This is an assumption, stated wherever such a log is used.
+        A prompt that is not longer than its session's previous one was edited: it shares only the
+        tokens that the provider reported as cached. Cached tokens of a session's first turn are
+        taken for a prefix common to its workload. These are assumptions, which are stated wherever
+        such a log is used.
         """
         fresh = int(rows.input_tokens.max()) * (int(rows.workload.max()) + 1)
         offset_of = rows.workload.astype(np.int64) * int(rows.input_tokens.max())
@@ -77,16 +78,16 @@ class PromptRuns:
             zip(*(c.tolist() for c in columns), strict=True)
         ):
             before = last.get(session) if session != UNKNOWN else None
-            known = max(0, cached)
+            cached_tok = max(0, cached)
             runs = []
             if before is not None:
-                shared[i] = before if prompt > before else min(known, before)
-            elif known:
-                runs.append((common, known))
-            begun = int(shared[i]) or sum(count for _, count in runs)
-            if prompt > begun:
-                runs.append((fresh, prompt - begun))
-                fresh += prompt - begun
+                shared[i] = before if prompt > before else min(cached_tok, before)
+            elif cached_tok:
+                runs.append((common, cached_tok))
+            prefix_tok = int(shared[i]) or sum(count for _, count in runs)
+            if prompt > prefix_tok:
+                runs.append((fresh, prompt - prefix_tok))
+                fresh += prompt - prefix_tok
             own.append(runs)
             if session != UNKNOWN:
                 last[session] = prompt
@@ -96,7 +97,7 @@ class PromptRuns:
 def _head(
     chain: tuple[NDArray[np.int64], NDArray[np.int64]], tokens: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first ``tokens`` of a chain."""
+    """Return the first ``tokens`` tokens of a chain of runs."""
     start, count = chain
     ends = np.cumsum(count)
     last = int(np.searchsorted(ends, tokens))
@@ -107,11 +108,11 @@ def _head(
     return start[: last + 1], cut
 
 
-def _joined(
+def _join(
     head: tuple[NDArray[np.int64], NDArray[np.int64]],
     tail: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return one chain after the other, as one run where they touch."""
+    """Return one chain of runs after the other, with the runs that touch merged."""
     if len(head[0]) and len(tail[0]) and head[0][-1] + head[1][-1] == tail[0][0]:
         merged = head[1].copy()
         merged[-1] += tail[1][0]

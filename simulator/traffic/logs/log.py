@@ -1,4 +1,4 @@
-"""What a request log says, whatever its format: columns of facts, without any prompt text."""
+"""Request logs, independent of their format: columns of numbers, without any prompt text."""
 
 from dataclasses import dataclass, fields
 
@@ -9,7 +9,7 @@ from simulator.traffic.prefixes import Runs
 from simulator.traffic.table import PrefixTree
 
 UNKNOWN = -1
-"""A count that the log does not tell; zero is a fact."""
+"""Value of counts that the log lacks; zero would be a fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,29 +17,30 @@ class Batch:
     """Some rows of a log, in the order of ``at_s``."""
 
     at_s: NDArray[np.float64]
-    """When the request was sent [s since the log's origin]. (n_rows,)"""
+    """Moment at which the request was sent [s since the log's origin]. (n_rows,)"""
     end_s: NDArray[np.float64]
-    """When it was answered; NaN: not told. (n_rows,)"""
+    """Moment at which the answer was complete [s], NaN if unknown. (n_rows,)"""
     gap_s: NDArray[np.float64]
-    """Pause since the session's previous answer; NaN: not told. (n_rows,)"""
+    """Pause since the session's previous answer [s], NaN if unknown. (n_rows,)"""
     workload: NDArray[np.int32]
     session: NDArray[np.int64]
-    """``UNKNOWN`` where the log knows none. (n_rows,)"""
+    """Number of the session, ``UNKNOWN`` for rows without one. (n_rows,)"""
     input_tokens: NDArray[np.int64]
     """Whole prompt: uncached + read from a cache + written to one. (n_rows,)"""
     cached_tokens: NDArray[np.int64]
+    """Prompt tokens that the provider reported as read from its cache, or ``UNKNOWN``. (n_rows,)"""
     written_tokens: NDArray[np.int64]
-    """What the provider reported, or ``UNKNOWN``. (n_rows,)"""
+    """Prompt tokens that it reported as written to its cache, or ``UNKNOWN``. (n_rows,)"""
     output_tokens: NDArray[np.int64]
     """Visible output. (n_rows,)"""
     reasoning_tokens: NDArray[np.int64]
     max_output_tokens: NDArray[np.int64]
-    """Declared limit or ``UNKNOWN``. (n_rows,)"""
+    """Declared limit of the output, or ``UNKNOWN``. (n_rows,)"""
     deadline_s: NDArray[np.float64]
     shared_tok: NDArray[np.int64]
-    """The prompt begins with so many tokens of its session's previous prompt. (n_rows,)"""
+    """Tokens that the prompt shares with its session's previous prompt. (n_rows,)"""
     runs: Runs
-    """Token numbers of the prompt behind ``shared_tok``; empty where the log knows none."""
+    """Token numbers of the prompt after the first ``shared_tok``; empty if the log has none."""
 
     @staticmethod
     def of(
@@ -47,9 +48,9 @@ class Batch:
         input_tokens: NDArray[np.int64],
         output_tokens: NDArray[np.int64],
         runs: Runs | None = None,
-        **known: NDArray,
+        **optional: NDArray,
     ) -> "Batch":
-        """Return a batch; what is not given is not known."""
+        """Return a batch; columns that are not given are unknown."""
         count = len(at_s)
         defaults: dict[str, NDArray] = {
             "end_s": np.full(count, np.nan),
@@ -65,7 +66,7 @@ class Batch:
         }
         columns = {
             **defaults,
-            **known,
+            **optional,
             "at_s": at_s,
             "input_tokens": input_tokens,
             "output_tokens": output_tokens,
@@ -87,22 +88,22 @@ _COLUMNS = tuple(f.name for f in fields(Batch) if f.name != "runs")
 
 
 def no_runs(count: int) -> Runs:
-    """Return runs of prompts of which nothing is known."""
+    """Return the runs of prompts without known token numbers."""
     return Runs(np.empty(0, np.int64), np.empty(0, np.int64), np.zeros(count + 1, np.int64))
 
 
 def ragged(runs: list[list[tuple[int, int]]]) -> Runs:
-    """Lay out lists of ``(start, count)``."""
-    flat = np.array([pair for each in runs for pair in each], np.int64).reshape(-1, 2)
-    lengths = np.array([len(each) for each in runs], np.int64)
+    """Return the runs of prompts from one list of pairs ``(start, count)`` for each."""
+    flat = np.array([pair for pairs in runs for pair in pairs], np.int64).reshape(-1, 2)
+    lengths = np.array([len(pairs) for pairs in runs], np.int64)
     return Runs(flat[:, 0].copy(), flat[:, 1].copy(), np.append(0, np.cumsum(lengths)))
 
 
 def _take_runs(runs: Runs, rows: NDArray[np.int64]) -> Runs:
     lengths = np.diff(runs.offsets)[rows]
     offsets = np.append(0, np.cumsum(lengths))
-    places = np.repeat(runs.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    return Runs(runs.start[places], runs.length[places], offsets)
+    indices = np.repeat(runs.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return Runs(runs.start[indices], runs.length[indices], offsets)
 
 
 def concatenate(batches: list[Batch]) -> Batch:
@@ -130,6 +131,9 @@ class Log:
 
     @property
     def span_s(self) -> float:
-        """From the first request to one mean gap after the last, so that a repeat joins on."""
+        """Time from the first request to one mean gap after the last [s].
+
+        A repetition of the log can follow directly.
+        """
         last_s = float(self.rows.at_s[-1])
         return last_s * (1 + 1 / max(1, self.rows.size - 1)) or 1.0

@@ -1,4 +1,4 @@
-"""From a log to the table that the engine replays, and from a table to the log it would leave."""
+"""Conversion of a log to the table that the engine replays, and of a table to a log."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -13,14 +13,14 @@ from simulator.traffic.table import NO_NODE, RequestTable
 
 
 def requests(log: Log, seed: int) -> RequestTable:
-    """Lay out a log for the engine.
+    """Return the request table of a log.
 
-    A turn whose pause after the previous answer is known arrives that long after the answer of the
-    option that is simulated; every other row arrives when it did.
+    A turn whose pause after the previous answer is known arrives that long after the simulated
+    answer; every other row arrives at its recorded time.
     """
     rows = log.rows
     gap_s, previous = _pauses(rows)
-    # A chain of turns is laid out below its first row, chains in the order of their first rows.
+    # The turns of a chain follow its first row, and chains are in the order of their first rows.
     head = np.arange(rows.size)
     for i in np.flatnonzero(previous != UNKNOWN).tolist():
         head[i] = head[previous[i]]
@@ -58,15 +58,18 @@ def requests(log: Log, seed: int) -> RequestTable:
 
 
 def turns_of(rows: Batch) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the requests of every session, (n_sessions,), and the pauses known between them."""
-    told = rows.session != UNKNOWN
-    turns = np.unique(rows.session[told], return_counts=True)[1]
+    """Return the requests in each session, (n_sessions,), and the known pauses, (n_pauses,) [s]."""
+    in_session = rows.session != UNKNOWN
+    turns = np.unique(rows.session[in_session], return_counts=True)[1]
     gap_s, previous = _pauses(rows)
     return turns, gap_s[previous != UNKNOWN]
 
 
 def _pauses(rows: Batch) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Pause before each row and the row that it follows, ``UNKNOWN`` where it follows none."""
+    """Return the pause before each row [s] and the row that it follows, ``UNKNOWN`` for none.
+
+    (n_rows,), (n_rows,)
+    """
     order = np.lexsort((np.arange(rows.size), rows.session))
     same = np.zeros(rows.size, bool)
     same[1:] = (np.diff(rows.session[order]) == 0) & (rows.session[order][1:] != UNKNOWN)
@@ -75,7 +78,7 @@ def _pauses(rows: Batch) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     previous[order] = before
     measured = rows.at_s - rows.end_s[previous]
     gap_s = np.where(np.isnan(rows.gap_s), measured, rows.gap_s)
-    # A request sent before its session's last answer ran beside it: it follows nothing.
+    # A request that was sent before its session's last answer was complete does not depend on it.
     previous[~(gap_s >= 0)] = UNKNOWN
     return gap_s, previous
 
@@ -83,36 +86,40 @@ def _pauses(rows: Batch) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 def recorded_stream(
     hours: Iterable[tuple[RequestTable, float]], first_token_s: float, token_s: float
 ) -> Iterator[Batch]:
-    """Yield the log of tables in the order of time, each with the time before which all began."""
+    """Yield the log of tables in the order of time.
+
+    Each table comes with the time before which all of its sessions, and those of earlier tables,
+    have begun. Rows after that time are held back until the next table.
+    """
     held: list[Batch] = []
     sessions = 0
     for table, end_s in hours:
         rows = recorded(table, first_token_s, token_s)
         held.append(replace(rows, session=rows.session + sessions))
         sessions += len(table.sessions())
-        together = concatenate(held)
-        together = together.take(np.argsort(together.at_s, kind="stable"))
-        ready = int(np.searchsorted(together.at_s, end_s))
+        merged = concatenate(held)
+        merged = merged.take(np.argsort(merged.at_s, kind="stable"))
+        ready = int(np.searchsorted(merged.at_s, end_s))
         if ready:
-            yield together.take(np.arange(ready))
-        held = [together.take(np.arange(ready, together.size))]
+            yield merged.take(np.arange(ready))
+        held = [merged.take(np.arange(ready, merged.size))]
     if held and held[0].size:
         yield held[0]
 
 
 def recorded(table: RequestTable, first_token_s: float, token_s: float) -> Batch:
-    """Return a table as the log of a service that answers at a constant speed, in order of time."""
+    """Return the log that a service of constant speed would record of a table, in order of time."""
     alone = np.isnan(table.gap_s)
-    took_s = first_token_s + token_s * table.completion_tokens
-    # Within a session, time runs on by every pause and every answer before it.
+    answer_s = first_token_s + token_s * table.completion_tokens
+    # Within a session, each turn is later than the last by an answer and a pause.
     step_s = np.where(alone, 0.0, table.gap_s)
-    step_s[1:] += np.where(alone[1:], 0.0, took_s[:-1])
+    step_s[1:] += np.where(alone[1:], 0.0, answer_s[:-1])
     elapsed_s = np.cumsum(step_s)
     first = np.flatnonzero(alone)[np.cumsum(alone) - 1]
     at_s = table.arrival_s + (elapsed_s - elapsed_s[first])
     rows = Batch.of(
         at_s=at_s,
-        end_s=at_s + took_s,
+        end_s=at_s + answer_s,
         gap_s=table.gap_s,
         workload=table.workload,
         session=table.session.astype(np.int64),

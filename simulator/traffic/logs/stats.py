@@ -1,4 +1,4 @@
-"""What a log looks like: rates, dispersion, lengths, sessions and reuse."""
+"""Statistics of a log: rates, dispersion, lengths, sessions and reuse."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +19,14 @@ _FEWEST_WINDOWS = 10
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Statistics of one log; None where the log is too short or does not tell."""
+    """Statistics of one log, None where it is too short or lacks the data."""
 
     requests: int
     span_s: float
     requests_per_s: float
     dispersion: dict[int, float | None]
-    """Variance over mean of the counts in windows of so many seconds; 1 for Poisson arrivals."""
+    """Variance over mean of the request counts in windows, by their length [s]; 1 for Poisson
+    arrivals."""
     hourly: NDArray[np.int64]
     """Requests in each hour. (n_hours,)"""
     lengths: dict[str, dict[str, float] | None]
@@ -35,13 +36,13 @@ class Statistics:
     sessions: int | None
     turns: dict[str, float] | None
     gap_s: dict[str, float] | None
-    """Pauses between an answer and its session's next request."""
+    """Pauses from an answer to its session's next request [s]."""
     recorded: dict[str, float] | None
     """Shares of prompt tokens that the provider reported as uncached, read and written."""
     reuse: Reuse | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a document of plain values."""
+        """Return the statistics as plain values."""
         peak = float(self.hourly.max() / self.hourly.mean()) if len(self.hourly) >= 24 else None
         return {
             "requests": self.requests,
@@ -77,7 +78,7 @@ def statistics(log: Log) -> Statistics:
         "output_tokens": rows.output_tokens,
         "reasoning_tokens": rows.reasoning_tokens,
     }
-    known = bool((log.prefix_node >= 0).any())
+    is_shared = bool((log.prefix_node >= 0).any())
     shares = np.bincount(rows.workload, minlength=len(log.workloads)) / rows.size
     turns, gap_s = turns_of(rows)
     return Statistics(
@@ -92,19 +93,21 @@ def statistics(log: Log) -> Statistics:
         sessions=len(turns) or None,
         turns=summary(turns),
         gap_s=summary(gap_s),
-        recorded=_recorded(rows),
-        reuse=reuse(log.tree, log.prefix_node, rows.input_tokens, rows.at_s) if known else None,
+        recorded=_recorded_cache(rows),
+        reuse=(
+            reuse(log.tree, log.prefix_node, rows.input_tokens, rows.at_s) if is_shared else None
+        ),
     )
 
 
 def dispersion(at_s: NDArray[np.float64], window_s: float, span_s: float) -> float | None:
-    """Return variance over mean of the counts in windows; None for fewer than ten windows."""
+    """Return variance over mean of the counts in windows, None for fewer than ten windows."""
     windows = int(span_s // window_s)
     if windows < _FEWEST_WINDOWS:
         return None
-    places = np.floor(at_s / window_s)
-    # Only windows with a request in them are counted: of a long log, most have none.
-    counts = np.unique(places[places < windows], return_counts=True)[1].astype(np.float64)
+    indices = np.floor(at_s / window_s)
+    # Most windows of a long log are empty; they are not stored, but ``squares`` includes them.
+    counts = np.unique(indices[indices < windows], return_counts=True)[1].astype(np.float64)
     if not len(counts):
         return None
     mean = counts.sum() / windows
@@ -113,7 +116,7 @@ def dispersion(at_s: NDArray[np.float64], window_s: float, span_s: float) -> flo
 
 
 def summary(values: NDArray) -> dict[str, float] | None:
-    """Return mean and quantiles, None of nothing."""
+    """Return mean and quantiles, None if there are no values."""
     if not len(values):
         return None
     points = np.quantile(values, QUANTILES)
@@ -122,7 +125,7 @@ def summary(values: NDArray) -> dict[str, float] | None:
 
 
 def _rank_correlation(rows: Batch) -> float | None:
-    """Spearman's, of prompt and visible output."""
+    """Return Spearman's rank correlation of prompt and visible output."""
     from scipy.stats import spearmanr
 
     if rows.size < 3 or not np.ptp(rows.input_tokens) or not np.ptp(rows.output_tokens):
@@ -130,15 +133,15 @@ def _rank_correlation(rows: Batch) -> float | None:
     return float(spearmanr(rows.input_tokens, rows.output_tokens).statistic)
 
 
-def _recorded(rows: Batch) -> dict[str, float] | None:
-    told = (rows.cached_tokens != UNKNOWN) | (rows.written_tokens != UNKNOWN)
-    if not told.any():
+def _recorded_cache(rows: Batch) -> dict[str, float] | None:
+    reported = (rows.cached_tokens != UNKNOWN) | (rows.written_tokens != UNKNOWN)
+    if not reported.any():
         return None
-    total = int(rows.input_tokens[told].sum())
-    read = int(np.maximum(rows.cached_tokens[told], 0).sum())
-    written = int(np.maximum(rows.written_tokens[told], 0).sum())
+    total = int(rows.input_tokens[reported].sum())
+    read = int(np.maximum(rows.cached_tokens[reported], 0).sum())
+    written = int(np.maximum(rows.written_tokens[reported], 0).sum())
     return {
-        "requests_told": float(told.mean()),
+        "requests_told": float(reported.mean()),
         "uncached": (total - read - written) / total,
         "read": read / total,
         "written": written / total,

@@ -1,7 +1,8 @@
-"""A prefix cache of blocks under LRU, LFU or FIFO, block by block: how large a cache pays.
+"""Replay of prompts through a prefix cache of blocks under LRU, LFU or FIFO.
 
-The definitions are those of the Mooncake FAST'25 paper: one pool, cold at the start, each request
-looks up the leading run of its blocks that are there and then inserts all of them in order.
+The hit rates show how large a cache pays off. Definitions are those of the Mooncake FAST'25 paper:
+there is one pool, empty at the start; each request looks up its leading run of cached blocks and
+then inserts all of its blocks in order.
 """
 
 from dataclasses import dataclass
@@ -20,63 +21,66 @@ _CODES: dict[Policy, int] = {"lru": _LRU, "lfu": _LFU, "fifo": _FIFO}
 
 @dataclass(frozen=True, slots=True)
 class BlockHits:
-    """What a cache of blocks found."""
+    """Hits of one block cache."""
 
     blocks: int
-    """Blocks that the prompts consist of, partial last ones included."""
+    """Blocks of all prompts, partial last ones included."""
     distinct: int
-    """Different ones among them."""
+    """Distinct blocks among them."""
     hits: int
     """Blocks in the leading cached runs."""
     hit_prefix: float
-    """Hits over blocks."""
+    """Hits divided by blocks."""
     hit_full: float
-    """The same with full blocks alone."""
+    """Hits of full blocks divided by full blocks."""
     hit_token: float
-    """Tokens in the leading cached runs over prompt tokens."""
+    """Tokens in the leading cached runs divided by prompt tokens."""
 
 
 class _Pool(NamedTuple):
-    """Resident blocks in lists, one for each use count under LFU, else one; first out first."""
+    """Resident blocks in linked lists, in the order of eviction.
+
+    Under LFU there is a list for each use count, else one list.
+    """
 
     following: NDArray[np.int32]
     preceding: NDArray[np.int32]
     list_of: NDArray[np.int32]
-    """Use count under LFU, else 0; -1: not resident."""
+    """List of each block: its use count under LFU, else 0; -1 if it is not resident."""
     head: NDArray[np.int32]
     tail: NDArray[np.int32]
 
 
 @compiled
 def _unlink(pool: _Pool, block: int) -> None:
-    which = pool.list_of[block]
+    list_index = pool.list_of[block]
     before, after = pool.preceding[block], pool.following[block]
     if before == -1:
-        pool.head[which] = after
+        pool.head[list_index] = after
     else:
         pool.following[before] = after
     if after == -1:
-        pool.tail[which] = before
+        pool.tail[list_index] = before
     else:
         pool.preceding[after] = before
     pool.list_of[block] = -1
 
 
 @compiled
-def _append(pool: _Pool, block: int, which: int) -> None:
-    last = pool.tail[which]
+def _append(pool: _Pool, block: int, list_index: int) -> None:
+    last = pool.tail[list_index]
     pool.preceding[block] = last
     pool.following[block] = -1
     if last == -1:
-        pool.head[which] = block
+        pool.head[list_index] = block
     else:
         pool.following[last] = block
-    pool.tail[which] = block
-    pool.list_of[block] = which
+    pool.tail[list_index] = block
+    pool.list_of[block] = list_index
 
 
 @compiled
-def _replay(
+def _replay_prompts(
     parent: NDArray,
     depth: NDArray,
     first_block: NDArray,
@@ -88,11 +92,11 @@ def _replay(
     policy: int,
     pool: _Pool,
 ) -> tuple[int, int, int, int]:
-    """Replay prompts; returns hits, hits among full blocks, tokens found, blocks."""
+    """Replay prompts and return hits, hits of full blocks, hit tokens and blocks."""
     path = np.empty(parent.size, np.int32)
     hits, full_hits, token_hits, blocks = 0, 0, 0, 0
     resident = 0
-    least = 0  # no list below this one has a block
+    least = 0  # all lists below this one are empty
     for i in range(ends.size):
         size = 0
         node = ends[i]
@@ -112,14 +116,14 @@ def _replay(
             for k in range(count + (1 if last else 0)):
                 block = first_block[node] + k if k < count else partial_block[node]
                 total += 1
-                which = pool.list_of[block]
-                if which >= 0:
+                list_index = pool.list_of[block]
+                if list_index >= 0:
                     if leading:
                         run += 1
                     if policy == _FIFO:
                         continue
                     _unlink(pool, block)
-                    _append(pool, block, which + 1 if policy == _LFU else 0)
+                    _append(pool, block, list_index + 1 if policy == _LFU else 0)
                 else:
                     leading = False
                     if resident == capacity:
@@ -146,20 +150,21 @@ def block_hits(
     capacity_blocks: int,
     policy: Policy = "lru",
 ) -> BlockHits:
-    """Replay prompts through one cache, in the order given.
+    """Return the hits of prompts that are replayed through one cache, in the given order.
 
     Parameters
     ----------
     tree, prefix_node
-        Prompts as paths, (n_requests,).
+        Prompts as paths of the tree, (n_requests,).
     input_tokens
-        Whole prompts, (n_requests,).
+        Lengths of whole prompts, (n_requests,).
     block_tok
         Tokens of a block.
     capacity_blocks
         Blocks that the cache holds.
     policy
-        Which block leaves when it is full; LFU breaks ties by the least recent use.
+        Choice of the block to evict from a full cache. LFU evicts the least recently used of the
+        blocks with the fewest uses.
     """
     above = tree.parent != NO_NODE
     begin_tok = np.zeros(tree.size, np.int64)
@@ -179,7 +184,7 @@ def block_hits(
         head=np.full(lists, -1, np.int32),
         tail=np.full(lists, -1, np.int32),
     )
-    hits, full_hits, token_hits, blocks = _replay(
+    hits, full_hits, token_hits, blocks = _replay_prompts(
         tree.parent,
         tree.depth_tok,
         first_block[:-1],

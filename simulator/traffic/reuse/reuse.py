@@ -1,4 +1,4 @@
-"""How much of the prompts came before, and how long ago: what any cache could at best find."""
+"""Share of prompt tokens that earlier prompts had, by age: an upper bound on any cache's hits."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from simulator.traffic.jit import compiled
 from simulator.traffic.table import PrefixTree
 
-# Ages are counted in bins of one percent, from a millisecond to three years.
+# Ages are counted in bins that are one percent wide, from a millisecond to six years.
 _BINS_PER_E = 100
 _LEAST_AGE_S = 1e-3
 _BINS = 2600
@@ -17,11 +17,12 @@ _BINS = 2600
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """Tokens of prompts that an earlier prompt began with, by age since their last use."""
+    """Prompt tokens in prefixes shared with earlier prompts, by the time since their last use."""
 
     share: float
-    """Of all prompt tokens, with a cache that forgets nothing."""
+    """Share of all prompt tokens that are reused, with a cache that forgets nothing."""
     tokens: int
+    """Reused tokens."""
     histogram: NDArray[np.int64]
     """Reused tokens by age, in bins of one percent. (n_bins,)"""
 
@@ -29,19 +30,19 @@ class Reuse:
         """Return a quantile of the age of reused tokens [s], within one percent."""
         if not self.tokens:
             return None
-        place = int(np.searchsorted(np.cumsum(self.histogram), quantile * self.tokens))
-        return _LEAST_AGE_S * math.exp((place + 0.5) / _BINS_PER_E)
+        index = int(np.searchsorted(np.cumsum(self.histogram), quantile * self.tokens))
+        return _LEAST_AGE_S * math.exp((index + 0.5) / _BINS_PER_E)
 
     def younger(self, age_s: float) -> float | None:
-        """Return the share of reused tokens that were used at most so long ago."""
+        """Return the share of reused tokens that were last used at most ``age_s`` ago."""
         if not self.tokens:
             return None
-        place = int(math.log(age_s / _LEAST_AGE_S) * _BINS_PER_E)
-        return float(self.histogram[: place + 1].sum() / self.tokens)
+        index = int(math.log(age_s / _LEAST_AGE_S) * _BINS_PER_E)
+        return float(self.histogram[: index + 1].sum() / self.tokens)
 
 
 @compiled
-def _ages(
+def _count_ages(
     parent: NDArray, depth: NDArray, ends: NDArray, at_s: NDArray, histogram: NDArray
 ) -> None:
     last_s = np.full(parent.size, -np.inf)
@@ -51,14 +52,14 @@ def _ages(
             tokens = depth[node] - (depth[parent[node]] if parent[node] >= 0 else 0)
             age_s = at_s[i] - last_s[node]
             if age_s < np.inf:
-                place = int(math.log(max(age_s, _LEAST_AGE_S) / _LEAST_AGE_S) * _BINS_PER_E)
-                histogram[min(place, histogram.size - 1)] += tokens
+                index = int(math.log(max(age_s, _LEAST_AGE_S) / _LEAST_AGE_S) * _BINS_PER_E)
+                histogram[min(index, histogram.size - 1)] += tokens
             last_s[node] = at_s[i]
             node = parent[node]
 
 
 @compiled
-def _live_tok(
+def _find_live(
     parent: NDArray, depth: NDArray, ends: NDArray, at_s: NDArray, ttl_s: float
 ) -> NDArray[np.int64]:
     last_s = np.full(parent.size, -np.inf)
@@ -66,7 +67,8 @@ def _live_tok(
     for i in range(ends.size):
         node = ends[i]
         while node >= 0:
-            # A prompt's beginning is used with it, so it never is the older part.
+            # Every prefix of a prompt is used with it, so the first live node from the end is the
+            # deepest one and everything above it is live too.
             used = last_s[node] > -np.inf
             if live[i] == 0 and used and at_s[i] - last_s[node] <= ttl_s:
                 live[i] = depth[node]
@@ -81,9 +83,9 @@ def reuse(
     input_tokens: NDArray[np.int64],
     at_s: NDArray[np.float64],
 ) -> Reuse:
-    """Measure reuse over prompts in the order of time, all of (n_requests,)."""
+    """Measure the reuse of prompts in the order of time, (n_requests,) each."""
     histogram = np.zeros(_BINS, np.int64)
-    _ages(tree.parent, tree.depth_tok, prefix_node, at_s, histogram)
+    _count_ages(tree.parent, tree.depth_tok, prefix_node, at_s, histogram)
     tokens = int(histogram.sum())
     return Reuse(tokens / max(1, int(input_tokens.sum())), tokens, histogram)
 
@@ -94,10 +96,10 @@ def live_tokens(
     at_s: NDArray[np.float64],
     ttl_s: float,
 ) -> NDArray[np.int64]:
-    """Return how much of each prompt was used within the last ``ttl_s``. (n_requests,)
+    """Return how many tokens of each prompt were used within the last ``ttl_s``. (n_requests,)
 
-    Every use renews the lifetime. Prompts are in the order of time and written at once: a cache
-    that is written by the answer finds less when requests come in bursts.
+    Every use renews the lifetime. Prompts are in the order of time and cached on arrival; a cache
+    that is written when the answer ends has fewer hits in bursts of requests.
     """
-    live: NDArray[np.int64] = _live_tok(tree.parent, tree.depth_tok, prefix_node, at_s, ttl_s)
+    live: NDArray[np.int64] = _find_live(tree.parent, tree.depth_tok, prefix_node, at_s, ttl_s)
     return live

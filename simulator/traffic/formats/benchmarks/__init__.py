@@ -1,1 +1,1 @@
-"""Readers of the results of load generators."""
+"""Readers of the result files of load generators."""

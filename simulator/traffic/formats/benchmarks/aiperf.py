@@ -1,4 +1,4 @@
-"""AIPerf's ``profile_export.jsonl``: one record of metadata and metrics for each request."""
+"""Reader of AIPerf's ``profile_export.jsonl``: each line has a request's metadata and metrics."""
 
 from simulator.traffic.formats.records.call_records import Fields, rows_of
 from simulator.traffic.formats.records.containers import json_lines
@@ -15,12 +15,12 @@ def _row(record: Fields) -> Fields | None:
         return None
 
     def value(name: str) -> int | None:
-        told = metrics.get(name)
-        return None if not isinstance(told, dict) else whole(told, "value")
+        metric = metrics.get(name)
+        return None if not isinstance(metric, dict) else whole(metric, "value")
 
     prompt, answer = value("input_sequence_length"), value("output_sequence_length")
     if prompt is None or answer is None:
-        raise BadRecord("metrics", "metrics must tell input_ and output_sequence_length")
+        raise BadRecord("metrics", "metrics must contain input_ and output_sequence_length")
     reasoning = value("reasoning_token_count") or 0
     return {
         "at_s": number(metadata, "request_start_ns") / 1e9,

@@ -1,4 +1,4 @@
-"""GuideLLM's ``benchmarks.json``: requests of all benchmarks of a run."""
+"""Reader of GuideLLM's ``benchmarks.json``: the requests of all benchmarks of a run."""
 
 from typing import Any
 
@@ -17,28 +17,31 @@ def _items(document: Any) -> list[Any] | None:
 
 
 def _row(record: Fields) -> Fields:
-    """Return the row of one request; versions put its times and counts in different places."""
+    """Return the row of one request.
+
+    Versions of GuideLLM store times and counts in different fields.
+    """
     info = record.get("info") or record.get("scheduler_info") or {}
     timings = info.get("timings") or info.get("request_timings") or {}
-    places = {**record, **timings}
-    began = next(
-        (n for n in ("request_start", "request_start_time", "start_time") if n in places), ""
+    times = {**record, **timings}
+    start_name = next(
+        (n for n in ("request_start", "request_start_time", "start_time") if n in times), ""
     )
-    ended = next((n for n in ("request_end", "request_end_time", "end_time") if n in places), "")
-    if not began:
+    end_name = next((n for n in ("request_end", "request_end_time", "end_time") if n in times), "")
+    if not start_name:
         raise BadRecord("request_start", "missing field 'request_start'")
     return {
-        "at_s": number(places, began),
-        "end_s": number(places, ended) if places.get(ended) is not None else None,
+        "at_s": number(times, start_name),
+        "end_s": number(times, end_name) if times.get(end_name) is not None else None,
         "input": _count(record, "prompt_tokens", "input_metrics"),
         "output": _count(record, "output_tokens", "output_metrics"),
     }
 
 
 def _count(record: Fields, name: str, metrics: str) -> int:
-    told = record.get(metrics)
-    if name not in record and isinstance(told, dict):
-        return whole(told, "total_tokens" if "total_tokens" in told else "text_tokens")
+    counts = record.get(metrics)
+    if name not in record and isinstance(counts, dict):
+        return whole(counts, "total_tokens" if "total_tokens" in counts else "text_tokens")
     return whole(record, name)
 
 

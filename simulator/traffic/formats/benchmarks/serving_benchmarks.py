@@ -1,4 +1,4 @@
-"""Results of ``vllm bench serve`` and of ``sglang.bench_serving``, which descends from it."""
+"""Readers of results of ``vllm bench serve`` and of its descendant ``sglang.bench_serving``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +15,11 @@ _ARRAYS = ("input_lens", "output_lens", "start_times")
 def _chunks(path: Path) -> Iterator[RecordChunk]:
     """Yield the requests of ``vllm bench serve`` or ``sglang.bench_serving`` results.
 
-    vLLM writes one document, SGLang one to a line; requests stand in arrays beside one another.
+    vLLM writes one document for each file, SGLang one on each line. The requests of a run are in
+    parallel arrays, one array for each field.
     """
-    lines = ".jsonl" in path.suffixes
-    runs = json_items(path) if lines else document_items(path, lambda document: [document])
+    is_json_lines = ".jsonl" in path.suffixes
+    runs = json_items(path) if is_json_lines else document_items(path, lambda document: [document])
     return in_chunks(item for run in runs for item in _requests_of_run(run))
 
 
@@ -50,13 +51,13 @@ def _row(record: Fields) -> Fields | None:
     if record.get("errors"):
         return None
     at_s = number(record, "start_times")
-    took_s = None
+    duration_s = None
     itls = record.get("itls")
     if isinstance(itls, list) and "ttfts" in record:
-        took_s = number(record, "ttfts") + sum(itls)
+        duration_s = number(record, "ttfts") + sum(itls)
     return {
         "at_s": at_s,
-        "end_s": None if took_s is None else at_s + took_s,
+        "end_s": None if duration_s is None else at_s + duration_s,
         "input": whole(record, "input_lens"),
         "output": whole(record, "output_lens"),
     }

@@ -1,1 +1,1 @@
-"""Readers of exports of gateways and of observability tools."""
+"""Readers of the exports of gateways and observability tools."""

@@ -1,13 +1,13 @@
-"""Helicone requests: prompts leave out cached and written tokens."""
+"""Reader of Helicone requests; their prompt counts exclude cached and written tokens."""
 
 from simulator.traffic.formats.records.call_records import (
     Fields,
-    began,
     count,
     export_items,
     mapping,
     moment,
-    needed,
+    required_count,
+    required_moment,
     rows_of,
 )
 from simulator.traffic.formats.records.containers import records_of
@@ -15,7 +15,10 @@ from simulator.traffic.formats.records.reading import Format
 
 
 def _row(record: Fields) -> Fields | None:
-    """Return the row of one request; its prompt leaves out cached and written tokens."""
+    """Return the row of one request, or None for a failed one.
+
+    Cached and written tokens are added to the prompt, whose count excludes them.
+    """
     status = count(record, "response_status", "status")
     if status is not None and not 200 <= status < 300:
         return None
@@ -25,12 +28,12 @@ def _row(record: Fields) -> Fields | None:
     read = count(record, "prompt_cache_read_tokens")
     written = count(record, "prompt_cache_write_tokens")
     return {
-        "at_s": began(record, "request_created_at"),
+        "at_s": required_moment(record, "request_created_at"),
         "end_s": moment(record, "response_created_at"),
-        "input": needed(record, "prompt_tokens") + (read or 0) + (written or 0),
+        "input": required_count(record, "prompt_tokens") + (read or 0) + (written or 0),
         "cached": read,
         "written": written,
-        "output": needed(record, "completion_tokens"),
+        "output": required_count(record, "completion_tokens"),
         "session": properties.get("Helicone-Session-Id"),
         "workload": record.get("request_model") or record.get("model"),
     }

@@ -1,12 +1,12 @@
-"""Langfuse observations: usage is kept apart by kind, and its parts sum to the whole."""
+"""Reader of Langfuse observations; usage is split by kind, and the kinds add up to the total."""
 
 from simulator.traffic.formats.records.call_records import (
     Fields,
-    began,
     count,
     export_items,
     mapping,
     moment,
+    required_moment,
     rows_of,
 )
 from simulator.traffic.formats.records.containers import records_of
@@ -15,20 +15,23 @@ from simulator.traffic.formats.records.values import BadRecord
 
 
 def _row(record: Fields) -> Fields | None:
-    """Return the row of one observation; usage is kept apart by kind and sums to the whole."""
+    """Return the row of one observation, or None unless it is a successful generation.
+
+    Usage is split by kind, so the kinds of input add up to the prompt.
+    """
     kind = str(record.get("type") or "GENERATION").upper()
     if kind != "GENERATION" or str(record.get("level") or "").upper() == "ERROR":
         return None
     usage = mapping(record.get("usageDetails", record.get("usage_details")), "usageDetails")
     counts = {name: count(usage, name) or 0 for name in usage if name != "total"}
     if not counts:
-        raise BadRecord("usageDetails", "usageDetails must tell input and output tokens")
+        raise BadRecord("usageDetails", "usageDetails must contain input and output tokens")
     read = [n for n in counts if "cache" in n and ("read" in n or "cached" in n)]
     written = [n for n in counts if "cache" in n and n not in read]
     hidden = [n for n in counts if "reasoning" in n]
     cached_known = bool(read or written)
     return {
-        "at_s": began(record, "startTime", "start_time"),
+        "at_s": required_moment(record, "startTime", "start_time"),
         "end_s": moment(record, "endTime", "end_time"),
         "input": sum(v for n, v in counts.items() if "input" in n or n in read + written),
         "cached": sum(counts[n] for n in read) if cached_known else None,

@@ -1,4 +1,4 @@
-"""LiteLLM SpendLogs straight from the proxy's PostgreSQL database, in portions."""
+"""Reader of LiteLLM SpendLogs in the proxy's PostgreSQL database, a portion at a time."""
 
 from collections.abc import Iterator
 
@@ -29,12 +29,13 @@ def _chunks(address: str) -> Iterator[RecordChunk]:
 
 
 def _rows(address: str) -> Iterator[Item]:
-    """Yield rows in the order of time; columns that an older proxy lacks are missing.
+    """Yield rows in the order of time, without the columns that an older proxy lacks.
 
     Raises
     ------
     InputError
-        Without the driver, a connection or the table; the message never holds the password.
+        If the driver, the connection or the table is missing. The message never contains the
+        password.
     """
     try:
         import psycopg
@@ -42,26 +43,26 @@ def _rows(address: str) -> Iterator[Item]:
         from psycopg.sql import SQL, Identifier
     except ImportError:
         raise InputError("databases need psycopg: breakeven[postgres]") from None
-    place = label(address)
+    database = label(address)
     try:
         with psycopg.connect(address, row_factory=dict_row) as connection:
-            known = connection.execute(
+            columns = connection.execute(
                 "SELECT column_name FROM information_schema.columns WHERE table_name = %s",
                 ["LiteLLM_SpendLogs"],
             ).fetchall()
-            names = [c for c in _COLUMNS if {"column_name": c} in known]
+            names = [c for c in _COLUMNS if {"column_name": c} in columns]
             if "startTime" not in names:
-                raise InputError(f"{place}: no table LiteLLM_SpendLogs in this database")
+                raise InputError(f"{database}: no table LiteLLM_SpendLogs in this database")
             query = SQL('SELECT {} FROM "LiteLLM_SpendLogs" ORDER BY "startTime"').format(
                 SQL(", ").join(map(Identifier, names))
             )
-            with connection.cursor("spend_logs") as cursor:  # on the server's side
+            with connection.cursor("spend_logs") as cursor:  # a server-side cursor
                 cursor.itersize = _PORTION
                 for line, row in enumerate(cursor.execute(query), start=1):
                     yield Record(line, row)
     except (psycopg.Error, ValueError) as error:
         reason = str(error).strip().splitlines() or ["no connection"]
-        raise InputError(f"{place}: {reason[0]}") from None
+        raise InputError(f"{database}: {reason[0]}") from None
 
 
 LITELLM_DATABASE = Format(

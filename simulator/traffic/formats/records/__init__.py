@@ -1,1 +1,1 @@
-"""From files to records, and from records to batches of a log."""
+"""Reading of files into records, and of records into batches of a log."""

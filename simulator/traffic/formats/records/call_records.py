@@ -1,9 +1,9 @@
-"""Fields of call records in the logs of gateways, and rows of a batch out of them.
+"""Fields of call records in the logs of gateways, and their conversion to rows of a batch.
 
-Tools count differently: some include cached tokens in the prompt, some keep them apart. All of
-them become the same partition of the prompt: uncached, read from a cache, written to one. Calls
-that failed, or that a gateway answered from a cache of its own, never reached a model and are left
-out. No prompt text is kept, wherever it stands in a record.
+Tools count prompts differently: some include cached tokens, others count them separately. All are
+converted to the same partition: uncached, read from a cache, written to one. Calls that failed, or
+that a gateway answered from its own cache, never reached a model and are left out. No prompt text
+is kept, in whichever field a tool stores it.
 """
 
 from collections.abc import Callable
@@ -22,18 +22,19 @@ Fields = dict[str, Any]
 def rows_of(
     row: Callable[[Fields], Fields | None],
 ) -> Callable[[list[Fields], Names], Batch]:
-    """Return the parser of a format whose records become one row each, or none."""
+    """Return the parser of a format whose records become one row each, or None to leave one out."""
 
     def parse(records: list[Fields], names: Names) -> Batch:
-        return batch_of([found for r in records if (found := row(r)) is not None], names)
+        return batch_of([fields for r in records if (fields := row(r)) is not None], names)
 
     return parse
 
 
 def batch_of(rows: list[Fields], names: Names) -> Batch:
-    """Lay out rows with the keys at_s, end_s, input, output, cached, written, reasoning, limit.
+    """Return the batch of rows with the keys at_s, end_s, input, output, cached, written,
+    reasoning, limit, session and workload.
 
-    ``session`` and ``workload`` are names; everything but the times and counts may be missing.
+    ``session`` and ``workload`` are names. Only at_s, input and output are required.
     """
 
     def column(key: str, default: float) -> np.ndarray:
@@ -57,7 +58,7 @@ def batch_of(rows: list[Fields], names: Names) -> Batch:
 
 
 def mapping(value: Any, field: str) -> Fields:
-    """Return a mapping that may stand there as JSON text, empty for nothing."""
+    """Return a field that is a mapping, or JSON text of one; an empty mapping if it is missing."""
     if isinstance(value, str) and value.strip():
         try:
             value = parse_json(value)
@@ -71,7 +72,7 @@ def mapping(value: Any, field: str) -> Fields:
 
 
 def count(record: Fields, *names: str) -> int | None:
-    """Return the first count that is told, from a number or from CSV text."""
+    """Return the first count that the record has, from a number or from CSV text."""
     for name in names:
         value = record.get(name)
         if value in (None, ""):
@@ -85,39 +86,41 @@ def count(record: Fields, *names: str) -> int | None:
     return None
 
 
-def needed(record: Fields, *names: str) -> int:
-    """Return the first count that is told; raises BadRecord where none is."""
-    found = count(record, *names)
-    if found is None:
+def required_count(record: Fields, *names: str) -> int:
+    """Return the first count that the record has; raise BadRecord if it has none."""
+    value = count(record, *names)
+    if value is None:
         raise BadRecord(names[0], f"missing field {names[0]!r}")
-    return found
+    return value
 
 
 def moment(record: Fields, *names: str) -> float | None:
-    """Return the first point in time that is told [s since 1970]."""
+    """Return the first point in time that the record has [s since 1970]."""
     for name in names:
         if record.get(name) not in (None, ""):
             return seconds(name, record[name])
     return None
 
 
-def began(record: Fields, *names: str) -> float:
-    """Return the first point in time that is told; raises BadRecord where none is."""
-    found = moment(record, *names)
-    if found is None:
+def required_moment(record: Fields, *names: str) -> float:
+    """Return the first point in time that the record has; raise BadRecord if it has none."""
+    at_s = moment(record, *names)
+    if at_s is None:
         raise BadRecord(names[0], f"missing field {names[0]!r}")
-    return found
+    return at_s
 
 
-def visible(output: int, reasoning: int | None) -> int:
-    """Take hidden tokens out of a count that includes them."""
+def visible_tokens(output: int, reasoning: int | None) -> int:
+    """Return the output tokens without the reasoning tokens that they include."""
     if (reasoning or 0) > output:
         raise BadRecord("reasoning_tokens", f"{reasoning} reasoning tokens of only {output} output")
     return output - (reasoning or 0)
 
 
 def export_items(document: Any) -> list[Any] | None:
-    """Find the records of an export: a list, or under ``data``, ``observations`` or ``logs``."""
+    """Return the records of an export, which is a list or has one in ``data``, ``observations`` or
+    ``logs``.
+    """
     if isinstance(document, list):
         return document
     return next((document[n] for n in ("data", "observations", "logs") if n in document), None)

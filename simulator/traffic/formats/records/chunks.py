@@ -1,4 +1,4 @@
-"""Portions of records on their way from a file to a batch."""
+"""Portions of the records of a file, which are parsed together into a batch."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,12 @@ from typing import Any, NamedTuple, Protocol
 from simulator.traffic.formats.records.values import Column
 
 CHUNK_ROWS = 4096
-"""More at once means more objects alive, and the collector of garbage goes through them all."""
+"""Records in one portion. Larger ones cost time: the garbage collector traverses all live
+objects."""
 
 
 class Broken(NamedTuple):
-    """A place that is no record at all."""
+    """A location in a file at which there is no valid record."""
 
     line: int
     column: int
@@ -20,7 +21,7 @@ class Broken(NamedTuple):
 
 
 class Chunk(Protocol):
-    """Some records, to be parsed at once or one by one."""
+    """Some records, which are parsed together or one by one."""
 
     broken: list[Broken]
 
@@ -30,7 +31,7 @@ class Chunk(Protocol):
         ...
 
     def take(self, rows: Sequence[int] | None = None) -> Any:
-        """Return what a format parses: all records or some of them."""
+        """Return all records, or the given ones, in the form that a format parses."""
         ...
 
     def line(self, row: int) -> int:
@@ -38,18 +39,18 @@ class Chunk(Protocol):
         ...
 
     def column(self, row: int, name: str) -> int:
-        """Return the column at which a field of a record stands, 1 when that is not known."""
+        """Return the column at which a field of a record begins, 1 if that is not known."""
         ...
 
 
 @dataclass(slots=True)
 class RecordChunk:
-    """JSON objects or rows with names, parsed as a list."""
+    """JSON objects, or rows as mappings, parsed as a list."""
 
     values: list[Any] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    """Source lines where a record has one, else empty."""
+    """Source line of each record, empty for a record without one."""
     broken: list[Broken] = field(default_factory=list)
 
     @property
@@ -58,7 +59,7 @@ class RecordChunk:
         return len(self.values)
 
     def take(self, rows: Sequence[int] | None = None) -> list[Any]:
-        """Return all records or some of them."""
+        """Return all records or the given ones."""
         return self.values if rows is None else [self.values[row] for row in rows]
 
     def line(self, row: int) -> int:
@@ -66,7 +67,7 @@ class RecordChunk:
         return self.lines[row]
 
     def column(self, row: int, name: str) -> int:
-        """Return where the field's name stands in the record's line."""
+        """Return the column of the field's name in the record's line."""
         return max(0, self.texts[row].find(f'"{name}"')) + 1
 
 
@@ -86,7 +87,7 @@ class ColumnChunk:
         return len(self.lines)
 
     def take(self, rows: Sequence[int] | None = None) -> dict[str, Column]:
-        """Return all rows or some of them."""
+        """Return all rows or the given ones."""
         if rows is None:
             return self.columns
         return {name: tuple(values[r] for r in rows) for name, values in self.columns.items()}
@@ -96,7 +97,7 @@ class ColumnChunk:
         return self.lines[row]
 
     def column(self, row: int, name: str) -> int:
-        """Return where a field begins behind the fields before it."""
+        """Return the column at which a field begins, from the widths of the fields before it."""
         if name not in self.header:
             return 1
         before = self.header[: self.header.index(name)]
@@ -104,19 +105,19 @@ class ColumnChunk:
 
 
 class Record(NamedTuple):
-    """One record and where it stands."""
+    """One record and its line."""
 
     line: int
     value: Any
     text: str = ""
-    """Its source line, to find a column in; empty where it has none."""
+    """Source line, in which columns are looked up; empty if the record has none."""
 
 
 Item = Record | Broken
 
 
 def in_chunks(items: Iterable[Item]) -> Iterator[RecordChunk]:
-    """Gather records into portions."""
+    """Collect records into portions."""
     items = iter(items)
     while portion := list(islice(items, CHUNK_ROWS)):
         chunk = RecordChunk()

@@ -1,4 +1,4 @@
-"""How files fall into records: CSV rows by column name, JSON lines, JSON arrays."""
+"""Readers of the containers of records: CSV rows by column name, JSON lines, JSON arrays."""
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,10 @@ from simulator.traffic.formats.records.values import Column
 def csv_columns(
     path: Path, required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> Iterator[ColumnChunk]:
-    """Yield columns of text; those that are not there are empty, any other is an error."""
+    """Yield columns of text.
+
+    Missing optional columns are empty; missing required and unknown columns are errors.
+    """
     names = required + optional
     portions = _csv_portions(path)
     _, header, _ = next(portions)
@@ -32,35 +35,35 @@ def csv_columns(
         if name not in header:
             close = nearest(name, header).replace("did you mean", "found")
             fail(path, 1, 1, f"missing column {name!r}{close}")
-    for place, name in enumerate(header):
+    for index, name in enumerate(header):
         if name not in names:
-            fail(path, 1, place + 1, f"unknown column {name!r}{nearest(name, sorted(names))}")
-    for places, rows, broken in portions:
+            fail(path, 1, index + 1, f"unknown column {name!r}{nearest(name, sorted(names))}")
+    for row_lines, rows, broken in portions:
         columns: dict[str, Column] = dict.fromkeys(names, ("",) * len(rows))
         columns.update(zip(header, zip(*rows, strict=True), strict=True) if rows else ())
-        yield ColumnChunk(columns, places, header, broken)
+        yield ColumnChunk(columns, row_lines, header, broken)
 
 
 def csv_records(path: Path) -> Iterator[RecordChunk]:
     """Yield rows as mappings from column to text."""
     portions = _csv_portions(path)
     _, header, _ = next(portions)
-    for places, rows, broken in portions:
+    for row_lines, rows, broken in portions:
         values = [dict(zip(header, row, strict=True)) for row in rows]
-        yield RecordChunk(values, list(places), [""] * len(rows), broken)
+        yield RecordChunk(values, list(row_lines), [""] * len(rows), broken)
 
 
 def _csv_portions(
     path: Path,
 ) -> Iterator[tuple[Sequence[int], list[Any], list[Broken]]]:
-    """Yield the header as rows, then portions of line numbers, rows and odd places."""
+    """Yield the header in place of rows, then portions of line numbers, rows and broken rows."""
     csv.field_size_limit(2**31 - 1)
     reader = csv.reader(lines(path), strict=True)
     try:
         header = next(reader, [])
-        for place, name in enumerate(header):
+        for index, name in enumerate(header):
             if header.count(name) > 1:
-                fail(path, 1, place + 1, f"column {name!r} stands there twice")
+                fail(path, 1, index + 1, f"duplicate column {name!r}")
         yield [1], header, []
         begin = reader.line_num
         while rows := list(islice(reader, CHUNK_ROWS)):
@@ -73,30 +76,30 @@ def _csv_portions(
 def _portion(
     rows: list[list[str]], begin: int, end: int, width: int
 ) -> tuple[Sequence[int], list[Any], list[Broken]]:
-    """Number rows and take out those that are empty or of another width."""
+    """Return rows with their lines, without the empty ones and those of another width."""
     lines: Sequence[int] = range(begin + 1, end + 1)
-    if len(lines) != len(rows):  # fields with line breaks in them
+    if len(lines) != len(rows):  # some fields contain line breaks
         breaks = (sum(field.count("\n") for field in row) for row in rows)
         lines = list(accumulate((1 + extra for extra in breaks), initial=begin))[1:]
     if set(map(len, rows)) == {width}:
         return lines, rows, []
     numbered = [(line, row) for line, row in zip(lines, rows, strict=True) if row]
     good = [(line, row) for line, row in numbered if len(row) == width]
-    broken = [_odd(line, row, width) for line, row in numbered if len(row) != width]
+    broken = [_wrong_width(line, row, width) for line, row in numbered if len(row) != width]
     return [line for line, _ in good], [row for _, row in good], broken
 
 
-def _odd(line: int, row: list[str], width: int) -> Broken:
+def _wrong_width(line: int, row: list[str], width: int) -> Broken:
     return Broken(line, 1, f"expected {width} fields, found {len(row)}")
 
 
 def json_lines(path: Path) -> Iterator[RecordChunk]:
-    """Yield the objects of a file with one JSON object a line."""
+    """Yield the objects of a file with one JSON object a line, in portions."""
     return in_chunks(json_items(path))
 
 
 def json_items(path: Path) -> Iterator[Item]:
-    """Yield line by line what ``json_lines`` gathers."""
+    """Yield the objects of a file with one JSON object a line, one by one."""
     for number, line in enumerate(lines(path), start=1):
         if not line.strip():
             continue
@@ -113,28 +116,31 @@ def json_items(path: Path) -> Iterator[Item]:
 
 
 def json_document(path: Path, items: Callable[[Any], list[Any] | None]) -> Iterator[RecordChunk]:
-    """Yield the objects that ``items`` finds in a file that is one JSON document."""
+    """Yield the objects that ``items`` finds in a file that is one JSON document, in portions."""
     return in_chunks(document_items(path, items))
 
 
 def document_items(path: Path, items: Callable[[Any], list[Any] | None]) -> Iterator[Item]:
-    """Yield one by one what ``json_document`` gathers; lines count records."""
+    """Yield the objects that ``items`` finds in a file that is one JSON document, one by one.
+
+    Their line numbers are record numbers.
+    """
     document = read_json(path)
     try:
-        found = items(document)
+        values = items(document)
     except (AttributeError, KeyError, TypeError):
-        found = None
-    if not isinstance(found, list):
+        values = None
+    if not isinstance(values, list):
         fail(path, 1, 1, "not the JSON document that this format has")
-    for place, value in enumerate(found):
+    for number, value in enumerate(values, start=1):
         if isinstance(value, dict):
-            yield Record(place + 1, value)
+            yield Record(number, value)
         else:
-            yield Broken(place + 1, 1, "expected a JSON object")
+            yield Broken(number, 1, "expected a JSON object")
 
 
 def records_of(path: Path, items: Callable[[Any], list[Any] | None]) -> Iterator[RecordChunk]:
-    """Yield records of an export that may be CSV, JSON lines or one JSON document."""
+    """Yield the records of an export, which may be CSV, JSON lines or one JSON document."""
     if ".csv" in path.suffixes:
         yield from csv_records(path)
     elif ".jsonl" in path.suffixes or ".ndjson" in path.suffixes:

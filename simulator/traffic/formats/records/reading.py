@@ -1,8 +1,8 @@
-"""From a log to batches, whatever its format.
+"""Reading of a log of any format into batches.
 
-A format says how its file falls into records and how records become a batch. Records are parsed
-many at a time; when that fails, they are parsed again one by one, so that the message names the
-row, and so that ``--skip-bad`` leaves out that row alone.
+A format defines how its file is split into records and how records are parsed into a batch. Records
+are parsed in portions; when that fails, they are parsed again one by one, so that the message names
+the row, and so that ``--skip-bad`` leaves out only that row.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,11 +19,11 @@ from simulator.traffic.formats.records.values import BadRecord
 from simulator.traffic.logs.log import UNKNOWN, Batch, concatenate
 
 MAX_TOKENS = 100_000_000
-"""Of one prompt or answer: ten times the largest context of any model."""
+"""Upper limit of one prompt or answer: ten times the largest context of any model."""
 MAX_ARRIVAL_S = 1e11
-"""Since 1970: the year 5138. Later times are in milliseconds, or nonsense."""
+"""Upper limit of times since 1970: the year 5138. Later ones are in milliseconds, or invalid."""
 _OTHER_SHAPE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
-"""What parsing raises when a record is built differently from what its format says."""
+"""Exceptions that parsing raises for a record whose structure is not that of the format."""
 
 
 @dataclass
@@ -33,37 +33,37 @@ class Names:
     sessions: dict[str, int] = field(default_factory=dict)
     workloads: dict[str, int] = field(default_factory=dict)
     clocks: dict[str, int] = field(default_factory=dict)
-    """Parts of a log whose times count from a beginning of their own."""
+    """Parts of a log whose timestamps restart at zero."""
 
     def session(self, keys: Sequence[Any]) -> NDArray[np.int64]:
-        """Number the sessions; None and the empty string are no session. (n_rows,)"""
-        return self._numbers(self.sessions, keys, UNKNOWN)
+        """Return the number of each session, ``UNKNOWN`` for None and empty keys. (n_rows,)"""
+        return self._number(self.sessions, keys, UNKNOWN)
 
     def workload(self, keys: Sequence[Any]) -> NDArray[np.int32]:
-        """Number the workloads; without a name it is ``replay``. (n_rows,)"""
+        """Return the number of each workload; rows without a name are ``replay``. (n_rows,)"""
         nameless = UNKNOWN
-        if _blanks(keys):
+        if _count_blanks(keys):
             nameless = self.workloads.setdefault("replay", len(self.workloads))
-        return self._numbers(self.workloads, keys, nameless).astype(np.int32)
+        return self._number(self.workloads, keys, nameless).astype(np.int32)
 
     @staticmethod
-    def _numbers(known: dict[str, int], keys: Sequence[Any], blank: int) -> NDArray[np.int64]:
-        if _blanks(keys) == len(keys):
+    def _number(numbers: dict[str, int], keys: Sequence[Any], blank: int) -> NDArray[np.int64]:
+        if _count_blanks(keys) == len(keys):
             return np.full(len(keys), blank, np.int64)
         number_of = {None: blank, "": blank}
         for key in dict.fromkeys(keys):
             if key not in number_of:
-                number_of[key] = known.setdefault(str(key), len(known))
+                number_of[key] = numbers.setdefault(str(key), len(numbers))
         return np.array(list(map(number_of.__getitem__, keys)), np.int64)
 
 
-def _blanks(keys: Sequence[Any]) -> int:
+def _count_blanks(keys: Sequence[Any]) -> int:
     return keys.count("") + keys.count(None)
 
 
 @dataclass
 class Skips:
-    """Rows left out because they could not be used; without ``allowed`` the first one raises."""
+    """Unusable rows, which are left out if that is ``allowed``; else the first one raises."""
 
     allowed: bool = False
     count: int = 0
@@ -80,22 +80,22 @@ class Skips:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way in which logs are written."""
+    """A format of logs."""
 
     name: str
     about: str
     keys: tuple[str, ...]
-    """Words that the beginning of such a file contains, all of them."""
+    """Texts that the beginning of every file of this format contains."""
     chunks: Callable[[Any], Iterator[Chunk]]
-    """From a path, or from the address of a database."""
+    """Reads the records of a path, or of the address of a database."""
     parse: Callable[[Any, Names], Batch]
-    """From what a chunk holds to a batch, or BadRecord."""
+    """Parses the records of a chunk into a batch; raises BadRecord."""
     in_order: bool = True
-    """Rows must not go back in time; formats whose exports have any order are sorted."""
+    """Rows must not go back in time; rows of other formats are sorted."""
     block_tok: int = 16
-    """Tokens of a prefix block, where the format has blocks."""
+    """Tokens of a prefix block, for formats with blocks."""
     own_names: Mapping[str, str] = field(default_factory=dict)
-    """What the format calls the columns of a batch, for messages."""
+    """The format's names for the columns of a batch, used in messages."""
 
 
 def read(path: Source, fmt: Format, names: Names, skips: Skips) -> Iterator[Batch]:
@@ -104,79 +104,80 @@ def read(path: Source, fmt: Format, names: Names, skips: Skips) -> Iterator[Batc
     Raises
     ------
     InputError
-        At the first row that cannot be used, unless ``skips`` allows it; when there is no row.
+        At the first unusable row, unless ``skips`` allows it, and if there is no usable row.
     """
-    batches = _batches(path, fmt, names, skips)
+    batches = _read_batches(path, fmt, names, skips)
     if not fmt.in_order:
         rows = list(batches)
         if rows:
-            together = concatenate(rows)
-            yield together.take(np.argsort(together.at_s, kind="stable"))
+            log = concatenate(rows)
+            yield log.take(np.argsort(log.at_s, kind="stable"))
         else:
-            _none(path, skips)
+            _fail_without_rows(path, skips)
         return
-    found = False
+    is_empty = True
     for batch in batches:
-        found = True
+        is_empty = False
         yield batch
-    if not found:
-        _none(path, skips)
+    if is_empty:
+        _fail_without_rows(path, skips)
 
 
-def _none(path: Source, skips: Skips) -> NoReturn:
+def _fail_without_rows(path: Source, skips: Skips) -> NoReturn:
     fail(path, 1, 1, f"no usable records{f' ({skips.count} skipped)' if skips.count else ''}")
 
 
-def _batches(path: Source, fmt: Format, names: Names, skips: Skips) -> Iterator[Batch]:
+def _read_batches(path: Source, fmt: Format, names: Names, skips: Skips) -> Iterator[Batch]:
     last_s = -np.inf
     for chunk in fmt.chunks(path):
         for broken in chunk.broken:
             skips.note(path, *broken)
         try:
-            batch = _checked(fmt, fmt.parse(chunk.take(), names), last_s)
+            batch = _check_batch(fmt, fmt.parse(chunk.take(), names), last_s)
         except (BadRecord, *_OTHER_SHAPE):
-            batch = _one_by_one(path, fmt, names, skips, chunk, last_s)
+            batch = _parse_one_by_one(path, fmt, names, skips, chunk, last_s)
         if batch.size:
             last_s = float(batch.at_s[-1])
             yield batch
 
 
-def _one_by_one(
+def _parse_one_by_one(
     path: Source, fmt: Format, names: Names, skips: Skips, chunk: Chunk, last_s: float
 ) -> Batch:
-    """Parse records alone, complain about bad ones, and return the others."""
+    """Parse records one by one, report the bad ones, and return the others."""
     good: list[Batch] = []
     for row in range(chunk.size):
         try:
-            batch = _checked(fmt, fmt.parse(chunk.take([row]), names), last_s)
+            batch = _check_batch(fmt, fmt.parse(chunk.take([row]), names), last_s)
         except BadRecord as error:
             name = fmt.own_names.get(error.field_name, error.field_name)
             message = str(error).replace(error.field_name, name) if name else str(error)
             skips.note(path, chunk.line(row), chunk.column(row, name), message)
             continue
         except _OTHER_SHAPE as error:
-            what = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-            skips.note(path, chunk.line(row), 1, f"no {fmt.name} record: {what}")
+            reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+            skips.note(path, chunk.line(row), 1, f"no {fmt.name} record: {reason}")
             continue
         if batch.size:
             last_s = float(batch.at_s[-1])
             good.append(batch)
-    # Not parsed once more together: a column may hold what is read otherwise in a row by itself.
+    # The good rows are not parsed again together: the conversion of a value may depend on the other
+    # values of its column.
     return concatenate(good) if good else fmt.parse(chunk.take([]), names)
 
 
-def _checked(fmt: Format, batch: Batch, last_s: float) -> Batch:
-    """Return a batch that keeps what every log must keep; raises BadRecord."""
-    _check(batch)
+def _check_batch(fmt: Format, batch: Batch, last_s: float) -> Batch:
+    """Return a batch that satisfies the rules of all logs, or raise BadRecord."""
+    _check_values(batch)
     backwards = batch.size and (batch.at_s[0] < last_s or (np.diff(batch.at_s) < 0).any())
     if fmt.in_order and backwards:
         raise BadRecord("arrival_s", "arrival_s goes backwards")
     return batch
 
 
-def _check(batch: Batch) -> None:
-    """Raise BadRecord where a row breaks what every log must keep."""
-    known = np.maximum(batch.cached_tokens, 0) + np.maximum(batch.written_tokens, 0)
+def _check_values(batch: Batch) -> None:
+    """Raise BadRecord for the first value that no log may have."""
+    cache_tokens = np.maximum(batch.cached_tokens, 0) + np.maximum(batch.written_tokens, 0)
     counts = (
         ("input_tokens", batch.input_tokens, 1),
         ("output_tokens", batch.output_tokens, 0),
@@ -194,13 +195,13 @@ def _check(batch: Batch) -> None:
             raise BadRecord(name, f"{name} must be {floor} or more, not {bad}")
         if (column > MAX_TOKENS).any():
             raise BadRecord(name, f"{name} must be at most {MAX_TOKENS}, not {column.max()}")
-    over = known > batch.input_tokens
+    over = cache_tokens > batch.input_tokens
     if over.any():
-        at = int(over.argmax())
+        row = int(over.argmax())
         raise BadRecord(
             "cached_tokens",
-            f"{known[at]} tokens read from and written to a cache, but the prompt has only "
-            f"{batch.input_tokens[at]}",
+            f"{cache_tokens[row]} tokens read from and written to a cache, but the prompt has only "
+            f"{batch.input_tokens[row]}",
         )
     if (np.abs(batch.end_s) >= MAX_ARRIVAL_S).any():
         raise BadRecord("end_s", f"end_s must be seconds below {MAX_ARRIVAL_S:.0e}")

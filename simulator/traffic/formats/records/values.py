@@ -1,4 +1,4 @@
-"""Single values and whole columns into numbers; what does not fit is named."""
+"""Conversion of single values and whole columns to numbers; errors name the field and value."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ Column = tuple[Any, ...]
 
 
 class BadRecord(Exception):
-    """One record that cannot be used: the field to blame, where there is one, and why."""
+    """A record is unusable: the reason, and the field at fault, empty if there is none."""
 
     def __init__(self, field_name: str, message: str) -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class BadRecord(Exception):
 
 
 def whole(record: dict[str, Any], name: str, default: int | None = None) -> int:
-    """Return a token count of a JSON record."""
+    """Return a token count of a JSON record; raise BadRecord if it is none."""
     value = record.get(name, default)
     if value is None and default is not None:
         return default
@@ -36,7 +36,7 @@ def whole(record: dict[str, Any], name: str, default: int | None = None) -> int:
 
 
 def number(record: dict[str, Any], name: str) -> float:
-    """Return a finite number of a JSON record."""
+    """Return a finite number of a JSON record; raise BadRecord if it is none."""
     value = record.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRecord(name, _missing(record, name) or f"{name} must be a number, not {value!r}")
@@ -50,7 +50,10 @@ def _missing(record: dict[str, Any], name: str) -> str:
 
 
 def seconds(name: str, text: object) -> float:
-    """Return a point in time [s since 1970]: ISO 8601, UTC when bare, or a number of seconds."""
+    """Return a point in time [s since 1970] from a number of seconds, a datetime or ISO 8601 text.
+
+    Times without a time zone are UTC.
+    """
     if isinstance(text, int | float) and not isinstance(text, bool):
         return float(text)
     if isinstance(text, datetime):
@@ -63,22 +66,22 @@ def seconds(name: str, text: object) -> float:
 
 
 def _convert(
-    name: str, values: Column, blank: float | None, one: Callable[[Any], Any], what: str
+    name: str, values: Column, blank: float | None, convert: Callable[[Any], Any], expected: str
 ) -> list[Any]:
-    """Convert a column; ``blank`` stands for empty fields, None where they are not allowed."""
+    """Convert a column; empty fields become ``blank``, or are errors if it is None."""
     try:
         if blank is None or "" not in values:
-            return list(map(one, values))
-        return [blank if v == "" else one(v) for v in values]
+            return list(map(convert, values))
+        return [blank if v == "" else convert(v) for v in values]
     except (ValueError, TypeError):
-        bad = next(v for v in values if _fails(one, v, blank))
-        raise BadRecord(name, f"{name} must be {what}, not {str(bad)[:60]!r}") from None
+        bad = next(v for v in values if _fails(convert, v, blank))
+        raise BadRecord(name, f"{name} must be {expected}, not {str(bad)[:60]!r}") from None
 
 
-def _fails(one: Callable[[Any], Any], value: Any, blank: float | None) -> bool:
+def _fails(convert: Callable[[Any], Any], value: Any, blank: float | None) -> bool:
     try:
         if value != "" or blank is None:
-            one(value)
+            convert(value)
     except (ValueError, TypeError):
         return True
     return False
@@ -94,10 +97,10 @@ def ints(name: str, values: Column, blank: int | None) -> NDArray[np.int64]:
     """Convert a column of whole numbers. (n_rows,)"""
     if values.count("") == len(values) and blank is not None:
         return np.full(len(values), blank, np.int64)
-    # Text is refused by int() itself where it is no whole number; other values are looked at.
-    one = int if set(map(type, values)) == {str} else _whole
+    # int() refuses texts that are not whole numbers, but truncates floats.
+    convert = int if set(map(type, values)) == {str} else _whole
     try:
-        return np.array(_convert(name, values, blank, one, "a whole number"), np.int64)
+        return np.array(_convert(name, values, blank, convert, "a whole number"), np.int64)
     except OverflowError:
         raise BadRecord(name, f"{name} must be a whole number below 2**31") from None
 

@@ -1,10 +1,10 @@
-"""Coding-agent conversations with block ids, as the kv-cache-tester project publishes them.
+"""Reader of coding-agent conversations with block ids, as the kv-cache-tester project publishes.
 
-One JSON object a line is one conversation; its requests name the blocks of 64 tokens that their
-prompts consist of, either all of them (``hash_ids``) or as ``hp``, the number of blocks shared
-with the list's previous request, and ``ht``, ascending runs ``[start, length]`` behind those.
-Sub-agents are requests that hold a list of their own, with times of their own. Clocks start at
-zero in every conversation; here a new one begins every ten minutes, which is an assumption.
+Each line is a JSON object with one conversation. Its requests name the blocks of 64 tokens that
+their prompts consist of: either all of them (``hash_ids``), or the number of blocks shared with the
+list's previous request (``hp``) followed by ascending runs ``[start, length]`` (``ht``). Sub-agents
+are requests with their own list, whose times count from its beginning. Timestamps restart at zero
+in every conversation; we assume that a new conversation begins every ten minutes.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from simulator.traffic.logs.log import Batch, ragged
 BEGIN_EVERY_S = 600.0
 _BLOCK_TOK = 64
 _SCOPE = 1 << 44
-"""Token numbers of one conversation; ids mean something inside of it only."""
+"""Token numbers reserved for one conversation, since ids are only unique within it."""
 
 
 def _parse(conversations: list[dict[str, Any]], names: Names) -> Batch:
@@ -29,9 +29,9 @@ def _parse(conversations: list[dict[str, Any]], names: Names) -> Batch:
         key = str(conversation.get("id", ""))
         if not key:
             raise BadRecord("id", "missing field 'id'")
-        place = names.clocks.setdefault(key, len(names.clocks))
+        index = names.clocks.setdefault(key, len(names.clocks))
         block_tok = whole(conversation, "block_size", _BLOCK_TOK) or _BLOCK_TOK
-        _walk(conversation, key, place, place * BEGIN_EVERY_S, block_tok, rows)
+        _add_rows(conversation, key, index, index * BEGIN_EVERY_S, block_tok, rows)
     columns = {
         name: np.array([row[name] for row in rows])
         for name in ("at_s", "end_s", "gap_s", "input_tokens", "output_tokens", "shared_tok")
@@ -44,19 +44,19 @@ def _parse(conversations: list[dict[str, Any]], names: Names) -> Batch:
     )
 
 
-def _walk(
+def _add_rows(
     parent: dict[str, Any],
     session: str,
-    place: int,
+    index: int,
     origin_s: float,
     block_tok: int,
     rows: list[dict[str, Any]],
 ) -> None:
-    """Append the requests of one list and of the sub-agents in it."""
+    """Append the rows of one list of requests and of the sub-agents in it."""
     requests = parent.get("requests")
     if not isinstance(requests, list):
         raise BadRecord("requests", "requests must be a list")
-    before, last_s = 0, origin_s
+    previous_tok, last_s = 0, origin_s
     for request in requests:
         if not isinstance(request, dict):
             raise BadRecord("requests", "requests must hold JSON objects")
@@ -66,11 +66,11 @@ def _walk(
         last_s = at_s
         if "requests" in request:
             name = f"{session}/{request.get('agent_id', len(rows))}"
-            _walk(request, name, place, at_s, block_tok, rows)
+            _add_rows(request, name, index, at_s, block_tok, rows)
             continue
         prompt_tok = whole(request, "in")
-        shared, runs = _blocks(request, prompt_tok, block_tok, before)
-        before = shared + sum(count for _, count in runs)
+        shared, runs = _prompt_runs(request, prompt_tok, block_tok, previous_tok)
+        previous_tok = shared + sum(count for _, count in runs)
         rows.append(
             {
                 "at_s": at_s,
@@ -81,15 +81,15 @@ def _walk(
                 "input_tokens": prompt_tok,
                 "output_tokens": whole(request, "out"),
                 "shared_tok": shared,
-                "runs": [(place * _SCOPE + start, count) for start, count in runs],
+                "runs": [(index * _SCOPE + start, count) for start, count in runs],
             }
         )
 
 
-def _blocks(
-    request: dict[str, Any], prompt_tok: int, block_tok: int, before: int
+def _prompt_runs(
+    request: dict[str, Any], prompt_tok: int, block_tok: int, previous_tok: int
 ) -> tuple[int, list[tuple[int, int]]]:
-    """Tokens shared with the list's previous request and the runs behind them."""
+    """Return the tokens shared with the list's previous request, and the runs that follow them."""
     try:
         if "ht" in request:
             shared = whole(request, "hp", 0) * block_tok
@@ -99,8 +99,8 @@ def _blocks(
             shared, runs = 0, block_runs(ids, block_tok, prompt_tok) if len(ids) else []
     except (TypeError, ValueError, OverflowError):
         raise BadRecord("ht", "ht must hold pairs [start, length] of blocks") from None
-    if any(s < 0 or n < 1 or s + n > _SCOPE for s, n in runs) or shared > before:
-        raise BadRecord("hp", "hp and ht must name blocks that are there")
+    if any(s < 0 or n < 1 or s + n > _SCOPE for s, n in runs) or shared > previous_tok:
+        raise BadRecord("hp", "hp and ht must name existing blocks")
     if shared + sum(n for _, n in runs) > prompt_tok:
         raise BadRecord("ht", "more blocks than the prompt has tokens")
     return shared, runs

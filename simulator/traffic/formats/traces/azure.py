@@ -1,4 +1,4 @@
-"""Azure LLM inference traces of 2023 and 2024 (CC-BY 4.0)."""
+"""Reader of the Azure LLM inference traces of 2023 and 2024 (CC-BY 4.0)."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Alibaba Cloud's Bailian traces: as Mooncake's, with blocks of 16 tokens, seconds and chats."""
+"""Reader of Alibaba Cloud's Bailian traces.
+
+They differ from Mooncake's by blocks of 16 tokens, times in seconds and chat ids.
+"""
 
 from typing import Any
 
@@ -12,7 +15,8 @@ _BLOCK_TOK = 16
 
 
 def _parse(records: list[dict[str, Any]], names: Names) -> Batch:
-    # A chat's later turns name the one before; the first one's id stands for the whole chat.
+    # Every turn of a chat has its own id and names its predecessor; the first turn's id identifies
+    # the session.
     keys: list[str | None] = []
     for record in records:
         chat, parent = record.get("chat_id"), record.get("parent_chat_id", -1)

@@ -1,4 +1,4 @@
-"""BurstGPT traces (CC-BY 4.0), of six columns or with sessions of eight."""
+"""Reader of the BurstGPT traces (CC-BY 4.0), with six columns, or eight if they have sessions."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ def _chunks(path: Path) -> Iterator[ColumnChunk]:
 
 
 def _parse(columns: dict[str, Column], names: Names) -> Batch:
-    # A response of no tokens is a failed call in these traces; it was sent all the same.
+    # A response of zero tokens is a failed call in these traces; the request was sent and counts.
     at_s = floats("Timestamp", columns["Timestamp"], None)
     return Batch.of(
         at_s,

@@ -1,4 +1,4 @@
-"""Prompts as lists of hash ids: each stands for one block and everything before it."""
+"""Prompts as lists of hash ids, each of which identifies a block and everything before it."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ OWN_NAMES = {
 
 
 def block_runs(ids: NDArray[np.int64], block_tok: int, prompt_tok: int) -> list[tuple[int, int]]:
-    """Return the token runs of a prompt's blocks, the last one cut to the prompt's end."""
+    """Return the token runs of a prompt's blocks, the last one cut at the prompt's end."""
     begins = np.flatnonzero(np.append(True, np.diff(ids) != 1))
     counts = np.diff(np.append(begins, len(ids))) * block_tok
     counts[-1] -= max(0, len(ids) * block_tok - prompt_tok)
@@ -25,13 +25,16 @@ def block_runs(ids: NDArray[np.int64], block_tok: int, prompt_tok: int) -> list[
 
 
 def hash_block_batch(
-    records: list[dict[str, Any]], unit_s: float, block_tok: int, **known: NDArray
+    records: list[dict[str, Any]], unit_s: float, block_tok: int, **optional: NDArray
 ) -> Batch:
-    """Return the batch of records that differ only in their unit of time and their block size."""
+    """Return the batch of records whose times are in ``unit_s`` and blocks of ``block_tok`` tokens.
+
+    ``optional`` are further columns of the batch, (n_rows,).
+    """
     inputs = [whole(r, "input_length") for r in records]
     starts, counts, offsets = [], [], [0]
     for record, prompt_tok in zip(records, inputs, strict=True):
-        ids = _ids(record, prompt_tok, block_tok)
+        ids = _block_ids(record, prompt_tok, block_tok)
         for start, count in block_runs(ids, block_tok, prompt_tok) if len(ids) else ():
             starts.append(start)
             counts.append(count)
@@ -41,14 +44,14 @@ def hash_block_batch(
         np.array(inputs, np.int64),
         np.array([whole(r, "output_length") for r in records], np.int64),
         Runs(np.array(starts, np.int64), np.array(counts, np.int64), np.array(offsets, np.int64)),
-        **known,
+        **optional,
     )
 
 
-def _ids(record: dict[str, Any], prompt_tok: int, block_tok: int) -> NDArray[np.int64]:
+def _block_ids(record: dict[str, Any], prompt_tok: int, block_tok: int) -> NDArray[np.int64]:
     ids = record.get("hash_ids")
     expected = -(-prompt_tok // block_tok)
-    # Some writers leave out the partial block at the end.
+    # Some tools leave out the partial block at the end.
     if isinstance(ids, list) and len(ids) in (expected, prompt_tok // block_tok):
         try:
             array = np.array(ids)
@@ -67,6 +70,6 @@ def _ids(record: dict[str, Any], prompt_tok: int, block_tok: int) -> NDArray[np.
 
 
 def text(record: dict[str, Any], name: str) -> str:
-    """Return a field as text, empty where it is not there."""
+    """Return a field as text, empty if it is missing."""
     value = record.get(name)
     return "" if value is None else str(value)

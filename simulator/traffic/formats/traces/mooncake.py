@@ -1,7 +1,7 @@
-"""Mooncake JSONL: ``timestamp`` [ms], ``input_length``, ``output_length``, ``hash_ids``.
+"""Reader of Mooncake JSONL: ``timestamp`` [ms], ``input_length``, ``output_length``, ``hash_ids``.
 
-Blocks have 512 tokens, the last one may be partial. Format of the Mooncake FAST'25 traces, also
-written by AIPerf and Dynamo.
+Blocks have 512 tokens; the last one may be partial. It is the format of the Mooncake FAST'25
+traces, and AIPerf and Dynamo write it too.
 """
 
 from typing import Any
