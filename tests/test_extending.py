@@ -17,7 +17,12 @@ from simulator.files.yamltree import parse
 from simulator.scenario.building.study import load
 from simulator.scenario.document.shipped import shipped_scenarios
 from simulator.scenario.resolve.json_schema import json_schema
-from simulator.scenario.resolve.load import fingerprint, overridden, read_document, resolved_yaml
+from simulator.scenario.resolve.load import (
+    apply_override,
+    fingerprint,
+    read_document,
+    resolved_yaml,
+)
 
 
 def extending(folder: Path, text: str, **base: Any) -> Path:
@@ -458,7 +463,7 @@ def test_simulation_of_a_child_is_that_of_the_same_said_at_once(tmp_path: Path) 
 def test_an_override_may_not_reach_through_a_value(tmp_path: Path) -> None:
     document = read_document(write_tiny(tmp_path / "t.yaml", overrides={"x": {"seed.a": 1}}))
     with pytest.raises(InputError, match=r"t\.yaml:\d+:\d+: seed is not a mapping"):
-        overridden(document, "x")
+        apply_override(document, "x")
 
 
 def test_two_ways_may_begin_with_the_same_key(tmp_path: Path) -> None:

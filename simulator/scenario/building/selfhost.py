@@ -22,7 +22,7 @@ from simulator.scenario.catalog.deployments import deployment
 from simulator.scenario.catalog.profiles import load_accelerator, load_model, load_profile
 from simulator.scenario.catalog.serving_profile import serving_profile
 from simulator.scenario.document.document import Document, Path_
-from simulator.scenario.schema.owning import plain, purchased, rent_factor
+from simulator.scenario.schema.owning import plain, purchase_of, rent_factor
 from simulator.scenario.schema.scenario import SelfHost
 from simulator.scenario.tables.calibration_file import calibrated
 from simulator.serving.deployment import Deployment
@@ -148,7 +148,7 @@ def _purchase(option: SelfHost, document: Document, here: Path_) -> Purchase | N
     name, bought = option.accelerator, option.purchase
     if bought is None:
         return None
-    return document.made((*here, "purchase"), lambda: purchased(bought, name, load_profile(name)))
+    return document.made((*here, "purchase"), lambda: purchase_of(bought, name, load_profile(name)))
 
 
 def _rent(option: SelfHost, document: Document, here: Path_) -> Interval:

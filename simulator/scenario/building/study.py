@@ -36,7 +36,7 @@ from simulator.scenario.building.traffic import build_traffic
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.document.attachments import Carried, carried, copies_of
 from simulator.scenario.document.document import Document, with_values
-from simulator.scenario.resolve.load import checked, read_document
+from simulator.scenario.resolve.load import check_document, read_document
 from simulator.scenario.schema import composites as composite_schema
 from simulator.scenario.schema import scenario as schema
 from simulator.scenario.schema.api import Api, Gateway
@@ -93,7 +93,7 @@ def load(
 
 def loaded(said: Document) -> Loaded:
     """Build the study of a document as its file says it, with all settings."""
-    scenario, document = checked(said)
+    scenario, document = check_document(said)
     variations = Variations(said)
     study = replace(build(scenario, document), rebuild=variations)
     return Loaded(scenario, document, study, variations)

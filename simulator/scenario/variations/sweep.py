@@ -9,8 +9,8 @@ import numpy as np
 
 from simulator.errors import InputError, nearest
 from simulator.scenario.document.document import Document, Path_, validate, with_values
-from simulator.scenario.resolve.load import overridden
-from simulator.scenario.resolve.quantities import WITHIN_NUMBERS, in_unit, looks_written
+from simulator.scenario.resolve.load import apply_override
+from simulator.scenario.resolve.quantities import WITHIN_NUMBERS, in_unit, looks_like_quantity
 from simulator.scenario.schema.sweep import Span, Sweep
 
 PLAIN = "none"
@@ -76,9 +76,11 @@ def sweep_points(
 def _with(sweep: Document, varied: Document, path: str, value: Any) -> Document:
     """Set a value of a point, which stands in the document that says the sweep."""
     if path == "overrides":
-        return varied if value == PLAIN else overridden(varied, value)
+        return varied if value == PLAIN else apply_override(varied, value)
     at = ("sweep",)
-    return with_values(varied, {path: value}, lambda _: sweep.place(at), lambda _: sweep.folder(at))
+    return with_values(
+        varied, {path: value}, lambda _: sweep.location(at), lambda _: sweep.folder(at)
+    )
 
 
 def _axes(document: Document, sweep: Sweep) -> Iterator[list[dict[str, Any]]]:
@@ -124,7 +126,7 @@ def _span(document: Document, at: Path_, said: Span) -> list[float]:
 
 def _number(at: Path_, value: Any) -> Any:
     """A quantity with a unit as the number that it is; everything else as it is."""
-    if not isinstance(value, str) or not looks_written(value):
+    if not isinstance(value, str) or not looks_like_quantity(value):
         return value
     try:
         return in_unit(tuple(str(at[-1]).split(".")), value)
