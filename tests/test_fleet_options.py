@@ -226,7 +226,7 @@ BAD_VALUES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"autoscale": {**SCHEDULE, "least_by_hour": [1] * 23 + [3]}},
         "least_by_hour",
-        "wants 3 replicas, max_replicas is 2",
+        "needs 3 replicas, but max_replicas is 2",
     ),
     (
         {"autoscale": {"target_in_flight": 4, "max_replicas": 4}},
@@ -241,7 +241,7 @@ BAD_VALUES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"step_time": LINEAR, "speculation": {"draft_tokens": 3}},
         "speculation",
-        "speculation changes nothing where step_time is given",
+        "speculation has no effect on an explicit step_time",
     ),
     ({"step_time": {"fixed_s": 0}}, "fixed_s", "greater than 0"),
     (
@@ -252,7 +252,7 @@ BAD_VALUES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"max_model_tokens": 200_000},
         "max_model_tokens",
-        "llama-3.3-70b reads no more than 131072 tokens",
+        "the context of llama-3.3-70b is 131072 tokens",
     ),
     ({"failures": {"mean_days_between": 264}}, "failures", "missing key 'repair_s'"),
     (

@@ -23,7 +23,7 @@ from simulator.pricing.rows import RateRow
 from simulator.scenario.catalog.offer_cards import imported_entry
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.catalog.price_checks import (
-    checked,
+    check_feeds,
     explanations,
     installed_sources,
     proposal,
@@ -361,7 +361,7 @@ def test_every_explanation_is_about_an_offer_of_the_book() -> None:
 def test_the_book_agrees_with_the_snapshot_that_it_stands_on() -> None:
     feeds, absent = installed_sources()
     assert set(absent) <= {"litellm", "model-prices"}
-    (found,) = checked({n: f for n, f in feeds.items() if "genai" in n}, "", AT_S, 0.005)
+    (found,) = check_feeds({n: f for n, f in feeds.items() if "genai" in n}, "", AT_S, 0.005)
     assert found.offers > 2000
     assert found.agreement >= 0.99
     assert len(found.differing) <= 0.01 * found.same
