@@ -216,7 +216,7 @@ def test_loads_without_clients_are_open_or_offline(tmp_path: Path) -> None:
     [
         ("a.json", "{", "not valid JSON"),
         ("a.json", "[1]", "expected a JSON object"),
-        ("a.json", "{}", "no result of vLLM, SGLang, GuideLLM, AIPerf or inference-perf"),
+        ("a.json", "{}", "not a result of vLLM, SGLang, GuideLLM, AIPerf or inference-perf"),
         ("a.json", json.dumps(VLLM | {"completed": 0}), "completed must be a number above zero"),
         ("a.json", json.dumps({"benchmarks": [{}]}), "without metrics or strategy"),
         ("a.csv", TABLE.replace("concurrency", "siege"), "a.csv:2:1: load_kind must be one of"),
@@ -264,7 +264,7 @@ def test_the_command_writes_what_scenarios_read(tmp_path: Path) -> None:
     assert fitted.fleet.step_time.token_s[8] > 1.2 * plain.fleet.step_time.token_s[8]
     assert fitted.speed.low > plain.speed.low
     with pytest.raises(
-        InputError, match=r"is a calibration of 'h100-sxm tp1 vllm llama-3\.1-8b fp8'"
+        InputError, match=r"the file calibrates 'h100-sxm tp1 vllm llama-3\.1-8b fp8'"
     ):
         load_study(
             path,

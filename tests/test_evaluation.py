@@ -152,7 +152,7 @@ def test_a_broken_row_is_one_line(tmp_path: Path, change: dict, message: str) ->
         ("b.csv", "model,tasks,solved_1\na,5,6\n", ":2:1: solved_1 must be at most 5"),
         ("b.csv", "model,tasks,solved_1\na,5,\n", ":2:1: missing solved_1"),
         ("b.csv", "model,tasks,solved_1,solved_2\na,5,4,3\n", ":2:1: solved_2 must not be less"),
-        ("b.csv", "model,tasks,solved_1\na,5,4\na,5,3\n", ":3:1: model 'a' stands there twice"),
+        ("b.csv", "model,tasks,solved_1\na,5,4\na,5,3\n", ":3:1: model 'a' is listed twice"),
         ("b.yml", "a: 1\n", ":1:1: expected a list of entries"),
         ("b.yml", "- a: [1\n", "not valid YAML"),
         ("b.yml", "- 7\n", ":1:1: expected an entry of names and values"),

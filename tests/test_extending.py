@@ -143,7 +143,7 @@ def test_a_shipped_scenario_is_extended_by_its_name(tmp_path: Path) -> None:
         ("slo: {ttft_s: -1}", "child/child.yaml:2:7", "ttft_s must be greater than 0, not -1"),
         ("slo:\n  tftt_s: 1", "child/child.yaml:3:3", "did you mean 'ttft_s'?"),
         ("options:\n  own:\n    model: llama-3.3-70", "child/child.yaml:4:5", "llama-3.3-70b"),
-        ("slo: {ttft_s: 2 furlongs}", "child/child.yaml:2:7", "is in no unit of it"),
+        ("slo: {ttft_s: 2 furlongs}", "child/child.yaml:2:7", "has the wrong unit"),
         ("start: 2026-11-24", "child/child.yaml:2:1", "start must be a Monday"),
         ("extends: x", "child/child.yaml:2:1", "duplicate key"),
     ],
@@ -333,7 +333,7 @@ def test_validation_tries_every_override(tmp_path: Path) -> None:
     good = write_tiny(tmp_path / "tiny.yaml", overrides=OVERRIDES)
     assert "2 overrides" in invoke("validate", good, code=0).stdout
     bad = write_tiny(tmp_path / "tiny.yaml", overrides={"x": {"slo.ttft_s": "2 furlongs"}})
-    assert "is in no unit of it" in str(invoke("validate", bad, code=3).exception)
+    assert "has the wrong unit" in str(invoke("validate", bad, code=3).exception)
 
 
 # The schema.

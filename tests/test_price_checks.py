@@ -540,4 +540,4 @@ def test_tables_with_other_separators_are_told(tmp_path: Path) -> None:
     (tmp_path / "u.csv").write_text("offer;at;input_total;output_total\nopenai/gpt-4o;2026;9;1\n")
     run = breakeven("prices", "cost", "u.csv", cwd=tmp_path)
     assert run.returncode == 3
-    assert "columns are separated by ';', and must be by commas" in run.stderr
+    assert "columns must be separated by commas, not by ';'" in run.stderr

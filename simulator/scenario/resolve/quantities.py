@@ -111,7 +111,7 @@ def _factor(path: Path_, unit: str, per: str | None, text: str) -> float:
             return 1.0 if key.endswith("percentage") else 0.01
     elif unit in _MAGNITUDES:
         return _MAGNITUDES[unit]
-    raise InputError(f"{key}: {text!r} is in no unit of it; write {_example(path)}")
+    raise InputError(f"{key}: {text!r} has the wrong unit; write {_example(path)}")
 
 
 def _time_s(unit: str) -> float | None:

@@ -197,8 +197,8 @@ class Portkey(Section):
     mode: Literal["fallback", "loadbalance", "conditional"] = "fallback"
     """Way in which a target is chosen."""
     weights: dict[str, NonNegative] = Field(default_factory=dict)
-    """Weight of each target under `loadbalance`. Default: equal weights; if any target is named, the
-    others have weight 0."""
+    """Weight of each target under `loadbalance`. Default: equal weights; if any target is named,
+    the others have weight 0."""
     conditions: dict[str, str] = Field(default_factory=dict)
     """Target of each workload under `conditional`; other workloads use the first target."""
     retries: Annotated[int, Field(ge=0, le=5)] = 0
