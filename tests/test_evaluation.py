@@ -30,7 +30,7 @@ from simulator.rng import stream
 from simulator.scenario.building.study import load_study
 from simulator.scenario.tables.evaluation import OPTIONAL, REQUIRED, read_runs
 from simulator.scenario.tables.leaderboard import (
-    known_model,
+    find_model,
     leaderboard_csv,
     read_leaderboard,
     read_results,
@@ -346,7 +346,7 @@ def test_a_single_task_has_no_interval() -> None:
     ],
 )
 def test_models_are_known_by_words(text: str, model: str) -> None:
-    assert known_model(text, read_results("aider").models) == model
+    assert find_model(text, read_results("aider").models) == model
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_models_are_known_by_words(text: str, model: str) -> None:
 )
 def test_other_models_are_refused(text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        known_model(text, read_results("aider").models)
+        find_model(text, read_results("aider").models)
     assert str(caught.value) == message
 
 

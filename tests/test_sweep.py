@@ -91,9 +91,9 @@ def test_overrides_are_an_axis_of_names_and_come_first(tmp_path: Path) -> None:
 
 
 def load_ttft(document: Any) -> float:
-    from simulator.scenario.resolve.load import check_document
+    from simulator.scenario.resolve.load import check_scenario
 
-    return check_document(document)[0].slo.ttft_s
+    return check_scenario(document)[0].slo.ttft_s
 
 
 def test_spans_have_equal_factors_or_equal_steps(tmp_path: Path) -> None:

@@ -50,12 +50,12 @@ IMMATURE_BEFORE = 2025
 2026-11-23)."""
 ELSEWHERE = "see system json"
 """Text in MLPerf's tables instead of a precision."""
-UNSAID_SPREAD = 2.0
+UNSTATED_SPREAD = 2.0
 """Factor on the width of the error band, in logarithms, if the table states no precision."""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class BenchPoint:
     """A benchmark point that can be simulated."""
 
     deployment: Deployment
@@ -90,7 +90,7 @@ class Prediction:
         return [f"{x:.6g}" if np.isfinite(x) else "" for x in figures] + [self.status]
 
 
-class CannotSay(Exception):
+class NotPredictedError(Exception):
     """A row cannot be predicted; the message is its status."""
 
 
@@ -127,11 +127,11 @@ def predict_row(row: dict[str, str], profile: ServingProfile) -> Prediction:
     """Predict one row of a table, given as a mapping of columns to texts."""
     try:
         return predict(read_point(row, profile))
-    except CannotSay as status:
+    except NotPredictedError as status:
         return Prediction(str(status))
 
 
-def predict(point: Point) -> Prediction:
+def predict(point: BenchPoint) -> Prediction:
     """Run a point's benchmark, unless its KV cache is too small for a reliable prediction."""
     try:
         serving = point.serving
@@ -147,19 +147,19 @@ def predict(point: Point) -> Prediction:
     return Prediction("ok", benchmark, (low**point.spread, high**point.spread))
 
 
-def _needed_tok(point: Point) -> float:
+def _needed_tok(point: BenchPoint) -> float:
     """Return the tokens in flight at a replica: whole prompts and half of the outputs."""
     most = point.serving.limits(point.deployment.engine).max_sequences
     sequences = min(point.load.sequences / point.replicas, float(most))
     return sequences * (point.load.prompt_tok + point.load.output_tok / 2)
 
 
-def read_point(row: dict[str, str], profile: ServingProfile) -> Point:
+def read_point(row: dict[str, str], profile: ServingProfile) -> BenchPoint:
     """Return the benchmark point of a row.
 
     Raises
     ------
-    CannotSay
+    NotPredictedError
         When the row contains something unknown or not simulated; the message is its status.
     """
     gpu = _read_or_status(
@@ -172,16 +172,16 @@ def read_point(row: dict[str, str], profile: ServingProfile) -> Point:
 
 
 def _read_or_status(status: str, read: Callable[[], T]) -> T:
-    """Call a function, and raise ``CannotSay`` with a status if it fails."""
+    """Call a function, and raise ``NotPredictedError`` with a status if it fails."""
     try:
         return read()
     except InputError:
-        raise CannotSay(status) from None
+        raise NotPredictedError(status) from None
 
 
 def _build_point(
     row: dict[str, str], profile: ServingProfile, gpu: str, model: ModelShape
-) -> Point:
+) -> BenchPoint:
     """Build the benchmark point of a row with a known accelerator and model."""
     engine = known_engine(row["engine"], sorted(profile.engines))
     if engine == "vllm" and row.get("date", "")[:4].isdigit():
@@ -203,8 +203,8 @@ def _build_point(
     spread, replicas = read_parallelism(tensor, gpus, row.get("parallelism", ""))
     served = deployment(profile, model.name, gpu, engine, spread, weights, kv)
     served = replace(served, eager=_is_true(row.get("enforce_eager", "")))
-    band_spread = 1.0 if text and is_stated else UNSAID_SPREAD
-    return Point(served, _load(row), replicas, _serving(row), band_spread)
+    band_spread = 1.0 if text and is_stated else UNSTATED_SPREAD
+    return BenchPoint(served, _load(row), replicas, _serving(row), band_spread)
 
 
 def _submitted_precision(gpu: Accelerator) -> str:

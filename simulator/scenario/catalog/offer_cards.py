@@ -59,7 +59,7 @@ def with_entry(card: RateCard, offer: Offer) -> RateCard:
     return _long_writes(card, offer.long_write_multiple)
 
 
-def completed(card: RateCard, offer: Offer) -> RateCard:
+def complete_from_overlay(card: RateCard, offer: Offer) -> RateCard:
     """Return an imported card with properties of the overlay that no price feed contains.
 
     These are the days on which its hours hold, the moment that determines the price, rates that the
@@ -75,7 +75,7 @@ def completed(card: RateCard, offer: Offer) -> RateCard:
     return card if "cache_write_1h" in known else _long_writes(card, offer.long_write_multiple)
 
 
-def filled(card: RateCard, shipped: RateCard) -> RateCard:
+def fill_from_book(card: RateCard, shipped: RateCard) -> RateCard:
     """Return an imported card with the buckets and sizes that its feed cannot express.
 
     These are the buckets of ``_APART`` and the context window. Text rates are not filled in: a

@@ -15,8 +15,8 @@ from simulator.pricing.feeds.feed import book_name
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import unix_s
 from simulator.scenario.catalog.offer_cards import (
-    completed,
-    filled,
+    complete_from_overlay,
+    fill_from_book,
     own_card,
     with_entry,
     with_facts,
@@ -202,10 +202,10 @@ def _imported_card(name: str, entry: Offer) -> RateCard:
         source = f"{shipped.source}; the same in {card.source}"
         return replace(shipped, as_of=card.as_of, source=source)
     if name in _additions().data:
-        card = completed(card, _addition(name))
+        card = complete_from_overlay(card, _addition(name))
     if name in _overlay():
-        card = completed(card, _entry(name))
-    card = filled(card, shipped)
+        card = complete_from_overlay(card, _entry(name))
+    card = fill_from_book(card, shipped)
     if not any(row.dated for row in own.rows):
         card = replace(card, told_on=card.as_of)
     facts = facts_file()

@@ -97,7 +97,7 @@ class OnGeneration(Section):
     """Factor on the width of the error band, in logarithms."""
 
 
-class Limits(Section):
+class LimitsProfile(Section):
     """Default limits of an engine; see ``serving.engines.EngineLimits``."""
 
     max_batched_tok: Count
@@ -132,8 +132,8 @@ class EngineProfile(Section):
     do."""
     drift_tok: NonNegative
     """Steps by which requests of a benchmark with fixed lengths drift apart."""
-    limits: Limits
-    large_card_limits: Limits | None = None
+    limits: LimitsProfile
+    large_card_limits: LimitsProfile | None = None
     """Limits on accelerators with 70 GiB or more, except the generations of ``small_limits_on``.
     Default: the same limits."""
     small_limits_on: tuple[str, ...] = ()

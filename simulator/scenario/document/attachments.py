@@ -16,7 +16,7 @@ _LONGEST_PATH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class AttachedFile:
     """A file with its content."""
 
     path: Path
@@ -55,16 +55,16 @@ def _texts(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
             yield from _texts(part, (*path, key))
 
 
-def carried(values: Any, document: Document) -> tuple[Carried, ...]:
+def read_attached_files(values: Any, document: Document) -> tuple[AttachedFile, ...]:
     """Read all files that a scenario names; see ``named_files`` for the parameters."""
     paths = {path for _, path in named_files(values, document)}
     contents = ((path, path.read_bytes()) for path in sorted(paths))
     return tuple(
-        Carried(p, hashlib.sha256(content).hexdigest(), content) for p, content in contents
+        AttachedFile(p, hashlib.sha256(content).hexdigest(), content) for p, content in contents
     )
 
 
-def copies_of(files: Sequence[Carried]) -> Mapping[Path, Path]:
+def write_copies(files: Sequence[AttachedFile]) -> Mapping[Path, Path]:
     """Write files to a temporary folder of this process, and return the copy of each path.
 
     Copies keep the names of the file and of its folder, because results may be named after them.

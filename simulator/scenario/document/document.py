@@ -171,7 +171,7 @@ def validate(model: type[M], document: Document, at: Path_ = ()) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        path = at + within(data, problem["loc"])
+        path = at + existing_path(data, problem["loc"])
         raise document.fail(path, _explain(model, problem, path)) from None
 
 
@@ -211,7 +211,7 @@ def _all_fields(model: type[BaseModel], seen: set | None = None) -> list[str]:
     return sorted(set(names))
 
 
-def within(data: Any, loc: Path_) -> Path_:
+def existing_path(data: Any, loc: Path_) -> Path_:
     """Return the part of a pydantic location that exists in the data, without names of types."""
     path: list[str | int] = []
     for part in loc:

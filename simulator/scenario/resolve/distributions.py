@@ -14,10 +14,10 @@ from simulator.scenario.document.base_section import Interval, Positive, Section
 from simulator.scenario.document.document import (
     Document,
     Path_,
+    existing_path,
     validate,
     value_at,
     with_values,
-    within,
 )
 
 M = TypeVar("M", bound=BaseModel)
@@ -131,7 +131,9 @@ def _refused(model: type[BaseModel], data: Any, paths: set[Path_]) -> list[Path_
     try:
         model.model_validate(data)
     except ValidationError as error:
-        faults = [within(data, problem["loc"]) for problem in error.errors(include_url=False)]
+        faults = [
+            existing_path(data, problem["loc"]) for problem in error.errors(include_url=False)
+        ]
         return [path for path in sorted(paths) if any(f[: len(path)] == path for f in faults)]
     return []
 

@@ -87,7 +87,7 @@ def apply_override(document: Document, name: str) -> Document:
     )
 
 
-def check_document(document: Document) -> tuple[Scenario, Document]:
+def check_scenario(document: Document) -> tuple[Scenario, Document]:
     """Apply all ``STEPS``, and check the result against the schema.
 
     Returns

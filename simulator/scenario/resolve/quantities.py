@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from simulator.errors import InputError
 from simulator.files.yamltree import copied
-from simulator.scenario.document.document import Document, Path_, value_at, within
+from simulator.scenario.document.document import Document, Path_, existing_path, value_at
 from simulator.scenario.resolve.distributions import DISTRIBUTIONS, distributions
 from simulator.scenario.schema.traffic import AMOUNTS
 from simulator.units import MONTH_S
@@ -159,7 +159,7 @@ def _refused_texts(model: type[BaseModel], data: Any) -> list[Path_]:
     else:
         return []
     locations = [p["loc"] for p in problems if p["type"].startswith(("float", "int"))]
-    paths = [within(data, location) for location in locations]
+    paths = [existing_path(data, location) for location in locations]
     # A model without distributions rejects one as a whole, not the numbers within it.
     paths += [at for at, _ in distributions(data) if at[0] not in ("overrides", "sweep")]
     return sorted({path for at in paths for path in _texts(value_at(data, at), at)}, key=str)

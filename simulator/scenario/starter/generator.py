@@ -3,7 +3,7 @@
 from simulator.errors import InputError
 from simulator.scenario.building.traffic import build_sessions
 from simulator.scenario.document.document import Document, parse_value, validate, with_values
-from simulator.scenario.resolve.load import check_document, read_document
+from simulator.scenario.resolve.load import check_scenario, read_document
 from simulator.scenario.resolve.presets import load_preset, preset_names
 from simulator.scenario.schema.traffic import Replay, Sessions
 from simulator.traffic.sessions import SessionTraffic
@@ -22,7 +22,7 @@ def workloads_of(
     if name not in preset_names():
         if requests_per_month is not None:
             raise InputError("--requests-per-month is for presets; --set it in a scenario")
-        scenario, document = check_document(read_document(name, settings))
+        scenario, document = check_scenario(read_document(name, settings))
         workloads = []
         for key, section in scenario.traffic.items():
             if isinstance(section, Replay):

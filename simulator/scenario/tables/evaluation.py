@@ -77,8 +77,8 @@ def _read_run(record: Record) -> tuple[str, str, tuple[float, ...]]:
         if record.get(name) in (None, ""):
             close = "" if name in record else nearest(name, list(record))
             raise BadRecord(name, f"missing {name}{close.replace('did you mean', 'found')}")
-    prompt, output = told_count(record, "input_tokens"), told_count(record, "output_tokens")
-    reasoning, cached = told_count(record, "reasoning_tokens"), told_count(record, "cached_tokens")
+    prompt, output = read_count(record, "input_tokens"), read_count(record, "output_tokens")
+    reasoning, cached = read_count(record, "reasoning_tokens"), read_count(record, "cached_tokens")
     if reasoning > output:
         raise BadRecord(
             "reasoning_tokens",
@@ -92,14 +92,14 @@ def _read_run(record: Record) -> tuple[str, str, tuple[float, ...]]:
         )
     success = float(_read_truth(record, "success"))
     return (
-        told_name(record, "model"),
-        told_name(record, "task"),
+        read_name(record, "model"),
+        read_name(record, "task"),
         (success, prompt, output, reasoning, cached, _read_attempts(record),
-         told_number(record, "seconds"), told_number(record, "cost_usd")),
+         read_number(record, "seconds"), read_number(record, "cost_usd")),
     )  # fmt: skip
 
 
-def told_name(record: Record, name: str) -> str:
+def read_name(record: Record, name: str) -> str:
     """Return a name in a record, which may be text or a number."""
     value = record[name]
     text = str(value).strip() if isinstance(value, str | int | float) else ""
@@ -118,7 +118,7 @@ def _read_truth(record: Record, name: str) -> bool:
 
 def _read_attempts(record: Record) -> float:
     """Return the number of attempts, from that or from the retries; NaN if neither is given."""
-    attempts, retries = told_count(record, "attempts"), told_count(record, "retries")
+    attempts, retries = read_count(record, "attempts"), read_count(record, "retries")
     if attempts == attempts and retries == retries and attempts != retries + 1:
         raise BadRecord("retries", f"{retries:.0f} retries are not {attempts:.0f} attempts less 1")
     if attempts < 1:
@@ -126,15 +126,15 @@ def _read_attempts(record: Record) -> float:
     return retries + 1 if attempts != attempts else attempts
 
 
-def told_count(record: Record, name: str) -> float:
+def read_count(record: Record, name: str) -> float:
     """Return a whole number in a record, NaN if it is blank or absent."""
-    value = told_number(record, name)
+    value = read_number(record, name)
     if value == value and not value.is_integer():
         raise BadRecord(name, f"{name} must be a whole number, not {ascii(record[name])[:60]}")
     return value
 
 
-def told_number(record: Record, name: str) -> float:
+def read_number(record: Record, name: str) -> float:
     """Return a number in a record, NaN if it is blank or absent."""
     value = record.get(name)
     if value is None or (isinstance(value, str) and not value.strip()):

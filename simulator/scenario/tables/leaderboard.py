@@ -23,10 +23,10 @@ from simulator.files.tables import rows_of
 from simulator.files.text import fail, lines, read_text
 from simulator.scenario.tables.evaluation import (
     Record,
+    read_count,
+    read_name,
+    read_number,
     read_runs,
-    told_count,
-    told_name,
-    told_number,
 )
 from simulator.traffic.formats.records.values import BadRecord
 
@@ -82,7 +82,7 @@ def _is_aggregate(path: Path) -> bool:
     return "tasks" in columns and "task" not in columns
 
 
-def known_model(text: str, models: Sequence[str]) -> str:
+def find_model(text: str, models: Sequence[str]) -> str:
     """Return the model that a text names, by its name or by words that only its name contains.
 
     Raises
@@ -193,25 +193,25 @@ def _add_row(
 
 def _read_row(record: Record) -> SuccessRow:
     """Return the figures of one model, tokens and cost per task."""
-    tasks = told_count(record, "tasks")
+    tasks = read_count(record, "tasks")
     if not tasks >= 1.0:
         raise BadRecord("tasks", "tasks must be a whole number, 1 or more")
     solved = _read_solved(record, tasks)
     prompt, completion, usd = (
-        told_number(record, name) / tasks
+        read_number(record, name) / tasks
         for name in ("prompt_tokens", "completion_tokens", "cost_usd")
     )
     date = str(record.get("date") or "")
     return SuccessRow(
-        told_name(record, "model"), int(tasks), solved, prompt, completion, usd,
-        told_number(record, "seconds_per_task"), date if date.isprintable() else "",
+        read_name(record, "model"), int(tasks), solved, prompt, completion, usd,
+        read_number(record, "seconds_per_task"), date if date.isprintable() else "",
     )  # fmt: skip
 
 
 def _read_solved(record: Record, tasks: float) -> tuple[int, ...]:
     """Return the columns ``solved_1``, ``solved_2``, ..., up to the first that is not given."""
     solved: list[int] = []
-    while (count := told_count(record, f"solved_{len(solved) + 1}")) == count:
+    while (count := read_count(record, f"solved_{len(solved) + 1}")) == count:
         name = f"solved_{len(solved) + 1}"
         if count > tasks:
             raise BadRecord(name, f"{name} must be at most {tasks:.0f}, the tasks, not {count:.0f}")

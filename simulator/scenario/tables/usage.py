@@ -19,9 +19,9 @@ from simulator.scenario.tables.usage_columns import (
     CONTEXT_NAMES,
     COUNTS,
     REQUIRED,
+    counts_something,
     known_columns,
     paid_columns,
-    says_something,
 )
 from simulator.traffic.formats.records.values import BadRecord, seconds
 
@@ -176,7 +176,7 @@ def _usage(calls: Calls, errors: Errors) -> Usage:
 def _refuse_paid(errors: Errors, name: str, texts: Sequence[str]) -> None:
     """Mark rows that count something in an unknown column that may be billed separately."""
     for row, text in enumerate(texts):
-        if says_something(text):
+        if counts_something(text):
             reason = (
                 f"column {name!r} is unknown, and may count something that is billed separately"
             )

@@ -76,7 +76,7 @@ def paid_columns(names: Iterable[str], known: Mapping[str, str]) -> list[str]:
     return [name for name in names if name not in read and _PAID.search(name.lower())]
 
 
-def says_something(text: str) -> bool:
+def counts_something(text: str) -> bool:
     """Return whether a cell of such a column counts anything: a number above zero, or a yes."""
     if _NOTHING.fullmatch(text):
         return False

@@ -16,9 +16,9 @@ from simulator.scenario.tables.usage_columns import (
     CONTEXT_NAMES,
     COUNTS,
     REQUIRED,
+    counts_something,
     known_columns,
     paid_columns,
-    says_something,
 )
 from simulator.traffic.formats.records.values import BadRecord, seconds
 
@@ -83,7 +83,7 @@ def _refuse_paid(portion: "pa.Table", known: dict[str, str], errors: Errors) -> 
     """Mark rows that count something in an unknown column that may be billed separately."""
     for name in paid_columns(portion.column_names, known):
         for row, value in enumerate(portion[name].to_pylist()):
-            if value is not None and says_something(str(value)):
+            if value is not None and counts_something(str(value)):
                 reason = (
                     f"column {name!r} is unknown, and may count something that is billed separately"
                 )
