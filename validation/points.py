@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from simulator.analysis.bench.benchmark import logged_requests, replay
-from simulator.scenario.bench.bench_table import NotPredictedError, predict, read_point
+from simulator.scenario.bench.bench_table import BenchPoint, NotPredictedError, predict, read_point
 from simulator.scenario.catalog.serving_profile import ServingProfile, serving_profile
 from simulator.traffic.table import RequestTable
 
