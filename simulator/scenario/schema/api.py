@@ -64,8 +64,8 @@ class Api(Section):
     """Price of cached prompt tokens as a share of the price of uncached ones, for what-if
     questions: 0.1 is a discount of 90 %. Default: the price book's."""
     served_as: Context | dict[str, Context] = "standard"
-    """Service tier of all calls, or of each workload by name; workloads that are not named are
-    served as standard."""
+    """Context in which all calls are served, or that of each workload by name; workloads that are
+    not named are served as standard."""
     caching: Literal["always", "auto", "never"] = "always"
     """Use of the provider's prompt cache, where there is one. `auto` marks breakpoints only while
     they save money."""

@@ -150,7 +150,7 @@ class Rent(Section):
     """Expected course of the rent; its mean over some months is paid."""
 
     path: RentPath
-    """Path of the rent over the months ahead."""
+    """Path of the rent over the months ahead; of a mean-reverting one, the median path."""
     months: Count = 12
     """Months over which the mean of the path is taken."""
 
