@@ -108,7 +108,7 @@ def test_a_log_of_requests_corrects_a_server(tmp_path: Path) -> None:
     for broken, message in (
         (lines[1].replace(".", ".x", 1), "2: arrival_s must be a number"),
         ("5,100,10,4,6", "2: expected arrival_s < first_token_s <= finished_s"),
-        ("5,100,0,6,7", "2: expected a token of prompt and output"),
+        ("5,100,0,6,7", "2: expected at least one prompt token and one output token"),
         ("5,1e12,10,6,7", "2: no request has more than 1,000,000,000 tokens"),
     ):
         path.write_text(f"{lines[0]}\n{broken}\n")

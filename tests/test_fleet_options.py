@@ -236,7 +236,7 @@ BAD_VALUES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"chunked_prefill": False},
         "chunked_prefill",
-        "must hold any prompt: max_batched_tokens is 8192, max_model_tokens 32768",
+        "must hold the longest prompt: max_batched_tokens is 8192, max_model_tokens 32768",
     ),
     (
         {"step_time": LINEAR, "speculation": {"draft_tokens": 3}},
