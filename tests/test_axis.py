@@ -77,7 +77,11 @@ def test_never_comes_with_the_nearest_miss(path: Path) -> None:
         (["--axis", RENT, "--between", "5", "5"], 3, "the first must be the smaller"),
         (["--axis", RENT, "--between", "-1", "5"], 3, "greater than or equal to 0"),
         (["--axis", "options.own.model", "--between", "0", "1"], 3, "model must be a valid string"),
-        (["--axis", "options.own.prefix_cache", "--between", "0", "1"], 3, "is no number, True"),
+        (
+            ["--axis", "options.own.prefix_cache", "--between", "0", "1"],
+            3,
+            "expected a number, not True",
+        ),
     ],
 )
 def test_what_is_no_axis_is_refused(

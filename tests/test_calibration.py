@@ -108,7 +108,7 @@ def test_a_log_of_requests_corrects_a_server(tmp_path: Path) -> None:
     for broken, message in (
         (lines[1].replace(".", ".x", 1), "2: arrival_s must be a number"),
         ("5,100,10,4,6", "2: expected arrival_s < first_token_s <= finished_s"),
-        ("5,100,0,6,7", "2: expected a token of prompt and output"),
+        ("5,100,0,6,7", "2: expected at least one prompt token and one output token"),
         ("5,1e12,10,6,7", "2: no request has more than 1,000,000,000 tokens"),
     ):
         path.write_text(f"{lines[0]}\n{broken}\n")
@@ -216,7 +216,7 @@ def test_loads_without_clients_are_open_or_offline(tmp_path: Path) -> None:
     [
         ("a.json", "{", "not valid JSON"),
         ("a.json", "[1]", "expected a JSON object"),
-        ("a.json", "{}", "no result of vLLM, SGLang, GuideLLM, AIPerf or inference-perf"),
+        ("a.json", "{}", "not a result of vLLM, SGLang, GuideLLM, AIPerf or inference-perf"),
         ("a.json", json.dumps(VLLM | {"completed": 0}), "completed must be a number above zero"),
         ("a.json", json.dumps({"benchmarks": [{}]}), "without metrics or strategy"),
         ("a.csv", TABLE.replace("concurrency", "siege"), "a.csv:2:1: load_kind must be one of"),
@@ -264,7 +264,7 @@ def test_the_command_writes_what_scenarios_read(tmp_path: Path) -> None:
     assert fitted.fleet.step_time.token_s[8] > 1.2 * plain.fleet.step_time.token_s[8]
     assert fitted.speed.low > plain.speed.low
     with pytest.raises(
-        InputError, match=r"is a calibration of 'h100-sxm tp1 vllm llama-3\.1-8b fp8'"
+        InputError, match=r"the file calibrates 'h100-sxm tp1 vllm llama-3\.1-8b fp8'"
     ):
         load_study(
             path,

@@ -30,7 +30,7 @@ from simulator.rng import stream
 from simulator.scenario.building.study import load_study
 from simulator.scenario.tables.evaluation import OPTIONAL, REQUIRED, read_runs
 from simulator.scenario.tables.leaderboard import (
-    known_model,
+    find_model,
     leaderboard_csv,
     read_leaderboard,
     read_results,
@@ -152,7 +152,7 @@ def test_a_broken_row_is_one_line(tmp_path: Path, change: dict, message: str) ->
         ("b.csv", "model,tasks,solved_1\na,5,6\n", ":2:1: solved_1 must be at most 5"),
         ("b.csv", "model,tasks,solved_1\na,5,\n", ":2:1: missing solved_1"),
         ("b.csv", "model,tasks,solved_1,solved_2\na,5,4,3\n", ":2:1: solved_2 must not be less"),
-        ("b.csv", "model,tasks,solved_1\na,5,4\na,5,3\n", ":3:1: model 'a' stands there twice"),
+        ("b.csv", "model,tasks,solved_1\na,5,4\na,5,3\n", ":3:1: model 'a' is listed twice"),
         ("b.yml", "a: 1\n", ":1:1: expected a list of entries"),
         ("b.yml", "- a: [1\n", "not valid YAML"),
         ("b.yml", "- 7\n", ":1:1: expected an entry of names and values"),
@@ -346,7 +346,7 @@ def test_a_single_task_has_no_interval() -> None:
     ],
 )
 def test_models_are_known_by_words(text: str, model: str) -> None:
-    assert known_model(text, read_results("aider").models) == model
+    assert find_model(text, read_results("aider").models) == model
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_models_are_known_by_words(text: str, model: str) -> None:
 )
 def test_other_models_are_refused(text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        known_model(text, read_results("aider").models)
+        find_model(text, read_results("aider").models)
     assert str(caught.value) == message
 
 

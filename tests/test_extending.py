@@ -17,7 +17,12 @@ from simulator.files.yamltree import parse
 from simulator.scenario.building.study import load
 from simulator.scenario.document.shipped import shipped_scenarios
 from simulator.scenario.resolve.json_schema import json_schema
-from simulator.scenario.resolve.load import fingerprint, overridden, read_document, resolved_yaml
+from simulator.scenario.resolve.load import (
+    apply_override,
+    fingerprint,
+    read_document,
+    resolved_yaml,
+)
 
 
 def extending(folder: Path, text: str, **base: Any) -> Path:
@@ -138,7 +143,7 @@ def test_a_shipped_scenario_is_extended_by_its_name(tmp_path: Path) -> None:
         ("slo: {ttft_s: -1}", "child/child.yaml:2:7", "ttft_s must be greater than 0, not -1"),
         ("slo:\n  tftt_s: 1", "child/child.yaml:3:3", "did you mean 'ttft_s'?"),
         ("options:\n  own:\n    model: llama-3.3-70", "child/child.yaml:4:5", "llama-3.3-70b"),
-        ("slo: {ttft_s: 2 furlongs}", "child/child.yaml:2:7", "is in no unit of it"),
+        ("slo: {ttft_s: 2 furlongs}", "child/child.yaml:2:7", "has the wrong unit"),
         ("start: 2026-11-24", "child/child.yaml:2:1", "start must be a Monday"),
         ("extends: x", "child/child.yaml:2:1", "duplicate key"),
     ],
@@ -328,7 +333,7 @@ def test_validation_tries_every_override(tmp_path: Path) -> None:
     good = write_tiny(tmp_path / "tiny.yaml", overrides=OVERRIDES)
     assert "2 overrides" in invoke("validate", good, code=0).stdout
     bad = write_tiny(tmp_path / "tiny.yaml", overrides={"x": {"slo.ttft_s": "2 furlongs"}})
-    assert "is in no unit of it" in str(invoke("validate", bad, code=3).exception)
+    assert "has the wrong unit" in str(invoke("validate", bad, code=3).exception)
 
 
 # The schema.
@@ -458,7 +463,7 @@ def test_simulation_of_a_child_is_that_of_the_same_said_at_once(tmp_path: Path) 
 def test_an_override_may_not_reach_through_a_value(tmp_path: Path) -> None:
     document = read_document(write_tiny(tmp_path / "t.yaml", overrides={"x": {"seed.a": 1}}))
     with pytest.raises(InputError, match=r"t\.yaml:\d+:\d+: seed is not a mapping"):
-        overridden(document, "x")
+        apply_override(document, "x")
 
 
 def test_two_ways_may_begin_with_the_same_key(tmp_path: Path) -> None:

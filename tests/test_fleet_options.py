@@ -227,7 +227,7 @@ BAD_VALUES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"autoscale": {**SCHEDULE, "least_by_hour": [1] * 23 + [3]}},
         "least_by_hour",
-        "wants 3 replicas, max_replicas is 2",
+        "needs 3 replicas, but max_replicas is 2",
     ),
     (
         {"autoscale": {"target_in_flight": 4, "max_replicas": 4}},
@@ -237,12 +237,12 @@ BAD_VALUES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"chunked_prefill": False},
         "chunked_prefill",
-        "must hold any prompt: max_batched_tokens is 8192, max_model_tokens 32768",
+        "must hold the longest prompt: max_batched_tokens is 8192, max_model_tokens 32768",
     ),
     (
         {"step_time": LINEAR, "speculation": {"draft_tokens": 3}},
         "speculation",
-        "speculation changes nothing where step_time is given",
+        "speculation has no effect on an explicit step_time",
     ),
     ({"step_time": {"fixed_s": 0}}, "fixed_s", "greater than 0"),
     (
@@ -253,7 +253,7 @@ BAD_VALUES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"max_model_tokens": 200_000},
         "max_model_tokens",
-        "llama-3.3-70b reads no more than 131072 tokens",
+        "the context of llama-3.3-70b is 131072 tokens",
     ),
     ({"failures": {"mean_days_between": 264}}, "failures", "missing key 'repair_s'"),
     (

@@ -57,7 +57,7 @@ def test_a_changed_scenario_leaves_the_first_alone(path: Path) -> None:
     [
         ({"slo.ttft_s": -1}, "values: slo.ttft_s: ttft_s must be greater than 0, not -1"),
         ({"sol.ttft_s": 1}, "values: sol.ttft_s: there is no 'sol' in the scenario"),
-        ({"slo.ttft_s": "2k"}, "values: slo.ttft_s: ttft_s: '2k' is in no unit of it"),
+        ({"slo.ttft_s": "2k"}, "values: slo.ttft_s: ttft_s: '2k' has the wrong unit"),
         ({"options.own.model": "hal-9000"}, "values: options.own.model: "),
         ({"slo": {"tftt_s": 1}}, "values: slo: unknown key 'tftt_s'"),
     ],

@@ -87,9 +87,9 @@ def test_prompts_are_decoded_in_another_pool(tmp_path: Path) -> None:
     ("said", "message"),
     [
         ({"decode_pool": {"option": "small", "replicas": 1}}, "has another KV cache"),
-        ({"decode_pool": {"option": "own", "replicas": 1}}, "'own' is no other selfhost option"),
+        ({"decode_pool": {"option": "own", "replicas": 1}}, "'own' is not another selfhost option"),
         ({"partners": [{"option": "twim", "replicas": 1}]}, "(did you mean 'twin'?)"),
-        ({"serves": ["chatt"]}, "'chatt' is no workload (did you mean 'chat'?)"),
+        ({"serves": ["chatt"]}, "'chatt' is not a workload (did you mean 'chat'?)"),
     ],
 )
 def test_what_cannot_serve_together_is_refused(tmp_path: Path, said: dict, message: str) -> None:

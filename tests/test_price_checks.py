@@ -23,7 +23,7 @@ from simulator.pricing.rows import RateRow
 from simulator.scenario.catalog.offer_cards import imported_entry
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.catalog.price_checks import (
-    checked,
+    check_feeds,
     explanations,
     installed_sources,
     proposal,
@@ -361,7 +361,7 @@ def test_every_explanation_is_about_an_offer_of_the_book() -> None:
 def test_the_book_agrees_with_the_snapshot_that_it_stands_on() -> None:
     feeds, absent = installed_sources()
     assert set(absent) <= {"litellm", "model-prices"}
-    (found,) = checked({n: f for n, f in feeds.items() if "genai" in n}, "", AT_S, 0.005)
+    (found,) = check_feeds({n: f for n, f in feeds.items() if "genai" in n}, "", AT_S, 0.005)
     assert found.offers > 2000
     assert found.agreement >= 0.99
     assert len(found.differing) <= 0.01 * found.same
@@ -484,7 +484,7 @@ def test_a_column_that_may_be_billed_apart_is_not_passed_over(tmp_path: Path) ->
                "input_total": ["150"] * 2, "output_total": ["0"] * 2,
                "audio_in": ["50", "0"]}  # fmt: skip
     usd, errors = priced_columns(columns)
-    assert "'audio_in' may count what is billed apart" in errors[0]
+    assert "column 'audio_in' is unknown" in errors[0]
     assert errors[1] == ""
     assert usd[1] == pytest.approx(150 * 2.5e-6)
     suffixed = {**columns, "input_audio_tokens": ["50", "50"]}
@@ -511,7 +511,7 @@ def test_words_of_providers_logs_are_read_or_refused() -> None:
     assert batch[0] * 1e6 == pytest.approx(10_000 + 800 * 2.5)
     for text in ("1e3", "1,000", "+4", "true", "7.0"):
         _, errors = priced_columns({**base, "audio_in_total": [text]})
-        assert "may count what is billed apart" in errors[0], text
+        assert "may count something that is billed separately" in errors[0], text
     for text in ("", "0", "0.0", "none", "NaN", "https://host/a.png"):
         assert priced_columns({**base, "image_ref": [text]})[1] == [""]
 
@@ -540,4 +540,4 @@ def test_tables_with_other_separators_are_told(tmp_path: Path) -> None:
     (tmp_path / "u.csv").write_text("offer;at;input_total;output_total\nopenai/gpt-4o;2026;9;1\n")
     run = breakeven("prices", "cost", "u.csv", cwd=tmp_path)
     assert run.returncode == 3
-    assert "columns are separated by ';', and must be by commas" in run.stderr
+    assert "columns must be separated by commas, not by ';'" in run.stderr

@@ -34,7 +34,7 @@ def coordinates(folder: Path, overrides: dict[str, Any] | None = None, **sweep: 
         write_tiny(folder / "tiny.yaml", overrides=overrides or {}, sweep=sweep)
     )
     points = sweep_points(document, read_sweep(document), TAKEN)
-    assert [point.place for point in points] == list(range(len(points)))
+    assert [point.index for point in points] == list(range(len(points)))
     return [point.coordinates for point in points]
 
 
@@ -91,9 +91,9 @@ def test_overrides_are_an_axis_of_names_and_come_first(tmp_path: Path) -> None:
 
 
 def load_ttft(document: Any) -> float:
-    from simulator.scenario.resolve.load import checked
+    from simulator.scenario.resolve.load import check_scenario
 
-    return checked(document)[0].slo.ttft_s
+    return check_scenario(document)[0].slo.ttft_s
 
 
 def test_spans_have_equal_factors_or_equal_steps(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_point_without_an_answer_says_why_and_the_others_have_theirs(
     assert errors[0] is errors[4] is None
     assert "3 GPUs cannot share the 64 attention heads" in errors[1]
     assert errors[2] == "no option meets the latency targets"
-    assert "'2k' is in no unit of it" in errors[3]
+    assert "'2k' has the wrong unit" in errors[3]
     rows = list(csv.DictReader(io.StringIO(result.files()["sweep.csv"])))
     assert [row["point"] for row in rows] == [*"0000", "1", "2", "3", *"4444"]
     for row in rows:

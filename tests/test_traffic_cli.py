@@ -224,7 +224,7 @@ def test_replay_controls(tmp_path: Path) -> None:
     drawn = [week.draw(1, volume, 0.0, 6 * HOUR_S) for volume in (2, 2.0)]
     assert drawn[0].size > 0
     assert (drawn[0].arrival_s == drawn[1].arrival_s).all()
-    with pytest.raises(InputError, match=r"s.yaml:\d+:\d+: no session starts in the window"):
+    with pytest.raises(InputError, match=r"s.yaml:\d+:\d+: no session of the log of"):
         source(begin_s=8000.0)
     with pytest.raises(InputError, match=r"s.yaml:\d+:\d+: .*did you mean 'azure-code'"):
         source(repeat_week="azure-cod")

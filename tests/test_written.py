@@ -13,7 +13,7 @@ from scenarios import write_scenario
 from simulator.economics.interval import Interval, Listed, Lognormal, Uniform
 from simulator.errors import InputError
 from simulator.scenario.building.study import load, load_study
-from simulator.scenario.resolve.load import checked, read_document
+from simulator.scenario.resolve.load import check_scenario, read_document
 from simulator.scenario.resolve.quantities import in_unit
 from simulator.scenario.schema.scenario import Scenario
 from simulator.scenario.variations.sweep import read_sweep, sweep_points
@@ -150,7 +150,7 @@ def test_quantities_in_sweeps_are_plain_coordinates(tmp_path: Path) -> None:
         "accelerator": "h200-sxm",
     }
     assert [p.coordinates["ttft_s"] for p in points[:7:6]] == [0.5, 2]
-    scenario, _ = checked(points[2].document)
+    scenario, _ = check_scenario(points[2].document)
     assert scenario.traffic["chat"].requests_per_month == 400_000
 
 

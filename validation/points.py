@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from simulator.analysis.bench.benchmark import logged_requests, replay
-from simulator.scenario.bench.bench_table import CannotSay, Point, predict, read_point
+from simulator.scenario.bench.bench_table import BenchPoint, NotPredictedError, predict, read_point
 from simulator.scenario.catalog.serving_profile import ServingProfile, serving_profile
 from simulator.traffic.table import RequestTable
 
@@ -28,7 +28,7 @@ class Measured:
     """One row of measurements; times in seconds, NaN for missing values."""
 
     row: dict[str, str]
-    point: Point
+    point: BenchPoint
     output_tok_s: float
     tpot_s: float
     ttft_s: float
@@ -82,7 +82,7 @@ def read_points(path: Path) -> list[Measured]:
                 continue
             try:
                 point = read_point(row, profile)
-            except CannotSay:
+            except NotPredictedError:
                 continue
             medians = row["load_kind"] == "request-rate" and row.get("tpot_p50_ms", "") != ""
             kind = "p50" if medians else "mean"

@@ -256,9 +256,9 @@ These engines were not fitted: they have maturities of the study of 2026-11-23, 
 """
 CROSS = """## How well the fit generalises
 
-Whole deployments, models, accelerators or sources are left out of the fit and predicted. The coefficients
-without a group's points come from two Gauss-Newton steps from those of all points; the group's
-benchmarks are then simulated exactly.
+Whole deployments, models, accelerators or sources are left out of the fit and predicted. The
+coefficients without a group's points come from two Gauss-Newton steps from those of all points; the
+group's benchmarks are then simulated exactly.
 """
 OWN = """## Calibrated on own benchmarks
 

@@ -69,14 +69,14 @@ def _root(
 def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
     """Check a scenario and everything that it names."""
     from simulator.scenario.building.study import load, loaded
-    from simulator.scenario.resolve.load import overridden
+    from simulator.scenario.resolve.load import apply_override
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
     found = load(scenario, settings)
     said = [f"{len(found.study.options)} options"]
     document = found.variations.document
     for name in found.scenario.overrides:
-        loaded(overridden(document, name))
+        loaded(apply_override(document, name))
     if found.scenario.overrides:
         count = len(found.scenario.overrides)
         said.append(f"{count} override{'s' if count > 1 else ''}")

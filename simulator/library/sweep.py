@@ -183,7 +183,7 @@ def tidy_rows(found: Sequence[Found]) -> Iterator[dict[str, Any]]:
     """
     for each in found:
         document = each.document
-        head = {"point": each.point.place, **each.point.coordinates, "error": document["error"]}
+        head = {"point": each.point.index, **each.point.coordinates, "error": document["error"]}
         rows = option_rows(document)
         best = cheapest(document["options"])
         for row in rows:

@@ -1,1 +1,1 @@
-"""Scenarios, profiles and the price book as people write them; the only layer that sees YAML."""
+"""Scenarios, profiles and the price book as users write them; the only layer that reads YAML."""

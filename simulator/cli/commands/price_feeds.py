@@ -149,7 +149,7 @@ def check(
     """Compare the book with what others say: agreement by source, differences by offer."""
     from simulator.files.writing import write_files
     from simulator.report.terminal.price_changes import check_document, print_check
-    from simulator.scenario.catalog.price_checks import checked, installed_sources, proposal
+    from simulator.scenario.catalog.price_checks import check_feeds, installed_sources, proposal
 
     if sources:
         feeds = {source: _feed(source, allow_http, None) for source in sources}
@@ -157,7 +157,7 @@ def check(
         feeds, absent = installed_sources()
         for name in absent:
             sys.stderr.write(f"{name} is not installed: give its file as a SOURCE\n")
-    found = checked(feeds, contains, moment_s(at), tolerance)
+    found = check_feeds(feeds, contains, moment_s(at), tolerance)
     if propose is not None:
         text = proposal(found)
         write_files(propose.parent, {propose.name: text})

@@ -51,10 +51,10 @@ def compare(
     """Compare two models on the same tasks, and what a cascade of them gives."""
     from simulator.analysis.quality.quality import compare as compared
     from simulator.report.terminal.quality import comparison_document, print_comparison
-    from simulator.scenario.tables.leaderboard import known_model, read_results
+    from simulator.scenario.tables.leaderboard import find_model, read_results
 
     found = read_results(results)
-    first, second = known_model(a, found.models), known_model(b, found.models)
+    first, second = find_model(a, found.models), find_model(b, found.models)
     document = comparison_document(compared(found, first, second, seed or 0))
     show_result(output, document, [document], partial(print_comparison, document))
 

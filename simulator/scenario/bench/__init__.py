@@ -1,1 +1,1 @@
-"""Benchmarks of deployments that are given by name, one by one or as a table."""
+"""Benchmarks of deployments that are given by name, one by one or in a table."""

@@ -1,4 +1,4 @@
-"""Tables of benchmark points: what each would measure, predicted by running the engine."""
+"""Predictions for tables of benchmark points, made by running the engine."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ SETTINGS = (
     "num_prompts", "max_num_batched_tokens", "max_num_seqs", "gpu_memory_utilization",
     "enforce_eager", "prefix_caching",
 )  # fmt: skip
-"""Columns that need not be there, by the names of vLLM's options."""
+"""Optional columns, with the names of vLLM's options."""
 REQUIRED = ("gpu", "n_gpus", "engine", "model", "isl", "osl", "load_kind", "load_value")
 PREDICTED = (
     "pred_output_tok_s", "pred_total_tok_s", "pred_ttft_mean_s", "pred_ttft_p99_s",
@@ -46,37 +46,39 @@ PREDICTED = (
 )  # fmt: skip
 LOAD_KINDS: tuple[LoadKind, ...] = ("offline", "concurrency", "request-rate", "static-batch")
 IMMATURE_BEFORE = 2025
-"""Points measured before it ran on engines far from today's (study of 2026-11-23)."""
+"""First year of mature engines; older vLLM results use the coefficients of 2024 (study of
+2026-11-23)."""
 ELSEWHERE = "see system json"
-"""What MLPerf's tables write in the place of a precision."""
-UNSAID_SPREAD = 2.0
-"""Factor on the band's width, in logarithms, where the table does not say the precision."""
+"""Text in MLPerf's tables instead of a precision."""
+UNSTATED_SPREAD = 2.0
+"""Factor on the width of the error band, in logarithms, if the table states no precision."""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One row that can be simulated."""
+class BenchPoint:
+    """A benchmark point that can be simulated."""
 
     deployment: Deployment
     load: Load
     replicas: int
     serving: Serving
     spread: float
-    """Factor on the width of the band, in logarithms."""
+    """Factor on the width of the error band, in logarithms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a benchmark of one point would measure, or why that is not said."""
+    """Predicted results of one benchmark point, or the reason why there are none."""
 
     status: str
-    """``ok``, ``does_not_fit``, ``kv_starved``, ``unknown_gpu``, ``unknown_model`` or
-    ``unsupported``."""
+    """Status of the prediction: ``ok``, ``does_not_fit``, ``kv_starved``, ``unknown_gpu``,
+    ``unknown_model`` or ``unsupported``."""
     benchmark: Benchmark | None = None
     band: tuple[float, float] = (np.nan, np.nan)
+    """Error band: measured over predicted throughput, lower and upper end."""
 
     def cells(self) -> list[str]:
-        """Return the row's new cells, in the order of ``PREDICTED``."""
+        """Return the cells of the columns ``PREDICTED``."""
         if self.benchmark is None:
             return [""] * 7 + [self.status]
         b = self.benchmark
@@ -88,30 +90,30 @@ class Prediction:
         return [f"{x:.6g}" if np.isfinite(x) else "" for x in figures] + [self.status]
 
 
-class CannotSay(Exception):
-    """A row that is not predicted; the text is its status."""
+class NotPredictedError(Exception):
+    """A row cannot be predicted; the message is its status."""
 
 
 def predicted_rows(
     path: Path, profile: ServingProfile
 ) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """Yield the header and portions of rows with the columns of ``PREDICTED`` behind them.
+    """Yield the header and portions of rows, with the columns of ``PREDICTED`` as last columns.
 
-    Rows that say the same are simulated once.
+    Rows with the same settings are simulated once.
 
     Raises
     ------
     InputError
-        When the file or a column that must be there is missing, or a row has another width.
+        When the file or a required column is missing, or a row has another number of columns.
     """
-    known: dict[tuple[str, ...], Prediction] = {}
+    predictions: dict[tuple[str, ...], Prediction] = {}
     for header, portion in table_portions(path, REQUIRED):
         rows = []
         for row in portion:
             key = tuple(row.get(name, "") for name in _READ)
-            if key not in known:
-                known[key] = predict_row(row, profile)
-            rows.append([*row.values(), *known[key].cells()])
+            if key not in predictions:
+                predictions[key] = predict_row(row, profile)
+            rows.append([*row.values(), *predictions[key].cells()])
         yield [*header, *PREDICTED], rows
 
 
@@ -122,19 +124,21 @@ _READ = (
 
 
 def predict_row(row: dict[str, str], profile: ServingProfile) -> Prediction:
-    """Predict one row of a table, by the names of its columns."""
+    """Predict one row of a table, given as a mapping of columns to texts."""
     try:
         return predict(read_point(row, profile))
-    except CannotSay as status:
+    except NotPredictedError as status:
         return Prediction(str(status))
 
 
-def predict(point: Point) -> Prediction:
-    """Run a point's benchmark, unless the memory left makes that a guess."""
+def predict(point: BenchPoint) -> Prediction:
+    """Run a point's benchmark, unless its KV cache is too small for a reliable prediction."""
     try:
-        asked = point.serving
-        kv = point.deployment.kv(asked.memory_utilization, asked.block_tok, asked.max_batched_tok)
-        if kv.starved(_wanted_tok(point)):
+        serving = point.serving
+        kv = point.deployment.kv(
+            serving.memory_utilization, serving.block_tok, serving.max_batched_tok
+        )
+        if kv.starved(_needed_tok(point)):
             return Prediction("kv_starved")
         benchmark = run_benchmark(point.deployment, point.load, point.serving, point.replicas)
     except InputError:
@@ -143,41 +147,49 @@ def predict(point: Point) -> Prediction:
     return Prediction("ok", benchmark, (low**point.spread, high**point.spread))
 
 
-def _wanted_tok(point: Point) -> float:
-    """Tokens that one replica would keep in flight, prompts whole and outputs half written."""
+def _needed_tok(point: BenchPoint) -> float:
+    """Return the tokens in flight at a replica: whole prompts and half of the outputs."""
     most = point.serving.limits(point.deployment.engine).max_sequences
     sequences = min(point.load.sequences / point.replicas, float(most))
     return sequences * (point.load.prompt_tok + point.load.output_tok / 2)
 
 
-def read_point(row: dict[str, str], profile: ServingProfile) -> Point:
-    """Return what a row asks to be simulated.
+def read_point(row: dict[str, str], profile: ServingProfile) -> BenchPoint:
+    """Return the benchmark point of a row.
 
     Raises
     ------
-    CannotSay
-        With the row's status, when it names what is unknown or not simulated.
+    NotPredictedError
+        When the row contains something unknown or not simulated; the message is its status.
     """
-    gpu = _read("unknown_gpu", lambda: known_gpu(row["gpu"], profile_names("accelerators")))
-    name = _read("unknown_model", lambda: known_model(row["model"], profile_names("models")))
-    return _read("unsupported", lambda: _supported(row, profile, gpu, load_model(name)))
+    gpu = _read_or_status(
+        "unknown_gpu", lambda: known_gpu(row["gpu"], profile_names("accelerators"))
+    )
+    name = _read_or_status(
+        "unknown_model", lambda: known_model(row["model"], profile_names("models"))
+    )
+    return _read_or_status("unsupported", lambda: _build_point(row, profile, gpu, load_model(name)))
 
 
-def _read(status: str, read: Callable[[], T]) -> T:
+def _read_or_status(status: str, read: Callable[[], T]) -> T:
+    """Call a function, and raise ``NotPredictedError`` with a status if it fails."""
     try:
         return read()
     except InputError:
-        raise CannotSay(status) from None
+        raise NotPredictedError(status) from None
 
 
-def _supported(row: dict[str, str], profile: ServingProfile, gpu: str, model: ModelShape) -> Point:
+def _build_point(
+    row: dict[str, str], profile: ServingProfile, gpu: str, model: ModelShape
+) -> BenchPoint:
+    """Build the benchmark point of a row with a known accelerator and model."""
     engine = known_engine(row["engine"], sorted(profile.engines))
     if engine == "vllm" and row.get("date", "")[:4].isdigit():
         engine = "vllm-2024" if int(row["date"][:4]) < IMMATURE_BEFORE else engine
     text = row.get("weight_precision", "")
-    told = text.strip().lower() != ELSEWHERE
+    is_stated = text.strip().lower() != ELSEWHERE
     accelerator, _ = load_accelerator(gpu)
-    weights = read_weight_precision(text if told else _submitted(accelerator), model)
+    weights = read_weight_precision(text if is_stated else _submitted_precision(accelerator), model)
     kv_text = row.get("kv_precision", "")
     kv = (
         known_precision(kv_text)
@@ -189,36 +201,35 @@ def _supported(row: dict[str, str], profile: ServingProfile, gpu: str, model: Mo
     if not gpus:
         raise InputError("n_gpus must be 1 or more")
     spread, replicas = read_parallelism(tensor, gpus, row.get("parallelism", ""))
-    found = deployment(profile, model.name, gpu, engine, spread, weights, kv)
-    found = replace(found, eager=_yes(row.get("enforce_eager", "")))
-    return Point(
-        found, _load(row), replicas, _serving(row), 1.0 if text and told else UNSAID_SPREAD
-    )
+    served = deployment(profile, model.name, gpu, engine, spread, weights, kv)
+    served = replace(served, eager=_is_true(row.get("enforce_eager", "")))
+    band_spread = 1.0 if text and is_stated else UNSTATED_SPREAD
+    return BenchPoint(served, _load(row), replicas, _serving(row), band_spread)
 
 
-def _submitted(gpu: Accelerator) -> str:
-    """Precision that MLPerf's submissions have by custom: 4 bits where the chip computes in them,
-    8 bits else (results of v4.1 whose systems say so; assumed for the others).
+def _submitted_precision(gpu: Accelerator) -> str:
+    """Return the usual precision of MLPerf submissions: 4 bits on chips that compute in them, else
+    8 bits (according to those results of v4.1 whose systems state it; assumed for the others).
     """
     return "nvfp4" if "fp4" in gpu.peak_tflops else "fp8"
 
 
 def _serving(row: dict[str, str]) -> Serving:
-    """Settings that a row states."""
+    """Return the settings of the serving engine in a row."""
     share = row.get("gpu_memory_utilization", "")
     return Serving(
         max_batched_tok=_whole(row.get("max_num_batched_tokens", "")),
         max_sequences=_whole(row.get("max_num_seqs", "")),
         memory_utilization=_number(share) if share else None,
-        prefix_cache=_yes(row.get("prefix_caching", "") or "true"),
+        prefix_cache=_is_true(row.get("prefix_caching", "") or "true"),
     )
 
 
-def _yes(text: str) -> bool:
-    said = text.strip().lower()
-    if said not in ("", "true", "false", "1", "0", "yes", "no"):
+def _is_true(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in ("", "true", "false", "1", "0", "yes", "no"):
         raise InputError(f"{text!r} is neither true nor false")
-    return said in ("true", "1", "yes")
+    return word in ("true", "1", "yes")
 
 
 def _load(row: dict[str, str]) -> Load:
@@ -238,7 +249,7 @@ def _number(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value <= MOST_REQUESTS * MOST_TOK:
-        raise InputError(f"{text!r} is no number of 0 or more")
+        raise InputError(f"{text!r} is not a number of 0 or more")
     return value
 
 

@@ -1,4 +1,4 @@
-"""One deployment's benchmark by names: what commands and scripts start from."""
+"""Deployments by the names of benchmark tables, for commands and scripts."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from simulator.serving.deployment import Deployment
 
 
 class Deployed(TypedDict, total=False):
-    """How ``named_deployment`` puts a model and an accelerator together."""
+    """Optional arguments of ``named_deployment``."""
 
     gpus: int
     tensor: int | None
@@ -48,48 +48,51 @@ def named_deployment(
     enforce_eager: bool = False,
     calibration: str | Path | None = None,
 ) -> tuple[Deployment, int]:
-    """Return a deployment by names as benchmark tables write them, and how many replicas of it.
+    """Return a deployment by names as in benchmark tables, and the number of its replicas.
 
     Parameters
     ----------
     model, accelerator, engine : str
-        Names of profiles, or what is near enough; a model also as a path of its config.json.
+        Names of profiles, or common variants of them; a model may also be the path of its
+        config.json.
     gpus : int
-        Of all replicas.
+        Number of GPUs of all replicas.
     tensor : int
-        GPUs that share each layer of a replica; default: all, over its pipeline stages.
+        GPUs that share each layer of a replica; default: all GPUs of a pipeline stage.
     parallelism : str
         Further degrees: ``ep8``, ``pp2``, ``dp_attn``.
     weight_precision, kv_precision : str
-        Default: what the model is published in, and what the engine keeps beside it.
+        Precisions of weights and KV cache; default: that in which the model is published, and the
+        engine's usual one with it.
     kv_tokens : int
-        KV cache of one replica as the engine reports it; default: what the weights leave.
+        KV cache of one replica in tokens, as the engine reports it; default: the memory that the
+        weights leave.
     weights_gb : float
-        Size of the checkpoint [1e9 bytes]; default: what the parameters take in the precision.
+        Size of the checkpoint [1e9 bytes]; default: computed from the parameters.
     enforce_eager : bool
-        No step runs from captured graphs.
+        Whether all steps run without captured graphs.
     calibration : path
-        What ``breakeven calibrate`` wrote.
+        File written by ``breakeven calibrate``.
 
     Raises
     ------
     InputError
-        When a name is unknown, or the degrees do not go together.
+        When a name is unknown, or the degrees of parallelism are not consistent.
     """
     profile = serving_profile()
-    on_disk = model.endswith(".json")
-    name = model if on_disk else known_model(model, profile_names("models"))
+    is_path = model.endswith(".json")
+    name = model if is_path else known_model(model, profile_names("models"))
     shape = load_model(name)
-    chosen = known_engine(engine, sorted(profile.engines))
+    engine_name = known_engine(engine, sorted(profile.engines))
     weights = read_weight_precision(weight_precision, shape)
     gpu = known_gpu(accelerator, profile_names("accelerators"))
-    usual = usual_kv_precision(chosen, load_accelerator(gpu)[0].generation, weights)
+    usual = usual_kv_precision(engine_name, load_accelerator(gpu)[0].generation, weights)
     kv = known_precision(kv_precision) if kv_precision else usual
     spread, replicas = read_parallelism(
         tensor or max(1, gpus // stages_of(parallelism)), gpus, parallelism
     )
-    found = deployment(profile, name, gpu, chosen, spread, weights, kv)
+    served = deployment(profile, name, gpu, engine_name, spread, weights, kv)
     if calibration is not None:
-        found = calibrated(found, Path(calibration))
-    found = replace(found, kv_tok=kv_tokens, weights_gb=weights_gb, eager=enforce_eager)
-    return found, replicas
+        served = calibrated(served, Path(calibration))
+    served = replace(served, kv_tok=kv_tokens, weights_gb=weights_gb, eager=enforce_eager)
+    return served, replicas

@@ -1,1 +1,1 @@
-"""From a checked scenario to a study of plain values."""
+"""Builders that turn a checked scenario into a study of plain values."""

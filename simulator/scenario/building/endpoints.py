@@ -1,4 +1,4 @@
-"""From what a scenario says of an offer, and what the book knows of it, to endpoints."""
+"""Build the endpoints of an offer, from a scenario's section and the price book."""
 
 import math
 from dataclasses import dataclass, replace
@@ -32,13 +32,13 @@ BATCH = Behaviour(
     speed_sigma=0.0,
     window_s=DAY_S,
 )
-"""Batch work where an offer says nothing: median 7 min, 90 % within an hour, at most a day
-(230,000 batches of OpenRouter's batch API, 2026; measured)."""
+"""Behaviour in the batch context of offers without their own: median 7 min, 90 % within an hour, at
+most a day (230,000 batches of OpenRouter's batch API, 2026; measured)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The simulated span, Unix seconds, and the seed that decides on its accidents."""
+    """The simulated span in Unix seconds, and the seed of its random outages."""
 
     begin_s: float
     end_s: float
@@ -53,20 +53,20 @@ def api_option(
     Parameters
     ----------
     name : str
-        Of the option.
+        Name of the option.
     option : Api
-        What the scenario says.
+        Section of the scenario.
     book : PriceBook
-        Prices and behaviour.
+        Prices and behaviour of offers.
     clock : Clock
         The simulated span.
     contents : dict of str to str
-        What each workload writes, by workload in the order of the traffic.
+        Kind of output of each workload, in the order of the traffic.
 
     Raises
     ------
     InputError
-        When the book knows no such offer, region, context or tier.
+        When the book has no such offer, region, context or tier.
     """
     offer = book.simulated(option.offer)
     card = _card(option, book)
@@ -80,12 +80,12 @@ def api_option(
         kind: _endpoint(option, offer, card, clock, CONTEXTS[kind[0]], kind[1])
         for kind in sorted(set(kinds))
     }
-    places = {kind: place for place, kind in enumerate(endpoints)}
+    indices = {kind: index for index, kind in enumerate(endpoints)}
     return ApiOption(
         name=name,
         endpoints=tuple(endpoints.values()),
-        gateways=tuple(_client(place, option.retries) for place in places.values()),
-        routes=tuple(places[kind] for kind in kinds),
+        gateways=tuple(_client(index, option.retries) for index in indices.values()),
+        routes=tuple(indices[kind] for kind in kinds),
         fee_share=0.0,
         fixed_usd_per_month=option.dedicated.usd_per_month if option.dedicated else 0.0,
         success_rate=option.success_rate,
@@ -94,15 +94,16 @@ def api_option(
 
 
 def _client(endpoint: int, retries: int) -> Gateway:
-    """Return a client that asks one endpoint and repeats what fails.
+    """Return a client of one endpoint that repeats failed attempts.
 
-    Pauses are those of OpenAI's and Anthropic's Python clients: 0.5 s doubling up to 8 s, up to a
-    quarter less, or what the endpoint asks for up to a minute (read in openai-python).
+    Pauses are those of OpenAI's and Anthropic's Python clients: 0.5 s doubling up to 8 s, at random
+    up to a quarter less, or the endpoint's Retry-After up to a minute (read in openai-python).
     """
     return Gateway((Target(endpoint),), attempts=retries + 1)
 
 
 def _card(option: Api, book: PriceBook) -> RateCard:
+    """Return the offer's rate card with the option's changes of prices."""
     card = book.card(option.offer, option.region)
     if option.price_multiplier != 1.0:
         card = card.scaled(option.price_multiplier)
@@ -118,9 +119,9 @@ def _card(option: Api, book: PriceBook) -> RateCard:
 
 
 def _served_as(option: Api, workloads: list[str], card: RateCard) -> dict[str, int]:
-    """Context of every workload: place in ``CONTEXTS``."""
-    asked = option.served_as
-    by_workload = asked if isinstance(asked, dict) else dict.fromkeys(workloads, asked)
+    """Return the context of every workload, as an index into ``CONTEXTS``."""
+    served_as = option.served_as
+    by_workload = served_as if isinstance(served_as, dict) else dict.fromkeys(workloads, served_as)
     for workload, context in by_workload.items():
         if workload not in workloads:
             raise InputError(f"no workload is called {workload!r}{nearest(workload, workloads)}")
@@ -176,27 +177,27 @@ def _behaviour(offer: Offer, name: str, context: str) -> Behaviour:
         return offer.endpoint
     behaviour = next((b for c, b in offer.contexts.items() if c == context), None)
     if behaviour is None and context != "batch":
-        raise InputError(f"{name}: how it behaves when served as {context} is not known")
+        raise InputError(f"{name}: its behaviour when served as {context} is not known")
     return behaviour or BATCH
 
 
 def _cache(option: Api, offer: Offer) -> PromptCache:
-    said = offer.cache
-    assert said is not None
-    if option.caching == "never" or said.rule == "none":
+    rule = offer.cache
+    assert rule is not None
+    if option.caching == "never" or rule.rule == "none":
         return NO_CACHE
     long = option.cache_lifetime == "long"
-    if long and said.long_ttl_s is None:
+    if long and rule.long_ttl_s is None:
         raise InputError(f"{option.offer} sells no long cache lifetime")
-    fields = said.model_dump(exclude={"long_ttl_s", "opt_in", "isolation"}, exclude_none=True)
+    fields = rule.model_dump(exclude={"long_ttl_s", "opt_in", "isolation"}, exclude_none=True)
     if long:
         fields.pop("max_age_s", None)
-        fields["ttl_s"] = said.long_ttl_s
+        fields["ttl_s"] = rule.long_ttl_s
     return PromptCache(**fields, long=long)
 
 
 def _pays_from(endpoint: Endpoint, clock: Clock) -> float:
-    """Tokens that must be read for each one written, lest its mark cost more than it saves.
+    """Return the tokens read per token written from which on marking a prefix saves money.
 
     ``(write + storage - input) / (input - read)`` at the base rates of the first moment.
     """
@@ -214,44 +215,45 @@ def _tier(option: Api, offer: Offer) -> Tier:
     if option.tier is None:
         return Tier()
     if option.tier not in offer.tiers:
-        known = list(offer.tiers)
-        told = f"; known: {', '.join(known)}" if known else ": give limits instead"
-        raise InputError(f"{option.offer} has no tier {option.tier!r}{told}")
+        tiers = list(offer.tiers)
+        hint = f"; known: {', '.join(tiers)}" if tiers else ": give limits instead"
+        raise InputError(f"{option.offer} has no tier {option.tier!r}{hint}")
     return offer.tiers[option.tier]
 
 
-def _rate_limit(said: RateLimit) -> Limit:
-    """Return the engine's limit."""
-    period_s = _PERIOD_S[said.per]
-    return Limit(said.of, said.amount, period_s, said.burst_s or period_s)
+def _rate_limit(limit: RateLimit) -> Limit:
+    """Return a rate limit for the engine."""
+    period_s = _PERIOD_S[limit.per]
+    return Limit(limit.of, limit.amount, period_s, limit.burst_s or period_s)
 
 
-def budget(said: SpendLimit, span_s: float) -> Budget:
-    """Return the engine's budget.
+def budget(limit: SpendLimit, span_s: float) -> Budget:
+    """Return a spend limit as a budget for the engine.
 
     Parameters
     ----------
-    said : SpendLimit
-        What the scenario or the book says.
+    limit : SpendLimit
+        Spend limit of the scenario or the price book.
     span_s : float
-        Length of the simulated span; one that is shorter than a month has its share of a month's
-        money, for the month repeats it.
+        Length of the simulated span. A span shorter than a month gets its share of a monthly
+        limit, because the month consists of repetitions of it.
     """
-    if said.period_hours is not None:
-        kind: Literal["fixed", "rolling"] = "rolling" if said.rolling else "fixed"
-        return Budget(said.usd, said.period_hours * HOUR_S, kind)
+    if limit.period_hours is not None:
+        kind: Literal["fixed", "rolling"] = "rolling" if limit.rolling else "fixed"
+        return Budget(limit.usd, limit.period_hours * HOUR_S, kind)
     if span_s < _LEAST_MONTH_S:
-        return Budget(said.usd * span_s / MONTH_S, _FOREVER_S)
-    return Budget(said.usd, MONTH_S, "month")
+        return Budget(limit.usd * span_s / MONTH_S, _FOREVER_S)
+    return Budget(limit.usd, MONTH_S, "month")
 
 
 def _outages(option: Api, offer: Offer, clock: Clock) -> tuple[tuple[float, float], ...]:
+    """Return the start and end of every outage, Unix seconds."""
     if option.outages == "none":
         return ()
     if option.outages == "typical":
         if offer.availability is None:
             raise InputError(f"the availability of {option.offer} is not known: list its outages")
-        # One stream for a provider: its models go down together.
+        # One stream for each provider, because its models fail together.
         provider = option.offer.partition("/")[0]
         rng = stream(clock.seed, f"outages/{provider}")
         return draw_outages(rng, offer.availability, clock.begin_s, clock.end_s)

@@ -8,7 +8,7 @@ from simulator.analysis.quality.quality import Score, scores
 from simulator.errors import InputError
 from simulator.scenario.document.document import Document
 from simulator.scenario.schema import scenario as schema
-from simulator.scenario.tables.leaderboard import known_model, read_results, shipped_results
+from simulator.scenario.tables.leaderboard import find_model, read_results, shipped_results
 
 
 def evaluated(scenario: schema.Scenario, document: Document) -> schema.Scenario:
@@ -52,7 +52,7 @@ def evaluated(scenario: schema.Scenario, document: Document) -> schema.Scenario:
 
 
 def _score(found: dict[str, Score], text: str) -> Score:
-    return found[known_model(text, list(found))]
+    return found[find_model(text, list(found))]
 
 
 def _told(option: schema.Option, score: Score, usual: Score | None) -> dict[str, float]:

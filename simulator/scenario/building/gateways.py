@@ -1,7 +1,6 @@
-"""From a gateway's documented parameters to the rules that the engine knows.
+"""Build the rules of a gateway for the engine, from the parameters that its documentation lists.
 
-Each function reads one product's policy; where its documentation is, the policy's section of
-``api_schema`` says.
+One function for each product. The sources of their rules are described in ``schema.api``.
 """
 
 from collections.abc import Callable
@@ -17,15 +16,15 @@ from simulator.scenario.schema import api as api_schema
 _CREDIT_SHARE = 0.055
 _BYOK_SHARE = 0.05
 _BYOK_FREE_CALLS = 1e6
-"""OpenRouter's fees: on credits bought by card, and with own keys of what the calls beyond a
-million a month cost (openrouter.ai FAQ, read 2026-11-27; published)."""
+"""OpenRouter's fees: a share of credits bought by card, and with own keys a share of the cost of
+calls beyond a million a month (openrouter.ai FAQ, read 2026-11-27; published)."""
 _STICKY_S = 600.0
-"""OpenRouter keeps a session at its provider for so long after a request."""
+"""Seconds after a request for which OpenRouter keeps a session at its provider."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """A gateway before its targets are counted as endpoints; targets are places in its list."""
+    """A gateway whose targets are indices into its own list, not into the option's endpoints."""
 
     gateway: Gateway
     fee_share: float = 0.0
@@ -40,14 +39,14 @@ def gateway_option(
     workloads: tuple[str, ...],
     span_s: float,
 ) -> ApiOption:
-    """Build the option of a gateway before ``members``, in the order of its targets.
+    """Build the option of a gateway to ``members``, in the order of its targets.
 
-    ``span_s`` is the length of what is simulated.
+    ``span_s`` is the length of the simulated span.
 
     Raises
     ------
     InputError
-        When the policy names something that is no target or no workload.
+        When the policy names an unknown target, or the targets transform prompts differently.
     """
     offsets = []
     endpoints: list[Endpoint] = []
@@ -58,13 +57,13 @@ def gateway_option(
     rules = [_rules(option, case) for case in cases]
     gateways: list[Gateway] = []
     routes = []
-    for place, rule in enumerate(rules):
+    for workload, rule in enumerate(rules):
         gateway = replace(
             rule.gateway,
             targets=tuple(
                 replace(
                     target,
-                    endpoint=offsets[target.endpoint] + members[target.endpoint].routes[place],
+                    endpoint=offsets[target.endpoint] + members[target.endpoint].routes[workload],
                 )
                 for target in rule.gateway.targets
             ),
@@ -90,13 +89,13 @@ def gateway_option(
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """What a policy's rules are worked out for."""
+    """One workload for which the rules of a policy are built."""
 
     targets: list[str]
     members: list[ApiOption]
     workload: str
     span_s: float
-    """Simulated, see ``endpoints.budget``."""
+    """Length of the simulated span, see ``endpoints.budget``."""
 
 
 def _rules(option: api_schema.Gateway, case: _Case) -> _Rules:
@@ -110,41 +109,42 @@ def _rules(option: api_schema.Gateway, case: _Case) -> _Rules:
     return translate[type(policy)](policy, case)
 
 
-def _place(name: str, targets: list[str]) -> int:
+def _target_index(name: str, targets: list[str]) -> int:
     if name not in targets:
         raise InputError(f"{name!r} is not among the targets{nearest(name, targets)}")
     return targets.index(name)
 
 
-def _weighted(weights: dict[str, float], targets: list[str]) -> list[float]:
+def _target_weights(weights: dict[str, float], targets: list[str]) -> list[float]:
+    """Return weights in the order of the targets; if any is given, the default is 0, else 1."""
     for name in weights:
-        _place(name, targets)
+        _target_index(name, targets)
     default = 1.0 if not weights else 0.0
     return [weights.get(name, default) for name in targets]
 
 
 def _openrouter(policy: api_schema.OpenRouter, case: _Case) -> _Rules:
-    """Weighted choice without repetition; what failed just now is left out for 30 s."""
+    """Weighted choice without repetition; a target that failed is left out for 30 s."""
     targets, members = case.targets, case.members
-    first = [_place(name, targets) for name in policy.order]
-    places = first + [p for p in range(len(targets)) if p not in first]
+    first = [_target_index(name, targets) for name in policy.order]
+    indices = first + [k for k in range(len(targets)) if k not in first]
     if not policy.allow_fallbacks:
-        places = places[: max(1, len(first))]
+        indices = indices[: max(1, len(first))]
     strategy: Strategy = "inverse-square" if policy.weighting == "legacy" else "adjusted"
     key = _openrouter_sort(policy, members)
     if policy.sort == "price":
         strategy = "cheapest"
     elif policy.sort is not None or first:
         strategy = "ordered"
-        places = sorted(places, key=key) if policy.sort else places
-    late = {p for p in places if not _preferred(policy, members[p].endpoints[0])}
+        indices = sorted(indices, key=key) if policy.sort else indices
+    slow = {k for k in indices if not _is_preferred(policy, members[k].endpoints[0])}
     ceiling = policy.max_price
     gateway = Gateway(
         targets=tuple(
-            Target(p, tier=int(0 < len(late) < len(places) and p in late)) for p in places
+            Target(k, tier=int(0 < len(slow) < len(indices) and k in slow)) for k in indices
         ),
         strategy=strategy,
-        attempts=len(places),
+        attempts=len(indices),
         repeats=False,
         backoff_s=0.0,
         backs_off_always=False,
@@ -164,15 +164,16 @@ def _openrouter(policy: api_schema.OpenRouter, case: _Case) -> _Rules:
 def _openrouter_sort(
     policy: api_schema.OpenRouter, members: list[ApiOption]
 ) -> Callable[[int], Any]:
+    """Return the key by which targets are sorted: throughput, else latency."""
     if policy.sort == "throughput":
-        return lambda p: -members[p].endpoints[0].output_tok_s
-    return lambda p: members[p].endpoints[0].ttft_median_s
+        return lambda k: -members[k].endpoints[0].output_tok_s
+    return lambda k: members[k].endpoints[0].ttft_median_s
 
 
-def _preferred(policy: api_schema.OpenRouter, endpoint: Endpoint) -> bool:
-    slowest, latest = policy.preferred_min_throughput, policy.preferred_max_latency
-    fast = slowest is None or endpoint.output_tok_s >= slowest
-    return fast and (latest is None or endpoint.ttft_median_s <= latest)
+def _is_preferred(policy: api_schema.OpenRouter, endpoint: Endpoint) -> bool:
+    min_tok_s, max_ttft_s = policy.preferred_min_throughput, policy.preferred_max_latency
+    fast = min_tok_s is None or endpoint.output_tok_s >= min_tok_s
+    return fast and (max_ttft_s is None or endpoint.ttft_median_s <= max_ttft_s)
 
 
 _LITELLM_STRATEGIES: dict[str, Strategy] = {
@@ -185,22 +186,22 @@ _LITELLM_STRATEGIES: dict[str, Strategy] = {
 
 
 def _litellm(policy: api_schema.LiteLlm, case: _Case) -> _Rules:
-    """A group, then fallbacks; cooldown by the share of failures in a minute."""
+    """A group, followed by fallbacks; cooldown by the share of failures in a minute."""
     targets = case.targets
-    behind = [_place(name, targets) for name in policy.fallbacks][: policy.max_fallbacks]
-    group = [p for p in range(len(targets)) if targets[p] not in policy.fallbacks]
+    fallbacks = [_target_index(name, targets) for name in policy.fallbacks][: policy.max_fallbacks]
+    group = [k for k in range(len(targets)) if targets[k] not in policy.fallbacks]
     if not group:
-        raise InputError("every target is a fallback: leave at least one to the group")
+        raise InputError("every target is a fallback: the group needs at least one")
     for name in policy.budgets:
-        _place(name, targets)
-    budgets = {name: budget(said, case.span_s) for name, said in policy.budgets.items()}
-    weights = _weighted(policy.weights, targets)
-    tiers = dict.fromkeys(group, 0) | {p: 1 + k for k, p in enumerate(behind)}
+        _target_index(name, targets)
+    budgets = {name: budget(limit, case.span_s) for name, limit in policy.budgets.items()}
+    weights = _target_weights(policy.weights, targets)
+    tiers = dict.fromkeys(group, 0) | {k: tier for tier, k in enumerate(fallbacks, start=1)}
     alone = len(group) == 1
     gateway = Gateway(
         targets=tuple(
-            Target(p, tier, weights[p] if tier == 0 else 1.0, budgets.get(targets[p]))
-            for p, tier in tiers.items()
+            Target(k, tier, weights[k] if tier == 0 else 1.0, budgets.get(targets[k]))
+            for k, tier in tiers.items()
         ),
         strategy=_LITELLM_STRATEGIES[policy.strategy],
         attempts=policy.num_retries + 1,
@@ -222,25 +223,25 @@ def _litellm(policy: api_schema.LiteLlm, case: _Case) -> _Rules:
 def _portkey(policy: api_schema.Portkey, case: _Case) -> _Rules:
     """Fallback in order, by weight, or by workload; exponential pauses without jitter."""
     targets = case.targets
-    weights = _weighted(policy.weights, targets)
-    places = list(range(len(targets)))
+    weights = _target_weights(policy.weights, targets)
+    indices = list(range(len(targets)))
     if policy.mode == "conditional":
-        known = {w: _place(t, targets) for w, t in policy.conditions.items()}
-        places = [known.get(case.workload, 0)]
+        by_workload = {w: _target_index(t, targets) for w, t in policy.conditions.items()}
+        indices = [by_workload.get(case.workload, 0)]
     balanced = policy.mode == "loadbalance"
     breaker = policy.breaker if policy.mode != "conditional" else None
     share = breaker.failure_threshold_percentage if breaker else None
     gateway = Gateway(
         targets=tuple(
-            Target(p, tier=0 if balanced else tier, weight=weights[p])
-            for tier, p in enumerate(places)
+            Target(k, tier=0 if balanced else tier, weight=weights[k])
+            for tier, k in enumerate(indices)
         ),
         strategy="shuffle" if balanced else "ordered",
         attempts=policy.retries + 1,
         backoff_s=1.0,
         backoff_max_s=16.0,
         jitter=0.0,
-        # Without the switch, what an endpoint asks for is not read and the own pause is taken.
+        # Without the switch, Retry-After headers are ignored and the own pause is used.
         retry_after_max_s=60.0 if policy.use_retry_after_headers else 0.0,
         gives_up_on_long_waits=policy.use_retry_after_headers,
         cooldown_s=breaker.cooldown_s if breaker else 0.0,
@@ -254,10 +255,10 @@ def _portkey(policy: api_schema.Portkey, case: _Case) -> _Rules:
 
 
 def _tokenmix(policy: api_schema.TokenMix, case: _Case) -> _Rules:
-    """Failover in order, at a discount; how it really routes is not documented."""
+    """Failover in order, at a discount; the actual routing is not documented."""
     targets = case.targets
     gateway = Gateway(
-        targets=tuple(Target(p, tier=p) for p in range(len(targets))),
+        targets=tuple(Target(k, tier=k) for k in range(len(targets))),
         attempts=1,
         cooldown_s=30.0,
         failure_share=0.5,

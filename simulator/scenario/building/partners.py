@@ -1,4 +1,4 @@
-"""Several deployments in one option: replicas that serve beside others, or decode for them."""
+"""Several deployments in one option: partners that serve alongside its own, or decode for them."""
 
 from dataclasses import replace
 
@@ -11,70 +11,73 @@ from simulator.scenario.schema.scenario import SelfHost
 
 def with_partners(
     name: str,
-    alone: SelfHostOption,
-    said: SelfHost,
+    own: SelfHostOption,
+    section: SelfHost,
     document: Document,
-    known: dict[str, SelfHostOption],
+    deployments: dict[str, SelfHostOption],
     workloads: list[str],
 ) -> SelfHostOption:
-    """Return an option, or one of its candidates, with the fleets that it names beside its own.
+    """Return an option, or one of its candidates, together with the fleets of its partners.
 
     Raises
     ------
     InputError
-        When a name is unknown, or prompts would be decoded by another model.
+        When a name is unknown, or the decode pool has another KV cache.
     """
     here = ("options", name)
-    serves = _served(said.serves, workloads, document, (*here, "serves"))
-    fleet = replace(alone.fleet, serves=serves)
+    serves = _workload_indices(section.serves, workloads, document, (*here, "serves"))
+    fleet = replace(own.fleet, serves=serves)
     partners = []
-    for place, wanted in enumerate(said.partners):
-        at = (*here, "partners", place)
-        option = _deployment(wanted.option, name, known, document, (*at, "option"))
-        serves = _served(wanted.serves, workloads, document, (*at, "serves"))
-        beside = replace(_fixed(option, wanted.replicas), serves=serves, weight=wanted.weight)
-        partners.append(Partner(replace(option, spare_replicas=0), beside))
-    pool = said.decode_pool
+    for index, partner in enumerate(section.partners):
+        at = (*here, "partners", index)
+        option = _find_deployment(partner.option, name, deployments, document, (*at, "option"))
+        serves = _workload_indices(partner.serves, workloads, document, (*at, "serves"))
+        partner_fleet = _fixed_fleet(option, partner.replicas)
+        partner_fleet = replace(partner_fleet, serves=serves, weight=partner.weight)
+        partners.append(Partner(replace(option, spare_replicas=0), partner_fleet))
+    pool = section.decode_pool
     if pool is not None:
-        option = _deployment(pool.option, name, known, document, (*here, "decode_pool", "option"))
-        if option.kv_bytes_per_tok != alone.kv_bytes_per_tok:
+        pool_at = (*here, "decode_pool", "option")
+        option = _find_deployment(pool.option, name, deployments, document, pool_at)
+        if option.kv_bytes_per_tok != own.kv_bytes_per_tok:
             raise document.fail(
-                (*here, "decode_pool", "option"),
+                pool_at,
                 f"{pool.option!r} has another KV cache: prompts cannot be decoded there",
             )
         fleet = replace(
             fleet,
             decode_fleet=1 + len(partners),
             transfer_s=pool.latency_s,
-            transfer_token_s=alone.kv_bytes_per_tok / (pool.link_gb_per_s * 1e9),
+            transfer_token_s=own.kv_bytes_per_tok / (pool.link_gb_per_s * 1e9),
         )
-        decoders = replace(_fixed(option, pool.replicas), serves=frozenset())
-        partners.append(Partner(replace(option, spare_replicas=0), decoders))
-    return replace(alone, fleet=fleet, partners=tuple(partners))
+        decode_fleet = replace(_fixed_fleet(option, pool.replicas), serves=frozenset())
+        partners.append(Partner(replace(option, spare_replicas=0), decode_fleet))
+    return replace(own, fleet=fleet, partners=tuple(partners))
 
 
-def _deployment(
-    wanted: str, own: str, known: dict[str, SelfHostOption], document: Document, at: Path_
+def _find_deployment(
+    name: str, own: str, deployments: dict[str, SelfHostOption], document: Document, at: Path_
 ) -> SelfHostOption:
-    """The selfhost option of a name, another than the one that names it."""
-    if wanted in known and wanted != own:
-        return known[wanted]
-    fitting = [name for name in known if name != own]
-    raise document.fail(at, f"{wanted!r} is no other selfhost option{nearest(wanted, fitting)}")
+    """Return the selfhost option of a name, which must not be the option itself."""
+    if name in deployments and name != own:
+        return deployments[name]
+    others = [other for other in deployments if other != own]
+    raise document.fail(at, f"{name!r} is not another selfhost option{nearest(name, others)}")
 
 
-def _fixed(option: SelfHostOption, replicas: int) -> Fleet:
-    """A deployment's fleet at a size that nothing changes."""
+def _fixed_fleet(option: SelfHostOption, replicas: int) -> Fleet:
+    """Return a deployment's fleet at a fixed size, without autoscaling."""
     return replace(option.fleet, replicas=replicas, autoscaler=None)
 
 
-def _served(
+def _workload_indices(
     names: list[str] | None, workloads: list[str], document: Document, at: Path_
 ) -> frozenset[int] | None:
-    """Places of workloads by name; None: all."""
+    """Return the indices of workloads by name; None means all."""
     if names is None:
         return None
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if name not in workloads:
-            raise document.fail((*at, place), f"{name!r} is no workload{nearest(name, workloads)}")
+            problem = f"{name!r} is not a workload{nearest(name, workloads)}"
+            raise document.fail((*at, index), problem)
     return frozenset(workloads.index(name) for name in names)

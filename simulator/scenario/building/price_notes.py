@@ -1,4 +1,4 @@
-"""What a reader should know of the prices of a simulated span: dates that it reaches beyond."""
+"""Notes on prices that are not certain for the whole simulated span or forecast."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,31 +11,31 @@ from simulator.units import MONTH_S
 
 
 def price_notes(options: Sequence[Option], clock: Clock, months: int | None) -> list[str]:
-    """Say what prices rest on that is not known: ends, promises and holidays within the forecast.
+    """Return sentences on ends, promises and holidays that make prices uncertain.
 
     Parameters
     ----------
     options : sequence of Option
-        That are compared.
+        Options that are compared.
     clock : Clock
-        The simulated span, which stands for a month at least.
+        The simulated span, which represents at least a month.
     months : int, optional
-        Length of the forecast, where there is one; it follows dated prices by itself.
+        Length of the forecast, if there is one; a forecast already follows dated prices.
     """
     until_s = max(clock.end_s, clock.begin_s + (months or 1) * MONTH_S)
-    found: list[str] = []
+    notes: list[str] = []
     for option in options:
         for single in option.parts:
             api = single.api
             for endpoint in api.endpoints if api is not None else ():
-                found += endpoint.card.doubts(clock.begin_s, until_s)
+                notes += endpoint.card.doubts(clock.begin_s, until_s)
                 if months is None:
-                    found += _changes(endpoint.card, clock.end_s, until_s)
-    return list(dict.fromkeys(found))
+                    notes += _later_changes(endpoint.card, clock.end_s, until_s)
+    return list(dict.fromkeys(notes))
 
 
-def _changes(card: RateCard, begin_s: float, end_s: float) -> list[str]:
-    """Say which dated prices begin after the simulated span and within the month it stands for."""
+def _later_changes(card: RateCard, begin_s: float, end_s: float) -> list[str]:
+    """Note dated prices that begin after the simulated span, within the month it represents."""
     return [
         f"the price of {card.offer} changes on {datetime.fromtimestamp(moment, UTC):%Y-%m-%d}: "
         "the month is billed at the prices of the simulated days"

@@ -1,4 +1,4 @@
-"""From what a scenario says of a deployment, and what the profiles know of it, to replicas."""
+"""Build a self-hosted option, from a scenario's section and the hardware profiles."""
 
 from dataclasses import replace
 from functools import partial
@@ -22,7 +22,7 @@ from simulator.scenario.catalog.deployments import deployment
 from simulator.scenario.catalog.profiles import load_accelerator, load_model, load_profile
 from simulator.scenario.catalog.serving_profile import serving_profile
 from simulator.scenario.document.document import Document, Path_
-from simulator.scenario.schema.owning import plain, purchased, rent_factor
+from simulator.scenario.schema.owning import plain, purchase_of, rent_factor
 from simulator.scenario.schema.scenario import SelfHost
 from simulator.scenario.tables.calibration_file import calibrated
 from simulator.serving.deployment import Deployment
@@ -31,28 +31,28 @@ from simulator.serving.parallelism import Parallelism
 from simulator.serving.speculation import Speculation
 
 USUAL_CONTEXT_TOK = 32768
-"""Longest prompt with its answer where an option does not say."""
+"""Default of the longest prompt with its answer."""
 
 
 def self_host_option(
     name: str, option: SelfHost, document: Document, clock: Clock, hardware: dict[str, str]
 ) -> SelfHostOption:
-    """Build the option of one deployment, and note in ``hardware`` where its figures come from.
+    """Build the option of one deployment, and note the sources of its figures in ``hardware``.
 
     Raises
     ------
     InputError
-        At the place in the file whose value cannot be built: an unknown name, a model that does
-        not fit its GPUs, a rent that nobody knows.
+        With the location of the value that cannot be used: an unknown name, a model that does not
+        fit its GPUs, an unknown rent.
     """
     here = ("options", name)
     if option.replicas == 0 and option.autoscale is None:
         raise document.fail((*here, "replicas"), "no replica would ever serve: add autoscale")
     served = _deployment(option, document, here)
     purchase = _purchase(option, document, here)
-    given = option.step_time is not None
-    told = "step time: as given" if given else _prediction(option, served)
-    hardware[name] = f"{served.model.source}; {served.gpu.source}; {told}"
+    is_explicit = option.step_time is not None
+    origin = "step time: as given" if is_explicit else _prediction_origin(option, served)
+    hardware[name] = f"{served.model.source}; {served.gpu.source}; {origin}"
     band = (served.coefficients.band_low, 1.0, served.coefficients.band_high)
     return SelfHostOption(
         name=name,
@@ -64,16 +64,16 @@ def self_host_option(
         if purchase
         else _rent(option, document, here),
         purchase=purchase,
-        speed=Interval.certain(1.0) if given else Interval(*band),
-        label=f"{served.label}, {told}" if given else served.label,
+        speed=Interval.certain(1.0) if is_explicit else Interval(*band),
+        label=f"{served.label}, {origin}" if is_explicit else served.label,
         success_rate=option.success_rate,
         reshaping=reshaping(option),
         kv_bytes_per_tok=served.model.kv_bytes_per_tok(option.kv_precision, Parallelism(1)),
     )
 
 
-def _prediction(option: SelfHost, served: Deployment) -> str:
-    """Where a predicted step time comes from, and how wrong it may be."""
+def _prediction_origin(option: SelfHost, served: Deployment) -> str:
+    """Describe the origin of a predicted step time, and its error band."""
     c = served.coefficients
     zero_shot = f"{served.model.serving_class} class, zero-shot"
     origin = "calibrated" if option.calibration else zero_shot
@@ -83,7 +83,7 @@ def _prediction(option: SelfHost, served: Deployment) -> str:
 def _fleet(
     option: SelfHost, served: Deployment, document: Document, clock: Clock, here: Path_
 ) -> Fleet:
-    """One replica, and the rules by which there are more."""
+    """Build a fleet of one replica, with the rules by which it grows."""
     limits = engine_limits(option, served.engine)
     kv = document.made(
         (*here, "gpus_per_replica"),
@@ -95,7 +95,7 @@ def _fleet(
     if max_model_tok > served.model.context_tok:
         raise document.fail(
             (*here, "max_model_tokens"),
-            f"{served.model.name} reads no more than {served.model.context_tok} tokens",
+            f"the context of {served.model.name} is {served.model.context_tok} tokens",
         )
     _check_budget(option, limits, max_model_tok, document, here)
     overhead_s, overhead_token_s = request_overhead_s(option, served)
@@ -129,7 +129,7 @@ def _fleet(
 def _check_budget(
     option: SelfHost, limits: EngineLimits, max_model_tok: int, document: Document, here: Path_
 ) -> None:
-    """A step's tokens must suffice for what the step must hold."""
+    """Check that the token budget of a step suffices for its sequences and prompts."""
     budget_tok = limits.max_batched_tok
     if budget_tok < limits.max_sequences:
         raise document.fail(
@@ -138,21 +138,23 @@ def _check_budget(
     if not option.chunked_prefill and budget_tok < max_model_tok:
         raise document.fail(
             (*here, "chunked_prefill"),
-            f"without it a step must hold any prompt: max_batched_tokens is {budget_tok}, "
+            f"without it, a step must hold the longest prompt: max_batched_tokens is {budget_tok}, "
             f"max_model_tokens {max_model_tok}",
         )
 
 
 def _purchase(option: SelfHost, document: Document, here: Path_) -> Purchase | None:
-    """What buying one accelerator takes, if it is bought."""
-    name, bought = option.accelerator, option.purchase
-    if bought is None:
+    """Return the purchase of one accelerator, or None if it is rented."""
+    name, section = option.accelerator, option.purchase
+    if section is None:
         return None
-    return document.made((*here, "purchase"), lambda: purchased(bought, name, load_profile(name)))
+    return document.made(
+        (*here, "purchase"), lambda: purchase_of(section, name, load_profile(name))
+    )
 
 
 def _rent(option: SelfHost, document: Document, here: Path_) -> Interval:
-    """What an hour of one accelerator costs that is rented."""
+    """Return the rent of one accelerator [USD/hour]."""
     name = option.accelerator
     _, rents = load_accelerator(name)
     given = option.rent_usd_per_gpu_hour
@@ -162,21 +164,21 @@ def _rent(option: SelfHost, document: Document, here: Path_) -> Interval:
             (*here, "accelerator"),
             f"no {option.commitment} rent of {name} is known: give rent_usd_per_gpu_hour",
         )
-    moving = option.rent_path
-    if moving is None:
+    section = option.rent_path
+    if section is None:
         return rent
     return rent.scaled(
         document.made(
             (*here, "rent_path"),
             lambda: rent_factor(
-                moving, partial(document.file, (*here, "rent_path", "path", "file"))
+                section, partial(document.file, (*here, "rent_path", "path", "file"))
             ),
         )
     )
 
 
 def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment:
-    """What one replica is, by the names of its profiles."""
+    """Assemble the deployment of one replica from the names of its profiles."""
     stages = option.pipeline_stages
     if option.gpus_per_replica % stages:
         raise document.fail(
@@ -192,14 +194,15 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
             option.data_parallel_attention,
         ),
     )
-    document.made((*here, "model"), lambda: load_model(_model(option.model, document, here)))
+    model = _model_path(option.model, document, here)
+    document.made((*here, "model"), lambda: load_model(model))
     gpu, _ = document.made((*here, "accelerator"), lambda: load_accelerator(option.accelerator))
     document.made((*here, "engine"), lambda: serving_profile().engine(option.engine, gpu))
-    found = document.made(
+    served = document.made(
         (*here, "gpus_per_replica"),
         lambda: deployment(
             serving_profile(),
-            _model(option.model, document, here),
+            model,
             option.accelerator,
             option.engine,
             spread,
@@ -209,25 +212,25 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
     )
     if option.calibration is not None:
         path = document.file((*here, "calibration"), option.calibration)
-        found = document.made((*here, "calibration"), lambda: calibrated(found, path))
-    guess = option.speculation
+        served = document.made((*here, "calibration"), lambda: calibrated(served, path))
+    section = option.speculation
     return replace(
-        found,
+        served,
         kv_tok=option.kv_tokens,
         weights_gb=option.weights_gb,
         eager=option.enforce_eager,
         speculation=Speculation(
-            guess.draft_tokens,
-            guess.acceptance,
-            guess.decay,
-            None if guess.draft_params_b is None else guess.draft_params_b * 1e9,
-            guess.draft_launch_s,
+            section.draft_tokens,
+            section.acceptance,
+            section.decay,
+            None if section.draft_params_b is None else section.draft_params_b * 1e9,
+            section.draft_launch_s,
         )
-        if guess
+        if section
         else None,
     )
 
 
-def _model(said: str, document: Document, here: Path_) -> str:
-    """Name of a profile, or path of a configuration, which is relative to the scenario."""
-    return str(document.file((*here, "model"), said)) if said.endswith(".json") else said
+def _model_path(name: str, document: Document, here: Path_) -> str:
+    """Return the name of a profile, or the path of a configuration relative to the scenario."""
+    return str(document.file((*here, "model"), name)) if name.endswith(".json") else name

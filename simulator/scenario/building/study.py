@@ -15,9 +15,9 @@ from simulator.scenario.building.options import build_options
 from simulator.scenario.building.price_notes import price_notes
 from simulator.scenario.building.traffic import build_traffic
 from simulator.scenario.catalog.price_book import PriceBook
-from simulator.scenario.document.attachments import Carried, carried, copies_of
+from simulator.scenario.document.attachments import AttachedFile, read_attached_files, write_copies
 from simulator.scenario.document.document import Document, with_values
-from simulator.scenario.resolve.load import checked, read_document
+from simulator.scenario.resolve.load import check_scenario, read_document
 from simulator.scenario.schema import composites as composite_schema
 from simulator.scenario.schema import scenario as schema
 from simulator.scenario.schema.composites import Cascade
@@ -37,13 +37,13 @@ class Variations:
 
     document: Document
     """As its file says it, with all settings."""
-    files: tuple[Carried, ...] = ()
+    files: tuple[AttachedFile, ...] = ()
     """That it names, for where they are not."""
 
     def __call__(self, values: Mapping[str, Any]) -> Study:
         """Return the study with other values at some paths."""
         document = with_values(self.document, values)
-        return loaded(replace(document, copies=copies_of(self.files))).study
+        return loaded(replace(document, copies=write_copies(self.files))).study
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Loaded:
         """The study as it can be answered on a machine that has none of the scenario's files."""
         if not self.study.numbers:
             return self.study  # nothing of it is built again
-        files = carried(self.document.data, self.document)
+        files = read_attached_files(self.document.data, self.document)
         return replace(self.study, rebuild=replace(self.variations, files=files))
 
 
@@ -73,7 +73,7 @@ def load(
 
 def loaded(said: Document) -> Loaded:
     """Build the study of a document as its file says it, with all settings."""
-    scenario, document = checked(said)
+    scenario, document = check_scenario(said)
     variations = Variations(said)
     study = replace(build(scenario, document), rebuild=variations)
     return Loaded(scenario, document, study, variations)

@@ -1,4 +1,4 @@
-"""From what a scenario says about traffic to a source of requests."""
+"""Build a source of requests from the traffic section of a scenario."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from simulator.traffic.source import GeneratedTraffic, ReplayedTraffic, TrafficS
 from simulator.units import HOUR_S, MONTH_S, WEEK_S
 
 Built = tuple[TrafficSource, dict[str, str], tuple[str, ...]]
-"""A source, the provenance of its workloads, and notes on what it cannot show."""
+"""A source of requests, the provenance of its workloads, and notes on its limitations."""
 
 
 def build_traffic(
@@ -27,94 +27,94 @@ def build_traffic(
     seed: int,
     document: Document,
 ) -> Built:
-    """Turn the traffic section into a source.
+    """Build a source of requests from the traffic section.
 
     Raises
     ------
     InputError
-        At the place in the file whose value cannot be built.
+        With the location of the value that cannot be used.
     """
     workloads: list[SessionTraffic] = []
     provenance = {}
     for name, workload in traffic.items():
         if isinstance(workload, schema.Replay):
             return _replay(name, workload, seed, document)
-        place = len(workloads)
-        workloads.append(build_sessions(name, workload, document, ("traffic", name), place))
+        index = len(workloads)
+        workloads.append(build_sessions(name, workload, document, ("traffic", name), index))
         provenance[name] = f"generated sessions, week shape {workload.week}"
         if workload.preset:
             provenance[name] += f", preset {workload.preset}"
     notes: tuple[str, ...] = ()
     if horizon_hours % 168:
-        notes = ("the horizon is not a whole number of weeks: its hours stand for the month",)
+        notes = ("the horizon is not a whole number of weeks: its hours represent the month",)
     return GeneratedTraffic(tuple(workloads), horizon_hours * HOUR_S), provenance, notes
 
 
 def build_sessions(
     name: str,
-    said: schema.Sessions,
+    section: schema.Sessions,
     document: Document,
     at: tuple[str | int, ...] = (),
-    place: int = 0,
+    index: int = 0,
 ) -> SessionTraffic:
-    """Turn one workload, by its place among all, into plain values."""
+    """Turn the section of a workload into plain values, given the workload's index among all."""
 
     def amount(field: str, value: schema.Amount) -> Quantity:
         return document.made((*at, *field.split(".")), lambda: _quantity(value))
 
-    turns = amount("turns", said.turns)
+    turns = amount("turns", section.turns)
     tools = documents = None
-    if said.tools is not None:
+    if section.tools is not None:
         tools = Tools(
-            said.tools.share,
-            amount("tools.gap_s", said.tools.gap_s),
-            amount("tools.message_tokens", said.tools.message_tokens),
+            section.tools.share,
+            amount("tools.gap_s", section.tools.gap_s),
+            amount("tools.message_tokens", section.tools.message_tokens),
         )
-    if said.documents is not None:
+    if section.documents is not None:
         documents = Documents(
-            said.documents.count,
-            said.documents.zipf,
-            said.documents.per_request,
-            said.documents.share,
-            amount("documents.tokens", said.documents.tokens),
+            section.documents.count,
+            section.documents.zipf,
+            section.documents.per_request,
+            section.documents.share,
+            amount("documents.tokens", section.documents.tokens),
         )
     rate = Rate(
-        f"workload {place}",
-        said.requests_per_month / MONTH_S / mean_turns(turns),
-        document.made((*at, "week"), lambda: week_shape(said.week)),
-        dict(said.rate_cv),
-        said.growth_per_month,
-        Tenants(**said.tenants.model_dump()),
+        f"workload {index}",
+        section.requests_per_month / MONTH_S / mean_turns(turns),
+        document.made((*at, "week"), lambda: week_shape(section.week)),
+        dict(section.rate_cv),
+        section.growth_per_month,
+        Tenants(**section.tenants.model_dump()),
     )
-    first, reasoning = said.first_message_tokens, said.reasoning_share
-    compact, retries = said.compact_to_tokens, said.retries or schema.Retries(share=0)
+    first, reasoning = section.first_message_tokens, section.reasoning_share
+    compact, retries = section.compact_to_tokens, section.retries or schema.Retries(share=0)
     return SessionTraffic(
         name=name,
-        requests_per_s=said.requests_per_month / MONTH_S,
+        requests_per_s=section.requests_per_month / MONTH_S,
         rate=rate,
         turns=turns,
-        gap_s=amount("gap_s", said.gap_s),
-        system_prompt_tok=amount("system_prompt_tokens", said.system_prompt_tokens),
-        message_tok=amount("message_tokens", said.message_tokens),
-        output_tok=amount("output_tokens", said.output_tokens),
-        max_output_tok=said.max_output_tokens,
-        max_prompt_tok=said.max_prompt_tokens,
+        gap_s=amount("gap_s", section.gap_s),
+        system_prompt_tok=amount("system_prompt_tokens", section.system_prompt_tokens),
+        message_tok=amount("message_tokens", section.message_tokens),
+        output_tok=amount("output_tokens", section.output_tokens),
+        max_output_tok=section.max_output_tokens,
+        max_prompt_tok=section.max_prompt_tokens,
         first_message_tok=None if first is None else amount("first_message_tokens", first),
-        correlation=said.input_output_correlation,
+        correlation=section.input_output_correlation,
         reasoning_share=None if reasoning is None else amount("reasoning_share", reasoning),
-        prefix_share=said.prefix_share,
+        prefix_share=section.prefix_share,
         tools=tools,
         documents=documents,
         retry_share=retries.share,
         retry_gap_s=amount("retries.gap_s", retries.gap_s),
         compact_to_tok=None if compact is None else amount("compact_to_tokens", compact),
-        deadline_s=np.inf if said.deadline_hours is None else said.deadline_hours * HOUR_S,
-        patience_s=said.patience_s or np.inf,
+        deadline_s=np.inf if section.deadline_hours is None else section.deadline_hours * HOUR_S,
+        patience_s=section.patience_s or np.inf,
     )
 
 
 def mean_turns(turns: Quantity) -> float:
-    """Return the mean of a number of turns, rounded up and at least 1."""
+    """Return the mean number of turns of a session, each rounded up and at least 1."""
     score = (np.arange(100_000) + 0.5) / 100_000
     from scipy.special import ndtri
 
@@ -132,47 +132,49 @@ def _quantity(value: schema.Amount) -> Quantity:
     return Quantity.constant(value)
 
 
-def _replay(name: str, said: schema.Replay, seed: int, document: Document) -> Built:
-    beside = document.file(("traffic", name, "path"), said.path)
-    path = beside if beside.is_file() else document.at_hand(Path(said.path))
+def _replay(name: str, section: schema.Replay, seed: int, document: Document) -> Built:
+    """Build a replay, from a log in the scenario's folder or in the current one."""
+    neighbour = document.file(("traffic", name, "path"), section.path)
+    path = neighbour if neighbour.is_file() else document.at_hand(Path(section.path))
     if not path.is_file():
-        raise document.fail(("traffic", name, "path"), f"{said.path}: no such file")
-    fmt = document.made(("traffic", name, "format"), lambda: format_of(path, said.format))
-    skips = Skips(allowed=said.skip_bad)
+        raise document.fail(("traffic", name, "path"), f"{section.path}: no such file")
+    fmt = document.made(("traffic", name, "format"), lambda: format_of(path, section.format))
+    skips = Skips(allowed=section.skip_bad)
     log = read_log(path, fmt, skips)
     table = requests(log, seed)
     span_s = log.span_s
-    if said.end_s is not None or said.begin_s:
-        end_s = min(span_s, said.end_s or span_s)
+    if section.end_s is not None or section.begin_s:
+        end_s = min(span_s, section.end_s or span_s)
         start_s = table.arrival_s[table.sessions()]
-        chosen = np.flatnonzero((start_s >= said.begin_s) & (start_s < end_s))
+        chosen = np.flatnonzero((start_s >= section.begin_s) & (start_s < end_s))
         if not len(chosen):
             raise document.fail(
-                ("traffic", name), f"no session starts in the window of {span_s:.0f} s"
+                ("traffic", name),
+                f"no session of the log of {span_s:.0f} s starts between begin_s and end_s",
             )
-        table = table.arrange(chosen, start_s[chosen] - said.begin_s)
-        span_s = end_s - said.begin_s
+        table = table.arrange(chosen, start_s[chosen] - section.begin_s)
+        span_s = end_s - section.begin_s
     table = replace(
         table,
-        arrival_s=table.arrival_s * said.stretch,
-        patience_s=np.full(table.size, said.patience_s or np.inf),
+        arrival_s=table.arrival_s * section.stretch,
+        patience_s=np.full(table.size, section.patience_s or np.inf),
     )
-    week = said.repeat_week
+    week = section.repeat_week
     shape = (
         None
         if week is None
         else document.made(("traffic", name, "repeat_week"), lambda: week_shape(week))
     )
-    source = ReplayedTraffic(table, span_s * said.stretch, shape)
+    source = ReplayedTraffic(table, span_s * section.stretch, shape)
     text = f"replay of {path.name}, {fmt.name}, {table.size} requests"
     notes = []
-    if said.stretch != 1:
-        text += f", arrivals stretched {said.stretch:g} times"
+    if section.stretch != 1:
+        text += f", arrivals stretched {section.stretch:g} times"
     if shape is not None:
-        text += f", repeated over a week of shape {said.repeat_week}"
+        text += f", repeated over a week of shape {section.repeat_week}"
     elif source.span_s < WEEK_S:
         hours = source.span_s / HOUR_S
-        notes.append(f"{hours:.1f} h of trace stand for the month: no daily or weekly peaks")
+        notes.append(f"{hours:.1f} h of trace represent the month: no daily or weekly peaks")
     if skips.count:
         notes.append(
             f"{skips.count} unusable rows of {path.name} left out, the first {skips.first}"

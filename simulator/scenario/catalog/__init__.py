@@ -1,1 +1,1 @@
-"""What is shipped and looked up by name: accelerators, models, engines, offers and their prices."""
+"""The shipped catalogue: accelerators, models, engines, offers and their prices, by name."""

@@ -1,11 +1,11 @@
-"""Names of accelerators, models, engines and precisions as benchmark tables write them."""
+"""Names of accelerators, models, engines and precisions, as written in benchmark tables."""
 
 import re
 from collections.abc import Iterable
 
 from simulator.errors import InputError, nearest
 
-# What tables put around a name without changing what is meant.
+# Words that tables add to a name without changing its meaning.
 _GPU_NOISE = re.compile(
     r"nvidia|amd|instinct|geforce|tesla|google|aws|grace hopper superchip|nps\d|spx|cts|capped"
     r"|\d+\s?w\b|tensor core|gpu"
@@ -14,7 +14,7 @@ _MODEL_NOISE = re.compile(
     r"\b(instruct|hf|chat|it|base|awq|gptq|fp8|fp4|nvfp4|mxfp4|bf16|fp16|int8|int4|w8a8|w4a16|moe"
     r"|dynamic|quantized|kv|v0\.\d|\d{4}|\d+e|a\d+b|meta|thinking)\b"
 )
-_GPUS = {  # the first pattern that is found decides
+_GPUS = {  # the first matching pattern is used
     r"gh200.*144": "gh200-144",
     r"gh200": "gh200-96",
     r"gb300": "gb300-nvl72",
@@ -59,7 +59,7 @@ _MODELS = {
     r"distill.*qwen.*32b": "qwen2.5-32b",
     r"distill.*qwen.*14b": "qwen2.5-14b",
     r"distill.*qwen.*7b": "qwen2.5-7b",
-    r"distill": "",  # of another model than its name says
+    r"distill": "",  # a different model than the name suggests
     r"codellama.*34b": "codellama-34b",
     r"llama.?2.*13b": "llama-2-13b",
     r"llama.?2.*70b": "llama-2-70b",
@@ -129,45 +129,45 @@ PRECISIONS = {
 
 
 def known_gpu(text: str, known: list[str]) -> str:
-    """Return the profile that a table's name of an accelerator means.
+    """Return the profile of an accelerator, given its name in a table.
 
     Raises
     ------
     InputError
-        When none does, with the nearest.
+        When the name is unknown; names the nearest profile.
     """
-    return _known("accelerator", text, _GPU_NOISE, _GPUS, known)
+    return _find_name("accelerator", text, _GPU_NOISE, _GPUS, known)
 
 
 def known_model(text: str, known: list[str]) -> str:
-    """Return the profile that a table's name of a model means.
+    """Return the profile of a model, given its name in a table.
 
     Raises
     ------
     InputError
-        When none does, with the nearest.
+        When the name is unknown; names the nearest profile.
     """
-    return _known("model", text.rsplit("/", 1)[-1], _MODEL_NOISE, _MODELS, known)
+    return _find_name("model", text.rsplit("/", 1)[-1], _MODEL_NOISE, _MODELS, known)
 
 
 def known_engine(text: str, known: list[str]) -> str:
-    """Return the engine that a table's words mean: the first of them that names one.
+    """Return the engine that is named by a table's text.
 
     Raises
     ------
     InputError
-        When none does, with the nearest.
+        When the text names no known engine; names the nearest one.
     """
-    return _known("engine", text, re.compile(r"(?!)"), _ENGINES, known)
+    return _find_name("engine", text, re.compile(r"(?!)"), _ENGINES, known)
 
 
 def known_precision(text: str) -> str:
-    """Return the precision of weights or caches that a table's word means.
+    """Return the precision of weights or caches, given its name in a table.
 
     Raises
     ------
     InputError
-        When there is none of the name.
+        When the name is unknown; names the nearest one.
     """
     word = text.strip().lower()
     if word not in PRECISIONS:
@@ -176,12 +176,14 @@ def known_precision(text: str) -> str:
 
 
 def _bare(text: str, noise: re.Pattern[str]) -> str:
+    """Return a name in lower case, without noise and punctuation."""
     return re.sub(r"[^a-z0-9.]+", "", noise.sub(" ", text.lower().replace("_", "-")))
 
 
-def _known(
+def _find_name(
     what: str, text: str, noise: re.Pattern[str], aliases: dict[str, str], known: Iterable[str]
 ) -> str:
+    """Find a name as it is, then without noise, then by the first alias pattern that matches."""
     names = list(known)
     if text in names:
         return text

@@ -1,4 +1,4 @@
-"""From entries of the price overlay to rate cards, and back for files that are imported."""
+"""Conversion between entries of the price overlay, or of imported files, and rate cards."""
 
 from dataclasses import fields, replace
 from datetime import date
@@ -13,10 +13,11 @@ from simulator.pricing.rows import RateRow
 from simulator.scenario.catalog.offer_schema import DAYS, Facts, Offer, Peak, Row, When
 
 _APART = frozenset((*MORE, "per_request"))
+"""Buckets whose price does not follow from that of text: calls, tools and other media."""
 
 
 def own_card(name: str, offer: Offer) -> RateCard:
-    """Return the card of an entry that tells all rates itself."""
+    """Return the rate card of an entry that contains all of its rates."""
     return RateCard(
         name,
         (RateRow(dict(offer.rates)), *(_rate_row(row) for row in offer.rows)),
@@ -30,10 +31,10 @@ def own_card(name: str, offer: Offer) -> RateCard:
 
 
 def _rate_row(row: Row) -> RateRow:
-    said = row.when.model_dump()
-    days, calendar = said.pop("utc_days"), said.pop("not_on")
+    conditions = row.when.model_dump()
+    days, calendar = conditions.pop("utc_days"), conditions.pop("not_on")
     return RateRow(
-        **said,
+        **conditions,
         rates=dict(row.rates),
         utc_days=None if days is None else frozenset(DAYS.index(day) for day in days),
         not_on=frozenset() if calendar is None else CALENDARS[calendar],
@@ -41,10 +42,10 @@ def _rate_row(row: Row) -> RateRow:
 
 
 def with_entry(card: RateCard, offer: Offer) -> RateCard:
-    """Return a snapshot's card with what an entry of the overlay adds."""
+    """Return a card of the snapshot with the additions of an entry of the overlay."""
     card = on_peak_days(card, offer.peak)
     rows = [_rate_row(row) for row in offer.rows]
-    # Behind the conditional rows of the snapshot, an overlay rate holds always.
+    # A rate of the overlay follows the conditional rows of the snapshot, and so always holds.
     own = [RateRow(dict(offer.rates))] if offer.rates else []
     adds = own or rows or offer.peak or offer.long_write_multiple
     source = f"{card.source}; {offer.source}" if adds else card.source
@@ -58,11 +59,11 @@ def with_entry(card: RateCard, offer: Offer) -> RateCard:
     return _long_writes(card, offer.long_write_multiple)
 
 
-def completed(card: RateCard, offer: Offer) -> RateCard:
-    """Return an imported card with what no price feed tells.
+def complete_from_overlay(card: RateCard, offer: Offer) -> RateCard:
+    """Return an imported card with properties of the overlay that no price feed contains.
 
-    That is on which days its hours hold, which moment decides on the price, rates of what the feed
-    has no price of, such as storage, and how else it is served.
+    These are the days on which its hours hold, the moment that determines the price, rates that the
+    feed lacks, such as storage, and further contexts.
     """
     known = {bucket for row in card.rows for bucket in row.rates}
     missing = {bucket: rate for bucket, rate in offer.rates.items() if bucket not in known}
@@ -74,11 +75,11 @@ def completed(card: RateCard, offer: Offer) -> RateCard:
     return card if "cache_write_1h" in known else _long_writes(card, offer.long_write_multiple)
 
 
-def filled(card: RateCard, shipped: RateCard) -> RateCard:
-    """Return an imported card with buckets and sizes that its feed has no word for.
+def fill_from_book(card: RateCard, shipped: RateCard) -> RateCard:
+    """Return an imported card with the buckets and sizes that its feed cannot express.
 
-    Those are calls, tools and other media, whose price does not follow from that of text, and the
-    context window. What a feed could have told of text, and did not, stays away.
+    These are the buckets of ``_APART`` and the context window. Text rates are not filled in: a
+    feed could have contained them.
     """
     known = {bucket for row in card.rows for bucket in row.rates}
     rows = [
@@ -96,23 +97,23 @@ def filled(card: RateCard, shipped: RateCard) -> RateCard:
 
 
 def with_facts(card: RateCard, facts: Facts, source: str, checked: date) -> RateCard:
-    """Return a card with what is known of its dates and sizes; the feed's own stand elsewhere.
+    """Return a card with known dates and sizes, which take precedence over the card's own.
 
-    ``source`` and ``checked`` are those of facts that name none.
+    ``source`` and ``checked`` apply to facts that have none.
     """
-    said = facts.model_dump(exclude={"max_input_tok", "source"}, exclude_defaults=True)
-    told = {name: value for name, value in said.items() if value is not None}
+    given = facts.model_dump(exclude={"max_input_tok", "source"}, exclude_defaults=True)
+    dates = {name: value for name, value in given.items() if value is not None}
     lifetime = card.lifetime
-    if told:
-        told = {"checked": checked, **told, "source": facts.source or source}
-        lifetime = replace(lifetime, **told)
+    if dates:
+        dates = {"checked": checked, **dates, "source": facts.source or source}
+        lifetime = replace(lifetime, **dates)
     return replace(card, lifetime=lifetime, max_input_tok=facts.max_input_tok or card.max_input_tok)
 
 
 def on_peak_days(card: RateCard, peak: Peak | None) -> RateCard:
-    """Return a card whose prices by the hour hold on the provider's peak days alone.
+    """Return a card whose prices by time of day hold only on the provider's peak days.
 
-    Hours that have dates come from a feed that knows when they held, and are left as they are.
+    Rows with dates come from a feed that knows when they held, and are not changed.
     """
     if peak is None:
         return card
@@ -128,7 +129,7 @@ def on_peak_days(card: RateCard, peak: Peak | None) -> RateCard:
 
 
 def _long_writes(card: RateCard, multiple: float | None) -> RateCard:
-    """Return a card in which every row that prices input prices long writes at a multiple of it."""
+    """Price long cache writes at a multiple of input, in every row that has an input price."""
     if multiple is None:
         return card
     rows = tuple(
@@ -141,19 +142,20 @@ def _long_writes(card: RateCard, multiple: float | None) -> RateCard:
 
 
 def _product(rate: float, multiple: float) -> float:
+    """Return a product without rounding errors of binary fractions."""
     return float(f"{rate * multiple:.12g}")
 
 
 def _without_replaced(rows: tuple[RateRow, ...]) -> tuple[RateRow, ...]:
-    """Leave out rows before one that always holds and takes the place of all."""
-    for place in range(len(rows) - 1, 0, -1):
-        if rows[place].replaces and not rows[place].undated.conditions() and not rows[place].dated:
-            return (replace(rows[place], replaces=False), *rows[place + 1 :])
+    """Drop the rows before one that always holds and replaces all of them."""
+    for index in range(len(rows) - 1, 0, -1):
+        if rows[index].replaces and not rows[index].undated.conditions() and not rows[index].dated:
+            return (replace(rows[index], replaces=False), *rows[index + 1 :])
     return rows
 
 
 def imported_entry(card: RateCard) -> dict[str, Any]:
-    """Return a card as an entry of a file that ``PriceBook.with_file`` reads."""
+    """Return a card as an entry of a file for ``PriceBook.with_file``."""
     rows = [row_entry(row) for row in card.rows[1:]]
     entry: dict[str, Any] = {
         "as_of": card.as_of.isoformat(),
@@ -169,22 +171,22 @@ def imported_entry(card: RateCard) -> dict[str, Any]:
 
 
 def row_entry(row: RateRow) -> dict[str, Any]:
-    """Return a row as an entry of the overlay says it."""
-    told = {
+    """Return a row as it is written in the overlay."""
+    conditions = {
         field.name: getattr(row, field.name)
         for field in fields(row)
         if field.name not in ("rates", "utc_days", "not_on")
         and getattr(row, field.name) != field.default
     }
     if row.utc_days is not None:
-        told["utc_days"] = [DAYS[day] for day in sorted(row.utc_days)]
+        conditions["utc_days"] = [DAYS[day] for day in sorted(row.utc_days)]
     if row.not_on:
-        told["not_on"] = next(name for name, days in CALENDARS.items() if days == row.not_on)
-    when = When(**told).model_dump(mode="json", exclude_defaults=True)
+        conditions["not_on"] = next(name for name, days in CALENDARS.items() if days == row.not_on)
+    when = When(**conditions).model_dump(mode="json", exclude_defaults=True)
     return {"when": when, "rates": row.rates}
 
 
 def _imported_lifetime(lifetime: Lifetime) -> dict[str, Any]:
-    told = {field.name: getattr(lifetime, field.name) for field in fields(lifetime)}
-    said = {name: value for name, value in told.items() if value not in (None, "", False)}
-    return Facts(**said).model_dump(mode="json", exclude_defaults=True) if said else {}
+    values = {field.name: getattr(lifetime, field.name) for field in fields(lifetime)}
+    known = {name: value for name, value in values.items() if value not in (None, "", False)}
+    return Facts(**known).model_dump(mode="json", exclude_defaults=True) if known else {}

@@ -1,4 +1,4 @@
-"""What an entry of the price overlay may say. Field texts are descriptions in the JSON schema."""
+"""The schema of the price overlay. The text under a field is its description in the JSON schema."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -10,90 +10,112 @@ from simulator.scenario.document.base_section import Count, NonNegative, Positiv
 
 
 class CacheRule(Section):
-    """A provider's prompt cache; see ``pricing.caching.PromptCache``."""
+    """The prompt cache of a provider; see ``pricing.caching.PromptCache``."""
 
     rule: Rule
+    """Rule by which prompts are found in the cache."""
     min_tok: Annotated[int, Field(ge=0)] = 0
+    """Shortest prefix in tokens that is cached."""
     step_tok: Count = 1
+    """Tokens by which the cached prefix grows."""
     ttl_s: NonNegative = 0
+    """Lifetime in seconds since the last use."""
     long_ttl_s: Positive | None = None
-    """Of the long lifetime, where one is sold."""
+    """Long lifetime in seconds, if the provider sells one."""
     opt_in: str | None = None
-    """What a request must carry for the cache to be used at all; `caching: always` carries it."""
+    """Parameter that a request must contain for the cache to be used at all; `caching: always`
+    includes it."""
     isolation: Literal["organisation", "workspace"] | None = None
-    """Whose requests share entries, where that is known; an option's traffic is one workspace's."""
+    """Scope in which requests share entries, if known; the traffic of an option is one
+    workspace."""
     max_age_s: Positive | None = None
+    """Lifetime in seconds since an entry was written, however often it is used. Default: no
+    limit."""
     machine_per_min: Positive | None = None
+    """Requests per minute with the same prefix that one machine serves; more go to further
+    machines, each with its own cache. Default: no limit."""
     marks: Count = 4
+    """Most breakpoints of one request."""
     end_mark: bool = True
+    """Whether the end of the prompt is marked, and not only prefixes that prompts share."""
     lookback: Count | None = None
+    """Earlier turns before the end of the prompt that are searched for an entry. Default: all."""
     stored: bool = False
+    """Whether the lifetime of entries is paid for by token and hour."""
 
 
 class Reading(Section):
-    """What one source says of an endpoint's speed."""
+    """One source's figures of an endpoint's speed."""
 
     by: str
-    """Who measured it, and by way of whom it was read."""
+    """Author of the measurement, and the page on which it was read."""
     on: date | None = None
     """Day of the measurement or of the page."""
     kind: Literal["measured", "published", "quoted"]
-    """measured: method and counts are told; published: the provider's figure; quoted: a page that
-    tells another's figure."""
+    """Kind of figure. `measured`: method and counts are known; `published`: the provider's own
+    figure; `quoted`: a page that repeats another's figure."""
     ttft_s: Positive | None = None
+    """Time to the first token in seconds."""
     output_tok_s: Positive | None = None
+    """Output tokens per second of one stream."""
     prefill: str | None = None
-    """TTFT over the prompt's length, as the source fits it."""
+    """Time to the first token as a function of the prompt's length, as fitted by the source."""
 
 
 class Behaviour(Section):
     """Latency and speed of an endpoint as its client sees them."""
 
     ttft_median_s: Positive
+    """Median time to the first token in seconds, without the time per prompt token."""
     ttft_sigma: NonNegative
+    """Standard deviation of the logarithm of the time to the first token."""
     prefill_token_s: NonNegative
-    """Added to TTFT for each uncached prompt token."""
+    """Seconds that each uncached prompt token adds to the time to the first token."""
     prefill_token2_s: NonNegative = 0.0
-    """The same for the square of the prompt's length, less that of its cached part: attention."""
+    """Seconds added for the square of the prompt's tokens, less that of its cached part
+    (attention)."""
     output_tok_s: Positive
+    """Median output tokens per second of one stream."""
     speed_sigma: NonNegative
+    """Standard deviation of the logarithm of the speed."""
     error_rate: Share = 0.0
-    """Share of attempts that fail although the endpoint is up."""
+    """Share of attempts that fail although the endpoint is available."""
     window_s: Positive | None = None
-    """Work that takes longer expires, unpaid."""
+    """Seconds after which batch work expires, unpaid. Default: never."""
     readings: list[Reading] = Field(default_factory=list)
-    """Figures that others published; the values above are their medians where they stand alone."""
+    """Figures published by others; the values above are their medians where there is no other
+    source."""
 
 
 class RateLimit(Section):
     """A rate limit, as a bucket that refills continuously."""
 
     of: Literal["requests", "input_tok", "output_tok", "produced_tok", "tok"]
-    """output_tok reserves the declared output and gives back the rest; produced_tok counts output
-    as it is produced and turns calls away only while none is left; tok is input and declared
-    output."""
+    """Quantity that is limited. `output_tok` reserves the declared output and returns what was not
+    used; `produced_tok` counts output as it is produced, and rejects calls only while nothing is
+    left; `tok` counts input and declared output."""
     amount: Positive
-    """How much in each period."""
+    """Amount allowed in each period."""
     per: Literal["second", "minute", "hour", "day"] = "minute"
     """Length of the period."""
     burst_s: Positive | None = None
-    """The bucket holds what refills in this time; default: the period."""
+    """Seconds of refill that the bucket can hold. Default: one period."""
 
 
 class SpendLimit(Section):
-    """Money that may be spent in every period: give period_hours, or per: month."""
+    """A spend limit: the most that may be spent in a period, of `period_hours` or `per: month`."""
 
     usd: Positive
-    """Most that is spent in a period."""
+    """Most that may be spent in one period."""
     period_hours: Positive | None = None
-    """After which it begins anew, counted from 1970-01-01 00:00 UTC."""
+    """Length of a period in hours; periods are counted from 1970-01-01 00:00 UTC."""
     per: Literal["month"] | None = None
-    """Calendar month, UTC."""
+    """Calendar month (UTC) as the period."""
     rolling: bool = False
-    """The last period_hours count at any moment, in the place of fixed periods."""
+    """Whether the last `period_hours` count at any moment, instead of fixed periods."""
 
     @model_validator(mode="after")
-    def _one_period(self) -> "SpendLimit":
+    def _check_period(self) -> "SpendLimit":
         if (self.period_hours is None) == (self.per is None):
             raise ValueError("give either period_hours or per: month")
         if self.rolling and self.per is not None:
@@ -102,18 +124,22 @@ class SpendLimit(Section):
 
 
 class Tier(Section):
-    """What an account may do."""
+    """The limits of an account tier."""
 
     limits: list[RateLimit] = Field(default_factory=list)
+    """Rate limits of the account."""
     concurrency: Count | None = None
+    """Requests that the account may have in flight. Default: any number."""
     spend_limits: list[SpendLimit] = Field(default_factory=list)
+    """Spend limits of the account."""
     max_output_tok: Count | None = None
+    """Longest output in tokens. Default: the offer's."""
     source: str | None = None
-    """Where its figures are from, and whether they are published or assumed."""
+    """Source of the figures, and whether they are published or assumed."""
 
 
 BoughtContext = Literal["batch", "flex", "priority", "ultrafast"]
-"""How a call may be served beside standard."""
+"""Contexts other than standard in which a call may be served."""
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -122,112 +148,137 @@ class When(Section):
     """Conditions of a rate row, all of which must be true."""
 
     prompt_tokens_above: Count | None = None
+    """Prompt length in tokens, cached ones included, that must be exceeded."""
     prompt_tokens_from: Count | None = None
+    """Prompt length in tokens, cached ones included, that must be reached."""
     from_time: date | datetime | None = None
-    """UTC day or moment."""
+    """First UTC day or moment on which the row holds."""
     until_time: date | datetime | None = None
+    """First UTC day or moment on which the row no longer holds."""
     context: Literal["standard", "batch", "flex", "priority", "ultrafast"] | None = None
+    """Context in which the call is served."""
     thinking: bool | None = None
+    """Whether the call has reasoning tokens."""
     content: Literal["prose", "code"] | None = None
+    """Kind of output of the call."""
     cached_share_from: Share | None = None
+    """Share of the prompt that must have been read from a cache."""
     utc_window_s: tuple[NonNegative, NonNegative] | None = None
+    """Start and end of the part of the UTC day, in seconds; it may wrap over midnight."""
     utc_days: list[Day] | None = None
+    """Days of the week (UTC)."""
     not_on: Literal["china"] | None = None
-    """Calendar of holidays on which it does not hold."""
+    """Calendar of public holidays on which the row does not hold."""
     replaces: bool = False
-    """Stands in the place of all rows before it."""
+    """Whether the row replaces all rows before it; otherwise it changes only the rates it names."""
     computed: bool = False
-    """Nobody published it: a known share of what another row says."""
+    """Whether the rates are not published, but computed as a known share of another row's."""
 
 
 class Row(Section):
-    """Rates that hold under conditions; later rows win for the buckets that they name."""
+    """Rates that hold under conditions; later rows take precedence for the rates that they name."""
 
     when: When
     rates: dict[str, NonNegative]
+    """Rates by bucket, in USD per million tokens or per call."""
 
 
 class Peak(Section):
-    """When the snapshot's windows by the time of day hold."""
+    """Days on which the snapshot's prices by time of day hold."""
 
     from_time: date | datetime | None = None
-    """Before, they did not."""
+    """First day or moment on which these prices hold. Default: always."""
     utc_days: list[Day]
+    """Days of the week (UTC) on which these prices hold."""
     not_on: Literal["china"]
-    """Calendar of the holidays on which they do not."""
+    """Calendar of public holidays on which these prices do not hold."""
 
 
 class Facts(Section):
-    """What is known of an offer's dates and sizes beside its prices."""
+    """Known dates and sizes of an offer, in addition to its prices."""
 
     since: date | datetime | None = None
-    """First day or moment on which it was sold."""
+    """First day or moment on which the offer was sold."""
     ends: date | datetime | None = None
-    """First day or moment on which it is not sold any more."""
+    """First day or moment on which the offer is no longer sold."""
     at_least_until: date | None = None
-    """Day until which the provider promised to sell it."""
+    """Day until which the provider promised to sell the offer."""
     price_at_least_until: date | None = None
-    """Day until which the provider promised its price."""
+    """Day until which the provider promised the price."""
     announced: date | None = None
-    """Day on which the provider told the end."""
+    """Day on which the provider announced the end of the offer."""
     checked: date | None = None
-    """Day on which these were looked up, where it is not the file's."""
+    """Day on which these facts were looked up. Default: the day of the whole file."""
     deprecated: bool = False
-    """Its provider or a feed calls it deprecated, without a day."""
+    """Whether the provider or a feed calls the offer deprecated, without a date."""
     successor: str | None = None
-    """What the provider names in its place."""
+    """Successor that the provider names."""
     max_input_tok: Count | None = None
-    """Longest prompt that the API takes, where that is less than the context window."""
+    """Longest prompt in tokens that the API accepts, if less than the context window."""
     source: str | None = None
-    """Where it is not the file's."""
+    """Source of these facts. Default: the source of the whole file."""
 
 
 class Offer(Section):
     """One entry of the overlay."""
 
     as_of: date | None = None
+    """Day on which the rates were read. Default: the day of the snapshot."""
     rates: dict[str, NonNegative] = Field(default_factory=dict)
-    """USD per Mtok by bucket, behind the snapshot's rows where it has some."""
+    """Rates by bucket in USD per million tokens or per call, which follow the snapshot's rows if
+    it has the offer."""
     rows: list[Row] = Field(default_factory=list)
+    """Rates that hold under conditions."""
     peak: Peak | None = None
     billed_at: Literal["start", "completion"] = "start"
+    """Moment of a call that determines its rates."""
     regions: dict[str, Positive] = Field(default_factory=dict)
-    """Factor on every rate when calls must stay in a region."""
+    """Factor on every rate, by region in which calls must be processed."""
     long_write_multiple: Positive | None = None
-    """Price of a write for the long lifetime over that of input, where the snapshot has none."""
+    """Price of a cache write for the long lifetime over the price of input, if the snapshot has no
+    such price."""
     context_tok: Count | None = None
+    """Context window in tokens: prompt and output together."""
     max_input_tok: Count | None = None
-    """Of an imported entry; the book's own stand among its facts."""
+    """Longest prompt in tokens, for imported entries; the book's own are among its facts."""
     facts: Facts | None = None
-    """Of an imported entry."""
+    """Dates and sizes of an imported entry."""
     max_output_tok: Count | None = None
+    """Longest output in tokens."""
     refuses_long_outputs: bool = False
-    """A declared output above the greatest is an error; else the output is cut."""
+    """Whether a declared output above the longest is an error; otherwise the output is cut."""
     cache: CacheRule | None = None
     cached_counts: bool = True
-    """Cached prompt tokens count towards rate limits."""
+    """Whether cached prompt tokens count towards rate limits."""
     tiers: dict[str, Tier] = Field(default_factory=dict)
+    """Account tiers by name, with their limits."""
     availability: Share | None = None
-    """Share of time in which the provider is up."""
+    """Share of time in which the provider is available."""
     endpoint: Behaviour | None = None
-    """Absent: the offer has prices, but cannot be simulated."""
+    """Behaviour of the endpoint. Without it, the offer has prices but cannot be simulated."""
     contexts: dict[BoughtContext, Behaviour] = Field(default_factory=dict)
-    """How the endpoint behaves when served otherwise."""
+    """Behaviour of the endpoint in contexts other than standard."""
     source: str
+    """Source of every figure, and whether it is published, measured or assumed."""
 
 
 class Start(Section):
-    """When a provider began to serve a context."""
+    """The day on which a provider began to serve a context."""
 
     from_time: date | datetime
+    """First day or moment on which the context was served."""
     source: str
+    """Source of the date."""
 
 
 class FactsFile(Section):
-    """All such facts, and the source of those that name none."""
+    """All facts of offers, with the source of those that name none."""
 
     source: str
+    """Source of the facts that name none."""
     checked: date
+    """Day on which facts without their own day were looked up."""
     starts: dict[str, dict[BoughtContext, Start]]
-    """By provider and context."""
+    """First days of contexts, by provider and context."""
     offers: dict[str, Facts]
+    """Facts of offers, by name."""

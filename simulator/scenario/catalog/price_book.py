@@ -1,4 +1,4 @@
-"""The price book: the genai-prices snapshot with our overlay of endpoint behaviour and caches."""
+"""The price book: the genai-prices snapshot, with an overlay of endpoint behaviour and caches."""
 
 import re
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ from simulator.pricing.feeds.feed import book_name
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import unix_s
 from simulator.scenario.catalog.offer_cards import (
-    completed,
-    filled,
+    complete_from_overlay,
+    fill_from_book,
     own_card,
     with_entry,
     with_facts,
@@ -33,7 +33,7 @@ FACTS = _FOLDER / "facts.yaml"
 
 @cache
 def _overlay() -> dict[str, Document]:
-    """Offers of the overlay, each with the file that it stands in."""
+    """Return the offers of the overlay, each with its file."""
     documents = [read_yaml(path) for path in OVERLAYS]
     return {name: document for document in documents for name in document.data}
 
@@ -50,41 +50,43 @@ def _snapshot() -> frozenset[str]:
 
 @cache
 def _additions() -> Document:
-    """Rates that other feeds know and the snapshot does not, by offer."""
+    """Return rates that other feeds have and the snapshot lacks, by offer."""
     return read_yaml(ADDITIONS)
 
 
 @cache
-def _added(name: str) -> Offer:
+def _addition(name: str) -> Offer:
     return validate(Offer, _additions(), (name,))
 
 
 @cache
 def facts_file() -> FactsFile:
-    """Return what the book knows of offers beside their prices."""
+    """Return the known dates and sizes of offers."""
     return validate(FactsFile, read_yaml(FACTS), ())
 
 
 def known_offers() -> list[str]:
-    """Return every offer whose endpoint behaviour is known, so that it can be simulated."""
-    said = ((name, document.data[name]) for name, document in _overlay().items())
-    return sorted(name for name, entry in said if isinstance(entry, dict) and "endpoint" in entry)
+    """Return the names of all offers that can be simulated: those with known endpoint behaviour."""
+    entries = ((name, document.data[name]) for name, document in _overlay().items())
+    return sorted(
+        name for name, entry in entries if isinstance(entry, dict) and "endpoint" in entry
+    )
 
 
 @dataclass(frozen=True)
 class PriceBook:
-    """The snapshot with our overlay; prices of an imported file stand in the place of theirs."""
+    """The snapshot with the overlay; the prices of an imported file take precedence."""
 
     imported: Document | None = None
 
     @staticmethod
     def with_file(path: Path) -> "PriceBook":
-        """Return the book with a file that ``prices import`` wrote.
+        """Return the book with a file written by ``prices import``.
 
         Raises
         ------
         InputError
-            When there is no such file or it holds no JSON object.
+            When there is no such file or it contains no JSON object.
         """
         data = read_json(path)
         if not isinstance(data, dict):
@@ -92,17 +94,17 @@ class PriceBook:
         return PriceBook(Document(path, data))
 
     def names(self) -> list[str]:
-        """Return every offer that has prices."""
+        """Return the names of all offers that have prices."""
         imported = self.imported.data if self.imported else {}
         return sorted({*snapshot_offers(), *_overlay(), *imported})
 
     def card(self, name: str, region: str | None = None) -> RateCard:
-        """Return an offer's rate card, with the uplift of a region where one is asked for.
+        """Return an offer's rate card, with the surcharge of a region if one is given.
 
         Raises
         ------
         InputError
-            When the book does not know the offer, or knows no price for it, or none there.
+            When the offer is unknown, or its price, or its price in the region.
         """
         card = self._card(name)
         name = card.offer
@@ -110,16 +112,16 @@ class PriceBook:
             return card
         known = self.regions(name)
         if region not in known:
-            told = f"; its regions: {', '.join(known)}" if known else ""
-            raise InputError(f"{name} has no known price in region {region!r}{told}")
+            regions = f"; its regions: {', '.join(known)}" if known else ""
+            raise InputError(f"{name} has no known price in region {region!r}{regions}")
         return card.scaled(known[region])
 
     def regions(self, name: str) -> dict[str, float]:
-        """Return the factor on every rate of an offer by region."""
+        """Return the factor on every rate of an offer, by region."""
         return _entry(name).regions if name in _overlay() else {}
 
-    def _resolved(self, name: str) -> str:
-        """Return an offer's name in the book, where another feed's name is given."""
+    def _resolve_name(self, name: str) -> str:
+        """Return the book's name of an offer, given that or the name in another feed."""
         imported = self.imported.data if self.imported else {}
         known = (imported, _overlay(), _snapshot())
         if any(name in names for names in known):
@@ -130,7 +132,7 @@ class PriceBook:
         return name
 
     def _card(self, name: str) -> RateCard:
-        name = self._resolved(name)
+        name = self._resolve_name(name)
         if self.imported is not None and name in self.imported.data:
             return _imported_card(name, validate(Offer, self.imported, (name,)))
         if name not in _overlay() and name not in _snapshot():
@@ -138,14 +140,14 @@ class PriceBook:
         return _shipped_card(name)
 
     def simulated(self, name: str) -> Offer:
-        """Return what is known of how an offer behaves.
+        """Return the entry of an offer that can be simulated.
 
         Raises
         ------
         InputError
-            When the book does not know the offer, or knows its prices but not how it behaves.
+            When the offer is unknown, or has prices but no known behaviour.
         """
-        name = self._resolved(name)
+        name = self._resolve_name(name)
         if name in known_offers():
             return _entry(name)
         if name in self.names():
@@ -157,7 +159,7 @@ class PriceBook:
 
 
 def _undated(name: str) -> str:
-    """Return a name without the day of its snapshot; the book lists those that cost otherwise."""
+    """Return a name without the date of a model version; versions with other prices are listed."""
     return re.sub(r"-(?:\d{4}-\d{2}-\d{2}|20\d{6})$", "", name)
 
 
@@ -168,7 +170,7 @@ def _shipped_card(name: str) -> RateCard:
     else:
         card = backdated(snapshot_card(name), _starts(name))
         if name in _additions().data:
-            card = with_entry(card, _added(name))
+            card = with_entry(card, _addition(name))
         if name in _overlay():
             card = with_entry(card, _entry(name))
     facts = facts_file()
@@ -179,32 +181,32 @@ def _shipped_card(name: str) -> RateCard:
 
 def _starts(name: str) -> dict[str, date | datetime]:
     """Return when the provider of an offer began to serve each context."""
-    said = facts_file().starts.get(name.partition("/")[0], {})
-    return {str(context): start.from_time for context, start in said.items()}
+    starts = facts_file().starts.get(name.partition("/")[0], {})
+    return {str(context): start.from_time for context, start in starts.items()}
 
 
 def _imported_card(name: str, entry: Offer) -> RateCard:
-    """Return an imported card, or the book's where it says the same and more.
+    """Return an imported card, or the book's own if it agrees and contains more.
 
-    A feed without dates and hours tells what holds on its day. Where that is what the book says,
-    or what it says of its peak hours, the book's dates, hours and holidays stay.
+    A feed without dates and hours has the rates of its day. If these agree with the book's rates on
+    that day, or with those of some hours, the book's dates, hours and holidays are kept.
     """
-    told = own_card(name, entry)
-    card = backdated(told, _starts(name))
+    own = own_card(name, entry)
+    card = backdated(own, _starts(name))
     if entry.facts is not None:
         card = with_facts(card, entry.facts, entry.source, card.as_of)
     if name not in _overlay() and name not in _snapshot():
         return card
     shipped = _shipped_card(name)
-    if _says_the_same(shipped, card):
+    if _agree(shipped, card):
         source = f"{shipped.source}; the same in {card.source}"
         return replace(shipped, as_of=card.as_of, source=source)
     if name in _additions().data:
-        card = completed(card, _added(name))
+        card = complete_from_overlay(card, _addition(name))
     if name in _overlay():
-        card = completed(card, _entry(name))
-    card = filled(card, shipped)
-    if not any(row.dated for row in told.rows):
+        card = complete_from_overlay(card, _entry(name))
+    card = fill_from_book(card, shipped)
+    if not any(row.dated for row in own.rows):
         card = replace(card, told_on=card.as_of)
     facts = facts_file()
     if name in facts.offers and entry.facts is None:
@@ -212,18 +214,20 @@ def _imported_card(name: str, entry: Offer) -> RateCard:
     return card
 
 
-def _says_the_same(shipped: RateCard, imported: RateCard) -> bool:
-    """Whether all that an imported card names is what the book charges, from its day on.
+def _agree(shipped: RateCard, imported: RateCard) -> bool:
+    """Return whether an imported card agrees with the book, from the card's day on.
 
-    Where the book has peak hours, a flat price is that of some hours of the week.
+    If the book has peak hours, a flat price only has to agree with that of some hours of the week.
     """
     day_s = unix_s(imported.as_of) + DAY_S / 2
     later = [moment + DAY_S / 2 for moment in imported.moments_s if moment > day_s]
     flat = not any(row.timed for row in imported.rows)
     by_the_hour = flat and any(row.timed for row in shipped.rows)
     for at_s in (day_s, *later):
-        found = compared(shipped, imported, at_s, 0.0)
-        agreeing = found.agreeing if by_the_hour else set()
-        if found.only_after or any((d.context, d.bucket) not in agreeing for d in found.differing):
+        comparison = compared(shipped, imported, at_s, 0.0)
+        agreeing = comparison.agreeing if by_the_hour else set()
+        if comparison.only_after or any(
+            (d.context, d.bucket) not in agreeing for d in comparison.differing
+        ):
             return False
     return True

@@ -1,4 +1,4 @@
-"""The book against the price files of others: where they are, what of it is explained."""
+"""Comparison of the price book with other price files, and explanations of known differences."""
 
 import json
 from contextlib import suppress
@@ -29,35 +29,41 @@ _INSTALLED = {
 
 
 class _Explanation(Section):
-    """Why a source differs from the book."""
+    """An explanation of a difference between a source and the book."""
 
     source: Literal["genai-prices", "litellm", "model-prices", "*"]
+    """Source that differs, or ``*`` for all."""
     offers: list[str]
-    """Names, or patterns with ``*``."""
+    """Names of offers, or patterns with ``*``."""
     context: str = "*"
+    """Context of the differing rates, or ``*`` for all."""
     bucket: str = "*"
+    """Bucket of the differing rates, or ``*`` for all."""
     why: str
+    """Reason for the difference, and why the book keeps its rate."""
 
 
 class _Explanations(Section):
+    """The whole file of explanations."""
+
     explanations: list[_Explanation]
 
 
 @cache
 def explanations() -> list[Explanation]:
-    """Return the differences that are understood."""
-    said = validate(_Explanations, read_yaml(EXPLANATIONS), ())
+    """Return the explanations of known differences."""
+    section = validate(_Explanations, read_yaml(EXPLANATIONS), ())
     return [
-        Explanation(one.source, offer, one.why, one.context, one.bucket)
-        for one in said.explanations
-        for offer in one.offers
+        Explanation(each.source, offer, each.why, each.context, each.bucket)
+        for each in section.explanations
+        for offer in each.offers
     ]
 
 
 def installed_sources() -> tuple[dict[str, Feed], list[str]]:
-    """Return what the installed packages say, and which are absent.
+    """Return the feeds of installed packages, and the names of absent packages.
 
-    LiteLLM and model-prices are looked for, and not imported.
+    The files of LiteLLM and model-prices are read without importing the packages.
     """
     from genai_prices.data import providers
 
@@ -66,7 +72,7 @@ def installed_sources() -> tuple[dict[str, Feed], list[str]]:
     feeds = {name: providers_feed(providers, name, today, name)}
     absent = []
     for package, (module, file) in _INSTALLED.items():
-        path = _beside(module, file)
+        path = _package_file(module, file)
         if path is None:
             absent.append(package)
             continue
@@ -75,8 +81,8 @@ def installed_sources() -> tuple[dict[str, Feed], list[str]]:
     return feeds, absent
 
 
-def _beside(module: str, file: str) -> Path | None:
-    """Return a file of an installed package, which is looked for and not imported."""
+def _package_file(module: str, file: str) -> Path | None:
+    """Return a file of an installed package, which is not imported."""
     with suppress(PackageNotFoundError, ValueError):
         spec = find_spec(module)
         for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -85,8 +91,10 @@ def _beside(module: str, file: str) -> Path | None:
     return None
 
 
-def checked(feeds: dict[str, Feed], contains: str, at_s: float, tolerance: float) -> list[Check]:
-    """Compare the book with feeds at a Unix time."""
+def check_feeds(
+    feeds: dict[str, Feed], contains: str, at_s: float, tolerance: float
+) -> list[Check]:
+    """Compare the book with feeds at a Unix time, for offers whose names contain a text."""
     book = PriceBook()
     known = set(book.names())
 
@@ -101,14 +109,14 @@ def checked(feeds: dict[str, Feed], contains: str, at_s: float, tolerance: float
 
 
 def proposal(checks: list[Check]) -> str:
-    """Return an overlay with what the sources know and the book does not, each with its source.
+    """Return an overlay of rates that the sources have and the book lacks, with their sources.
 
-    Where several know an offer, the first one that has rows for it is taken.
+    If several sources have rows for an offer, the first one is used.
     """
     entries: dict[str, dict[str, Any]] = {}
     for check_ in checks:
         for offer, rows in check_.rows.items():
             if offer not in entries:
-                told = [row_entry(row) for row in rows]
-                entries[offer] = {"rows": told, "source": f"{check_.name} (published)"}
+                row_entries = [row_entry(row) for row in rows]
+                entries[offer] = {"rows": row_entries, "source": f"{check_.name} (published)"}
     return "".join(f"{json.dumps(k)}: {json.dumps(v)}\n" for k, v in sorted(entries.items()))

@@ -1,4 +1,4 @@
-"""Hardware profiles: accelerators and model shapes from YAML."""
+"""Profiles of accelerators, appliances and models, from hardware_profiles/*.yaml."""
 
 from functools import cache
 from pathlib import Path
@@ -25,56 +25,85 @@ class AcceleratorProfile(Section):
         "ampere", "ada", "ada-geforce", "hopper", "blackwell", "blackwell-consumer", "cdna2",
         "cdna3", "cdna4", "gaudi", "xe", "tpu", "trainium",
     ]  # fmt: skip
+    """Generation of accelerators, from hardware_profiles/serving.yaml."""
     peak_tflops: dict[Literal["bf16", "fp8", "int8", "fp4"], Positive]
+    """Peak dense rate in TFLOP/s, by compute format."""
     memory_gb: Positive
+    """Usable memory in units of 1e9 bytes, as the driver reports it."""
     memory_tb_s: Positive
+    """Memory bandwidth in TB/s."""
     link: str
     """Kind of link between accelerators, from hardware_profiles/serving.yaml."""
     node_gpus: Count = 8
-    """Accelerators that the link joins; between nodes it is a network."""
+    """Accelerators that the link connects; nodes are connected by a network."""
     tdp_w: Positive
+    """Thermal design power in watts."""
     rents_usd_per_gpu_hour: dict[Commitment, Interval] = Field(default_factory=dict)
-    """By commitment; absent where no list shows one."""
+    """Rent by commitment; a commitment is absent if no price list contains it."""
     node_kw: Positive | None = None
-    """All-in power of a node per accelerator."""
+    """Power of a node per accelerator in kW, everything included."""
     purchase_usd: Interval | None = None
+    """Purchase price of one accelerator in USD."""
     source: str
+    """Source of the figures."""
 
 
 class ApplianceProfile(Section):
-    """One machine of hardware_profiles/appliances.yaml, whose tokens are sold and not itself."""
+    """One machine of hardware_profiles/appliances.yaml, of which tokens are sold but not itself."""
 
     memory_gb: Positive
-    """Of one chip."""
+    """Memory of one chip in units of 1e9 bytes."""
     memory_tb_s: Positive
+    """Memory bandwidth of one chip in TB/s."""
     system_kw: Interval
-    """Of what serves a model of 70 billion parameters."""
+    """Power in kW of a system that serves a model of 70 billion parameters."""
     system: str
+    """Description of such a system, with its source."""
     offers: tuple[str, ...]
+    """Offers that sell tokens of this machine."""
     source: str
+    """Source of the figures."""
 
 
 class ModelProfile(Section):
     """One model of hardware_profiles/models.yaml."""
 
     total_params_b: Positive
+    """Total parameters in billions."""
     active_params_b: Positive
+    """Parameters in billions that each token is multiplied with, without the embedding table."""
     layers: Count
+    """Number of layers."""
     hidden: Count
+    """Width of the hidden state."""
     q_heads: Count
+    """Number of query heads."""
     kv_heads: Count
+    """Number of key-value heads."""
     head_dim: Count
+    """Width of one cached head; latent attention caches one head of latent and position values."""
     experts: Annotated[int, Field(ge=0)] = 0
+    """Number of experts in a layer; 0 for dense models."""
     experts_per_token: Annotated[int, Field(ge=0)] = 0
+    """Number of experts that process a token."""
     expert_share: Share = 0.0
+    """Share of the parameters that belongs to experts."""
     attention: Literal["gqa", "mla"] = "gqa"
+    """Kind of attention: grouped-query (`gqa`) or multi-head latent attention (`mla`)."""
     window_layers: Annotated[int, Field(ge=0)] = 0
+    """Number of layers whose attention is limited to `window_tok` tokens."""
     window_tok: Annotated[int, Field(ge=0)] = 0
+    """Tokens that these layers attend to; 0 for layers with a constant state."""
     keeps_windows_whole: bool = False
+    """Whether engines cache the whole context of these layers anyway, as vLLM does for Llama 4."""
     quantized: Literal["all", "experts"] = "all"
+    """Weights that have the weight precision: all, or experts alone while the rest is bf16."""
     kind: Literal["decoder", "embedding"] = "decoder"
+    """Kind of model; embedding models read prompts and generate nothing."""
     context_tok: Count
+    """Context window in tokens."""
     source: str
+    """Source of the figures."""
 
 
 @cache
@@ -88,7 +117,7 @@ def profile_names(kind: str) -> list[str]:
 
 
 def profile_document(kind: str, name: str) -> dict[str, Any]:
-    """Return a profile as plain values.
+    """Return a profile of a kind as plain values.
 
     Raises
     ------
@@ -106,6 +135,7 @@ _SECTIONS: dict[str, type[Section]] = {
 
 
 def _find(kind: str, name: str) -> Document:
+    """Return the document that contains a profile of some kind."""
     document = _document(kind)
     if name not in document.data:
         raise InputError(
@@ -115,12 +145,12 @@ def _find(kind: str, name: str) -> Document:
 
 
 def load_profile(name: str) -> AcceleratorProfile:
-    """Return all that is known of an accelerator.
+    """Return the whole profile of an accelerator.
 
     Raises
     ------
     InputError
-        When there is no such profile, or it is not valid.
+        When there is no such profile, it is not valid, or the machine is not sold.
     """
     if name in profile_names("appliances"):
         offers = profile_document("appliances", name)["offers"]
@@ -130,7 +160,7 @@ def load_profile(name: str) -> AcceleratorProfile:
 
 @cache
 def load_accelerator(name: str) -> tuple[Accelerator, dict[str, PlainInterval]]:
-    """Return an accelerator and what renting one costs [USD/GPU-hour], by commitment as known.
+    """Return an accelerator and its known rents by commitment [USD/GPU-hour].
 
     Raises
     ------
@@ -154,18 +184,18 @@ def load_accelerator(name: str) -> tuple[Accelerator, dict[str, PlainInterval]]:
 
 
 def load_model(name: str) -> ModelShape:
-    """Return a model shape by its profile's name, or from a ``config.json`` on disk by its path.
+    """Return a model shape, by the name of its profile or the path of a ``config.json``.
 
     Raises
     ------
     InputError
         When there is no such profile, or it is not valid.
     """
-    return read_config(Path(name)) if name.endswith(".json") else _listed_model(name)
+    return read_config(Path(name)) if name.endswith(".json") else _load_listed_model(name)
 
 
 @cache
-def _listed_model(name: str) -> ModelShape:
+def _load_listed_model(name: str) -> ModelShape:
     profile = validate(ModelProfile, _find("models", name), (name,))
     fields = profile.model_dump(exclude={"total_params_b", "active_params_b"})
     return ModelShape(

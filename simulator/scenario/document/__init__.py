@@ -1,1 +1,1 @@
-"""Scenario files as documents: values with their positions, shipped files, attached files."""
+"""Scenario files as documents: values with their locations, shipped files, attached files."""

@@ -1,4 +1,4 @@
-"""Files that a scenario names: which they are, and how they get to where the scenario is not."""
+"""Files that a scenario names, and their copies on machines that do not have them."""
 
 import hashlib
 import os
@@ -16,37 +16,38 @@ _LONGEST_PATH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """A file with all that is in it."""
+class AttachedFile:
+    """A file with its content."""
 
     path: Path
-    """Under which the scenario looks for it."""
+    """Path under which the scenario looks for the file."""
     digest: str
+    """SHA-256 of the content, in hexadecimal."""
     content: bytes
 
 
-def named_files(said: Any, document: Document) -> Iterator[tuple[str, Path]]:
+def named_files(values: Any, document: Document) -> Iterator[tuple[str, Path]]:
     """Yield every text in a scenario that names a file, and the file.
 
     Parameters
     ----------
-    said : Any
+    values : Any
         The scenario as plain values.
     document : Document
-        Knows beside which file each value stands.
+        The document, which knows the folder that each value's file names refer to.
     """
-    for at, name in _texts(said, ()):
+    for at, name in _texts(values, ()):
         if len(name) < _LONGEST_PATH:
-            # Logs are looked for below the current folder as well.
+            # Logs are also looked for in the current folder.
             is_log = at[:1] == ("traffic",) and at[-1:] == ("path",)
             for path in (document.folder(at) / name, *([Path(name)] if is_log else ())):
-                if os.path.isfile(path):  # unlike Path.is_file, of any name
+                if os.path.isfile(path):  # accepts any text, unlike Path.is_file
                     yield name, path
                     break
 
 
 def _texts(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
-    """All texts within plain values, and where they are."""
+    """Yield all texts within plain values, with their paths."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict | list):
@@ -54,27 +55,27 @@ def _texts(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
             yield from _texts(part, (*path, key))
 
 
-def carried(said: Any, document: Document) -> tuple[Carried, ...]:
-    """Read all files that a scenario names; see ``named_files``."""
-    paths = {path for _, path in named_files(said, document)}
+def read_attached_files(values: Any, document: Document) -> tuple[AttachedFile, ...]:
+    """Read all files that a scenario names; see ``named_files`` for the parameters."""
+    paths = {path for _, path in named_files(values, document)}
     contents = ((path, path.read_bytes()) for path in sorted(paths))
     return tuple(
-        Carried(p, hashlib.sha256(content).hexdigest(), content) for p, content in contents
+        AttachedFile(p, hashlib.sha256(content).hexdigest(), content) for p, content in contents
     )
 
 
-def copies_of(files: Sequence[Carried]) -> Mapping[Path, Path]:
-    """Write files to a folder of this process, and return where each is.
+def write_copies(files: Sequence[AttachedFile]) -> Mapping[Path, Path]:
+    """Write files to a temporary folder of this process, and return the copy of each path.
 
-    What is made of a file may be called by the file's name and its folder's, which stay.
+    Copies keep the names of the file and of its folder, because results may be named after them.
     """
-    found = {}
+    copies = {}
     for file in files:
         copy = _folder() / file.digest / file.path.absolute().parent.name / file.path.name
         if not copy.is_file():
             write_files(copy.parent, {copy.name: partial(Path.write_bytes, data=file.content)})
-        found[file.path] = copy
-    return found
+        copies[file.path] = copy
+    return copies
 
 
 def _folder() -> Path:
@@ -83,5 +84,5 @@ def _folder() -> Path:
 
 @cache
 def _temporary() -> TemporaryDirectory[str]:
-    """A folder that is removed when the process ends."""
+    """Create a folder that is removed when the process ends."""
     return TemporaryDirectory(prefix="breakeven-")

@@ -1,4 +1,4 @@
-"""What all sections of all files share: strictness, and the kinds of numbers."""
+"""The base class of all sections of all files, and the kinds of numbers in them."""
 
 from typing import Annotated
 
@@ -13,12 +13,12 @@ from pydantic import (
 )
 
 MOST = 10**18
-"""No quantity is larger in any unit that a key has; sums and products of such numbers are finite.
+"""Largest number accepted for any key, in its unit; sums and products of such numbers are finite.
 """
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, numbers are finite."""
+    """Base class of all sections: unknown keys are errors, and numbers are finite."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -26,17 +26,17 @@ class Section(BaseModel):
 
 
 class Interval(Section):
-    """An uncertain number: nine in ten cases lie between ``low`` and ``high``."""
+    """An uncertain number: nine in ten values lie between `low` and `high`."""
 
     low: float
-    """One case in twenty is below."""
+    """Fifth percentile: one value in twenty is below."""
     mid: float
-    """The median."""
+    """Median: half of the values are above it."""
     high: float
-    """One case in twenty is above."""
+    """Ninety-fifth percentile: one value in twenty is above."""
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Interval":
+    def _check_order(self) -> "Interval":
         if not 0 <= self.low <= self.mid <= self.high <= MOST:
             raise ValueError(f"must have 0 <= low <= mid <= high <= {MOST:.0e}")
         return self

@@ -1,4 +1,4 @@
-"""YAML with positions: every problem is one line that says where and what was expected."""
+"""YAML with locations: every problem is one line that names its location and what was expected."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,56 +15,58 @@ from simulator.files.text import fail, read_text
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 Path_ = tuple[str | int, ...]
+"""Keys and list indices that lead to a value."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed file and where its values stand; values from elsewhere carry that origin."""
+    """A parsed file with the locations of its values."""
 
     path: Path
     data: Any
     origins: Mapping[Path_, str] = field(default_factory=dict)
+    """Locations of values that come from elsewhere: another file, a preset, a setting."""
     uncertain: tuple[UncertainNumber, ...] = ()
-    """Numbers in whose places their medians stand."""
+    """Uncertain numbers, which ``data`` contains as their medians."""
     folders: Mapping[Path_, Path] = field(default_factory=dict)
-    """Of the files that said them, for values from elsewhere."""
+    """Folders of the files from which values come, for values from other files."""
     copies: Mapping[Path, Path] = field(default_factory=dict)
-    """Of files that values name, on a machine that does not have them."""
+    """Copies of files that values name, on a machine that does not have the files."""
 
-    def place(self, at: Path_) -> str:
+    def location(self, at: Path_) -> str:
         """Return ``file:line:column`` of the deepest part of a path that exists."""
         for end in range(len(at), 0, -1):
             if at[:end] in self.origins:
                 return self.origins[at[:end]]
         (line, column), node = (1, 1), self.data
         for key in at:
-            found = yamltree.place_of(node, key)
-            if found is None:
+            position = yamltree.place_of(node, key)
+            if position is None:
                 break
-            (line, column), node = found, node[key]
+            (line, column), node = position, node[key]
         return f"{self.path}:{line}:{column}"
 
     def folder(self, at: Path_) -> Path:
-        """Return the folder in which a file is that the value at a path names."""
+        """Return the folder of a file that is named by the value at a path."""
         for end in range(len(at), 0, -1):
             if at[:end] in self.folders:
                 return self.folders[at[:end]]
         return self.path.parent
 
     def file(self, at: Path_, name: str) -> Path:
-        """Return where the file is that the value at a path names, or a copy of it."""
+        """Return the path of a file that is named by the value at a path, or of its copy."""
         return self.at_hand(self.folder(at) / name)
 
     def at_hand(self, path: Path) -> Path:
-        """Return a path, or where the copy is of what was there."""
+        """Return the copy of a file if there is one, else the path itself."""
         return self.copies.get(path, path)
 
     def fail(self, at: Path_, message: str) -> InputError:
-        """Return the error of a value."""
-        return InputError(f"{self.place(at)}: {message}")
+        """Return the error of a value, with its location."""
+        return InputError(f"{self.location(at)}: {message}")
 
     def made(self, at: Path_, make: Callable[[], T]) -> T:
-        """Make something of a value, and name its place when that fails."""
+        """Call a function that depends on a value, and add the value's location to its errors."""
         try:
             return make()
         except InputError as error:
@@ -98,7 +100,7 @@ def parse_value(text: str, origin: str) -> Any:
 
 
 OPTIONAL_SECTIONS = ("analysis", "future", "quality")
-"""That a scenario may leave out, and that a path may lead into all the same."""
+"""Sections that a scenario may omit, and that a path may nevertheless lead into."""
 
 
 def with_values(
@@ -107,22 +109,22 @@ def with_values(
     origin: Callable[[str], str] = "--set {}".format,
     folder: Callable[[str], Path] | None = None,
 ) -> Document:
-    """Return the document with dot-paths set; a path may end in a key that is not there yet.
+    """Return the document with values set by dotted path; the last key of a path may be new.
 
-    None takes a key out. ``origin`` says where the value of a path comes from, ``folder`` where
-    files are that it names; default: beside the document.
+    None removes a key. ``origin`` returns the location of a path's value for messages, and
+    ``folder`` the folder of files that it names; default: the document's.
 
     Raises
     ------
     InputError
-        When a path leads through something that is no mapping or does not exist.
+        When a path leads through something that is not a mapping or does not exist.
     """
     data = document.data.copy()
     for path, value in values.items():
         keys = path.split(".")
         node = data
-        for place, key in enumerate(keys[:-1]):
-            if place == 0 and key in OPTIONAL_SECTIONS:
+        for depth, key in enumerate(keys[:-1]):
+            if depth == 0 and key in OPTIONAL_SECTIONS:
                 node.setdefault(key, {})
             if not isinstance(node, dict) or key not in node:
                 known = [str(k) for k in node] if isinstance(node, dict) else []
@@ -130,7 +132,7 @@ def with_values(
                     f"{origin(path)}: there is no {key!r} in the scenario{nearest(key, known)}"
                 )
             if isinstance(node[key], dict | list):
-                # What is set leaves the original alone; only what leads there is copied.
+                # The original must not change, so all sections along the path are copied.
                 node[key] = node[key].copy()
             node = node[key]
         if not isinstance(node, dict):
@@ -139,20 +141,20 @@ def with_values(
             node.pop(keys[-1], None)
         else:
             node[keys[-1]] = value
-    places: dict[Path_, str] = {tuple(path.split(".")): path for path in values}
-    origins, folders = _without(document.origins, places), _without(document.folders, places)
-    for at, path in places.items():
+    changed: dict[Path_, str] = {tuple(path.split(".")): path for path in values}
+    origins, folders = _without(document.origins, changed), _without(document.folders, changed)
+    for at, path in changed.items():
         origins[at] = origin(path)
         folders[at] = folder(path) if folder else document.path.parent
     return replace(document, data=data, origins=origins, folders=folders)
 
 
-def _without(known: Mapping[Path_, T], places: Collection[Path_]) -> dict[Path_, T]:
-    """What is known of paths that are none of some places and lead into none."""
+def _without(entries: Mapping[Path_, T], paths: Collection[Path_]) -> dict[Path_, T]:
+    """Return the entries that are not at some paths or below them."""
     return {
-        at: value
-        for at, value in known.items()
-        if not any(at[: len(place)] == place for place in places)
+        at: entry
+        for at, entry in entries.items()
+        if not any(at[: len(path)] == path for path in paths)
     }
 
 
@@ -162,19 +164,20 @@ def validate(model: type[M], document: Document, at: Path_ = ()) -> M:
     Raises
     ------
     InputError
-        With the first problem's place, what was expected, and the nearest valid name.
+        With the location of the first problem, what was expected, and the nearest valid name.
     """
     data = value_at(document.data, at)
     try:
         return model.model_validate(data)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        where = at + within(data, problem["loc"])
-        raise document.fail(where, _explain(model, problem, where)) from None
+        path = at + existing_path(data, problem["loc"])
+        raise document.fail(path, _explain(model, problem, path)) from None
 
 
-def _explain(model: type[BaseModel], problem: Any, where: Path_) -> str:
-    name = str(where[-1]) if where else "document"
+def _explain(model: type[BaseModel], problem: Any, path: Path_) -> str:
+    """Return the message of a pydantic problem at a path."""
+    name = str(path[-1]) if path else "document"
     if problem["type"] == "extra_forbidden":
         return f"unknown key {name!r}{nearest(name, _all_fields(model))}"
     if problem["type"] == "missing":
@@ -189,7 +192,7 @@ def _explain(model: type[BaseModel], problem: Any, where: Path_) -> str:
 
 
 def _all_fields(model: type[BaseModel], seen: set | None = None) -> list[str]:
-    """Names of all fields of a model and of the models inside it."""
+    """Return the names of all fields of a model and of the models inside it."""
     import typing
 
     seen = set() if seen is None else seen
@@ -208,8 +211,8 @@ def _all_fields(model: type[BaseModel], seen: set | None = None) -> list[str]:
     return sorted(set(names))
 
 
-def within(data: Any, loc: Path_) -> Path_:
-    """Return the keys of a pydantic location that lead somewhere in the data."""
+def existing_path(data: Any, loc: Path_) -> Path_:
+    """Return the part of a pydantic location that exists in the data, without names of types."""
     path: list[str | int] = []
     for part in loc:
         inside = isinstance(data, dict) and part in data
@@ -220,7 +223,7 @@ def within(data: Any, loc: Path_) -> Path_:
 
 
 def value_at(data: Any, path: Path_) -> Any:
-    """Return what is at a path of keys and places that exists."""
+    """Return the value at an existing path of keys and indices."""
     for key in path:
         data = data[key]
     return data

@@ -1,4 +1,4 @@
-"""Where shipped scenarios and profiles are, installed or in a checkout."""
+"""Locations of shipped scenarios and profiles, in an installation or a checkout."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ def profiles_dir() -> Path:
 
 
 def shipped_scenarios() -> dict[str, Path]:
-    """Return the files of shipped scenarios by name."""
+    """Return the paths of shipped scenarios by name."""
     return {p.stem: p for p in sorted(_data_dir("scenarios").glob("*.yaml"))}
 
 
@@ -26,16 +26,16 @@ def find_scenario(name: str) -> Path:
     """Return the path of a scenario file, or of a shipped scenario by name.
 
     ``scenarios/quickstart.yaml`` and ``quickstart`` both find the shipped file from any
-    directory; a file that exists wins.
+    directory; an existing file takes precedence.
 
     Raises
     ------
     InputError
-        When there is neither, with the nearest shipped name.
+        When there is no such file and no shipped scenario of that name; names the nearest one.
     """
     path = Path(name)
     if os.path.lexists(path) and not path.is_dir():
-        return path  # also what is no file, which whoever reads it says
+        return path  # may be no regular file; reading it then fails with a clear message
     shipped = shipped_scenarios()
     if path.stem in shipped and path.parent.name in ("", "scenarios"):
         return shipped[path.stem]

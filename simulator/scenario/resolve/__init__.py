@@ -1,1 +1,1 @@
-"""Steps from a scenario file to a checked document: extension, presets, units, distributions."""
+"""Steps from a scenario file to a checked scenario: extension, presets, units, distributions."""

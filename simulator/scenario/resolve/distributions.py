@@ -1,4 +1,4 @@
-"""Uncertain numbers: wherever a scenario may hold a number, it may hold a distribution instead."""
+"""Uncertain numbers: a scenario may contain a distribution wherever it may contain a number."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,91 +14,94 @@ from simulator.scenario.document.base_section import Interval, Positive, Section
 from simulator.scenario.document.document import (
     Document,
     Path_,
+    existing_path,
     validate,
     value_at,
     with_values,
-    within,
 )
 
 M = TypeVar("M", bound=BaseModel)
 
 FURTHEST_Z = 4.0
-"""Scores beyond it come up once in thirty thousand."""
+"""Normal scores are searched up to this one; larger ones occur once in thirty thousand draws."""
 HALVINGS = 16
-"""Of a score, to where a number is no longer allowed."""
+"""Bisection steps in the search for the score beyond which a number is not allowed."""
 
 
 class Uniform(Section):
-    """Anything between two ends."""
+    """A uniform distribution between two ends."""
 
     uniform: tuple[float, float]
+    """Smallest and largest value."""
 
 
 class Lognormal(Section):
-    """A lognormal number."""
+    """A lognormal distribution."""
 
     median: Positive
+    """Median of the number."""
     log_sd: Positive
+    """Standard deviation of the natural logarithm."""
 
 
 class Listed(Section):
-    """One of some values."""
+    """A list of equally likely values."""
 
     one_of: tuple[float, ...]
+    """Values, of which each is equally likely; at least two."""
 
 
 DISTRIBUTIONS: tuple[type[Section], ...] = (Interval, Uniform, Lognormal, Listed)
 _FORMS = {frozenset(form.model_fields): form for form in DISTRIBUTIONS}
 
 
-def settled(model: type[M], document: Document) -> tuple[M, Document]:
-    """Check a document in which distributions may stand for numbers.
+def resolve_distributions(model: type[BaseModel], document: Document) -> Document:
+    """Replace distributions by their medians, and list them as ``uncertain`` in the document.
 
-    Where the model knows what to do with an uncertain number by itself, it is left alone; elsewhere
-    its median takes its place, and the document says what was there.
+    An interval in a field that accepts intervals, such as a rent, is left as it is.
 
     Raises
     ------
     InputError
-        With the first problem's place.
+        With the location of the first problem, if the document is not valid at the medians.
     """
-    found = {path: form for path, form in distributions(document.data)}
-    refused = _refused(model, document.data, set(found))
+    forms = {path: form for path, form in distributions(document.data)}
+    refused = _refused(model, document.data, set(forms))
     numbers = []
     for path in refused:
-        said = document.made(path, partial(_plain, found[path], document, path))
+        distribution = document.made(path, partial(_plain, forms[path], document, path))
         whole = all(isinstance(v, int) for v in _numbers(value_at(document.data, path)))
-        numbers.append(UncertainNumber(".".join(map(str, path)), said, whole))
-    if numbers:
-        medians = {number.path: number.value(0.0) for number in numbers}
-        changed = with_values(document, medians)
-        validate(model, replace(changed, origins=document.origins))
-        limited = tuple(_limited(model, changed.data, number) for number in numbers)
-        document = replace(changed, origins=document.origins, uncertain=limited)
-    return validate(model, document), document
+        numbers.append(UncertainNumber(".".join(map(str, path)), distribution, whole))
+    if not numbers:
+        return document
+    medians = {number.path: number.value(0.0) for number in numbers}
+    changed = with_values(document, medians)
+    validate(model, replace(changed, origins=document.origins))
+    limited = tuple(_limit_scores(model, changed.data, number) for number in numbers)
+    return replace(changed, origins=document.origins, uncertain=limited)
 
 
-def _limited(model: type[BaseModel], data: Any, number: UncertainNumber) -> UncertainNumber:
-    """Return a number that keeps within what a model allows, all else at its median."""
+def _limit_scores(model: type[BaseModel], data: Any, number: UncertainNumber) -> UncertainNumber:
+    """Limit a number's scores to those that the model accepts, with all others at their medians."""
     *above, last = number.path.split(".")
-    node = value_at(data, tuple(above))
+    section = value_at(data, tuple(above))
 
     def is_allowed(z: float) -> bool:
-        node[last] = number.value(z)
+        section[last] = number.value(z)
         try:
             model.model_validate(data)
         except ValidationError:
             return False
         finally:
-            node[last] = number.value(0.0)
+            section[last] = number.value(0.0)
         return True
 
-    ends = [_furthest(is_allowed, end) for end in (-FURTHEST_Z, FURTHEST_Z)]
+    ends = [_furthest_score(is_allowed, end) for end in (-FURTHEST_Z, FURTHEST_Z)]
     return replace(number, least_z=ends[0], most_z=ends[1])
 
 
-def _furthest(is_allowed: Callable[[float], bool], end: float) -> float:
-    """Score nearest to an end that is allowed, by bisection from 0, which is."""
+def _furthest_score(is_allowed: Callable[[float], bool], end: float) -> float:
+    """Find the allowed score nearest to an end by bisection; a score of 0 is always allowed."""
     if is_allowed(end):
         return end
     inside, outside = 0.0, end
@@ -112,7 +115,7 @@ def _furthest(is_allowed: Callable[[float], bool], end: float) -> float:
 
 
 def distributions(node: Any, path: Path_ = ()) -> Iterator[tuple[Path_, type[Section]]]:
-    """All mappings that look like a distribution."""
+    """Yield the path and form of every mapping that looks like a distribution."""
     if isinstance(node, dict):
         form = _FORMS.get(frozenset(map(str, node)))
         if form is not None:
@@ -122,43 +125,47 @@ def distributions(node: Any, path: Path_ = ()) -> Iterator[tuple[Path_, type[Sec
 
 
 def _refused(model: type[BaseModel], data: Any, paths: set[Path_]) -> list[Path_]:
-    """Which of some paths a model finds fault with."""
+    """Return those of some paths at which the model reports an error."""
     if not paths:
         return []
     try:
         model.model_validate(data)
     except ValidationError as error:
-        faults = [within(data, problem["loc"]) for problem in error.errors(include_url=False)]
+        faults = [
+            existing_path(data, problem["loc"]) for problem in error.errors(include_url=False)
+        ]
         return [path for path in sorted(paths) if any(f[: len(path)] == path for f in faults)]
     return []
 
 
 def _numbers(node: Any) -> list[Any]:
+    """Return the numbers of a distribution, those within lists included."""
     parts = node.values() if isinstance(node, dict) else node
     return [n for part in parts for n in (_numbers(part) if isinstance(part, list) else [part])]
 
 
 def _plain(form: type[Section], document: Document, path: Path_) -> interval.Distribution:
-    said = validate(form, document, path)
-    match said:
+    """Return the distribution at a path as plain values."""
+    section = validate(form, document, path)
+    match section:
         case Interval():
-            return interval.Interval(said.low, said.mid, said.high)
+            return interval.Interval(section.low, section.mid, section.high)
         case Uniform():
-            low, high = said.uniform
+            low, high = section.uniform
             if low >= high:
                 raise InputError("uniform needs two numbers, the smaller first")
             return interval.Uniform(low, high)
         case Lognormal():
-            return interval.Lognormal(said.median, said.log_sd)
+            return interval.Lognormal(section.median, section.log_sd)
         case Listed():
-            if len(said.one_of) < 2:
+            if len(section.one_of) < 2:
                 raise InputError("one_of needs two numbers or more")
-            return interval.Listed(tuple(sorted(said.one_of)))
+            return interval.Listed(tuple(sorted(section.one_of)))
     raise AssertionError(form)
 
 
-def written(distribution: interval.Distribution) -> dict[str, Any]:
-    """Return a distribution as a scenario says it."""
+def distribution_entry(distribution: interval.Distribution) -> dict[str, Any]:
+    """Return a distribution as it is written in a scenario."""
     match distribution:
         case interval.Interval(low, mid, high):
             return {"low": low, "mid": mid, "high": high}

@@ -14,18 +14,19 @@ _WRITTEN = {
     "description": "A number with a unit or a magnitude: 500ms, 3.2/s, 10M/month, 32k, 95%, $1.80.",
 }
 _QUANTITY = "#/$defs/Written"
-_WAYS = (_QUANTITY, "#/$defs/Distribution")
-"""What else may stand for a number."""
+_ALTERNATIVES = (_QUANTITY, "#/$defs/Distribution")
+"""Definitions that are accepted in place of a number."""
 _PART = "Part"
+"""Prefix of the definitions for scenarios that extend another, in which every key is optional."""
 
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of scenario files.
 
-    A scenario that extends another may leave out anything, and set to null what it takes out.
+    A scenario that extends another may omit any key, and set a key to null to remove it.
     """
     whole = Scenario.model_json_schema()
-    # What a workload must say itself when a preset says the rest.
+    # Keys that a workload needs even if a preset supplies the others.
     whole["$defs"]["Sessions"]["required"] = ["kind", "requests_per_month"]
     definitions = whole.pop("$defs")
     definitions["Scenario"] = whole
@@ -42,7 +43,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _shared() -> dict[str, Any]:
-    """What may stand for any number; the numbers within a distribution are no distributions."""
+    """Define what may replace a number; a distribution cannot contain distributions."""
     forms = [_lenient(form.model_json_schema(), [_QUANTITY]) for form in DISTRIBUTIONS]
     return {
         "Written": _WRITTEN,
@@ -50,26 +51,26 @@ def _shared() -> dict[str, Any]:
     }
 
 
-def _lenient(schema: Any, ways: Sequence[str] = _WAYS) -> Any:
-    """Let what is at ``ways`` stand for numbers too; titles only repeat names."""
+def _lenient(schema: Any, alternatives: Sequence[str] = _ALTERNATIVES) -> Any:
+    """Accept some definitions in place of numbers, and drop titles, which only repeat names."""
     if isinstance(schema, list):
-        return [_lenient(part, ways) for part in schema]
+        return [_lenient(part, alternatives) for part in schema]
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") in ("number", "integer"):
-        said = {k: v for k, v in schema.items() if k in ("description", "default")}
-        limits = {k: v for k, v in schema.items() if k not in (*said, "title")}
-        return {**said, "anyOf": [limits, *({"$ref": way} for way in ways)]}
-    # An interval is a distribution, so that more than one may fit.
+        texts = {k: v for k, v in schema.items() if k in ("description", "default")}
+        limits = {k: v for k, v in schema.items() if k not in (*texts, "title")}
+        return {**texts, "anyOf": [limits, *({"$ref": each} for each in alternatives)]}
+    # An interval is also a distribution, so more than one alternative may match.
     return {
-        "anyOf" if key == "oneOf" else key: _lenient(part, ways)
+        "anyOf" if key == "oneOf" else key: _lenient(part, alternatives)
         for key, part in schema.items()
         if key != "title" or not isinstance(part, str)
     }
 
 
 def _partial(schema: Any) -> Any:
-    """Let everything be left out, and properties be null."""
+    """Make every key optional, and let every property be null."""
     if isinstance(schema, list):
         return [_partial(part) for part in schema]
     if not isinstance(schema, dict):
@@ -79,7 +80,9 @@ def _partial(schema: Any) -> Any:
         if key == "properties":
             part[key] = {n: {"anyOf": [_partial(p), {"type": "null"}]} for n, p in value.items()}
         elif key == "$ref" and isinstance(value, str):
-            part[key] = value if value in _WAYS else value.replace("#/$defs/", f"#/$defs/{_PART}")
+            part[key] = (
+                value if value in _ALTERNATIVES else value.replace("#/$defs/", f"#/$defs/{_PART}")
+            )
         elif key == "additionalProperties" and isinstance(value, dict):
             part[key] = {"anyOf": [_partial(value), {"type": "null"}]}
         elif key not in ("required", "discriminator"):

@@ -1,8 +1,9 @@
-"""From a scenario file and settings to a checked scenario."""
+"""Read a scenario file with settings, resolve it in a few steps, and check it."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +14,50 @@ from simulator.scenario.document.document import (
     Document,
     parse_value,
     read_yaml,
+    validate,
     value_at,
     with_values,
 )
 from simulator.scenario.document.shipped import find_scenario
-from simulator.scenario.resolve.distributions import settled, written
-from simulator.scenario.resolve.extending import extended
-from simulator.scenario.resolve.presets import with_presets
-from simulator.scenario.resolve.quantities import with_units
+from simulator.scenario.resolve.distributions import distribution_entry, resolve_distributions
+from simulator.scenario.resolve.extending import apply_extends
+from simulator.scenario.resolve.presets import apply_presets
+from simulator.scenario.resolve.quantities import parse_units
 from simulator.scenario.schema.scenario import Scenario
+
+STEPS: tuple[Callable[[Document], Document], ...] = (
+    apply_presets,
+    partial(parse_units, Scenario),
+    partial(resolve_distributions, Scenario),
+)
+"""Steps from a document as written, with what it extends, to one that the schema accepts."""
 
 
 def read_document(
     name: str | Path, settings: Sequence[str] | None = None, seed: int | None = None
 ) -> Document:
-    """Read a scenario file and all that it extends, and change some of its values.
+    """Read a scenario file with all files that it extends, and change some of its values.
 
     Parameters
     ----------
     name : str or Path
-        File, or the name of a shipped scenario.
+        Path of a file, or name of a shipped scenario.
     settings : sequence of str, optional
-        ``path=value`` with a dotted path, the value read as YAML; or the name of one of the
-        scenario's overrides.
+        Settings of the form ``path=value``, with a dotted path and the value as YAML, or names of
+        the scenario's overrides.
     seed : int, optional
-        Replaces the scenario's seed.
+        Seed that replaces the scenario's.
 
     Raises
     ------
     InputError
         With file, line and column of the first problem.
     """
-    document = extended(read_yaml(find_scenario(str(name))))
+    document = apply_extends(read_yaml(find_scenario(str(name))))
     for setting in settings or ():
         path, separator, text = setting.partition("=")
         if not separator:
-            document = overridden(document, setting)
+            document = apply_override(document, setting)
         elif not path:
             raise InputError(f"--set {setting}: expected path=value")
         else:
@@ -56,72 +65,81 @@ def read_document(
     return document if seed is None else with_values(document, {"seed": seed})
 
 
-def overridden(document: Document, name: str) -> Document:
-    """Return a document with the values of one of its overrides.
+def apply_override(document: Document, name: str) -> Document:
+    """Set the values of one of the document's overrides.
 
     Raises
     ------
     InputError
-        When it has none of that name, or a path leads nowhere.
+        When there is no override of that name, or a path does not exist.
     """
-    known = document.data.get("overrides")
-    if not isinstance(known, dict) or not isinstance(known.get(name), dict):
-        names = list(known) if isinstance(known, dict) else []
+    overrides = document.data.get("overrides")
+    if not isinstance(overrides, dict) or not isinstance(overrides.get(name), dict):
+        names = list(overrides) if isinstance(overrides, dict) else []
         raise InputError(
             f"--set {name}: expected path=value or the name of an override{nearest(name, names)}"
         )
     return with_values(
         document,
-        known[name],
-        lambda path: document.place(("overrides", name, path)),
+        overrides[name],
+        lambda path: document.location(("overrides", name, path)),
         lambda path: document.folder(("overrides", name, path)),
     )
 
 
-def checked(document: Document) -> tuple[Scenario, Document]:
-    """Return the scenario that a document says, and the document with its numbers settled.
+def check_scenario(document: Document) -> tuple[Scenario, Document]:
+    """Apply all ``STEPS``, and check the result against the schema.
+
+    Returns
+    -------
+    scenario : Scenario
+        The checked scenario, with medians for uncertain numbers.
+    document : Document
+        The document after all steps, with its uncertain numbers.
 
     Raises
     ------
     InputError
         With file, line and column of the first problem.
     """
-    return settled(Scenario, with_units(Scenario, with_presets(document)))
+    for step in STEPS:
+        document = step(document)
+    return validate(Scenario, document), document
 
 
 def resolved_yaml(scenario: Scenario, document: Document) -> str:
-    """Return the scenario with every default written out, as YAML; uncertain numbers as said."""
+    """Return the scenario as YAML, with all defaults; uncertain numbers are distributions."""
     return dumped(_resolved(scenario, document))
 
 
 def _resolved(scenario: Scenario, document: Document) -> dict[str, Any]:
-    """All that a scenario says, as plain values; uncertain numbers as their distributions."""
-    said: dict[str, Any] = json.loads(scenario.model_dump_json())
+    """Return a scenario as plain values, with all defaults and with distributions."""
+    values: dict[str, Any] = json.loads(scenario.model_dump_json())
     for number in document.uncertain:
         *above, last = number.path.split(".")
-        there = written(number.distribution)
-        value_at(said, tuple(above))[last] = _whole(there) if number.is_whole else there
-    return said
+        entry = distribution_entry(number.distribution)
+        value_at(values, tuple(above))[last] = _whole(entry) if number.is_whole else entry
+    return values
 
 
-def _whole(said: dict[str, Any]) -> dict[str, Any]:
-    """A distribution as it is said where only whole numbers make sense."""
+def _whole(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return a distribution with its numbers converted to whole ones."""
     return {
         name: [int(v) for v in value] if isinstance(value, list) else int(value)
-        for name, value in said.items()
+        for name, value in entry.items()
     }
 
 
 def fingerprint(
     scenario: Scenario, document: Document, provenance: dict[str, dict[str, str]]
 ) -> str:
-    """Return a hash of a scenario with its defaults, of what it was built from, and of its files.
+    """Return a hash of a scenario with all defaults, its provenance, and the files that it names.
 
-    Every text that names a file beside the scenario stands for the file's content.
+    A file counts by its name as written in the scenario and by its content, not by its folder.
     """
-    said = _resolved(scenario, document)
-    text = json.dumps([said, provenance], sort_keys=True)
+    values = _resolved(scenario, document)
+    text = json.dumps([values, provenance], sort_keys=True)
     digest = hashlib.sha256(text.encode())
-    for name, path in named_files(said, document):
+    for name, path in named_files(values, document):
         digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Workloads that scenarios may start from, each with its sources and what it claims to be like."""
+"""Presets: workloads that scenarios may start from, with their sources and claimed properties."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,20 +17,20 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> Document:
-    """Return a preset: ``about``, ``source``, ``sessions`` and ``claims``.
+    """Return a preset, with its keys ``about``, ``source``, ``sessions`` and ``claims``.
 
     Raises
     ------
     InputError
-        When there is none of that name.
+        When there is no preset of that name.
     """
     if name not in preset_names():
         raise InputError(f"unknown preset {name!r}{nearest(name, preset_names())}")
     return read_yaml(_FOLDER / f"{name}.yaml")
 
 
-def with_presets(document: Document) -> Document:
-    """Return the document with what its workloads take from presets written into them.
+def apply_presets(document: Document) -> Document:
+    """Copy the keys that workloads take from presets into the workloads.
 
     Raises
     ------
@@ -40,21 +40,21 @@ def with_presets(document: Document) -> Document:
     traffic = document.data.get("traffic")
     if not isinstance(traffic, dict):
         return document
-    named = {
+    presets = {
         name: workload["preset"]
         for name, workload in traffic.items()
         if isinstance(workload, dict) and isinstance(workload.get("preset"), str)
     }
-    if not named:
+    if not presets:
         return document
     data = copied(document.data)
     origins = dict(document.origins)
-    for workload, name in named.items():
+    for workload, name in presets.items():
         at = ("traffic", workload)
         preset = document.made((*at, "preset"), lambda name=name: load_preset(name))  # type: ignore[misc]
-        given: dict[str, Any] = data["traffic"][workload]
+        section: dict[str, Any] = data["traffic"][workload]
         for key, value in preset.data["sessions"].items():
-            if key not in given:
-                given[key] = copied(value)
-                origins[(*at, key)] = preset.place(("sessions", key))
+            if key not in section:
+                section[key] = copied(value)
+                origins[(*at, key)] = preset.location(("sessions", key))
     return replace(document, data=data, origins=origins)

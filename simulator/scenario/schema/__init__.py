@@ -1,1 +1,1 @@
-"""Schema of scenario files: a pydantic model for each section."""
+"""The schema of scenario files: a pydantic model for each section."""

@@ -1,7 +1,7 @@
-"""What a scenario may say of bought tokens: offers, and gateways before several of them.
+"""Sections of bought tokens: offers of providers, and gateways to several offers.
 
-Defaults of gateways are those of their documentation and sources in November 2026; what is no
-documented default is said to be assumed.
+Defaults of gateways are those of their documentation and source code in November 2026. A default
+that is not documented is marked as assumed.
 """
 
 from datetime import datetime
@@ -17,166 +17,177 @@ Context = Literal["standard", "batch", "flex", "priority", "ultrafast"]
 
 
 class Outage(Section):
-    """A time in which every attempt fails."""
+    """An outage: a period in which every attempt fails."""
 
     from_time: datetime
-    """UTC."""
+    """Start of the outage (UTC)."""
     minutes: Positive
-    """How long it lasts."""
+    """Length of the outage in minutes."""
 
 
 class Spike(Section):
-    """A time in which prices are others than the book's."""
+    """A period in which prices differ from those of the price book."""
 
     from_time: datetime
-    """UTC."""
+    """Start of the period (UTC)."""
     hours: Positive
-    """How long it lasts."""
+    """Length of the period in hours."""
     multiplier: Positive
-    """On every rate."""
+    """Factor on every rate during the period."""
 
 
 class Dedicated(Section):
-    """Capacity that a provider sets aside, by its quote."""
+    """Capacity that a provider reserves for the account, as quoted."""
 
     usd_per_month: Positive
-    """What the provider quoted: there is no public price."""
+    """Monthly price that the provider quoted; there is no public price."""
     concurrency: Count
-    """Streams that it carries at once."""
+    """Requests that the reserved capacity serves at once."""
     queue: Annotated[int, Field(ge=0)] = 1000
-    """Requests that wait for a stream."""
+    """Requests that may wait for capacity; further ones are rejected."""
     tokens_free: bool = True
-    """The quote covers tokens; else they are billed as well."""
+    """Whether the quote covers tokens; otherwise they are billed in addition."""
 
 
 class Api(Section):
-    """Buy tokens from one offer."""
+    """Buy tokens from one offer of a provider."""
 
     kind: Literal["api"]
     offer: str
-    """``provider/model`` of the price book."""
+    """Name of the offer in the price book, as ``provider/model``."""
     region: str | None = None
-    """Where calls must stay; decides on the provider's uplift."""
+    """Region in which calls must be processed; it determines the provider's surcharge. Default: no
+    restriction."""
     price_multiplier: Positive = 1.0
-    """On every rate, for negotiated prices and what-ifs."""
+    """Factor on every rate, for negotiated prices and what-if questions."""
     cache_read_share: Share | None = None
-    """Price of cached prompt tokens over that of fresh ones, in the place of the book's: 0.1 is a
-    discount of 90 %. For what-ifs."""
+    """Price of cached prompt tokens as a share of the price of uncached ones, for what-if
+    questions: 0.1 is a discount of 90 %. Default: the price book's."""
     served_as: Context | dict[str, Context] = "standard"
-    """For all workloads, or by workload; those not named are served as standard."""
+    """Context in which all calls are served, or that of each workload by name; workloads that are
+    not named are served as standard."""
     caching: Literal["always", "auto", "never"] = "always"
-    """Of prompts, where the provider does; auto marks breakpoints only while they pay."""
+    """Use of the provider's prompt cache, where there is one. `auto` marks breakpoints only while
+    they save money."""
     cache_lifetime: Literal["short", "long"] = "short"
-    """Where the provider offers two."""
+    """Lifetime of cached prompts, where the provider sells two."""
     thinking_budget_tokens: Count | None = None
-    """Reasoning stops there."""
+    """Most reasoning tokens of one answer. Default: no limit."""
     tier: str | None = None
-    """Account tier of the offer, which decides on its limits; default: no limits."""
+    """Account tier of the offer, which determines its limits. Default: no limits."""
     limits: list[RateLimit] = Field(default_factory=list)
-    """In the place of the tier's."""
+    """Rate limits that replace those of the tier."""
     concurrency: Count | None = None
-    """Requests that the account may have in flight; default: any number."""
+    """Requests that the account may have in flight. Default: any number."""
     spend_limit: SpendLimit | None = None
     retries: Annotated[int, Field(ge=0)] = 2
-    """Of the client, as OpenAI's and Anthropic's Python clients do by default."""
+    """Retries of the client after a failed attempt; 2 is the default of OpenAI's and Anthropic's
+    Python clients."""
     outages: Literal["none", "typical"] | list[Outage] = "none"
-    """Typical: drawn to the provider's measured availability."""
+    """Outages of the provider: none, a list, or `typical`, which draws them at random to match the
+    provider's measured availability."""
     price_spikes: list[Spike] = Field(default_factory=list)
-    """Times in which prices are others than the book's."""
+    """Periods in which prices differ from those of the price book."""
     dedicated: Dedicated | None = None
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Share of answers that are right; needed for cost per correct answer."""
+    """Share of answers that are right; needed for the cost per correct answer."""
     evaluated_as: str | None = None
-    """Model of quality.evaluations, whose success rate is taken."""
+    """Name of this model in `quality.evaluations`; its success rate is used."""
     output_factor: Positive = 1.0
-    """Output tokens of this model over those that the traffic tells."""
+    """Output tokens of this model relative to those of the traffic."""
     split_prompts: SplitPrompts | None = None
     retrieve: Retrieve | None = None
 
 
 class MaxPrice(Section):
-    """Ceilings above which an endpoint is not used [USD per Mtok]."""
+    """Highest prices at which an endpoint is still used [USD per million tokens]."""
 
     prompt: Positive | None = None
-    """Of prompt tokens."""
+    """Highest price of prompt tokens [USD per million]. Default: no ceiling."""
     completion: Positive | None = None
-    """Of output tokens."""
+    """Highest price of output tokens [USD per million]. Default: no ceiling."""
 
 
 class OpenRouter(Section):
-    """OpenRouter: price-weighted choice among endpoints, the rest are fallbacks."""
+    """OpenRouter: a price-weighted choice among endpoints, with the others as fallbacks."""
 
     name: Literal["openrouter"]
     weighting: Literal["adjusted", "legacy"] = "adjusted"
-    """legacy: the inverse square of the price, as documented until 2026. adjusted: an approximation
-    of today's rule, whose formula is not published: the inverse square of what a token really cost
-    there, by the share of attempts that succeed, and two in a hundred anywhere. Today's rule also
-    weighs throughput, latency and rate limits, which the approximation leaves out: it sends too
-    much to slow hosts that are cheap."""
+    """Rule of the weighted choice. `legacy` uses the inverse square of the price, as documented
+    until 2026. `adjusted` approximates today's rule, whose formula is not published: the inverse
+    square of the actual cost per token, divided by the share of attempts that succeed, with 2 % of
+    requests sent to any endpoint. Today's rule also considers throughput, latency and rate
+    limits; without them, the approximation sends too much to cheap but slow hosts."""
     order: list[str] = Field(default_factory=list)
-    """Targets to try first, in this order; turns weighting and stickiness off."""
+    """Targets to try first, in this order. Any entry disables weighting and sticky sessions."""
     allow_fallbacks: bool = True
-    """Try others when the chosen one fails."""
+    """Whether other targets are tried when the chosen one fails."""
     sort: Literal["price", "throughput", "latency"] | None = None
-    """Try strictly in this order instead of weighting."""
+    """Strict order in which targets are tried. Default: weighted choice."""
     max_price: MaxPrice = MaxPrice()
     preferred_min_throughput: Positive | None = None
-    """Tokens per second (p50); slower targets come last."""
+    """Output tokens per second (median) below which a target is tried last."""
     preferred_max_latency: Positive | None = None
-    """Seconds to the first token (p50); slower targets come last."""
+    """Seconds to the first token (median) above which a target is tried last."""
     own_keys: bool = False
-    """Calls are paid to the providers by keys of your own, OpenRouter's fee is apart."""
+    """Whether calls use your own provider keys: the providers bill them, and OpenRouter its fee."""
     fee_share: Share | None = None
-    """Default: 0.055 on credits bought by card (a purchase below 15 USD pays 0.80 USD at least),
-    and with own_keys 0.05 of what the calls beyond a million a month cost."""
+    """OpenRouter's fee as a share of the price. Default: 0.055 on credits bought by card (at least
+    0.80 USD on a purchase below 15 USD); with `own_keys`, 0.05 of the cost of calls beyond a
+    million per month."""
 
 
 class Affinity(Section):
-    """Keep a session at the deployment that served it last."""
+    """Session affinity: a session stays with the deployment that served it last."""
 
     ttl_s: Positive = 3600
-    """How long a session is remembered."""
+    """Seconds for which a session is remembered."""
 
 
 class LiteLlm(Section):
-    """LiteLLM's router: a group of deployments, then fallbacks."""
+    """LiteLLM's router: a group of deployments, followed by fallbacks."""
 
     name: Literal["litellm"]
     strategy: Literal[
         "simple-shuffle", "least-busy", "usage-based-routing-v2", "latency-based-routing",
         "cost-based-routing",
     ] = "simple-shuffle"  # fmt: skip
-    """How a deployment of the group is chosen."""
+    """Routing strategy by which a deployment of the group is chosen."""
     weights: dict[str, NonNegative] = Field(default_factory=dict)
-    """By target, of simple-shuffle; default: all alike."""
+    """Weight of each target under `simple-shuffle`. Default: equal weights; if any target is named,
+    the others have weight 0."""
     num_retries: Annotated[int, Field(ge=0)] = 2
-    """Within the group."""
+    """Most retries within the group."""
     cooldown_s: NonNegative = 5
-    """How long a failing deployment is left out."""
+    """Seconds for which a failing deployment receives no requests."""
     allowed_fails: Annotated[int, Field(ge=0)] | None = None
-    """Per minute; default: more than half of at least five attempts."""
+    """Failures allowed per minute; one more, and the deployment cools down. Default: it cools down
+    when more than half of at least five attempts in a minute fail."""
     fallbacks: list[str] = Field(default_factory=list)
-    """Targets behind the group, tried in this order."""
+    """Targets that are tried after the group, in this order."""
     max_fallbacks: Annotated[int, Field(ge=0)] = 5
-    """Targets behind the group that are tried at most."""
+    """Most fallbacks that are tried for one request."""
     lowest_latency_buffer: NonNegative = 0
-    """Share above the lowest latency within which deployments are alike."""
+    """Margin above the lowest latency, as a share of it, within which deployments count as equally
+    fast."""
     affinity: Affinity | None = None
     budgets: dict[str, SpendLimit] = Field(default_factory=dict)
-    """By target; one that is over budget is left out until its period ends."""
+    """Budget of each target; a target over its budget receives no requests until the period
+    ends."""
 
 
 class Breaker(Section):
     """Portkey's circuit breaker."""
 
     failure_threshold: Count | None = None
-    """More failures than this within a minute, and a target is left out."""
+    """Failures allowed within a minute; one more, and the target receives no requests."""
     failure_threshold_percentage: Annotated[float, Field(gt=0, le=100)] | None = None
-    """A larger share of failures [%] within a minute, and it is left out."""
+    """Percentage of attempts that may fail within a minute; above it, the target receives no
+    requests."""
     minimum_requests: Count = 1
-    """Attempts within the minute before the share counts."""
+    """Attempts needed within the minute before the percentage is applied."""
     cooldown_s: Annotated[float, Field(ge=30)] = 30
-    """How long it is left out."""
+    """Seconds for which the target receives no requests, at least 30."""
 
 
 class Portkey(Section):
@@ -184,36 +195,39 @@ class Portkey(Section):
 
     name: Literal["portkey"]
     mode: Literal["fallback", "loadbalance", "conditional"] = "fallback"
-    """How a target is chosen."""
+    """Way in which a target is chosen."""
     weights: dict[str, NonNegative] = Field(default_factory=dict)
-    """By target, of loadbalance; default 1."""
+    """Weight of each target under `loadbalance`. Default: equal weights; if any target is named,
+    the others have weight 0."""
     conditions: dict[str, str] = Field(default_factory=dict)
-    """Target by workload, of conditional; the first target is the default."""
+    """Target of each workload under `conditional`; other workloads use the first target."""
     retries: Annotated[int, Field(ge=0, le=5)] = 0
-    """Of one target."""
+    """Retries of a target before the next one is tried, at most 5."""
     use_retry_after_headers: bool = False
-    """Wait for as long as an endpoint asks, up to 60 s; it is off by default."""
+    """Whether to wait as long as an endpoint's Retry-After header requests, at most 60 s; off by
+    default, as in Portkey."""
     breaker: Breaker | None = None
     budget: SpendLimit | None = None
-    """Above it, requests are refused."""
+    """Budget of the whole gateway; once it is spent, requests are rejected until the period
+    ends."""
 
 
 class TokenMix(Section):
-    """TokenMix.ai: a discount on list prices and failover; its rules are not documented."""
+    """TokenMix.ai: a discount on list prices, and failover; its rules are not documented."""
 
     name: Literal["tokenmix"]
     price_multiplier: Positive = 0.95
-    """It claims 3 to 8 % below list."""
+    """Factor on list prices; TokenMix claims to be 3 to 8 % cheaper."""
 
 
 class Gateway(Section):
-    """Reach several offers through a gateway."""
+    """Reach several offers through one gateway."""
 
     kind: Literal["gateway"]
     policy: Annotated[OpenRouter | LiteLlm | Portkey | TokenMix, Field(discriminator="name")]
     targets: Annotated[list[str], Field(min_length=1)]
-    """Names of api options."""
+    """Names of the `api` options among which the gateway chooses."""
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Share of answers that are right; needed for cost per correct answer."""
+    """Share of answers that are right; needed for the cost per correct answer."""
     evaluated_as: str | None = None
-    """Model of quality.evaluations, whose success rate is taken."""
+    """Name of this model in `quality.evaluations`; its success rate is used."""

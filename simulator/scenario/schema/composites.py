@@ -1,4 +1,4 @@
-"""What a scenario may say of options that are made of others, and of wrong answers."""
+"""Sections of options that are made of other options, and of answer quality."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,67 +9,69 @@ from simulator.scenario.document.base_section import Count, NonNegative, Section
 
 
 class SplitPrompts(Section):
-    """Read long prompts in parts, then answer from what was found in each."""
+    """Split long prompts into parts, answer each part, and combine the answers in a last call."""
 
     above_tokens: Count
-    """Longest part, for example where an offer's surcharge begins."""
+    """Longest part in tokens, for example the prompt length at which an offer's surcharge
+    begins."""
     part_output_tokens: Count
-    """That each part is answered in; the final answer reads them all."""
+    """Output tokens of the answer to each part; the last call reads all of these answers."""
 
 
 class Retrieve(Section):
-    """Search for passages instead of sending everything."""
+    """Send only the passages that a search finds, instead of the whole prompt."""
 
     tokens: Count
-    """Of a prompt with its passages; longer ones are cut to it."""
+    """Length of a prompt with its passages in tokens; longer prompts are cut to it."""
     usd_per_1000_requests: NonNegative = 0.0
-    """Of the search: embeddings, index, re-ranking."""
+    """Cost of searching for 1000 requests: embeddings, index, re-ranking."""
 
 
 class Choose(Section):
-    """Values to try for some of a deployment's keys, in every combination."""
+    """Values to try for some keys of a deployment, in every combination."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Annotated[list[Any], Field(min_length=1)]]
 
 
 class Pools(Section):
-    """Share workloads out among options that serve them beside one another."""
+    """Divide the workloads among options that run in parallel."""
 
     kind: Literal["pools"]
     pools: Annotated[list[str], Field(min_length=2)]
-    """Names of api, gateway, selfhost or hybrid options."""
+    """Names of the `api`, `gateway`, `selfhost` or `hybrid` options that share the workloads."""
     assign: dict[str, str] = Field(default_factory=dict)
-    """Pool by workload; what is not named goes where it is cheapest."""
+    """Pool of each workload by name; other workloads go to the pool that serves them cheapest."""
 
 
 class Cascade(Section):
-    """Ask the first option; when a check turns its answer away, ask the next."""
+    """Try options in order, the next one whenever a check rejects the answer of the last."""
 
     kind: Literal["cascade"]
     stages: Annotated[list[str], Field(min_length=2)]
-    """Names of options with a success_rate, in the order in which they are asked."""
+    """Names of options with a `success_rate`, in the order in which they are tried."""
 
 
 class Quality(Section):
-    """What happens to wrong answers."""
+    """Quality of answers: how they are checked, and what follows a wrong one."""
 
     attempts: Annotated[int, Field(ge=1, le=20)] = 1
-    """How often one option is asked at most, until the check lets an answer pass."""
+    """Most attempts of one option at a request, until an answer passes the check."""
     catches: Share = 1.0
-    """Share of wrong answers that the check finds."""
+    """Share of wrong answers that the check detects."""
     false_alarms: Share = 0.0
-    """Share of right answers that it turns away."""
+    """Share of right answers that the check rejects."""
     check_s: NonNegative = 0.0
-    """How long it takes."""
+    """Duration of one check in seconds."""
     evaluations: str | None = None
-    """Logs of an evaluation, or totals by model, relative to the scenario; or aider, the shipped
-    leaderboard (225 exercises). Options say who they are there by `evaluated_as`."""
+    """File of evaluation runs, or of totals by model, relative to the scenario; or `aider`, the
+    shipped leaderboard (225 exercises). `evaluated_as` of an option names its model there."""
     reference: str | None = None
-    """Model of the evaluations whose answers are as long as the traffic says; the others' are
-    longer or shorter by their tokens."""
+    """Model of the evaluations whose answers are as long as those of the traffic; the lengths of
+    other models' answers are scaled by their tokens in the evaluations."""
     least_right: Share = 0.0
-    """Share of requests that must be answered rightly in the end; options that do not, or whose
-    success_rate is not known, are out."""
+    """Share of requests that must have a right answer in the end. Options below it are not
+    feasible, and neither are options without a `success_rate`."""
     correlation: Share = DEFAULT_CORRELATION
-    """Of success, by how hard a task is for every model; computed from SWE-bench Verified."""
+    """Correlation of the success of different models at the same request, because hard requests are
+    hard for all of them; the default is computed from SWE-bench Verified."""

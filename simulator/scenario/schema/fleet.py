@@ -1,4 +1,4 @@
-"""What a scenario may say of replicas: how many there are, what takes them away, what waits."""
+"""Sections of replicas: autoscaling, interruptions, batch work, partners and step times."""
 
 from typing import Annotated, Literal
 
@@ -8,136 +8,145 @@ from simulator.scenario.document.base_section import Count, NonNegative, Positiv
 
 
 class Autoscale(Section):
-    """Follow the load, or the clock, above the always-on replicas."""
+    """Autoscaling: replicas beyond the always-on ones follow the load or the time of day."""
 
     metric: Literal["in-flight", "queue", "kv", "schedule"] = "in-flight"
-    """in-flight: as many replicas as requests in flight over the target. queue: one more for every
-    `target` requests that wait, one fewer when none waits. kv: in proportion to the mean share of
-    the KV cache in use over the target. schedule: what least_by_hour says, whatever the load."""
+    """Metric that determines the number of replicas. `in-flight`: requests in flight divided by the
+    target. `queue`: one more replica for every `target` waiting requests, one fewer when none
+    waits. `kv`: in proportion to the mean share of the KV cache in use, divided by the target.
+    `schedule`: the numbers of `least_by_hour`, regardless of the load."""
     target: Positive | None = None
-    """Per replica: requests in flight (in-flight), requests waiting (queue), share of the KV cache
-    in use, at most 1 (kv). Needed but for schedule, which has none."""
+    """Target per replica: requests in flight (`in-flight`), requests waiting (`queue`), or the
+    share of the KV cache in use, at most 1 (`kv`). Required for every metric except `schedule`."""
     max_replicas: Count
-    """Most that are started, the always-on ones among them."""
+    """Most replicas of the fleet, always-on ones included."""
     interval_s: Positive = 15
-    """Between two looks at the fleet."""
+    """Seconds between two scaling decisions."""
     scale_up_delay_s: NonNegative = 0
-    """Replicas are started only after more have been wanted for so long."""
+    """Seconds for which more replicas must have been needed before any are launched."""
     scale_down_delay_s: NonNegative = 300
-    """Replicas are drained only after fewer have been wanted for so long."""
+    """Seconds for which fewer replicas must have sufficed before any are drained."""
     least_by_hour: list[Whole] | None = None
-    """Least replicas by hour (UTC), where those are more than the always-on ones: 24 numbers for
-    every day, or 168 for a week that begins on Monday."""
+    """Fewest replicas in each hour (UTC), where that is more than the always-on ones: 24 numbers
+    for every day, or 168 for a week that begins on Monday."""
 
     @field_validator("least_by_hour")
     @classmethod
-    def _day_or_week(cls, value: list[int] | None) -> list[int] | None:
+    def _check_hours(cls, value: list[int] | None) -> list[int] | None:
         if value is not None and len(value) not in (24, 168):
             raise ValueError(f"give 24 numbers, or 168 for a week; {len(value)} given")
         return value
 
 
 class Failures(Section):
-    """Replicas fail by chance, with all that they serve, and come back when they are repaired."""
+    """Random failures: a replica loses all requests that it serves, and returns once repaired."""
 
     mean_days_between: Positive
-    """Between failures of one replica. Measured in the training of Llama 3 405B (Meta 2024): 419
+    """Mean days between failures of one replica. Measured in the training of Llama 3 405B (Meta
+    2024): 419
     unexpected interruptions in 54 days on 16,384 H100, 4.7e-4 per GPU-day, so that a node of 8
     fails about every 264 days."""
     repair_s: NonNegative
-    """Mean time until the replacement can be launched; its cold start comes on top."""
+    """Mean seconds until a replacement can be launched; its cold start is added."""
 
 
 class Spot(Section):
-    """The provider takes machines back by chance; `commitment` decides on what is paid."""
+    """Spot capacity that the provider reclaims at random; `commitment` determines the price."""
 
     mean_hours_between: Positive
-    """Between interruptions of one replica."""
+    """Mean hours between interruptions of one replica."""
     notice_s: NonNegative = 120
-    """From the notice, when the replica takes no more requests, to its end. AWS gives two minutes,
-    GCP 30 s."""
+    """Seconds from the notice, after which a replica accepts no more requests, to its end. AWS
+    gives two minutes, GCP 30 s."""
     away_s: NonNegative
-    """Mean time from the notice until there is capacity again; the cold start comes on top."""
+    """Mean seconds from the notice until capacity is available again; the cold start is added."""
 
 
 class Rollouts(Section):
-    """Every replica is replaced now and then: a new model, engine or driver."""
+    """Rollouts: every replica is replaced from time to time, by a new model, engine or driver."""
 
     every_hours: Positive
-    """Between two rollouts."""
+    """Hours between two rollouts."""
     first_hour: NonNegative | None = None
-    """Since the start; default: every_hours. What lies behind the horizon does not happen."""
+    """Hours from the start to the first rollout. Default: `every_hours`. Rollouts beyond the
+    horizon do not happen."""
     surge: Whole = 1
-    """Replicas launched ahead of those that they replace; 0: one is drained first."""
+    """Replicas that are launched before those they replace are drained; with 0, one is drained
+    first."""
 
 
 class Deferred(Section):
-    """Work with `deadline_hours` waits for idle capacity, the nearest deadline first."""
+    """Batch work: requests with `deadline_hours` wait for idle capacity, nearest deadline first."""
 
     in_flight: Count | None = None
-    """A replica takes such work while it has fewer requests than this in flight and nobody else
-    waits there; default: half of max_sequences, at most 128."""
+    """Requests in flight up to which a replica accepts batch work, if no other request waits there.
+    Default: half of `max_sequences`, at most 128."""
     lead_s: NonNegative = 3600
-    """So long before its deadline it stops waiting, and is served like all other. A lead as long as
-    the deadline: it never waits."""
+    """Seconds before its deadline at which batch work stops waiting and is served like any other
+    request. With a lead as long as the deadline, it never waits."""
 
 
 class Partner(Section):
-    """Replicas of another deployment that serve beside this one; the least loaded gets a request.
+    """Replicas of another deployment that serve alongside this one; the least loaded gets a
+    request.
 
-    Their number is fixed, and they are paid for within this option.
+    Their number is fixed, and their cost is part of this option.
     """
 
     option: str
-    """Name of a selfhost option."""
+    """Name of the `selfhost` option that describes the deployment."""
     replicas: Count
-    """How many, always on."""
+    """Number of replicas, all always on."""
     serves: Annotated[list[str], Field(min_length=1)] | None = None
-    """Workloads whose requests go there; default: all."""
+    """Workloads whose requests these replicas serve. Default: all."""
     weight: Positive = 1.0
-    """Requests in flight are balanced over replicas in proportion to it; this option's have 1."""
+    """Weight of each of these replicas: requests in flight are balanced in proportion to it, and
+    this option's own replicas have weight 1."""
 
 
 class DecodePool(Section):
-    """Replicas of another deployment that decode what this option's have prefilled."""
+    """Replicas of another deployment that decode what this option's replicas have prefilled."""
 
     option: str
-    """Name of a selfhost option with the same model."""
+    """Name of a `selfhost` option with the same model."""
     replicas: Count
-    """How many, always on."""
+    """Number of replicas, all always on."""
     link_gb_per_s: Positive = 25
-    """At which a prompt's KV cache is sent; 25 is a link of 200 Gbit/s (assumed)."""
+    """Gigabytes per second at which a prompt's KV cache is sent; 25 is a link of 200 Gbit/s
+    (assumed)."""
     latency_s: NonNegative = 0.005
-    """Of each transfer; assumed."""
+    """Latency of each transfer in seconds; the default is assumed."""
 
 
 class Rebalance(Section):
-    """Move traffic between the base and the overflow as prices, cache hits and load change.
+    """Move traffic between the base and the API as prices, cache hits and load change.
 
-    A replica that earned less than its rent since the last look, at what the overflow would have
-    charged for its answers, is drained; one is launched when what spilled would have paid for it.
+    A replica is drained if the API would have charged less than its rent for the requests that the
+    replica served since the last decision. One is launched if the requests that went to the API
+    would have paid for it.
     """
 
     interval_s: Positive = 3600
-    """Between two looks."""
+    """Seconds between two decisions."""
     margin: NonNegative = 0.1
-    """Both decisions want this share of the rent beyond it."""
+    """Margin around the rent, as a share of it, that must be exceeded before a replica is launched
+    or drained."""
     max_replicas: Count
-    """Most that are launched."""
+    """Most replicas that may run."""
 
 
 class LinearStepTime(Section):
-    """Time of an engine step, as given: fixed, plus what its tokens and sequences add.
+    """Explicit time of an engine step: a fixed part, plus parts for its tokens and sequences.
 
-    It stands in the place of the predicted one, without an error band, so that queueing theory can
-    check a simulation. Requests have no overhead then unless `request_overhead_s` is given.
+    It replaces the predicted step time and has no error band, so that queueing theory can check a
+    simulation. Requests then have no overhead unless `request_overhead_s` is given.
     """
 
     fixed_s: Positive
-    """Of every step."""
+    """Fixed seconds of every step."""
     prefill_token_s: NonNegative = 0
-    """Per prompt token computed in the step."""
+    """Seconds for each prompt token computed in the step."""
     sequence_s: NonNegative = 0
-    """Per decoding sequence."""
+    """Seconds for each decoding sequence."""
     context_token_s: NonNegative = 0
-    """Per token of context of the decoding sequences."""
+    """Seconds for each token of context of the decoding sequences."""

@@ -1,4 +1,4 @@
-"""What a scenario may say of hardware of one's own: bought or rented, and how rents may move."""
+"""Sections of own hardware, bought or rented, and of the future of volume, prices and rents."""
 
 import math
 from collections.abc import Callable
@@ -38,91 +38,106 @@ from simulator.scenario.document.shipped import profiles_dir
 
 
 class Purchase(Section):
-    """Buy the accelerators instead of renting them; every hour is paid, used or not."""
+    """Buy the accelerators instead of renting them; every hour is paid for, used or not."""
 
     gpu_usd: Uncertain | None = None
-    """Price of one; default: the accelerator's interval."""
+    """Price of one accelerator. Default: the interval of its profile."""
     node_kw: Uncertain | None = None
-    """All-in power per accelerator; default: the accelerator's."""
+    """Power of a node per accelerator, everything included. Default: the figure of its profile."""
     node_share: Uncertain | None = None
-    """Server, network and spares over the accelerator's price. Defaults of this and all that
-    follows: hardware_profiles/owning.yaml."""
+    """Cost of server, network and spares, as a share of the accelerator's price. Default: the
+    interval in hardware_profiles/owning.yaml."""
     residual_share: Uncertain | None = None
-    """Of the price, got back at the end."""
+    """Residual value at the end of the life, as a share of the purchase price. Default: the
+    interval in hardware_profiles/owning.yaml."""
     life_years: Positive | None = None
-    """Until the residual is got back."""
+    """Years of use, after which the residual value is recovered. Default: the figure in
+    hardware_profiles/owning.yaml."""
     discount_rate: NonNegative | None = None
-    """Per year."""
+    """Discount rate per year. Default: the figure in hardware_profiles/owning.yaml."""
     pue: Uncertain | None = None
-    """Power drawn over power of the machines."""
+    """Power usage effectiveness: power drawn by the building over power of its machines. Default:
+    the interval in hardware_profiles/owning.yaml."""
     electricity_usd_per_kwh: Uncertain | None = None
-    """Price of power."""
+    """Price of electricity. Default: the interval in hardware_profiles/owning.yaml."""
     colocation_usd_per_kw_month: Uncertain | None = None
-    """Price of room, by the machines' power."""
+    """Price of colocation, by the power of the machines. Default: the interval in
+    hardware_profiles/owning.yaml."""
     maintenance_share: Uncertain | None = None
-    """Of the price, per year."""
+    """Yearly maintenance, as a share of the purchase price. Default: the interval in
+    hardware_profiles/owning.yaml."""
 
 
 class OwningDefaults(Section):
-    """All of owning.yaml."""
+    """The whole file hardware_profiles/owning.yaml."""
 
     node_share: Interval
+    """Cost of server, network and spares, as a share of the accelerator's price."""
     residual_share: Interval
+    """Residual value at the end of the life, as a share of the purchase price."""
     life_years: Positive
+    """Years of use, after which the residual value is recovered."""
     discount_rate: NonNegative
+    """Discount rate per year."""
     pue: Interval
+    """Power usage effectiveness: power drawn by the building over power of its machines."""
     electricity_usd_per_kwh: Interval
+    """Price of electricity."""
     colocation_usd_per_kw_month: Interval
+    """Price of colocation, by the power of the machines."""
     maintenance_share: Interval
+    """Yearly maintenance, as a share of the purchase price."""
     monthly_usd: dict[str, Interval]
+    """Usual monthly costs of self-hosting by name, such as on_call and upgrades."""
 
 
 class FlatPath(Section):
-    """Today's rent for ever."""
+    """Today's price forever."""
 
     kind: Literal["flat"]
 
 
 class DeclinePath(Section):
-    """A steady change."""
+    """A steady change by a share per year."""
 
     kind: Literal["decline"]
     per_year: Annotated[float, Field(gt=-1)]
-    """Share per year, below zero for a fall."""
+    """Change per year as a share, below zero for a fall."""
 
 
 class ValleyPath(Section):
-    """A fall to a low and a rise to where it stays."""
+    """A fall to a low, followed by a rise to a final level."""
 
     kind: Literal["v-shape"]
     low: Positive
-    """Factor on today's rent."""
+    """Lowest point, as a factor on today's price."""
     low_month: Positive
-    """When it is at its lowest."""
+    """Month of the lowest point, from today."""
     end: Positive
-    """Factor on today's rent."""
+    """Final level, as a factor on today's price."""
     end_month: Positive
-    """From when it stays."""
+    """Month from which the price stays at the final level."""
 
 
 class MeanRevertingPath(Section):
-    """A rent that returns to a level; its median path is used."""
+    """A price that returns to a long-run level while random changes push it away."""
 
     kind: Literal["mean-reverting"]
     level: Positive
-    """Factor on today's rent."""
+    """Long-run level, as a factor on today's price."""
     half_life_months: Positive
-    """In which half of the way to the level is gone."""
+    """Months in which the distance to the long-run level halves."""
     volatility: NonNegative = 0.0
-    """Standard deviation of the push on the logarithm within a year."""
+    """Standard deviation of the random change of the logarithm within a year."""
 
 
 class ListedPath(Section):
-    """Rents by month from a file."""
+    """Prices by month from a file."""
 
     kind: Literal["csv"]
     file: str
-    """CSV with month and usd_per_gpu_hour, relative to the scenario; the first row is today."""
+    """CSV file with the columns month and usd_per_gpu_hour, relative to the scenario; the first row
+    is today."""
 
 
 RentPath = Annotated[
@@ -132,39 +147,40 @@ RentPath = Annotated[
 
 
 class Rent(Section):
-    """How the rent moves over the months that the answer is for."""
+    """Expected course of the rent; its mean over some months is paid."""
 
     path: RentPath
+    """Path of the rent over the months ahead; of a mean-reverting one, the median path."""
     months: Count = 12
-    """Over which the mean is paid."""
+    """Months over which the mean of the path is taken."""
 
 
 class Future(Section):
-    """How things move over the months ahead; factors multiply what is there today."""
+    """Expected changes over the months ahead, as factors on today's volume, prices and pay."""
 
     months: Annotated[int, Field(ge=1, le=240)]
-    """How far ahead."""
+    """Number of months over which costs are compared."""
     discount_rate: NonNegative = 0.08
-    """Per year; assumed, a usual cost of capital."""
+    """Discount rate per year; the default is assumed, as a usual cost of capital."""
     volume_per_year: Uncertain = 1.0
-    """Factor on the volume within a year: 2 doubles it."""
+    """Factor on the volume after one year; 2 doubles it."""
     api_price_per_year: Uncertain = 1.0
-    """Factor on API prices within a year. At a fixed quality they fell 9 to 900 times a year (Epoch
-    AI, March 2025); a contract may hold them where they are."""
+    """Factor on API prices after one year. At a fixed quality they fell by factors of 9 to 900 a
+    year (Epoch AI, March 2025); a contract may keep them constant."""
     rent_per_year: Uncertain = 1.0
-    """Factor on rents within a year."""
+    """Factor on rents after one year."""
     salary_per_year: Uncertain = 1.0
-    """Factor on pay within a year."""
+    """Factor on pay after one year."""
     api_price_path: RentPath | None = None
-    """On top of the yearly factor; so is rent_path."""
+    """Path of API prices, which multiplies the yearly factor. Default: no further change."""
     rent_path: RentPath | None = None
-    """On top of the yearly factor."""
+    """Path of rents, which multiplies the yearly factor. Default: no further change."""
     up_front_usd: Uncertain = 0.0
-    """Of the first deployment of one's own: engineering, migration, tests."""
+    """One-time cost of the first self-hosted deployment: engineering, migration, tests."""
 
 
-def future_of(said: Future, find: Callable[[str, str], Path]) -> PlainFuture:
-    """Return what is expected as plain values.
+def future_of(section: Future, find: Callable[[str, str], Path]) -> PlainFuture:
+    """Return the expected changes as plain values; ``find`` locates the file of a path.
 
     Raises
     ------
@@ -172,20 +188,20 @@ def future_of(said: Future, find: Callable[[str, str], Path]) -> PlainFuture:
         When a path's file cannot be used.
     """
     return PlainFuture(
-        months=said.months,
-        discount_rate=said.discount_rate,
-        volume_per_year=plain(said.volume_per_year),
-        api_price_per_year=plain(said.api_price_per_year),
-        rent_per_year=plain(said.rent_per_year),
-        salary_per_year=plain(said.salary_per_year),
-        api_price_path=_moving(said.api_price_path, partial(find, "api_price_path")),
-        rent_path=_moving(said.rent_path, partial(find, "rent_path")),
-        up_front_usd=plain(said.up_front_usd),
+        months=section.months,
+        discount_rate=section.discount_rate,
+        volume_per_year=plain(section.volume_per_year),
+        api_price_per_year=plain(section.api_price_per_year),
+        rent_per_year=plain(section.rent_per_year),
+        salary_per_year=plain(section.salary_per_year),
+        api_price_path=_price_path(section.api_price_path, partial(find, "api_price_path")),
+        rent_path=_price_path(section.rent_path, partial(find, "rent_path")),
+        up_front_usd=plain(section.up_front_usd),
     )
 
 
 def plain(value: float | Interval) -> PlainInterval:
-    """Return an uncertain number as the plain interval."""
+    """Return an uncertain number as a plain interval."""
     if isinstance(value, Interval):
         return PlainInterval(value.low, value.mid, value.high)
     return PlainInterval.certain(value)
@@ -193,70 +209,70 @@ def plain(value: float | Interval) -> PlainInterval:
 
 @cache
 def owning_defaults() -> OwningDefaults:
-    """Return the shipped intervals of what owning takes."""
+    """Return the shipped defaults of the cost of owning hardware."""
     return validate(OwningDefaults, read_yaml(profiles_dir() / "owning.yaml"))
 
 
-def purchased(said: Purchase, accelerator: str, profile: AcceleratorProfile) -> PlainPurchase:
-    """Return a purchase with the shipped intervals where the scenario is silent.
+def purchase_of(section: Purchase, accelerator: str, profile: AcceleratorProfile) -> PlainPurchase:
+    """Return a purchase as plain values, with shipped defaults for keys that are not given.
 
     Raises
     ------
     InputError
         When no price or power of the accelerator is known.
     """
-    gpu_usd = said.gpu_usd if said.gpu_usd is not None else profile.purchase_usd
-    node_kw = said.node_kw if said.node_kw is not None else profile.node_kw
+    gpu_usd = section.gpu_usd if section.gpu_usd is not None else profile.purchase_usd
+    node_kw = section.node_kw if section.node_kw is not None else profile.node_kw
     for name, value in (("gpu_usd", gpu_usd), ("node_kw", node_kw)):
         if value is None:
             raise InputError(f"no {name} of {accelerator} is known: give {name}")
-    usual = owning_defaults()
-    given = said.model_dump(exclude={"gpu_usd", "node_kw", "life_years", "discount_rate"})
+    defaults = owning_defaults()
+    given = section.model_dump(exclude={"gpu_usd", "node_kw", "life_years", "discount_rate"})
     intervals = {
-        name: plain(getattr(said if value is not None else usual, name))
+        name: plain(getattr(section if value is not None else defaults, name))
         for name, value in given.items()
     }
     assert gpu_usd is not None
     assert node_kw is not None
-    rate = usual.discount_rate if said.discount_rate is None else said.discount_rate
+    rate = defaults.discount_rate if section.discount_rate is None else section.discount_rate
     return PlainPurchase(
         gpu_usd=plain(gpu_usd),
         node_kw=plain(node_kw),
-        life_years=said.life_years or usual.life_years,
+        life_years=section.life_years or defaults.life_years,
         discount_rate=rate,
         **intervals,
     )
 
 
-def rent_factor(said: Rent, find: Callable[[str], Path]) -> float:
-    """Return the mean of a path over its months, as a factor on today's rent.
+def rent_factor(section: Rent, find: Callable[[str], Path]) -> float:
+    """Return the mean rent over the section's months, as a factor on today's rent.
 
     Raises
     ------
     InputError
         When the path's file cannot be used.
     """
-    return mean_factor(_moving(said.path, find), said.months, np.zeros(said.months))
+    return mean_factor(_price_path(section.path, find), section.months, np.zeros(section.months))
 
 
-def _moving(said: RentPath | None, find: Callable[[str], Path]) -> PricePath:
-    match said:
+def _price_path(section: RentPath | None, find: Callable[[str], Path]) -> PricePath:
+    match section:
         case None:
             return Flat()
         case FlatPath():
             return Flat()
         case DeclinePath():
-            return Decline(said.per_year)
+            return Decline(section.per_year)
         case ValleyPath():
-            return Valley(said.low, said.low_month, said.end, said.end_month)
+            return Valley(section.low, section.low_month, section.end, section.end_month)
         case MeanRevertingPath():
-            return MeanReverting(said.level, said.half_life_months, said.volatility)
+            return MeanReverting(section.level, section.half_life_months, section.volatility)
         case ListedPath():
-            return _listed(find(said.file))
+            return _read_listed_path(find(section.file))
 
 
-def _listed(path: Path) -> Listed:
-    listed = []
+def _read_listed_path(path: Path) -> Listed:
+    points = []
     for line, row in read_table(path, ("month", "usd_per_gpu_hour")):
         try:
             month, price = float(row["month"]), float(row["usd_per_gpu_hour"])
@@ -264,8 +280,8 @@ def _listed(path: Path) -> Listed:
             month = price = math.nan
         if not (math.isfinite(month) and 0 <= price < math.inf):
             fail(path, line, 1, "month and usd_per_gpu_hour must be numbers of 0 or more")
-        listed.append((month, price))
-    if not listed:
+        points.append((month, price))
+    if not points:
         fail(path, 1, 1, "no rows")
-    months, prices = zip(*listed, strict=True)
+    months, prices = zip(*points, strict=True)
     return Listed(months, prices)

@@ -1,4 +1,4 @@
-"""What a scenario may say about traffic: generated sessions or a replayed log."""
+"""Sections of traffic: generated sessions or a replayed log."""
 
 from typing import Annotated, Any, Literal
 
@@ -16,38 +16,38 @@ from simulator.traffic.rate import NOISE_SCALES_S
 
 
 class Lognormal(Section):
-    """Lognormal lengths or times."""
+    """A lognormal distribution of lengths, times or counts."""
 
     median: Positive
-    """Half of the draws are above it."""
+    """Median: half of the draws are above it."""
     sigma: NonNegative
-    """Of the logarithm."""
+    """Standard deviation of the natural logarithm."""
     most: Positive | None = None
-    """Longer draws are cut off here."""
+    """Largest value; larger draws are cut to it. Default: no limit."""
 
 
 class Quantiles(Section):
-    """Lengths or times by their quantiles; between them, the logarithm is linear."""
+    """A distribution by its quantiles; the logarithm is interpolated linearly between them."""
 
     quantiles: dict[Annotated[str, Field(pattern=r"^p\d{1,2}(\.\d+)?$")], Positive]
-    """For example {p10: 24, p50: 350, p99: 1119}."""
+    """Quantiles of the distribution, for example {p10: 24, p50: 350, p99: 1119}."""
     most: Positive | None = None
-    """Longer draws are cut off here."""
+    """Largest value; larger draws are cut to it. Default: no limit."""
 
 
 class Geometric(Section):
-    """Counts from 1 upwards that stop with the same chance after each."""
+    """A geometric distribution of counts from 1 on, ending with equal probability at each."""
 
     mean: Annotated[float, Field(ge=1)]
-    """Of the count."""
+    """Mean count."""
 
 
 AMOUNTS: tuple[type[Section], ...] = (Lognormal, Quantiles, Geometric)
-"""What may stand for an amount beside a number."""
+"""Sections that may be written in place of a number for an amount."""
 
 
 def _amount_kind(value: Any) -> str:
-    # No kind is named as a key is: places of problems are told by both.
+    # Error locations contain both kinds and keys, so no kind may have the name of a key.
     for key, model, kind in (
         ("mean", Geometric, "geometric"), ("quantiles", Quantiles, "by quantiles")
     ):  # fmt: skip
@@ -66,105 +66,108 @@ Amount = Annotated[
 
 
 class Tenants(Section):
-    """Clients of unequal size, each with a system prompt of its own."""
+    """Tenants: clients of unequal size, each with its own system prompt."""
 
     count: Count
-    """Clients there are."""
+    """Number of tenants."""
     zipf: NonNegative = 0.0
-    """Shares fall with this power of the rank."""
+    """Exponent of the tenants' shares of the traffic: a share falls with this power of the rank."""
     rate_cv: NonNegative = 0.0
-    """Coefficient of variation of each one's own rate over ten minutes."""
+    """Coefficient of variation of the rate of each tenant over ten minutes."""
 
 
 class Tools(Section):
-    """Turns that answer a tool call instead of a person."""
+    """Turns that follow a tool call instead of a message of the user."""
 
     share: Share
-    """Of the turns behind a session's first."""
+    """Share of tool turns among the turns after a session's first."""
     gap_s: Amount
-    """How long a tool takes."""
+    """Seconds that a tool takes."""
     message_tokens: Amount
-    """Tokens of what a tool gives back."""
+    """Tokens of a tool's result."""
 
 
 class Documents(Section):
-    """Passages put behind the system prompt of each request."""
+    """Retrieved passages, which follow the system prompt of each request."""
 
     count: Count
-    """Different passages there are."""
+    """Number of different passages."""
     zipf: NonNegative
-    """Popularity falls with this power of the rank."""
+    """Exponent of the passages' popularity, which falls with this power of the rank."""
     per_request: Annotated[int, Field(ge=1, le=64)]
-    """Passages in a prompt."""
+    """Number of passages in a prompt."""
     share: Share = 1.0
-    """Of the requests that hold any."""
+    """Share of requests that contain passages."""
     tokens: Amount
-    """Of a passage."""
+    """Length of a passage in tokens."""
 
 
 class Retries(Section):
-    """Answers that are asked for once more, with the same prompt."""
+    """Repeated requests: the user asks for an answer again, with the same prompt."""
 
     share: Share
-    """Of the answers."""
+    """Share of answers that are requested again."""
     gap_s: Amount = 5.0
-    """From an answer to its repetition."""
+    """Seconds from the end of an answer to the repeated request."""
 
 
 class Sessions(Section):
-    """Generated sessions: they arrive by themselves, their turns follow the answers they get."""
+    """Generated sessions, which arrive independently; later turns follow the answers."""
 
     kind: Literal["sessions"]
     preset: str | None = None
-    """Take what is not given here from a preset: chat, rag, agentic_coding and others."""
+    """Preset that supplies all keys not given here: chat, rag, agentic_coding and others."""
     requests_per_month: Positive
-    """Mean volume at the start; a month has 730 hours."""
+    """Mean requests per month at the start; a month has 730 hours."""
     growth_per_month: Annotated[float, Field(gt=-1)] = 0.0
-    """Share by which the volume grows in a month, compounded."""
+    """Share by which the volume grows each month, compounded."""
     week: str
-    """Weekly shape: flat, azure-conversation or azure-code."""
+    """Weekly shape of the rate: flat, azure-conversation or azure-code."""
     rate_cv: dict[int, NonNegative] = Field(default_factory=dict)
-    """Coefficient of variation of the rate by time scale [s]: 1, 10, 60, 600, 3600."""
+    """Coefficient of variation of the rate at each time scale in seconds: 1, 10, 60, 600, 3600."""
     tenants: Tenants = Tenants(count=1)
     turns: Amount
-    """Requests in a session, rounded up."""
+    """Number of requests in a session, rounded up."""
     gap_s: Amount
-    """From the end of an answer to the user's next turn."""
+    """Seconds from the end of an answer to the user's next turn."""
     system_prompt_tokens: Amount
-    """Tokens at the beginning of every prompt of a tenant."""
+    """Tokens of the system prompt, with which every prompt of a tenant begins."""
     first_message_tokens: Amount | None = None
-    """Default: as message_tokens."""
+    """Tokens of a session's first message. Default: `message_tokens`."""
     message_tokens: Amount
     """Tokens that the user adds in each turn."""
     output_tokens: Amount
-    """Visible and reasoning."""
+    """Tokens of an answer, visible and reasoning together."""
     input_output_correlation: Annotated[float, Field(ge=-0.99, le=0.99)] = 0.0
-    """Of the normal scores of message and output."""
+    """Correlation of message length and output length, as normal scores."""
     reasoning_share: Amount | None = None
-    """Share of the output that is reasoning; later prompts leave it out."""
+    """Share of an answer that is reasoning, which later prompts do not repeat. Default: none."""
     tools: Tools | None = None
     documents: Documents | None = None
     retries: Retries | None = None
     compact_to_tokens: Amount | None = None
-    """A session that would outgrow max_prompt_tokens goes on from a summary; default: it ends."""
+    """Tokens of the summary with which a session continues that would exceed `max_prompt_tokens`.
+    Default: such a session ends."""
     max_output_tokens: Count
-    """Declared limit of every request."""
+    """Output limit that every request declares."""
     max_prompt_tokens: Count
-    """A session that would outgrow it ends, or is compacted."""
+    """Longest prompt; a session that would exceed it ends, or is compacted."""
     prefix_share: Share = 1.0
-    """Share of sessions whose prompts keep a stable beginning; the rest can be cached nowhere."""
+    """Share of sessions whose prompts keep a stable prefix; no cache can reuse those of the
+    rest."""
     content: Literal["prose", "code"] = "prose"
-    """What the outputs are, for offers that price it."""
+    """Kind of output, for offers whose price depends on it."""
     patience_s: Positive | None = None
-    """Clients give up when their whole answer is not there by then; default: never."""
+    """Seconds after which a client gives up if its answer is not complete. Default: never."""
     deadline_hours: Positive | None = None
-    """Batch work: latest useful completion after arrival; default: interactive."""
+    """Hours from arrival within which batch work must be complete. Default: interactive work, which
+    does not wait."""
     priority: Whole = 0
-    """The least goes first where queues are served by priority."""
+    """Priority in queues that are served by priority; lower numbers are served first."""
 
     @field_validator("rate_cv")
     @classmethod
-    def _known_scales(cls, value: dict[int, float]) -> dict[int, float]:
+    def _check_scales(cls, value: dict[int, float]) -> dict[int, float]:
         for scale in value:
             if scale not in NOISE_SCALES_S:
                 raise ValueError(f"time scales are {', '.join(map(str, NOISE_SCALES_S))} [s]")
@@ -172,26 +175,29 @@ class Sessions(Section):
 
 
 class Replay(Section):
-    """A recorded log, replayed."""
+    """A replayed log of recorded requests."""
 
     kind: Literal["replay"]
     path: str
-    """File, relative to the scenario."""
+    """Path of the log, relative to the scenario."""
     format: str | None = None
-    """Name of the format; default: the one that the file's beginning shows."""
+    """Name of the log's format. Default: detected from the first part of the file."""
     skip_bad: bool = False
-    """Leave out rows that cannot be used, and say how many."""
+    """Whether rows that cannot be used are skipped and counted, instead of being errors."""
     begin_s: NonNegative = 0.0
-    """Only sessions that start at this time since the log's first request, or later."""
+    """Start of the part that is replayed, in seconds since the log's first request; earlier
+    sessions are left out."""
     end_s: Positive | None = None
-    """Only sessions that start in this window since the log's first request."""
+    """End of the part that is replayed, in seconds since the log's first request; later sessions
+    are left out. Default: the end of the log."""
     stretch: Positive = 1.0
-    """Multiplies the times between arrivals, not the pauses inside sessions."""
+    """Factor on the times between arrivals of sessions; pauses within sessions do not change."""
     repeat_week: str | None = None
-    """Lay the window end to end over a week of this shape; default: it is the whole horizon."""
+    """Weekly shape over which the replayed part is repeated end to end. Default: the replayed part
+    is the whole horizon."""
     patience_s: Positive | None = None
-    """Clients give up when their whole answer is not there by then; default: never."""
+    """Seconds after which a client gives up if its answer is not complete. Default: never."""
     content: Literal["prose", "code"] = "prose"
-    """What the outputs are, for offers that price it."""
+    """Kind of output, for offers whose price depends on it."""
     priority: Whole = 0
-    """The least goes first where queues are served by priority."""
+    """Priority in queues that are served by priority; lower numbers are served first."""

@@ -1,9 +1,9 @@
-"""Workloads to generate by the name of a preset or out of a scenario."""
+"""Workloads to generate, from a preset or a scenario."""
 
 from simulator.errors import InputError
 from simulator.scenario.building.traffic import build_sessions
 from simulator.scenario.document.document import Document, parse_value, validate, with_values
-from simulator.scenario.resolve.load import checked, read_document
+from simulator.scenario.resolve.load import check_scenario, read_document
 from simulator.scenario.resolve.presets import load_preset, preset_names
 from simulator.scenario.schema.traffic import Replay, Sessions
 from simulator.traffic.sessions import SessionTraffic
@@ -12,22 +12,22 @@ from simulator.traffic.sessions import SessionTraffic
 def workloads_of(
     name: str, requests_per_month: float | None, settings: list[str] | None
 ) -> tuple[SessionTraffic, ...]:
-    """Return the workloads of a preset at some volume, or those of a scenario.
+    """Return the workload of a preset at some volume, or the workloads of a scenario.
 
     Raises
     ------
     InputError
-        When there is neither, when a preset's volume is missing, or a scenario replays a log.
+        When there is no such preset or scenario, or the scenario replays a log.
     """
     if name not in preset_names():
         if requests_per_month is not None:
             raise InputError("--requests-per-month is for presets; --set it in a scenario")
-        scenario, document = checked(read_document(name, settings))
+        scenario, document = check_scenario(read_document(name, settings))
         workloads = []
-        for key, said in scenario.traffic.items():
-            if isinstance(said, Replay):
+        for key, section in scenario.traffic.items():
+            if isinstance(section, Replay):
                 raise document.fail(("traffic", key), "a replayed log cannot be generated")
-            workloads.append(build_sessions(key, said, document, ("traffic", key)))
+            workloads.append(build_sessions(key, section, document, ("traffic", key)))
         return tuple(workloads)
     return (preset_workload(name, requests_per_month, settings),)
 

@@ -1,4 +1,4 @@
-"""A new scenario from a few answers: commented, complete, and checked before it is written."""
+"""Write a new scenario from a few answers: commented, complete and checked."""
 
 import json
 from collections.abc import Sequence
@@ -29,33 +29,34 @@ from simulator.traffic.formats.records.reading import Skips
 from simulator.units import DAY_S, HOUR_S, WEEK_S
 
 MOST_GPUS = 16
-"""Defaults of a deployment, by which it fits or not."""
+"""Most GPUs of a replica that are tried for a model."""
 LEAST_KV_TOKENS = 32768
-"""A replica that holds less cannot serve one long prompt."""
+"""KV cache in tokens that a replica needs at least, so that it can serve one long prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a new scenario is made of."""
+    """Answers of the user, from which a new scenario is written."""
 
     offers: Sequence[str]
-    """``provider/model`` by name; none: no API."""
+    """Names of offers, as ``provider/model``; without any, the scenario has no API."""
     model: str | None
-    """None: nothing of one's own."""
+    """Model to self-host; None for no self-hosted option."""
     gpu: str | None
     preset: str | None
     requests_per_month: float | None
-    """Of the preset."""
+    """Volume of the preset."""
     trace: Path | None
-    """In the place of a preset."""
+    """Log to replay instead of a preset."""
     ttft: str | None
-    """As written, such as 2s."""
+    """Target for the time to the first token, as written, such as 2s."""
     tpot: str | None
+    """Target for the time per further token, as written, such as 60ms."""
     engineers_fte: str
 
 
 def starter(answers: Answers, target: Path) -> str:
-    """Return the text of a scenario that is to be written to a path.
+    """Return the text of a new scenario for a path, without writing it.
 
     Raises
     ------
@@ -63,8 +64,8 @@ def starter(answers: Answers, target: Path) -> str:
         When a name is unknown, no number of GPUs holds the model, or the scenario is not valid.
     """
     names = _offer_names(answers.offers)
-    log = _log(answers.trace, target) if answers.trace else None
-    preset = None if answers.trace or not answers.preset else _preset(answers.preset)
+    log = _log_values(answers.trace, target) if answers.trace else None
+    preset = None if answers.trace or not answers.preset else _preset_values(answers.preset)
     environment = Environment(
         loader=PackageLoader("simulator.scenario.starter"), undefined=StrictUndefined,
         trim_blocks=True, autoescape=False,
@@ -77,10 +78,12 @@ def starter(answers: Answers, target: Path) -> str:
         start=_monday(SNAPSHOT_DATE).isoformat(),
         log=log,
         preset=preset,
-        requests_per_month=_number(volume),
-        fewest=_number(volume / 10) if volume else None,
+        requests_per_month=_plain_number(volume),
+        fewest=_plain_number(volume / 10) if volume else None,
         offers=[{"name": name, "offer": offer} for offer, name in names.items()],
-        own=_own(answers.model, answers.gpu) if answers.model and answers.gpu else None,
+        own=_deployment_values(answers.model, answers.gpu)
+        if answers.model and answers.gpu
+        else None,
         ttft=answers.ttft,
         tpot=answers.tpot,
         engineers=answers.engineers_fte,
@@ -90,7 +93,7 @@ def starter(answers: Answers, target: Path) -> str:
 
 
 def _check(text: str, target: Path) -> None:
-    """Build the scenario as if it stood where it will."""
+    """Build the scenario as if the file were already at its path."""
     with TemporaryDirectory() as elsewhere:
         draft = Path(elsewhere) / "new.yaml"
         draft.write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -98,18 +101,18 @@ def _check(text: str, target: Path) -> None:
             document = read_document(draft)
         except InputError as error:
             raise InputError(str(error).replace(str(draft), str(target))) from None
-    # Paths that lead out of its folder only lead somewhere if it is there.
+    # Relative paths out of the folder can only be resolved if the folder exists.
     with made_folder(target.parent):
         loaded(replace(document, path=target))
 
 
-def _number(value: float | None) -> float | None:
-    """A number as people write it: whole where it is."""
+def _plain_number(value: float | None) -> float | None:
+    """Return a number without a decimal point if it is whole."""
     return value if value is None or value % 1 else int(value)
 
 
 def _quoted(text: str) -> str:
-    """A text as YAML says it: by itself, or in quotes where it would be something else."""
+    """Return a text for YAML, in quotes if it would otherwise be read as something else."""
     try:
         plain = parse_value(text, text) == text
     except InputError:
@@ -118,16 +121,18 @@ def _quoted(text: str) -> str:
 
 
 def _monday(day: date) -> date:
+    """Return the Monday of a day's week."""
     return day - timedelta(days=day.weekday())
 
 
-def _preset(name: str) -> dict[str, Any]:
+def _preset_values(name: str) -> dict[str, Any]:
+    """Return the values of a preset for the template."""
     data = load_preset(name).data
     return {"name": name, "about": data["about"], "source": " ".join(data["source"].split())}
 
 
 def _offer_names(offers: Sequence[str]) -> dict[str, str]:
-    """Names of options by offer: the model's, with its provider where others have it too."""
+    """Return names of options by offer: the model, with its provider if it is ambiguous."""
     known = known_offers()
     for offer in offers:
         if offer not in known:
@@ -141,8 +146,8 @@ def _offer_names(offers: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _own(model: str, gpu: str) -> dict[str, Any]:
-    """A deployment on the fewest GPUs that hold the model and a useful cache."""
+def _deployment_values(model: str, gpu: str) -> dict[str, Any]:
+    """Return a deployment on the fewest GPUs that hold the model and a useful cache."""
     shape = load_model(known_model(model, profile_names("models")))
     name = known_gpu(gpu, profile_names("accelerators"))
     accelerator, _ = load_accelerator(name)
@@ -152,11 +157,11 @@ def _own(model: str, gpu: str) -> dict[str, Any]:
     kv = "fp8" if weights != "bf16" and "fp8" in accelerator.peak_tflops else "bf16"
     gpus = 1
     while gpus <= MOST_GPUS:
-        found = deployment(
+        served = deployment(
             serving_profile(), shape.name, name, "vllm", Parallelism(gpus), weights, kv
         )
         try:
-            space = found.kv()
+            space = served.kv()
         except InputError:
             space = None
         if space is not None and space.longest_tok >= LEAST_KV_TOKENS:
@@ -168,16 +173,16 @@ def _own(model: str, gpu: str) -> dict[str, Any]:
     raise InputError(f"{shape.name} does not fit {MOST_GPUS} x {name} in {weights}")
 
 
-def _log(trace: Path, target: Path) -> dict[str, Any]:
-    """What a scenario says of a log."""
+def _log_values(trace: Path, target: Path) -> dict[str, Any]:
+    """Return the values of a log for the template."""
     source = source_of(str(trace))
-    found = format_of(source)
-    log = read_log(source, found, Skips(allowed=False))
+    log_format = format_of(source)
+    log = read_log(source, log_format, Skips(allowed=False))
     span_s = log.span_s
     shown = f"{span_s / DAY_S:.1f} days" if span_s > 2 * DAY_S else f"{span_s / HOUR_S:.1f} hours"
     return {
         "path": _quoted(relpath(trace, target.parent)),
-        "format": found.name,
+        "format": log_format.name,
         "requests": f"{log.rows.size:,}",
         "span": shown,
         "short": span_s < WEEK_S * 0.9,

@@ -1,1 +1,1 @@
-"""Tables that users bring: usage, evaluations, measurements, calibrations."""
+"""Files that users supply: usage, evaluations, measurements, calibrations."""

@@ -1,4 +1,4 @@
-"""Calibrations as files: what ``breakeven calibrate`` writes and scenarios name."""
+"""Calibration files, which ``breakeven calibrate`` writes and scenarios name."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,30 +16,35 @@ FactorName = Literal["scale", "overhead", "compute", "memory", "request"]
 
 
 class CalibrationFile(Section):
-    """Factors on the shipped coefficients of one deployment."""
+    """Calibration of one deployment: factors on its shipped coefficients."""
 
     schema_version: Literal[1]
+    """Version of the file format."""
     deployment: str
-    """What was measured; a scenario must serve the same."""
+    """Deployment that was measured; the scenario must have the same one."""
     factors: dict[FactorName, Positive]
+    """Factors on the shipped times, by name; above 1 is slower."""
     band: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    """Error band: measured over predicted throughput, nine in ten."""
     points: Annotated[int, Field(ge=1)]
+    """Number of measurements."""
     source: str
+    """Source of the measurements."""
 
 
 def identity(deployment: Deployment) -> str:
-    """Return what a calibration holds for."""
+    """Return the identity of a deployment, for which a calibration holds."""
     d = deployment
     return f"{d.gpu.name} {d.spread} {d.engine.name} {d.model.name} {d.weight_precision}"
 
 
 def calibrated(deployment: Deployment, path: Path) -> Deployment:
-    """Return a deployment with what a file says of it.
+    """Return a deployment with the factors and error band of a calibration file.
 
     Raises
     ------
     InputError
-        When the file cannot be used, or is of another deployment.
+        When the file cannot be used, or calibrates another deployment.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -48,7 +53,7 @@ def calibrated(deployment: Deployment, path: Path) -> Deployment:
     if file.deployment != identity(deployment):
         raise document.fail(
             ("deployment",),
-            f"is a calibration of {file.deployment!r}, this is {identity(deployment)!r}",
+            f"the file calibrates {file.deployment!r}, not {identity(deployment)!r}",
         )
     fitted = applied(deployment, {str(name): value for name, value in file.factors.items()})
     low, high = file.band
@@ -57,7 +62,7 @@ def calibrated(deployment: Deployment, path: Path) -> Deployment:
 
 
 def calibration_text(deployment: Deployment, calibration: Calibration, source: str) -> str:
-    """Return the file of a calibration, residuals as comments."""
+    """Return the text of a calibration file, with the errors of the fit as comments."""
     lines = [
         "# Factors on the shipped times, fitted by `breakeven calibrate`; above one is slower.",
         "schema_version: 1",

@@ -1,4 +1,4 @@
-"""CSV tables that commands read, portion by portion, other columns carried through."""
+"""CSV tables, read portion by portion with all of their columns."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +11,12 @@ from simulator.traffic.formats.records.containers import csv_records
 def table_portions(
     path: Path, required: tuple[str, ...]
 ) -> Iterator[tuple[list[str], list[dict[str, str]]]]:
-    """Yield the header and portions of rows by column.
+    """Yield the header and portions of rows, each row a mapping of columns to texts.
 
     Raises
     ------
     InputError
-        When the file or a required column is missing, or a row has another width.
+        When the file or a required column is missing, or a row has another number of columns.
     """
     for chunk in csv_records(path):
         for broken in chunk.broken:
@@ -25,11 +25,11 @@ def table_portions(
         for name in required:
             if name not in header:
                 close = nearest(name, header).replace("did you mean", "found")
-                fail(path, 1, 1, f"missing column {name!r}{close}{_separated(header)}")
+                fail(path, 1, 1, f"missing column {name!r}{close}{_separator_hint(header)}")
         yield header, chunk.values
 
 
-def _separated(header: list[str]) -> str:
-    """Say that a table's columns stand apart by something else than commas."""
-    found = [sign for sign in (";", "\t", "|") if len(header) == 1 and sign in header[0]]
-    return f": columns are separated by {found[0]!r}, and must be by commas" if found else ""
+def _separator_hint(header: list[str]) -> str:
+    """Return a hint if the columns are separated by another character than commas."""
+    signs = [sign for sign in (";", "\t", "|") if len(header) == 1 and sign in header[0]]
+    return f": columns must be separated by commas, not by {signs[0]!r}" if signs else ""

@@ -1,9 +1,9 @@
 """Evaluation results on disk: runs of models at single tasks.
 
 CSV or JSON lines, one row for each run of a model at a task, with the columns of ``REQUIRED`` and,
-where known, of ``OPTIONAL``; others are passed over. Counts and costs are of the whole run, all its
-attempts. Input tokens include cached ones, output tokens include reasoning, and cached or reasoning
-tokens that are not told are not known. What leaderboards publish is read by ``leaderboard``.
+if known, of ``OPTIONAL``; other columns are ignored. Counts and costs are those of the whole run,
+with all attempts. Input tokens include cached ones, and output tokens include reasoning; blank
+cached or reasoning tokens are unknown. Tables of leaderboards are read by ``leaderboard``.
 """
 
 from collections.abc import Iterator
@@ -29,12 +29,12 @@ Record = dict[str, Any]
 
 
 def read_runs(path: Path) -> Runs:
-    """Read runs at single tasks: CSV, or JSON lines where the name does not end in ``.csv``.
+    """Read runs at single tasks: CSV, or JSON lines if the name has no suffix ``.csv``.
 
     Raises
     ------
     InputError
-        When the file is missing or empty, or at the first row that cannot be used.
+        When the file is missing or empty, or a row cannot be used, with the row's location.
     """
     models: dict[str, int] = {}
     tasks: dict[str, int] = {}
@@ -44,7 +44,7 @@ def read_runs(path: Path) -> Runs:
             fail(path, *broken)
         for row, record in enumerate(chunk.values):
             try:
-                model, task, figures = _run(record)
+                model, task, figures = _read_run(record)
             except BadRecord as error:
                 fail(path, chunk.line(row), chunk.column(row, error.field_name), str(error))
             rows.append((
@@ -71,14 +71,14 @@ def _chunks(path: Path) -> Iterator[RecordChunk]:
         yield chunk
 
 
-def _run(record: Record) -> tuple[str, str, tuple[float, ...]]:
-    """Return model, task, and what ``Runs`` has of a run, from ``success`` on."""
+def _read_run(record: Record) -> tuple[str, str, tuple[float, ...]]:
+    """Return the model, the task, and the fields of ``Runs`` from ``success`` on."""
     for name in REQUIRED:
         if record.get(name) in (None, ""):
             close = "" if name in record else nearest(name, list(record))
             raise BadRecord(name, f"missing {name}{close.replace('did you mean', 'found')}")
-    prompt, output = told_count(record, "input_tokens"), told_count(record, "output_tokens")
-    reasoning, cached = told_count(record, "reasoning_tokens"), told_count(record, "cached_tokens")
+    prompt, output = read_count(record, "input_tokens"), read_count(record, "output_tokens")
+    reasoning, cached = read_count(record, "reasoning_tokens"), read_count(record, "cached_tokens")
     if reasoning > output:
         raise BadRecord(
             "reasoning_tokens",
@@ -90,17 +90,17 @@ def _run(record: Record) -> tuple[str, str, tuple[float, ...]]:
             "cached_tokens",
             f"{cached:.0f} cached tokens of only {prompt:.0f} input_tokens, which include them",
         )
-    success = float(_truth(record, "success"))
+    success = float(_read_truth(record, "success"))
     return (
-        told_name(record, "model"),
-        told_name(record, "task"),
-        (success, prompt, output, reasoning, cached, _attempts(record),
-         told_number(record, "seconds"), told_number(record, "cost_usd")),
+        read_name(record, "model"),
+        read_name(record, "task"),
+        (success, prompt, output, reasoning, cached, _read_attempts(record),
+         read_number(record, "seconds"), read_number(record, "cost_usd")),
     )  # fmt: skip
 
 
-def told_name(record: Record, name: str) -> str:
-    """Return a name of a record, from text or from a number."""
+def read_name(record: Record, name: str) -> str:
+    """Return a name in a record, which may be text or a number."""
     value = record[name]
     text = str(value).strip() if isinstance(value, str | int | float) else ""
     if not text or not text.isprintable() or isinstance(value, bool):
@@ -108,7 +108,7 @@ def told_name(record: Record, name: str) -> str:
     return text
 
 
-def _truth(record: Record, name: str) -> bool:
+def _read_truth(record: Record, name: str) -> bool:
     value = record[name]
     text = str(value).strip().lower() if isinstance(value, str | bool | int) else ""
     if text not in _TRUTHS:
@@ -116,8 +116,9 @@ def _truth(record: Record, name: str) -> bool:
     return _TRUTHS[text]
 
 
-def _attempts(record: Record) -> float:
-    attempts, retries = told_count(record, "attempts"), told_count(record, "retries")
+def _read_attempts(record: Record) -> float:
+    """Return the number of attempts, from that or from the retries; NaN if neither is given."""
+    attempts, retries = read_count(record, "attempts"), read_count(record, "retries")
     if attempts == attempts and retries == retries and attempts != retries + 1:
         raise BadRecord("retries", f"{retries:.0f} retries are not {attempts:.0f} attempts less 1")
     if attempts < 1:
@@ -125,16 +126,16 @@ def _attempts(record: Record) -> float:
     return retries + 1 if attempts != attempts else attempts
 
 
-def told_count(record: Record, name: str) -> float:
-    """Return a whole number of a record, NaN where it is blank or absent."""
-    value = told_number(record, name)
+def read_count(record: Record, name: str) -> float:
+    """Return a whole number in a record, NaN if it is blank or absent."""
+    value = read_number(record, name)
     if value == value and not value.is_integer():
         raise BadRecord(name, f"{name} must be a whole number, not {ascii(record[name])[:60]}")
     return value
 
 
-def told_number(record: Record, name: str) -> float:
-    """Return a number of a record, NaN where it is blank or absent."""
+def read_number(record: Record, name: str) -> float:
+    """Return a number in a record, NaN if it is blank or absent."""
     value = record.get(name)
     if value is None or (isinstance(value, str) and not value.strip()):
         return np.nan

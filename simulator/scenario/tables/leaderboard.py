@@ -1,7 +1,8 @@
-"""What benchmarks publish of models, no single tasks: aggregates, and results of either kind.
+"""Results of models in evaluations: aggregates of leaderboards, or single runs.
 
 Aggregates are Aider's ``polyglot_leaderboard.yml``, or CSV with the columns of ``TOTALS`` and
-``solved_1``, ``solved_2``, ... (tasks solved within so many attempts). The shipped table is made by
+``solved_1``, ``solved_2``, ... (tasks solved within 1, 2, ... attempts). The shipped table is made
+by
 
     python -c "import sys; from simulator.scenario.tables.leaderboard import leaderboard_csv;
     print(leaderboard_csv(sys.argv[1]), end='')" polyglot_leaderboard.yml
@@ -22,17 +23,17 @@ from simulator.files.tables import rows_of
 from simulator.files.text import fail, lines, read_text
 from simulator.scenario.tables.evaluation import (
     Record,
+    read_count,
+    read_name,
+    read_number,
     read_runs,
-    told_count,
-    told_name,
-    told_number,
 )
 from simulator.traffic.formats.records.values import BadRecord
 
 TOTALS = (
     "model", "date", "tasks", "prompt_tokens", "completion_tokens", "cost_usd", "seconds_per_task",
 )  # fmt: skip
-"""Tokens and cost of all tasks together; blank where not known."""
+"""Columns of totals; tokens and cost are those of all tasks together, blank if unknown."""
 _SHIPPED = {"aider": Path(__file__).parent / "evaluations" / "aider-polyglot.csv"}
 _AIDER = {
     "model": "model", "date": "date", "tasks": "test_cases", "solved_1": "pass_num_1",
@@ -40,7 +41,7 @@ _AIDER = {
     "completion_tokens": "completion_tokens", "cost_usd": "total_cost",
     "seconds_per_task": "seconds_per_case",
 }  # fmt: skip
-"""Aider's names of the columns."""
+"""Names of the columns in Aider's file."""
 _PROVENANCE = """\
 # source: https://github.com/Aider-AI/aider, aider/website/_data/polyglot_leaderboard.yml
 # licence: Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0
@@ -51,17 +52,17 @@ _PROVENANCE = """\
 
 
 def shipped_results() -> list[str]:
-    """Return the names of results that come with the package."""
+    """Return the names of the shipped results."""
     return sorted(_SHIPPED)
 
 
 def read_results(name: str) -> Runs | SuccessTable:
-    """Read runs or aggregates from a file, or the shipped table of a name.
+    """Read runs or aggregates from a file, or a shipped table by its name.
 
     Raises
     ------
     InputError
-        When there is no such file, or a row of it cannot be used.
+        When there is no such file, or one of its rows cannot be used.
     """
     path = Path(name)
     if not path.is_file():
@@ -77,28 +78,29 @@ def read_results(name: str) -> Runs | SuccessTable:
 
 def _is_aggregate(path: Path) -> bool:
     head = next((line for line in lines(path) if not line.startswith("#")), "")
-    named = {column.strip(' "') for column in head.strip().split(",")}
-    return "tasks" in named and "task" not in named
+    columns = {column.strip(' "') for column in head.strip().split(",")}
+    return "tasks" in columns and "task" not in columns
 
 
-def known_model(text: str, models: Sequence[str]) -> str:
-    """Return the model that a text means: its name, or words that only its name has.
+def find_model(text: str, models: Sequence[str]) -> str:
+    """Return the model that a text names, by its name or by words that only its name contains.
 
     Raises
     ------
     InputError
-        When none does, with the nearest, or several do.
+        When no model matches, or several do; names the nearest ones.
     """
     if text in models:
         return text
-    bare = [name for name in models if _words(name) == _words(text)]
-    if len(bare) == 1:
-        return bare[0]
-    having = [name for name in models if set(_words(text)) <= set(_words(name))]
-    if len(having) == 1 and _words(text):
-        return having[0]
-    if len(having) > 1 and _words(text):
-        some = ", ".join(repr(name) for name in having[:4]) + (", ..." if len(having) > 4 else "")
+    equal = [name for name in models if _words(name) == _words(text)]
+    if len(equal) == 1:
+        return equal[0]
+    matching = [name for name in models if set(_words(text)) <= set(_words(name))]
+    if len(matching) == 1 and _words(text):
+        return matching[0]
+    if len(matching) > 1 and _words(text):
+        some = ", ".join(repr(name) for name in matching[:4])
+        some += ", ..." if len(matching) > 4 else ""
         raise InputError(f"model {text!r} may be any of {some}")
     raise InputError(f"unknown model {text!r}{nearest(text, list(models))}")
 
@@ -108,61 +110,61 @@ def _words(name: str) -> list[str]:
 
 
 def read_success_table(path: Path) -> SuccessTable:
-    """Read aggregates from CSV; lines of ``# source:``, ``# licence:``, ``# as_of:`` may lead it.
+    """Read aggregates from CSV, which may begin with ``# source:``, ``# licence:``, ``# as_of:``.
 
     Raises
     ------
     InputError
-        When the file is missing or empty, or at the first row that cannot be used.
+        When the file is missing or empty, or a row cannot be used, with the row's line.
     """
     text = list(lines(path))
     begin = next((k for k, line in enumerate(text) if not line.startswith("#")), len(text))
     rows: dict[str, SuccessRow] = {}
     for line, record in rows_of(path, text[begin:], begin, ("model", "tasks", "solved_1")):
-        _add(rows, record, path, line, {})
-    told = dict(re.findall(r"^# (source|licence|as_of): *(.*?)\s*$", "".join(text[:begin]), re.M))
-    return _table(path, rows, **told)
+        _add_row(rows, record, path, line, {})
+    about = dict(re.findall(r"^# (source|licence|as_of): *(.*?)\s*$", "".join(text[:begin]), re.M))
+    return _table(path, rows, **about)
 
 
 def read_leaderboard(path: Path) -> SuccessTable:
-    """Read Aider's leaderboard as its repository has it, two attempts at each task.
+    """Read Aider's leaderboard from its repository's file, with two attempts at each task.
 
-    A cost of zero is that of a preview that had no price, and is taken as unknown. Models that
-    stand there twice are told apart by their edit format.
+    A cost of zero is that of a preview without a price, and is treated as unknown. The edit format
+    is added to the names of models that are listed twice.
 
     Raises
     ------
     InputError
-        When the file is missing or no such leaderboard, or at the first entry that cannot be used.
+        When the file is missing or no such leaderboard, or an entry cannot be used.
     """
     rows: dict[str, SuccessRow] = {}
     entries = _entries(path)
-    named = Counter(str(e.get("model")) for e in entries if isinstance(e, yamltree.Mapping))
-    for place, entry in enumerate(entries):
-        line = entries.places[place][0]
+    counts = Counter(str(e.get("model")) for e in entries if isinstance(e, yamltree.Mapping))
+    for index, entry in enumerate(entries):
+        line = entries.places[index][0]
         if not isinstance(entry, yamltree.Mapping):
             fail(path, line, 1, "expected an entry of names and values")
         record = {ours: entry.get(theirs) for ours, theirs in _AIDER.items()}
         record["cost_usd"] = record["cost_usd"] or None
-        if named[str(record["model"])] > 1 and record["model"]:
+        if counts[str(record["model"])] > 1 and record["model"]:
             record["model"] = f"{record['model']} [{entry.get('edit_format')}]"
-        _add(rows, record, path, line, _AIDER)
+        _add_row(rows, record, path, line, _AIDER)
     as_of = max((row.date for row in rows.values()), default="")
     return _table(path, rows, source=str(path), as_of=as_of)
 
 
 def _entries(path: Path) -> Any:
     try:
-        found = yamltree.parse(read_text(path))
+        entries = yamltree.parse(read_text(path))
     except yamltree.Unreadable as error:
         fail(path, *error.place, f"not valid YAML: {error}")
-    if not isinstance(found, yamltree.Sequence):
-        fail(path, 1, 1, "expected a list of entries, as Aider's leaderboard is")
-    return found
+    if not isinstance(entries, yamltree.Sequence):
+        fail(path, 1, 1, "expected a list of entries, as in Aider's leaderboard")
+    return entries
 
 
 def leaderboard_csv(path: str | Path) -> str:
-    """Return Aider's leaderboard as the CSV that is shipped: totals, provenance above them."""
+    """Return Aider's leaderboard as the shipped CSV: comments of provenance, then totals."""
     table = read_leaderboard(Path(path))
     text = io.StringIO()
     text.write(_PROVENANCE.format(as_of=table.as_of))
@@ -175,40 +177,41 @@ def leaderboard_csv(path: str | Path) -> str:
     return text.getvalue()
 
 
-def _add(
+def _add_row(
     rows: dict[str, SuccessRow], record: Record, path: Path, line: int, names: Mapping[str, str]
 ) -> None:
-    """Add the row of one model's totals; ``names`` are the file's for columns, where others."""
+    """Add the row of one model; ``names`` maps columns to the file's own names, if different."""
     try:
-        row = _row(record)
+        row = _read_row(record)
     except BadRecord as error:
         theirs = names.get(error.field_name, error.field_name)
         fail(path, line, 1, str(error).replace(error.field_name, theirs))
     if row.model in rows:
-        fail(path, line, 1, f"model {row.model!r} stands there twice")
+        fail(path, line, 1, f"model {row.model!r} is listed twice")
     rows[row.model] = row
 
 
-def _row(record: Record) -> SuccessRow:
-    tasks = told_count(record, "tasks")
+def _read_row(record: Record) -> SuccessRow:
+    """Return the figures of one model, tokens and cost per task."""
+    tasks = read_count(record, "tasks")
     if not tasks >= 1.0:
         raise BadRecord("tasks", "tasks must be a whole number, 1 or more")
-    solved = _solved(record, tasks)
+    solved = _read_solved(record, tasks)
     prompt, completion, usd = (
-        told_number(record, name) / tasks
+        read_number(record, name) / tasks
         for name in ("prompt_tokens", "completion_tokens", "cost_usd")
     )
     date = str(record.get("date") or "")
     return SuccessRow(
-        told_name(record, "model"), int(tasks), solved, prompt, completion, usd,
-        told_number(record, "seconds_per_task"), date if date.isprintable() else "",
+        read_name(record, "model"), int(tasks), solved, prompt, completion, usd,
+        read_number(record, "seconds_per_task"), date if date.isprintable() else "",
     )  # fmt: skip
 
 
-def _solved(record: Record, tasks: float) -> tuple[int, ...]:
-    """Return the columns ``solved_1``, ``solved_2``, ... as far as they are told."""
+def _read_solved(record: Record, tasks: float) -> tuple[int, ...]:
+    """Return the columns ``solved_1``, ``solved_2``, ..., up to the first that is not given."""
     solved: list[int] = []
-    while (count := told_count(record, f"solved_{len(solved) + 1}")) == count:
+    while (count := read_count(record, f"solved_{len(solved) + 1}")) == count:
         name = f"solved_{len(solved) + 1}"
         if count > tasks:
             raise BadRecord(name, f"{name} must be at most {tasks:.0f}, the tasks, not {count:.0f}")
@@ -220,7 +223,7 @@ def _solved(record: Record, tasks: float) -> tuple[int, ...]:
     return tuple(solved)
 
 
-def _table(path: Path, rows: dict[str, SuccessRow], **told: str) -> SuccessTable:
+def _table(path: Path, rows: dict[str, SuccessRow], **about: str) -> SuccessTable:
     if not rows:
         fail(path, 1, 1, "no models")
-    return SuccessTable(tuple(rows.values()), **told)
+    return SuccessTable(tuple(rows.values()), **about)

@@ -19,68 +19,69 @@ Record = dict[str, Any]
 def read_measurements(paths: list[Path]) -> list[Measurement]:
     """Read every benchmark in some files.
 
-    A JSON file is of vLLM, GuideLLM, AIPerf or inference-perf, by what it holds; a JSON Lines file
-    has one run of SGLang or vLLM on each line; a CSV table has the columns of ``bench`` and
-    output_tok_s, tpot_mean_ms, ttft_mean_ms as measured, or is a log of requests. Lengths are
-    means.
+    A JSON file is a result of vLLM, GuideLLM, AIPerf or inference-perf, recognised by its keys. A
+    JSON Lines file has one run of SGLang or vLLM on each line. A CSV table has the columns of
+    ``bench`` with measured output_tok_s, tpot_mean_ms and ttft_mean_ms, or is a log of requests.
+    Lengths are means.
 
     Raises
     ------
     InputError
-        When a file is of no known format, or lacks a figure.
+        When a file has no known format, or lacks a figure.
     """
-    return [m for path in paths for m in _read(path)]
+    return [m for path in paths for m in _read_file(path)]
 
 
-def _read(path: Path) -> list[Measurement]:
+def _read_file(path: Path) -> list[Measurement]:
     if path.name.endswith((".csv", ".csv.gz")):
         rows = list(read_table(path))
         if rows and set(REQUEST_COLUMNS) <= set(rows[0][1]):
             return read_request_log((row for _, row in rows), str(path))
-        return [_of_table(row, f"{path}:{line}:1") for line, row in rows]
-    return [m for record in _records(path) for m in _of_record(record, str(path))]
+        return [_read_table_row(row, f"{path}:{line}:1") for line, row in rows]
+    return [m for record in _records(path) for m in _read_record(record, str(path))]
 
 
 def _records(path: Path) -> Iterator[Record]:
-    """JSON documents of a file: one, or one on each line."""
+    """Yield the JSON documents of a file: one, or one on each line."""
     text = read_text(path)
     try:
-        found = [(1, parse_json(text))]
+        records = [(1, parse_json(text))]
     except NotJson as whole_error:
-        found = []
+        records = []
         for number, line in enumerate(text.splitlines(), start=1):
             if not line.strip():
                 continue
             try:
-                found.append((number, parse_json(line)))
+                records.append((number, parse_json(line)))
             except NotJson as error:
-                # One line that is JSON tells that the others ought to be.
-                told = error if found else whole_error
-                fail(path, number if found else told.line, told.column, str(told))
-    for number, record in found:
+                # If an earlier line is JSON, the file is JSON Lines and this line is at fault.
+                problem = error if records else whole_error
+                fail(path, number if records else problem.line, problem.column, str(problem))
+    for number, record in records:
         if not isinstance(record, dict):
             fail(path, number, 1, "expected a JSON object")
         yield record
 
 
-def _of_record(record: Record, where: str) -> list[Measurement]:
+def _read_record(record: Record, where: str) -> list[Measurement]:
+    """Read a JSON document of any known format, recognised by its keys."""
     if "mean_ttft_ms" in record and "total_output_tokens" in record:
-        return [_of_serving_script(record, where)]
+        return [_read_serving_script(record, where)]
     if isinstance(record.get("benchmarks"), list):
-        return [_of_guidellm(each, where) for each in record["benchmarks"]]
+        return [_read_guidellm(each, where) for each in record["benchmarks"]]
     if "output_token_throughput" in record and "input_sequence_length" in record:
-        return [_of_aiperf(record, where)]
+        return [_read_aiperf(record, where)]
     if "load_summary" in record and "successes" in record:
-        return [_of_inference_perf(record, where)]
+        return [_read_inference_perf(record, where)]
     raise InputError(
-        f"{where}: no result of vLLM, SGLang, GuideLLM, AIPerf or inference-perf: expected "
+        f"{where}: not a result of vLLM, SGLang, GuideLLM, AIPerf or inference-perf: expected "
         "mean_ttft_ms and total_output_tokens, or benchmarks, or output_token_throughput, or "
         "load_summary"
     )
 
 
-def _of_serving_script(record: Record, where: str) -> Measurement:
-    """Read vLLM's ``bench serve`` and SGLang's ``bench_serving``, which descend from one script."""
+def _read_serving_script(record: Record, where: str) -> Measurement:
+    """Read vLLM's ``bench serve`` or SGLang's ``bench_serving``, which have a common origin."""
     requests = _figure(record, where, "completed")
     prompt_tok = _figure(record, where, "total_input_tokens") / requests
     output_tok = _figure(record, where, "total_output_tokens") / requests
@@ -95,12 +96,12 @@ def _of_serving_script(record: Record, where: str) -> Measurement:
     )
 
 
-def _of_guidellm(record: Record, where: str) -> Measurement:
-    """One entry of GuideLLM's ``benchmarks``; the strategy has moved between its versions."""
+def _read_guidellm(record: Record, where: str) -> Measurement:
+    """Read an entry of GuideLLM's ``benchmarks``; its strategy moved between versions."""
     if not isinstance(record, dict):
         raise InputError(f"{where}: benchmarks must be objects")
     metrics = record.get("metrics")
-    strategy = _found(record.get("config") or record.get("args") or {}, "strategy")
+    strategy = _find_key(record.get("config") or record.get("args") or {}, "strategy")
     if not isinstance(metrics, dict) or not isinstance(strategy, dict):
         raise InputError(f"{where}: a GuideLLM benchmark without metrics or strategy")
     kind = strategy.get("type_") or strategy.get("type")
@@ -121,18 +122,18 @@ def _of_guidellm(record: Record, where: str) -> Measurement:
     )
 
 
-def _of_aiperf(record: Record, where: str) -> Measurement:
-    """AIPerf's ``profile_export_aiperf.json``, and genai-perf's before it."""
-    said = record.get("input_config") or {}
-    asked = _found(said, "loadgen") or said
-    if not isinstance(asked, dict):
+def _read_aiperf(record: Record, where: str) -> Measurement:
+    """Read ``profile_export_aiperf.json`` of AIPerf, or that of genai-perf, its predecessor."""
+    config = record.get("input_config") or {}
+    settings = _find_key(config, "loadgen") or config
+    if not isinstance(settings, dict):
         raise InputError(f"{where}: input_config must be an object")
     load = _load(
-        asked.get("concurrency"),
-        asked.get("request_rate"),
+        settings.get("concurrency"),
+        settings.get("request_rate"),
         _inner(record.get("input_sequence_length"), f"{where}: input_sequence_length", "avg"),
         _inner(record.get("output_sequence_length"), f"{where}: output_sequence_length", "avg"),
-        asked.get("request_count"),
+        settings.get("request_count"),
     )
     return Measurement(
         load,
@@ -142,14 +143,14 @@ def _of_aiperf(record: Record, where: str) -> Measurement:
     )
 
 
-def _of_inference_perf(record: Record, where: str) -> Measurement:
-    """One stage of inference-perf's ``stage_N_lifecycle_metrics.json``, an open loop.
+def _read_inference_perf(record: Record, where: str) -> Measurement:
+    """Read one stage of inference-perf, ``stage_N_lifecycle_metrics.json``, an open loop.
 
-    Its time per output token counts chunks of the stream, of which some are empty; the time between
-    the first and the last token counts here.
+    Its time per output token counts chunks of the stream, some of which are empty; here, TPOT is
+    computed from the time between the first and the last token.
     """
-    done, asked = record["successes"], record["load_summary"]
-    if not isinstance(done, dict) or not isinstance(asked, dict):
+    done, summary = record["successes"], record["load_summary"]
+    if not isinstance(done, dict) or not isinstance(summary, dict):
         raise InputError(f"{where}: successes and load_summary must be objects")
     latency = done.get("latency")
     if not isinstance(latency, dict):
@@ -159,7 +160,7 @@ def _of_inference_perf(record: Record, where: str) -> Measurement:
     e2e_s = _inner(latency.get("request_latency"), f"{where}: request_latency", "mean")
     load = _load(
         None,
-        asked.get("requested_rate"),
+        summary.get("requested_rate"),
         _inner(done.get("prompt_len"), f"{where}: prompt_len", "mean"),
         output_tok,
         done.get("count"),
@@ -169,12 +170,12 @@ def _of_inference_perf(record: Record, where: str) -> Measurement:
     return Measurement(load, speed, tpot_s, ttft_s)
 
 
-def _inner(found: Any, where: str, name: str) -> float:
-    """A figure of an object that ought to be there."""
-    return _figure(found if isinstance(found, dict) else {}, where, name)
+def _inner(node: Any, where: str, name: str) -> float:
+    """Return a required figure of an inner object, which may be missing."""
+    return _figure(node if isinstance(node, dict) else {}, where, name)
 
 
-def _of_table(row: dict[str, str], where: str) -> Measurement:
+def _read_table_row(row: dict[str, str], where: str) -> Measurement:
     kind = row.get("load_kind", "")
     kinds: tuple[LoadKind, ...] = get_args(LoadKind)
     if kind not in kinds:
@@ -197,10 +198,10 @@ def _of_table(row: dict[str, str], where: str) -> Measurement:
 
 
 def _load(clients: Any, rate: Any, prompt_tok: float, output_tok: float, requests: Any) -> Load:
-    """Closed loop when clients are bounded, open at a finite rate, else offline."""
+    """Return a closed loop with limited clients, an open one at a finite rate, else offline."""
     lengths = (max(1, round(prompt_tok)), max(1, round(output_tok)))
-    asked = {"requests": requests, "clients": clients, "rate": rate}
-    total, closed, open_ = (_optional(asked, name) for name in asked)
+    settings = {"requests": requests, "clients": clients, "rate": rate}
+    total, closed, open_ = (_optional(settings, name) for name in settings)
     count = None if math.isnan(total) else round(total)
     if not math.isnan(closed):
         return Load("concurrency", closed, *lengths, requests=count)
@@ -210,6 +211,7 @@ def _load(clients: Any, rate: Any, prompt_tok: float, output_tok: float, request
 
 
 def _figure(record: Record, where: str, name: str) -> float:
+    """Return a required number above zero."""
     value = _optional(record, name)
     if not value > 0:
         raise InputError(f"{where}: {name} must be a number above zero, {record.get(name)!r} given")
@@ -217,7 +219,7 @@ def _figure(record: Record, where: str, name: str) -> float:
 
 
 def _optional(record: Record, name: str) -> float:
-    """A number above zero, or NaN."""
+    """Return a number above zero, or NaN."""
     try:
         value = float(record.get(name) or "nan")
     except (TypeError, ValueError):
@@ -226,16 +228,17 @@ def _optional(record: Record, name: str) -> float:
 
 
 def _mean(metrics: Record, where: str, name: str) -> float:
-    """GuideLLM's mean over requests that were answered."""
-    found = metrics.get(name)
-    done = found.get("successful") if isinstance(found, dict) else None
+    """Return GuideLLM's mean of a metric over successful requests."""
+    metric = metrics.get(name)
+    done = metric.get("successful") if isinstance(metric, dict) else None
     return _inner(done, f"{where}: {name}", "mean")
 
 
-def _found(node: Any, key: str) -> Any:
-    """First value of a key, however deep."""
+def _find_key(node: Any, key: str) -> Any:
+    """Return the first value of a key at any depth, or None."""
     if not isinstance(node, dict):
         return None
     if key in node:
         return node[key]
-    return next((v for v in (_found(child, key) for child in node.values()) if v is not None), None)
+    values = (_find_key(child, key) for child in node.values())
+    return next((value for value in values if value is not None), None)

@@ -1,4 +1,4 @@
-"""What usage rows cost: columns of text in, a cost or the reason for none out, row by row."""
+"""Pricing of usage rows: a cost, or the reason why there is none, for each row."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from simulator.scenario.tables.usage_columns import (
     CONTEXT_NAMES,
     COUNTS,
     REQUIRED,
+    counts_something,
     known_columns,
     paid_columns,
-    says_something,
 )
 from simulator.traffic.formats.records.values import BadRecord, seconds
 
@@ -31,25 +31,26 @@ class Calls:
     """Usage rows as columns, all (n_rows,)."""
 
     offers: Sequence[str]
-    """Names that ``offer`` counts through."""
+    """Names of all offers."""
     offer: NDArray[np.int64]
+    """Index into ``offers``."""
     at_s: NDArray[np.float64]
-    """Unix seconds."""
+    """Time of the call, Unix seconds."""
     context: NDArray[np.int8]
-    """Place in ``CONTEXTS``."""
+    """Index into ``CONTEXTS``."""
     counts: dict[str, NDArray[np.int64]]
-    """By ``COUNTS``; absent is none."""
+    """Tokens or calls, by the names of ``COUNTS``; missing ones are 0."""
 
 
 Errors = dict[int, str]
-"""Why a row cannot be priced, by row; the first reason found."""
+"""Reasons why rows cannot be priced, by row; the first one of each."""
 
 
 class Spans:
-    """First and last moments of priced calls by offer, for what a reader should know of them."""
+    """First and last times of priced calls by offer, for notes on uncertain prices."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without any calls."""
         self._by_offer: dict[str, tuple[float, float]] = {}
 
     def add(self, offer: str, at_s: NDArray[np.float64]) -> None:
@@ -59,7 +60,7 @@ class Spans:
             self._by_offer[offer] = (min(low, float(at_s.min())), max(high, float(at_s.max())))
 
     def doubts(self, book: PriceBook) -> list[str]:
-        """Return sentences on prices that rest on what is not known, such as after an end."""
+        """Return sentences on uncertain prices, such as those after the end of an offer."""
         return [
             text
             for offer, (begin_s, end_s) in sorted(self._by_offer.items())
@@ -77,28 +78,28 @@ def priced_columns(
     Parameters
     ----------
     columns : dict of str to sequence of str
-        ``offer`` (provider/model), ``at`` (ISO 8601, UTC when bare), ``context`` (standard where
-        blank or absent), and token counts by ``COUNTS``.
+        Columns ``offer`` (provider/model), ``at`` (ISO 8601, UTC without a zone), ``context``
+        (standard if blank or absent), and token counts by the names of ``COUNTS``.
     book : PriceBook, optional
-        Where prices come from; default: the shipped book.
+        Price book; default: the shipped one.
     spans : Spans, optional
-        Notes which offers are priced when.
+        Collects the times at which each offer is priced.
 
     Returns
     -------
     cost_usd : ndarray
-        NaN where a row cannot be priced. (n_rows,)
+        Cost of each row, NaN if it cannot be priced. (n_rows,)
     errors : list of str
-        Why not, empty where it can. (n_rows,)
+        Reason why a row cannot be priced, empty if it can. (n_rows,)
     """
     size = len(columns["offer"])
     errors: Errors = {}
     blank = [""] * size
     known = known_columns(columns)
-    places: dict[str, int] = {}
-    offer = np.array([places.setdefault(o, len(places)) for o in columns["offer"]], np.int64)
+    offers: dict[str, int] = {}
+    offer = np.array([offers.setdefault(o, len(offers)) for o in columns["offer"]], np.int64)
     calls = Calls(
-        list(places),
+        list(offers),
         offer,
         _parsed(columns["at"], errors, np.float64, lambda text: seconds("at", text)),
         _parsed(columns.get(known.get("context", ""), blank), errors, np.int8, _context),
@@ -109,7 +110,7 @@ def priced_columns(
         },
     )
     for name in paid_columns(columns, known):
-        _mark_paid(errors, name, columns[name])
+        _refuse_paid(errors, name, columns[name])
     cost_usd = price_calls(calls, errors, book or PriceBook(), spans)
     return cost_usd, [errors.get(row, "") for row in range(size)]
 
@@ -117,26 +118,26 @@ def priced_columns(
 def price_calls(
     calls: Calls, errors: Errors, book: PriceBook, spans: Spans | None = None
 ) -> NDArray[np.float64]:
-    """Price calls, NaN where that cannot be done, and add the reasons to ``errors``."""
+    """Price calls, with NaN for those that cannot be priced, and add the reasons to ``errors``."""
     usage = _usage(calls, errors)
     cost_usd = np.full(len(calls.at_s), np.nan)
     able = np.ones(len(cost_usd), np.bool_)
     able[list(errors)] = False
-    for place, name in enumerate(calls.offers):
-        rows = np.flatnonzero((calls.offer == place) & able)
+    for index, name in enumerate(calls.offers):
+        rows = np.flatnonzero((calls.offer == index) & able)
         try:
             card = book.card(name)
         except InputError as error:
             _mark_rows(errors, rows, str(error))
             continue
-        cost_usd[rows] = _priced(card, usage.take(rows), rows, errors)
+        cost_usd[rows] = _card_costs(card, usage.take(rows), rows, errors)
         if spans is not None:
             spans.add(card.offer, calls.at_s[rows[~np.isnan(cost_usd[rows])]])
     return cost_usd
 
 
 def _usage(calls: Calls, errors: Errors) -> Usage:
-    """Split totals into what is billed apart, and mark rows in which the parts exceed them."""
+    """Split totals into parts that are billed separately; mark rows whose parts are larger."""
     none = np.zeros(len(calls.at_s), np.int64)
     counts = {name: calls.counts.get(name, none) for name in COUNTS}
     more = {name: counts[name] for name in MORE if name in calls.counts}
@@ -152,37 +153,40 @@ def _usage(calls: Calls, errors: Errors) -> Usage:
     written = counts["cache_write_5m"] + counts["cache_write_1h"]
     fresh = counts["input_total"] - counts["cache_read"] - written
     uncached = fresh - (media - cached_media)
-    told = counts["output_audio"] + counts["output_image"] + counts["output_video"]
+    media_output = counts["output_audio"] + counts["output_image"] + counts["output_video"]
     visible = counts["output_total"] - counts["reasoning"]
     _mark(errors, fresh < 0, "more tokens read and written than input_total")
     _mark(errors, cached < 0, "more audio and image tokens read from a cache than cache_read")
     _mark(errors, uncached < 0, "more audio, image and video tokens than input_total")
     _mark(errors, visible < 0, "more reasoning tokens than output_total")
-    _mark(errors, visible < told, "more audio, image and video tokens than output_total")
+    _mark(errors, visible < media_output, "more audio, image and video tokens than output_total")
     return Usage.of(
         calls.at_s,
         uncached_input=uncached,
         cache_read=cached,
         cache_write=counts["cache_write_5m"],
         cache_write_1h=counts["cache_write_1h"],
-        output=visible - told,
+        output=visible - media_output,
         reasoning=counts["reasoning"],
         context=calls.context,
         more=more,
     )
 
 
-def _mark_paid(errors: Errors, name: str, texts: Sequence[str]) -> None:
-    """Refuse rows that count something which is billed apart, in a column that is not known."""
+def _refuse_paid(errors: Errors, name: str, texts: Sequence[str]) -> None:
+    """Mark rows that count something in an unknown column that may be billed separately."""
     for row, text in enumerate(texts):
-        if says_something(text):
-            told = f"column {name!r} may count what is billed apart, and is not known"
-            errors.setdefault(row, told + nearest(name, list(COUNTS)))
+        if counts_something(text):
+            reason = (
+                f"column {name!r} is unknown, and may count something that is billed separately"
+            )
+            errors.setdefault(row, reason + nearest(name, list(COUNTS)))
 
 
-def _priced(
+def _card_costs(
     card: RateCard, usage: Usage, rows: NDArray[np.int64], errors: Errors
 ) -> NDArray[np.float64]:
+    """Price the rows of one offer, NaN for those that the card cannot price."""
     able = np.ones(len(rows), np.bool_)
     for mask, reason in problems(card, usage):
         _mark_rows(errors, rows[mask & able], reason)
@@ -195,18 +199,21 @@ def _priced(
 
 
 def _parsed(
-    texts: Sequence[str], errors: Errors, dtype: type, one: Callable[[str], float]
+    texts: Sequence[str], errors: Errors, dtype: type, parse: Callable[[str], float]
 ) -> NDArray:
+    """Parse texts one by one; those that fail are 0 and have an error."""
     values: NDArray[Any] = np.zeros(len(texts), dtype)
     for row, text in enumerate(texts):
         try:
-            values[row] = one(text)
+            values[row] = parse(text)
         except (BadRecord, InputError) as error:
             errors.setdefault(row, str(error))
     return values
 
 
 def _whole_or_zero(name: str) -> Callable[[str], int]:
+    """Return a parser of counts, which returns 0 for blank texts."""
+
     def parse(text: str) -> int:
         if not text:
             return 0
@@ -236,12 +243,12 @@ def _mark_rows(errors: Errors, rows: NDArray[np.int64], reason: str) -> None:
 def priced_rows(
     path: Path, book: PriceBook, spans: Spans | None = None
 ) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """Yield the header and portions of rows with ``cost_usd`` and ``error`` behind them.
+    """Yield the header and portions of rows, with ``cost_usd`` and ``error`` as last columns.
 
     Raises
     ------
     InputError
-        When the file or a column that must be there is missing, or a row has another width.
+        When the file or a required column is missing, or a row has another number of columns.
     """
     for header, portion in table_portions(path, REQUIRED):
         known_columns(header, str(path))

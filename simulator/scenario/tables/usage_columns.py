@@ -1,4 +1,4 @@
-"""Columns of usage tables: what they are called, and what of them no price covers."""
+"""Columns of usage tables: their names, and columns that no price covers."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -15,15 +15,15 @@ COUNTS = (
     "reasoning",
     *MORE,
 )
-"""Counts; the totals include cached, written and reasoning tokens and those of other media, and
-the tokens of a medium include its cached ones. Blank is zero."""
+"""Columns of counts. Totals include cached, written and reasoning tokens and those of other media,
+and the tokens of a medium include its cached ones. A blank cell is 0."""
 REQUIRED = ("offer", "at", "input_total", "output_total")
 ADDED = ("cost_usd", "error")
-"""Columns that pricing adds; those of an earlier pricing are replaced."""
+"""Columns that pricing adds; they replace those of an earlier pricing."""
 CONTEXT_NAMES = {"": "standard", "default": "standard", "auto": "standard", "fast": "priority"}
-"""What providers' logs call contexts that are called otherwise here."""
+"""Names of contexts in the logs of providers, if they differ from those of the price book."""
 
-# Other names of the same: lifetimes by what they are, and the words of providers' usage reports.
+# Aliases: cache writes by their lifetimes, and the words of providers' usage reports.
 _OTHER_NAMES = {
     "cache_write": "cache_write_5m",
     "cache_write_30m": "cache_write_5m",
@@ -45,37 +45,39 @@ _PAID = re.compile(
 _NOTHING = re.compile(r"\s*(?:[+-]?0*\.?0*(?:e[+-]?\d+)?|none|null|nan|na|n/a|false|-)?\s*", re.I)
 
 
-def known_columns(names: Iterable[str], place: str = "usage") -> dict[str, str]:
-    """Return the columns of a table that are read beside ``offer`` and ``at``, by what they are.
+def known_columns(names: Iterable[str], location: str = "usage") -> dict[str, str]:
+    """Return the table's names of the counts and the context, by the names used here.
 
-    A column may end in ``_tokens`` or ``_tok`` and have any case, and lifetimes may be named by
-    what they are. ``place`` is where the table is, for messages.
+    The name of a column may end in ``_tokens`` or ``_tok``, may have any case, and may be an alias
+    such as a lifetime. ``location`` is that of the table, for messages.
 
     Raises
     ------
     InputError
         When two columns count the same.
     """
-    found: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for name in names:
         plain = name.strip().lower().removesuffix("_tokens").removesuffix("_tok")
         plain = _OTHER_NAMES.get(plain, plain)
         if plain not in _KNOWN:
             continue
-        if plain in found:
-            raise InputError(f"{place}: columns {found[plain]!r} and {name!r} both count {plain}")
-        found[plain] = name
-    return found
+        if plain in columns:
+            raise InputError(
+                f"{location}: columns {columns[plain]!r} and {name!r} both count {plain}"
+            )
+        columns[plain] = name
+    return columns
 
 
 def paid_columns(names: Iterable[str], known: Mapping[str, str]) -> list[str]:
-    """Return columns whose names speak of what providers bill apart, and that no price covers."""
-    taken = set(known.values())
-    return [name for name in names if name not in taken and _PAID.search(name.lower())]
+    """Return unknown columns whose names suggest something that providers bill separately."""
+    read = set(known.values())
+    return [name for name in names if name not in read and _PAID.search(name.lower())]
 
 
-def says_something(text: str) -> bool:
-    """Whether a cell of such a column counts anything: a number but zero, or a word for yes."""
+def counts_something(text: str) -> bool:
+    """Return whether a cell of such a column counts anything: a number above zero, or a yes."""
     if _NOTHING.fullmatch(text):
         return False
     plain = text.strip().lower()

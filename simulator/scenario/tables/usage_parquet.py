@@ -1,4 +1,4 @@
-"""Usage in Parquet files: typed columns in, the same with costs out, portion by portion."""
+"""Pricing of usage in Parquet files: the same columns with costs, portion by portion."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +16,9 @@ from simulator.scenario.tables.usage_columns import (
     CONTEXT_NAMES,
     COUNTS,
     REQUIRED,
+    counts_something,
     known_columns,
     paid_columns,
-    says_something,
 )
 from simulator.traffic.formats.records.values import BadRecord, seconds
 
@@ -26,19 +26,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PORTION_ROWS = 1 << 19
+"""Rows that are priced at once."""
 
 
 def priced_portions(
     path: Path, book: PriceBook, spans: Spans | None = None
 ) -> Iterator["pa.Table"]:
-    """Yield portions of a file with ``cost_usd`` and ``error`` behind its columns.
+    """Yield portions of a file, with ``cost_usd`` and ``error`` as last columns.
 
-    ``at`` holds timestamps (UTC when bare) or text; a count that is null is zero.
+    ``at`` contains timestamps (UTC without a zone) or text, and a count that is null is 0.
 
     Raises
     ------
     InputError
-        When the file is no Parquet, or lacks a column that must be there, or holds another type.
+        When the file is not Parquet, lacks a required column, or a column has another type.
     """
     with open_parquet(path) as file:
         import pyarrow as pa
@@ -51,7 +52,7 @@ def priced_portions(
         for batch in file.iter_batches(PORTION_ROWS):
             errors: Errors = {}
             portion = pa.table(batch)
-            cost_usd = price_calls(_calls(path, portion, errors), errors, book, spans)
+            cost_usd = price_calls(_read_calls(path, portion, errors), errors, book, spans)
             reasons = np.full(len(cost_usd), None, object)
             for row, reason in errors.items():
                 reasons[row] = reason
@@ -60,18 +61,18 @@ def priced_portions(
             yield portion.append_column("error", pa.array(reasons, pa.string()))
 
 
-def _calls(path: Path, portion: "pa.Table", errors: Errors) -> Calls:
-    offers = _texts(path, portion, "offer").combine_chunks()
+def _read_calls(path: Path, portion: "pa.Table", errors: Errors) -> Calls:
+    offers = _encoded_texts(path, portion, "offer").combine_chunks()
     known = known_columns(portion.column_names, str(path))
-    contexts = _codes(path, portion, known.get("context"), errors)
+    contexts = _read_contexts(path, portion, known.get("context"), errors)
     _refuse_paid(portion, known, errors)
     return Calls(
         offers.dictionary.to_pylist(),
         offers.indices.to_numpy().astype(np.int64),
-        _moments(path, portion, errors),
+        _read_times(path, portion, errors),
         contexts,
         {
-            plain: _counts(path, portion, name, errors)
+            plain: _read_counts(path, portion, name, errors)
             for plain, name in known.items()
             if plain != "context"
         },
@@ -79,16 +80,18 @@ def _calls(path: Path, portion: "pa.Table", errors: Errors) -> Calls:
 
 
 def _refuse_paid(portion: "pa.Table", known: dict[str, str], errors: Errors) -> None:
-    """Refuse rows that count something which is billed apart, in a column that is not known."""
+    """Mark rows that count something in an unknown column that may be billed separately."""
     for name in paid_columns(portion.column_names, known):
         for row, value in enumerate(portion[name].to_pylist()):
-            if value is not None and says_something(str(value)):
-                told = f"column {name!r} may count what is billed apart, and is not known"
-                errors.setdefault(row, told + nearest(name, list(COUNTS)))
+            if value is not None and counts_something(str(value)):
+                reason = (
+                    f"column {name!r} is unknown, and may count something that is billed separately"
+                )
+                errors.setdefault(row, reason + nearest(name, list(COUNTS)))
 
 
-def _texts(path: Path, portion: "pa.Table", name: str) -> "pa.ChunkedArray":
-    """Return a column of text by the places of its values in a dictionary, null as empty."""
+def _encoded_texts(path: Path, portion: "pa.Table", name: str) -> "pa.ChunkedArray":
+    """Return a column of text, dictionary-encoded, with null as empty text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -100,31 +103,32 @@ def _texts(path: Path, portion: "pa.Table", name: str) -> "pa.ChunkedArray":
     return pc.fill_null(column, "").dictionary_encode()
 
 
-def _codes(path: Path, portion: "pa.Table", name: str | None, errors: Errors) -> np.ndarray:
+def _read_contexts(path: Path, portion: "pa.Table", name: str | None, errors: Errors) -> np.ndarray:
+    """Return the contexts as indices into ``CONTEXTS``. (n_rows,)"""
     if name is None or _is_null(portion, name):
         return np.zeros(portion.num_rows, np.int8)
-    texts = _texts(path, portion, name).combine_chunks()
-    places = texts.indices.to_numpy()
-    codes = np.zeros(len(places), np.int8)
-    for place, text in enumerate(texts.dictionary.to_pylist()):
+    texts = _encoded_texts(path, portion, name).combine_chunks()
+    indices = texts.indices.to_numpy()
+    codes = np.zeros(len(indices), np.int8)
+    for index, text in enumerate(texts.dictionary.to_pylist()):
         plain = CONTEXT_NAMES.get(text, text)
         if plain in CONTEXTS:
-            codes[places == place] = CONTEXTS.index(plain)
+            codes[indices == index] = CONTEXTS.index(plain)
             continue
-        for row in np.flatnonzero(places == place).tolist():
+        for row in np.flatnonzero(indices == index).tolist():
             errors[row] = f"unknown context {text!r}{nearest(text, list(CONTEXTS))}"
     return codes
 
 
 def _is_null(portion: "pa.Table", name: str) -> bool:
-    """Whether a column has nothing in it, not even a type."""
+    """Return whether a column contains only nulls and has no type."""
     import pyarrow as pa
 
     return bool(pa.types.is_null(portion[name].type))
 
 
-def _moments(path: Path, portion: "pa.Table", errors: Errors) -> np.ndarray:
-    """Return Unix seconds."""
+def _read_times(path: Path, portion: "pa.Table", errors: Errors) -> np.ndarray:
+    """Return the times of calls, Unix seconds. (n_rows,)"""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -135,7 +139,7 @@ def _moments(path: Path, portion: "pa.Table", errors: Errors) -> np.ndarray:
             errors.setdefault(row, "at: a time is missing")
         return pc.fill_null(ticks, 0).to_numpy() / 1e6
     at_s = np.zeros(portion.num_rows)
-    for row, text in enumerate(_texts(path, portion, "at").to_pylist()):
+    for row, text in enumerate(_encoded_texts(path, portion, "at").to_pylist()):
         try:
             at_s[row] = seconds("at", text)
         except BadRecord as error:
@@ -143,17 +147,18 @@ def _moments(path: Path, portion: "pa.Table", errors: Errors) -> np.ndarray:
     return at_s
 
 
-def _counts(path: Path, portion: "pa.Table", name: str, errors: Errors) -> np.ndarray:
+def _read_counts(path: Path, portion: "pa.Table", name: str, errors: Errors) -> np.ndarray:
+    """Return a column of counts, with null as 0. (n_rows,)"""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     column = portion[name]
     if _is_null(portion, name):
         return np.zeros(portion.num_rows, np.int64)
-    if pa.types.is_floating(column.type):  # as tables with gaps come out of pandas
-        found = pc.fill_null(column, 0.0).to_numpy()
-        if (np.isfinite(found) & (found == np.round(found)) & (np.abs(found) < 1e15)).all():
-            column = pa.chunked_array([pa.array(found.astype(np.int64))])
+    if pa.types.is_floating(column.type):  # pandas writes columns with gaps so
+        values = pc.fill_null(column, 0.0).to_numpy()
+        if (np.isfinite(values) & (values == np.round(values)) & (np.abs(values) < 1e15)).all():
+            column = pa.chunked_array([pa.array(values.astype(np.int64))])
     if not pa.types.is_integer(column.type):
         raise InputError(f"{path}: column {name!r} must be whole numbers, not {column.type}")
     counts: np.ndarray = pc.fill_null(column, 0).to_numpy().astype(np.int64)

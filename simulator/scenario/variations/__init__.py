@@ -1,1 +1,1 @@
-"""Variations of a scenario: sweeps, and the axis of a break-even."""
+"""Variations of a scenario: the points of a sweep, and the axis of a break-even."""

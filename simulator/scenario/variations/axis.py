@@ -1,4 +1,4 @@
-"""An axis of a break-even from a scenario: its studies are built with ``--set``."""
+"""The axis of a break-even: studies of a scenario with one value changed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,39 +24,39 @@ class Along:
 
 
 def scenario_axis(
-    checked: Scenario,
+    scenario: Scenario,
     along: Along,
     low: float,
     high: float,
 ) -> Axis:
-    """Return an axis of a checked scenario.
+    """Return an axis of a checked scenario, between two values.
 
     Raises
     ------
     InputError
-        When the path leads to no number, or the ends are no span.
+        When the path does not lead to a number, or the scenario rejects a value.
     """
     if not low < high:
         raise InputError(f"--between {low:g} {high:g}: the first must be the smaller")
     for end in (low, high):
-        along(end)  # what the scenario refuses is told before anything is simulated
-    return Axis(along.path, _current(checked, along.path), low, high, along)
+        along(end)  # fails before anything is simulated if the scenario rejects the value
+    return Axis(along.path, _current_value(scenario, along.path), low, high, along)
 
 
-def _current(checked: Scenario, path: str) -> float | None:
-    """The number at a path; the middle of an uncertain one, None where nothing is said."""
-    found: Any = checked
+def _current_value(scenario: Scenario, path: str) -> float | None:
+    """Return the number at a path: the median of an uncertain one, None if it is not given."""
+    node: Any = scenario
     for part in path.split("."):
-        known = list(found) if isinstance(found, dict) else list(type(found).model_fields)
-        if part not in known:
-            raise InputError(f"--axis {path}: no {part!r} in the scenario{nearest(part, known)}")
-        found = found[part] if isinstance(found, dict) else getattr(found, part)
-        if not isinstance(found, dict) and not hasattr(type(found), "model_fields"):
+        keys = list(node) if isinstance(node, dict) else list(type(node).model_fields)
+        if part not in keys:
+            raise InputError(f"--axis {path}: no {part!r} in the scenario{nearest(part, keys)}")
+        node = node[part] if isinstance(node, dict) else getattr(node, part)
+        if not isinstance(node, dict) and not hasattr(type(node), "model_fields"):
             break
-    if isinstance(found, Interval):
-        found = found.mid
-    if found is None or found == "auto":
+    if isinstance(node, Interval):
+        node = node.mid
+    if node is None or node == "auto":
         return None
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        raise InputError(f"--axis {path}: is no number, {found!r} is there")
-    return float(found)
+    if isinstance(node, bool) or not isinstance(node, int | float):
+        raise InputError(f"--axis {path}: expected a number, not {node!r}")
+    return float(node)
