@@ -74,7 +74,7 @@ class _AtOnce(Executor):
 
 def _swept(folder: Path, known: Any) -> dict[str, str]:
     from simulator.library.results import SweepResult
-    from simulator.library.sweep import found_at
+    from simulator.library.sweep import answer_points
     from simulator.scenario.resolve.load import read_document
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
@@ -82,18 +82,18 @@ def _swept(folder: Path, known: Any) -> dict[str, str]:
         document = read_document(scenario)
         said = read_sweep(document)
         points = sweep_points(document, said)
-        found = found_at(points, said.each, _AtOnce(known), folder, lambda done, of: None)
+        found = answer_points(points, said.each, _AtOnce(known), folder, lambda done, of: None)
     return SweepResult.of(found).files()
 
 
 @cache
 def _answers() -> tuple[Sample, ...]:
     """Return the answer at the first point of the tiny scenario's sweep."""
-    from simulator.library.sweep import answered
+    from simulator.library.sweep import answer_study
     from simulator.scenario.building.study import load_study
 
     with _tiny() as scenario, tempfile.TemporaryDirectory() as folder:
-        known = answered(load_study(scenario), "simulate")
+        known = answer_study(load_study(scenario), "simulate")
         _swept(Path(folder), known)
         files = sorted((Path(folder) / "sweep").glob("*.json"))
         return (Sample(f"sweep/{files[0].name}", files[0].read_bytes(), "json"),)

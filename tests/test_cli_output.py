@@ -387,8 +387,8 @@ FOREIGN = [
     ('{"options": []}', "not a result of `breakeven run`"),
     ('{"verdict": {}}', "schema_version must be 1, not None"),
     ('{"verdict": {}, "schema_version": 2}', "schema_version must be 1, not 2"),
-    ('{"verdict": {}, "schema_version": 1}', "not a whole result of `breakeven run`"),
-    ('{"verdict": 1, "schema_version": 1, "options": 3}', "not a whole result of"),
+    ('{"verdict": {}, "schema_version": 1}', "not a complete result of `breakeven run`"),
+    ('{"verdict": 1, "schema_version": 1, "options": 3}', "not a complete result of"),
     ("[" * 100_000, "not valid JSON: nested too deep"),
     ("\xff\xfe", "not UTF-8 text"),
 ]
@@ -538,4 +538,4 @@ def test_some_mutations_that_once_ended_in_tracebacks(
     whole: dict[str, Any], tmp_path: Path, path: tuple, value: Any
 ) -> None:
     text = mutated(whole, path, value)
-    assert "not a whole result of" in told_in_a_line(text, tmp_path / "r.json", texts_of)
+    assert "not a complete result of" in told_in_a_line(text, tmp_path / "r.json", texts_of)

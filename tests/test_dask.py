@@ -219,7 +219,9 @@ def test_a_sweep_whose_scheduler_dies_goes_on_from_there(
         if count == 2:
             machines.scheduler.kill()
 
-    with pytest.raises(SimulatorError, match=r"is gone: .*; run again to go on") as caught:
+    with pytest.raises(
+        SimulatorError, match=r"lost the Dask scheduler: .*; run again to resume"
+    ) as caught:
         simulator.sweep(scenario, dask=machines.address, folder=tmp_path, tell=tell)
     assert machines.scheduler.wait(30) == -signal.SIGKILL
     assert str(caught.value).startswith(f"{machines.address}: ")

@@ -205,7 +205,7 @@ def _imported_card(name: str, entry: Offer) -> RateCard:
         card = completed(card, _entry(name))
     card = filled(card, shipped)
     if not any(row.dated for row in told.rows):
-        card = replace(card, told_on=card.as_of)
+        card = replace(card, undated_as_of=card.as_of)
     facts = facts_file()
     if name in facts.offers and entry.facts is None:
         card = with_facts(card, facts.offers[name], facts.source, facts.checked)
