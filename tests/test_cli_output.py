@@ -285,7 +285,7 @@ def test_nothing_is_shown_where_nobody_watches(
 
 def test_a_bar_is_on_standard_error_alone(files: dict[str, str]) -> None:
     code = "from simulator.cli import main, progress; progress.PATIENCE_S = 0.05; main.main()"
-    command = ["sweep", files["scenario"], "--anew", "-j", "1", "-o", "json",
+    command = ["sweep", files["scenario"], "--no-cache", "-j", "1", "-o", "json",
                "--set", "sweep.grid={seed: [1, 2, 3, 4, 5, 6]}"]  # fmt: skip
     environment = quiet_environment(TERM="xterm")
     del environment["NO_COLOR"]

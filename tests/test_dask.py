@@ -135,7 +135,7 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"PATIENCE_S": 1, "SAID_S": 0.2, "LOOK_S": 0.05, "ANSWER_S": 0.5}.items():
+    for name, seconds in {"PATIENCE_S": 1, "WARN_S": 0.2, "LOOK_S": 0.05, "ANSWER_S": 0.5}.items():
         monkeypatch.setattr(dask_cluster, name, seconds)
 
 

@@ -387,7 +387,7 @@ def test_prices_check_of_a_file(tmp_path: Path) -> None:
     ]
     run = breakeven("prices", "check", "map.json", "--propose", "new.yaml", cwd=tmp_path)
     assert run.returncode == 0
-    assert "not alike: litellm" in run.stdout
+    assert "different: litellm" in run.stdout
     assert '"context": "ultrafast"' in (tmp_path / "new.yaml").read_text()
     table = breakeven("prices", "check", "map.json", "-o", "csv", cwd=tmp_path).stdout
     assert [row["offer"] for row in csv.DictReader(io.StringIO(table))] == ["openai/gpt-4o"]
@@ -460,7 +460,7 @@ def test_list_and_show_tell_the_price_of_a_moment() -> None:
     assert "changes 2026-12-01" in argon["marks"]
     assert {row["holds"] for row in argon["rows"]} == {"now", "later"}
     screen = breakeven(*show, "2026-12-02").stdout
-    assert "earlier rows are not shown: --all shows them" in screen
+    assert "earlier rows are hidden; --all shows them" in screen
     peak = breakeven("prices", "list", "deepseek/deepseek-flash").stdout
     assert "varies by hour" in peak
 

@@ -160,7 +160,7 @@ def test_promises_ends_and_calendars_are_said() -> None:
     assert "ends on 2027-01-14" in doubts("openai/gpt-4o", "2027-01-10", 7)
     assert doubts("openai/gpt-4o", "2026-11-23", 7) == ""
     assert "promised until 2026-11-21" in doubts("openai/gpt-5.6-sol", "2026-11-23", 7)
-    assert "holidays after 2027-01-01" in doubts("deepseek/deepseek-flash", "2026-12-28", 7)
+    assert "holidays from 2027-01-01 on" in doubts("deepseek/deepseek-flash", "2026-12-28", 7)
     assert doubts("deepseek/deepseek-flash", "2026-12-20", 7) == ""
     assert "was not sold before 2026-09-29" in doubts("openai/gpt-6.1-sol", "2026-09-01", 7)
 

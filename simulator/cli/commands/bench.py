@@ -102,7 +102,8 @@ def bench(
     isl: Annotated[int, typer.Option(min=1, help="Prompt tokens of a request.")] = 1024,
     osl: Annotated[int, typer.Option(min=0, help="Output tokens of a request.")] = 1024,
     range_ratio: Annotated[
-        float, typer.Option(help="Draw lengths uniformly from this share of isl and osl.")
+        float,
+        typer.Option(help="Shortest length as a share of --isl and --osl; uniform in between."),
     ] = 1.0,
     requests: Annotated[
         int | None, typer.Option(min=1, help="Number of requests; default: ten per client.")
@@ -213,7 +214,7 @@ def calibrate(
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Fit the speed of a deployment to its own benchmarks, or to a log of its requests.
+    """Fit a deployment's speed to its own benchmarks or request log.
 
     A log is a CSV table with arrival_s, input_tokens, output_tokens, first_token_s and finished_s.
     """

@@ -24,7 +24,7 @@ def capacity(
     replicas: Annotated[
         list[int] | None,
         typer.Option(
-            "--replicas", "-n", min=1, help="Number of replicas; repeatable. [default: 1]"
+            "--replicas", "-n", min=1, help="Number of replicas, 1 by default; repeatable."
         ),
     ] = None,
     only: Annotated[
@@ -43,7 +43,7 @@ def capacity(
     ] = False,
     anew: Annotated[bool, typer.Option("--anew", hidden=True)] = False,
 ) -> None:
-    """Find the largest traffic that fleets carry within the latency targets."""
+    """Find the most traffic that fleets carry within latency targets."""
     import tempfile
     from functools import partial
     from pathlib import Path

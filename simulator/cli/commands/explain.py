@@ -19,7 +19,7 @@ def explain(
     output: OutputOption = Output.TABLE,
     whole: WholeOption = False,
 ) -> None:
-    """Explain the simulated cost per token, step by step from a static calculator's."""
+    """Explain why simulated cost differs from a static calculator's."""
     from functools import partial
 
     from simulator.analysis.commands.explain import explained

@@ -74,7 +74,7 @@ def new(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a commented scenario from options, and ask for the missing ones."""
+    """Write a commented scenario, and ask for missing values."""
     from simulator.files.writing import write_files
     from simulator.scenario.resolve.quantities import in_unit
     from simulator.scenario.starter.starter import Answers, starter

@@ -48,7 +48,10 @@ def import_prices(
     as_of: AsOfOption = None,
     allow_http: HttpOption = False,
 ) -> None:
-    """Import newer prices from a file or URL, for --book or price_file of a scenario."""
+    """Import newer prices from a file or URL.
+
+    Use the written file with --book, or as the price_file of a scenario.
+    """
     from simulator.files.writing import write_files
     from simulator.scenario.catalog.offer_cards import imported_entry
 
@@ -152,7 +155,7 @@ def check(
     allow_http: HttpOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Compare the price book with other sources: agreement and differences."""
+    """Compare the price book with other sources of prices."""
     from simulator.files.writing import write_files
     from simulator.report.terminal.price_changes import check_document, print_check
     from simulator.scenario.catalog.price_checks import checked, installed_sources, proposal

@@ -77,7 +77,7 @@ def show(
     everything: Annotated[bool, typer.Option("--all", help="Also show past rows.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show an offer: its rates and their conditions, its dates and its behaviour."""
+    """Show the rates, conditions, dates and behaviour of an offer."""
     from simulator.report.terminal.prices import card_document, print_card
     from simulator.scenario.catalog.price_book import known_offers
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli.common import Output, OutputOption, SeedOption
+from simulator.cli.common import Output, OutputOption
 from simulator.cli.common import show as show_result
 
 app = typer.Typer(
-    help="Compute the cost of a correct answer: models, cascades, agent runs.",
+    help="Compute the cost of a correct answer.",
     no_args_is_help=True,
 )
 
@@ -18,7 +18,7 @@ ResultsArgument = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help="Runs (CSV, JSON lines) or a leaderboard (YAML, CSV); aider is shipped.",
+        help="Runs (CSV, JSON lines), a leaderboard (YAML, CSV), or the shipped `aider`.",
     ),
 ]
 
@@ -47,7 +47,9 @@ def compare(
         str, typer.Argument(metavar="A", help="Model, by its name or a unique part of it.")
     ],
     b: Annotated[str, typer.Argument(metavar="B", help="Model to compare it with.")],
-    seed: SeedOption = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Seed of the random numbers; default: 0.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Compare two models on the same tasks, and cascades of the two."""
@@ -85,7 +87,7 @@ def chain(
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Compute how much retries and failed runs add to a correct agent run."""
+    """Compute what retries and failed runs add to a correct agent run."""
     from simulator.analysis.quality.agents import AgentChain, Restart, expected
     from simulator.report.terminal.quality import chain_document, print_chain
 

@@ -67,7 +67,7 @@ def run(
     ] = None,
     whole: WholeOption = False,
 ) -> None:
-    """Give the verdict: which option is cheapest, the break-even, and what would change it."""
+    """Find the cheapest option, the break-even, and what changes them."""
     from simulator.library.calls import find_break_even
     from simulator.library.workers import Watched, threads
     from simulator.report.terminal.verdict import print_verdict
@@ -134,7 +134,7 @@ def simulate(
     most: Annotated[int, typer.Option(min=2, help="Most replications for --precision.")] = 64,
     whole: WholeOption = False,
 ) -> None:
-    """Simulate the options exactly as written, without searching for sizes."""
+    """Simulate options exactly as written, without searching sizes."""
     from simulator.analysis.commands.replications import simulate_until
     from simulator.analysis.decide.verdict import simulate_as_written
     from simulator.analysis.simulate.longrun import Keep

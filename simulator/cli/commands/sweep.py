@@ -41,9 +41,10 @@ def sweep(
     ] = False,
     anew: Annotated[bool, typer.Option("--anew", hidden=True)] = False,
 ) -> None:
-    """Evaluate every point of the scenario's section `sweep`, and compare them in one table.
+    """Evaluate many variations of a scenario in one table.
 
-    Results are cached by point, so that an interrupted sweep resumes where it stopped.
+    The section `sweep` of the scenario lists them. Results are cached by point, so that an
+    interrupted sweep resumes where it stopped.
     """
     from simulator.analysis.commands.result_cache import cache_dir
     from simulator.library.results import SweepResult

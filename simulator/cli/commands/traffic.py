@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulator.traffic.logs.log import Log
 
 app = typer.Typer(
-    help="Inspect, convert and generate request logs, and measure their cache reuse.",
+    help="Inspect, convert and generate request logs; measure cache reuse.",
     no_args_is_help=True,
 )
 
@@ -53,7 +53,7 @@ def stats(
         ),
     ] = None,
 ) -> None:
-    """Show rate, dispersion, lengths, sessions and prefix reuse of a log."""
+    """Show rate, dispersion, lengths, sessions and reuse of a log."""
     from simulator.files.text import label
     from simulator.traffic.formats.catalog import source_of
     from simulator.traffic.logs.stats import statistics
@@ -88,7 +88,10 @@ def convert(
     fmt: FormatOption = None,
     skip_bad: SkipOption = False,
 ) -> None:
-    """Convert a log to the canonical format: times, lengths and prefix numbers, no text."""
+    """Convert a log to the canonical format.
+
+    It contains times, lengths and anonymous numbers of prefixes, but no text.
+    """
     from simulator.traffic.formats.catalog import format_of, source_of
     from simulator.traffic.formats.records.reading import Names, Skips, read
     from simulator.traffic.formats.writing import write_log
@@ -123,7 +126,10 @@ def generate(
     settings: SetOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the random streams.")] = 1,
 ) -> None:
-    """Generate a log of sessions, as if answered after 0.5 s at 50 tokens/s."""
+    """Generate a log of sessions.
+
+    Its requests are answered after 0.5 s at 50 tokens/s.
+    """
     from simulator.scenario.resolve.quantities import in_unit
     from simulator.scenario.starter.generator import workloads_of
     from simulator.traffic.formats.writing import write_log

@@ -187,7 +187,7 @@ def _print_cascades(document: Document, console: Console) -> None:
 def print_chain(document: Document, console: Console) -> None:
     """Print what retries and failed runs add to a correct run."""
     most = document["attempts"]
-    limit = "unlimited attempts" if most is None else f"at most {most} attempts"
+    limit = "attempts: unlimited" if most is None else f"attempts: at most {most}"
     console.print(
         f"{document['steps']} steps, success of each {document['step_success']:.4g}; "
         f"a failure repeats the {document['restart']}; {limit}"
