@@ -476,7 +476,7 @@ def test_costs_after_an_end_are_priced_and_told(tmp_path: Path) -> None:
     assert usd == pytest.approx((1000 * 0.59 + 10 * 0.79) / 1e6)
     notes = [line for line in run.stderr.splitlines() if line.startswith("note: ")]
     assert notes == [
-        "note: groq/llama-3.3-70b-versatile had ended on 2026-08-16; the provider names "
+        "note: groq/llama-3.3-70b-versatile was retired on 2026-08-16; the provider names "
         "groq/openai/gpt-oss-120b instead"
     ]
 

@@ -57,7 +57,7 @@ class Lifetime:
         if self.since is not None and begin_s < unix_s(self.since):
             notes.append(f"{offer} was not sold before {moment_text(self.since)}")
         if self.ends is not None and end_s > unix_s(self.ends):
-            verb = "had ended" if begin_s >= unix_s(self.ends) else "ends"
+            verb = "was retired" if begin_s >= unix_s(self.ends) else "ends"
             notes.append(f"{offer} {verb} on {moment_text(self.ends)}{instead}")
         elif self.deprecated:
             notes.append(f"{offer} is deprecated; its end is unknown{instead}")

@@ -27,7 +27,7 @@ def headline(document: dict[str, Any]) -> str:
         out = verdict["disqualified"][0]
         text += (
             " of the options that meet the targets "
-            f"({out['name']} misses them at {out['saving']:.0%} less)"
+            f"({out['name']} costs {out['saving']:.0%} less but misses them)"
         )
     if verdict["saving"] is not None:
         text += f": {verdict['saving']:.0%} below {verdict['runner_up']}"
@@ -172,7 +172,7 @@ def _verdict_facts(document: dict[str, Any]) -> list[tuple[str, str]]:
     facts.append(
         (
             "DATA",
-            f"prices as of {document['as_of']} ({prices} offers); "
+            f"prices as of {document['as_of']} ({prices} offer{'s' if prices != 1 else ''}); "
             f"seed {document['seed']}; "
             + "; ".join(
                 [
@@ -221,7 +221,8 @@ def _chosen_text(option: dict[str, Any]) -> str:
 def _part_text(part: dict[str, Any]) -> str:
     """Return the workloads, cost and replicas of a part of a composite option."""
     what = f" for {', '.join(part['workloads'])}" if part["workloads"] else ""
-    replicas = f", {part['replicas']} replicas" if part["replicas"] else ""
+    count = part["replicas"]
+    replicas = f", {count} replica{'s' if count != 1 else ''}" if count else ""
     return f"{part['name']}{what} {usd(part['cost_usd_per_month'])} ${replicas}"
 
 
