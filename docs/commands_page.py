@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def _commands(command: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """Yield what is said of a command, or of all in a group."""
+    """Yield the description of a command, or of all commands in a group."""
     if hasattr(command, "commands"):
         if command.params:
             yield f"## {' '.join(path)}"
@@ -40,8 +40,9 @@ def _commands(command: Any, path: tuple[str, ...]) -> Iterator[str]:
         return
     yield f"## {' '.join(path)}"
     yield _plain(command.help)
-    said = typing.get_type_hints(command.callback, include_extras=True)
-    rows = [_row(parameter, said[parameter.name]) for parameter in command.params]
+    hints = typing.get_type_hints(command.callback, include_extras=True)
+    shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+    rows = [_row(parameter, hints[parameter.name]) for parameter in shown]
     yield table(HEADINGS, rows) if rows else "It takes nothing."
 
 

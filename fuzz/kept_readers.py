@@ -74,7 +74,7 @@ class _FixedAnswer(Executor):
 
 def _sweep(folder: Path, answer: Any) -> dict[str, str]:
     from simulator.library.results import SweepResult
-    from simulator.library.sweep import found_at
+    from simulator.library.sweep import answer_points
     from simulator.scenario.resolve.load import read_document
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
@@ -82,18 +82,20 @@ def _sweep(folder: Path, answer: Any) -> dict[str, str]:
         document = read_document(scenario)
         sweep = read_sweep(document)
         points = sweep_points(document, sweep)
-        answers = found_at(points, sweep.each, _FixedAnswer(answer), folder, lambda done, of: None)
+        answers = answer_points(
+            points, sweep.each, _FixedAnswer(answer), folder, lambda done, of: None
+        )
     return SweepResult.of(answers).files()
 
 
 @cache
 def _answers() -> tuple[Sample, ...]:
     """Return the answer at the first point of the tiny scenario's sweep."""
-    from simulator.library.sweep import answered
+    from simulator.library.sweep import answer_study
     from simulator.scenario.building.study import load_study
 
     with _tiny() as scenario, tempfile.TemporaryDirectory() as folder:
-        answer = answered(load_study(scenario), "simulate")
+        answer = answer_study(load_study(scenario), "simulate")
         _sweep(Path(folder), answer)
         files = sorted((Path(folder) / "sweep").glob("*.json"))
         return (Sample(f"sweep/{files[0].name}", files[0].read_bytes(), "json"),)

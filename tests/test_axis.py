@@ -72,7 +72,7 @@ def test_never_comes_with_the_nearest_miss(path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--axis", "people.engineers_fte"], 2, "--axis and --between go together"),
+        (["--axis", "people.engineers_fte"], 2, "--axis and --between require each other"),
         (["--axis", "people.engineers", "--between", "0", "1"], 3, "did you mean 'engineers_fte'?"),
         (["--axis", RENT, "--between", "5", "5"], 3, "the first must be the smaller"),
         (["--axis", RENT, "--between", "-1", "5"], 3, "greater than or equal to 0"),

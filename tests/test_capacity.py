@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from test_cli import breakeven
+from tiny import invoke
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis.commands import result_cache as remembered
@@ -16,6 +18,7 @@ from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import meets
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Study
+from simulator.errors import InputError
 from simulator.scenario.building.study import load_study
 
 # A server without batching: one token per request after a fixed service time, so M/D/1.
@@ -115,13 +118,32 @@ def test_capacity_is_remembered_by_all_that_it_depends_on(
 
 def test_the_command_prints_one_document(tmp_path: Path) -> None:
     file = write_scenario(tmp_path / "small.yaml", SMALL)
-    arguments = ("capacity", str(file), "-n", "1", "--precision", "0.3", "--anew", "-o", "json")
+    arguments = ("capacity", str(file), "-n", "1", "--precision", "0.3", "--no-cache", "-o", "json")
     result = breakeven(*arguments, "--set", "analysis.sample_requests=2000")
     assert result.returncode == 0, result.stderr
     (row,) = json.loads(result.stdout)["capacities"]
     assert row["volume_interval"][0] < row["volume_interval"][1]
     unknown = breakeven("capacity", str(file), "--option", "hostde")
     assert unknown.returncode == 3
+
+
+def test_without_a_cache_another_folder_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = []
+
+    def known_capacity(*arguments: Any) -> None:
+        folders.append(arguments[-1])
+        raise InputError("stop")
+
+    monkeypatch.setattr(remembered, "known_capacity", known_capacity)
+    file = write_scenario(tmp_path / "small.yaml", SMALL)
+    for flags in ([], ["--no-cache"], ["--anew"]):
+        invoke("capacity", file, *flags, code=3)
+    cached, *others = folders
+    assert cached == remembered.cache_dir()
+    assert len(others) == 2
+    assert cached not in others
 
 
 def test_rungs_lead_from_the_bound_to_the_bill(tmp_path: Path) -> None:

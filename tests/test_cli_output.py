@@ -285,7 +285,7 @@ def test_nothing_is_shown_where_nobody_watches(
 
 def test_a_bar_is_on_standard_error_alone(files: dict[str, str]) -> None:
     code = "from simulator.cli import main, progress; progress.PATIENCE_S = 0.05; main.main()"
-    command = ["sweep", files["scenario"], "--anew", "-j", "1", "-o", "json",
+    command = ["sweep", files["scenario"], "--no-cache", "-j", "1", "-o", "json",
                "--set", "sweep.grid={seed: [1, 2, 3, 4, 5, 6]}"]  # fmt: skip
     environment = quiet_environment(TERM="xterm")
     del environment["NO_COLOR"]
@@ -387,8 +387,8 @@ FOREIGN = [
     ('{"options": []}', "not a result of `breakeven run`"),
     ('{"verdict": {}}', "schema_version must be 1, not None"),
     ('{"verdict": {}, "schema_version": 2}', "schema_version must be 1, not 2"),
-    ('{"verdict": {}, "schema_version": 1}', "not a whole result of `breakeven run`"),
-    ('{"verdict": 1, "schema_version": 1, "options": 3}', "not a whole result of"),
+    ('{"verdict": {}, "schema_version": 1}', "not a complete result of `breakeven run`"),
+    ('{"verdict": 1, "schema_version": 1, "options": 3}', "not a complete result of"),
     ("[" * 100_000, "not valid JSON: nested too deep"),
     ("\xff\xfe", "not UTF-8 text"),
 ]
@@ -538,4 +538,4 @@ def test_some_mutations_that_once_ended_in_tracebacks(
     whole: dict[str, Any], tmp_path: Path, path: tuple, value: Any
 ) -> None:
     text = mutated(whole, path, value)
-    assert "not a whole result of" in told_in_a_line(text, tmp_path / "r.json", texts_of)
+    assert "not a complete result of" in told_in_a_line(text, tmp_path / "r.json", texts_of)

@@ -135,7 +135,7 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"PATIENCE_S": 1, "SAID_S": 0.2, "LOOK_S": 0.05, "ANSWER_S": 0.5}.items():
+    for name, seconds in {"PATIENCE_S": 1, "WARN_S": 0.2, "LOOK_S": 0.05, "ANSWER_S": 0.5}.items():
         monkeypatch.setattr(dask_cluster, name, seconds)
 
 
@@ -219,7 +219,9 @@ def test_a_sweep_whose_scheduler_dies_goes_on_from_there(
         if count == 2:
             machines.scheduler.kill()
 
-    with pytest.raises(SimulatorError, match=r"is gone: .*; run again to go on") as caught:
+    with pytest.raises(
+        SimulatorError, match=r"lost the Dask scheduler: .*; run again to resume"
+    ) as caught:
         simulator.sweep(scenario, dask=machines.address, folder=tmp_path, tell=tell)
     assert machines.scheduler.wait(30) == -signal.SIGKILL
     assert str(caught.value).startswith(f"{machines.address}: ")

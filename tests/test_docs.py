@@ -386,9 +386,9 @@ CHEAP = [
         f"simulate small.yaml --whole --set options.own.replicas=1 {ALONE}",
         "run small.yaml --effort 1 --whole",
         "run small.yaml --within 1s",
-        "sweep small.yaml --seed 4 --anew --jobs 1 --set options.own.replicas=1 "
+        "sweep small.yaml --seed 4 --no-cache --jobs 1 --set options.own.replicas=1 "
         f"{ALONE} --set 'sweep={{each: simulate, grid: {{slo.ttft_s: [1, 2]}}}}'",
-        "capacity small.yaml --seed 4 --precision 0.5 --anew --whole",
+        "capacity small.yaml --seed 4 --precision 0.5 --no-cache --whole",
         "explain small.yaml --seed 4 --output csv --whole",
         f"calibrate points.csv {DEPLOYED} {STARTED} --out calibrated.yaml",
         f"bench {DEPLOYED} {STARTED} --load request-rate --value 2 --isl 100 --osl 20 "

@@ -17,7 +17,7 @@ from scenarios import SMALL, write_scenario
 COMMAND = [sys.executable, "-c", "from simulator.cli.main import main; main()"]
 LONG = {
     "run": ["run", "FILE", "--out", "OUT", "--jobs", "2"],
-    "sweep": ["sweep", "FILE", "--anew", "--jobs", "2", "--out", "OUT"],
+    "sweep": ["sweep", "FILE", "--no-cache", "--jobs", "2", "--out", "OUT"],
     "simulate": ["simulate", "FILE", "--ledger", "OUT/rows", "--keep", "OUT/kept"],
 }
 GRACE_S = 5.0

@@ -185,7 +185,7 @@ def test_an_axis_of_any_number(path: Path) -> None:
         "--between", "0.5", "4",
     )  # fmt: skip
     assert found.to_dict() == document
-    with pytest.raises(InputError, match="axis and between go together"):
+    with pytest.raises(InputError, match="axis and between require each other"):
         simulator.find_break_even(path, "seed")
     with pytest.raises(InputError, match=r"options\.own\.rent"):
         simulator.find_break_even(path, "options.own.rent_usd_per_gpu_hours", (1, 2))
@@ -291,9 +291,12 @@ def test_a_part_of_a_table_is_priced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({k: v for k, v in USAGE.items() if k != "offer"}, "usage: no column 'offer'"),
-        ({k: v for k, v in USAGE.items() if k != "output_total"}, "no column 'output_total'"),
-        (USAGE | {"at": ["2026-11-23"]}, "usage: columns must be of one length"),
+        ({k: v for k, v in USAGE.items() if k != "offer"}, "usage: column 'offer' is missing"),
+        (
+            {k: v for k, v in USAGE.items() if k != "output_total"},
+            "column 'output_total' is missing",
+        ),
+        (USAGE | {"at": ["2026-11-23"]}, "usage: columns must have equal lengths"),
     ],
 )
 def test_usage_that_is_no_table_is_refused(columns: dict[str, Any], message: str) -> None:

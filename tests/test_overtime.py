@@ -170,4 +170,4 @@ def test_a_month_that_is_billed_at_the_prices_of_a_week_says_so(tmp_path: Path) 
     assert [note for note in week.notes if "changes on 2026-12-01" in note]
     gone = "options.frontier={kind: api, offer: groq/llama-3.3-70b-versatile}"
     late = load_study(write_scenario(tmp_path / "s.yaml", SMALL), [gone])
-    assert [note for note in late.notes if "had ended on 2026-08-16" in note]
+    assert [note for note in late.notes if "was retired on 2026-08-16" in note]

@@ -208,7 +208,7 @@ def test_other_media_searches_and_sizes_are_taken_over(tmp_path: Path) -> None:
     assert cost(book, name, "2025-09-05T09:00Z", **use) == pytest.approx(19_450)
     use = {"web_search": 2, "code_session": 1}
     assert cost(book, name, **use) == pytest.approx(2 * 10_000 + 30_000)
-    with pytest.raises(InputError, match="greatest input of 128000"):
+    with pytest.raises(InputError, match="maximum input of 128000"):
         cost(book, name, input_total=128_001)
     with pytest.raises(InputError, match="no price for input_video"):
         cost(book, name, input_total=10, input_video=5)
@@ -230,7 +230,7 @@ def test_what_is_left_out_is_counted_and_said(tmp_path: Path) -> None:
     (tmp_path / "map.json").write_text(json.dumps(entries))
     run = breakeven("prices", "import", "map.json", "book.json", cwd=tmp_path)
     assert run.stderr.startswith("1 offers -> book.json\n")
-    assert "left out: 5 prices and entries of these kinds\n" in run.stderr
+    assert "skipped 5 prices and entries of these kinds:\n" in run.stderr
     assert "  2 input_cost_per_second\n" in run.stderr
 
 
@@ -340,7 +340,9 @@ def test_a_check_counts_explains_and_proposes() -> None:
     books = {"test/model": ours}
     bare = check(feed, books.get, [], AT_S, 0.0)
     assert (bare.offers, bare.same, len(bare.differing), bare.agreement) == (1, 1, 1, 0.5)
-    assert {f.told.bucket for f in bare.missing if f.told.context == "standard"} == {"cache_read"}
+    assert {f.difference.bucket for f in bare.missing if f.difference.context == "standard"} == {
+        "cache_read"
+    }
     assert [row.context for row in bare.rows["test/model"]] == [None, "batch"]
     why = Explanation("litellm", "test/*", "theirs is old", bucket="output")
     told = check(feed, books.get, [why], AT_S, 0.0)
@@ -385,7 +387,7 @@ def test_prices_check_of_a_file(tmp_path: Path) -> None:
     ]
     run = breakeven("prices", "check", "map.json", "--propose", "new.yaml", cwd=tmp_path)
     assert run.returncode == 0
-    assert "not alike: litellm" in run.stdout
+    assert "different: litellm" in run.stdout
     assert '"context": "ultrafast"' in (tmp_path / "new.yaml").read_text()
     table = breakeven("prices", "check", "map.json", "-o", "csv", cwd=tmp_path).stdout
     assert [row["offer"] for row in csv.DictReader(io.StringIO(table))] == ["openai/gpt-4o"]
@@ -439,7 +441,7 @@ def test_states_of_a_life() -> None:
     (told,) = life.doubts("x", at("2026-03-01"), at("2026-12-02"))
     assert told == "x ends on 2026-12-01; the provider names test/next instead"
     promised = Lifetime(price_at_least_until=date(2026, 11, 21))
-    assert promised.state(at("2026-11-22")) == "price was promised to 2026-11-21"
+    assert promised.state(at("2026-11-22")) == "price was promised until 2026-11-21"
     assert replace(promised, ends=None).doubts("x", 0.0, at("2026-11-20")) == []
 
 
@@ -458,9 +460,9 @@ def test_list_and_show_tell_the_price_of_a_moment() -> None:
     assert "changes 2026-12-01" in argon["marks"]
     assert {row["holds"] for row in argon["rows"]} == {"now", "later"}
     screen = breakeven(*show, "2026-12-02").stdout
-    assert "earlier rows are not shown: --all shows them" in screen
+    assert "earlier rows are hidden; --all shows them" in screen
     peak = breakeven("prices", "list", "deepseek/deepseek-flash").stdout
-    assert "by the hour" in peak
+    assert "varies by hour" in peak
 
 
 def test_costs_after_an_end_are_priced_and_told(tmp_path: Path) -> None:
@@ -474,7 +476,7 @@ def test_costs_after_an_end_are_priced_and_told(tmp_path: Path) -> None:
     assert usd == pytest.approx((1000 * 0.59 + 10 * 0.79) / 1e6)
     notes = [line for line in run.stderr.splitlines() if line.startswith("note: ")]
     assert notes == [
-        "note: groq/llama-3.3-70b-versatile had ended on 2026-08-16; the provider names "
+        "note: groq/llama-3.3-70b-versatile was retired on 2026-08-16; the provider names "
         "groq/openai/gpt-oss-120b instead"
     ]
 

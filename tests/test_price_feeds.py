@@ -100,7 +100,7 @@ def test_genai_file() -> None:
     [
         ({"a": 1}, "neither genai-prices' data file, nor LiteLLM's price map"),
         ("x", "neither"),
-        ([], "no token prices in it"),
+        ([], "contains no token prices"),
         ([{"id": 3}], "not a price file of genai-prices"),
         (
             {"m": {**LITELLM["gpt-4o"], "output_cost_per_token": "free"}},

@@ -156,11 +156,11 @@ def test_promises_ends_and_calendars_are_said() -> None:
         until = moment + timedelta(days=days)
         return "; ".join(book.card(offer).doubts(moment.timestamp(), until.timestamp()))
 
-    assert "had ended on 2026-08-16" in doubts("groq/llama-3.3-70b-versatile", "2026-11-23", 7)
+    assert "was retired on 2026-08-16" in doubts("groq/llama-3.3-70b-versatile", "2026-11-23", 7)
     assert "ends on 2027-01-14" in doubts("openai/gpt-4o", "2027-01-10", 7)
     assert doubts("openai/gpt-4o", "2026-11-23", 7) == ""
     assert "promised until 2026-11-21" in doubts("openai/gpt-5.6-sol", "2026-11-23", 7)
-    assert "holidays after 2027-01-01" in doubts("deepseek/deepseek-flash", "2026-12-28", 7)
+    assert "holidays from 2027-01-01 on" in doubts("deepseek/deepseek-flash", "2026-12-28", 7)
     assert doubts("deepseek/deepseek-flash", "2026-12-20", 7) == ""
     assert "was not sold before 2026-09-29" in doubts("openai/gpt-6.1-sol", "2026-09-01", 7)
 

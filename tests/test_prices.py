@@ -242,7 +242,7 @@ def test_prices_cost(tmp_path: Path) -> None:
     path.write_text(USAGE)
     run = breakeven("prices", "cost", str(path))
     assert run.returncode == 0
-    assert run.stderr.startswith("13 rows by prices as of ")
+    assert run.stderr.startswith("13 rows priced as of ")
     assert run.stderr.endswith(", 9 could not be priced\n")
     rows = {row["id"]: row for row in csv.DictReader(run.stdout.splitlines())}
     assert list(rows["1"])[:10] == USAGE.splitlines()[0].split(",")

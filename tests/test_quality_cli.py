@@ -58,7 +58,7 @@ def test_compare_pairs(tmp_path: Path) -> None:
     assert other["success_difference"] != document["success_difference"]
     assert other["success_difference"]["value"] == document["success_difference"]["value"]
     table = breakeven(*command).stdout
-    for text in ("pair by pair", "McNemar", "correlation 0.", "as logged", "B less A"):
+    for text in ("paired", "McNemar", "correlation 0.", "as logged", "B minus A"):
         assert text in table
 
 
@@ -114,10 +114,10 @@ def test_chain_table() -> None:
     shown = breakeven(*command, "--attempts", "1", "--step-usd", "0.02").stdout
     for text in (
         "35.8%",
-        "tries: at most 1",
+        "attempts: at most 1",
         "+ retries               0 (+0%)",
         "+ failed runs",
-        "$ for a correct run",
+        "$ per correct run",
     ):
         assert text in shown
     hopeless = breakeven(
@@ -125,4 +125,4 @@ def test_chain_table() -> None:
         "--restart", "run",
     )  # fmt: skip
     assert hopeless.returncode == 0
-    assert "without end" in hopeless.stdout
+    assert "unbounded" in hopeless.stdout

@@ -136,7 +136,7 @@ def test_cards_refuse_guesses() -> None:
         card(RateRow({"inptu": 1.0}))
     with pytest.raises(InputError, match="0 or more"):
         card(RateRow({"input": -1.0}))
-    with pytest.raises(InputError, match="must hold always"):
+    with pytest.raises(InputError, match="must hold unconditionally"):
         card(RateRow({"input": 1.0}, prompt_tokens_above=5))
 
 

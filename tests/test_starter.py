@@ -138,7 +138,7 @@ def test_a_file_is_replaced_only_by_force(tmp_path: Path) -> None:
     target = tmp_path / "mine.yaml"
     target.write_text("mine\n")
     result = invoke("new", target, *flags(), code=2)
-    assert "--force replaces it" in result.stderr
+    assert "--force overwrites it" in result.stderr
     assert target.read_text() == "mine\n"
     written(target, "--force", *flags())
 
@@ -213,10 +213,10 @@ def test_a_person_is_asked_for_what_no_flag_says(tmp_path: Path) -> None:
     try:
         for question, answer in (
             ("Kind of traffic .*\\[chat\\]: ", "rag"),
-            ("Requests a month .*: ", "1.5M"),
+            ("Requests per month .*: ", "1.5M"),
             ("API to compare .*: ", "openai/gpt-6.1-terra"),
-            ("First token within \\[2s\\]: ", ""),
-            ("Each further token within \\[60ms\\]: ", "80ms"),
+            ("Target for the first token \\[2s\\]: ", ""),
+            ("Target per further token \\[60ms\\]: ", "80ms"),
             ("Engineers .*\\[0.5\\]: ", ""),
         ):
             asked.expect(question)

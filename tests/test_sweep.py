@@ -227,7 +227,7 @@ def test_no_answer_at_any_point_is_an_error(tmp_path: Path) -> None:
     path = write_tiny(
         tmp_path / "t.yaml", sweep={"grid": {"options.own.gpus_per_replica": [3, "3"]}}
     )
-    result = invoke("sweep", path, "--anew", "-j", "1", code=3)
+    result = invoke("sweep", path, "--no-cache", "-j", "1", code=3)
     assert "3 GPUs cannot share the 64 attention heads" in str(result.exception)
     assert result.stdout == ""
 
@@ -306,19 +306,23 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(
         assert (out / name).read_bytes() == (undisturbed / name).read_bytes(), name
 
 
-def test_what_is_kept_is_not_asked_again_unless_anew(
+def test_what_is_kept_is_not_asked_again_but_without_a_cache(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(undisturbed / "cache"))
     before = kept(undisturbed / "cache")
     asked, answer = [], {"error": "asked", "options": []}
-    monkeypatch.setattr("simulator.library.sweep.answered", lambda *a: asked.append(a) or answer)
+    monkeypatch.setattr(
+        "simulator.library.sweep.answer_study", lambda *a: asked.append(a) or answer
+    )
     command = ("sweep", undisturbed / "many.yaml", "-j", "1")
     invoke(*command, "--out", tmp_path, code=0)
     assert (tmp_path / "sweep.csv").read_bytes() == (undisturbed / "sweep.csv").read_bytes()
     assert (kept(undisturbed / "cache"), asked) == (before, [])
-    invoke(*command, "--anew", code=3)
-    assert len(asked) == POINTS
+    for flag in ("--no-cache", "--anew"):
+        asked.clear()
+        invoke(*command, flag, code=3)
+        assert len(asked) == POINTS
     assert kept(undisturbed / "cache") == before
 
 

@@ -1,4 +1,4 @@
-"""The commands of ``breakeven``, and what they have in common."""
+"""The command tree of ``breakeven``, and its small commands."""
 
 from typing import Annotated
 
@@ -20,9 +20,9 @@ from simulator.cli.commands import (
 from simulator.cli.common import ScenarioArgument, SetOption, print_json
 
 app = typer.Typer(
-    help="Buy LLM tokens or run the model yourself: simulate both, find the break-even.",
-    epilog="Exit codes: 0 fine, 1 internal error, 2 usage, 3 invalid scenario, profile, price or "
-    "trace, 4 nothing meets the latency targets, 130 interrupted.",
+    help="Compare LLM APIs with self-hosting by simulation, and find the break-even.",
+    epilog="Exit codes: 0 success; 1 internal error; 2 wrong usage; 3 invalid scenario, profile, "
+    "price or log; 4 no option meets the latency targets; 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
@@ -59,35 +59,38 @@ def _version(value: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """Buy LLM tokens or run the model yourself: simulate both, find the break-even."""
+    """Compare LLM APIs with self-hosting by simulation, and find the break-even."""
 
 
 @app.command()
 def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
-    """Check a scenario and everything that it names."""
+    """Check a scenario and all files and names that it refers to."""
     from simulator.scenario.building.study import load, loaded
     from simulator.scenario.resolve.load import apply_override
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
-    found = load(scenario, settings)
-    said = [f"{len(found.study.options)} options"]
-    document = found.variations.document
-    for name in found.scenario.overrides:
+    checked = load(scenario, settings)
+    contents = [f"{len(checked.study.options)} options"]
+    document = checked.variations.document
+    for name in checked.scenario.overrides:
         loaded(apply_override(document, name))
-    if found.scenario.overrides:
-        count = len(found.scenario.overrides)
-        said.append(f"{count} override{'s' if count > 1 else ''}")
-    if found.scenario.sweep is not None:
-        said.append(f"a sweep of {len(sweep_points(document, read_sweep(document)))} points")
-    typer.echo(f"{found.study.name}: valid, {', '.join(said)}")
+    if checked.scenario.overrides:
+        count = len(checked.scenario.overrides)
+        contents.append(f"{count} override{'s' if count > 1 else ''}")
+    if checked.scenario.sweep is not None:
+        contents.append(f"a sweep of {len(sweep_points(document, read_sweep(document)))} points")
+    typer.echo(f"{checked.study.name}: valid, {', '.join(contents)}")
 
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of scenario files."""
+    """Print the JSON schema of scenario files, for editors."""
     from simulator.scenario.resolve.json_schema import json_schema
 
     print_json(json_schema())

@@ -1,4 +1,4 @@
-"""What several commands share: the forms of a result, how it is printed, and how long it takes."""
+"""Arguments and options that several commands share, and the printing of results."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Output(StrEnum):
-    """Forms of the result on standard output."""
+    """Formats of the result on standard output."""
 
     TABLE = "table"
     JSON = "json"
@@ -29,7 +29,7 @@ ScenarioArgument = Annotated[
     str,
     typer.Argument(
         metavar="SCENARIO",
-        help="YAML file, or the name of a shipped scenario.",
+        help="Scenario file (YAML), or the name of a shipped scenario.",
         autocompletion=_scenario_names,
     ),
 ]
@@ -38,16 +38,20 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE|NAME",
-        help="Override one value, or take one of the scenario's overrides; repeatable.",
+        help="Change one value, or apply one of the scenario's overrides; repeatable.",
     ),
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed.")]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Form of the result.")]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", min=0, help="Use this seed instead of the scenario's.")
+]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Format of the result.")]
 WholeOption = Annotated[
-    bool, typer.Option("--whole", help="Simulate the whole horizon, however long that takes.")
+    bool,
+    typer.Option("--whole", help="Simulate the whole horizon instead of a sample; may take long."),
 ]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", min=0, help="Workers; 0: one for each core.")
+    int,
+    typer.Option("--jobs", "-j", min=0, help="Number of parallel workers; 0: one per core."),
 ]
 
 
@@ -57,18 +61,18 @@ def show(
     rows: Sequence[Mapping[str, Any]],
     draw: Callable[["Console"], None],
 ) -> None:
-    """Print a result in the form that was asked for, and nothing else, to standard output.
+    """Print a result in the requested format, and nothing else, to standard output.
 
     Parameters
     ----------
     output : Output
-        The form.
+        The requested format.
     document : mapping
-        All of it, for JSON.
+        The whole result, for JSON.
     rows : sequence of mappings
-        Its table, for CSV; nested values are flattened.
+        The result as a table, for CSV; nested values are flattened.
     draw : callable
-        Prints it for people.
+        Function that prints the result as tables and text.
     """
     if output is Output.JSON:
         print_json(document)

@@ -1,4 +1,4 @@
-"""A bar on standard error for what takes longer than two seconds, where a person is watching."""
+"""Progress bar on standard error for work of more than two seconds, on terminals only."""
 
 import sys
 import threading
@@ -7,31 +7,31 @@ from contextlib import contextmanager
 from typing import Protocol
 
 PATIENCE_S = 2.0
-"""Shorter work shows nothing."""
+"""Time after which the bar appears; shorter work shows none."""
 
 
 class Tell(Protocol):
-    """Is told how much is done and how much there is; None: nobody knows."""
+    """Callback for progress: amount done, and total amount or None if it is unknown."""
 
     def __call__(self, done: float, of: float | None = None) -> None:
-        """Take note."""
+        """Report progress."""
 
 
-def _nothing(done: float, of: float | None = None) -> None:
-    """Nobody is watching."""
+def _ignore_progress(done: float, of: float | None = None) -> None:
+    """Ignore progress where standard error is not a terminal."""
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Tell]:
-    """Show a bar with rate and time left; quiet when standard error is no terminal.
+    """Show a bar with rate and remaining time; nothing if standard error is not a terminal.
 
     Parameters
     ----------
     what : str
-        The unit of what is counted, such as ``points``.
+        Unit of the counted work, such as ``points``.
     """
     if not sys.stderr.isatty():
-        yield _nothing
+        yield _ignore_progress
         return
     from rich.console import Console
     from rich.progress import (

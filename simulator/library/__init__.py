@@ -1,7 +1,7 @@
-"""What scripts and notebooks call: scenarios in, results that show, save and tabulate themselves.
+"""The Python interface for scripts and notebooks: functions of scenarios, and their results.
 
-* ``calls``: the functions of ``simulator`` itself.
-* ``results``: what they return.
+* ``calls``: the functions that ``simulator`` exports.
+* ``results``: the results that they return, with tables, files and HTML.
 * ``sweep``: many variations of one scenario, in any number of processes, resumable.
-* ``workers``: processes, or a Dask cluster, behind one interface.
+* ``workers``, ``cluster``: executors of threads, processes, or the workers of a Dask cluster.
 """

@@ -1,4 +1,4 @@
-"""The functions of the package: each takes a scenario, or names, and returns a result."""
+"""The functions that ``simulator`` exports: each takes a scenario or names, returns a result."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from simulator.scenario.bench.benchmark import Deployed
 
 Named = str | Path | Loaded
-"""A scenario, or its file, or the name of a shipped one."""
+"""A scenario, the path of its file, or the name of a shipped scenario."""
 
 
 def load_scenario(
@@ -38,36 +38,36 @@ def load_scenario(
     Parameters
     ----------
     name : str or Path
-        File, or the name of a shipped scenario.
+        Path of a file, or the name of a shipped scenario.
     values : dict, optional
-        Other values by dotted path, as ``--set`` takes them, units included.
+        Changed values by dotted path, as for ``--set``, units included.
     overrides : sequence of str
         Names of the scenario's overrides, applied before ``values``.
     seed : int, optional
-        Replaces the scenario's seed.
+        Seed in place of the scenario's.
 
     Raises
     ------
     InputError
-        With file, line and column of the first problem.
+        If the scenario is invalid, with file, line and column of the first problem.
     """
-    found = load(name, overrides, seed)
-    return changed(found, values) if values else found
+    scenario = load(name, overrides, seed)
+    return changed(scenario, values) if values else scenario
 
 
 def changed(scenario: Named, values: Mapping[str, Any]) -> Loaded:
-    """Return a scenario with other values at some paths."""
+    """Return a scenario with changed values, by dotted path."""
     document = _scenario(scenario).variations.document
     return loaded(with_values(document, values, "values: {}".format))
 
 
 def simulate(scenario: Named) -> SimulationResult:
-    """Simulate the options of a scenario exactly as written, with no search.
+    """Simulate the options of a scenario exactly as written, without searching for sizes.
 
     Raises
     ------
     InputError
-        When a size is left to be found.
+        If a size is left open.
     """
     from simulator.analysis.decide.verdict import simulate_as_written
     from simulator.report.documents.document import simulation_document
@@ -88,36 +88,36 @@ def find_break_even(
     views: bool = True,
     executor: "Executor | None" = None,
 ) -> VerdictResult:
-    """Give the verdict on a scenario: options at their best size, break-even, drivers, flips.
+    """Give the verdict on a scenario: options at their best size, break-even, drivers, changes.
 
     Parameters
     ----------
     scenario : Loaded, str or Path
-        What is asked.
+        Scenario to decide.
     axis, between : str and pair of numbers, optional
-        Look for the break-even along this number of the scenario, between these values; default:
-        along the volume.
+        Number of the scenario and its range along which the break-even is searched; default: the
+        volume.
     fast : bool
-        Answer roughly: with effort 3.
+        Give a rough answer, with effort 3.
     effort : int, optional
-        From 1, the least, to 5, all that the scenario says and the default.
+        Level of effort from 1 to 5; 5 is the default, with all that the scenario requests.
     within_s : float, optional
-        Answer with as much effort as this time allows, beginning with the least [s]. The document
-        says which it was; with that effort the answer is the same, byte for byte.
+        Answer with as much effort as this time allows, starting with the least [s]. The document
+        states the level; with that level the answer is the same, byte for byte.
     whole : bool
-        Sample nothing: simulate the whole horizon, however long that takes.
+        Simulate the whole horizon instead of a sample, however long that takes.
     views : bool
-        Also simulate what the report shows beside the verdict: timelines, and the map of volumes
-        and cached shares.
+        Also simulate the further views of the report: timelines, and the map of volumes and cached
+        shares.
     executor : Executor, optional
-        Works on parts in parallel; the answer does not depend on it.
+        Executor for parallel work; the answer does not depend on it.
 
     Raises
     ------
     InfeasibleError
-        When no option meets the latency targets.
+        If no option meets the latency targets.
     InputError
-        When the axis is no number of the scenario.
+        If the axis is not a number of the scenario, or options contradict each other.
     """
     from simulator.analysis.decide.anytime import best_within
     from simulator.analysis.decide.verdict import Verdict, decide
@@ -128,27 +128,30 @@ def find_break_even(
     from simulator.scenario.resolve.load import resolved_yaml
     from simulator.scenario.variations.axis import Along, scenario_axis
 
-    there = _scenario(scenario)
+    loaded_scenario = _scenario(scenario)
     if (axis is None) != (between is None):
-        raise InputError("axis and between go together")
+        raise InputError("axis and between require each other")
     along = None
     if axis is not None and between is not None:
-        along = scenario_axis(there.scenario, Along(there.variations, axis), *between)
-    study = whole_horizon(there.study) if whole else there.study
+        along = scenario_axis(
+            loaded_scenario.scenario, Along(loaded_scenario.variations, axis), *between
+        )
+    study = loaded_scenario.study
+    study = whole_horizon(study) if whole else study
     if sum((fast, effort is not None, within_s is not None)) > 1:
-        raise InputError("fast, effort and within_s say the same in different ways: give one")
+        raise InputError("fast, effort and within_s exclude each other: give one of them")
     least = 1 if within_s is not None else effort or (FAST if fast else LEVELS)
     if not 1 <= least <= LEVELS:
         raise InputError(f"effort must be from 1 to {LEVELS}")
 
-    def answered(level: int) -> Verdict:
-        hasty = along and hastened_axis(along, level)
-        return decide(hastened(study, level), executor, hasty)
+    def decide_at(level: int) -> Verdict:
+        axis_at_level = along and hastened_axis(along, level)
+        return decide(hastened(study, level), executor, axis_at_level)
 
-    verdict = best_within(answered, least, within_s)
+    verdict = best_within(decide_at, least, within_s)
     mapped = executor.map if executor else map
     document = verdict_document(verdict, shown(verdict, mapped) if views else None)
-    resolved = resolved_yaml(there.scenario, there.document)
+    resolved = resolved_yaml(loaded_scenario.scenario, loaded_scenario.document)
     return VerdictResult(document, option_rows(document), verdict, resolved)
 
 
@@ -163,43 +166,43 @@ def sweep(
     anew: bool = False,
     tell: "Tell | None" = None,
 ) -> SweepResult:
-    """Try variations of a scenario; see the section ``sweep`` of scenarios.
+    """Evaluate variations of a scenario; see the section ``sweep`` of scenarios.
 
     Parameters
     ----------
     scenario : Loaded, str or Path
-        What is varied.
+        Scenario to vary.
     grid : dict, optional
-        Lists of values by dotted path, in the place of the scenario's section ``sweep``.
+        Lists of values by dotted path, which replace the scenario's section ``sweep``.
     each : str, optional
-        ``size``, ``run`` or ``simulate``; default: as the scenario says, else ``size``.
+        ``size``, ``run`` or ``simulate``; default: that of the scenario, else ``size``.
     jobs : int
-        Processes, 0: one for each core.
+        Number of processes; 0: one per core.
     dask : str, optional
         Address of a Dask scheduler whose workers are used instead.
     folder : path, optional
-        Where answers are kept; default: the user's cache folder.
+        Folder of cached results; default: the user's cache folder.
     anew : bool
-        Neither read what was found before nor keep what is found.
+        Neither read nor write cached results.
     tell : callable, optional
-        Is told how many points are done, and of how many.
+        Callback with the number of points done and of all points.
 
     Raises
     ------
     InputError
-        When a value cannot be what it is to be, or there is no answer at any point.
+        If a value is invalid, or no point has a result.
     """
     from simulator.analysis.commands.result_cache import cache_dir
-    from simulator.library.sweep import swept
+    from simulator.library.sweep import run_sweep
 
     document = _scenario(scenario).variations.document
     if grid is not None:
-        said = {"grid": dict(grid), **({"each": each} if each else {})}
-        document = with_values(document, {"sweep": said}, "grid: {}".format)
+        section = {"grid": dict(grid), **({"each": each} if each else {})}
+        document = with_values(document, {"sweep": section}, "grid: {}".format)
     elif each is not None:
         document = with_values(document, {"sweep.each": each}, "each: {}".format)
-    kept = None if anew else Path(folder) if folder else cache_dir()
-    return SweepResult.of(swept(document, jobs, dask, kept, tell))
+    cache = None if anew else Path(folder) if folder else cache_dir()
+    return SweepResult.of(run_sweep(document, jobs, dask, cache, tell))
 
 
 def price_usage(columns: Mapping[str, Any], book: str | Path | None = None) -> UsageResult:
@@ -208,17 +211,17 @@ def price_usage(columns: Mapping[str, Any], book: str | Path | None = None) -> U
     Parameters
     ----------
     columns : dict of columns, or a pandas table
-        ``offer`` (provider/model), ``at`` (ISO 8601, UTC when bare), ``context`` (standard where
+        ``offer`` (provider/model), ``at`` (ISO 8601, UTC by default), ``context`` (standard if
         blank or absent), and counts: ``input_total``, ``cache_read``, ``cache_write_5m``,
         ``cache_write_1h``, ``output_total``, ``reasoning``, and those of other media and of tools
         that ``docs/prices.md`` lists.
     book : path, optional
-        What ``breakeven prices import`` wrote; its prices come first.
+        File written by ``breakeven prices import``; its prices come first.
 
     Raises
     ------
     InputError
-        When ``offer``, ``at``, ``input_total`` or ``output_total`` is missing, or columns differ in
+        If ``offer``, ``at``, ``input_total`` or ``output_total`` is missing, or columns differ in
         length.
     """
     from simulator.scenario.catalog.price_book import PriceBook
@@ -229,24 +232,24 @@ def price_usage(columns: Mapping[str, Any], book: str | Path | None = None) -> U
     texts = {name: ["" if v is None else str(v) for v in column] for name, column in listed.items()}
     for name in REQUIRED:
         if name not in texts:
-            raise InputError(f"usage: no column {name!r}")
+            raise InputError(f"usage: column {name!r} is missing")
     if len({len(column) for column in texts.values()}) > 1:
-        raise InputError("usage: columns must be of one length")
+        raise InputError("usage: columns must have equal lengths")
     prices = PriceBook() if book is None else PriceBook.with_file(Path(book))
     return UsageResult.of(listed, *priced_columns(texts, prices))
 
 
 def _list(column: Any) -> list[Any]:
-    """Values of a list, an array or a column of pandas."""
+    """Return the values of a list, an array or a pandas column."""
     return list(column.tolist() if hasattr(column, "tolist") else column)
 
 
 def _plain(value: Any) -> str | int | float | None:
-    """A value as JSON has it; None for what pandas says is missing."""
+    """Return a value as a JSON type; None for missing values of pandas."""
     if value is None or str(value) in ("nan", "NaT", "<NA>"):
         return None
     if isinstance(value, float) and value.is_integer():
-        return int(value)  # whole numbers turn into others where one is missing
+        return int(value)  # pandas turns integers into floats where one is missing
     return value if isinstance(value, str | int | float) else str(value)
 
 
@@ -268,7 +271,8 @@ def predict_benchmark(
     Parameters
     ----------
     model, accelerator : str
-        Names of profiles, or what is near enough; a model also as a path of its config.json.
+        Names of profiles, as benchmark tables write them; for a model also the path of its
+        config.json.
     load_kind : str
         ``concurrency``, ``offline``, ``request-rate`` or ``static-batch``.
     load_value : float
@@ -276,31 +280,32 @@ def predict_benchmark(
     prompt_tok, output_tok : int
         Tokens of each request.
     range_ratio : float
-        Lengths are uniform from this share of them up.
+        Lengths are drawn uniformly from this share of them up to them.
     requests : int, optional
-        How many; default: ten per client.
+        Number of requests; default: ten per client.
     serving : Serving, optional
-        Settings of the engine; default: its default on the accelerator.
+        Settings of the engine; default: those of the engine on the accelerator.
     **deployed
         ``gpus``, ``tensor``, ``parallelism``, ``engine``, ``weight_precision``, ``kv_precision``,
-        ``kv_tokens``, ``weights_gb``, ``enforce_eager``, ``calibration``: how the model is served.
+        ``kv_tokens``, ``weights_gb``, ``enforce_eager``, ``calibration``: the deployment of the
+        model.
 
     Raises
     ------
     InputError
-        When a name is unknown, or the model or one request does not fit.
+        If a name is unknown, or the model or one request does not fit into memory.
     """
     from simulator.analysis.bench.benchmark import Load, Serving, run_benchmark
     from simulator.report.terminal.benchmark import benchmark_document
     from simulator.scenario.bench.benchmark import named_deployment
 
-    found, replicas = named_deployment(model, accelerator, **deployed)
+    deployment, replicas = named_deployment(model, accelerator, **deployed)
     load = Load(load_kind, load_value, prompt_tok, output_tok, range_ratio, requests)
-    benchmark = run_benchmark(found, load, serving or Serving(), replicas)
-    band = (found.coefficients.band_low, found.coefficients.band_high)
+    benchmark = run_benchmark(deployment, load, serving or Serving(), replicas)
+    band = (deployment.coefficients.band_low, deployment.coefficients.band_high)
     document = benchmark_document(benchmark, band)
     times = f"{replicas} x " if replicas > 1 else ""
-    label = f"{times}{found.label}, {found.engine.name}"
+    label = f"{times}{deployment.label}, {deployment.engine.name}"
     return BenchmarkResult(document, [document], benchmark, label)
 
 

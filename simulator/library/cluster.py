@@ -1,8 +1,8 @@
-"""The workers of a Dask scheduler as an executor: whatever becomes of them, every task ends.
+"""An executor on the workers of a Dask scheduler, which ends every task in any case.
 
-A worker that dies is Dask's matter: its tasks go to others. What Dask waits for without an end is
-ended here: a scheduler that is gone or silent, and a cluster without workers. What results depend
-on besides the scenario is compared where a task is done, since workers come and go meanwhile.
+Dask itself gives the tasks of a worker that dies to others. This module ends the cases in which
+Dask would wait forever: a scheduler that is gone or silent, and a cluster without workers. Versions
+of the code and of packages are compared by each task on its worker, since workers may join later.
 """
 
 import asyncio
@@ -25,32 +25,32 @@ from simulator.errors import InputError, SimulatorError
 from simulator.scenario.document.shipped import profiles_dir
 
 PATIENCE_S = 600.0
-"""Without any worker, or without a word from the scheduler."""
+"""Longest wait for a worker to connect, or for the scheduler to answer."""
 LOOK_S = 1.0
-"""From one look at the scheduler to the next."""
+"""Interval between checks of the scheduler."""
 ANSWER_S = 10.0
-"""For the scheduler to answer."""
+"""Timeout of one call of the scheduler."""
 CLOSE_S = 1.0
-"""For it to take leave."""
-SAID_S = 5.0
-"""Without any worker, until the user is told."""
+"""Timeout of closing the connection."""
+WARN_S = 5.0
+"""Wait for a worker or an answer after which the user is warned."""
 LEAST_AHEAD = 8
-"""Tasks handed out before the first is done: enough to start with while no worker is known."""
+"""Fewest tasks submitted before the first is done, enough while no worker is known."""
 PACKAGES = ("numpy", "scipy", "numba", "simpy", "genai-prices")
-"""Whose versions may change the last digit of a result, or more."""
+"""Packages whose versions may change results, if only in the last digit."""
 
 
 @contextmanager
 def cluster(address: str) -> Iterator["Cluster"]:
-    """Give an executor of an existing Dask cluster.
+    """Return a context with an executor of an existing Dask cluster.
 
-    Its tasks raise ``SimulatorError`` when the scheduler is lost, when no worker comes, or when
-    workers keep dying at one of them, and ``InputError`` when a worker has other versions.
+    Its tasks raise ``SimulatorError`` if the scheduler is lost, if no worker connects, or if
+    workers keep dying at one task, and ``InputError`` if a worker has other versions.
 
     Raises
     ------
     InputError
-        Without ``distributed``, or when no scheduler answers.
+        If ``distributed`` is missing, or no scheduler answers.
     """
     try:
         import dask
@@ -59,16 +59,16 @@ def cluster(address: str) -> Iterator["Cluster"]:
         raise InputError(
             "a Dask cluster needs distributed: pip install 'breakeven[dask]'"
         ) from None
-    # Its functions have no types.
+    # Dask has no type annotations.
     connect: Any = distributed.Client
     settings: Any = dask.config.set
-    # A log travels within its task, since data that is sent ahead dies with the worker that has it.
+    # Logs are sent within their task: data that is scattered ahead is lost with its worker.
     with settings({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
         try:
             client = connect(address, timeout=f"{ANSWER_S}s", set_as_default=False)
         except (OSError, ValueError) as error:
             raise InputError(f"{address}: no Dask scheduler answers: {error}") from None
-        with _quiet(), Cluster(client, address) as executor:
+        with _quiet_dask_log(), Cluster(client, address) as executor:
             try:
                 yield executor
             finally:
@@ -77,7 +77,7 @@ def cluster(address: str) -> Iterator["Cluster"]:
 
 
 class Cluster(Executor):
-    """Hands tasks to the workers of a Dask client."""
+    """Executor that submits tasks to the workers of a Dask client."""
 
     def __init__(self, client: Any, address: str) -> None:
         self._client = client
@@ -89,134 +89,134 @@ class Cluster(Executor):
 
     @property
     def ahead(self) -> int:
-        """How many tasks are best handed out before the first is done."""
+        """Number of tasks to submit before the first is done."""
         return max(LEAST_AHEAD, 2 * self._threads)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Hand a task to some worker."""
+        """Submit a task to any worker."""
         task = _Task(installed(), pickle.dumps((fn, args, kwargs), protocol=5))
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
         self._waiting.add(future)
         try:
-            there = self._client.submit(pickle.loads, pickle.dumps(task), pure=False)
-        except Exception as error:  # of no narrower class, where the client has been closed
+            remote = self._client.submit(pickle.loads, pickle.dumps(task), pure=False)
+        except Exception as error:  # a closed client raises no narrower class
             self._end(future, error=self._gone(str(error)))
         else:
-            self._client.loop.add_callback(self._pass_on, future, there)
+            self._client.loop.add_callback(self._pass_on, future, remote)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Look at the scheduler no more."""
+        """Stop watching the scheduler."""
         self._closed.set()
 
-    async def _pass_on(self, future: Future[Any], there: Any) -> None:
-        """Tell what becomes of a task."""
+    async def _pass_on(self, future: Future[Any], remote: Any) -> None:
+        """Pass the outcome of a remote task on to its future."""
         try:
-            found, error = await self._client.gather(there, asynchronous=True)
+            result, error = await self._client.gather(remote, asynchronous=True)
         except (asyncio.CancelledError, CancelledError, OSError, TimeoutError):
-            found, error = None, self._gone("the connection is lost")
+            result, error = None, self._gone("the connection is lost")
         except Exception as failure:
-            found, error = None, self._failed(failure)
-        self._end(future, found, error)
+            result, error = None, self._failed(failure)
+        self._end(future, result, error)
 
     def _end(
-        self, future: Future[Any], found: Any = None, error: BaseException | None = None
+        self, future: Future[Any], result: Any = None, error: BaseException | None = None
     ) -> None:
         self._waiting.discard(future)
-        with suppress(InvalidStateError):  # ended otherwise just now
+        with suppress(InvalidStateError):  # already ended by the other thread
             if error is None:
-                future.set_result(found)
+                future.set_result(result)
             else:
                 future.set_exception(error)
 
     def _gone(self, why: str) -> SimulatorError:
         return SimulatorError(
-            f"{self._address}: the Dask scheduler is gone: {_line(why)}; "
-            "run again to go on from there"
+            f"{self._address}: lost the Dask scheduler: {_first_line(why)}; run again to resume"
         )
 
     def _failed(self, failure: Exception) -> SimulatorError:
-        """Why Dask could not have a task done."""
+        """Return the error for a task that Dask could not run."""
         from distributed import KilledWorker
 
         if isinstance(failure, KilledWorker):
             return SimulatorError(
                 f"{self._address}: workers died at one task {failure.allowed_failures + 1} times, "
-                f"the last at {failure.last_worker.address}: do they have memory enough? "
-                "run again to go on from there"
+                f"the last at {failure.last_worker.address}: do they have enough memory? "
+                "run again to resume"
             )
         return InputError(
             f"{self._address}: a worker has another version of breakeven, or none: "
-            f"{_line(str(failure))}"
+            f"{_first_line(str(failure))}"
         )
 
     def _watch(self) -> None:
-        """Look whether there is anybody left to wait for."""
-        seen, is_said = time.monotonic(), False
+        """Check the scheduler regularly, and end all tasks after a long wait for workers."""
+        seen_s, has_warned = time.monotonic(), False
         while not self._closed.wait(LOOK_S):
             answered, self._threads = self._count()
             if self._threads or not self._waiting:
-                seen, is_said = time.monotonic(), False
+                seen_s, has_warned = time.monotonic(), False
                 continue
-            silent_s = time.monotonic() - seen
-            who = "no worker is connected" if answered else "the Dask scheduler does not answer"
-            if silent_s > SAID_S and not is_said:
-                is_said = True
-                with suppress(UserWarning):  # where warnings are errors, this is none of a task
-                    warnings.warn(f"{self._address}: waiting: {who}", stacklevel=1)
+            silent_s = time.monotonic() - seen_s
+            reason = "no worker is connected" if answered else "the Dask scheduler does not answer"
+            if silent_s > WARN_S and not has_warned:
+                has_warned = True
+                with suppress(
+                    UserWarning
+                ):  # warnings may be errors, which must not end this thread
+                    warnings.warn(f"{self._address}: waiting: {reason}", stacklevel=1)
             if silent_s > PATIENCE_S:
                 lost = SimulatorError(
-                    f"{self._address}: waited {silent_s:.0f} s: {who}; "
-                    "run again to go on from there"
+                    f"{self._address}: waited {silent_s:.0f} s: {reason}; run again to resume"
                 )
                 for future in list(self._waiting):
                     self._end(future, error=lost)
 
     def _count(self) -> tuple[bool, int]:
-        """Whether the scheduler answers, and how many threads its workers have."""
+        """Return whether the scheduler answers, and the number of threads of its workers."""
         try:
             threads = self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_S)
-        except Exception:  # whatever it is, there is no answer
+        except Exception:  # any failure means that there is no answer
             return False, 0
         return True, sum(threads.values())
 
 
 @cache
 def installed() -> dict[str, str]:
-    """Return what results depend on besides the scenario, by name."""
-    found = {"breakeven": f"{code()} {content_of(profiles_dir())}"}
-    found["Python"] = ".".join(platform.python_version_tuple()[:2])
+    """Return the versions that results depend on in addition to the scenario, by name."""
+    versions = {"breakeven": f"{code()} {content_of(profiles_dir())}"}
+    versions["Python"] = ".".join(platform.python_version_tuple()[:2])
     for name in PACKAGES:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions
 
 
 class _Task:
-    """Something to do on a worker, which happens when it is unpacked.
+    """A task that runs on a worker when it is unpickled.
 
-    So Dask itself handles bytes and a function of Python's own. What it cannot unpack would end the
-    worker, without a word about what is missing there.
+    Dask itself handles only bytes and ``pickle.loads``. A function that it cannot unpickle would
+    end the worker without a message about what is missing there.
     """
 
     def __init__(self, expected: dict[str, str], packed: bytes) -> None:
         self._arguments = expected, packed
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _done_there, self._arguments
+        return _run_on_worker, self._arguments
 
 
-def _done_there(expected: dict[str, str], packed: bytes) -> tuple[Any, Exception | None]:
-    """Do something on a worker that is as expected: what it finds, or what it raises."""
-    here = installed()
-    other = [name for name in expected if here.get(name) != expected[name]]
-    if other:
+def _run_on_worker(expected: dict[str, str], packed: bytes) -> tuple[Any, Exception | None]:
+    """Run a task if the worker has the expected versions; return its result or its error."""
+    versions = installed()
+    different = [name for name in expected if versions.get(name) != expected[name]]
+    if different:
         from distributed import get_worker
 
         error: Exception = InputError(
-            f"worker {get_worker().address} has another version of {', '.join(other)}, which may "
-            "give other results"
+            f"worker {get_worker().address} has another version of {', '.join(different)}, "
+            "which may change results"
         )
         return None, error
     fn, args, kwargs = pickle.loads(packed)
@@ -228,8 +228,8 @@ def _done_there(expected: dict[str, str], packed: bytes) -> tuple[Any, Exception
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Dask's own words on lost connections from the user, who is told in a line."""
+def _quiet_dask_log() -> Iterator[None]:
+    """Suppress Dask's messages on lost connections, which become a one-line error."""
     loggers = (logging.getLogger(name) for name in ("distributed", "distributed.client"))
     levels = {handler: handler.level for logger in loggers for handler in logger.handlers}
     try:
@@ -241,6 +241,6 @@ def _quiet() -> Iterator[None]:
             handler.setLevel(level)
 
 
-def _line(text: str) -> str:
-    """The first line of a text."""
-    return next(iter(text.strip().splitlines()), "no reason is known")
+def _first_line(text: str) -> str:
+    """Return the first line of a text."""
+    return next(iter(text.strip().splitlines()), "no reason given")

@@ -1,4 +1,4 @@
-"""Results: documents that show themselves in notebooks, become tables, and are written to disk."""
+"""Results: documents with tables, files, and HTML for notebooks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 
     from simulator.analysis.bench.benchmark import Benchmark
     from simulator.analysis.decide.verdict import Verdict
-    from simulator.library.sweep import Found
+    from simulator.library.sweep import PointResult
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A result document and its rows; kinds of results say how they are shown and saved."""
+    """A result document and its rows; subclasses define how they are shown and saved."""
 
     document: dict[str, Any]
-    """What the command prints with ``--output json``."""
+    """The document that the command prints with ``--output json``."""
     rows: Sequence[Row] = field(repr=False)
-    """What it prints with ``--output csv``."""
+    """The rows that the command prints with ``--output csv``."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document."""
         return self.document
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """Return the rows as a table of pandas.
+        """Return the rows as a pandas table.
 
         Raises
         ------
         InputError
-            Without pandas.
+            If pandas is missing.
         """
         if find_spec("pandas") is None:
             raise InputError("tables need pandas: pip install 'breakeven[pandas]'")
@@ -52,15 +52,15 @@ class Result:
         return pd.DataFrame(self.rows)
 
     def save(self, folder: str | Path) -> None:
-        """Write all files of the result into a folder, which is made where it is missing."""
+        """Write all files of the result to a folder, which is created if it is missing."""
         write_files(Path(folder), self.files())
 
     def files(self) -> dict[str, str]:
-        """Return texts by file name: the document and its rows."""
+        """Return the document and its rows as texts by file name."""
         return {"result.json": json_text(self.document) + "\n", "result.csv": csv_text(self.rows)}
 
     def _repr_html_(self) -> str:
-        # Pages and plots take long to import; the command line mostly does without.
+        # HTML and plots are slow to import, and most commands do not need them.
         from simulator.report.html import render_rows
 
         return render_rows(self.rows)
@@ -68,11 +68,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class SimulationResult(Result):
-    """What options did, exactly as written."""
+    """The options of a scenario, simulated exactly as written."""
 
     @staticmethod
     def of(document: dict[str, Any]) -> "SimulationResult":
-        """Return the result of a document with options."""
+        """Build the result of a document with options."""
         return SimulationResult(document, option_rows(document))
 
     def _repr_html_(self) -> str:
@@ -82,13 +82,13 @@ class SimulationResult(Result):
 
 
 def drawn_files(document: dict[str, Any]) -> dict[str, str]:
-    """Return what is drawn from a verdict's document, by file name: report, tables and plots."""
+    """Return report, tables and plots of a verdict's document as texts by file name."""
     from simulator.report.charts.plots import plots_of, svg_text
     from simulator.report.documents.focus import focus_rows
     from simulator.report.html import render_report
 
     plots = plots_of(document)
-    alone = {
+    drawings = {
         f"plots/{file_name(name)}.svg": svg_text(ax, transparent=False)
         for name, (_, ax) in plots.items()
     }
@@ -96,7 +96,7 @@ def drawn_files(document: dict[str, Any]) -> dict[str, str]:
         "report.html": render_report(document, plots),
         "options.csv": csv_text(option_rows(document)),
         "focus.csv": csv_text(focus_rows(document)),
-        **alone,
+        **drawings,
     }
 
 
@@ -110,12 +110,12 @@ class VerdictResult(Result):
 
     @property
     def break_even(self) -> dict[str, Any] | None:
-        """Where self-hosting alone beats the cheapest API alone; None without both."""
-        found: dict[str, Any] | None = self.document["break_even"]
-        return found
+        """Where self-hosting alone beats the cheapest API alone; None unless both are options."""
+        break_even: dict[str, Any] | None = self.document["break_even"]
+        return break_even
 
     def files(self) -> dict[str, str]:
-        """Return texts by file name: report, document, tables, plots and the resolved scenario."""
+        """Return report, document, tables, plots and resolved scenario as texts by file name."""
         return {
             **drawn_files(self.document),
             "result.json": json_text(self.document) + "\n",
@@ -123,7 +123,7 @@ class VerdictResult(Result):
         }
 
     def save(self, folder: str | Path) -> None:
-        """Write all files; with pyarrow also the winner's ledger."""
+        """Write all files, and the winner's ledger if pyarrow is installed."""
         files: dict[str, str | Writer] = {**self.files()}
         if find_spec("pyarrow") is not None:
             from simulator.report.documents.ledger import write_ledger
@@ -139,25 +139,25 @@ class VerdictResult(Result):
 
 @dataclass(frozen=True, slots=True)
 class SweepResult(Result):
-    """What was found at all points of a sweep."""
+    """The results of all points of a sweep."""
 
     @staticmethod
-    def of(found: "list[Found]") -> "SweepResult":
-        """Return the result of all points, in their order."""
+    def of(results: "list[PointResult]") -> "SweepResult":
+        """Build the result of all points, in their order."""
         from simulator.library.sweep import tidy_rows
 
-        points = [{"coordinates": f.point.coordinates, **f.document} for f in found]
-        return SweepResult({"points": points}, list(tidy_rows(found)))
+        points = [{"coordinates": r.point.coordinates, **r.document} for r in results]
+        return SweepResult({"points": points}, list(tidy_rows(results)))
 
     def files(self) -> dict[str, str]:
-        """Return the tidy table and the document."""
+        """Return the tidy table and the document as texts by file name."""
         return {
             "sweep.json": json_text(self.document) + "\n",
             "sweep.csv": csv_text(self.rows),
         }
 
     def save(self, folder: str | Path) -> None:
-        """Write the table; with pyarrow also as Parquet."""
+        """Write all files, and the table as Parquet if pyarrow is installed."""
         files: dict[str, str | Writer] = {**self.files()}
         if find_spec("pyarrow") is not None:
             from simulator.report.documents.tidy import write_parquet
@@ -168,11 +168,11 @@ class SweepResult(Result):
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkResult(Result):
-    """What a load generator would measure; the document has the names of ``vllm bench serve``."""
+    """A predicted benchmark; its document has the names of ``vllm bench serve``."""
 
     benchmark: "Benchmark" = field(repr=False)
     label: str
-    """Of the deployment."""
+    """Name of the deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +180,15 @@ class UsageResult(Result):
     """Priced usage rows."""
 
     cost_usd: NDArray[np.float64] = field(repr=False)
-    """NaN where a row cannot be priced. (n_rows,)"""
+    """Cost of each row, NaN if it cannot be priced. (n_rows,)"""
     errors: list[str] = field(repr=False)
-    """Why not, empty where it can. (n_rows,)"""
+    """Reason why a row cannot be priced, else an empty text. (n_rows,)"""
 
     @staticmethod
     def of(
         columns: Mapping[str, Any], cost_usd: NDArray[np.float64], errors: list[str]
     ) -> "UsageResult":
-        """Return the rows with ``cost_usd`` and ``error`` behind them."""
+        """Build the rows with the further columns ``cost_usd`` and ``error``."""
         rows = [
             {**{name: columns[name][k] for name in columns},
              "cost_usd": None if error else cost, "error": error}

@@ -1,6 +1,7 @@
-"""Sweeps: every point is a task, its result is kept under a hash of all that it depends on.
+"""Sweeps: every point is a task whose result is cached under a hash of everything it depends on.
 
-A sweep that was stopped, however it was, goes on where it was: what is kept is not asked again.
+A sweep that was interrupted in any way resumes where it stopped, since cached points are not
+evaluated again.
 """
 
 import hashlib
@@ -32,22 +33,22 @@ from simulator.scenario.resolve.load import fingerprint
 from simulator.scenario.variations.sweep import Point, read_sweep, sweep_points
 
 TAKEN = frozenset(("point", "error", "is_cheapest", *OPTION_COLUMNS))
-"""Names of columns that are no coordinates."""
+"""Names of columns that coordinates must not have."""
 AHEAD = 32
-"""Tasks handed to processes before the first is done: enough for all cores, little for memory."""
+"""Tasks submitted to processes ahead: enough for all cores, with little memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A point and what was found there."""
+class PointResult:
+    """A point of a sweep and its result."""
 
     point: Point
     document: dict[str, Any]
-    """``options``, ``break_even`` where it was asked for, and ``error``: why there is nothing."""
+    """``options``, ``break_even`` if requested, and ``error``, None if there is a result."""
 
 
-def answered(study: Study, each: str) -> dict[str, Any]:
-    """Answer the study of one point; the result document, as far as ``each`` asks for it."""
+def answer_study(study: Study, each: str) -> dict[str, Any]:
+    """Evaluate the study of one point; return the parts of its document that ``each`` requests."""
     try:
         return {"error": None, **_answer(study, each)}
     except (InfeasibleError, InputError) as error:
@@ -64,49 +65,49 @@ def _answer(study: Study, each: str) -> dict[str, Any]:
     return {name: whole[name] for name in ("options", "verdict", "break_even")}
 
 
-def swept(
+def run_sweep(
     document: Document,
     jobs: int = 0,
     dask: str | None = None,
     folder: Path | None = None,
     tell: Tell | None = None,
-) -> list[Found]:
-    """Answer all points of a scenario's sweep.
+) -> list[PointResult]:
+    """Evaluate all points of a scenario's sweep.
 
     Parameters
     ----------
     document : Document
-        The scenario as its file says it, with all settings.
+        The scenario as written in its file, with all settings.
     jobs : int
-        Processes, 0: one for each core.
+        Number of processes; 0: one per core.
     dask : str, optional
-        Address of a Dask scheduler, whose workers are used instead.
+        Address of a Dask scheduler whose workers are used instead.
     folder : Path, optional
-        Where answers are kept and looked for; None: nowhere.
+        Cache of results; None: results are neither read nor stored.
     tell : callable, optional
-        Is told how many points are done, and of how many.
+        Callback with the number of points done and of all points.
 
     Raises
     ------
     InputError
-        When a point cannot be said, or there is no answer at any.
+        If a point is invalid, or no point has a result.
     """
-    said = read_sweep(document)
-    points = sweep_points(document, said, TAKEN)
+    section = read_sweep(document)
+    points = sweep_points(document, section, TAKEN)
     with ExitStack() as stack:
-        kept = folder or Path(stack.enter_context(TemporaryDirectory()))
+        cache = folder or Path(stack.enter_context(TemporaryDirectory()))
         executor = stack.enter_context(cluster(dask) if dask else processes(jobs))
-        return found_at(points, said.each, executor, kept, tell or (lambda done, of: None))
+        return answer_points(points, section.each, executor, cache, tell or (lambda done, of: None))
 
 
-def found_at(
+def answer_points(
     points: Sequence[Point],
     each: str,
     executor: Executor,
     folder: Path,
     tell: Tell,
-) -> list[Found]:
-    """Answer all points, in their order, and keep every answer as soon as it is there.
+) -> list[PointResult]:
+    """Evaluate all points, return results in their order, and cache each as soon as it is known.
 
     Parameters
     ----------
@@ -115,75 +116,75 @@ def found_at(
     each : str
         ``size``, ``run`` or ``simulate``.
     executor : Executor
-        Where they are answered.
+        Executor of the points.
     folder : Path
-        Where answers are kept, and looked for.
+        Cache of results.
     tell : callable
-        Is told how many points are done, and of how many.
+        Callback with the number of points done and of all points.
 
     Raises
     ------
     InputError
-        When there is no answer at any point: why not at the first.
+        If no point has a result; the message is that of the first point.
     SimulatorError
-        When workers are lost for good; what was found until then is kept.
+        If workers are lost; results until then stay in the cache.
     """
-    found: dict[int, dict[str, Any]] = {}
+    answers: dict[int, dict[str, Any]] = {}
     waiting: dict[Future[Any], tuple[int, Path]] = {}
 
     def collect(least: int) -> None:
         while len(waiting) > least:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
-                place, path = waiting.pop(future)
-                found[place] = keep(path, future.result())
-                tell(len(found), len(points))
+                index, path = waiting.pop(future)
+                answers[index] = keep(path, future.result())
+                tell(len(answers), len(points))
 
     try:
-        for place, point in enumerate(points):
+        for index, point in enumerate(points):
             try:
-                there, path = _built(point, each, folder)
+                scenario, path = _build(point, each, folder)
             except InputError as error:
                 known: Any = {"error": str(error), "options": []}
             else:
                 known = recalled(path)
             if isinstance(known, dict) and {"error", "options"} <= set(known):
-                found[place] = known
-                tell(len(found), len(points))
+                answers[index] = known
+                tell(len(answers), len(points))
                 continue
-            study, ahead = there.study, AHEAD
+            study, ahead = scenario.study, AHEAD
             if isinstance(executor, Cluster):
-                study, ahead = there.portable, executor.ahead
-            waiting[executor.submit(answered, study, each)] = (place, path)
+                study, ahead = scenario.portable, executor.ahead
+            waiting[executor.submit(answer_study, study, each)] = (index, path)
             collect(ahead)
         collect(0)
     except BrokenProcessPool:
-        raise SimulatorError("a worker process died; run again to go on from there") from None
+        raise SimulatorError("a worker process died; run again to resume") from None
     finally:
         for future in waiting:
             future.cancel()
-    if all(answer["error"] for answer in found.values()):
-        raise InputError(found[0]["error"])
-    return [Found(point, found[place]) for place, point in enumerate(points)]
+    if all(answer["error"] for answer in answers.values()):
+        raise InputError(answers[0]["error"])
+    return [PointResult(point, answers[index]) for index, point in enumerate(points)]
 
 
-def _built(point: Point, each: str, folder: Path) -> tuple[Loaded, Path]:
-    """The scenario of a point, and where its answer is kept."""
-    there = loaded(point.document)
-    content = fingerprint(there.scenario, there.document, there.study.provenance)
+def _build(point: Point, each: str, folder: Path) -> tuple[Loaded, Path]:
+    """Return the scenario of a point, and the path of its result in the cache."""
+    scenario = loaded(point.document)
+    content = fingerprint(scenario.scenario, scenario.document, scenario.study.provenance)
     product = f"{code()} {content_of(profiles_dir())}"
     digest = hashlib.sha256(f"{product} {each} {content}".encode()).hexdigest()
-    return there, folder / "sweep" / f"{digest[:32]}.json"
+    return scenario, folder / "sweep" / f"{digest[:32]}.json"
 
 
-def tidy_rows(found: Sequence[Found]) -> Iterator[dict[str, Any]]:
-    """Yield a row for each option at each point: coordinates first, then what it did there.
+def tidy_rows(results: Sequence[PointResult]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each option at each point: its coordinates, then its results.
 
-    No coordinate is named as another column.
+    Names of coordinates differ from those of all other columns.
     """
-    for each in found:
-        document = each.document
-        head = {"point": each.point.index, **each.point.coordinates, "error": document["error"]}
+    for result in results:
+        document = result.document
+        head = {"point": result.point.index, **result.point.coordinates, "error": document["error"]}
         rows = option_rows(document)
         best = cheapest(document["options"])
         for row in rows:
@@ -194,5 +195,7 @@ def tidy_rows(found: Sequence[Found]) -> Iterator[dict[str, Any]]:
 
 
 def _break_even(document: dict[str, Any]) -> dict[str, Any]:
-    known = document.get("break_even")
-    return {f"break_even_{name}": known[name] for name in ("first", "permanent")} if known else {}
+    break_even = document.get("break_even")
+    if not break_even:
+        return {}
+    return {f"break_even_{name}": break_even[name] for name in ("first", "permanent")}

@@ -1,4 +1,4 @@
-"""Where work is done on this machine, in one process or several, as an executor."""
+"""Executors of threads or processes on this machine."""
 
 import multiprocessing
 import os
@@ -11,11 +11,11 @@ from multiprocessing.connection import wait
 from typing import Any
 
 Tell = Callable[[int, int], None]
-"""Is told how many tasks are done and how many there are so far."""
+"""Callback for progress: number of tasks done, and of tasks so far."""
 
 
 class Watched(Executor):
-    """An executor that tells how far it is."""
+    """Wrapper of an executor that reports its progress."""
 
     def __init__(self, executor: Executor, tell: Tell) -> None:
         self._executor = executor
@@ -23,7 +23,7 @@ class Watched(Executor):
         self._done = self._all = 0
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Hand a task on, and count it."""
+        """Submit a task to the wrapped executor, and count it."""
         future = self._executor.submit(fn, *args, **kwargs)
         self._all += 1
         future.add_done_callback(self._count)
@@ -36,32 +36,32 @@ class Watched(Executor):
 
 @contextmanager
 def processes(jobs: int = 0) -> Iterator[Executor]:
-    """Give an executor of some processes, 0: one for each core; one is this process itself."""
+    """Return a context with an executor of ``jobs`` processes; 0: one per core, 1: this process."""
     count = jobs or os.cpu_count() or 1
     if count == 1:
         with threads(1) as executor:
             yield executor
         return
-    spawned = multiprocessing.get_context("spawn")
-    others = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(count, mp_context=spawned, initializer=_load)
-    with _unwound(executor):
+    spawn = multiprocessing.get_context("spawn")
+    earlier = set(multiprocessing.active_children())
+    executor = ProcessPoolExecutor(count, mp_context=spawn, initializer=_start_worker)
+    with _shut_down(executor):
         try:
-            with _uninterrupted():
-                # A task for each starts it: it loads while this process does what comes first.
+            with _shielded_from_interrupts():
+                # One task for each process starts it, so that it loads while this process prepares.
                 for _ in range(count):
                     executor.submit(int)
             yield executor
         except BaseException:
-            # What they are at is of no use to anybody any more.
-            for worker in set(multiprocessing.active_children()) - others:
+            # Their current tasks are not needed any more.
+            for worker in set(multiprocessing.active_children()) - earlier:
                 worker.kill()
             raise
 
 
 @contextmanager
-def _unwound(executor: Executor) -> Iterator[None]:
-    """Wait for an executor's tasks, unless something went wrong or the user has enough."""
+def _shut_down(executor: Executor) -> Iterator[None]:
+    """Wait for an executor's tasks at the end; cancel them on an error or interrupt."""
     try:
         yield
     except BaseException:
@@ -71,10 +71,10 @@ def _unwound(executor: Executor) -> Iterator[None]:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Start processes that an interrupt of their group does not reach: they inherit the mask.
+def _shielded_from_interrupts() -> Iterator[None]:
+    """Block interrupts while processes start: these inherit the mask, and ignore interrupts.
 
-    Whoever started them ends them; an interrupt that comes meanwhile waits for so long.
+    Their parent ends them instead; an interrupt that arrives meanwhile is delivered afterwards.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -88,18 +88,18 @@ def _uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def threads(jobs: int = 0) -> Iterator[Executor]:
-    """Give an executor of some threads, 0: one for each core.
+    """Return a context with an executor of ``jobs`` threads; 0: one per core.
 
-    Simulations are compiled and leave Python's lock to others, so that threads work beside one
-    another and need nothing to be started or sent.
+    Simulations are compiled and release the interpreter lock, so that threads run in parallel,
+    without processes to start or data to send.
     """
     executor = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
-    with _unwound(executor):
+    with _shut_down(executor):
         yield executor
 
 
-def _load() -> None:
-    """Import all that the tasks of a worker use, and end it with the process that started it."""
+def _start_worker() -> None:
+    """Import all modules that tasks use; end the worker when its parent process ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import simulator.analysis.decide.verdict  # noqa: F401
 

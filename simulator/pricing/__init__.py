@@ -1,1 +1,1 @@
-"""What an API call costs: rate cards, the bill, prompt-cache rules."""
+"""Prices of API calls: rate cards, bills, prompt-cache rules, price feeds."""

@@ -1,4 +1,4 @@
-"""The bill: many calls priced by a rate card in one pass, and what cannot be priced."""
+"""Bills: many calls priced by a rate card in one pass, and reasons why calls have no price."""
 
 from dataclasses import dataclass, field, fields
 from datetime import date
@@ -19,8 +19,8 @@ from simulator.pricing.rows import (
 )
 from simulator.units import MTOK
 
-# A bucket without a price of its own costs what this one does; feeds leave it out to say so. Other
-# media never cost what text does: what a card lacks of them is an error.
+# Bucket whose price applies to a bucket without its own price; feeds omit equal prices. The price
+# of text never applies to other media: using them without a price is an error.
 _FALLBACK = {
     "cache_read": "input",
     "cache_write": "input",
@@ -35,7 +35,7 @@ _MEDIA_IN = (
 _MEDIA_OUT = ("output_audio", "output_image", "output_video")
 _MEDIA = frozenset((*_MEDIA_IN, *_MEDIA_OUT))
 MORE = (*_MEDIA_IN, *_MEDIA_OUT, *(name for name in CALL_BUCKETS if name != "per_request"))
-"""What calls may use beside text: tokens of other media, and tools by the call."""
+"""Usage in addition to text: tokens of other media, and tools by the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +43,36 @@ class Usage:
     """Tokens of API calls, partitioned: uncached + read + written = prompt. All (n_calls,)"""
 
     at_s: NDArray[np.float64]
-    """When the price is decided, Unix seconds UTC."""
+    """Time at which the price is determined [Unix s]."""
     uncached_input: NDArray[np.int64]
     cache_read: NDArray[np.int64]
     cache_write: NDArray[np.int64]
     output: NDArray[np.int64]
-    """Visible output."""
+    """Visible output tokens."""
     reasoning: NDArray[np.int64]
     cache_write_1h: NDArray[np.int64]
-    """Written for the long lifetime: an hour, or twelve."""
+    """Tokens written for the long lifetime of 1 or 12 hours."""
     context: NDArray[np.int8]
-    """How the call is served: place in ``CONTEXTS``."""
+    """Service tier of the call: index in ``CONTEXTS``."""
     content: NDArray[np.int8]
-    """What the call writes: place in ``CONTENTS``."""
+    """Kind of output of the call: index in ``CONTENTS``."""
     stored_tok_h: NDArray[np.float64]
-    """Tokens that the call keeps in a cache that is paid by the hour, times hours."""
+    """Tokens that the call stores in a cache paid by the hour, times hours."""
     more: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    """By ``MORE``, beside the text that the other fields count; absent is none."""
+    """Counts by names of ``MORE``, in addition to the text of the other fields; absent means 0."""
 
     @staticmethod
     def of(at_s: NDArray[np.float64], **tokens: Any) -> "Usage":
-        """Return usage in which what is not given is nothing, and served as standard."""
-        known: dict[str, Any] = {name: np.zeros(len(at_s), np.int64) for name in _COUNTS}
-        known["stored_tok_h"] = np.zeros(len(at_s))
-        known["context"] = np.full(len(at_s), STANDARD, np.int8)
-        known["content"] = np.zeros(len(at_s), np.int8)
-        return Usage(at_s=at_s, **{**known, **tokens})
+        """Return usage with zeros for counts that are not given, by default in standard context."""
+        counts: dict[str, Any] = {name: np.zeros(len(at_s), np.int64) for name in _COUNTS}
+        counts["stored_tok_h"] = np.zeros(len(at_s))
+        counts["context"] = np.full(len(at_s), STANDARD, np.int8)
+        counts["content"] = np.zeros(len(at_s), np.int8)
+        return Usage(at_s=at_s, **{**counts, **tokens})
 
     @property
     def prompt_tok(self) -> NDArray[np.int64]:
-        """Whole prompts, of all media. (n_calls,)"""
+        """Tokens of the whole prompts, of all media. (n_calls,)"""
         text = self.uncached_input + self.cache_read + self.cache_write + self.cache_write_1h
         return sum((self.more[name] for name in _MEDIA_IN if name in self.more), start=text)
 
@@ -82,7 +82,7 @@ class Usage:
         return self.cache_read / np.maximum(1, self.prompt_tok)
 
     def take(self, calls: NDArray[Any]) -> "Usage":
-        """Return some of the calls, by place or by mask."""
+        """Return some of the calls, by indices or by a mask."""
         arrays = {f.name: getattr(self, f.name)[calls] for f in fields(self) if f.name != "more"}
         return Usage(**arrays, more={name: counts[calls] for name, counts in self.more.items()})
 
@@ -98,40 +98,44 @@ _COUNTS = (
 
 
 def problems(card: RateCard, usage: Usage) -> list[tuple[NDArray[np.bool_], str]]:
-    """Return what makes calls impossible to price, each with the calls that it concerns."""
-    found = []
+    """Return reasons why calls cannot be priced, each with a mask of the affected calls."""
+    reasons = []
     for code in np.unique(usage.context).tolist():
         if code == STANDARD:
             continue
         context = CONTEXTS[code]
-        asked = usage.context == code
-        offered = np.zeros(len(asked), np.bool_)
+        in_context = usage.context == code
+        offered = np.zeros(len(in_context), np.bool_)
         for row in card.rows:
             if row.context == context and not row.tiered:
                 offered |= row.holds(usage)
-        if (asked & ~offered).any():
+        if (in_context & ~offered).any():
             begins, ceases = card.begins(context), card.ceases(context)
             late = (
-                np.zeros(len(asked), np.bool_) if ceases is None else usage.at_s >= unix_s(ceases)
+                np.zeros(len(in_context), np.bool_)
+                if ceases is None
+                else usage.at_s >= unix_s(ceases)
             )
             for mask, moment, word in ((late, ceases, "after"), (~late, begins, "before")):
-                found.append((asked & ~offered & mask, _not_offered(card, context, moment, word)))
+                reasons.append(
+                    (in_context & ~offered & mask, _not_offered(card, context, moment, word))
+                )
     for most, what in (
-        (card.max_input_tok, "greatest input"),
+        (card.max_input_tok, "maximum input"),
         (card.context_tok, "context window"),
     ):
         if most is not None:
             text = f"the prompt is longer than the {what} of {most} tokens"
-            found.append((usage.prompt_tok > most, text))
+            reasons.append((usage.prompt_tok > most, text))
     for bucket, tokens in _amounts(usage).items():
         if (used := tokens > 0).any():
             unknown = used & np.isnan(rates(card, usage, buckets=(bucket,))[bucket])
-            found.append((unknown, _no_price(card, bucket)))
-    return [(mask, text) for mask, text in found if mask.any()]
+            reasons.append((unknown, _no_price(card, bucket)))
+    return [(mask, text) for mask, text in reasons if mask.any()]
 
 
 def _not_offered(card: RateCard, context: str, moment: date | None, word: str) -> str:
-    """Say why calls are not served so: never, not yet, or no more."""
+    """Return why a context is not offered: never, not yet, or no longer."""
     if context in card.contexts:
         when = "then" if moment is None else f"{word} {moment_text(moment)}"
         return f"{card.offer} has no {context} price {when}"
@@ -139,10 +143,10 @@ def _not_offered(card: RateCard, context: str, moment: date | None, word: str) -
 
 
 def _no_price(card: RateCard, bucket: str) -> str:
-    """Say that a bucket has no price, and what to do where the provider bills it as text."""
+    """Return that a bucket has no price, with advice for media that may be billed as text."""
     text = f"{card.offer} has no price for {bucket}"
     if bucket in _MEDIA_IN or bucket in _MEDIA_OUT:
-        return f"{text}: leave its column out where the provider bills them as text"
+        return f"{text}; omit its column if the provider bills it as text"
     return text
 
 
@@ -160,17 +164,17 @@ def _amounts(usage: Usage) -> dict[str, NDArray[Any]]:
 
 
 def bill(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
-    """Price calls by component; see ``problems`` for what cannot be priced.
+    """Price calls by component; see ``problems`` for calls that cannot be priced.
 
     Returns
     -------
     dict of str to ndarray
-        USD by bucket, each (n_calls,); buckets that the calls do not use are left out.
+        USD by bucket, each (n_calls,); unused buckets are omitted.
 
     Raises
     ------
     InputError
-        When a call cannot be priced.
+        If a call cannot be priced.
     """
     for mask, reason in problems(card, usage):
         raise InputError(f"call {int(mask.argmax()) + 1}: {reason}")
@@ -178,19 +182,19 @@ def bill(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
 
 
 def priced(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
-    """Price calls that have no ``problems``, as ``bill`` does."""
+    """Price calls without checking them for ``problems``; returns the same as ``bill``."""
     amounts = {bucket: counts for bucket, counts in _amounts(usage).items() if counts.any()}
-    fee = any("per_request" in row.rates for row in card.rows)
-    found = rates(card, usage, buckets=(*amounts, "per_request") if fee else tuple(amounts))
+    has_fee = any("per_request" in row.rates for row in card.rows)
+    rate = rates(card, usage, buckets=(*amounts, "per_request") if has_fee else tuple(amounts))
     usd = {
-        # Nothing used costs nothing, whatever it would have cost.
+        # Unused buckets cost 0 even where their rate is unknown (NaN).
         bucket: counts
         / (1.0 if bucket in CALL_BUCKETS else MTOK)
-        * np.where(counts > 0, found[bucket], 0.0)
+        * np.where(counts > 0, rate[bucket], 0.0)
         for bucket, counts in amounts.items()
     }
-    if fee:
-        usd["per_request"] = found["per_request"]
+    if has_fee:
+        usd["per_request"] = rate["per_request"]
     return usd
 
 
@@ -201,23 +205,25 @@ def rates(
     buckets: tuple[str, ...] = BUCKETS,
     stated: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the rate of buckets for every call, NaN where it has none, (n_calls,) each.
+    """Return the rates of buckets for every call, NaN without a rate, (n_calls,) each.
 
-    With ``stated``, no other bucket stands in for one that the card does not name.
+    With ``stated``, buckets that the card does not name do not fall back to others.
     """
     holds = [row.holds(usage, cached_share) for row in card.rows]
-    own = _own_rows(card, usage, holds) if set(buckets) & _MEDIA else holds
-    find = _stated if stated else _rate
-    return {bucket: find(card, bucket, own if bucket in _MEDIA else holds) for bucket in buckets}
+    media = _media_masks(card, usage, holds) if set(buckets) & _MEDIA else holds
+    rate_of = _stated_rate if stated else _rate
+    return {
+        bucket: rate_of(card, bucket, media if bucket in _MEDIA else holds) for bucket in buckets
+    }
 
 
-def _own_rows(
+def _media_masks(
     card: RateCard, usage: Usage, holds: list[NDArray[np.bool_]]
 ) -> list[NDArray[np.bool_]]:
-    """Where rows tell the price of other media: text's discounts and surcharges do not carry over.
+    """Return where rows give prices of other media; discounts on text do not carry over.
 
-    A row for all contexts tells that of standard calls alone, and a row for all prompts does not
-    hold where a tier re-rates the input.
+    A row for all contexts prices media of standard calls only, and a row for all prompts does not
+    price media where a tier changes the input rate.
     """
     standard = usage.context == STANDARD
     tiered = np.zeros(len(standard), np.bool_)
@@ -230,8 +236,10 @@ def _own_rows(
     ]
 
 
-def _stated(card: RateCard, bucket: str, holds: list[NDArray[np.bool_]]) -> NDArray[np.float64]:
-    """Rate that the card's rows name for every call, NaN where none does."""
+def _stated_rate(
+    card: RateCard, bucket: str, holds: list[NDArray[np.bool_]]
+) -> NDArray[np.float64]:
+    """Return the rate that rows name for every call, NaN without one. (n_calls,)"""
     rate = np.full(len(holds[0]), np.nan)
     for row, mask in zip(card.rows, holds, strict=True):
         if bucket in row.rates:
@@ -242,12 +250,12 @@ def _stated(card: RateCard, bucket: str, holds: list[NDArray[np.bool_]]) -> NDAr
 
 
 def _rate(card: RateCard, bucket: str, holds: list[NDArray[np.bool_]]) -> NDArray[np.float64]:
-    """Rate of a bucket for every call, NaN where it has none; what is free has no fee."""
-    rate = _stated(card, bucket, holds)
+    """Return the rate of a bucket for every call, after fallbacks, NaN without one. (n_calls,)"""
+    rate = _stated_rate(card, bucket, holds)
     unknown = np.isnan(rate)
     if unknown.any():
         if bucket == "per_request":
-            return np.where(unknown, 0.0, rate)  # a fee that some rows have and others do not
+            return np.where(unknown, 0.0, rate)  # rows without a fee per request charge none
         if bucket in _FALLBACK:
             rate[unknown] = _rate(card, _FALLBACK[bucket], holds)[unknown]
     return rate

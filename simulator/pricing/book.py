@@ -1,4 +1,4 @@
-"""The price book: rate cards read from the genai-prices snapshot (MIT licence)."""
+"""Rate cards from the snapshot of genai-prices (MIT licence)."""
 
 import math
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import RateRow
 
 SNAPSHOT_DATE = date(2026, 11, 23)
-"""When the pinned genai-prices snapshot was read."""
+"""Day on which the pinned genai-prices snapshot was read."""
 
-# Bucket of each price key of genai-prices that bills tokens, USD per million.
+# Bucket of each price key of genai-prices that bills tokens, in USD per million.
 _BUCKET_OF_KEY = {
     "input_mtok": "input",
     "cache_read_mtok": "cache_read",
@@ -32,7 +32,7 @@ _BUCKET_OF_KEY = {
     "output_image_mtok": "output_image",
     "output_video_mtok": "output_video",
 }
-# The same of keys that bill by the thousand, as USD for one.
+# Bucket of each key that bills per thousand calls; stored as USD per call.
 _CALL_OF_KEY = {
     "requests_kcount": "per_request",
     "web_searches_kcount": "web_search",
@@ -41,7 +41,7 @@ _CALL_OF_KEY = {
 
 
 class NoTokenPriceError(InputError):
-    """An offer that prices something else than tokens: pages, hours, searches."""
+    """An offer that prices pages, hours or searches, and no tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _tiers(price: Any) -> _Tiers:
 
 
 def _rows(prices: Any, conditions: dict[str, Any]) -> list[RateRow]:
-    """Turn one set of prices into a base row and one row for each context tier."""
+    """Turn one set of prices into a base row and one row for each tier of prompt length."""
     tiers = {
         bucket: _tiers(value)
         for key, bucket in _BUCKET_OF_KEY.items()
@@ -85,7 +85,7 @@ def _conditions(constraint: Any) -> dict[str, Any]:
     return {"utc_window_s": window}
 
 
-# What the snapshot calls the ways of being served; a fast mode is bought as priority.
+# Contexts by the snapshot's names for service tiers; a fast mode counts as priority.
 _CONTEXT_OF = {
     ("processing", "batch"): "batch",
     ("service_tier", "flex"): "flex",
@@ -93,12 +93,12 @@ _CONTEXT_OF = {
     ("speed", "fast"): "priority",
 }
 
-# Variants that say nothing new: the standard price, and priority by its newer name.
-_SAID_OTHERWISE = (("service_tier", "default"), ("service_tier", "fast"))
+# Redundant variants: the standard price, and priority by its newer name.
+_REDUNDANT = (("service_tier", "default"), ("service_tier", "fast"))
 
 
 def _variant_rows(model: Any) -> list[RateRow]:
-    """Rows of batch, flex and priority prices; of two that hold, the snapshot's first one wins."""
+    """Return the rows of batch, flex and priority prices; the snapshot's first variant wins."""
     rows: list[RateRow] = []
     for variant in reversed(model.price_variants or ()):
         when = tuple(variant.when.items())
@@ -138,7 +138,7 @@ def snapshot_card(offer: str) -> RateCard:
     Raises
     ------
     InputError
-        When the snapshot does not know the offer, or knows no token price for it.
+        If the snapshot does not have the offer, or no token price of it.
     """
     model = _models().get(offer)
     if model is None:
@@ -150,7 +150,7 @@ def snapshot_card(offer: str) -> RateCard:
 
 
 def model_card(offer: str, model: Any, as_of: date, source: str) -> RateCard | None:
-    """Return the rate card of a model of genai-prices, None where it has no token price."""
+    """Return the rate card of a model of genai-prices, None if it has no token price."""
     prices = model.prices
     parts = (
         [(None, prices)]
@@ -159,8 +159,8 @@ def model_card(offer: str, model: Any, as_of: date, source: str) -> RateCard | N
     )
     rows = [
         row
-        for place, (constraint, part) in enumerate(parts)
-        for row in _rows(part, {**_conditions(constraint), "replaces": place > 0})
+        for index, (constraint, part) in enumerate(parts)
+        for row in _rows(part, {**_conditions(constraint), "replaces": index > 0})
     ]
     rows = [row for row in rows if row.rates]
     if not any(bucket in row.rates for row in rows for bucket in ("input", "output")):
@@ -168,7 +168,7 @@ def model_card(offer: str, model: Any, as_of: date, source: str) -> RateCard | N
     rows += _variant_rows(model)
     window = model.context_window
     if any(row.tiered and (row.prompt_tokens_above or 0) >= (window or math.inf) for row in rows):
-        window = None  # of today; longer prompts were sold when the tier was
+        window = None  # today's window; it was longer when the tier was sold
     return RateCard(
         offer,
         tuple(rows),
@@ -181,7 +181,7 @@ def model_card(offer: str, model: Any, as_of: date, source: str) -> RateCard | N
 
 
 def _left_out(model: Any, parts: list[Any]) -> tuple[str, ...]:
-    """Return what a model's prices name beside the buckets: hours, pages, ways of being served."""
+    """Return the price keys and service tiers of a model that no bucket or context covers."""
     variants = model.price_variants or ()
     keys = {key for p in (*parts, *(v.prices for v in variants)) for key, v in vars(p).items()
             if v is not None}  # fmt: skip
@@ -189,6 +189,6 @@ def _left_out(model: Any, parts: list[Any]) -> tuple[str, ...]:
         f"{key}={value}"
         for variant in variants
         for key, value in variant.when.items()
-        if (key, value) not in _CONTEXT_OF and (key, value) not in _SAID_OTHERWISE
+        if (key, value) not in _CONTEXT_OF and (key, value) not in _REDUNDANT
     }
     return tuple(sorted((keys - set(_BUCKET_OF_KEY) - set(_CALL_OF_KEY)) | served))

@@ -1,4 +1,4 @@
-"""Prompt-cache rules of providers."""
+"""Rules of providers' prompt caches."""
 
 import math
 from dataclasses import dataclass
@@ -11,34 +11,34 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 
 @dataclass(frozen=True, slots=True)
 class PromptCache:
-    """When a provider finds a prompt's beginning in its cache.
+    """Rule by which a provider reads a prompt's prefix from its cache.
 
     ``prefix``: any earlier prefix, in steps of ``step_tok``, written for free. ``breakpoint``:
-    whole prefixes up to marked ends, written for a fee. ``unit``: whole prompts, and beginnings
-    that a second prompt turned out to share, written for free. ``none``: nothing is ever found.
-    In all of them an entry exists from the first token of the request that wrote it.
+    whole prefixes up to marked ends, written for a fee. ``unit``: whole prompts, and prefixes that
+    a second prompt has shared, written for free. ``none``: no prompt is cached. With every rule an
+    entry exists from the first output token of the request that wrote it.
     """
 
     rule: Rule
     ttl_s: float
-    """Lifetime since the last use."""
+    """Lifetime of an entry after its last use [s]."""
     min_tok: int
     step_tok: int
     max_age_s: float = math.inf
-    """Lifetime since it was written, however often it is used."""
+    """Lifetime of an entry after it was written, regardless of its use [s]."""
     machine_per_min: float = math.inf
-    """Requests with one beginning above this rate go to further machines, each with a cache of
-    its own."""
+    """Rate of requests with one prefix above which they go to further machines, each with a cache
+    of its own [1/min]."""
     marks: int = 4
-    """Breakpoints of one request: the prompt's end, and shared beginnings from the root on."""
+    """Most breakpoints of one request: the prompt's end, and shared prefixes from the root on."""
     end_mark: bool = True
-    """Without, only shared beginnings are marked: contents that are set up to be cached."""
+    """Whether the prompt's end is marked; else only shared prefixes set up for caching."""
     lookback: int = 1_000_000
-    """How many earlier turns above the end are searched; marked beginnings always are."""
+    """Number of earlier turns above the end that are searched, in addition to marked prefixes."""
     stored: bool = False
-    """Lifetime is paid by token and hour."""
+    """Whether storage is paid by token and hour."""
     long: bool = False
-    """Writes are billed at the price of the long lifetime."""
+    """Whether writes are billed at the price of the long lifetime."""
 
     @property
     def caches(self) -> bool:
@@ -56,7 +56,7 @@ NO_CACHE = PromptCache("none", 0.0, 0, 1)
 
 @dataclass(frozen=True, slots=True)
 class CacheOffer:
-    """A prompt cache with its price, relative to uncached input."""
+    """A prompt cache with the prices of reads and writes, relative to uncached input."""
 
     cache: PromptCache
     read: float
@@ -70,7 +70,7 @@ _ANTHROPIC = "Anthropic prompt-caching documentation on Opus 5.5 and Sonnet 5.5 
 
 
 def _prefixes(ttl_s: float) -> CacheOffer:
-    """OpenAI's models before GPT-5.6."""
+    """Return the rule of OpenAI's models before GPT-5.6."""
     return CacheOffer(PromptCache("prefix", ttl_s, 1024, 128), 0.1, 1.0, _EARLIER)
 
 
@@ -94,8 +94,8 @@ CACHE_OFFERS = {
         "api-docs kv_cache, 64-token units, kept for hours to days (published); one day assumed",
     ),
     "infinite": CacheOffer(
-        PromptCache("prefix", float("inf"), 1, 1), 0.0, 1.0, "the most that any cache can find"
+        PromptCache("prefix", float("inf"), 1, 1), 0.0, 1.0, "the most that any cache can serve"
     ),
 }
-"""Rules by the names of the command line, as of 2026-11-27: of OpenAI the four with steps are those
-of models before GPT-5.6, 30 minutes and 12 hours those of later ones."""
+"""Rules by their names on the command line, as of 2026-11-27. Of OpenAI's rules, the four with
+steps are those of models before GPT-5.6; those of 30 minutes and 12 hours are of later models."""

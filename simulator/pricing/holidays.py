@@ -1,9 +1,9 @@
-"""Public holidays on which peak prices do not hold."""
+"""Public holidays on which peak prices do not apply."""
 
 from datetime import date, timedelta
 
-# China's State Council notice on the holidays of 2026, of November 2025, gov.cn content_7047090
-# (by way of model-prices 0.0.5, which lists the same days). The notice on 2027 was not found.
+# Notice of China's State Council on the holidays of 2026, November 2025, gov.cn content_7047090
+# (taken from model-prices 0.0.5, which lists the same days). The notice on 2027 was not found.
 _CHINA_SPANS = (
     (date(2026, 1, 1), 3),
     (date(2026, 2, 15), 9),
@@ -20,4 +20,4 @@ CALENDARS: dict[str, frozenset[date]] = {
     )
 }
 KNOWN_UNTIL: dict[str, date] = {"china": date(2027, 1, 1)}
-"""First day of which a calendar says nothing: peak prices are then charged on every weekday."""
+"""First day that a calendar does not cover; from then on every weekday has peak prices."""

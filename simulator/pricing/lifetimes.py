@@ -1,4 +1,4 @@
-"""When an offer is sold, until when its price is promised, and what becomes of it."""
+"""Dates of offers: start and end of sale, promises of providers, successors."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,33 +8,33 @@ from simulator.pricing.rows import moment_text, unix_s
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """What is known of an offer's dates; a date that is not known is absent, never guessed."""
+    """Known dates of an offer; unknown ones are None, never guessed."""
 
     since: date | None = None
-    """First day or moment on which it was sold."""
+    """First day or time of sale."""
     ends: date | None = None
-    """First day or moment on which it is not sold any more."""
+    """First day or time at which it is no longer sold."""
     at_least_until: date | None = None
-    """Day until which the provider promised to sell it."""
+    """Day until which the provider has promised to sell it."""
     price_at_least_until: date | None = None
-    """Day until which the provider promised its price; what holds since is not known."""
+    """Day until which the provider has promised its price; later prices are unknown."""
     announced: date | None = None
-    """Day on which the provider told the end."""
+    """Day on which the provider announced the end."""
     checked: date | None = None
     """Day on which these dates were looked up."""
     deprecated: bool = False
-    """A feed calls it deprecated, without a day."""
+    """Whether a feed marks it as deprecated, without a date."""
     successor: str | None = None
-    """What the provider names in its place."""
+    """Offer that the provider names as its replacement."""
     source: str = ""
 
     @property
     def known(self) -> bool:
-        """Whether anything is known."""
+        """Whether any date or fact is known."""
         return self != NOTHING_KNOWN
 
     def state(self, at_s: float) -> str:
-        """Return in a few words what it is at a Unix time; empty where nothing is known."""
+        """Return the state at a Unix time in a few words; empty if nothing is known."""
         if self.since is not None and at_s < unix_s(self.since):
             return f"from {moment_text(self.since)}"
         if self.ends is not None:
@@ -45,30 +45,30 @@ class Lifetime:
         if self.price_at_least_until is not None:
             past = at_s >= unix_s(self.price_at_least_until)
             day = moment_text(self.price_at_least_until)
-            return f"price {'was ' if past else ''}promised to {day}"
+            return f"price {'was ' if past else ''}promised until {day}"
         if self.at_least_until is not None:
-            return f"at least to {moment_text(self.at_least_until)}"
+            return f"at least until {moment_text(self.at_least_until)}"
         return ""
 
     def doubts(self, offer: str, begin_s: float, end_s: float) -> list[str]:
-        """Return sentences on what a span of Unix times reaches into that is not known to hold."""
+        """Return notes on times within a span of Unix times for which the offer is doubtful."""
         instead = f"; the provider names {self.successor} instead" if self.successor else ""
-        found = []
+        notes = []
         if self.since is not None and begin_s < unix_s(self.since):
-            found.append(f"{offer} was not sold before {moment_text(self.since)}")
+            notes.append(f"{offer} was not sold before {moment_text(self.since)}")
         if self.ends is not None and end_s > unix_s(self.ends):
-            told = "had ended" if begin_s >= unix_s(self.ends) else "ends"
-            found.append(f"{offer} {told} on {moment_text(self.ends)}{instead}")
+            verb = "was retired" if begin_s >= unix_s(self.ends) else "ends"
+            notes.append(f"{offer} {verb} on {moment_text(self.ends)}{instead}")
         elif self.deprecated:
-            found.append(f"{offer} is deprecated, its end is not known{instead}")
+            notes.append(f"{offer} is deprecated; its end is unknown{instead}")
         promised = self.price_at_least_until
         if promised is not None and end_s > unix_s(promised):
             day = moment_text(promised)
-            found.append(f"the price of {offer} is promised until {day}; later ones are not known")
+            notes.append(f"the price of {offer} is promised until {day}; later prices are unknown")
         least = self.at_least_until if self.ends is None else None
         if least is not None and end_s > unix_s(least):
-            found.append(f"{offer} is promised until {moment_text(least)} and no longer")
-        return found
+            notes.append(f"{offer} is promised only until {moment_text(least)}")
+        return notes
 
 
 NOTHING_KNOWN = Lifetime()

@@ -1,4 +1,4 @@
-"""When a provider is down."""
+"""Random outages of providers."""
 
 import math
 
@@ -9,22 +9,23 @@ from simulator.units import MINUTE_S
 MEDIAN_S = 30 * MINUTE_S
 SIGMA = 0.8
 LONGEST_S = 120 * MINUTE_S
-"""Outages last minutes to two hours (third-party status pages, 2026); the shape is assumed."""
+"""Longest outage. Outages last minutes to two hours (third-party status pages, 2026); the lognormal
+shape is assumed."""
 
 
 def draw_outages(
     rng: np.random.Generator, availability: float, begin_s: float, end_s: float
 ) -> tuple[tuple[float, float], ...]:
-    """Draw outages between two moments; up times are exponential and make the availability.
+    """Draw outages within a span; exponential up times give the availability in the mean.
 
     Returns
     -------
     tuple of (float, float)
-        Begin and end of each outage, in order, not overlapping.
+        Start and end of each outage [s], in order, without overlaps.
     """
     if availability >= 1.0:
         return ()
-    # Mean of the lognormal length cut at its longest (Johnson, Kotz and Balakrishnan, 1994).
+    # Mean of the lognormal length capped at its longest (Johnson, Kotz and Balakrishnan, 1994).
     cut = (math.log(LONGEST_S / MEDIAN_S)) / SIGMA
     mean_s = MEDIAN_S * math.exp(SIGMA**2 / 2) * _phi(cut - SIGMA) + LONGEST_S * _phi(-cut)
     up_s = mean_s * availability / (1.0 - availability)

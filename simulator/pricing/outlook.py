@@ -1,4 +1,4 @@
-"""What dated rows make of a price in the months behind a simulated span."""
+"""Changes of prices by dated rows in the months after a simulated span."""
 
 from itertools import pairwise
 
@@ -11,29 +11,29 @@ from simulator.pricing.rows import TOKEN_BUCKETS
 from simulator.units import DAY_S, HOUR_S, MONTH_S
 
 _STEP_S = 6 * HOUR_S
-"""Between the moments of which a month's mean is taken: dates count, hours hardly."""
+"""Step of the samples for a month's mean: dates matter, hours hardly."""
 
 
 def monthly_factors(
     card: RateCard, context: int, content: int, begin_s: float, end_s: float, months: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the mean rate of every month from a span's begin, over the mean rate of the span.
+    """Return the mean rate of every month since the start of a span, over that of the span.
 
     Parameters
     ----------
     card : RateCard
-        Prices of the calls.
+        Rate card of the calls.
     context, content : int
-        How they are served and what they write.
+        Indices of the calls' context and content in ``CONTEXTS`` and ``CONTENTS``.
     begin_s, end_s : float
-        The span, Unix seconds; months of equal length are counted from its begin.
+        Ends of the span [Unix s]; months of equal length are counted from its start.
     months : int
-        How many.
+        Number of months.
 
     Returns
     -------
     dict of str to ndarray
-        By bucket, each (months,); 1 where the card has no rate.
+        Factors by bucket, each (months,); 1 where the card has no rate.
     """
     edges = begin_s + MONTH_S * np.arange(months + 1)
     spans = [(begin_s, max(end_s, begin_s + DAY_S)), *pairwise(edges.tolist())]
@@ -46,16 +46,16 @@ def monthly_factors(
         content=np.full(len(moments), content, np.int8),
     )
     ends = np.cumsum([len(part) for part in at_s])[:-1]
-    found = {}
+    factors = {}
     for bucket, rate in rates(card, calls, buckets=(*TOKEN_BUCKETS, "storage")).items():
         means = np.array([part.mean() for part in np.split(rate, ends)])
         known = np.isfinite(means) & (means[0] > 0)
-        found[bucket] = (
+        factors[bucket] = (
             np.where(known[1:], means[1:] / means[0], 1.0) if known[0] else np.ones(months)
         )
-    return found
+    return factors
 
 
 def changes_between(card: RateCard, begin_s: float, end_s: float) -> list[float]:
-    """Return the Unix times between two at which a dated row begins or ceases to hold."""
+    """Return the Unix times within a span at which a dated row starts or ends."""
     return sorted(moment for moment in card.moments_s if begin_s < moment < end_s)

@@ -1,4 +1,4 @@
-"""Rate cards: the ordered conditional rows of one offer, and what else is known of its price."""
+"""Rate cards: the ordered conditional rows of one offer, and further facts about its price."""
 
 import math
 from dataclasses import dataclass, replace
@@ -13,30 +13,30 @@ from simulator.pricing.rows import BUCKETS, CONTENTS, CONTEXTS, STANDARD, RateRo
 
 @dataclass(frozen=True, slots=True)
 class RateCard:
-    """Prices of one offer; later rows win per bucket, absent buckets inherit."""
+    """Prices of one offer; later rows override earlier ones, bucket by bucket."""
 
     offer: str
     rows: tuple[RateRow, ...]
     as_of: date
     source: str
     context_tok: int | None = None
-    """Context window where the price book states it: prompt and output."""
+    """Context window for prompt and output, if the price book states it."""
     billed_at: Literal["start", "completion"] = "start"
-    """Which moment of a call decides on dated rates."""
+    """Time of a call that selects dated rates."""
     max_input_tok: int | None = None
-    """Longest prompt that the API takes, where that is less than the context window."""
+    """Longest prompt that the API accepts, if that is less than the context window."""
     lifetime: Lifetime = NOTHING_KNOWN
     calendar: str | None = None
-    """Calendar of holidays that its peak hours heed, out of ``holidays.CALENDARS``."""
-    told_on: date | None = None
-    """Day of the file that tells its price without dates: what held before is not known."""
+    """Holiday calendar of its peak hours, one of ``holidays.CALENDARS``."""
+    undated_as_of: date | None = None
+    """Date of the source file if it has no dates of prices: earlier prices are unknown."""
     left_out: tuple[str, ...] = ()
-    """What its source prices, and no bucket holds."""
+    """Prices of its source that no bucket covers."""
 
     def __post_init__(self) -> None:
-        """Refuse cards that would price a bucket by guessing."""
+        """Raise InputError for rows that are invalid or ambiguous."""
         if not self.rows or self.rows[0].tiered or self.rows[0].context is not None:
-            raise InputError(f"{self.offer}: the first rate row must hold always")
+            raise InputError(f"{self.offer}: the first rate row must hold unconditionally")
         for row in self.rows:
             if row.context is not None and row.context not in CONTEXTS:
                 raise InputError(
@@ -50,7 +50,9 @@ class RateCard:
                 )
             for edge in (row.prompt_tokens_above, row.prompt_tokens_from):
                 if edge is not None and edge < 1:
-                    raise InputError(f"{self.offer}: a tier must begin at tokens, not at {edge}")
+                    raise InputError(
+                        f"{self.offer}: a tier must start at 1 token or more, not at {edge}"
+                    )
             for bucket, rate in row.rates.items():
                 if bucket not in BUCKETS:
                     raise InputError(
@@ -62,53 +64,53 @@ class RateCard:
 
     @property
     def most_prompt_tok(self) -> int | None:
-        """Longest prompt that can be priced, None where that is not known."""
+        """Longest prompt that can be priced, None if it is unknown."""
         known = [tok for tok in (self.context_tok, self.max_input_tok) if tok is not None]
         return min(known, default=None)
 
     @property
     def contexts(self) -> tuple[str, ...]:
-        """How its calls may be served."""
+        """Contexts in which the offer is sold."""
         named = {row.context for row in self.rows}
         return tuple(c for i, c in enumerate(CONTEXTS) if i == STANDARD or c in named)
 
     @property
     def moments_s(self) -> set[float]:
-        """Unix times at which dated rows begin or cease to hold."""
+        """Unix times at which dated rows start or end."""
         dates = {moment for row in self.rows for moment in (row.from_time, row.until_time)}
         return {unix_s(moment) for moment in dates if moment is not None}
 
     def begins(self, context: str) -> date | None:
-        """Return when a context was first sold, None where it always was."""
+        """Return when a context was first sold, None if it has always been."""
         rows = [row for row in self.rows if row.context == context and not row.tiered]
         begins = [row.from_time for row in rows if row.from_time is not None]
         return min(begins, key=unix_s) if begins and len(begins) == len(rows) else None
 
     def ceases(self, context: str) -> date | None:
-        """Return when a context ceased to be sold, None where it did not."""
+        """Return when a context was withdrawn, None if it was not."""
         rows = [row for row in self.rows if row.context == context and not row.tiered]
         ends = [row.until_time for row in rows if row.until_time is not None]
         return max(ends, key=unix_s) if ends and len(ends) == len(rows) else None
 
     def doubts(self, begin_s: float, end_s: float) -> list[str]:
-        """Return sentences on what prices of a span of Unix times rest on that is not known."""
-        found = self.lifetime.doubts(self.offer, begin_s, end_s)
-        if self.told_on is not None and begin_s < unix_s(self.told_on):
-            found.append(
-                f"{self.offer} is priced before {self.told_on} by a file of that day, which has no "
-                "dates"
+        """Return notes on unknown facts that prices within a span of Unix times depend on."""
+        notes = self.lifetime.doubts(self.offer, begin_s, end_s)
+        if self.undated_as_of is not None and begin_s < unix_s(self.undated_as_of):
+            notes.append(
+                f"{self.offer} is priced before {self.undated_as_of} by a file of that day, which "
+                "has no dates"
             )
         if self.calendar is not None:
             until = KNOWN_UNTIL[self.calendar]
             if end_s > unix_s(until):
-                found.append(
-                    f"public holidays after {until} are not known: {self.offer} is priced there "
-                    "as if there were none, which is never too little"
+                notes.append(
+                    f"public holidays from {until} on are unknown: {self.offer} is priced as if "
+                    "there were none, which never gives too low a cost"
                 )
-        return found
+        return notes
 
     def scaled(self, factor: float) -> "RateCard":
-        """Return the card with every rate multiplied."""
+        """Return the card with every rate multiplied by a factor."""
         rows = tuple(
             replace(row, rates={bucket: rate * factor for bucket, rate in row.rates.items()})
             for row in self.rows
@@ -116,7 +118,7 @@ class RateCard:
         return replace(self, rows=rows)
 
     def with_cache_reads(self, share: float) -> "RateCard":
-        """Return the card with cached prompt tokens at a share of what fresh ones cost."""
+        """Return the card with cached prompt tokens at a share of the input price."""
         rows = []
         for row in self.rows:
             rates = {bucket: rate for bucket, rate in row.rates.items() if bucket != "cache_read"}
@@ -126,7 +128,7 @@ class RateCard:
         return replace(self, rows=tuple(rows))
 
     def spiked(self, factor: float, from_time: datetime, until_time: datetime) -> "RateCard":
-        """Return the card with every rate multiplied between two moments."""
+        """Return the card with every rate multiplied between two times."""
         extra = []
         for row in self.rows:
             begin = max(unix_s(row.from_time or from_time), unix_s(from_time))

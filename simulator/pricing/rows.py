@@ -1,4 +1,4 @@
-"""A rate row: rates that hold for a call under conditions of its moment, size and kind."""
+"""Rate rows: rates that apply to calls under conditions of time, size and kind."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -28,85 +28,85 @@ TOKEN_BUCKETS = (
     "output_image",
     "output_video",
 )
-"""Kinds of tokens that a row may price, USD per million. ``input`` and ``output`` are of text;
-``cache_write_1h`` is the longer of an offer's two lifetimes: an hour, or twelve."""
+"""Kinds of tokens that a row may price, in USD per million. ``input`` and ``output`` are text;
+``cache_write_1h`` is a write for the longer of an offer's two lifetimes, 1 or 12 hours."""
 CALL_BUCKETS = ("per_request", "web_search", "file_search", "maps_search", "code_session")
-"""What is paid each time, USD: the call itself, and what it uses beside tokens."""
+"""Items that are paid by number, in USD each: the call itself, and tools that it uses."""
 BUCKETS = (*TOKEN_BUCKETS, "storage", *CALL_BUCKETS)
-"""What a rate row may price; ``storage`` is in USD per million tokens and hour."""
+"""All items that a row may price; ``storage`` is in USD per million tokens and hour."""
 
 CONTEXTS = ("standard", "batch", "flex", "priority", "ultrafast")
-"""How a call is served; usage names them by their place in here."""
+"""Service tiers of calls; ``Usage`` refers to them by index."""
 STANDARD = 0
 CONTENTS = ("prose", "code")
-"""What a call writes, for offers that price it; usage names it by its place in here."""
+"""Kinds of output, for offers that price it; ``Usage`` refers to them by index."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @dataclass(frozen=True, slots=True)
 class RateRow:
-    """Rates that hold under conditions; all given conditions must be true."""
+    """Rates that apply to calls that meet all given conditions."""
 
     rates: dict[str, float]
-    """By bucket, in the units of ``BUCKETS``."""
+    """Rates by bucket, in the units of ``BUCKETS``."""
     prompt_tokens_above: int | None = None
-    """Holds when the whole prompt, cached tokens included, is longer than this."""
+    """Holds for prompts longer than this, cached tokens included."""
     prompt_tokens_from: int | None = None
-    """Holds when the whole prompt has at least so many tokens."""
+    """Holds for prompts of at least this many tokens, cached tokens included."""
     from_time: date | None = None
-    """Holds from this UTC day or moment on."""
+    """Holds from this UTC day or time on."""
     until_time: date | None = None
-    """Holds until this UTC day or moment, which is the first without it."""
+    """Holds before this UTC day or time, which is excluded."""
     utc_window_s: tuple[float, float] | None = None
-    """Holds within [begin, end) seconds of the UTC day; may wrap over midnight."""
+    """Holds within [start, end) seconds of the UTC day; may wrap around midnight."""
     utc_days: frozenset[int] | None = None
     """Holds on these days of the week, Monday is 0."""
     not_on: frozenset[date] = frozenset()
     """Does not hold on these UTC days: public holidays."""
     context: str | None = None
-    """Holds for calls that are served so, out of ``CONTEXTS``."""
+    """Holds for calls of this service tier, one of ``CONTEXTS``."""
     thinking: bool | None = None
-    """Holds for calls with, or without, reasoning."""
+    """Holds for calls with reasoning (True) or without (False)."""
     content: str | None = None
-    """Holds for calls that write this, out of ``CONTENTS``."""
+    """Holds for calls with this output, one of ``CONTENTS``."""
     cached_share_from: float | None = None
-    """Holds when at least this share of the prompt was read from a cache."""
+    """Holds for prompts of which at least this share was read from a cache."""
     replaces: bool = False
-    """Stands in the place of all rows before it; else it changes only what it names."""
+    """Whether it replaces all earlier rows; else it overrides only the buckets that it names."""
     computed: bool = False
-    """Nobody published it: a known share of what another row says."""
+    """Whether it is not published, but computed as a known share of another row."""
 
     @property
     def tiered(self) -> bool:
-        """Whether it depends on the prompt's length."""
+        """Whether the row depends on the prompt's length."""
         return self.prompt_tokens_above is not None or self.prompt_tokens_from is not None
 
     @property
     def dated(self) -> bool:
-        """Whether it begins or ends to hold at some day."""
+        """Whether the row has a start or end date."""
         return self.from_time is not None or self.until_time is not None
 
     @property
     def timed(self) -> bool:
-        """Whether it depends on the hour or on the day of the week."""
+        """Whether the row depends on the hour or the day of the week."""
         return self.utc_window_s is not None or self.utc_days is not None
 
     @property
     def undated(self) -> "RateRow":
-        """The same conditions at any date, without rates: rows that share them compete."""
+        """The row's conditions without dates and rates, for comparing rows."""
         return replace(
             self, rates={}, from_time=None, until_time=None, replaces=False, computed=False
         )
 
     @property
     def lasts(self) -> bool:
-        """Whether its dates leave it any time."""
+        """Whether the row's dates leave a non-empty span."""
         if self.from_time is None or self.until_time is None:
             return True
         return unix_s(self.from_time) < unix_s(self.until_time)
 
     def in_force(self, at_s: float) -> bool:
-        """Whether a Unix time is within its dates."""
+        """Return whether a Unix time is within the row's dates."""
         begins = self.from_time is None or unix_s(self.from_time) <= at_s
         return begins and (self.until_time is None or at_s < unix_s(self.until_time))
 
@@ -121,41 +121,41 @@ class RateRow:
         )
 
     def conditions(self) -> list[str]:
-        """Return the conditions in words, empty where it always holds."""
-        found = []
+        """Return the conditions as texts; empty if the row always holds."""
+        texts = []
         if self.context is not None:
-            found.append(self.context)
+            texts.append(self.context)
         if self.thinking is not None:
-            found.append("thinking" if self.thinking else "not thinking")
+            texts.append("thinking" if self.thinking else "not thinking")
         if self.content is not None:
-            found.append(self.content)
+            texts.append(self.content)
         if self.cached_share_from is not None:
-            found.append(f"cached >= {self.cached_share_from:.0%}")
+            texts.append(f"cached >= {self.cached_share_from:.0%}")
         if self.prompt_tokens_above is not None:
-            found.append(f"prompt > {self.prompt_tokens_above}")
+            texts.append(f"prompt > {self.prompt_tokens_above}")
         if self.prompt_tokens_from is not None:
-            found.append(f"prompt >= {self.prompt_tokens_from}")
+            texts.append(f"prompt >= {self.prompt_tokens_from}")
         if self.from_time is not None:
-            found.append(f"from {moment_text(self.from_time)}")
+            texts.append(f"from {moment_text(self.from_time)}")
         if self.until_time is not None:
-            found.append(f"until {moment_text(self.until_time)}")
+            texts.append(f"until {moment_text(self.until_time)}")
         if self.utc_window_s is not None:
             begin, end = (
                 f"{int(s) // 3600:02}:{int(s) % 3600 // 60:02}" for s in self.utc_window_s
             )
-            found.append(f"{begin}-{end} UTC")
+            texts.append(f"{begin}-{end} UTC")
         if self.utc_days is not None:
-            found.append(" ".join(_DAYS[day] for day in sorted(self.utc_days)))
+            texts.append(" ".join(_DAYS[day] for day in sorted(self.utc_days)))
         if self.not_on:
-            found.append("not on holidays")
+            texts.append("not on holidays")
         if self.computed:
-            found.append("computed")
-        return found
+            texts.append("computed")
+        return texts
 
     def holds(
         self, usage: "Usage", cached_share: NDArray[np.float64] | None = None
     ) -> NDArray[np.bool_]:
-        """Return where the conditions are met, (n_calls,); the cached share is the usage's own."""
+        """Return which calls meet the conditions, (n_calls,); the cached share may be given."""
         mask = self._holds_at(usage.at_s)
         if self.content is not None:
             mask &= usage.content == CONTENTS.index(self.content)
@@ -186,7 +186,7 @@ class RateRow:
                 inside = (day_s >= begin) | (day_s < end)
             mask &= inside
         if self.utc_days is not None:
-            # The first of January 1970 was a Thursday.
+            # 1970-01-01 was a Thursday.
             mask &= np.isin((at_s // DAY_S + 3) % 7, list(self.utc_days))
         if self.not_on:
             mask &= ~np.isin(at_s // DAY_S, [unix_s(day) // DAY_S for day in self.not_on])
@@ -194,14 +194,14 @@ class RateRow:
 
 
 def unix_s(moment: date) -> float:
-    """Return a UTC day's midnight, or a moment's time [s]; a moment without zone is in UTC."""
+    """Return the Unix time of a UTC day's start, or of a time [s]; naive times are in UTC."""
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def moment_text(moment: date) -> str:
-    """Return a day, or a moment to the minute, in UTC."""
+    """Return a day, or a UTC time to the minute, as text."""
     if not isinstance(moment, datetime):
         return moment.isoformat()
     at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""A rate card over a span of time, worked out: which rates hold when, for prompts of which length.
+"""Rate cards as lookup tables over a span of time, by time, prompt length and cached share.
 
-The engine looks prices up while it runs, where a gateway, a budget or a spend limit depends on
-them. It reads these tables, so that the card's algebra is written down once, in ``rates``.
+Gateways, budgets and spend limits need prices while the engine runs. It reads these tables, so that
+the rules of cards are implemented only once, in ``billing.rates``.
 """
 
 from dataclasses import dataclass
@@ -24,22 +24,22 @@ PRICED = (
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Rates of one offer by time, by whether a call reasons and by the prompt's length."""
+    """Rates of one offer by time, reasoning, prompt length and cached share."""
 
     from_s: NDArray[np.float64]
-    """First moment of each period, Unix seconds; the first one is the span's begin. (n_periods,)"""
+    """Start of each period [Unix s]; the first is the start of the span. (n_periods,)"""
     from_tok: NDArray[np.int64]
-    """Least prompt of each tier; the first one is 0. (n_tiers,)"""
+    """Shortest prompt of each tier [tokens]; the first is 0. (n_tiers,)"""
     from_share: NDArray[np.float64]
-    """Least cached share of the prompt of each step; the first one is 0. (n_shares,)"""
+    """Smallest cached share of the prompt of each step; the first is 0. (n_shares,)"""
     usd: NDArray[np.float64]
-    """USD per token, per token and hour for storage, per call; NaN where the card has no price.
+    """Rates in USD per token, per token and hour for storage, per call; NaN without a price.
     By period, reasoning (no, yes), tier, cached share and bucket.
     (n_periods, 2, n_tiers, n_shares, len(PRICED))"""
 
 
 def schedule(card: RateCard, context: int, content: int, begin_s: float, end_s: float) -> Schedule:
-    """Work a card out for calls of one context and content between two Unix times."""
+    """Tabulate a card for calls of one context and content between two Unix times."""
     from_s = np.array(sorted({begin_s, *_moments(card, begin_s, end_s)}))
     from_tok = np.array(sorted({0, *_tiers(card)}), np.int64)
     from_share = np.array(sorted({0.0, *_shares(card)}))
@@ -52,8 +52,11 @@ def schedule(card: RateCard, context: int, content: int, begin_s: float, end_s: 
         context=np.full(len(cells), context, np.int8),
         content=np.full(len(cells), content, np.int8),
     )
-    found = rates(card, calls, share)
-    usd = np.stack([found[b] if b == "per_request" else found[b] / MTOK for b in PRICED], axis=1)
+    usd_by_bucket = rates(card, calls, share)
+    usd = np.stack(
+        [usd_by_bucket[b] if b == "per_request" else usd_by_bucket[b] / MTOK for b in PRICED],
+        axis=1,
+    )
     shape = (len(from_s), 2, len(from_tok), len(from_share), len(PRICED))
     return Schedule(from_s, from_tok, from_share, usd.reshape(shape))
 
@@ -68,7 +71,7 @@ def _shares(card: RateCard) -> set[float]:
 
 
 def _moments(card: RateCard, begin_s: float, end_s: float) -> set[float]:
-    """Moments within the span at which some row may begin or cease to hold."""
+    """Return the times within the span at which any row may start or end."""
     moments = card.moments_s
     of_day = {second for row in card.rows for second in _seconds_of_day(row)}
     days = range(int(begin_s // DAY_S), int(end_s // DAY_S) + 1) if of_day else ()

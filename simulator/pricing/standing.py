@@ -1,4 +1,4 @@
-"""Which rows of a card hold at a moment, which did, and which will."""
+"""Standing of a card's rows at a time: past, in force now, or later."""
 
 from typing import Literal
 
@@ -9,30 +9,30 @@ Standing = Literal["past", "now", "later"]
 
 
 def standings(card: RateCard, at_s: float) -> list[Standing]:
-    """Return for each row of a card whether it counts at a Unix time, did, or will.
+    """Return whether each row of a card is in force at a Unix time, past, or later.
 
-    A row is past also where a later one, in force by then, has taken its place.
+    A row is also past if a row after it that is in force replaces it.
     """
-    return [_standing(card.rows, place, at_s) for place in range(len(card.rows))]
+    return [_standing(card.rows, index, at_s) for index in range(len(card.rows))]
 
 
-def _standing(rows: tuple[RateRow, ...], place: int, at_s: float) -> Standing:
-    row = rows[place]
+def _standing(rows: tuple[RateRow, ...], index: int, at_s: float) -> Standing:
+    row = rows[index]
     if row.from_time is not None and unix_s(row.from_time) > at_s:
         return "later"
-    replaced = any(_takes_over(later, row) for later in rows[place + 1 :] if later.in_force(at_s))
+    replaced = any(_replaces(later, row) for later in rows[index + 1 :] if later.in_force(at_s))
     return "now" if row.in_force(at_s) and not replaced else "past"
 
 
-def _takes_over(later: RateRow, row: RateRow) -> bool:
+def _replaces(later: RateRow, row: RateRow) -> bool:
     if later.replaces and not later.undated.conditions():
         return True
     return later.undated == row.undated and set(row.rates) <= set(later.rates)
 
 
 def marks(card: RateCard, at_s: float) -> list[str]:
-    """Return in a few words each what a reader of a card's price at a moment should know of it."""
-    found = [state] if (state := card.lifetime.state(at_s)) else []
+    """Return short remarks on a card's price at a Unix time: its end, changes, hours, history."""
+    remarks = [state] if (state := card.lifetime.state(at_s)) else []
     states = standings(card, at_s)
     changes = [
         moment
@@ -41,9 +41,9 @@ def marks(card: RateCard, at_s: float) -> list[str]:
         if moment is not None and unix_s(moment) > at_s
     ]
     if changes:
-        found.append(f"changes {moment_text(min(changes, key=unix_s))}")
+        remarks.append(f"changes {moment_text(min(changes, key=unix_s))}")
     if any(s == "now" and row.timed for row, s in zip(card.rows, states, strict=True)):
-        found.append("by the hour")
+        remarks.append("varies by hour")
     if any(s == "past" and row.context is None for row, s in zip(card.rows, states, strict=True)):
-        found.append("dated")
-    return found
+        remarks.append("dated")
+    return remarks

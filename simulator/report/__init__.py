@@ -1,1 +1,1 @@
-"""How it is told: the result document, terminal tables, plots and the HTML report."""
+"""Presentation of results: the result document, terminal tables, plots and the HTML report."""

@@ -1,4 +1,4 @@
-"""HTML of results: the report as one file without network, and fragments for notebooks."""
+"""HTML of results: the report as one self-contained file, and fragments for notebooks."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from simulator.report.documents.tidy import Row, columns, total_usd
 from simulator.report.terminal import verdict
 
 SHOWN_ROWS = 200
-"""Of a table in a notebook."""
+"""Most rows of a table that are shown in a notebook."""
 
 
 def _environment() -> Environment:
@@ -32,25 +32,25 @@ def _environment() -> Environment:
 def render_report(document: dict[str, Any], plots: Plots | None = None) -> str:
     """Return the report of a verdict's document as HTML.
 
-    ``plots`` are those of the document, where they have been drawn; their legends are taken away.
+    ``plots`` are the document's plots if they have been drawn already; their legends are removed.
     """
     drawn = plots_of(document) if plots is None else plots
     charts = [chart(key, title, ax) for key, (title, ax) in drawn.items()]
     template = _environment().get_template("report.html.j2")
     return template.render(
-        d=document, **_facts(document), charts=[(c, Markup(c.svg)) for c in charts],
+        d=document, **_verdict_texts(document), charts=[(c, Markup(c.svg)) for c in charts],
         data=_script_data(charts),
     )  # fmt: skip
 
 
 def render_fragment(document: dict[str, Any]) -> str:
-    """Return verdict and options of a document, or the options alone, for a page that has more."""
+    """Return the verdict and options of a document, or the options alone, for another page."""
     template = _environment().get_template("options.html.j2")
-    return template.render(d=document, **_facts(document))
+    return template.render(d=document, **_verdict_texts(document))
 
 
 def render_rows(rows: Sequence[Row]) -> str:
-    """Return rows as a plain table, the first of them where there are very many."""
+    """Return the first rows as a plain table, with the number of further rows."""
     shown = list(rows[:SHOWN_ROWS])
     names = columns(shown)
     cells = [[_cell(row.get(name)) for name in names] for row in shown]
@@ -64,14 +64,14 @@ def _cell(value: Any) -> str:
     return formatting.quantity(value) if isinstance(value, float) else str(value)
 
 
-def _facts(document: dict[str, Any]) -> dict[str, Any]:
-    """Sentences of a verdict; all None where nothing was decided."""
+def _verdict_texts(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the sentences of a verdict; all None without one."""
     if "verdict" not in document:
         return dict.fromkeys(("headline", "break_even", "over_time", "split", "flips"))
-    found, over_time = document["break_even"], document["over_time"]
+    break_even, over_time = document["break_even"], document["over_time"]
     return {
         "headline": verdict.headline(document),
-        "break_even": verdict.break_even_text(found) if found else None,
+        "break_even": verdict.break_even_text(break_even) if break_even else None,
         "over_time": over_time_text(over_time) if over_time else None,
         "split": verdict.split_text(document["hybrid"]) if document["hybrid"] else None,
         "flips": [verdict.flip_text(flip) for flip in document["flips"]],
@@ -79,7 +79,7 @@ def _facts(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _script_data(charts: list[Chart]) -> Markup:
-    """What the script needs, as JSON that cannot end its element."""
+    """Return the data of the script as JSON that cannot end its HTML element."""
     data = [{k: v for k, v in asdict(each).items() if k not in ("svg", "title")} for each in charts]
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))

@@ -1,8 +1,8 @@
-"""The one style of tables on the terminal: no lines, columns apart."""
+"""The style of all terminal tables: no rules, columns separated by spaces."""
 
 from rich.table import Table
 
 
 def plain_table(gap: int = 2) -> Table:
-    """Return an empty table whose columns stand some spaces apart."""
+    """Return an empty table whose columns are ``gap`` spaces apart."""
     return Table(box=None, pad_edge=False, padding=(0, gap, 0, 0))

@@ -1,4 +1,4 @@
-"""``breakeven bench`` and ``breakeven calibrate``: what a deployment measures, and learning it."""
+"""``breakeven bench`` and ``breakeven calibrate``: predict benchmarks, and fit to them."""
 
 import csv
 import sys
@@ -14,7 +14,7 @@ from simulator.cli.progress import progress
 
 
 class LoadChoice(StrEnum):
-    """How a benchmark asks."""
+    """Load patterns of a benchmark."""
 
     CONCURRENCY = "concurrency"
     OFFLINE = "offline"
@@ -22,44 +22,55 @@ class LoadChoice(StrEnum):
     STATIC_BATCH = "static-batch"
 
 
-ModelOption = Annotated[str | None, typer.Option("--model", help="Model to serve.")]
-GpuOption = Annotated[str | None, typer.Option("--gpu", help="Accelerator.")]
-GpusOption = Annotated[int, typer.Option("--gpus", min=1, help="Of all replicas.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="Model to serve, or its config.json.")
+]
+GpuOption = Annotated[str | None, typer.Option("--gpu", help="Accelerator to serve it on.")]
+GpusOption = Annotated[int, typer.Option("--gpus", min=1, help="Number of GPUs of all replicas.")]
 TensorOption = Annotated[
     int | None, typer.Option("--tp", min=1, help="GPUs of one replica; default: all.")
 ]
 ParallelismOption = Annotated[
-    str, typer.Option("--parallelism", help="Further degrees, such as ep8, pp2 or dp_attn.")
+    str, typer.Option("--parallelism", help="Further parallelism, such as ep8, pp2 or dp_attn.")
 ]
-EngineOption = Annotated[str, typer.Option("--engine", help="vllm, sglang, trtllm, ...")]
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="Serving engine: vllm, sglang, trtllm, ...")
+]
 WeightsOption = Annotated[
-    str, typer.Option("--weights", help="Weight precision; default: as published.")
+    str, typer.Option("--weights", help="Precision of the weights; default: as published.")
 ]
 KvOption = Annotated[str, typer.Option("--kv", help="Precision of the KV cache.")]
 KvTokensOption = Annotated[
     int | None,
-    typer.Option("--kv-tokens", min=1, help="KV cache of a replica as the engine reports it."),
+    typer.Option(
+        "--kv-tokens", min=1, help="KV cache of a replica in tokens, as the engine reports it."
+    ),
 ]
 WeightsGbOption = Annotated[
     float | None,
-    typer.Option("--weights-gb", min=0.001, help="Size of the checkpoint; default: computed."),
+    typer.Option("--weights-gb", min=0.001, help="Size of the weights in GB; default: computed."),
 ]
-EagerOption = Annotated[bool, typer.Option("--enforce-eager", help="No captured graphs.")]
+EagerOption = Annotated[bool, typer.Option("--enforce-eager", help="Run without CUDA graphs.")]
 BudgetOption = Annotated[
     int | None,
-    typer.Option("--max-num-batched-tokens", min=1, help="Tokens of a step; default: engine's."),
+    typer.Option(
+        "--max-num-batched-tokens", min=1, help="Most tokens of a step; default: the engine's."
+    ),
 ]
 SequencesOption = Annotated[
     int | None,
-    typer.Option("--max-num-seqs", min=1, help="Sequences at once; default: engine's."),
+    typer.Option("--max-num-seqs", min=1, help="Most sequences at once; default: the engine's."),
 ]
 UncachedOption = Annotated[
-    bool, typer.Option("--no-prefix-caching", help="Forget the prompts of the preempted.")
+    bool, typer.Option("--no-prefix-caching", help="Disable the prefix cache.")
 ]
 MemoryOption = Annotated[
     float | None,
     typer.Option(
-        "--gpu-memory-utilization", min=0.01, max=1.0, help="Of the memory; default: engine's."
+        "--gpu-memory-utilization",
+        min=0.01,
+        max=1.0,
+        help="Share of the memory to use; default: the engine's.",
     ),
 ]
 
@@ -67,7 +78,7 @@ MemoryOption = Annotated[
 def bench(
     points: Annotated[
         Path | None,
-        typer.Argument(metavar="[POINTS.csv]", help="Predict every row of a table."),
+        typer.Argument(metavar="[POINTS.csv]", help="Table of points, to predict every row."),
     ] = None,
     model: ModelOption = None,
     gpu: GpuOption = None,
@@ -84,29 +95,32 @@ def bench(
     sequences: SequencesOption = None,
     memory: MemoryOption = None,
     uncached: UncachedOption = False,
-    load: Annotated[LoadChoice, typer.Option(help="How it is asked.")] = LoadChoice.CONCURRENCY,
+    load: Annotated[LoadChoice, typer.Option(help="Load pattern.")] = LoadChoice.CONCURRENCY,
     value: Annotated[
-        float, typer.Option("--value", help="Clients, requests per second, or sequences.")
+        float, typer.Option("--value", help="Load: clients, requests per second, or sequences.")
     ] = 16.0,
-    isl: Annotated[int, typer.Option(min=1, help="Prompt tokens.")] = 1024,
-    osl: Annotated[int, typer.Option(min=0, help="Output tokens.")] = 1024,
+    isl: Annotated[int, typer.Option(min=1, help="Prompt tokens of a request.")] = 1024,
+    osl: Annotated[int, typer.Option(min=0, help="Output tokens of a request.")] = 1024,
     range_ratio: Annotated[
-        float, typer.Option(help="Lengths are uniform from this share of these up.")
+        float,
+        typer.Option(help="Shortest length as a share of --isl and --osl; uniform in between."),
     ] = 1.0,
-    requests: Annotated[int | None, typer.Option(min=1, help="Default: ten per client.")] = None,
+    requests: Annotated[
+        int | None, typer.Option(min=1, help="Number of requests; default: ten per client.")
+    ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What `calibrate` wrote.")
+        Path | None, typer.Option(metavar="FILE", help="Calibration file written by `calibrate`.")
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Predict what a benchmark would measure, by running the engine.
+    """Predict the result of a serving benchmark by simulation.
 
     Give --model and --gpu for one deployment, or a table of points.
     """
     if points is not None:
         if model or gpu:
-            raise typer.BadParameter("give a table or --model and --gpu, not both")
-        _table(points, output)
+            raise typer.BadParameter("give either a table of points or --model and --gpu")
+        _predict_table(points, output)
         return
     if model is None or gpu is None:
         raise typer.BadParameter("give --model and --gpu, or a table of points")
@@ -114,7 +128,7 @@ def bench(
     from simulator.library.calls import predict_benchmark
     from simulator.report.terminal.benchmark import print_benchmark
 
-    found = predict_benchmark(
+    result = predict_benchmark(
         model,
         gpu,
         load_kind=load.value,
@@ -135,10 +149,15 @@ def bench(
         enforce_eager=enforce_eager,
         calibration=calibration,
     )
-    show(output, found.document, found.rows, partial(print_benchmark, found.label, found.document))
+    show(
+        output,
+        result.document,
+        result.rows,
+        partial(print_benchmark, result.label, result.document),
+    )
 
 
-def _table(points: Path, output: Output) -> None:
+def _predict_table(points: Path, output: Output) -> None:
     from simulator.scenario.bench.bench_table import predicted_rows
     from simulator.scenario.catalog.serving_profile import serving_profile
 
@@ -146,7 +165,7 @@ def _table(points: Path, output: Output) -> None:
     documents: list[dict[str, Any]] = []
     with progress("points") as tell:
         for header, rows in predicted_rows(points, serving_profile()):
-            if output is Output.CSV:  # row by row, as long as the table may be
+            if output is Output.CSV:  # as rows are predicted, since tables may be long
                 _write_csv(rows if documents else [header, *rows])
             documents += [dict(zip(header, row, strict=True)) for row in rows]
             tell(len(documents))
@@ -154,8 +173,8 @@ def _table(points: Path, output: Output) -> None:
         from simulator.report.terminal.benchmark import print_points
 
         show(output, {"points": documents}, documents, partial(print_points, documents))
-    said = sum(d["pred_status"] == "ok" for d in documents)
-    sys.stderr.write(f"{len(documents)} points, {said} predicted\n")
+    predicted = sum(d["pred_status"] == "ok" for d in documents)
+    sys.stderr.write(f"{len(documents)} points, {predicted} predicted\n")
 
 
 def _write_csv(rows: list[list[str]]) -> None:
@@ -169,11 +188,13 @@ def calibrate(
         list[Path],
         typer.Argument(
             metavar="RESULTS...",
-            help="Files of vLLM, SGLang, GuideLLM, AIPerf, a CSV table, or a log of requests.",
+            help="Result files of vLLM, SGLang, GuideLLM or AIPerf, CSV tables, or request logs.",
         ),
     ],
-    model: Annotated[str, typer.Option("--model", help="Model that was served.")],
-    gpu: Annotated[str, typer.Option("--gpu", help="Accelerator.")],
+    model: Annotated[
+        str, typer.Option("--model", help="Model that was served, or its config.json.")
+    ],
+    gpu: Annotated[str, typer.Option("--gpu", help="Accelerator that it was served on.")],
     gpus: GpusOption = 1,
     tensor: TensorOption = None,
     parallelism: ParallelismOption = "",
@@ -188,11 +209,12 @@ def calibrate(
     memory: MemoryOption = None,
     uncached: UncachedOption = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the calibration here.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write the calibration to this file."),
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Fit a deployment's coefficients to its own benchmarks, or to a log of its requests.
+    """Fit a deployment's speed to its own benchmarks or request log.
 
     A log is a CSV table with arrival_s, input_tokens, output_tokens, first_token_s and finished_s.
     """
@@ -206,7 +228,7 @@ def calibrate(
     from simulator.scenario.tables.calibration_file import calibration_text
     from simulator.scenario.tables.measurements import read_measurements
 
-    found, replicas = named_deployment(
+    deployment, replicas = named_deployment(
         model,
         gpu,
         gpus=gpus,
@@ -222,17 +244,19 @@ def calibrate(
     measured = [replace(m, replicas=replicas) for m in read_measurements(results)]
     with progress("fitting"):
         calibration = fit(
-            found, measured, Serving(batched_tokens, sequences, memory, prefix_cache=not uncached)
+            deployment,
+            measured,
+            Serving(batched_tokens, sequences, memory, prefix_cache=not uncached),
         )
-    band = (found.coefficients.band_low, found.coefficients.band_high)
+    band = (deployment.coefficients.band_low, deployment.coefficients.band_high)
     document = calibration_document(calibration, band)
     show(output, document, [document], partial(print_calibration, document))
     if out is not None:
         names = ", ".join(path.name for path in results)
-        write_files(out.parent, {out.name: calibration_text(found, calibration, names)})
-        sys.stderr.write(f"wrote {out}; name it as `calibration` of the option in a scenario\n")
+        write_files(out.parent, {out.name: calibration_text(deployment, calibration, names)})
+        sys.stderr.write(f"wrote {out}; use it as `calibration` of an option in a scenario\n")
     if "scale" in calibration.factors:
         sys.stderr.write(
-            "breakeven: fewer than three benchmarks fit no more than a scale; loads unlike these "
-            "will miss by more\n"
+            "breakeven: fewer than three benchmarks determine one scale only; predictions for "
+            "other loads are less accurate\n"
         )

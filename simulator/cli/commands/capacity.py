@@ -1,4 +1,4 @@
-"""``breakeven capacity``: how much traffic a number of replicas carries within the targets."""
+"""``breakeven capacity``: how much traffic a fleet of a given size carries."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,23 +23,27 @@ def capacity(
     scenario: ScenarioArgument,
     replicas: Annotated[
         list[int] | None,
-        typer.Option("--replicas", "-n", min=1, help="Size to look at; repeatable. [default: 1]"),
+        typer.Option(
+            "--replicas", "-n", min=1, help="Number of replicas, 1 by default; repeatable."
+        ),
     ] = None,
     only: Annotated[
-        str | None, typer.Option("--option", metavar="NAME", help="Only this selfhost option.")
+        str | None,
+        typer.Option("--option", metavar="NAME", help="Examine only this self-hosted option."),
     ] = None,
     precision: Annotated[
-        float, typer.Option(min=0.001, max=0.5, help="Width of the answer, as a share of it.")
+        float, typer.Option(min=0.001, max=0.5, help="Relative width of the resulting interval.")
     ] = 0.02,
     settings: SetOption = None,
     seed: SeedOption = None,
     output: OutputOption = Output.TABLE,
     whole: WholeOption = False,
-    anew: Annotated[
-        bool, typer.Option("--anew", help="Do not read what was found before.")
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Do not use cached results, nor store new ones.")
     ] = False,
+    anew: Annotated[bool, typer.Option("--anew", hidden=True)] = False,
 ) -> None:
-    """Find the most traffic that fleets carry within the latency targets."""
+    """Find the most traffic that fleets carry within latency targets."""
     import tempfile
     from functools import partial
     from pathlib import Path
@@ -53,12 +57,12 @@ def capacity(
     study = load_study(scenario, settings, seed)
     study = whole_horizon(study) if whole else study
     options = self_hosted_options(study, only)
-    asked = [(option, count) for option in options for count in sorted(set(replicas or [1]))]
-    found: list[Capacity] = []
-    with tempfile.TemporaryDirectory() as nowhere, progress("fleets") as tell:
-        folder = Path(nowhere) if anew else cache_dir()
-        for option, count in asked:
-            tell(len(found), len(asked))
-            found.append(known_capacity(study, option, count, precision, folder))
-    document = capacity_document(found, study)
+    fleets = [(option, count) for option in options for count in sorted(set(replicas or [1]))]
+    capacities: list[Capacity] = []
+    with tempfile.TemporaryDirectory() as unused, progress("fleets") as tell:
+        folder = Path(unused) if no_cache or anew else cache_dir()
+        for option, count in fleets:
+            tell(len(capacities), len(fleets))
+            capacities.append(known_capacity(study, option, count, precision, folder))
+    document = capacity_document(capacities, study)
     show(output, document, document["capacities"], partial(print_capacities, document))

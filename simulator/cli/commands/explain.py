@@ -1,4 +1,4 @@
-"""``breakeven explain``: why a token costs more, or less, than a calculator says."""
+"""``breakeven explain``: why a token costs more, or less, than a static calculator states."""
 
 from simulator.cli.common import (
     Output,
@@ -19,7 +19,7 @@ def explain(
     output: OutputOption = Output.TABLE,
     whole: WholeOption = False,
 ) -> None:
-    """Lead from a static calculator's cost per token to the simulated one, step by step."""
+    """Explain why simulated cost differs from a static calculator's."""
     from functools import partial
 
     from simulator.analysis.commands.explain import explained

@@ -1,4 +1,4 @@
-"""``breakeven new`` and ``breakeven report``: the first file of a study, and the last."""
+"""``breakeven new`` and ``breakeven report``: start a scenario, and redraw a finished run."""
 
 import os
 import sys
@@ -35,56 +35,63 @@ def _accelerators(incomplete: str) -> list[str]:
 
 
 def new(
-    target: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="Scenario to write.")],
+    target: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="Scenario file to write.")],
     offers: Annotated[
         list[str] | None,
         typer.Option(
             "--offer",
             metavar="PROVIDER/MODEL",
-            help="An API to compare; repeatable.",
+            help="API offer to compare; repeatable.",
             autocompletion=_offers,
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model to serve.", autocompletion=_models)
+        str | None, typer.Option(help="Model to self-host.", autocompletion=_models)
     ] = None,
     gpu: Annotated[
-        str | None, typer.Option(help="Accelerator to serve it on.", autocompletion=_accelerators)
+        str | None, typer.Option(help="Accelerator to host it on.", autocompletion=_accelerators)
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Kind of traffic to generate.", autocompletion=_presets)
+        str | None, typer.Option(help="Traffic preset to generate.", autocompletion=_presets)
     ] = None,
     requests_per_month: Annotated[
-        str | None, typer.Option(metavar="VOLUME", help="Of the preset: 10M, or 3.2/s.")
+        str | None,
+        typer.Option(metavar="VOLUME", help="Volume of the preset, such as 10M or 3.2/s."),
     ] = None,
     trace: Annotated[
-        Path | None, typer.Option(metavar="LOG", help="Replay this log instead of a preset.")
+        Path | None,
+        typer.Option(metavar="LOG", help="Replay this request log instead of a preset."),
     ] = None,
-    ttft: Annotated[str | None, typer.Option(help="Limit of the first token: 2s.")] = None,
-    tpot: Annotated[str | None, typer.Option(help="Limit of each further token: 60ms.")] = None,
+    ttft: Annotated[
+        str | None, typer.Option(help="Target for the first token, such as 2s.")
+    ] = None,
+    tpot: Annotated[
+        str | None, typer.Option(help="Target per further token, such as 60ms.")
+    ] = None,
     engineers: Annotated[
-        str | None, typer.Option(metavar="FTE", help="Engineers that self-hosting takes: 0.5.")
+        str | None,
+        typer.Option(metavar="FTE", help="Engineers that self-hosting needs, such as 0.5."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a commented scenario from a few answers; what no flag says is asked for."""
+    """Write a commented scenario, and ask for missing values."""
     from simulator.files.writing import write_files
     from simulator.scenario.resolve.quantities import in_unit
     from simulator.scenario.starter.starter import Answers, starter
 
     if os.path.lexists(target) and not force:
-        raise typer.BadParameter(f"{target} is there already: --force replaces it")
+        raise typer.BadParameter(f"{target} exists already; --force overwrites it")
     ask = _Questions(sys.stdin.isatty())
     if trace is None:
         preset = ask("preset", preset, "Kind of traffic (chat, rag, agentic_coding, ...)", "chat")
-        volume = ask("requests-per-month", requests_per_month, "Requests a month (10M, 3.2/s)")
+        volume = ask("requests-per-month", requests_per_month, "Requests per month (10M, 3.2/s)")
     offer_names = offers or [ask("offer", None, "API to compare (breakeven prices list)")]
-    model = ask("model", model, "Model to serve yourself", "llama-3.3-70b")
-    gpu = ask("gpu", gpu, "Accelerator to serve it on", "h100-sxm")
+    model = ask("model", model, "Model to self-host", "llama-3.3-70b")
+    gpu = ask("gpu", gpu, "Accelerator to host it on", "h100-sxm")
     if ttft is None and tpot is None:
-        ttft = ask("ttft", None, "First token within", DEFAULT_TARGETS["ttft"])
-        tpot = ask("tpot", None, "Each further token within", DEFAULT_TARGETS["tpot"])
-    engineers = ask("engineers", engineers, "Engineers that self-hosting takes (FTE)", "0.5")
+        ttft = ask("ttft", None, "Target for the first token", DEFAULT_TARGETS["ttft"])
+        tpot = ask("tpot", None, "Target per further token", DEFAULT_TARGETS["tpot"])
+    engineers = ask("engineers", engineers, "Engineers that self-hosting needs (FTE)", "0.5")
     ask.check()
     per_month = None if trace else float(in_unit(("requests_per_month",), volume))
     answers = Answers(
@@ -95,18 +102,18 @@ def new(
 
 
 class _Questions:
-    """Asks a person for what no flag says; where nobody can answer, lists what is missing."""
+    """Prompts for missing options; collects them as errors where nobody can answer."""
 
-    def __init__(self, someone_is_there: bool) -> None:
-        self._someone_is_there = someone_is_there
+    def __init__(self, interactive: bool) -> None:
+        self._interactive = interactive
         self._missing: list[str] = []
 
     def __call__(
-        self, flag: str, said: str | None, question: str, default: str | None = None
+        self, flag: str, value: str | None, question: str, default: str | None = None
     ) -> Any:
-        if said is not None:
-            return said
-        if self._someone_is_there:
+        if value is not None:
+            return value
+        if self._interactive:
             return typer.prompt(question, default=default, err=True)
         self._missing.append(f"--{flag}")
         return ""
@@ -118,14 +125,16 @@ class _Questions:
 
 def report(
     result: Annotated[
-        Path, typer.Argument(metavar="RESULT", help="Folder of a run, or its result.json.")
+        Path, typer.Argument(metavar="RESULT", help="Output folder of a run, or its result.json.")
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Where to write; default: beside the result."),
+        typer.Option(
+            "--out", metavar="DIR", help="Folder to write to; default: that of the result."
+        ),
     ] = None,
 ) -> None:
-    """Draw a finished run again: report.html, tables and plots."""
+    """Redraw report.html, tables and plots of a finished run."""
     from simulator.files.writing import write_files
     from simulator.library.results import drawn_files
     from simulator.report.documents.stored import read_result

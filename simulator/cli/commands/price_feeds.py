@@ -1,4 +1,4 @@
-"""``breakeven prices import``, ``diff`` and ``check``: the price files of others."""
+"""``breakeven prices import``, ``diff`` and ``check``: price files of other projects."""
 
 import json
 import sys
@@ -22,20 +22,20 @@ SourceArgument = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="Price JSON of genai-prices, LiteLLM or model-prices: path or https:// URL.",
+        help="Prices of genai-prices, LiteLLM or model-prices: JSON file or https:// URL.",
     ),
 ]
 HttpOption = Annotated[
-    bool, typer.Option("--allow-http", help="Take a URL that is not encrypted (http://), too.")
+    bool, typer.Option("--allow-http", help="Also accept unencrypted URLs (http://).")
 ]
 AsOfOption = Annotated[
     datetime | None,
-    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day of the prices; default: today."),
+    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Date of the prices; default: today."),
 ]
 ToleranceOption = Annotated[
     float,
     typer.Option(
-        "--tolerance", min=0, max=1, help="Share by which rates may differ and still be alike."
+        "--tolerance", min=0, max=1, help="Relative difference up to which rates count as equal."
     ),
 ]
 _LEFT_OUT_SHOWN = 8
@@ -44,11 +44,14 @@ _NAMES_SHOWN = 12
 
 def import_prices(
     source: SourceArgument,
-    target: Annotated[Path, typer.Argument(metavar="TARGET.json", help="File to write.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET.json", help="Price file to write.")],
     as_of: AsOfOption = None,
     allow_http: HttpOption = False,
 ) -> None:
-    """Take newer prices from a file or URL; scenarios name the target as their price_file."""
+    """Import newer prices from a file or URL.
+
+    Use the written file with --book, or as the price_file of a scenario.
+    """
     from simulator.files.writing import write_files
     from simulator.scenario.catalog.offer_cards import imported_entry
 
@@ -56,36 +59,36 @@ def import_prices(
     text = json.dumps({n: imported_entry(card) for n, card in feed.cards.items()}, indent=1)
     write_files(target.parent, {target.name: text + "\n"})
     sys.stderr.write(f"{len(feed.cards)} offers -> {target}\n")
-    _tell_book(target, feed)
-    _tell_left_out(feed.left_out)
+    _report_replaced(target, feed)
+    _report_left_out(feed.left_out)
 
 
-def _tell_book(target: Path, feed: "Feed") -> None:
-    """Say what becomes of the offers that can be simulated."""
+def _report_replaced(target: Path, feed: "Feed") -> None:
+    """Report which offers that can be simulated are replaced, kept or missing."""
     from simulator.scenario.catalog.price_book import PriceBook, known_offers
 
     shipped, opened = PriceBook(), PriceBook.with_file(target)
     wanted = [name for name in known_offers() if not name.startswith("article/")]
-    found = [name for name in wanted if name in feed.cards]
-    kept = [name for name in found if opened.card(name).rows == shipped.card(name).rows]
-    lacking = [name for name in wanted if name not in feed.cards]
-    replaced = [name for name in found if name not in kept]
+    matched = [name for name in wanted if name in feed.cards]
+    kept = [name for name in matched if opened.card(name).rows == shipped.card(name).rows]
+    missing = [name for name in wanted if name not in feed.cards]
+    replaced = [name for name in matched if name not in kept]
     sys.stderr.write(
-        f"of {len(wanted)} offers that can be simulated, {len(kept)} say what the book says and "
-        f"keep its dates and hours, {len(replaced)} are replaced, "
-        f"{len(lacking)} are not in it\n"
+        f"of {len(wanted)} offers that can be simulated, {len(kept)} are unchanged and keep the "
+        f"book's dates and hours, {len(replaced)} are replaced, "
+        f"{len(missing)} are missing\n"
     )
     if 0 < len(replaced) <= _NAMES_SHOWN:
         sys.stderr.write(f"  replaced: {', '.join(replaced)}\n")
-    if 0 < len(lacking) <= _NAMES_SHOWN:
-        sys.stderr.write(f"  not in it: {', '.join(lacking)}\n")
+    if 0 < len(missing) <= _NAMES_SHOWN:
+        sys.stderr.write(f"  missing: {', '.join(missing)}\n")
 
 
-def _tell_left_out(left_out: "Counter[str]", name: str = "") -> None:
+def _report_left_out(left_out: "Counter[str]", name: str = "") -> None:
     if not left_out:
         return
     total = sum(left_out.values())
-    sys.stderr.write(f"{name}left out: {total} prices and entries of these kinds\n")
+    sys.stderr.write(f"{name}skipped {total} prices and entries of these kinds:\n")
     for what, count in left_out.most_common(_LEFT_OUT_SHOWN):
         sys.stderr.write(f"  {count} {what}\n")
     if len(left_out) > _LEFT_OUT_SHOWN:
@@ -96,7 +99,7 @@ def _tell_left_out(left_out: "Counter[str]", name: str = "") -> None:
 def diff(
     source: SourceArgument,
     contains: Annotated[
-        str, typer.Argument(metavar="[TEXT]", help="Only offers with this in their name.")
+        str, typer.Argument(metavar="[TEXT]", help="Only offers with this text in their name.")
     ] = "",
     book: BookOption = None,
     as_of: AsOfOption = None,
@@ -105,7 +108,7 @@ def diff(
     allow_http: HttpOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show what a newer price file changes in the book, now or at another moment."""
+    """Show what a newer price file would change, now or at another time."""
     from simulator.pricing.book import snapshot_offers
     from simulator.pricing.feeds.checking import changes
     from simulator.report.terminal.price_changes import print_changes
@@ -119,8 +122,8 @@ def diff(
         for name, card in cards(open_book(book), contains).items()
         if name in snapshot or name in theirs
     }
-    found = changes(ours, theirs, feed.whole, moment_s(at), tolerance)
-    show_result(output, {"changes": found}, found, partial(print_changes, found))
+    differences = changes(ours, theirs, feed.whole, moment_s(at), tolerance)
+    show_result(output, {"changes": differences}, differences, partial(print_changes, differences))
 
 
 def check(
@@ -128,25 +131,31 @@ def check(
         list[str] | None,
         typer.Argument(
             metavar="[SOURCE]...",
-            help="Paths or URLs; default: genai-prices, LiteLLM and model-prices, as installed.",
+            help="Files or URLs; default: the installed genai-prices, LiteLLM, model-prices.",
         ),
     ] = None,
     contains: Annotated[
-        str, typer.Option("--only", metavar="TEXT", help="Only offers with this in their name.")
+        str,
+        typer.Option("--only", metavar="TEXT", help="Only offers with this text in their name."),
     ] = "",
     at: AtOption = None,
     tolerance: ToleranceOption = 0.005,
     propose: Annotated[
         Path | None,
-        typer.Option("--propose", metavar="FILE", help="Write what the book lacks as an overlay."),
+        typer.Option(
+            "--propose", metavar="FILE", help="Write the rates that the book lacks to this file."
+        ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="List what is explained and what the book lacks.")
+        bool,
+        typer.Option(
+            "--all", help="Also list explained differences and rates that the book lacks."
+        ),
     ] = False,
     allow_http: HttpOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Compare the book with what others say: agreement by source, differences by offer."""
+    """Compare the price book with other sources of prices."""
     from simulator.files.writing import write_files
     from simulator.report.terminal.price_changes import check_document, print_check
     from simulator.scenario.catalog.price_checks import check_feeds, installed_sources, proposal
@@ -154,19 +163,19 @@ def check(
     if sources:
         feeds = {source: _feed(source, allow_http, None) for source in sources}
     else:
-        feeds, absent = installed_sources()
-        for name in absent:
-            sys.stderr.write(f"{name} is not installed: give its file as a SOURCE\n")
-    found = check_feeds(feeds, contains, moment_s(at), tolerance)
+        feeds, missing = installed_sources()
+        for name in missing:
+            sys.stderr.write(f"{name} is not installed; pass its file as SOURCE\n")
+    checks = check_feeds(feeds, contains, moment_s(at), tolerance)
     if propose is not None:
-        text = proposal(found)
+        text = proposal(checks)
         write_files(propose.parent, {propose.name: text})
         offers = len(text.splitlines())
         sys.stderr.write(f"rows for {offers} offers -> {propose}\n")
     for feed in feeds.values():
-        _tell_left_out(feed.left_out, f"{feed.name}: ")
-    document = check_document(found)
-    show_result(output, document, document["offers"], partial(print_check, found, everything))
+        _report_left_out(feed.left_out, f"{feed.name}: ")
+    document = check_document(checks)
+    show_result(output, document, document["offers"], partial(print_check, checks, everything))
 
 
 def _feed(source: str, allow_http: bool, as_of: datetime | None) -> "Feed":
@@ -176,7 +185,7 @@ def _feed(source: str, allow_http: bool, as_of: datetime | None) -> "Feed":
 
     raw = _raw_feed(source, allow_http)
     day = (as_of or datetime.now(UTC)).date()
-    # A query may hold a key, and the name is written into the file.
+    # The name is written into the file, and the query of a URL may contain a key.
     name = label(source).rstrip("/") if is_address(source) else source
     return read_feed(raw, name.rpartition("/")[2], day)
 
@@ -188,7 +197,7 @@ def _raw_feed(source: str, allow_http: bool) -> Any:
 
     if not is_address(source):
         return read_json(Path(source))
-    # An address is fetched only here, and only because the user asked for it.
+    # The only network access, and only for a URL that the user gave.
     text = fetch_text(source, allow_http)
     try:
         return parse_json(text)

@@ -1,4 +1,4 @@
-"""``breakeven prices``: the price book, and what usage costs by it."""
+"""``breakeven prices``: the price book, and the cost of usage."""
 
 import csv
 import sys
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from simulator.scenario.catalog.price_book import PriceBook
     from simulator.scenario.tables.usage import Spans
 
-app = typer.Typer(help="The price book, and what usage costs by it.", no_args_is_help=True)
+app = typer.Typer(help="Show and check API prices, and price usage.", no_args_is_help=True)
 _MOST_DOUBTS = 10
 
 
 BookOption = Annotated[
     Path | None,
-    typer.Option("--book", metavar="FILE", help="Prices first from what `prices import` wrote."),
+    typer.Option(
+        "--book",
+        metavar="FILE",
+        help="Prices written by `prices import`, used before the shipped ones.",
+    ),
 ]
 AtOption = Annotated[
     datetime | None,
@@ -37,7 +41,7 @@ AtOption = Annotated[
             "%Y-%m-%dT%H:%M:%S",
             "%Y-%m-%dT%H:%M:%SZ",
         ],
-        help="Moment of the prices, UTC; default: now.",
+        help="Time of the prices in UTC; default: now.",
     ),
 ]
 
@@ -45,13 +49,13 @@ AtOption = Annotated[
 @app.command("list")
 def list_offers(
     contains: Annotated[
-        str, typer.Argument(metavar="[TEXT]", help="Only offers with this in their name.")
+        str, typer.Argument(metavar="[TEXT]", help="Only offers with this text in their name.")
     ] = "",
     book: BookOption = None,
     at: AtOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """List offers with what they cost now, or at another moment."""
+    """List offers with their prices, now or at another time."""
     from simulator.report.terminal.prices import card_document, print_cards
     from simulator.scenario.catalog.price_book import known_offers
 
@@ -65,64 +69,68 @@ def list_offers(
 
 @app.command()
 def show(
-    offer: Annotated[str, typer.Argument(metavar="OFFER", help="provider/model")],
+    offer: Annotated[
+        str, typer.Argument(metavar="OFFER", help="Offer to show, as provider/model.")
+    ],
     book: BookOption = None,
     at: AtOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show past rows, too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also show past rows.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show the rates of an offer, their conditions, its dates and how it behaves."""
+    """Show the rates, conditions, dates and behaviour of an offer."""
     from simulator.report.terminal.prices import card_document, print_card
     from simulator.scenario.catalog.price_book import known_offers
 
-    opened = open_book(book)
-    document = card_document(opened.card(offer), moment_s(at))
-    known = opened.simulated(offer) if offer in known_offers() else None
-    if known is not None:
-        document["behaviour"] = known.model_dump(mode="json", exclude_defaults=True)
+    prices = open_book(book)
+    document = card_document(prices.card(offer), moment_s(at))
+    behaviour = prices.simulated(offer) if offer in known_offers() else None
+    if behaviour is not None:
+        document["behaviour"] = behaviour.model_dump(mode="json", exclude_defaults=True)
     rows = [{"offer": document["offer"], **row} for row in document["rows"]]
-    show_result(output, document, rows, partial(print_card, document, known, everything))
+    show_result(output, document, rows, partial(print_card, document, behaviour, everything))
 
 
 @app.command()
 def cost(
-    usage: Annotated[Path, typer.Argument(metavar="USAGE", help="Usage rows: CSV or Parquet.")],
+    usage: Annotated[
+        Path, typer.Argument(metavar="USAGE", help="Usage table to price: CSV or Parquet.")
+    ],
     book: BookOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Parquet file to write, where USAGE is one."),
+        typer.Option("--out", metavar="FILE", help="File to write if USAGE is a Parquet file."),
     ] = None,
 ) -> None:
-    """Price usage rows: the table again, with cost_usd and error.
+    """Price usage rows: add the columns cost_usd and error to the table.
 
-    A CSV table comes back on standard output, a Parquet table goes to --out.
+    A CSV table is printed to standard output, a Parquet table is written to --out.
     """
     parquet = usage.suffix == ".parquet"
     if parquet != (out is not None):
-        need = "needs --out FILE" if parquet else "is priced to standard output: leave out --out"
+        need = "needs --out FILE" if parquet else "is printed to standard output, without --out"
         raise typer.BadParameter(f"{usage} {need}")
     from simulator.scenario.tables.usage import Spans
 
-    opened, spans = open_book(book), Spans()
+    prices, spans = open_book(book), Spans()
     with progress("rows") as tell:
         if out:
-            failed, total = _cost_of_parquet(usage, out, opened, spans, tell)
+            failed, total = _cost_of_parquet(usage, out, prices, spans, tell)
         else:
-            failed, total = _cost_of_csv(usage, opened, spans, tell)
-    _tell_priced(failed, total, book)
-    doubts = spans.doubts(opened)
+            failed, total = _cost_of_csv(usage, prices, spans, tell)
+    _report_priced(failed, total, book)
+    doubts = spans.doubts(prices)
     for text in doubts[:_MOST_DOUBTS]:
         sys.stderr.write(f"note: {text}\n")
     if len(doubts) > _MOST_DOUBTS:
-        sys.stderr.write(f"note: and {len(doubts) - _MOST_DOUBTS} more of this kind\n")
+        sys.stderr.write(f"note: and {len(doubts) - _MOST_DOUBTS} more notes\n")
 
 
-def _tell_priced(failed: int, total: int, book: Path | None) -> None:
+def _report_priced(failed: int, total: int, book: Path | None) -> None:
     from simulator.pricing.book import SNAPSHOT_DATE
 
-    first = f"of {book}, else " if book else ""
+    first = f"from {book}, else " if book else ""
     sys.stderr.write(
-        f"{total} rows by prices {first}as of {SNAPSHOT_DATE}"
+        f"{total} rows priced {first}as of {SNAPSHOT_DATE}"
         + (f", {failed} could not be priced\n" if failed else "\n")
     )
 
@@ -130,7 +138,7 @@ def _tell_priced(failed: int, total: int, book: Path | None) -> None:
 def _cost_of_parquet(
     usage: Path, out: Path, book: "PriceBook", spans: "Spans", tell: Tell
 ) -> tuple[int, int]:
-    """Write a priced Parquet table whole or not at all; returns failed and all rows."""
+    """Write a priced Parquet table, whole or not at all; return failed and all rows."""
     from concurrent.futures import ThreadPoolExecutor
     from itertools import chain
 
@@ -145,18 +153,18 @@ def _cost_of_parquet(
         raise InputError(f"{usage}: no rows")
     from pyarrow.parquet import ParquetWriter
 
-    # Costs hardly repeat: a dictionary of them would take most of the time and save nothing.
-    repeats = [name for name in first.column_names if name != "cost_usd"]
+    # Costs rarely repeat: encoding them by dictionary takes most of the time and saves nothing.
+    repetitive = [name for name in first.column_names if name != "cost_usd"]
     with (
         whole(out) as path,
-        ParquetWriter(path, first.schema, use_dictionary=repeats) as writer,
-        ThreadPoolExecutor(1) as beside,
+        ParquetWriter(path, first.schema, use_dictionary=repetitive) as writer,
+        ThreadPoolExecutor(1) as background,
     ):
-        written = beside.submit(writer.write_table, first)
+        written = background.submit(writer.write_table, first)
         for portion in chain([first], portions):
             if portion is not first:
                 written.result()
-                written = beside.submit(writer.write_table, portion)
+                written = background.submit(writer.write_table, portion)
             total += len(portion)
             tell(total)
             failed += portion["cost_usd"].null_count
@@ -165,7 +173,7 @@ def _cost_of_parquet(
 
 
 def _cost_of_csv(usage: Path, book: "PriceBook", spans: "Spans", tell: Tell) -> tuple[int, int]:
-    """Print a priced table; returns failed and all rows."""
+    """Print a priced CSV table; return failed and all rows."""
     from simulator.files.cells import harmless
     from simulator.scenario.tables.usage import priced_rows
 
@@ -182,26 +190,26 @@ def _cost_of_csv(usage: Path, book: "PriceBook", spans: "Spans", tell: Tell) -> 
 
 
 def open_book(path: Path | None) -> "PriceBook":
-    """Return the shipped book, or the one with an imported file."""
+    """Return the shipped price book, preceded by an imported file if one is given."""
     from simulator.scenario.catalog.price_book import PriceBook
 
     return PriceBook() if path is None else PriceBook.with_file(path)
 
 
 def cards(book: "PriceBook", contains: str) -> "dict[str, RateCard]":
-    """Return the cards of offers that price tokens; some price pages, hours or searches."""
+    """Return the cards of offers that price tokens, without those of pages, hours or searches."""
     from contextlib import suppress
 
     from simulator.pricing.book import NoTokenPriceError
 
-    found = {}
+    named = {}
     for name in book.names():
         if contains.lower() in name.lower():
             with suppress(NoTokenPriceError):
-                found[name] = book.card(name)
-    return found
+                named[name] = book.card(name)
+    return named
 
 
 def moment_s(at: datetime | None) -> float:
-    """Return a moment as Unix time, now where none is given; bare ones are in UTC."""
+    """Return a time in UTC as Unix time [s]; now if none is given."""
     return datetime.now(UTC).timestamp() if at is None else at.replace(tzinfo=UTC).timestamp()

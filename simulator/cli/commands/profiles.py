@@ -10,39 +10,41 @@ from simulator.cli.common import Output, OutputOption, show
 if TYPE_CHECKING:
     from rich.console import Console
 
-hardware = typer.Typer(help="Accelerators that options may name.", no_args_is_help=True)
-models = typer.Typer(help="Models that options may name.", no_args_is_help=True)
+hardware = typer.Typer(
+    help="List and show the accelerators that scenarios can use.", no_args_is_help=True
+)
+models = typer.Typer(help="List and show the models that scenarios can use.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a profile.")]
 
 
 @hardware.command("list")
 def list_hardware(output: OutputOption = Output.TABLE) -> None:
-    """List accelerators with their memory, rates and rent."""
-    _list(("accelerators", "appliances"), output)
+    """List accelerators with memory, peak rates and rent."""
+    _show_list(("accelerators", "appliances"), output)
 
 
 @hardware.command("show")
 def show_hardware(name: NameArgument, output: OutputOption = Output.TABLE) -> None:
-    """Show everything that is known of an accelerator, and its source."""
+    """Show all figures of an accelerator, with their source."""
     from simulator.scenario.catalog.profiles import profile_names
 
-    _show("appliances" if name in profile_names("appliances") else "accelerators", name, output)
+    _show_one("appliances" if name in profile_names("appliances") else "accelerators", name, output)
 
 
 @models.command("list")
 def list_models(output: OutputOption = Output.TABLE) -> None:
-    """List models with their size, context and KV cache."""
-    _list(("models",), output)
+    """List models with size, context window and KV heads."""
+    _show_list(("models",), output)
 
 
 @models.command("show")
 def show_model(name: NameArgument, output: OutputOption = Output.TABLE) -> None:
-    """Show the shape of a model, and its source."""
-    _show("models", name, output)
+    """Show the architecture of a model, with its source."""
+    _show_one("models", name, output)
 
 
-def _list(kinds: tuple[str, ...], output: Output) -> None:
+def _show_list(kinds: tuple[str, ...], output: Output) -> None:
     from simulator.report.terminal.profiles import print_profiles
     from simulator.scenario.catalog.profiles import profile_document, profile_names
 
@@ -60,7 +62,7 @@ def _list(kinds: tuple[str, ...], output: Output) -> None:
     show(output, found, rows, draw)
 
 
-def _show(kind: str, name: str, output: Output) -> None:
+def _show_one(kind: str, name: str, output: Output) -> None:
     from simulator.report.terminal.profiles import print_profile
     from simulator.scenario.catalog.profiles import profile_document
 

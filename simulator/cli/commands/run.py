@@ -1,4 +1,4 @@
-"""``breakeven run`` and ``breakeven simulate``: the verdict, and options as they are."""
+"""``breakeven run`` and ``breakeven simulate``: the verdict, and options as written."""
 
 import sys
 from functools import partial
@@ -35,31 +35,39 @@ def run(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Also write report, result, tables and plots here."
+            "--out",
+            metavar="DIR",
+            help="Also write report, result, tables and plots to this folder.",
         ),
     ] = None,
     jobs: JobsOption = 0,
     axis: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Look for the break-even along this number."),
+        typer.Option(
+            metavar="PATH", help="Search the break-even along this number instead of the volume."
+        ),
     ] = None,
     ends: Annotated[
         tuple[float, float] | None,
-        typer.Option("--between", metavar="LOW HIGH", help="Ends of the axis."),
+        typer.Option("--between", metavar="LOW HIGH", help="Range of --axis."),
     ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="A rough answer: fewer requests, volumes and worlds.")
+        bool,
+        typer.Option("--fast", help="Give a rough answer, with fewer requests, volumes and draws."),
     ] = False,
     effort: Annotated[
-        int | None, typer.Option(min=1, max=5, help="From 1 to 5; --fast is 3, the default 5.")
+        int | None,
+        typer.Option(min=1, max=5, help="Level of effort, 1 to 5; --fast is 3, the default is 5."),
     ] = None,
     within: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Answer with as much effort as this time allows: 10s."),
+        typer.Option(
+            metavar="TIME", help="Answer with as much effort as this time allows, such as 10s."
+        ),
     ] = None,
     whole: WholeOption = False,
 ) -> None:
-    """Give the verdict: options at their best size, break-even, split, drivers, flips."""
+    """Find the cheapest option, the break-even, and what changes them."""
     from simulator.library.calls import find_break_even
     from simulator.library.workers import Watched, threads
     from simulator.report.terminal.verdict import print_verdict
@@ -67,11 +75,11 @@ def run(
     from simulator.scenario.resolve.quantities import in_unit
 
     if (axis is None) != (ends is None):
-        raise typer.BadParameter("--axis and --between go together", param_hint="--axis")
+        raise typer.BadParameter("--axis and --between require each other", param_hint="--axis")
     loaded = load(scenario, settings, seed)
     with threads(jobs) as executor, progress("simulations") as tell:
         watched = Watched(executor, tell)
-        found = find_break_even(
+        result = find_break_even(
             loaded,
             axis,
             ends,
@@ -82,12 +90,14 @@ def run(
             views=out is not None,
             executor=watched,
         )
-    # The answer first: it is worth reading even where the files cannot be written.
-    show(output, found.document, found.rows, partial(print_verdict, found.document))
+    # Print the answer first: it is useful even if the files cannot be written.
+    show(output, result.document, result.rows, partial(print_verdict, result.document))
     if out is not None:
-        found.save(out)
+        result.save(out)
         if find_spec("pyarrow") is None:
-            sys.stderr.write("breakeven: no ledger.parquet without pyarrow: breakeven[parquet]\n")
+            sys.stderr.write(
+                "breakeven: ledger.parquet is not written: it needs breakeven[parquet]\n"
+            )
 
 
 def simulate(
@@ -101,7 +111,7 @@ def simulate(
             "--ledger",
             metavar="DIR",
             file_okay=False,
-            help="Also write a Parquet row per request here.",
+            help="Also write one Parquet row per request to this folder.",
         ),
     ] = None,
     keep: Annotated[
@@ -110,7 +120,7 @@ def simulate(
             "--keep",
             metavar="DIR",
             file_okay=False,
-            help="Keep the state here; go on from it if it is.",
+            help="Store the state in this folder, and resume from it.",
         ),
     ] = None,
     precision: Annotated[
@@ -118,13 +128,13 @@ def simulate(
         typer.Option(
             min=1e-6,
             max=1,
-            help="Repeat under other seeds until every cost is known to this share.",
+            help="Repeat with other seeds until costs are known to this share.",
         ),
     ] = None,
-    most: Annotated[int, typer.Option(min=2, help="Replications after which to give up.")] = 64,
+    most: Annotated[int, typer.Option(min=2, help="Most replications for --precision.")] = 64,
     whole: WholeOption = False,
 ) -> None:
-    """Simulate the options exactly as written, with no search."""
+    """Simulate options exactly as written, without searching sizes."""
     from simulator.analysis.commands.replications import simulate_until
     from simulator.analysis.decide.verdict import simulate_as_written
     from simulator.analysis.simulate.longrun import Keep
@@ -137,37 +147,37 @@ def simulate(
     from simulator.scenario.resolve.load import fingerprint
 
     loaded = load(scenario, settings, seed)
-    # Rows that are written or kept are those of the whole horizon.
-    all_of_it = whole or ledger is not None or keep is not None
-    study = whole_horizon(loaded.study) if all_of_it else loaded.study
+    # Ledgers and stored states always cover the whole horizon.
+    unsampled = whole or ledger is not None or keep is not None
+    study = whole_horizon(loaded.study) if unsampled else loaded.study
     if precision is not None:
         if keep is not None or ledger is not None:
             raise typer.BadParameter(
-                "goes with neither --keep nor --ledger", param_hint="--precision"
+                "cannot be combined with --keep or --ledger", param_hint="--precision"
             )
         with progress("replications") as tell:
-            found = simulate_until(study, precision, most, tell)
-        document = replications_document(found, study)
+            replications = simulate_until(study, precision, most, tell)
+        document = replications_document(replications, study)
     else:
         content = fingerprint(loaded.scenario, loaded.document, study.provenance)
         kept = None if keep is None else Keep(keep, content)
         write = None if ledger is None else ledger_writer(ledger, study, content)
         with progress("simulated hours") as tell:
-            results = simulate_as_written(study, kept, _watched(study, tell, write))
+            results = simulate_as_written(study, kept, _progress_watch(study, tell, write))
         document = simulation_document(results, study)
     show(output, document, option_rows(document), partial(print_simulation, document))
 
 
-def _watched(study: "Study", tell: Tell, write: "Watch | None") -> "Watch":
-    """Tell how far the options' simulations are, and pass their pieces on."""
-    places = {option.name: place for place, option in enumerate(study.options)}
+def _progress_watch(study: "Study", tell: Tell, write: "Watch | None") -> "Watch":
+    """Return a callback that reports simulated hours, and passes ledger pieces to ``write``."""
+    indices = {option.name: index for index, option in enumerate(study.options)}
     hours = study.traffic.horizon_s / 3600
 
     def watch(option: str, number: int, sample: "Sample", piece: "Ledger") -> None:
         if write is not None:
             write(option, number, sample, piece)
-        behind = float(piece.arrival_s[piece.offered].max(initial=0.0)) / 3600
-        before = places.get(option, 0) * hours
-        tell(round(before + min(behind, hours)), round(len(places) * hours))
+        simulated = float(piece.arrival_s[piece.offered].max(initial=0.0)) / 3600
+        earlier = indices.get(option, 0) * hours
+        tell(round(earlier + min(simulated, hours)), round(len(indices) * hours))
 
     return watch

@@ -1,4 +1,4 @@
-"""``breakeven sweep``: many variations of a scenario as one table, resumable."""
+"""``breakeven sweep``: many variations of a scenario in one table, resumable."""
 
 from functools import partial
 from pathlib import Path
@@ -25,31 +25,37 @@ def sweep(
     output: OutputOption = Output.TABLE,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Also write sweep.csv, .json and .parquet here."),
+        typer.Option(
+            "--out", metavar="DIR", help="Also write sweep.csv, .json and .parquet to this folder."
+        ),
     ] = None,
     jobs: JobsOption = 0,
     dask: Annotated[
         str | None,
-        typer.Option("--dask", metavar="ADDRESS", help="Use the workers of this Dask scheduler."),
+        typer.Option(
+            "--dask", metavar="ADDRESS", help="Run on the workers of this Dask scheduler."
+        ),
     ] = None,
-    anew: Annotated[
-        bool, typer.Option("--anew", help="Neither read nor keep what is found at single points.")
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Do not use cached results, nor store new ones.")
     ] = False,
+    anew: Annotated[bool, typer.Option("--anew", hidden=True)] = False,
 ) -> None:
-    """Try all points of the scenario's section `sweep`; what was found before is not asked again.
+    """Evaluate many variations of a scenario in one table.
 
-    Answers are kept in the user's cache folder, so that a sweep that was stopped goes on.
+    The section `sweep` of the scenario lists them. Results are cached by point, so that an
+    interrupted sweep resumes where it stopped.
     """
     from simulator.analysis.commands.result_cache import cache_dir
     from simulator.library.results import SweepResult
-    from simulator.library.sweep import swept
+    from simulator.library.sweep import run_sweep
     from simulator.report.terminal.sweep import print_sweep
     from simulator.scenario.resolve.load import read_document
 
     document = read_document(scenario, settings, seed)
     with progress("points") as tell:
-        points = swept(document, jobs, dask, None if anew else cache_dir(), tell)
-    found = SweepResult.of(points)
-    show(output, found.document, found.rows, partial(print_sweep, found.document))
+        points = run_sweep(document, jobs, dask, None if no_cache or anew else cache_dir(), tell)
+    result = SweepResult.of(points)
+    show(output, result.document, result.rows, partial(print_sweep, result.document))
     if out is not None:
-        found.save(out)
+        result.save(out)

@@ -1,4 +1,4 @@
-"""``breakeven traffic``: look at logs, convert and make them, and see how cacheable they are."""
+"""``breakeven traffic``: inspect, convert and generate request logs, and measure cache reuse."""
 
 import sys
 from enum import StrEnum
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from simulator.traffic.logs.log import Log
 
 app = typer.Typer(
-    help="Look at request logs, convert and make them, see how cacheable they are.",
+    help="Inspect, convert and generate request logs; measure cache reuse.",
     no_args_is_help=True,
 )
 
 TraceArgument = Annotated[
-    str, typer.Argument(metavar="TRACE", help="A log: a file, or a LiteLLM database by its URL.")
+    str, typer.Argument(metavar="TRACE", help="Log file, or the URL of a LiteLLM database.")
 ]
 FormatOption = Annotated[
     str | None,
-    typer.Option("--format", "-f", help="Name of the format; default: as the file begins."),
+    typer.Option("--format", "-f", help="Format of the log; default: detected from its content."),
 ]
 SkipOption = Annotated[
-    bool, typer.Option("--skip-bad", help="Leave out unusable rows and say how many.")
+    bool, typer.Option("--skip-bad", help="Skip invalid rows and report their number.")
 ]
 
 
 class Policy(StrEnum):
-    """Which block leaves a full cache."""
+    """Eviction policies of a full cache."""
 
     LRU = "lru"
     LFU = "lfu"
@@ -48,10 +48,12 @@ def stats(
     output: OutputOption = Output.TABLE,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Also draw traffic.svg and write stats.json."),
+        typer.Option(
+            "--out", metavar="DIR", help="Also write traffic.svg and stats.json to this folder."
+        ),
     ] = None,
 ) -> None:
-    """Rate, dispersion, lengths, sessions and prefix reuse of a log."""
+    """Show rate, dispersion, lengths, sessions and reuse of a log."""
     from simulator.files.text import label
     from simulator.traffic.formats.catalog import source_of
     from simulator.traffic.logs.stats import statistics
@@ -81,41 +83,53 @@ def stats(
 def convert(
     trace: TraceArgument,
     target: Annotated[
-        Path, typer.Argument(metavar="TARGET", help="A .csv, .jsonl or .parquet file.")
+        Path, typer.Argument(metavar="TARGET", help="File to write: .csv, .jsonl or .parquet.")
     ],
     fmt: FormatOption = None,
     skip_bad: SkipOption = False,
 ) -> None:
-    """Write a log in the canonical form: times, lengths and anonymous prefix numbers, no text."""
+    """Convert a log to the canonical format.
+
+    It contains times, lengths and anonymous numbers of prefixes, but no text.
+    """
     from simulator.traffic.formats.catalog import format_of, source_of
     from simulator.traffic.formats.records.reading import Names, Skips, read
     from simulator.traffic.formats.writing import write_log
 
     names, skips = Names(), Skips(skip_bad)
     source = source_of(trace)
-    found = format_of(source, fmt)
+    read_as = format_of(source, fmt)
     with progress("converting"):
-        rows = write_log(read(source, found, names, skips), names.workloads, target)
-    _tell_skips(skips)
-    sys.stderr.write(f"{rows} rows, {found.name} -> {target}\n")
+        rows = write_log(read(source, read_as, names, skips), names.workloads, target)
+    _report_skips(skips)
+    sys.stderr.write(f"{rows} rows, {read_as.name} -> {target}\n")
 
 
 @app.command()
 def generate(
     what: Annotated[
-        str, typer.Argument(metavar="PRESET|SCENARIO", help="Whose sessions to generate.")
+        str,
+        typer.Argument(
+            metavar="PRESET|SCENARIO", help="Traffic preset, or scenario whose traffic to generate."
+        ),
     ],
     target: Annotated[
-        Path, typer.Argument(metavar="TARGET", help="A .csv, .jsonl or .parquet file.")
+        Path, typer.Argument(metavar="TARGET", help="File to write: .csv, .jsonl or .parquet.")
     ],
-    hours: Annotated[int, typer.Option("--hours", min=1, help="From Monday 00:00 UTC on.")] = 168,
+    hours: Annotated[
+        int, typer.Option("--hours", min=1, help="Length of the log, from Monday 00:00 UTC.")
+    ] = 168,
     requests_per_month: Annotated[
-        str | None, typer.Option(metavar="VOLUME", help="Of a preset: 300000, 10M, or 3.2/s.")
+        str | None,
+        typer.Option(metavar="VOLUME", help="Volume of a preset, such as 300000, 10M or 3.2/s."),
     ] = None,
     settings: SetOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the random streams.")] = 1,
 ) -> None:
-    """Write generated sessions as a log of a service that answers in 0.5 s at 50 tokens/s."""
+    """Generate a log of sessions.
+
+    Its requests are answered after 0.5 s at 50 tokens/s.
+    """
     from simulator.scenario.resolve.quantities import in_unit
     from simulator.scenario.starter.generator import workloads_of
     from simulator.traffic.formats.writing import write_log
@@ -130,7 +144,7 @@ def generate(
             raise typer.BadParameter("must be 1 or more", param_hint="--requests-per-month")
     workloads = workloads_of(what, volume, settings)
     tables = chunks(workloads, seed, volume=1.0, end_s=hours * HOUR_S)
-    names = {w.name: place for place, w in enumerate(workloads)}
+    names = {w.name: index for index, w in enumerate(workloads)}
     with progress("generating"):
         rows = write_log(recorded_stream(tables, 0.5, 0.02), names, target)
     sys.stderr.write(f"{rows} rows -> {target}\n")
@@ -142,25 +156,29 @@ def cache(
     fmt: FormatOption = None,
     skip_bad: SkipOption = False,
     capacity_blocks: Annotated[
-        int | None, typer.Option("--capacity-blocks", min=1, help="Simulate one pool of blocks.")
+        int | None,
+        typer.Option("--capacity-blocks", min=1, help="Simulate a cache of this many blocks."),
     ] = None,
     policy: Annotated[
-        Policy, typer.Option("--policy", help="Which block leaves when the pool is full.")
+        Policy, typer.Option("--policy", help="Eviction policy of a full cache.")
     ] = Policy.LRU,
     block_tokens: Annotated[
         int | None,
-        typer.Option("--block-tokens", min=1, help="Default: the format's own blocks."),
+        typer.Option(
+            "--block-tokens", min=1, help="Tokens of a block; default: as in the log's format."
+        ),
     ] = None,
     rule: Annotated[
         str | None,
         typer.Option(
             "--rule",
-            help="A provider's rule: openai-5m, openai-10m, openai-1h, openai-24h (those before "
-            "GPT-5.6), openai-30m, openai-12h, anthropic-5m, anthropic-1h, deepseek or infinite.",
+            help="Simulate a provider's rule: openai-5m, openai-10m, openai-1h, openai-24h "
+            "(models before GPT-5.6), openai-30m, openai-12h, anthropic-5m, anthropic-1h, "
+            "deepseek or infinite.",
         ),
     ] = None,
 ) -> None:
-    """How much of a log's prompts a cache finds, as JSON: by a provider's rule or by capacity."""
+    """Measure how much of a log's prompts a cache would serve, as JSON."""
     if (rule is None) == (capacity_blocks is None):
         raise typer.BadParameter("give either --rule or --capacity-blocks")
     if rule is not None:
@@ -203,12 +221,12 @@ def _read(trace: str, fmt: str | None, skip_bad: bool) -> "tuple[Log, Format]":
 
     skips = Skips(skip_bad)
     source = source_of(trace)
-    found = format_of(source, fmt)
-    log = read_log(source, found, skips)
-    _tell_skips(skips)
-    return log, found
+    read_as = format_of(source, fmt)
+    log = read_log(source, read_as, skips)
+    _report_skips(skips)
+    return log, read_as
 
 
-def _tell_skips(skips: "Skips") -> None:
+def _report_skips(skips: "Skips") -> None:
     if skips.count:
         sys.stderr.write(f"breakeven: {skips.count} rows skipped, the first {skips.first}\n")

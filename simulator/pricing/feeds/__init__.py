@@ -1,1 +1,1 @@
-"""Price files of others as rate cards: genai-prices' data, LiteLLM's map, model-prices' history."""
+"""Readers of price files of genai-prices, LiteLLM and model-prices, and their comparison."""

@@ -1,4 +1,4 @@
-"""The book against the price files of others: where they agree, and what would close the gaps."""
+"""Comparison of the price book with feeds: agreement, differences, and rows to add."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,61 +13,61 @@ from simulator.pricing.rows import RateRow
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a source differs from the book, and the book is right or nobody knows."""
+    """Reason why a source differs from a book that is right, or why the truth is unknown."""
 
     source: str
-    """``genai-prices``, ``litellm``, ``model-prices``, or ``*``."""
+    """Kind of source: ``genai-prices``, ``litellm``, ``model-prices``, or ``*``."""
     offer: str
-    """Name, or a pattern with ``*``."""
+    """Name of the offer, or a pattern with ``*``."""
     why: str
     context: str = "*"
     bucket: str = "*"
 
-    def explains(self, source: str, offer: str, told: Difference) -> bool:
-        """Whether it is about a difference."""
+    def explains(self, source: str, offer: str, difference: Difference) -> bool:
+        """Return whether it applies to a difference."""
         pairs = (
             (source, self.source),
             (offer, self.offer),
-            (told.context, self.context),
-            (told.bucket, self.bucket),
+            (difference.context, self.context),
+            (difference.bucket, self.bucket),
         )
         return all(fnmatchcase(name, pattern) for name, pattern in pairs)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A difference with its offer, and why it is one where that is known."""
+class OfferDifference:
+    """A difference with its offer, and its explanation if there is one."""
 
     offer: str
-    told: Difference
+    difference: Difference
     why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What one source says of the book."""
+    """Result of comparing the book with one source."""
 
     source: str
     name: str
-    """Of the file or package."""
+    """Name of the file or package."""
     offers: int = 0
-    """That both know."""
+    """Number of offers that both have."""
     same: int = 0
-    """Rates that both charge alike."""
-    differing: list[Found] = field(default_factory=list)
-    explained: list[Found] = field(default_factory=list)
-    missing: list[Found] = field(default_factory=list)
-    """Rates that the source names and the book does not."""
+    """Number of rates that are equal."""
+    differing: list[OfferDifference] = field(default_factory=list)
+    explained: list[OfferDifference] = field(default_factory=list)
+    missing: list[OfferDifference] = field(default_factory=list)
+    """Rates that the source has and the book does not."""
     only_book: int = 0
-    """Rates that the book names and the source does not."""
+    """Number of rates that the book has and the source does not."""
     facts: list[tuple[str, str]] = field(default_factory=list)
-    """Offer and what the source knows of its dates or sizes that the book does not."""
+    """Offers, each with a date or size on which the source differs from the book."""
     rows: dict[str, list[RateRow]] = field(default_factory=dict)
-    """Rows that would add what is missing, by offer."""
+    """Rows that would add the missing rates, by offer."""
 
     @property
     def agreement(self) -> float:
-        """Share of the rates that both name, without explained ones, that are alike."""
+        """Share of equal rates among those that both have, without explained differences."""
         compared_rates = self.same + len(self.differing)
         return self.same / compared_rates if compared_rates else 1.0
 
@@ -84,11 +84,11 @@ def check(
     Parameters
     ----------
     feed : Feed
-        What it says.
+        Feed to compare with.
     card_of : callable
-        The book's card of an offer, None where it has none.
+        Function that returns the book's card of an offer, or None.
     known : list of Explanation
-        Differences that are understood; they are counted apart.
+        Explanations of known differences, which are counted separately.
     at_s, tolerance : float
         See ``compared``.
     """
@@ -101,14 +101,18 @@ def check(
             continue
         offers += 1
         theirs = feed.cards[offer]
-        found = compared(ours, theirs, at_s, tolerance)
-        same += found.same
-        only_book += len(found.only_before)
-        for told in found.differing:
-            why = next((e.why for e in known if e.explains(source, offer, told)), "")
-            (result.explained if why else result.differing).append(Found(offer, told, why))
-        result.missing.extend(Found(offer, told) for told in found.only_after)
-        rows = _proposed(theirs, found, at_s)
+        comparison = compared(ours, theirs, at_s, tolerance)
+        same += comparison.same
+        only_book += len(comparison.only_before)
+        for difference in comparison.differing:
+            why = next((e.why for e in known if e.explains(source, offer, difference)), "")
+            (result.explained if why else result.differing).append(
+                OfferDifference(offer, difference, why)
+            )
+        result.missing.extend(
+            OfferDifference(offer, difference) for difference in comparison.only_after
+        )
+        rows = _proposed(theirs, comparison, at_s)
         if rows:
             result.rows[offer] = rows
         result.facts.extend((offer, text) for text in _new_facts(ours, feed.facts.get(offer)))
@@ -118,11 +122,11 @@ def check(
     )  # fmt: skip
 
 
-def _proposed(theirs: RateCard, found: Comparison, at_s: float) -> list[RateRow]:
-    """Return a source's rows with what the book does not name, by context."""
+def _proposed(theirs: RateCard, comparison: Comparison, at_s: float) -> list[RateRow]:
+    """Return rows of a source with the rates that the book lacks."""
     wanted: dict[str, set[str]] = {}
-    for told in found.only_after:
-        wanted.setdefault(told.context, set()).add(told.bucket)
+    for missing in comparison.only_after:
+        wanted.setdefault(missing.context, set()).add(missing.bucket)
     rows = []
     for context, buckets in wanted.items():
         for row in theirs.rows:
@@ -135,7 +139,10 @@ def _proposed(theirs: RateCard, found: Comparison, at_s: float) -> list[RateRow]
 
 
 def _undated_start(row: RateRow, rates: dict[str, float], context: str) -> RateRow:
-    """Return a row without the day on which a feed began to watch a price that always held."""
+    """Return a row of some rates; without its start date in standard context.
+
+    There the date is only the day on which a feed first recorded the price.
+    """
     return RateRow(
         rates,
         context=None if context == "standard" else context,
@@ -149,14 +156,14 @@ def _undated_start(row: RateRow, rates: dict[str, float], context: str) -> RateR
 def _new_facts(ours: RateCard, theirs: Facts | None) -> list[str]:
     if theirs is None:
         return []
-    found = []
+    texts = []
     if theirs.ends is not None and theirs.ends != ours.lifetime.ends:
         book = ours.lifetime.ends
-        found.append(f"ends {theirs.ends}" + (f", the book has {book}" if book else ""))
+        texts.append(f"ends {theirs.ends}" + (f", the book has {book}" if book else ""))
     most = theirs.max_input_tok
     if most is not None and ours.most_prompt_tok is not None and most < ours.most_prompt_tok:
-        found.append(f"takes {most} tokens at most, the book has {ours.most_prompt_tok}")
-    return found
+        texts.append(f"accepts at most {most} tokens, the book has {ours.most_prompt_tok}")
+    return texts
 
 
 def changes(
@@ -168,8 +175,8 @@ def changes(
 ) -> list[dict[str, Any]]:
     """Return what differs between two sets of cards at a Unix time, offer by offer.
 
-    Where ``whole`` is false, what the second set lacks is not gone. Nor is what the first has from
-    elsewhere: offers of the overlay alone.
+    Unless ``whole``, offers that the second set lacks do not count as gone. The caller removes from
+    the first set offers from other sources, such as the overlay.
     """
     found: list[dict[str, Any]] = []
     for offer in sorted({*ours, *theirs} if whole else {*ours}.intersection(theirs)):
@@ -180,12 +187,12 @@ def changes(
         result = compared(before, after, at_s, tolerance)
         for change, contexts in (("gone", result.gone), ("new", result.new)):
             found += [{"offer": offer, "change": change, "when": name} for name in contexts]
-        for told in (*result.differing, *result.only_before, *result.only_after):
-            if told.context in (*result.gone, *result.new):
+        for rate in (*result.differing, *result.only_before, *result.only_after):
+            if rate.context in (*result.gone, *result.new):
                 continue
-            words = [told.context] if told.context != "standard" else []
-            words += [told.when] if told.when != "always" or not words else []
-            rates = {"before": told.before, "after": told.after}
-            place = {"offer": offer, "bucket": told.bucket, "when": ", ".join(words)}
-            found.append({"change": "rate", **place, **rates})
+            words = [rate.context] if rate.context != "standard" else []
+            words += [rate.when] if rate.when != "always" or not words else []
+            usd = {"before": rate.before, "after": rate.after}
+            key = {"offer": offer, "bucket": rate.bucket, "when": ", ".join(words)}
+            found.append({"change": "rate", **key, **usd})
     return found

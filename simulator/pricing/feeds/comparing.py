@@ -1,7 +1,7 @@
-"""Two rate cards of one offer at one moment: where they agree, and where not.
+"""Comparison of two rate cards of one offer at one time.
 
-Cards are compared by what they charge, not by how their rows are written: rates are asked for at
-both sides of every threshold, in and outside the hours that either of them knows.
+Cards are compared by the rates that they charge, not by their rows: on both sides of every
+threshold of prompt length, and within and outside the hours of either card.
 """
 
 import math
@@ -16,7 +16,7 @@ from simulator.pricing.rows import BUCKETS, CONTEXTS, RateRow
 from simulator.units import DAY_S
 
 _PLAIN_TOK = 1
-"""Prompt below any threshold."""
+"""Prompt length below any threshold."""
 _PROBED = tuple(bucket for bucket in BUCKETS if bucket != "storage")
 
 
@@ -27,27 +27,31 @@ class Difference:
     context: str
     bucket: str
     when: str
-    """Condition in words: ``always``, a threshold, an hour."""
+    """Condition as text: ``always``, a threshold, an hour."""
     before: float | None
-    """In the units of ``BUCKETS``; None where the first card does not name it."""
+    """Rate of the first card, in the units of ``BUCKETS``; None if it does not name the rate."""
     after: float | None
+    """Rate of the second card, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two cards charge."""
+    """Equal and different rates of two cards."""
 
     same: int = 0
-    """Rates that both charge alike, whether named or by way of another bucket's."""
+    """Number of equal rates, named ones and fallbacks to other buckets."""
     agreeing: set[tuple[str, str]] = field(default_factory=set)
-    """Contexts and buckets of which at least one rate is alike."""
+    """Pairs of context and bucket with at least one equal rate."""
     differing: list[Difference] = field(default_factory=list)
-    """Rates that both name, not alike."""
+    """Different rates that both cards name."""
     only_before: list[Difference] = field(default_factory=list)
+    """Rates that only the first card names."""
     only_after: list[Difference] = field(default_factory=list)
+    """Rates that only the second card names."""
     gone: list[str] = field(default_factory=list)
-    """Contexts that the first card alone sells."""
+    """Contexts that only the first card sells."""
     new: list[str] = field(default_factory=list)
+    """Contexts that only the second card sells."""
 
 
 def compared(before: RateCard, after: RateCard, at_s: float, tolerance: float) -> Comparison:
@@ -56,20 +60,20 @@ def compared(before: RateCard, after: RateCard, at_s: float, tolerance: float) -
     Parameters
     ----------
     before, after : RateCard
-        Of the same offer.
+        Cards of the same offer.
     at_s : float
-        When; cards with prices by the hour are compared over the seven days from its midnight.
+        Unix time [s]; cards with hourly prices are compared over seven days from its midnight.
     tolerance : float
-        Share by which two rates may differ and still be alike.
+        Relative difference up to which two rates count as equal.
     """
-    found = Comparison()
+    comparison = Comparison()
     same = 0
     for context in CONTEXTS:
         sold = [_is_sold(card, context, at_s) for card in (before, after)]
         if not any(sold):
             continue
         if not all(sold):
-            (found.gone if sold[0] else found.new).append(context)
+            (comparison.gone if sold[0] else comparison.new).append(context)
         calls, labels = _probes(before, after, context, at_s)
         pairs = list(zip((before, after), sold, strict=True))
         rows = [
@@ -79,31 +83,31 @@ def compared(before: RateCard, after: RateCard, at_s: float, tolerance: float) -
         charged = [rates(card, calls, buckets=_PROBED) if known else None for card, known in pairs]
         seen = set()
         for bucket in _PROBED:
-            for place, label in enumerate(labels):
-                was, is_ = (math.nan if r is None else float(r[bucket][place]) for r in rows)
+            for index, label in enumerate(labels):
+                was, is_ = (math.nan if r is None else float(r[bucket][index]) for r in rows)
                 if math.isnan(was) and math.isnan(is_):
                     continue
                 if (math.isnan(was) or math.isnan(is_)) and 0.0 in (was, is_):
-                    continue  # an embedding's output, say: free, or not there
-                pays = [math.nan if r is None else float(r[bucket][place]) for r in charged]
+                    continue  # free and absent are the same, as for the output of embeddings
+                pays = [math.nan if r is None else float(r[bucket][index]) for r in charged]
                 if abs(pays[0] - pays[1]) <= max(tolerance, 1e-9) * max(pays):
                     same += 1
-                    found.agreeing.add((context, bucket))
+                    comparison.agreeing.add((context, bucket))
                     continue
-                told = Difference(context, bucket, label, _number(was), _number(is_))
-                if (rate := (bucket, told.before, told.after)) not in seen:
+                difference = Difference(context, bucket, label, _number(was), _number(is_))
+                if (rate := (bucket, difference.before, difference.after)) not in seen:
                     seen.add(rate)
-                    _place(found, told)
-    return replace(found, same=same)
+                    _add_difference(comparison, difference)
+    return replace(comparison, same=same)
 
 
-def _place(found: Comparison, told: Difference) -> None:
-    if told.before is None:
-        found.only_after.append(told)
-    elif told.after is None:
-        found.only_before.append(told)
+def _add_difference(comparison: Comparison, difference: Difference) -> None:
+    if difference.before is None:
+        comparison.only_after.append(difference)
+    elif difference.after is None:
+        comparison.only_before.append(difference)
     else:
-        found.differing.append(told)
+        comparison.differing.append(difference)
 
 
 def _number(rate: float) -> float | None:
@@ -120,7 +124,7 @@ def _is_sold(card: RateCard, context: str, at_s: float) -> bool:
 def _probes(
     before: RateCard, after: RateCard, context: str, at_s: float
 ) -> tuple[Usage, list[str]]:
-    """Return calls that fall on every side of the cards' conditions, and what each stands for."""
+    """Return calls on every side of the cards' conditions, and a label of each."""
     rows = (*before.rows, *after.rows)
     most = [card.most_prompt_tok for card in (before, after) if card.most_prompt_tok]
     prompts = {_PLAIN_TOK: ""}
@@ -146,26 +150,26 @@ def _probes(
 
 
 def _edges(row: RateRow) -> set[int]:
-    found = set()
+    edges = set()
     if row.prompt_tokens_above is not None:
-        found |= {row.prompt_tokens_above, row.prompt_tokens_above + 1}
+        edges |= {row.prompt_tokens_above, row.prompt_tokens_above + 1}
     if row.prompt_tokens_from is not None:
-        found |= {row.prompt_tokens_from - 1, row.prompt_tokens_from}
-    return {edge for edge in found if edge > 0}
+        edges |= {row.prompt_tokens_from - 1, row.prompt_tokens_from}
+    return {edge for edge in edges if edge > 0}
 
 
 def _hours(rows: tuple[RateRow, ...], at_s: float) -> dict[float, str]:
-    """Moments in the middle of every span of hours, on each of seven days."""
+    """Return the middle of every span of hours on each of seven days, with its name."""
     edges = {0.0, DAY_S}
     for row in rows:
         if row.utc_window_s is not None:
             edges |= set(row.utc_window_s)
     middles = [(a + b) / 2 for a, b in zip(sorted(edges), sorted(edges)[1:], strict=False)]
     midnight = at_s // DAY_S * DAY_S
-    found = {}
+    names = {}
     for day in range(7):
         for middle in middles:
             moment = midnight + day * DAY_S + middle
             name = ("Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed")[int(moment // DAY_S) % 7]
-            found[moment] = f"{name} {int(middle) // 3600:02}:{int(middle) % 3600 // 60:02} UTC"
-    return found
+            names[moment] = f"{name} {int(middle) // 3600:02}:{int(middle) % 3600 // 60:02} UTC"
+    return names

@@ -1,4 +1,4 @@
-"""What a price file of others says: rate cards, facts, and what of it no card can hold."""
+"""Contents of a price file: rate cards, facts, and counts of what cards cannot represent."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from simulator.pricing.rates import RateCard
 
-# How a feed calls a provider that the book calls otherwise; the longest fitting prefix counts.
+# Book's prefix by a feed's prefix of the same provider; the longest match counts.
 _BOOK_NAMES = {
     "gemini/": "google/",
     "xai/": "x-ai/",
@@ -22,17 +22,17 @@ _BOOK_NAMES = {
 
 
 def book_name(name: str) -> str:
-    """Return what the book calls an offer of a feed."""
-    fitting = [prefix for prefix in _BOOK_NAMES if name.startswith(prefix)]
-    if not fitting:
+    """Return the book's name of an offer of a feed."""
+    matching = [prefix for prefix in _BOOK_NAMES if name.startswith(prefix)]
+    if not matching:
         return name
-    prefix = max(fitting, key=len)
+    prefix = max(matching, key=len)
     return _BOOK_NAMES[prefix] + name.removeprefix(prefix)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a feed knows of an offer beside its prices; absent is not known."""
+    """Facts of a feed about an offer, in addition to prices; None if unknown."""
 
     ends: date | None = None
     successor: str | None = None
@@ -45,20 +45,20 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One price file."""
+    """Contents of one price file."""
 
     name: str
     kind: Literal["genai-prices", "litellm", "model-prices"]
     cards: dict[str, RateCard]
-    """By the book's names of offers."""
+    """Rate cards by the book's names of offers."""
     facts: dict[str, Facts] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
-    """What was not taken, by what it is, with how often it occurs."""
+    """Number of skipped prices and entries by their kind."""
     whole: bool = True
-    """It means to list every offer of its providers: what it lacks is gone."""
+    """Whether the file lists every offer of its providers, so that missing offers are gone."""
 
 
-def told(value: Any) -> str:
-    """Return a value for a message: on one line, and no longer than that."""
+def abbreviated(value: Any) -> str:
+    """Return a value for a message, on one line of at most about 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:40]}..."

@@ -1,4 +1,4 @@
-"""genai-prices' data file."""
+"""Reader of genai-prices' data file."""
 
 from collections import Counter
 from datetime import date
@@ -10,14 +10,14 @@ from simulator.pricing.feeds.feed import Facts, Feed
 
 
 def genai_feed(raw: list[Any], name: str, as_of: date) -> Feed:
-    """Read a list of providers.
+    """Read a parsed data file, which is a list of providers.
 
     Raises
     ------
     InputError
-        When the package that writes such files cannot read it.
+        If the package genai-prices cannot read it.
     """
-    # The package reads its own newer files; it has no public name for that.
+    # The package reads its own newer files, but by a private function only.
     from genai_prices.types import _providers_from_raw
 
     try:
@@ -32,7 +32,7 @@ def genai_feed(raw: list[Any], name: str, as_of: date) -> Feed:
 
 
 def providers_feed(providers: Any, name: str, as_of: date, source: str) -> Feed:
-    """Return what providers of genai-prices offer."""
+    """Return the offers of providers of genai-prices as a feed."""
     cards, facts = {}, {}
     left_out: Counter[str] = Counter()
     for provider in providers:

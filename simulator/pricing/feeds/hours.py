@@ -1,4 +1,4 @@
-"""Hours of the week: from the windows in which a price is low to those in which it is high."""
+"""Peak hours of the week, derived from the windows of off-peak prices."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import InputError
-from simulator.pricing.feeds.feed import told
+from simulator.pricing.feeds.feed import abbreviated
 from simulator.pricing.rows import RateRow
 from simulator.units import DAY_S, MINUTE_S
 
@@ -14,20 +14,22 @@ _MINUTES = 1440
 
 
 def peak_rows(rates: dict[str, float], windows: list[Any], place: str) -> list[RateRow]:
-    """Return rows of the peak price, which holds wherever no window of the low price does.
+    """Return rows of the peak price, which applies outside all windows of the off-peak price.
 
     Parameters
     ----------
     rates : dict of str to float
         Peak rates by bucket.
     windows : list
-        Of mappings ``{hours_utc: "00:00-01:00" or a list of such, weekdays: [1, ..., 7]}``;
-        Monday is 1, without weekdays a window holds on all. An end of 00:00 is midnight.
+        Mappings ``{hours_utc: "00:00-01:00" or a list of such, weekdays: [1, ..., 7]}``; Monday is
+        1, and without weekdays a window applies every day. An end of 00:00 is midnight.
+    place : str
+        Location in the file, for messages.
 
     Raises
     ------
     InputError
-        When a window is not of this form.
+        If a window is not of this form.
     """
     low = np.zeros((7, _MINUTES), np.bool_)
     for window in windows:
@@ -36,13 +38,15 @@ def peak_rows(rates: dict[str, float], windows: list[Any], place: str) -> list[R
         hours = window.get("hours_utc")
         days = window.get("weekdays", list(range(1, 8)))
         if not isinstance(days, list) or not all(day in range(1, 8) for day in days):
-            raise InputError(f"{place}: weekdays must be numbers from 1 to 7, not {told(days)}")
+            raise InputError(
+                f"{place}: weekdays must be numbers from 1 to 7, not {abbreviated(days)}"
+            )
         for text in hours if isinstance(hours, list) else [hours]:
             begin, end = _span(text, place)
             for day in days:
                 if begin < end:
                     low[day - 1, begin:end] = True
-                else:  # goes on after midnight; from midnight to midnight it is the whole day
+                else:  # wraps around midnight; equal ends span 24 hours
                     low[day - 1, begin:] = True
                     low[day % 7, :end] = True
     spans: dict[tuple[int, int], set[int]] = {}
@@ -61,12 +65,12 @@ def peak_rows(rates: dict[str, float], windows: list[Any], place: str) -> list[R
 
 
 def _span(text: Any, place: str) -> tuple[int, int]:
-    """Return begin and end [minutes of the day] of ``HH:MM-HH:MM``; midnight as an end is 24:00."""
+    """Return start and end [minutes of the day] of ``HH:MM-HH:MM``; an end of 00:00 is 24:00."""
     begin, _, end = str(text).partition("-")
     try:
         minutes = [int(part[:2]) * 60 + int(part[3:]) for part in (begin, end) if part[2] == ":"]
     except (ValueError, IndexError):
         minutes = []
     if len(minutes) != 2 or not all(0 <= minute <= _MINUTES for minute in minutes):
-        raise InputError(f"{place}: hours must be such as 00:30-16:30, not {told(text)}")
+        raise InputError(f"{place}: hours must be such as 00:30-16:30, not {abbreviated(text)}")
     return minutes[0], minutes[1] or _MINUTES

@@ -1,4 +1,4 @@
-"""LiteLLM's price map: one entry a model, one key a price, the conditions in the key's name."""
+"""Reader of LiteLLM's price map: an entry per model, whose keys name price and conditions."""
 
 import math
 import re
@@ -9,14 +9,14 @@ from datetime import date
 from typing import Any
 
 from simulator.errors import InputError
-from simulator.pricing.feeds.feed import Facts, Feed, book_name, told
+from simulator.pricing.feeds.feed import Facts, Feed, abbreviated, book_name
 from simulator.pricing.feeds.hours import peak_rows
 from simulator.pricing.lifetimes import NOTHING_KNOWN, Lifetime
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CALL_BUCKETS, RateRow
 from simulator.units import MTOK
 
-# Stems of keys, per token or per call; `_above_200k_tokens` and contexts stand behind them.
+# Stems of keys, per token or per call; `_above_200k_tokens` and contexts follow as suffixes.
 _BUCKETS = {
     "input_cost_per_token": "input",
     "cache_read_input_token_cost": "cache_read",
@@ -40,28 +40,28 @@ _CONTEXTS = {
     "batches": "batch", "flex": "flex", "priority": "priority", "ultrafast": "ultrafast",
 }  # fmt: skip
 _TIER = re.compile(r"_above_(\d{1,6})k_tokens")
-# Keys that say again what others say, or hold other prices that are read apart.
-_READ_APART = (
+# Keys that repeat others, or that are read separately.
+_READ_SEPARATELY = (
     "input_cost_per_token_cache_hit",
     "search_context_cost_per_query",
     "off_peak_pricing",
     "tiered_pricing",
 )
 _BILLED = ("cost", "pric", "uplift", "free_requests")
-"""Words of keys that change a bill."""
+"""Words in keys that affect a bill."""
 _MODES = ("chat", "completion", "responses", "embedding")
 _MOST_USD = 1e6
 _MOST_TOK = 1e12
 _REGIONS = re.compile(r"regional_processing_uplift_multiplier_([a-z]{2})")
-# Providers whose threshold belongs to the higher tier ("from 200K tokens").
+# Providers whose threshold is part of the higher tier ("from 200K tokens").
 _INCLUSIVE = ("xai",)
-# Providers that bill the whole output of a call that reasons at the rate of reasoning.
-_RERATES_OUTPUT = ("dashscope",)
+# Providers that bill the whole output of a reasoning call at the rate of reasoning.
+_REASONING_RATE_ON_OUTPUT = ("dashscope",)
 
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """What a key prices."""
+    """Bucket and conditions that a key prices."""
 
     bucket: str
     context: str | None
@@ -69,19 +69,19 @@ class _Key:
 
 
 def is_litellm(raw: Any) -> bool:
-    """Whether parsed JSON is such a map."""
+    """Return whether parsed JSON is a price map of LiteLLM."""
     return isinstance(raw, Mapping) and any(
         isinstance(entry, Mapping) and "litellm_provider" in entry for entry in raw.values()
     )
 
 
 def litellm_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
-    """Read a mapping of models to entries.
+    """Read a parsed price map, which maps models to entries.
 
     Raises
     ------
     InputError
-        When a price or a size is no number, or none that is possible.
+        If a price or a size is not a number, or out of range.
     """
     cards, facts = {}, {}
     left_out: Counter[str] = Counter()
@@ -90,7 +90,7 @@ def litellm_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
             continue
         mode = entry.get("mode")
         if mode not in _MODES:
-            left_out[f"offers of mode {told(mode)}"] += 1
+            left_out[f"offers of mode {abbreviated(mode)}"] += 1
             continue
         provider = str(entry.get("litellm_provider", ""))
         offer = book_name(key if key.startswith(f"{provider}/") else f"{provider}/{key}")
@@ -119,33 +119,33 @@ def litellm_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
 def _rows(
     entry: Mapping[str, Any], provider: str, place: str, left_out: Counter[str]
 ) -> list[RateRow]:
-    """Base rates first, then contexts, then the tiers of each, then what holds at some hours."""
+    """Return rows of base rates, then of contexts and their tiers, then of peak hours."""
     inclusive = provider in _INCLUSIVE
-    found = _rates(entry, place, left_out)
+    by_condition = _rates(entry, place, left_out)
     for above, tier in _tiered(entry, place):
         for (context, _), rates in _rates(tier, place, left_out).items():
-            found.setdefault((context, above), {}).update(rates)
-    if (None, None) not in found:
+            by_condition.setdefault((context, above), {}).update(rates)
+    if (None, None) not in by_condition:
         return []
-    _add_long_writes(found)
-    if found[None, None].get("reasoning") == found[None, None].get("output"):
-        # Reasoning is output then, in every context, whatever that costs there.
-        for rates in found.values():
+    _add_long_writes(by_condition)
+    if by_condition[None, None].get("reasoning") == by_condition[None, None].get("output"):
+        # Reasoning is billed as output, so it follows the output rate of every context.
+        for rates in by_condition.values():
             rates.pop("reasoning", None)
-    _add_fast(found, entry)
+    _add_fast(by_condition, entry)
     search = _search_usd(entry, place, left_out)
     if search is not None:
-        found[None, None]["web_search"] = search
+        by_condition[None, None]["web_search"] = search
     rows = [
         RateRow(
-            found[context, above],
+            by_condition[context, above],
             context=context,
             prompt_tokens_above=None if inclusive else above,
             prompt_tokens_from=above if inclusive else None,
         )
-        for context, above in sorted(found, key=lambda key: (key[0] or "", key[1] or 0))
+        for context, above in sorted(by_condition, key=lambda key: (key[0] or "", key[1] or 0))
     ]
-    if provider in _RERATES_OUTPUT:
+    if provider in _REASONING_RATE_ON_OUTPUT:
         rows += [
             RateRow({"output": rate}, prompt_tokens_above=row.prompt_tokens_above, thinking=True)
             for row in rows
@@ -157,11 +157,11 @@ def _rows(
 def _rates(
     entry: Mapping[str, Any], place: str, left_out: Counter[str]
 ) -> dict[tuple[str | None, int | None], dict[str, float]]:
-    """USD by bucket, by context and tier."""
-    found: dict[tuple[str | None, int | None], dict[str, float]] = {}
+    """Return rates by context and tier: USD by bucket, in the units of ``BUCKETS``."""
+    by_condition: dict[tuple[str | None, int | None], dict[str, float]] = {}
     for key, value in entry.items():
-        parsed = _parsed(key)
-        if value is None or key in _READ_APART:
+        parsed = _parse_key(key)
+        if value is None or key in _READ_SEPARATELY:
             continue
         if parsed is None:
             if any(word in key for word in _BILLED):
@@ -169,25 +169,25 @@ def _rates(
             continue
         usd = _usd(value, key, place)
         if usd == 0 and parsed.bucket in ("cache_write", "cache_write_1h"):
-            continue  # written at no fee of its own: such tokens are input
+            continue  # no separate fee: written tokens are billed as input
         scale = 1.0 if parsed.bucket in CALL_BUCKETS else MTOK
-        # To 12 digits: the map holds prices per token, such as 1e-06.
-        found.setdefault((parsed.context, parsed.above), {})[parsed.bucket] = float(
+        # Rounded to 12 digits, since the map has prices per token, such as 1e-06.
+        by_condition.setdefault((parsed.context, parsed.above), {})[parsed.bucket] = float(
             f"{usd * scale:.12g}"
         )
-    return found
+    return by_condition
 
 
 def _add_long_writes(
-    found: dict[tuple[str | None, int | None], dict[str, float]],
+    by_condition: dict[tuple[str | None, int | None], dict[str, float]],
 ) -> None:
-    """Add long writes to contexts that price short ones alone: both follow the input price.
+    """Add long writes to contexts with a price of short writes only.
 
-    Anthropic and OpenAI tell a write's price as a multiple of what input costs in the same context
-    and tier; the map leaves some of the long ones out.
+    Anthropic and OpenAI define the price of a write as a multiple of the input price in the same
+    context and tier; the map omits some of the long ones.
     """
-    for (context, above), rates in found.items():
-        standard = found.get((None, above), {})
+    for (context, above), rates in by_condition.items():
+        standard = by_condition.get((None, above), {})
         long = standard.get("cache_write_1h")
         if context and long and "cache_write" in rates and "cache_write_1h" not in rates:
             share = rates["cache_write"] / standard["cache_write"]
@@ -195,25 +195,25 @@ def _add_long_writes(
 
 
 def _add_fast(
-    found: dict[tuple[str | None, int | None], dict[str, float]], entry: Mapping[str, Any]
+    by_condition: dict[tuple[str | None, int | None], dict[str, float]], entry: Mapping[str, Any]
 ) -> None:
-    """Add the fast mode of Anthropic's models, which the map tells as a factor on all rates."""
-    said = entry.get("provider_specific_entry")
-    value = said.get("fast") if isinstance(said, Mapping) else None
+    """Add the fast mode of Anthropic's models, which the map gives as a factor on all rates."""
+    specific = entry.get("provider_specific_entry")
+    value = specific.get("fast") if isinstance(specific, Mapping) else None
     factor = float(value) if value is not None and _is_factor(value) else 0.0
-    if not factor or any(context == "priority" for context, _ in found):
+    if not factor or any(context == "priority" for context, _ in by_condition):
         return
-    standard = {above: rates for (context, above), rates in found.items() if context is None}
+    standard = {above: rates for (context, above), rates in by_condition.items() if context is None}
     for above, rates in standard.items():
-        found["priority", above] = {
+        by_condition["priority", above] = {
             bucket: float(f"{rate * factor:.12g}")
             for bucket, rate in rates.items()
             if bucket not in CALL_BUCKETS
         }
 
 
-def _parsed(key: str) -> _Key | None:
-    """Bucket, context and tier that a key prices; None for keys of other things."""
+def _parse_key(key: str) -> _Key | None:
+    """Return bucket, context and tier that a key prices; None for other keys."""
     tiers = _TIER.findall(key)
     stem = _TIER.sub("", key)
     context = None
@@ -230,35 +230,37 @@ def _usd(value: Any, key: str, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_USD:
         raise InputError(
             f"{place}: {key} must be a number, 0 or more and at most {_MOST_USD:,.0f}, "
-            f"not {told(value)}"
+            f"not {abbreviated(value)}"
         )
     return float(value)
 
 
 def _tiered(entry: Mapping[str, Any], place: str) -> list[tuple[int | None, Mapping[str, Any]]]:
-    """Return the ranges of ``tiered_pricing``; the first one is the base."""
-    said = entry.get("tiered_pricing")
-    if said is None:
+    """Return the ranges of ``tiered_pricing`` with their lower ends, None for the base."""
+    tiers = entry.get("tiered_pricing")
+    if tiers is None:
         return []
-    if not isinstance(said, list) or not all(isinstance(part, Mapping) for part in said):
-        raise InputError(f"{place}: tiered_pricing must be a list of ranges, not {told(said)}")
-    found: list[tuple[int | None, Mapping[str, Any]]] = []
-    for part in said:
+    if not isinstance(tiers, list) or not all(isinstance(part, Mapping) for part in tiers):
+        raise InputError(
+            f"{place}: tiered_pricing must be a list of ranges, not {abbreviated(tiers)}"
+        )
+    ranges: list[tuple[int | None, Mapping[str, Any]]] = []
+    for part in tiers:
         span = part.get("range")
         if not isinstance(span, list) or len(span) != 2 or not _is_tok(span[0], least=0):
             raise InputError(f"{place}: a range of tiered_pricing must be two numbers of tokens")
-        found.append((int(span[0]) or None, {k: v for k, v in part.items() if k != "range"}))
-    return found
+        ranges.append((int(span[0]) or None, {k: v for k, v in part.items() if k != "range"}))
+    return ranges
 
 
 def _search_usd(entry: Mapping[str, Any], place: str, left_out: Counter[str]) -> float | None:
-    """Return the price of a web search; it may depend on how much a search reads."""
-    said = entry.get("search_context_cost_per_query")
-    if said is None:
+    """Return the price of a web search, None if unknown or dependent on how much it reads."""
+    costs = entry.get("search_context_cost_per_query")
+    if costs is None:
         return None
-    if not isinstance(said, Mapping):
+    if not isinstance(costs, Mapping):
         raise InputError(f"{place}: search_context_cost_per_query must be a mapping")
-    prices = {_usd(usd, "search_context_cost_per_query", place) for usd in said.values()}
+    prices = {_usd(usd, "search_context_cost_per_query", place) for usd in costs.values()}
     if len(prices) == 1:
         return prices.pop()
     if prices:
@@ -269,15 +271,15 @@ def _search_usd(entry: Mapping[str, Any], place: str, left_out: Counter[str]) ->
 def _with_hours(
     rows: list[RateRow], entry: Mapping[str, Any], place: str, left_out: Counter[str]
 ) -> list[RateRow]:
-    """Return rows in which the price outside the peak hours is the base."""
-    said = entry.get("off_peak_pricing")
-    if said is None:
+    """Return rows with the off-peak price as their base, and rows of peak hours after it."""
+    off_peak = entry.get("off_peak_pricing")
+    if off_peak is None:
         return rows
-    if not isinstance(said, Mapping) or len(rows) > 1:
+    if not isinstance(off_peak, Mapping) or len(rows) > 1:
         left_out["prices by the hour"] += 1
         return rows
-    low = _rates({k: v for k, v in said.items() if k != "windows"}, place, left_out)
-    windows = said.get("windows")
+    low = _rates({k: v for k, v in off_peak.items() if k != "windows"}, place, left_out)
+    windows = off_peak.get("windows")
     if set(low) != {(None, None)} or not isinstance(windows, list):
         left_out["prices by the hour"] += 1
         return rows
@@ -319,11 +321,11 @@ def _is_tok(value: Any, least: float = 1) -> bool:
 
 
 def _tok(value: Any, key: str, place: str) -> int | None:
-    """Return a number of tokens; the map leaves it out, writes 0 or a text where it is open."""
+    """Return a number of tokens; None if it is missing, 0 or a text, as where it is unlimited."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value == 0:
         return None
     if not _is_tok(value):
-        raise InputError(f"{place}: {key} must be a number of tokens, not {told(value)}")
+        raise InputError(f"{place}: {key} must be a number of tokens, not {abbreviated(value)}")
     return int(value)
 
 
@@ -334,7 +336,8 @@ def _day(value: Any, place: str) -> date | None:
         return date.fromisoformat(str(value))
     except ValueError:
         raise InputError(
-            f"{place}: deprecation_date must be a day, such as 2026-12-01, not {told(value)}"
+            f"{place}: deprecation_date must be a date, such as 2026-12-01, "
+            f"not {abbreviated(value)}"
         ) from None
 
 

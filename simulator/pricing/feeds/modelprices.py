@@ -1,4 +1,4 @@
-"""model-prices' snapshot: the dated prices of every model of a lab, by how it is served."""
+"""Reader of model-prices' snapshot: dated prices of models by lab and service tier."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from simulator.errors import InputError
-from simulator.pricing.feeds.feed import Facts, Feed, book_name, told
+from simulator.pricing.feeds.feed import Facts, Feed, abbreviated, book_name
 from simulator.pricing.holidays import CALENDARS
 from simulator.pricing.lifetimes import NOTHING_KNOWN, Lifetime
 from simulator.pricing.rates import RateCard
@@ -26,17 +26,17 @@ _YEARS = (1970, 2200)
 
 
 def is_model_prices(raw: Any) -> bool:
-    """Whether parsed JSON is such a snapshot."""
+    """Return whether parsed JSON is a snapshot of model-prices."""
     return isinstance(raw, Mapping) and isinstance(raw.get("prices"), Mapping) and "schema" in raw
 
 
 def model_prices_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
-    """Read a snapshot.
+    """Read a parsed snapshot.
 
     Raises
     ------
     InputError
-        When it is of another form than that of its first schema.
+        If it does not have the form of the first schema.
     """
     cards, facts = {}, {}
     left_out: Counter[str] = Counter()
@@ -51,10 +51,10 @@ def model_prices_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
                     continue
                 rows += _hours(rows, provider, model, schedules)
                 source = f"model-prices file {name}"
-                gone = bool(raw.get("status", {}).get(provider, {}).get(model))
-                life = Lifetime(deprecated=True, source=source) if gone else NOTHING_KNOWN
-                cards[offer] = RateCard(offer, tuple(rows), as_of, source, lifetime=life)
-                facts[offer] = Facts(deprecated=gone)
+                deprecated = bool(raw.get("status", {}).get(provider, {}).get(model))
+                lifetime = Lifetime(deprecated=True, source=source) if deprecated else NOTHING_KNOWN
+                cards[offer] = RateCard(offer, tuple(rows), as_of, source, lifetime=lifetime)
+                facts[offer] = Facts(deprecated=deprecated)
     except (AttributeError, KeyError, LookupError, TypeError, ValueError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0][:100]
         raise InputError(f"{name}: not a snapshot of model-prices: {first}") from None
@@ -62,11 +62,11 @@ def model_prices_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
 
 
 def _rows(modes: Mapping[str, Any], left_out: Counter[str]) -> list[RateRow]:
-    """Rows of the standard price, each set in the place of the one before, then of the contexts."""
+    """Return rows of the standard price, each set replacing the one before, then of contexts."""
     rows: list[RateRow] = []
     for mode in sorted(modes, key=lambda m: m != "standard"):
         if mode not in _CONTEXTS:
-            left_out[f"prices of mode {told(mode)}"] += 1
+            left_out[f"prices of mode {abbreviated(mode)}"] += 1
             continue
         entries = modes[mode]
         ends = [entry["start"] for entry in entries[1:]] + [None]
@@ -75,102 +75,104 @@ def _rows(modes: Mapping[str, Any], left_out: Counter[str]) -> list[RateRow]:
                 continue
             begin = _moment(entry["start"])
             if mode == "standard":
-                rows += _set(entry["rates"], None, begin, None, bool(rows))
+                rows += _set_rows(entry["rates"], None, begin, None, bool(rows))
             else:
-                rows += _set(entry["rates"], _CONTEXTS[mode], begin, _moment(end), False)
+                rows += _set_rows(entry["rates"], _CONTEXTS[mode], begin, _moment(end), False)
     return rows if rows and rows[0].context is None else []
 
 
-def _set(
+def _set_rows(
     rates: Mapping[str, Any],
     context: str | None,
     begin: date | None,
     end: date | None,
     replaces: bool,
 ) -> list[RateRow]:
-    said: dict[str, Any] = {"context": context, "from_time": begin, "until_time": end}
-    base = RateRow(_usd(rates), replaces=replaces, **said)
+    conditions: dict[str, Any] = {"context": context, "from_time": begin, "until_time": end}
+    base = RateRow(_usd(rates), replaces=replaces, **conditions)
     long = {"cache_write_1h_multiple": rates.get("cache_write_1h_multiple")}
     tiers = [
-        RateRow(_usd({**long, **tier}), prompt_tokens_above=_tokens(tier["above"]), **said)
+        RateRow(_usd({**long, **tier}), prompt_tokens_above=_tokens(tier["above"]), **conditions)
         for tier in rates.get("tiers", ())
     ]
     return [base, *tiers]
 
 
 def _usd(rates: Mapping[str, Any]) -> dict[str, float]:
-    found = {}
+    by_bucket = {}
     for bucket in _BUCKETS:
         if rates.get(bucket) is not None:
             usd = float(rates[bucket])
             if not 0 <= usd <= _MOST_USD_PER_MTOK:
                 raise ValueError(f"{bucket} must be a price, not {usd}")
-            found[bucket] = float(f"{usd:.12g}")
+            by_bucket[bucket] = float(f"{usd:.12g}")
     multiple = rates.get("cache_write_1h_multiple")
-    if multiple is not None and "cache_write" in found and "input" in found:
-        found["cache_write_1h"] = float(f"{_share(multiple) * found['input']:.12g}")
-    return found
+    if multiple is not None and "cache_write" in by_bucket and "input" in by_bucket:
+        by_bucket["cache_write_1h"] = float(f"{_share(multiple) * by_bucket['input']:.12g}")
+    return by_bucket
 
 
 def _tokens(value: Any) -> int:
     if not 1 <= float(value) <= _MOST_TOK:
-        raise ValueError(f"a tier must begin at a number of tokens, not {told(value)}")
+        raise ValueError(f"a tier must start at a number of tokens, not {abbreviated(value)}")
     return int(value)
 
 
 def _moment(text: str | None) -> datetime | None:
     if text is None:
         return None
-    found = datetime.fromisoformat(text)
-    if not _YEARS[0] <= found.year <= _YEARS[1]:
-        raise ValueError(f"{told(text)} is no day of a price")
-    return found
+    moment = datetime.fromisoformat(text)
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise ValueError(f"{abbreviated(text)} is not the date of a price")
+    return moment
 
 
 def _hours(
     rows: list[RateRow], provider: str, model: str, schedules: list[Mapping[str, Any]]
 ) -> list[RateRow]:
-    """Rows of hours with a price of their own: a multiple of the standard price of the day."""
-    found = []
-    for said in schedules:
-        if said["provider"] != provider or (said.get("models") and model not in said["models"]):
+    """Return rows of peak and off-peak hours, as multiples of the standard price."""
+    rows_of_hours = []
+    for schedule in schedules:
+        if schedule["provider"] != provider or (
+            schedule.get("models") and model not in schedule["models"]
+        ):
             continue
         for kind in ("peak", "off_peak"):
-            factor = _factor(said.get(f"{kind}_multiplier"), model)
+            factor = _factor(schedule.get(f"{kind}_multiplier"), model)
             if factor is None:
                 continue
-            for begin, end in said[f"{kind}_hours_utc"]:
+            for begin, end in schedule[f"{kind}_hours_utc"]:
                 window = (_minutes(begin) * MINUTE_S, _minutes(end) * MINUTE_S)
-                found += [
-                    _at_hours(row, said, window, factor) for row in rows if row.context is None
+                rows_of_hours += [
+                    _at_hours(row, schedule, window, factor) for row in rows if row.context is None
                 ]
-    return [row for row in found if row.lasts]
+    return [row for row in rows_of_hours if row.lasts]
 
 
-def _factor(said: Any, model: str) -> float | None:
-    """Return what a schedule multiplies a model's price with; some name it by model."""
-    value = said.get(model) if isinstance(said, Mapping) else said
+def _factor(multiplier: Any, model: str) -> float | None:
+    """Return the factor of a schedule on a model's price; it may be given by model."""
+    value = multiplier.get(model) if isinstance(multiplier, Mapping) else multiplier
     return None if value is None else _share(value)
 
 
 def _share(value: Any) -> float:
     if not 0 <= float(value) <= _MOST_FACTOR:
-        raise ValueError(f"a multiple of a price must be a small number, not {told(value)}")
+        raise ValueError(f"a multiple of a price must be a small number, not {abbreviated(value)}")
     return float(value)
 
 
 def _at_hours(
-    row: RateRow, said: Mapping[str, Any], window: tuple[float, float], factor: float
+    row: RateRow, schedule: Mapping[str, Any], window: tuple[float, float], factor: float
 ) -> RateRow:
     rates = {bucket: float(f"{usd * factor:.12g}") for bucket, usd in row.rates.items()}
-    narrowed = row.between(_moment(said["valid_from"]), _moment(said.get("valid_until")))
+    narrowed = row.between(_moment(schedule["valid_from"]), _moment(schedule.get("valid_until")))
     return replace(
         narrowed,
         rates=rates,
         replaces=False,
         utc_window_s=window,
-        utc_days=frozenset(range(5)) if said.get("weekdays_only") else None,
-        not_on=CALENDARS["china"] if said.get("holidays") == "cn" else frozenset(),
+        utc_days=frozenset(range(5)) if schedule.get("weekdays_only") else None,
+        not_on=CALENDARS["china"] if schedule.get("holidays") == "cn" else frozenset(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which kind of price file parsed JSON is, and its cards."""
+"""Detection of the kind of a price file, and its reading."""
 
 from datetime import date
 from typing import Any
@@ -11,22 +11,22 @@ from simulator.pricing.feeds.modelprices import is_model_prices, model_prices_fe
 
 
 def read_feed(raw: Any, name: str, as_of: date) -> Feed:
-    """Return what a price file says.
+    """Return the feed of a price file.
 
     Parameters
     ----------
     raw
-        Parsed JSON: a list of providers is genai-prices', a mapping of models is LiteLLM's, one
-        with ``schema`` and ``prices`` is model-prices'.
+        Parsed JSON: a list of providers (genai-prices), a mapping of models (LiteLLM), or a mapping
+        with ``schema`` and ``prices`` (model-prices).
     name : str
-        What the file is called, for messages and as the source.
+        Name of the file, for messages and as the source.
     as_of : date
-        Day of which its prices are.
+        Date of its prices.
 
     Raises
     ------
     InputError
-        When it is none of them, or holds no token price.
+        If it is of another kind, or contains no token price.
     """
     if isinstance(raw, list):
         feed = genai_feed(raw, name, as_of)
@@ -40,5 +40,5 @@ def read_feed(raw: Any, name: str, as_of: date) -> Feed:
             "snapshot"
         )
     if not feed.cards:
-        raise InputError(f"{name}: no token prices in it")
+        raise InputError(f"{name}: contains no token prices")
     return feed

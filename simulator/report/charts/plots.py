@@ -1,7 +1,7 @@
 """Plots as functions from result documents to Matplotlib axes; units on every axis.
 
-Each draws on the axes that it is given, or on new ones, and returns them. An artist whose label
-begins with ``_`` belongs to the series that the rest of its label names.
+Each function draws on the given axes, or on new ones, and returns them. An artist whose label
+begins with ``_`` belongs to the series named by the rest of the label.
 """
 
 import io
@@ -18,12 +18,12 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from simulator.report.formatting import quantity
 
-# Okabe and Ito's palette: distinguishable with any colour vision.
+# Palette of Okabe and Ito: distinguishable with any colour vision.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 OWN, CALLED, LOST = PALETTE[0], PALETTE[1], PALETTE[5]
 QUIET = "#808080"
 LATENCIES = {"ttft_s": "time to first token [s]", "tpot_s": "time per output token [s]",
-             "e2e_s": "time to the whole answer [s]"}  # fmt: skip
+             "e2e_s": "time to the complete answer [s]"}  # fmt: skip
 
 STYLE: Any = {
     "axes.spines.top": False,
@@ -48,14 +48,14 @@ def new_axes(width_in: float = 7.0, height_in: float = 4.0, rows: int = 1, colum
 
 @contextmanager
 def any_glyph() -> Iterator[None]:
-    """Say nothing of glyphs that the measuring font lacks: text stays text, and readers draw it."""
+    """Silence warnings about missing glyphs: SVG text is drawn in the viewer's fonts."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield
 
 
 def svg_text(ax: Axes, transparent: bool) -> str:
-    """Return the figure of some axes as SVG, the same bytes for the same figure."""
+    """Return the figure of the axes as SVG, with equal bytes for equal figures."""
     text = io.StringIO()
     with mpl.rc_context(STYLE), any_glyph():
         ax.figure.savefig(text, format="svg", transparent=transparent, metadata={"Date": None})  # type: ignore[union-attr]
@@ -63,38 +63,38 @@ def svg_text(ax: Axes, transparent: bool) -> str:
 
 
 def add_legend(ax: Axes, **how: Any) -> None:
-    """Add a legend in which names stand as they are: a dollar sign begins no formula."""
+    """Add a legend that shows names literally: a dollar sign does not start a formula."""
     for text in ax.legend(**{"fontsize": 8, **how}).get_texts():
         text.set_parse_math(False)
 
 
-def _name_rows(ax: Axes, names: list[str]) -> None:
-    """Name horizontal bars, the first on top."""
+def _label_bars(ax: Axes, names: list[str]) -> None:
+    """Label horizontal bars, the first on top."""
     ax.set_yticks(range(len(names)), names, parse_math=False)
     ax.invert_yaxis()
 
 
 def plot_cost_by_volume(document: _Document, ax: Axes | None = None) -> Axes:
-    """Draw cost against volume for every option, with its stairs and band, and the crossings."""
+    """Draw cost against volume for every option, with steps, bands and break-even volumes."""
     ax = ax or new_axes()
-    found = document["break_even"]
+    break_even = document["break_even"]
     for name, colour in _coloured(option["name"] for option in document["options"]):
-        points = found["stairs"].get(name) or [
-            (point["volume"], point["cost_usd_per_month"][name]) for point in found["curve"]
+        points = break_even["stairs"].get(name) or [
+            (point["volume"], point["cost_usd_per_month"][name]) for point in break_even["curve"]
         ]
         known = [(at, usd) for at, usd in points if usd is not None]
-        bands = [(p["volume"], p["cost_band_usd_per_month"][name]) for p in found["curve"]]
+        bands = [(p["volume"], p["cost_band_usd_per_month"][name]) for p in break_even["curve"]]
         wide = [(at, *band) for at, band in bands if band is not None and band[0] < band[1]]
         if wide:
             volumes, low, high = zip(*wide, strict=True)
             ax.fill_between(volumes, low, high, color=colour, alpha=0.12, label=f"_{name}")
         if known:
             ax.plot(*zip(*known, strict=True), color=colour, label=name)
-    for label, at in _crossings(found):
+    for label, at in _crossings(break_even):
         ax.axvline(at, color=QUIET, linestyle=":" if "permanent" in label else "--", label=label)
-    _draw_axis(found, ax)
+    _draw_axis(break_even, ax)
     ax.set(yscale="log", ylabel="cost [USD/month]")
-    _in_words(ax.yaxis)
+    _format_ticks(ax.yaxis)
     add_legend(ax)
     return ax
 
@@ -110,29 +110,29 @@ def plot_cost_stack(document: _Document, ax: Axes | None = None) -> Axes:
         widths = [o["cost_breakdown_usd_per_month"].get(part, 0.0) for o in options]
         ax.barh(range(len(names)), widths, left=left, color=colour, label=part.replace("_", " "))
         left = [a + b for a, b in zip(left, widths, strict=True)]
-    _name_rows(ax, names)
+    _label_bars(ax, names)
     ax.set(xlabel="cost [USD/month]")
-    _in_words(ax.xaxis)
-    # Beside the bars, which may reach anywhere.
+    _format_ticks(ax.xaxis)
+    # Outside the axes, since bars may cover any part of them.
     add_legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
 def plot_probability(document: _Document, ax: Axes | None = None) -> Axes:
-    """Draw the probability of each option to be the cheapest, against volume."""
+    """Draw the probability that each option is the cheapest, against volume."""
     ax = ax or new_axes(height_in=3.0)
-    found = document["break_even"]
+    break_even = document["break_even"]
     for name, colour in _coloured(option["name"] for option in document["options"]):
-        points = [(at, chances[name]) for at, chances in found["probability_best"]]
+        points = [(at, chances[name]) for at, chances in break_even["probability_best"]]
         ax.plot(*zip(*points, strict=True), marker=".", color=colour, label=name)
-    _draw_axis(found, ax)
+    _draw_axis(break_even, ax)
     ax.set(ylim=(-0.02, 1.02), ylabel="P(cheapest)")
     add_legend(ax)
     return ax
 
 
 def plot_latency(document: _Document, name: str = "ttft_s", ax: Axes | None = None) -> Axes:
-    """Draw the share of requests within a latency, by option, with the target's line.
+    """Draw the share of requests within a latency, by option, with a line at the target.
 
     ``name`` is ``ttft_s``, ``tpot_s`` or ``e2e_s``.
     """
@@ -146,13 +146,13 @@ def plot_latency(document: _Document, name: str = "ttft_s", ax: Axes | None = No
     if limit is not None:
         ax.axvline(limit, color=QUIET, linestyle="--", label="target")
     ax.set(xscale="log", ylim=(0, 1.02), xlabel=LATENCIES[name], ylabel="share of requests")
-    _in_words(ax.xaxis)
+    _format_ticks(ax.xaxis)
     add_legend(ax)
     return ax
 
 
 def plot_load_duration(timeline: _Document, ax: Axes | None = None) -> Axes:
-    """Draw the hours of a timeline in the order of their load, and where each is served."""
+    """Draw the load duration curve of a timeline, split by who serves the requests."""
     ax = ax or new_axes(height_in=3.0)
     parts = {
         "own replicas": (timeline["own_per_s"], OWN),
@@ -170,24 +170,24 @@ def plot_load_duration(timeline: _Document, ax: Axes | None = None) -> Axes:
             width = 100 / len(load)
             ax.bar(share, heights, width, below, color=colour, label=name, linewidth=0)
             below += heights
-    what = f"of {_span(timeline)}, busiest first"
-    ax.set(xlim=(0, 100), xlabel=f"share of the time [%] {what}", ylabel="load [requests/s]")
+    period = f"of {_span(timeline)}, busiest first"
+    ax.set(xlim=(0, 100), xlabel=f"share of the time [%] {period}", ylabel="load [requests/s]")
     add_legend(ax)
     return ax
 
 
 def plot_timeline(timeline: _Document, axes: Any = None) -> Any:
-    """Draw load, replicas, queue and spend of an option, span by span, on four axes."""
+    """Draw load, replicas, queue and spend of an option over time, on four axes."""
     axes = new_axes(height_in=7.0, rows=4) if axes is None else axes
     hours = timeline["begin_hours"] + timeline["bin_hours"] * np.arange(len(timeline["replicas"]))
     panels: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
-        ("load\n[requests/s]", (("own_per_s", "served at home", OWN),
-                                ("called_per_s", "served by an API", CALLED),
+        ("load\n[requests/s]", (("own_per_s", "own replicas", OWN),
+                                ("called_per_s", "API", CALLED),
                                 ("unserved_per_s", "not served", LOST))),
         ("paid\n[replicas]", (("replicas", "replicas", OWN),)),
         ("waiting\n[requests]", (("waiting", "waiting", PALETTE[3]),)),
         ("spend\n[USD/hour]", (("own_usd_per_h", "own hardware", OWN),
-                               ("calls_usd_per_h", "calls", CALLED))),
+                               ("calls_usd_per_h", "API calls", CALLED))),
     )  # fmt: skip
     for ax, (label, columns) in zip(axes, panels, strict=True):
         for column, name, colour in columns:
@@ -205,18 +205,20 @@ def plot_timeline(timeline: _Document, axes: Any = None) -> Any:
 
 
 def plot_cache_map(document: _Document, ax: Axes | None = None) -> Axes:
-    """Draw what owning costs over what calling costs, by volume and cached share of prompts."""
+    """Draw the cost of own replicas over that of the API, by volume and cached share."""
     ax = ax or new_axes(height_in=3.2)
-    found = document["cache_map"]
-    own, api = (np.array(found[name], float) for name in ("own_usd_per_month", "api_usd_per_month"))
-    ratio = own / api  # one side beyond the targets: nothing to compare
-    volumes = found["volumes"]
-    shares = np.mean(found["cached_shares"], axis=1) * 100
+    cache_map = document["cache_map"]
+    own, api = (
+        np.array(cache_map[name], float) for name in ("own_usd_per_month", "api_usd_per_month")
+    )
+    ratio = own / api  # NaN where one side misses the targets
+    volumes = cache_map["volumes"]
+    shares = np.mean(cache_map["cached_shares"], axis=1) * 100
     limit = np.log2(4)
     mesh = ax.pcolormesh(
         _edges(np.arange(len(volumes))), _edges(np.arange(len(shares))),
         np.ma.masked_invalid(np.log2(ratio)), cmap="PuOr_r", vmin=-limit, vmax=limit,
-        label="owning over calling",
+        label="own replicas over API",
     )  # fmt: skip
     mesh.set_edgecolor("face")
     for (row, column), value in np.ndenumerate(ratio):
@@ -232,7 +234,7 @@ def plot_cache_map(document: _Document, ax: Axes | None = None) -> Axes:
 
 
 def plot_drivers(document: _Document, ax: Axes | None = None) -> Axes:
-    """Draw the tornado: the winner's advantage at the ends of each uncertain number."""
+    """Draw the tornado chart: the winner's advantage at the ends of each uncertain number."""
     ax = ax or new_axes(height_in=3.0)
     drivers = document["drivers"]
     low = [d["advantage_usd_per_month_low"] for d in drivers]
@@ -245,118 +247,119 @@ def plot_drivers(document: _Document, ax: Axes | None = None) -> Axes:
         label="swing",
     )
     ax.axvline(0, color=QUIET, linewidth=0.8, label="_zero")
-    _name_rows(ax, [d["name"] for d in drivers])
+    _label_bars(ax, [d["name"] for d in drivers])
     ax.set(xlabel="advantage of the cheapest option [USD/month]")
-    _in_words(ax.xaxis)
+    _format_ticks(ax.xaxis)
     return ax
 
 
 def plot_npv_fan(document: _Document, option: str, ax: Axes | None = None) -> Axes:
-    """Draw what an option has saved against calling, month by month, over worlds."""
+    """Draw the cumulative saving of an option against the API, by month, over all draws."""
     ax = ax or new_axes(height_in=3.0)
-    found = next(p for p in document["over_time"]["paybacks"] if p["option"] == option)
-    fan, months = found["fan_usd"], range(len(found["fan_usd"]["p50"]))
+    payback = next(p for p in document["over_time"]["paybacks"] if p["option"] == option)
+    fan, months = payback["fan_usd"], range(len(payback["fan_usd"]["p50"]))
     ax.fill_between(months, fan["p5"], fan["p95"], color=PALETTE[0], alpha=0.15, label="5-95 %")
     ax.fill_between(months, fan["p25"], fan["p75"], color=PALETTE[0], alpha=0.3, label="25-75 %")
     ax.plot(months, fan["p50"], color=PALETTE[0], label="median")
     ax.axhline(0, color=QUIET, linewidth=0.8, label="_zero")
-    ax.set(xlabel="month", ylabel=f"saved against {found['against']}\n[USD of today]")
-    _in_words(ax.yaxis)
+    ax.set(xlabel="month", ylabel=f"saved against {payback['against']}\n[USD of today]")
+    _format_ticks(ax.yaxis)
     add_legend(ax)
     return ax
 
 
 Plots = dict[str, tuple[str, Axes]]
-"""Titles and axes by file name; of a figure with several axes, one of them."""
+"""Title and axes of each plot by file name; for figures with several axes, one of them."""
 
 
 def plots_of(document: _Document) -> Plots:
-    """Return every plot that a document has the figures for."""
-    found = {"cost-stack": ("Cost by component", plot_cost_stack(document))}
+    """Return every plot for which a document has the figures."""
+    plots = {"cost-stack": ("Cost by component", plot_cost_stack(document))}
     if document["break_even"]:
         axis = document["break_even"]["axis"]
         cost = (f"Cost against {axis}", plot_cost_by_volume(document))
-        found = {"cost": cost, **found}
+        plots = {"cost": cost, **plots}
     lines = {line["option"]: line for line in document["timelines"]}
     kinds = {option["name"]: option["kind"] for option in document["options"]}
     split = [line for name, line in lines.items() if kinds.get(name) == "hybrid"]
     for line in split or list(lines.values())[:1]:
-        found["load-duration"] = (
-            f"Load and where {line['option']} serves it",
+        plots["load-duration"] = (
+            f"Load, and where {line['option']} serves it",
             plot_load_duration(line),
         )
     for name, title in (
         ("ttft_s", "first token"),
         ("tpot_s", "output tokens"),
-        ("e2e_s", "answer"),
+        ("e2e_s", "complete answer"),
     ):
         if document["slo"][name] is not None:
-            found[f"latency-{name[:-2]}"] = (f"Latency: {title}", plot_latency(document, name))
+            plots[f"latency-{name[:-2]}"] = (f"Latency: {title}", plot_latency(document, name))
     for name, line in lines.items():
         if any(line["replicas"]):
-            found[f"timeline-{name}"] = (f"{name} over {_span(line)}", plot_timeline(line)[0])
+            plots[f"timeline-{name}"] = (f"{name} over {_span(line)}", plot_timeline(line)[0])
     if document["drivers"]:
-        found["drivers"] = ("What drives the answer", plot_drivers(document))
+        plots["drivers"] = ("Drivers of the saving", plot_drivers(document))
     if document["cache_map"]:
-        found["cache-map"] = (
-            "Cost of owning over calling (below 1, owning is cheaper)",
+        plots["cache-map"] = (
+            "Cost of own replicas over API (below 1, own replicas are cheaper)",
             plot_cache_map(document),
         )
     if document["break_even"]:
-        found["probability"] = ("How sure", plot_probability(document))
+        plots["probability"] = ("Probability of being the cheapest", plot_probability(document))
     for payback in document["over_time"]["paybacks"] if document["over_time"] else ():
         option = payback["option"]
-        found[f"npv-{option}"] = (f"Over time: {option}", plot_npv_fan(document, option))
-    return found
+        plots[f"npv-{option}"] = (f"Over time: {option}", plot_npv_fan(document, option))
+    return plots
 
 
 def _coloured(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Options with their colours, the same in every plot."""
+    """Return options with their colours, which are the same in every plot."""
     return [(name, PALETTE[k % len(PALETTE)]) for k, name in enumerate(names)]
 
 
 def _span(timeline: _Document) -> str:
-    """Say how long a timeline is."""
+    """Return the length of a timeline in hours or days, as text."""
     hours = timeline["bin_hours"] * len(timeline["replicas"])
     return f"{hours / 24:g} days" if hours > 48 else f"{hours:g} hours"
 
 
-def _edges(middles: Any) -> Any:
-    """Borders of cells around equally spaced middles."""
-    return np.append(middles - 0.5, middles[-1] + 0.5)
+def _edges(centres: Any) -> Any:
+    """Return the borders of cells around equally spaced centres."""
+    return np.append(centres - 0.5, centres[-1] + 0.5)
 
 
-def _in_words(axis: Any) -> None:
-    """Write the ticks of an axis as people say them; between powers of ten, at 2 and 5."""
+def _format_ticks(axis: Any) -> None:
+    """Format ticks with letters for magnitudes; on log axes also minor ones at 2 and 5."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: quantity(value) if value else "0"))
     if axis.get_scale() == "log":
-        axis.set_minor_formatter(FuncFormatter(lambda value, _: _minor(value)))
+        axis.set_minor_formatter(FuncFormatter(lambda value, _: _minor_tick(value)))
 
 
-def _minor(value: float) -> str:
+def _minor_tick(value: float) -> str:
     first = value / 10 ** np.floor(np.log10(value))
     return quantity(value) if round(first, 6) in (2, 5) else ""
 
 
-def _crossings(found: _Document) -> list[tuple[str, float]]:
-    """Where to draw what: first and permanent volume, or all crossings along another axis."""
-    if found["axis"] == "volume":
-        first, permanent = found["first"], found["permanent"]
+def _crossings(break_even: _Document) -> list[tuple[str, float]]:
+    """Return labels and positions of break-evens: first and permanent, or all along an axis."""
+    if break_even["axis"] == "volume":
+        first, permanent = break_even["first"], break_even["permanent"]
         named = [("first break-even", first)]
         if permanent != first:
             named.append(("permanent break-even", permanent))
         return [(name, at) for name, at in named if at is not None]
-    inside = {end for interval in found["intervals"] for end in interval} - set(found["scanned"])
+    ends = {end for interval in break_even["intervals"] for end in interval}
+    inside = ends - set(break_even["scanned"])
     names = ["break-even", *["_break-even"] * len(inside)]
     return list(zip(names, sorted(inside), strict=False))
 
 
-def _draw_axis(found: _Document, ax: Axes) -> None:
-    """Scale and name the axis of a break-even, and mark where one is."""
-    if found["scanned"][0] > 0:
+def _draw_axis(break_even: _Document, ax: Axes) -> None:
+    """Scale and label the axis of a break-even, and mark today's value."""
+    if break_even["scanned"][0] > 0:
         ax.set_xscale("log")
-    _in_words(ax.xaxis)
-    unit = found["unit"] if found["axis"] == "volume" else found["axis"]
-    ax.set_xlabel(f"volume [{unit}]" if found["axis"] == "volume" else unit)
-    if found["current"] is not None:
-        ax.axvline(found["current"], color=QUIET, linewidth=0.8, label="today")
+    _format_ticks(ax.xaxis)
+    unit = break_even["unit"] if break_even["axis"] == "volume" else break_even["axis"]
+    ax.set_xlabel(f"volume [{unit}]" if break_even["axis"] == "volume" else unit)
+    if break_even["current"] is not None:
+        ax.axvline(break_even["current"], color=QUIET, linewidth=0.8, label="today")

@@ -1,1 +1,1 @@
-"""Results as documents, tables and files."""
+"""Result documents, and the tables and files made from them."""

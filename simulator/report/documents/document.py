@@ -32,7 +32,7 @@ SCHEMA_VERSION = 1
 
 
 def verdict_document(verdict: Verdict, views: Views | None = None) -> dict[str, Any]:
-    """Return the document of a full run, with what was simulated for its report alone."""
+    """Return the document of a full run, with the views simulated for its report."""
     study = verdict.study
     document = _verdict(verdict, views)
     document["verdict"]["decided_by"] = decided_by(document)
@@ -89,7 +89,7 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
 
 
 def _effort(effort: Effort) -> dict[str, Any]:
-    """How much work the answer took, and which level of effort repeats it."""
+    """Return how much work the answer took, and which level of effort repeats it."""
     return {
         "level": effort.level,
         "of": LEVELS,
@@ -101,7 +101,7 @@ def _effort(effort: Effort) -> dict[str, Any]:
 
 
 def _disqualified(verdict: Verdict) -> list[dict[str, Any]]:
-    """Options that would be cheaper than the winner if they met the targets."""
+    """Return options that would be cheaper than the winner if they met the targets."""
     winner_usd = verdict.winner.total_usd
     return [
         {"name": result.name, "saving": 1 - result.total_usd / winner_usd}
@@ -111,7 +111,7 @@ def _disqualified(verdict: Verdict) -> list[dict[str, Any]]:
 
 
 def _other_kind(verdict: Verdict) -> dict[str, Any] | None:
-    """Cheapest option of another kind than the winner's, and how much it costs above it."""
+    """Return the cheapest option of another kind, and the winner's saving against it."""
     other = verdict.other_kind
     if other is None:
         return None
@@ -124,29 +124,33 @@ def simulation_document(results: tuple[OptionResult, ...], study: Study) -> dict
     return {"options": [option_document(r, study) for r in results]}
 
 
-def replications_document(found: Replications, study: Study) -> dict[str, Any]:
-    """Return the document of ``simulate`` with replications: the options, and how sure they are."""
-    document = simulation_document(found.results, study)
+def replications_document(replications: Replications, study: Study) -> dict[str, Any]:
+    """Return the document of ``simulate`` with replications: options with their precision."""
+    document = simulation_document(replications.results, study)
     for option in document["options"]:
-        known = found.options[option["name"]]
-        cost = known.cost_usd
+        figures = replications.options[option["name"]]
+        cost = figures.cost_usd
         option["cost_usd_per_month"] = {
             "mean": cost.mean,
             "low": number(cost.low),
             "high": number(cost.high),
         }
         option["replications"] = {
-            "count": found.count,
-            "precision": found.precision,
-            "reached": found.reached,
-            "slo_attainment": _interval(known.attainment),
-            "above_cheapest_usd_per_month": _interval(known.above_cheapest_usd),
+            "count": replications.count,
+            "precision": replications.precision,
+            "reached": replications.reached,
+            "slo_attainment": _interval(figures.attainment),
+            "above_cheapest_usd_per_month": _interval(figures.above_cheapest_usd),
         }
     return document
 
 
-def _interval(known: Estimate) -> dict[str, float | None]:
-    return {"mean": known.mean, "low": number(known.low), "high": number(known.high)}
+def _interval(estimate: Estimate) -> dict[str, float | None]:
+    return {
+        "mean": estimate.mean,
+        "low": number(estimate.low),
+        "high": number(estimate.high),
+    }
 
 
 def _head(study: Study) -> dict[str, Any]:
@@ -165,9 +169,9 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
     outcome = evaluation.outcome
     total = result.total_usd
     tokens = outcome.tokens_per_month
-    right = kind_of(evaluation.option).right_share(evaluation, study)
+    success_rate = kind_of(evaluation.option).right_share(evaluation, study)
     completed = outcome.requests["completed"] * outcome.month_factor / evaluation.calls_per_request
-    correct = completed * right if right else 0.0
+    correct = completed * success_rate if success_rate else 0.0
     return {
         "name": result.name,
         "kind": result.option.kind,
@@ -187,7 +191,7 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "collapsed_to": _collapsed_to(evaluation),
         "rejected": [{"candidate": e.option, "reason": e.reason} for e in result.rejected],
         "parts": [_part(part) for part in evaluation.parts],
-        "success_rate": right,
+        "success_rate": success_rate,
         "calls_per_request": evaluation.calls_per_request,
         "cost_usd_per_month": _cost_interval(result),
         "cost_breakdown_usd_per_month": result.cost_usd,
@@ -227,35 +231,35 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
 
 
 def _sampling(evaluation: Evaluation, total_usd: float) -> dict[str, Any]:
-    """How sure figures are, by half of 90 % intervals; the cost's as a share of all of it."""
-    known = evaluation.outcome.sampling
+    """Return half-widths of 90 % intervals; that of the cost as a share of the total cost."""
+    sampling = evaluation.outcome.sampling
     calls_usd = sum(evaluation.outcome.api_usd.values())
     share = calls_usd / total_usd if total_usd else 0.0
     return {
-        "windows": known.windows,
-        "scale": known.scale,
-        "why_whole": known.why_whole,
-        "cost_error": number(known.calls.half * share) if share else 0.0,
-        "attainment_error": number(known.attainment.half),
-        "other_horizons_cost_error": number(Z_90 * known.calls.sd * share),
-        "other_horizons_attainment_error": number(Z_90 * known.attainment.sd),
+        "windows": sampling.windows,
+        "scale": sampling.scale,
+        "why_whole": sampling.why_whole,
+        "cost_error": number(sampling.calls.half * share) if share else 0.0,
+        "attainment_error": number(sampling.attainment.half),
+        "other_horizons_cost_error": number(Z_90 * sampling.calls.sd * share),
+        "other_horizons_attainment_error": number(Z_90 * sampling.attainment.sd),
     }
 
 
 def _collapsed_to(evaluation: Evaluation) -> str | None:
-    """Option to which a hybrid leaves everything, because no split pays."""
+    """Return the option to which a hybrid leaves everything because no split pays off."""
     return evaluation.parts[0].option.name if is_collapsed(evaluation) else None
 
 
 def _chosen(result: OptionResult) -> str | None:
-    """Candidate that a choice came to; None where everything goes to one side of a hybrid."""
+    """Return the candidate of a choice; None if everything goes to one side of a hybrid."""
     evaluation = result.evaluation
     is_candidate = evaluation.option.name != result.name and not evaluation.parts
     return evaluation.option.name if is_candidate else None
 
 
 def _part(part: Evaluation) -> dict[str, Any]:
-    """What one part of a composite option does."""
+    """Return the figures of one part of a composite option."""
     outcome = part.outcome
     return {
         "name": part.option.name,
@@ -268,16 +272,16 @@ def _part(part: Evaluation) -> dict[str, Any]:
 
 
 def _standing(result: OptionResult) -> dict[str, float | None]:
-    """How often an option is the cheapest, and what choosing it costs where it is not."""
-    known = result.standing
+    """Return how often an option is the cheapest, and its expected regret."""
+    standing = result.standing
     return {
-        "probability_best": known.probability_best if known else None,
-        "expected_regret_usd_per_month": number(known.regret_usd) if known else None,
+        "probability_best": standing.probability_best if standing else None,
+        "expected_regret_usd_per_month": number(standing.regret_usd) if standing else None,
     }
 
 
 def _cost_interval(result: OptionResult) -> dict[str, float | None]:
-    """Most likely total with the 5 % and 95 % quantiles over the worlds that meet the SLO."""
+    """Return mean, 5 % and 95 % quantile of the cost over feasible draws, else its likely value."""
     usd = result.world_usd[np.isfinite(result.world_usd)]
     if not len(usd):
         return {"mean": number(result.total_usd), "low": None, "high": None}
@@ -285,37 +289,37 @@ def _cost_interval(result: OptionResult) -> dict[str, float | None]:
     return {"mean": float(usd.mean()), "low": float(low), "high": float(high)}
 
 
-def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
-    if found is None:
+def _break_even(break_even: BreakEven | None, study: Study) -> dict[str, Any] | None:
+    if break_even is None:
         return None
-    axis = found.axis
+    axis = break_even.axis
     today = study.traffic.requests_per_s * MONTH_S
     unit = today if axis is None else 1.0
 
     def volume(multiple: float | None) -> float | None:
         return None if multiple is None else multiple * unit
 
-    miss = found.nearest_miss
+    miss = break_even.nearest_miss
     return {
         "axis": "volume" if axis is None else axis.path,
         "unit": "requests/month" if axis is None else axis.path.rsplit(".", 1)[-1],
         "current": today if axis is None else axis.current,
-        "first": volume(found.first),
-        "first_interval": [volume(v) for v in found.first_interval],
-        "permanent": volume(found.permanent),
-        "intervals": [[volume(a), volume(b)] for a, b in found.wins],
-        "scanned": [volume(found.curve[0].volume), volume(found.curve[-1].volume)],
-        "probability_self_host_wins": [[volume(v), p] for v, p in found.probability],
-        "probability_best": [[volume(v), chances] for v, chances in found.probability_best],
-        "required_utilisation": number(found.required_utilisation),
-        "required_load_share": number(found.loads[0]),
-        "current_load_share": number(found.loads[1]),
+        "first": volume(break_even.first),
+        "first_interval": [volume(v) for v in break_even.first_interval],
+        "permanent": volume(break_even.permanent),
+        "intervals": [[volume(a), volume(b)] for a, b in break_even.wins],
+        "scanned": [volume(break_even.curve[0].volume), volume(break_even.curve[-1].volume)],
+        "probability_self_host_wins": [[volume(v), p] for v, p in break_even.probability],
+        "probability_best": [[volume(v), chances] for v, chances in break_even.probability_best],
+        "required_utilisation": number(break_even.required_utilisation),
+        "required_load_share": number(break_even.loads[0]),
+        "current_load_share": number(break_even.loads[1]),
         "nearest_miss": miss and {"at": volume(miss[0]), "dearer_share": miss[1]},
-        "api_meets_targets": _any_feasible(found, study, "api"),
-        "own_meets_targets": _any_feasible(found, study, "selfhost"),
+        "api_meets_targets": _any_feasible(break_even, study, "api"),
+        "own_meets_targets": _any_feasible(break_even, study, "selfhost"),
         "stairs": {
             name: [[volume(at), number(usd)] for at, usd in line.tolist()]
-            for name, line in found.stairs.items()
+            for name, line in break_even.stairs.items()
         },
         "curve": [
             {
@@ -324,19 +328,19 @@ def _break_even(found: BreakEven | None, study: Study) -> dict[str, Any] | None:
                 "cost_band_usd_per_month": {n: _band(c) for n, c in point.world_usd.items()},
                 "replicas": point.replicas,
             }
-            for point in found.curve
+            for point in break_even.curve
         ],
     }
 
 
-def _any_feasible(found: BreakEven, study: Study, kind: str) -> bool:
+def _any_feasible(break_even: BreakEven, study: Study, kind: str) -> bool:
     """Whether any option of a kind meets the targets at any point of the curve."""
     names = [option.name for option in study.options if option.kind == kind]
-    return any(np.isfinite(point.likely_usd[name]) for point in found.curve for name in names)
+    return any(np.isfinite(point.likely_usd[name]) for point in break_even.curve for name in names)
 
 
 def _band(world_usd: NDArray[np.float64]) -> list[float] | None:
-    """Where nine in ten worlds lie that meet the SLO; None where hardly any does."""
+    """Return the 90 % interval over draws that meet the targets; None if fewer than half do."""
     usd = world_usd[np.isfinite(world_usd)]
     if 2 * len(usd) < len(world_usd):
         return None

@@ -1,7 +1,8 @@
 """Costs in the columns of FOCUS, the FinOps Open Cost and Usage Specification 1.2 (2025).
 
-One month of charges, a row for each option and component, so that a simulated bill can stand beside
-a real one in the same tool. Columns that begin with ``x_`` are ours, as the specification allows.
+One month of charges, a row for each option and component, so that a simulated bill can be compared
+with a real one in the same tool. Columns that begin with ``x_`` are custom, which the specification
+allows.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ _TOKENS = {
     "api_output": "output",
     "api_reasoning": "reasoning",
 }
-"""Which tokens a component bills; the rest is billed otherwise."""
+"""Tokens that a component bills; other components are not billed by tokens."""
 _CALLS = ("AI and Machine Learning", "Generative AI")
 _HARDWARE = ("Compute", "Virtual Machines")
 _PEOPLE = ("Other", "Other (Other)")
@@ -52,7 +53,7 @@ def _moment(at: datetime) -> str:
 
 
 def _charge(option: dict[str, Any], component: str, usd: float) -> dict[str, Any]:
-    """One component's cost, and how much of what it is for."""
+    """Return the columns of one component: its cost, service and consumed quantity."""
     quantity, unit = _consumed(option, component)
     category, subcategory = _service(component)
     is_usage = category != _PEOPLE[0] and component != "api_fixed"
@@ -88,10 +89,10 @@ def _service(component: str) -> tuple[str, str]:
 
 
 def _consumed(option: dict[str, Any], component: str) -> tuple[float | None, str | None]:
-    """Tokens of a month, or replica-hours; None for what is paid by the month."""
+    """Return tokens or replica-hours of a month; None for components paid by the month."""
     offered = option["requests"]["offered"]
     if component in _TOKENS and offered and not option["self_hosted_share"]:
-        # Of what own replicas serve beside an API, nobody bills the tokens.
+        # An option with own replicas counts their tokens as well, which are not billed.
         months = option["requests_per_month"] / offered
         return option["tokens"][_TOKENS[component]] * months, "Tokens"
     if component == "gpus":

@@ -1,4 +1,4 @@
-"""The answer over time as a part of the result document, and in words."""
+"""Costs and paybacks over the months of the horizon: their section of the document, and text."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from simulator.analysis.decide.horizon import FAN, OverTime, Payback
 from simulator.report.formatting import quantity
 
 
-def over_time_document(found: OverTime, today: float) -> dict[str, Any]:
-    """Return the section of the document; volumes in requests a month, ``today`` those of now."""
+def over_time_document(over_time: OverTime, today: float) -> dict[str, Any]:
+    """Return the section of the document; ``today`` is today's volume in requests per month."""
     return {
-        "months": found.future.months,
-        "discount_rate": found.future.discount_rate,
+        "months": over_time.future.months,
+        "discount_rate": over_time.future.discount_rate,
         "options": [
             {
                 "name": option.name,
                 "npv_cost_usd": _spread(option.npv_usd),
                 "probability_best": option.probability_best,
             }
-            for option in found.options
+            for option in over_time.options
         ],
         "missing_targets": [
             {
@@ -28,27 +28,27 @@ def over_time_document(found: OverTime, today: float) -> dict[str, Any]:
                 "npv_cost_usd": _spread(option.npv_usd),
                 "stops_month": option.stops_month,
             }
-            for option in found.missing
+            for option in over_time.missing
         ],
-        "paybacks": [_payback(each) for each in found.paybacks],
-        "volume_fan": {f"p{p}": (row * today).tolist() for p, row in _fan(found.volume_fan)},
+        "paybacks": [_payback(payback) for payback in over_time.paybacks],
+        "volume_fan": {f"p{p}": (row * today).tolist() for p, row in _fan(over_time.volume_fan)},
     }
 
 
-def _payback(found: Payback) -> dict[str, Any]:
-    never = float(np.mean(np.isnan(found.months)))
+def _payback(payback: Payback) -> dict[str, Any]:
+    never = float(np.mean(np.isnan(payback.months)))
     low, middle, high = np.quantile(
-        np.nan_to_num(found.months, nan=np.inf), [0.05, 0.5, 0.95], method="inverted_cdf"
+        np.nan_to_num(payback.months, nan=np.inf), [0.05, 0.5, 0.95], method="inverted_cdf"
     )
-    ends = found.fan_usd[:, -1]
+    ends = payback.fan_usd[:, -1]
     return {
-        "option": found.option,
-        "against": found.against,
+        "option": payback.option,
+        "against": payback.against,
         "month": _month(middle),
         "month_interval": [_month(low), _month(high)],
         "probability_never": never,
         "saving_usd": {"p5": float(ends[0]), "p50": float(ends[2]), "p95": float(ends[-1])},
-        "fan_usd": {f"p{p}": row.tolist() for p, row in _fan(found.fan_usd)},
+        "fan_usd": {f"p{p}": row.tolist() for p, row in _fan(payback.fan_usd)},
     }
 
 
@@ -65,14 +65,14 @@ def _spread(usd: NDArray[np.float64]) -> dict[str, float]:
     return {"mean": float(usd.mean()), "low": float(low), "high": float(high)}
 
 
-def over_time_text(found: dict[str, Any]) -> str:
-    """Say which option costs least over the months, and when owning has paid back."""
-    head = f"{found['months']} months at {found['discount_rate']:.0%}"
-    if not found["options"]:
-        gone = [_stops_text(o) for o in found["missing_targets"] if o["stops_month"]]
-        text = f"{head}: no option meets the targets at every volume on the way"
-        return "; ".join([text, *gone])
-    best = min(found["options"], key=lambda option: option["npv_cost_usd"]["mean"])
+def over_time_text(over_time: dict[str, Any]) -> str:
+    """Return which option costs least over the months, and when owning has paid back."""
+    head = f"{over_time['months']} months, discounted at {over_time['discount_rate']:.0%}"
+    if not over_time["options"]:
+        ending = [_stops_text(o) for o in over_time["missing_targets"] if o["stops_month"]]
+        text = f"{head}: no option meets the targets at the volumes of all months"
+        return "; ".join([text, *ending])
+    best = min(over_time["options"], key=lambda option: option["npv_cost_usd"]["mean"])
     cost = best["npv_cost_usd"]
     text = (
         f"{head}: {best['name']} costs least, {quantity(cost['mean'])} $ in today's money "
@@ -80,38 +80,42 @@ def over_time_text(found: dict[str, Any]) -> str:
         f"{best['probability_best']:.2f}"
     )
     cheaper = [
-        f"{o['name']}, which misses the targets on the way, {quantity(o['npv_cost_usd']['mean'])} $"
-        for o in found["missing_targets"]
+        f"{o['name']} misses the targets in some months at {quantity(o['npv_cost_usd']['mean'])} $"
+        for o in over_time["missing_targets"]
         if o["npv_cost_usd"]["mean"] < cost["mean"] and not o["stops_month"]
     ]
-    cheaper += [_stops_text(o) for o in found["missing_targets"] if o["stops_month"]]
-    return "; ".join([text, *cheaper, *map(payback_text, found["paybacks"])])
+    cheaper += [_stops_text(o) for o in over_time["missing_targets"] if o["stops_month"]]
+    return "; ".join([text, *cheaper, *map(payback_text, over_time["paybacks"])])
 
 
 def _stops_text(option: dict[str, Any]) -> str:
     cost = quantity(option["npv_cost_usd"]["mean"])
     return (
-        f"{option['name']} is not compared, since its offer ends in month {option['stops_month']}; "
-        f"at its price to the end {cost} $"
+        f"{option['name']} is not compared because its offer ends in month "
+        f"{option['stops_month']}; at its last price it would cost {cost} $"
     )
 
 
-def payback_text(found: dict[str, Any]) -> str:
-    """Say when an option has paid back, or that it never does and how near it comes."""
-    name, against = found["option"], found["against"]
-    if found["month_interval"][0] is None:
-        saving = found["saving_usd"]["p95"]
-        return f"{name} never pays back against {against}, at best {quantity(saving)} $"
-    low, high = (_when(month) for month in found["month_interval"])
-    never = found["probability_never"]
-    if found["month"] is None:
+def payback_text(payback: dict[str, Any]) -> str:
+    """Return when an option has paid back, or how close it comes if it never does."""
+    name, against = payback["option"], payback["against"]
+    if payback["month_interval"][0] is None:
+        saving = payback["saving_usd"]["p95"]
         return (
-            f"{name} pays back against {against} from {low} at the earliest, in most worlds never "
+            f"{name} never pays back against {against}: its saving is {quantity(saving)} $ at best"
+        )
+    low, high = (_month_text(month) for month in payback["month_interval"])
+    never = payback["probability_never"]
+    if payback["month"] is None:
+        return (
+            f"{name} pays back against {against} in {low} at the earliest, in most draws never "
             f"(P = {never:.2f})"
         )
-    text = f"{name} pays back against {against} in {_when(found['month'])} [{low} to {high}]"
+    text = (
+        f"{name} pays back against {against} in {_month_text(payback['month'])} [{low} to {high}]"
+    )
     return f"{text}, P(never) = {never:.2f}" if never else text
 
 
-def _when(month: float | None) -> str:
+def _month_text(month: float | None) -> str:
     return "never" if month is None else f"month {month:.0f}"

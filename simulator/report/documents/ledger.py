@@ -1,4 +1,4 @@
-"""Ledgers as Parquet: one row per offered request, with all that its bill is made of."""
+"""Ledgers as Parquet: one row per offered request, with all items of its bill."""
 
 import json
 from importlib.util import find_spec
@@ -27,11 +27,11 @@ from simulator.traffic.table import RequestTable
 OUTCOMES = ("absent", "in_flight", "completed", "rejected", "timed_out")
 """Names of the outcome codes of ``engine.records.layout``."""
 ABOUT = "ledger.json"
-"""In a folder of ledgers: of which run they are, and where each option's rows are."""
+"""File in a folder of ledgers that names their run and the subfolder of each option."""
 
 
 def write_ledger(verdict: Verdict, path: Path) -> None:
-    """Simulate the winner once more and write its rows; times in seconds of the horizon."""
+    """Simulate the winner again and write its rows; times in seconds of the horizon."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -49,35 +49,37 @@ def write_ledger(verdict: Verdict, path: Path) -> None:
 
 
 def ledger_writer(folder: Path, study: Study, fingerprint: str) -> Watch:
-    """Return what writes the pieces of every option's ledger, each a file in its option's folder.
+    """Return a callback that writes pieces of ledgers, each a file in the folder of its option.
 
     Parameters
     ----------
     folder : Path
-        Where to; rows of another run must not be there. Nothing is deleted.
+        Target folder, without rows of another run. Nothing in it is deleted.
     study : Study
-        Whose options are simulated.
+        Study whose options are simulated.
     fingerprint : str
-        Of all that the rows depend on.
+        Hash of everything that the rows depend on.
 
     Raises
     ------
     InputError
-        Without pyarrow, or when the folder holds rows of another run.
+        If pyarrow is missing, or the folder holds rows of another run.
     """
     if find_spec("pyarrow") is None:
         raise InputError("a ledger needs pyarrow: pip install 'breakeven[parquet]'")
     options = {part.name: part for option in study.options for part in option.parts}
-    _begin(folder, fingerprint, {name: _about(option) for name, option in options.items()})
-    begun: set[str] = set()
+    _claim_folder(
+        folder, fingerprint, {name: _option_entry(option) for name, option in options.items()}
+    )
+    started: set[str] = set()
 
     def write(option: str, number: int, sample: Sample, ledger: Ledger) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         parts = folder / file_name(option)
-        if option not in begun:
-            begun.add(option)
+        if option not in started:
+            started.add(option)
             _check_earlier(parts, number)
         rows = pa.table(_columns(options[option], study.epoch_s, sample, ledger))
         with whole(_part(parts, number)) as target:
@@ -86,8 +88,8 @@ def ledger_writer(folder: Path, study: Study, fingerprint: str) -> Watch:
     return write
 
 
-def _about(option: SingleOption) -> dict[str, Any]:
-    """Where an option's rows are, and what its endpoints charge by."""
+def _option_entry(option: SingleOption) -> dict[str, Any]:
+    """Return the folder of an option's rows, and the offers by which its endpoints charge."""
     api = option.api
     endpoints = {
         label: {
@@ -104,27 +106,27 @@ def _about(option: SingleOption) -> dict[str, Any]:
 
 
 def endpoint_labels(api: ApiOption | None) -> list[tuple[str, Endpoint]]:
-    """Return the endpoints of an option with names that tell them apart.
+    """Return the endpoints of an option under unique names.
 
-    The same offer may be bought twice, as capacity and by the call.
+    The same offer may be bought twice, as reserved capacity and by the call.
     """
     labelled: list[tuple[str, Endpoint]] = []
     for endpoint in api.endpoints if api else ():
-        before = sum(other.name == endpoint.name for _, other in labelled)
-        labelled.append((f"{endpoint.name} #{before + 1}" if before else endpoint.name, endpoint))
+        earlier = sum(other.name == endpoint.name for _, other in labelled)
+        labelled.append((f"{endpoint.name} #{earlier + 1}" if earlier else endpoint.name, endpoint))
     return labelled
 
 
-def _begin(folder: Path, fingerprint: str, options: dict[str, dict[str, Any]]) -> None:
-    """Say whose rows a folder holds, unless it holds those of something else."""
+def _claim_folder(folder: Path, fingerprint: str, options: dict[str, dict[str, Any]]) -> None:
+    """Write which run a folder belongs to; raise InputError if it holds rows of another one."""
     about = folder / ABOUT
-    known = read_json(about) if about.is_file() else None
-    others = isinstance(known, dict) and known.get("fingerprint") != fingerprint
-    stray = known is None and any(
+    stored = read_json(about) if about.is_file() else None
+    is_other_run = isinstance(stored, dict) and stored.get("fingerprint") != fingerprint
+    has_stray_rows = stored is None and any(
         next((folder / each["folder"]).glob("part-*.parquet"), None) for each in options.values()
     )
-    if others or stray:
-        raise InputError(f"{folder}: holds the ledger of another run; name a new folder")
+    if is_other_run or has_stray_rows:
+        raise InputError(f"{folder}: contains the ledger of another run; give a new folder")
     text = json.dumps({"fingerprint": fingerprint, "options": options}, indent=2, sort_keys=True)
     write_files(folder, {ABOUT: text + "\n"})
 
@@ -134,10 +136,10 @@ def _part(folder: Path, number: int) -> Path:
 
 
 def _check_earlier(folder: Path, number: int) -> None:
-    """Raise InputError when what was simulated before has not been written here."""
+    """Raise InputError if rows that were simulated earlier are not in the folder."""
     if not all(_part(folder, earlier).is_file() for earlier in range(number)):
         raise InputError(
-            f"{folder}: rows that were simulated before are missing; keep the run in a new folder"
+            f"{folder}: earlier rows of this run are missing; give --keep a new folder"
         )
 
 
@@ -177,28 +179,28 @@ def _columns(
 
 
 def _sessions(table: RequestTable) -> NDArray[np.uint64]:
-    """A number by row that only the rows of its session share, in all chunks. (n_requests,)"""
+    """Return a number for each row that is unique to its session over all chunks. (n_requests,)"""
     begins = table.sessions()
     lengths = np.diff(np.append(begins, table.size))
     return np.repeat(table.random_bits[begins], lengths)
 
 
 def _endpoints(api: ApiOption | None, ledger: Ledger) -> NDArray[Any]:
-    """Name of the endpoint that served each row, or turned it away last. (n_requests,)"""
+    """Return the endpoint that served each row, or rejected it last; else "". (n_requests,)"""
     names = np.array([*(label for label, _ in endpoint_labels(api)), ""])
     called = (ledger.server >= 0) & (ledger.server < len(names) - 1)
-    found: NDArray[Any] = names[np.where(called, ledger.server, len(names) - 1)]
-    return found
+    served_by: NDArray[Any] = names[np.where(called, ledger.server, len(names) - 1)]
+    return served_by
 
 
 def _bills(api: ApiOption | None, ledger: Ledger, epoch_s: float) -> dict[str, NDArray[np.float64]]:
-    """When each row was priced [Unix s], NaN where it costs nothing, and its cost by bucket."""
+    """Return when each row is priced [Unix s], NaN if it is free, and its cost by bucket [USD]."""
     size = len(ledger.outcome)
     usd = {f"usd_{bucket}": np.zeros(size) for bucket in (*BUCKETS, "gateway_fee")}
     at_s = np.full(size, np.nan)
-    found = list(bills(ledger, api, ledger.offered, epoch_s))
-    fee = fee_of(ledger, api, found) if api is not None else 0.0
-    for bill in found:
+    all_bills = list(bills(ledger, api, ledger.offered, epoch_s))
+    fee = fee_of(ledger, api, all_bills) if api is not None else 0.0
+    for bill in all_bills:
         at_s[bill.rows] = bill.at_s
         for bucket, cost in bill.usd.items():
             usd[f"usd_{bucket}"][bill.rows] = cost

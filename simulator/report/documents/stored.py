@@ -1,4 +1,4 @@
-"""Result documents from disk."""
+"""Reading of result documents from disk."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 def read_result(path: Path, use: Callable[[dict[str, Any]], T]) -> T:
-    """Return what is made of the result document in a file.
+    """Read a result document from a file, and return ``use(document)``.
 
     Raises
     ------
     InputError
-        When there is no such file, or it holds no whole document of this version.
+        If the file is missing, or does not hold a complete document of this version.
     """
     document = read_json(path)
     if not isinstance(document, dict) or "verdict" not in document:
@@ -39,4 +39,4 @@ def read_result(path: Path, use: Callable[[dict[str, Any]], T]) -> T:
         ArithmeticError,
         UndefinedError,
     ) as error:
-        raise InputError(f"{path}: not a whole result of `breakeven run`: {error!r}") from None
+        raise InputError(f"{path}: not a complete result of `breakeven run`: {error!r}") from None

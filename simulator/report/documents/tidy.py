@@ -1,4 +1,4 @@
-"""Documents as tables: one row for each option, plain values in named columns."""
+"""Tables of result documents: one row for each option, plain values in named columns."""
 
 import csv
 import io
@@ -28,16 +28,16 @@ OPTION_COLUMNS = (
     *_PLAIN, *_REQUESTS, "uncached_input_tok", "cache_read_tok", "cache_write_tok", "output_tok",
     "reasoning_tok", "cached_share", *_LATENCIES, "replicas_mean", "replicas_max",
 )  # fmt: skip
-"""Of a row, besides the costs by component."""
+"""Columns of a row, followed by the costs by component."""
 
 
 def total_usd(option: Mapping[str, Any]) -> float:
-    """Return what an option costs [USD/month]; summed in one order, also of what JSON sorted."""
+    """Return the cost of an option [USD/month], summed in an order that JSON does not change."""
     return float(sum(usd for _, usd in sorted(option["cost_breakdown_usd_per_month"].items())))
 
 
 def cheapest(options: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the option that costs least of those that meet the targets, None without any."""
+    """Return the cheapest feasible option, None if there is none."""
     return min((o for o in options if o["feasible"]), key=total_usd, default=None)
 
 
@@ -74,27 +74,27 @@ def _option_row(option: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Return nested mappings as one, keys joined by dots; lists as texts, nested ones as JSON."""
-    found: dict[str, Any] = {}
+    """Flatten nested mappings: keys joined by dots, lists as text, nested lists as JSON."""
+    flattened: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{before}{key}.")
+            flattened |= flat(value, f"{before}{key}.")
         elif isinstance(value, list | tuple):
             nested = any(isinstance(part, Mapping | list) for part in value)
             text = json.dumps(value, sort_keys=True) if nested else "; ".join(map(str, value))
-            found[before + key] = text
+            flattened[before + key] = text
         else:
-            found[before + key] = value
-    return found
+            flattened[before + key] = value
+    return flattened
 
 
 def columns(rows: Iterable[Row]) -> list[str]:
-    """Return the names of all columns, in the order in which they come up."""
+    """Return the names of all columns, in the order of their first appearance."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def csv_text(rows: Sequence[Row]) -> str:
-    """Return rows as CSV with a header; what a row lacks is empty."""
+    """Return rows as CSV with a header; missing values are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = columns(rows)
@@ -104,12 +104,12 @@ def csv_text(rows: Sequence[Row]) -> str:
 
 
 def write_parquet(rows: Sequence[Row], path: Path) -> None:
-    """Write rows as a Parquet file; what a row lacks is null."""
+    """Write rows as a Parquet file; missing values are null."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = columns(rows)
-    # Whole and broken numbers may stand in one column, as coordinates of a sweep do.
+    # Integers and floats may share a column, as in the coordinates of a sweep.
     pq.write_table(
         pa.table({name: _column([row.get(name) for row in rows]) for name in names}), path
     )
@@ -117,7 +117,7 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
 
 def _column(values: list[Any]) -> list[Any]:
     kinds = {type(value) for value in values if value is not None}
-    # Numbers out of YAML are of types of their own.
+    # Numbers read from YAML have subclasses of int and float.
     if all(issubclass(kind, int | float) and kind is not bool for kind in kinds):
         whole = all(issubclass(kind, int) for kind in kinds)
         return [None if value is None else (int if whole else float)(value) for value in values]

@@ -13,18 +13,18 @@ from simulator.analysis.views.report_views import Views
 from simulator.analysis.views.timeline import Timeline
 
 QUANTILES = (0.01, 0.05, *(k / 20 for k in range(2, 19)), 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
-"""At which latencies are written down."""
+"""Shares of requests at which latencies are stored."""
 
 
 def number(value: float | None) -> float | None:
-    """Return a finite number, or None: the document knows no NaN and no infinity."""
+    """Return a finite number, else None: documents contain neither NaN nor infinity."""
     if value is None or not math.isfinite(value):
         return None
     return float(value)
 
 
 def percentiles(values: Sketch) -> dict[str, float | None]:
-    """Return mean, p50, p95 and p99; None without values."""
+    """Return mean, p50, p95 and p99, each None without values."""
     if not values.size:
         return dict.fromkeys(("mean", "p50", "p95", "p99"))
     return {
@@ -36,12 +36,12 @@ def percentiles(values: Sketch) -> dict[str, float | None]:
 
 
 def quantiles(values: Sketch) -> list[list[float]]:
-    """Return pairs of a share and the latency that it is within [s]; empty without values."""
+    """Return pairs of a share and the latency it does not exceed [s]; empty without values."""
     return [[share, values.quantile(share)] for share in QUANTILES] if values.size else []
 
 
 def slo_document(slo: Slo) -> dict[str, Any]:
-    """Return the targets."""
+    """Return the latency targets as plain values."""
     return {
         "ttft_s": slo.ttft_s,
         "tpot_s": slo.tpot_s,
@@ -52,27 +52,27 @@ def slo_document(slo: Slo) -> dict[str, Any]:
 
 
 def views_document(views: Views | None, today: float) -> dict[str, Any]:
-    """Return timelines and the map; ``today`` is the volume in requests a month."""
+    """Return timelines and cache map; ``today`` is the volume in requests per month."""
     if views is None:
         return {"timelines": [], "cache_map": None}
-    found = views.cache_map
+    cache_map = views.cache_map
     return {
-        "timelines": [_timeline(each) for each in views.timelines],
-        "cache_map": _cache_map(found, today) if found else None,
+        "timelines": [_timeline(timeline) for timeline in views.timelines],
+        "cache_map": _cache_map(cache_map, today) if cache_map else None,
     }
 
 
-def _timeline(found: Timeline) -> dict[str, Any]:
+def _timeline(timeline: Timeline) -> dict[str, Any]:
     columns = (
         "own_per_s", "called_per_s", "unserved_per_s", "waiting", "replicas", "calls_usd_per_h",
         "own_usd_per_h",
     )  # fmt: skip
     return {
-        "option": found.option,
-        "begin_hours": found.begin_s / 3600,
-        "bin_hours": found.bin_s / 3600,
-        # Nobody reads more digits off a chart, and there are thousands of numbers.
-        **{name: _rounded(getattr(found, name)) for name in columns},
+        "option": timeline.option,
+        "begin_hours": timeline.begin_s / 3600,
+        "bin_hours": timeline.bin_s / 3600,
+        # Thousands of numbers for charts, in which more digits are invisible.
+        **{name: _rounded(getattr(timeline, name)) for name in columns},
     }
 
 
@@ -80,11 +80,11 @@ def _rounded(values: NDArray[np.float64]) -> list[float]:
     return [float(f"{value:.4g}") for value in values.tolist()]
 
 
-def _cache_map(found: CacheMap, today: float) -> dict[str, Any]:
+def _cache_map(cache_map: CacheMap, today: float) -> dict[str, Any]:
     return {
-        "volumes": [volume * today for volume in found.volumes],
-        "kept_shares": list(found.kept),
-        "cached_shares": found.cached_share.tolist(),
-        "own_usd_per_month": [[number(usd) for usd in row] for row in found.own_usd.tolist()],
-        "api_usd_per_month": [[number(usd) for usd in row] for row in found.api_usd.tolist()],
+        "volumes": [volume * today for volume in cache_map.volumes],
+        "kept_shares": list(cache_map.kept),
+        "cached_shares": cache_map.cached_share.tolist(),
+        "own_usd_per_month": [[number(usd) for usd in row] for row in cache_map.own_usd.tolist()],
+        "api_usd_per_month": [[number(usd) for usd in row] for row in cache_map.api_usd.tolist()],
     }

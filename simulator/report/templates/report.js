@@ -1,5 +1,5 @@
 "use strict";
-// Values under the pointer, and series that can be switched off. Positions come in SVG units.
+// Shows values under the pointer and switches series off and on. Positions are in SVG units.
 const tip = document.createElement("div");
 tip.className = "tip";
 tip.hidden = true;
@@ -7,8 +7,8 @@ document.body.append(tip);
 
 const inside = ([left, top, right, bottom], x, y) => x >= left && x <= right && y >= top && y <= bottom;
 
-// Lines of text at a place: the point of every visible line that is nearest along the axis.
-function linesAt(panel, hidden, x) {
+// Text at a position: for every visible line, its nearest point along the axis.
+function valuesAt(panel, hidden, x) {
   const texts = [];
   let best = null;
   for (const line of panel.lines.filter((each) => !hidden.has(each.name))) {
@@ -19,13 +19,13 @@ function linesAt(panel, hidden, x) {
   return best === null ? null : { text: [best[2], ...texts].join("\n"), x: best[0] };
 }
 
-function answer(panel, hidden, x, y) {
+function valueAt(panel, hidden, x, y) {
   const cell = panel.cells.find((each) => !hidden.has(each.name) && inside(each.box, x, y));
   if (cell) return { text: `${cell.name}: ${cell.text}`, x: null };
-  return panel.lines.length ? linesAt(panel, hidden, x) : null;
+  return panel.lines.length ? valuesAt(panel, hidden, x) : null;
 }
 
-function watch(chart) {
+function makeInteractive(chart) {
   const figure = document.getElementById(chart.key);
   const svg = figure.querySelector("svg");
   const hidden = new Set();
@@ -35,31 +35,31 @@ function watch(chart) {
   guide.setAttribute("visibility", "hidden");
   svg.append(guide);
 
-  function leave() {
+  function hideTip() {
     tip.hidden = true;
     guide.setAttribute("visibility", "hidden");
   }
 
-  function look(event) {
-    const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-    const panel = chart.panels.find((each) => inside(each.box, place.x, place.y));
-    const found = panel && answer(panel, hidden, place.x, place.y);
-    if (!found) return leave();
-    tip.textContent = found.text;
+  function showTip(event) {
+    const position = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    const panel = chart.panels.find((each) => inside(each.box, position.x, position.y));
+    const value = panel && valueAt(panel, hidden, position.x, position.y);
+    if (!value) return hideTip();
+    tip.textContent = value.text;
     tip.hidden = false;
     const right = event.clientX + 14 + tip.offsetWidth > window.innerWidth;
     tip.style.left = `${right ? Math.max(0, event.clientX - tip.offsetWidth - 14) : event.clientX + 14}px`;
     tip.style.top = `${Math.min(event.clientY + 14, window.innerHeight - tip.offsetHeight - 4)}px`;
-    guide.setAttribute("visibility", found.x === null ? "hidden" : "visible");
-    if (found.x !== null) {
-      for (const [name, value] of [["x1", found.x], ["x2", found.x], ["y1", panel.box[1]], ["y2", panel.box[3]]])
-        guide.setAttribute(name, value);
+    guide.setAttribute("visibility", value.x === null ? "hidden" : "visible");
+    if (value.x !== null) {
+      for (const [name, coordinate] of [["x1", value.x], ["x2", value.x], ["y1", panel.box[1]], ["y2", panel.box[3]]])
+        guide.setAttribute(name, coordinate);
     }
   }
 
-  svg.addEventListener("pointermove", look);
-  svg.addEventListener("pointerdown", look);
-  svg.addEventListener("pointerleave", leave);
+  svg.addEventListener("pointermove", showTip);
+  svg.addEventListener("pointerdown", showTip);
+  svg.addEventListener("pointerleave", hideTip);
   for (const button of figure.querySelectorAll("button[data-series]")) {
     button.addEventListener("click", () => {
       const series = chart.series[Number(button.dataset.series)];
@@ -75,4 +75,4 @@ function watch(chart) {
   }
 }
 
-JSON.parse(document.getElementById("charts").textContent).forEach(watch);
+JSON.parse(document.getElementById("charts").textContent).forEach(makeInteractive);

@@ -1,4 +1,4 @@
-"""A predicted benchmark, under the names that ``vllm bench serve`` gives its figures."""
+"""Documents and tables of ``bench`` and ``calibrate``, with the names of ``vllm bench serve``."""
 
 import math
 from typing import Any
@@ -21,7 +21,7 @@ WIDTH = 50
 
 
 def benchmark_document(b: Benchmark, band: tuple[float, float]) -> dict[str, Any]:
-    """Return a benchmark as plain values; latencies in milliseconds, null where there are none."""
+    """Return a benchmark as plain values; latencies in milliseconds, null where none is known."""
     document: dict[str, Any] = {
         "completed": len(b.ttft_s),
         "duration": b.duration_s,
@@ -36,12 +36,12 @@ def benchmark_document(b: Benchmark, band: tuple[float, float]) -> dict[str, Any
         "preemptions": b.preemptions,
     }
     for name, values_s in (("ttft", b.ttft_s), ("tpot", b.tpot_s), ("e2el", b.e2e_s)):
-        figures = _spread(values_s)
+        figures = _mean_and_percentiles(values_s)
         document |= {f"{kind}_{name}_ms": figures.get(kind) for kind in ("mean", "median", "p99")}
     return document
 
 
-def _spread(values_s: np.ndarray) -> dict[str, float]:
+def _mean_and_percentiles(values_s: np.ndarray) -> dict[str, float]:
     if values_s.size == 0:
         return {}
     return {
@@ -52,7 +52,7 @@ def _spread(values_s: np.ndarray) -> dict[str, float]:
 
 
 def print_benchmark(label: str, document: dict[str, Any], console: Console) -> None:
-    """Print a benchmark as its measured sisters look."""
+    """Print a benchmark in the layout of ``vllm bench serve``."""
     console.print(f"Predicted: {label}", style="bold", markup=False)
     console.print(" Serving Benchmark Result ".center(WIDTH, "="))
     rows = (
@@ -70,7 +70,7 @@ def print_benchmark(label: str, document: dict[str, Any], console: Console) -> N
         console.print(heading.center(WIDTH, "-"))
         for kind in ("mean", "median", "p99"):
             if f"{kind}_{short}_ms" not in document:
-                continue  # gaps between single tokens are not kept
+                continue  # only the mean of gaps between tokens is known
             value = document[f"{kind}_{short}_ms"]
             name = f"{'P99' if kind == 'p99' else kind.capitalize()} {short.upper()} (ms):"
             console.print(f"{name:<40}{'-' if value is None else f'{value:.2f}'}")
@@ -82,7 +82,7 @@ def print_benchmark(label: str, document: dict[str, Any], console: Console) -> N
 
 
 def calibration_document(calibration: Calibration, shipped: tuple[float, float]) -> dict[str, Any]:
-    """Return a calibration as plain values, beside the band that it replaces."""
+    """Return a calibration as plain values, with the shipped band that it replaces."""
     errors = calibration.errors
     measured = np.isfinite(errors).any(axis=0)
     medians = np.full(3, np.nan)
@@ -102,25 +102,29 @@ def calibration_document(calibration: Calibration, shipped: tuple[float, float])
 
 
 def print_calibration(document: dict[str, Any], console: Console) -> None:
-    """Print factors and what they leave unexplained."""
+    """Print the fitted factors, the residual error and the error band."""
     for name, value in document["factors"].items():
-        note = "  (the data do not tell; prior kept)" if name in document["kept_at_prior"] else ""
+        note = (
+            "  (not determined by the data; prior kept)"
+            if name in document["kept_at_prior"]
+            else ""
+        )
         if name in document["doubtful"]:
-            note = "  (unlike any deployment known: were a client or a proxy measured along?)"
+            note = "  (implausible; does it include a proxy?)"
         console.print(f"{name:<12}{value:6.2f} x shipped time{note}")
-    left = ", ".join(
+    residuals = ", ".join(
         f"{name} {value:.1%}"
         for name, value in document["median_error"].items()
         if value is not None
     )
     low, high = document["band"]
-    console.print(f"median error left over {document['points']} points: {left}")
-    before = "{:+.0%} to {:+.0%}".format(*(end - 1 for end in document["shipped_band"]))
-    console.print(f"error band of throughput: {low - 1:+.0%} to {high - 1:+.0%}, was {before}")
+    console.print(f"median residual error over {document['points']} points: {residuals}")
+    shipped = "{:+.0%} to {:+.0%}".format(*(end - 1 for end in document["shipped_band"]))
+    console.print(f"error band of throughput: {low - 1:+.0%} to {high - 1:+.0%}, was {shipped}")
 
 
 def print_points(points: list[dict[str, str]], console: Console) -> None:
-    """Print what is predicted of each point."""
+    """Print the predicted figures of each point."""
     table = plain_table()
     for heading in ("deployment", "load"):
         table.add_column(heading, overflow="fold")

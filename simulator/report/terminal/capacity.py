@@ -1,4 +1,4 @@
-"""What fleets carry, as a document and a table."""
+"""Document and table of ``capacity``: the most traffic that fleets carry."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,16 +13,16 @@ from simulator.report.text_tables import plain_table
 from simulator.units import MONTH_S
 
 
-def capacity_document(found: list[Capacity], study: Study) -> dict[str, Any]:
+def capacity_document(capacities: list[Capacity], study: Study) -> dict[str, Any]:
     """Return the document of ``capacity``."""
     today = study.traffic.requests_per_s * MONTH_S
     rows = []
-    for each in found:
-        row = asdict(each)
+    for capacity in capacities:
+        row = asdict(capacity)
         low, high = row.pop("low"), row.pop("high")
         row["volume_interval"] = [low * today, high * today]
-        row["ttft_p95_s"] = number(each.ttft_p95_s)
-        row["tpot_p95_s"] = number(each.tpot_p95_s)
+        row["ttft_p95_s"] = number(capacity.ttft_p95_s)
+        row["tpot_p95_s"] = number(capacity.tpot_p95_s)
         rows.append(row)
     return {"scenario": study.name, "seed": study.seed, "today": today, "capacities": rows}
 
@@ -32,7 +32,7 @@ def print_capacities(document: dict[str, Any], console: Console) -> None:
     table = plain_table()
     table.add_column("option", overflow="fold")
     headings = (
-        "replicas", "req/month", "req/s peak", "in flight", "TTFT p95", "TPOT p95", "binds"
+        "replicas", "req/month", "req/s peak", "in flight", "TTFT p95", "TPOT p95", "limit"
     )  # fmt: skip
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)

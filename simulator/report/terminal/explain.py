@@ -1,4 +1,4 @@
-"""From a static calculator's cost per token to the simulated one, as a document and a table."""
+"""Document and tables of ``explain``: from a static calculator's cost to the simulated one."""
 
 import math
 from itertools import pairwise
@@ -12,21 +12,21 @@ from simulator.report.documents.values import number
 from simulator.report.text_tables import plain_table
 
 
-def explanation_document(found: list[Explanation], study: Study) -> dict[str, Any]:
+def explanation_document(explanations: list[Explanation], study: Study) -> dict[str, Any]:
     """Return the document of ``explain``."""
     return {
         "scenario": study.name,
         "seed": study.seed,
         "options": [
             {
-                "name": each.option,
+                "name": explanation.option,
                 "rungs": [
                     {"what": rung.what, "usd_per_mtok": number(rung.usd_per_mtok)}
-                    for rung in each.rungs
+                    for rung in explanation.rungs
                 ],
-                "excuse": each.excuse,
+                "excuse": explanation.excuse,
             }
-            for each in found
+            for explanation in explanations
         ],
     }
 
@@ -41,17 +41,17 @@ def print_explanation(document: dict[str, Any], console: Console) -> None:
         table.add_column("", justify="right")
         table.add_row(rungs[0]["what"], _usd(rungs[0]), "")
         for before, rung in pairwise(rungs):
-            if not _alike(rung["usd_per_mtok"], before["usd_per_mtok"]):
+            if not _nearly_equal(rung["usd_per_mtok"], before["usd_per_mtok"]):
                 table.add_row(rung["what"], _usd(rung), _factor(before, rung))
-        table.add_row("in all", _usd(rungs[-1]), _factor(rungs[0], rungs[-1]), style="bold")
+        table.add_row("total", _usd(rungs[-1]), _factor(rungs[0], rungs[-1]), style="bold")
         console.print(table)
         if option["excuse"]:
             console.print(f"misses the targets: {option['excuse']}", markup=False)
         console.print()
 
 
-def _alike(a: float | None, b: float | None) -> bool:
-    """Whether two figures differ by no more than what sums in another order may."""
+def _nearly_equal(a: float | None, b: float | None) -> bool:
+    """Whether two figures are equal up to rounding in the order of their sums."""
     if a is None or b is None:
         return a is b
     return math.isclose(a, b, rel_tol=1e-9)

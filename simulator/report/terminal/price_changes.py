@@ -1,16 +1,16 @@
-"""What differs between price books, on the screen."""
+"""Documents and tables of ``prices diff`` and ``prices check``."""
 
 from typing import Any
 
 from rich.console import Console
 
-from simulator.pricing.feeds.checking import Check, Found
+from simulator.pricing.feeds.checking import Check, OfferDifference
 from simulator.report.terminal.prices import SHORT
 from simulator.report.text_tables import plain_table
 
 
 def print_changes(changes: list[dict[str, Any]], console: Console) -> None:
-    """Print what differs between two books."""
+    """Print the changes from one price book to another."""
     table = plain_table()
     table.add_column("offer (USD per Mtok)", overflow="fold")
     table.add_column("what", overflow="fold")
@@ -38,9 +38,9 @@ def check_document(checks: list[Check]) -> dict[str, Any]:
                 "name": check.name,
                 "offers": check.offers,
                 "same": check.same,
-                "differing": [_found(found) for found in check.differing],
-                "explained": [_found(found) for found in check.explained],
-                "missing": [_found(found) for found in check.missing],
+                "differing": [_difference_document(found) for found in check.differing],
+                "explained": [_difference_document(found) for found in check.explained],
+                "missing": [_difference_document(found) for found in check.missing],
                 "only_book": check.only_book,
                 "agreement": check.agreement,
                 "facts": [{"offer": offer, "fact": text} for offer, text in check.facts],
@@ -51,21 +51,21 @@ def check_document(checks: list[Check]) -> dict[str, Any]:
     }
 
 
-def _found(found: Found) -> dict[str, Any]:
-    told = found.told
+def _difference_document(found: OfferDifference) -> dict[str, Any]:
+    difference = found.difference
     plain = {
         "offer": found.offer,
-        "context": told.context,
-        "bucket": told.bucket,
-        "when": told.when,
-        "book": told.before,
-        "source": told.after,
+        "context": difference.context,
+        "bucket": difference.bucket,
+        "when": difference.when,
+        "book": difference.before,
+        "source": difference.after,
     }
     return {**plain, "why": found.why} if found.why else plain
 
 
 def _by_offer(checks: list[Check]) -> list[dict[str, Any]]:
-    """By offer that any source differs on or adds to, how many rates each does."""
+    """Count by offer how many rates each source differs on, explains or adds."""
     offers: dict[str, dict[str, Any]] = {}
     for check in checks:
         for kind in ("differing", "explained", "missing"):
@@ -77,10 +77,10 @@ def _by_offer(checks: list[Check]) -> list[dict[str, Any]]:
 
 
 def print_check(checks: list[Check], everything: bool, console: Console) -> None:
-    """Print how the book agrees with its sources, and every difference that is not explained."""
+    """Print how far the book agrees with its sources, and every unexplained difference."""
     table = plain_table()
     table.add_column("source", overflow="fold")
-    for heading in ("offers", "alike", "differ", "explained", "missing", "agreement"):
+    for heading in ("offers", "same", "different", "explained", "missing", "agreement"):
         table.add_column(heading, justify="right")
     for check in checks:
         table.add_row(
@@ -89,20 +89,22 @@ def print_check(checks: list[Check], everything: bool, console: Console) -> None
         )  # fmt: skip
     console.print(table)
     for check in checks:
-        _print_found("not alike", check, check.differing, console)
+        _print_differences("different", check, check.differing, console)
         if everything:
-            _print_found("explained", check, check.explained, console)
-            _print_found("not in the book", check, check.missing, console)
+            _print_differences("explained", check, check.explained, console)
+            _print_differences("not in the book", check, check.missing, console)
         if everything and check.facts:
-            console.print(f"\n{check.name} knows:")
+            console.print(f"\n{check.name} states:")
             for offer, text in check.facts:
                 console.print(f"  {offer} {text}", markup=False, soft_wrap=True)
     if not everything:
-        console.print("--all lists what is explained and what the book lacks")
+        console.print("--all lists explained differences and what the book lacks")
 
 
-def _print_found(what: str, check: Check, found: list[Found], console: Console) -> None:
-    if not found:
+def _print_differences(
+    what: str, check: Check, differences: list[OfferDifference], console: Console
+) -> None:
+    if not differences:
         return
     table = plain_table()
     table.add_column(f"{what}: {check.source}", overflow="fold")
@@ -110,12 +112,12 @@ def _print_found(what: str, check: Check, found: list[Found], console: Console) 
     table.add_column("book", justify="right")
     table.add_column("source", justify="right")
     table.add_column("", overflow="fold")
-    for one in found:
-        told = one.told
-        context = "" if told.context == "standard" else f"{told.context} "
-        when = "" if told.when == "always" else f", {told.when}"
-        rates = ("-" if rate is None else f"{rate:g}" for rate in (told.before, told.after))
-        bucket = SHORT.get(told.bucket, told.bucket)
-        table.add_row(one.offer, f"{context}{bucket}{when}", *rates, one.why)
+    for found in differences:
+        rate = found.difference
+        context = "" if rate.context == "standard" else f"{rate.context} "
+        when = "" if rate.when == "always" else f", {rate.when}"
+        usd = ("-" if value is None else f"{value:g}" for value in (rate.before, rate.after))
+        bucket = SHORT.get(rate.bucket, rate.bucket)
+        table.add_row(found.offer, f"{context}{bucket}{when}", *usd, found.why)
     console.print()
     console.print(table)

@@ -1,4 +1,4 @@
-"""Profiles of hardware and models on the screen."""
+"""Tables of hardware and model profiles."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ Profile = dict[str, Any]
 
 
 def print_profiles(kind: str, profiles: dict[str, Profile], console: Console) -> None:
-    """Print one line for each profile."""
+    """Print one row for each profile."""
     table = plain_table()
     table.add_column(kind, no_wrap=True)
     columns = _COLUMNS[kind]
@@ -23,7 +23,7 @@ def print_profiles(kind: str, profiles: dict[str, Profile], console: Console) ->
 
 def _rent(profile: Profile) -> str:
     rent = profile["rents_usd_per_gpu_hour"].get("on-demand")
-    return "unknown" if rent is None else _said(rent)
+    return "unknown" if rent is None else _value_text(rent)
 
 
 def _tflops(precision: str) -> Any:
@@ -62,15 +62,15 @@ def print_profile(name: str, profile: Profile, console: Console) -> None:
     console.print(name, style="bold")
     for field, value in profile.items():
         if value is not None:
-            console.print(f"  {field:24}{_said(value)}", markup=False, soft_wrap=True)
+            console.print(f"  {field:24}{_value_text(value)}", markup=False, soft_wrap=True)
 
 
-def _said(value: Any) -> str:
-    """A value on one line: intervals as low - mid - high, other mappings by name."""
+def _value_text(value: Any) -> str:
+    """Return a value on one line: intervals as low - mid - high, other mappings by name."""
     if isinstance(value, dict) and set(value) == {"low", "mid", "high"}:
         return f"{value['low']:g} - {value['mid']:g} - {value['high']:g}"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_said(part)}" for name, part in value.items())
+        return ", ".join(f"{name} {_value_text(part)}" for name, part in value.items())
     if isinstance(value, tuple | list):
         return ", ".join(map(str, value))
     return str(value)

@@ -1,4 +1,4 @@
-"""Cost per correct answer as documents and on the screen."""
+"""Documents and tables of ``quality``: the cost of a correct answer."""
 
 import math
 from typing import Any
@@ -24,7 +24,7 @@ Document = dict[str, Any]
 
 
 def results_document(results: Runs | SuccessTable, name: str) -> Document:
-    """Return every model's score, cheapest per correct answer first; null is not known."""
+    """Return the scores of all models, cheapest per correct answer first; null if unknown."""
     about = {"source": "", "licence": "", "as_of": ""}
     if isinstance(results, SuccessTable):
         about = {name: getattr(results, name) for name in about}
@@ -48,19 +48,19 @@ def _score(score: Score) -> Document:
     }
 
 
-def comparison_document(found: Comparison) -> Document:
-    """Return a comparison; differences are B less A, null is not known."""
-    fit = found.correlation
+def comparison_document(comparison: Comparison) -> Document:
+    """Return a comparison; differences are B minus A, null if unknown."""
+    fit = comparison.correlation
     return {
-        "a": _score(found.first),
-        "b": _score(found.second),
-        "tasks": found.tasks,
-        "paired": "as logged" in found.cascades,
-        "success_difference": _figure(found.success_difference),
-        "usd_per_correct_difference": _figure(found.usd_per_correct_difference),
-        "output_tokens_ratio": _figure(found.verbosity),
-        "solved_by_only": None if found.discordant is None else list(found.discordant),
-        "mcnemar_p": _number(found.p_value),
+        "a": _score(comparison.first),
+        "b": _score(comparison.second),
+        "tasks": comparison.tasks,
+        "paired": "as logged" in comparison.cascades,
+        "success_difference": _figure(comparison.success_difference),
+        "usd_per_correct_difference": _figure(comparison.usd_per_correct_difference),
+        "output_tokens_ratio": _figure(comparison.verbosity),
+        "solved_by_only": None if comparison.discordant is None else list(comparison.discordant),
+        "mcnemar_p": _number(comparison.p_value),
         "difficulty_correlation": None
         if fit is None
         else _figure(Figure(fit.correlation, fit.low, fit.high)),
@@ -71,27 +71,27 @@ def comparison_document(found: Comparison) -> Document:
                 "usd_per_task": _number(cascade.usd),
                 "usd_per_correct": _number(cascade.usd_per_correct),
             }
-            for name, cascade in found.cascades.items()
+            for name, cascade in comparison.cascades.items()
         },
     }
 
 
-def chain_document(asked: AgentChain, found: ChainResult, step_usd: float | None) -> Document:
-    """Return what retries and failed runs add to a correct run; null is without end."""
+def chain_document(chain: AgentChain, result: ChainResult, step_usd: float | None) -> Document:
+    """Return what retries and failed runs add to a correct run; null if unbounded."""
     return {
-        "steps": asked.steps,
-        "step_success": asked.step_success,
-        "restart": asked.restart.value,
-        "attempts": asked.attempts,
-        "correlation": asked.correlation,
-        "success": found.success,
-        "success_without_retries": asked.step_success**asked.steps,
-        "steps_per_run": _number(found.steps),
-        "steps_per_correct": _number(found.steps_per_correct),
-        "retry_steps_per_correct": _number(found.retry_steps_per_correct),
-        "failed_steps_per_correct": _number(found.failed_steps_per_correct),
-        "overhead": _number(found.steps_per_correct / asked.steps - 1.0),
-        "usd_per_correct": None if step_usd is None else _number(found.usd_per_correct(step_usd)),
+        "steps": chain.steps,
+        "step_success": chain.step_success,
+        "restart": chain.restart.value,
+        "attempts": chain.attempts,
+        "correlation": chain.correlation,
+        "success": result.success,
+        "success_without_retries": chain.step_success**chain.steps,
+        "steps_per_run": _number(result.steps),
+        "steps_per_correct": _number(result.steps_per_correct),
+        "retry_steps_per_correct": _number(result.retry_steps_per_correct),
+        "failed_steps_per_correct": _number(result.failed_steps_per_correct),
+        "overhead": _number(result.steps_per_correct / chain.steps - 1.0),
+        "usd_per_correct": None if step_usd is None else _number(result.usd_per_correct(step_usd)),
     }
 
 
@@ -104,7 +104,7 @@ def _figure(figure: Figure) -> Document:
 
 
 def print_results(document: Document, console: Console) -> None:
-    """Print one line for each model."""
+    """Print one row for each model."""
     headings = ("tasks", "success", "95 %", "in", "out", "$/task", "$/correct", "s")
     table = _table("model", headings, gap=1)
     for row in document["models"]:
@@ -121,35 +121,35 @@ def print_results(document: Document, console: Console) -> None:
             _short(row["seconds_per_task"]),
         )
     console.print(table)
-    console.print("tokens (in, out) and seconds per task; failures are paid for, - is not known")
+    console.print("in, out, s: tokens and seconds per task; costs include failures; -: unknown")
     if document["source"]:
-        told = (document["source"], f"as of {document['as_of']}", document["licence"])
-        console.print("; ".join(filter(None, told)), markup=False, soft_wrap=True)
+        parts = (document["source"], f"as of {document['as_of']}", document["licence"])
+        console.print("; ".join(filter(None, parts)), markup=False, soft_wrap=True)
 
 
 def print_comparison(document: Document, console: Console) -> None:
-    """Print two models side by side, what differs, and what a cascade of them gives."""
+    """Print two models side by side, their differences, and cascades of the two."""
     a, b = document["a"], document["b"]
     console.print(f"A {a['model']}\nB {b['model']}", markup=False, style="bold", soft_wrap=True)
-    how = "the same tasks, pair by pair" if document["paired"] else "published figures, unpaired"
+    how = "the same tasks, paired" if document["paired"] else "published figures, unpaired"
     console.print(f"{document['tasks']:,} tasks: {how}\n")
-    table = _table("", ("A", "B", "B less A", "95 %"))
+    table = _table("", ("A", "B", "B minus A", "95 %"))
     difference, cost = document["success_difference"], document["usd_per_correct_difference"]
     table.add_row(
         "success", f"{a['success']['value']:.1%}", f"{b['success']['value']:.1%}",
-        f"{difference['value']:+.1%}", _between(difference, lambda x: f"{x:+.1%}"),
+        f"{difference['value']:+.1%}", _interval(difference, lambda x: f"{x:+.1%}"),
     )  # fmt: skip
     table.add_row("$/task", _usd(a["usd_per_task"]), _usd(b["usd_per_task"]), "", "")
     table.add_row(
         "$/correct", _usd(a["usd_per_correct"]["value"]), _usd(b["usd_per_correct"]["value"]),
-        _usd(cost["value"], "+"), _between(cost, lambda x: _usd(x, "+")),
+        _usd(cost["value"], "+"), _interval(cost, lambda x: _usd(x, "+")),
     )  # fmt: skip
     ratio = document["output_tokens_ratio"]
     table.add_row(
         "output tokens", quantity(a["output_tokens_per_task"]),
         quantity(b["output_tokens_per_task"]),
         "-" if ratio["value"] is None else f"x {ratio['value']:.2f}",
-        _between(ratio, lambda x: f"x {x:.2f}"),
+        _interval(ratio, lambda x: f"x {x:.2f}"),
     )  # fmt: skip
     table.add_row("s/task", _short(a["seconds_per_task"]), _short(b["seconds_per_task"]), "", "")
     console.print(table)
@@ -161,18 +161,18 @@ def _print_pairs(document: Document, console: Console) -> None:
     if document["solved_by_only"]:
         only_a, only_b = document["solved_by_only"]
         console.print(
-            f"\nonly A solves {only_a:,}, only B {only_b:,}; equally good: "
+            f"\nonly A solves {only_a:,}, only B {only_b:,}; equal success rates: "
             f"p = {document['mcnemar_p']:.3g} (McNemar)"
         )
     fit = document["difficulty_correlation"]
     if fit:
-        between = _between(fit, lambda x: f"{x:.2f}")
-        console.print(f"difficulty in common: correlation {fit['value']:.2f} {between}")
+        interval = _interval(fit, lambda x: f"{x:.2f}")
+        console.print(f"shared difficulty: correlation {fit['value']:.2f} {interval}")
 
 
 def _print_cascades(document: Document, console: Console) -> None:
-    console.print("\nA, then B where A is seen to fail")
-    table = _table("", ("success", "calls of B", "$/task", "$/correct"))
+    console.print("\ncascade: A, then B for answers of A that are rejected")
+    table = _table("", ("success", "B calls", "$/task", "$/correct"))
     for name, row in document["cascade"].items():
         table.add_row(
             name,
@@ -185,30 +185,30 @@ def _print_cascades(document: Document, console: Console) -> None:
 
 
 def print_chain(document: Document, console: Console) -> None:
-    """Print what retries and failed runs add."""
+    """Print what retries and failed runs add to a correct run."""
     most = document["attempts"]
-    limit = "without a limit" if most is None else f"tries: at most {most}"
+    limit = "attempts: unlimited" if most is None else f"attempts: at most {most}"
     console.print(
-        f"{document['steps']} steps at {document['step_success']:.4g}, again by "
-        f"{document['restart']}, {limit}"
+        f"{document['steps']} steps, success of each {document['step_success']:.4g}; "
+        f"a failure repeats the {document['restart']}; {limit}"
     )
     least = document["steps"]
     rows = (
         ("correct runs", f"{document['success']:.1%}"),
         ("without retries", f"{document['success_without_retries']:.1%}"),
-        ("steps for a correct run", _short(document["steps_per_correct"])),
+        ("steps per correct run", _short(document["steps_per_correct"])),
         ("  without failure", f"{least}"),
-        ("  + retries", _added(document["retry_steps_per_correct"], least)),
-        ("  + failed runs", _added(document["failed_steps_per_correct"], least)),
+        ("  + retries", _added_steps(document["retry_steps_per_correct"], least)),
+        ("  + failed runs", _added_steps(document["failed_steps_per_correct"], least)),
     )
     for heading, text in rows:
         console.print(f"{heading:26}{text}")
     if document["usd_per_correct"] is not None:
-        console.print(f"{'$ for a correct run':26}{_usd(document['usd_per_correct'])}")
+        console.print(f"{'$ per correct run':26}{_usd(document['usd_per_correct'])}")
 
 
-def _added(steps: float | None, least: int) -> str:
-    return "without end" if steps is None else f"{round(steps, 9):.4g} ({steps / least:+.0%})"
+def _added_steps(steps: float | None, least: int) -> str:
+    return "unbounded" if steps is None else f"{round(steps, 9):.4g} ({steps / least:+.0%})"
 
 
 def _table(first: str, headings: tuple[str, ...], gap: int = 2) -> Table:
@@ -227,7 +227,7 @@ def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _between(figure: Document, show: Any) -> str:
+def _interval(figure: Document, show: Any) -> str:
     if figure["low"] is None or figure["high"] is None:
         return ""
     return f"[{show(figure['low'])} to {show(figure['high'])}]"

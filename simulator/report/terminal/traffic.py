@@ -1,4 +1,4 @@
-"""What a request log looks like: a table for the terminal, four charts for a file."""
+"""Statistics of a request log: a table for the terminal, four charts for a file."""
 
 from typing import Any
 
@@ -20,7 +20,10 @@ def print_statistics(document: dict[str, Any], console: Console) -> None:
     facts = [
         ("trace", f"{document['trace']} ({document['format']})"),
         ("requests", f"{document['requests']:,} in {_duration(document['span_s'])}"),
-        ("rate", f"{document['requests_per_s']:.4g}/s, {document['requests_per_day']:,.0f} a day"),
+        (
+            "rate",
+            f"{document['requests_per_s']:.4g}/s, {document['requests_per_day']:,.0f} per day",
+        ),
     ]
     if document["peak_hour_over_mean"]:
         facts.append(("peak hour", f"{document['peak_hour_over_mean']:.2f} x mean"))
@@ -36,8 +39,8 @@ def print_statistics(document: dict[str, Any], console: Console) -> None:
             text += f", age p50 {reuse['age_p50_s']:.3g} s, p90 {reuse['age_p90_s']:.3g} s"
         facts.append(("reuse", text))
     if document["recorded_cache"]:
-        told = document["recorded_cache"]
-        facts.append(("recorded", f"{told['read']:.1%} read, {told['written']:.1%} written"))
+        cached = document["recorded_cache"]
+        facts.append(("recorded", f"{cached['read']:.1%} read, {cached['written']:.1%} written"))
     for heading, text in facts:
         console.print(f"{heading:12}{text}", soft_wrap=True, markup=False)
     console.print()
@@ -58,18 +61,18 @@ def _duration(span_s: float) -> str:
     return f"{span_s:.1f} s"
 
 
-def traffic_svg(log: Log, found: Statistics) -> str:
-    """Return rate, dispersion, lengths and reuse age as one drawing."""
+def traffic_svg(log: Log, statistics: Statistics) -> str:
+    """Return rate, dispersion, lengths and reuse age of a log as one SVG figure."""
     figure_axes = new_axes(9.0, 6.5, rows=2, columns=2)
     plot_rate(log, figure_axes[0, 0])
-    plot_dispersion(found, figure_axes[0, 1])
+    plot_dispersion(statistics, figure_axes[0, 1])
     plot_lengths(log, figure_axes[1, 0])
-    plot_reuse_age(found, figure_axes[1, 1])
+    plot_reuse_age(statistics, figure_axes[1, 1])
     return svg_text(figure_axes[0, 0], transparent=False)
 
 
 def plot_rate(log: Log, ax: Axes) -> Axes:
-    """Draw requests per second over time, in about 150 steps."""
+    """Draw requests per second over time, in at most 150 steps."""
     steps = min(150, max(10, log.rows.size // 20))
     counts, edges = np.histogram(log.rows.at_s, steps, (0, log.span_s))
     unit, seconds = ("h", 3600.0) if log.span_s > 7200 else ("s", 1.0)
@@ -79,9 +82,11 @@ def plot_rate(log: Log, ax: Axes) -> Axes:
     return ax
 
 
-def plot_dispersion(found: Statistics, ax: Axes) -> Axes:
-    """Draw variance over mean of the counts against the window."""
-    points = [(w, found.dispersion[w]) for w in WINDOWS_S if found.dispersion[w] is not None]
+def plot_dispersion(statistics: Statistics, ax: Axes) -> Axes:
+    """Draw variance over mean of the request counts, against the width of the window."""
+    points = [
+        (w, statistics.dispersion[w]) for w in WINDOWS_S if statistics.dispersion[w] is not None
+    ]
     if points:
         ax.plot(*zip(*points, strict=True), marker="o", color=PALETTE[0], label="log")
     ax.axhline(1, color="0.4", linestyle=":", label="Poisson")
@@ -106,14 +111,16 @@ def plot_lengths(log: Log, ax: Axes) -> Axes:
     return ax
 
 
-def plot_reuse_age(found: Statistics, ax: Axes) -> Axes:
-    """Draw how much of the prompt tokens came before, by the time since."""
-    if found.reuse is None or not found.reuse.tokens:
-        ax.text(0.5, 0.5, "no shared prefixes known", ha="center", transform=ax.transAxes)
+def plot_reuse_age(statistics: Statistics, ax: Axes) -> Axes:
+    """Draw the share of prompt tokens that repeat earlier ones, by the time since then."""
+    if statistics.reuse is None or not statistics.reuse.tokens:
+        ax.text(0.5, 0.5, "no shared prefixes are known", ha="center", transform=ax.transAxes)
         ax.set_axis_off()
         return ax
     ages = np.logspace(-1, 6, 200)
-    shares = [(found.reuse.younger(age) or 0.0) * found.reuse.share for age in ages.tolist()]
+    shares = [
+        (statistics.reuse.younger(age) or 0.0) * statistics.reuse.share for age in ages.tolist()
+    ]
     ax.plot(ages, shares, color=PALETTE[0])
     ax.set(xscale="log", xlabel="age [s]", ylabel="reused share of prompt tokens", ylim=(0, 1))
     return ax

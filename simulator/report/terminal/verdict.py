@@ -1,4 +1,4 @@
-"""The verdict screen: at most 25 lines that fit 80 columns."""
+"""The screens of ``run`` and ``simulate``: at most 25 lines that fit 80 columns."""
 
 import textwrap
 from typing import Any
@@ -14,9 +14,9 @@ from simulator.report.text_tables import plain_table
 
 HEADING_WIDTH = 12
 CUT_SHARE = 0.01
-"""Of the requests offered, above which it is said that the end of the traffic cut them off."""
+"""Share of offered requests in flight at the end of the traffic above which they are reported."""
 SHOWN_REASONS = 2
-"""Of candidates that were not chosen; all of them are in the document."""
+"""Rejected candidates whose reasons are printed; the document has all of them."""
 
 
 def headline(document: dict[str, Any]) -> str:
@@ -25,7 +25,10 @@ def headline(document: dict[str, Any]) -> str:
     text = f"{verdict['winner']} is cheapest"
     if verdict["disqualified"]:
         out = verdict["disqualified"][0]
-        text += f" of what meets the targets ({out['name']} does not, {out['saving']:.0%} below)"
+        text += (
+            " of the options that meet the targets "
+            f"({out['name']} costs {out['saving']:.0%} less but misses them)"
+        )
     if verdict["saving"] is not None:
         text += f": {verdict['saving']:.0%} below {verdict['runner_up']}"
         if verdict["saving_interval"]:
@@ -38,18 +41,18 @@ def headline(document: dict[str, Any]) -> str:
     if verdict["least_regret"] not in (None, verdict["winner"]):
         text += f"; least regret: {verdict['least_regret']}"
     if verdict["decided_by"]:
-        text += f"; it may turn on {' and '.join(verdict['decided_by'])}"
+        text += f"; this may depend on {' and '.join(verdict['decided_by'])}"
     return text
 
 
 def option_table(options: list[dict[str, Any]]) -> Table:
-    """Return the table of options; ranges of costs only where something was drawn or repeated."""
+    """Return the table of options, with cost intervals where draws or replications give them."""
     table = plain_table()
     table.add_column("option", overflow="fold")
-    ranges = [] if all(o["probability_best"] is None for o in options) else ["90 % of worlds"]
+    intervals = [] if all(o["probability_best"] is None for o in options) else ["90 % interval"]
     if any("replications" in option for option in options):
-        ranges = ["95 % interval"]
-    for heading in ("$/month", *ranges, "$/Mtok", "TTFT p95", "TPOT p95", "SLO", "own"):
+        intervals = ["95 % interval"]
+    for heading in ("$/month", *intervals, "$/Mtok", "TTFT p95", "TPOT p95", "SLO", "own"):
         table.add_column(heading, justify="right", no_wrap=True)
     for option in options:
         cost = option["cost_usd_per_month"]
@@ -58,7 +61,7 @@ def option_table(options: list[dict[str, Any]]) -> Table:
         table.add_row(
             option["name"],
             usd(total_usd(option)),
-            *[span for _ in ranges],
+            *[span for _ in intervals],
             "-" if per_mtok is None else f"{per_mtok:.3f}",
             seconds(option["ttft_s"]["p95"]),
             seconds(option["tpot_s"]["p95"]),
@@ -76,7 +79,7 @@ def print_verdict(document: dict[str, Any], console: Console) -> None:
     for option in document["options"]:
         _print_option_facts(option, console)
     console.print()
-    for heading, text in _facts(document):
+    for heading, text in _verdict_facts(document):
         _print_fact(heading, text, console)
 
 
@@ -85,37 +88,39 @@ def print_simulation(document: dict[str, Any], console: Console) -> None:
     console.print(option_table(document["options"]))
     for option in document["options"]:
         _print_option_facts(option, console)
-    right = [o for o in document["options"] if o["usd_per_correct"] is not None]
-    if right:
-        _print_fact("CORRECT", ", ".join(map(_correct_text, right)), console)
+    judged = [o for o in document["options"] if o["usd_per_correct"] is not None]
+    if judged:
+        _print_fact("CORRECT", ", ".join(map(_correct_text, judged)), console)
     for option in document["options"]:
         if "replications" in option:
-            _print_fact("SURE TO", replications_text(option), console)
+            _print_fact("PRECISION", replications_text(option), console)
 
 
 def replications_text(option: dict[str, Any]) -> str:
-    """Say how well replications know an option's cost."""
-    cost, known = option["cost_usd_per_month"], option["replications"]
+    """Return how precisely replications know an option's cost, as a sentence."""
+    cost, replications = option["cost_usd_per_month"], option["replications"]
     half = (cost["high"] - cost["low"]) / 2 / cost["mean"] if cost["mean"] else 0.0
     text = f"{option['name']}: {usd(cost['mean'])} $/month +- {half:.2%}"
-    above = known["above_cheapest_usd_per_month"]
+    above = replications["above_cheapest_usd_per_month"]
     if above["mean"]:
         interval = f"[{usd(above['low'])} to {usd(above['high'])}]"
         text += f", {usd(above['mean'])} {interval} above the cheapest"
-    text += f"; {known['count']} replications"
-    return text if known["reached"] else f"{text}, {known['precision']:.2%} not reached"
+    text += f"; {replications['count']} replications"
+    if replications["reached"]:
+        return text
+    return f"{text}, precision of {replications['precision']:.2%} not reached"
 
 
 def _print_option_facts(option: dict[str, Any], console: Console) -> None:
-    """Say why an option is out, and where a gateway sent its requests."""
+    """Print what the table does not show: why an option is infeasible, its parts, its servers."""
     if option["excuse"]:
-        _print_fact("OUT", f"{option['name']}: {option['excuse']}", console)
+        _print_fact("INFEASIBLE", f"{option['name']}: {option['excuse']}", console)
         if option["remedies"]:
             ways = "; or ".join(each["text"] for each in option["remedies"])
-            _print_fact("IT TAKES", f"{option['name']}: {ways}", console)
+            _print_fact("REMEDY", f"{option['name']}: {ways}", console)
     if option["collapsed_to"]:
-        text = f"{option['name']}: no split pays, everything goes to {option['collapsed_to']}"
-        _print_fact("COLLAPSED", text, console)
+        text = f"{option['name']}: no split pays off; everything goes to {option['collapsed_to']}"
+        _print_fact("NO SPLIT", text, console)
     if option["chosen"]:
         _print_fact("CHOSEN", _chosen_text(option), console)
     if len(option["parts"]) > 1:
@@ -125,7 +130,7 @@ def _print_option_facts(option: dict[str, Any], console: Console) -> None:
     if requests["in_flight"] > CUT_SHARE * requests["offered"]:
         text = (
             f"{option['name']}: {requests['in_flight']:,} of {requests['offered']:,} requests had "
-            "no answer when the traffic ended; they are in no time to a token"
+            "no answer when the traffic ended; latencies exclude them"
         )
         _print_fact("CUT OFF", text, console)
     served = {name: count for name, count in option["served_by"].items() if count}
@@ -136,20 +141,20 @@ def _print_option_facts(option: dict[str, Any], console: Console) -> None:
 
 
 def _print_fact(heading: str, text: str, console: Console) -> None:
-    """Print one heading with text that wraps beside it."""
+    """Print a heading, and its text wrapped in the column to the right."""
     lines = textwrap.wrap(text, console.width - HEADING_WIDTH, break_on_hyphens=False)
     console.print(Text(f"{heading:{HEADING_WIDTH}}", style="bold") + Text(lines[0]), soft_wrap=True)
     for line in lines[1:]:
         console.print(" " * HEADING_WIDTH + line, soft_wrap=True, markup=False)
 
 
-def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
+def _verdict_facts(document: dict[str, Any]) -> list[tuple[str, str]]:
     facts = []
     if document["break_even"]:
         facts.append(("BREAK-EVEN", break_even_text(document["break_even"])))
-    right = [o for o in document["options"] if o["usd_per_correct"] is not None]
-    if right:
-        facts.append(("CORRECT", ", ".join(map(_correct_text, right))))
+    judged = [o for o in document["options"] if o["usd_per_correct"] is not None]
+    if judged:
+        facts.append(("CORRECT", ", ".join(map(_correct_text, judged))))
     if document["over_time"]:
         facts.append(("OVER TIME", over_time_text(document["over_time"])))
     hybrid = document["hybrid"]
@@ -157,23 +162,23 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("SPLIT", split_text(hybrid)))
     if document["drivers"]:
         top = ", ".join(
-            f"{d['name']} {quantity(d['swing_usd_per_month'])} $/month"
+            f"{d['name']} (by {quantity(d['swing_usd_per_month'])} $/month)"
             for d in document["drivers"][:3]
         )
-        facts.append(("DRIVERS", f"swing of the advantage: {top}"))
+        facts.append(("DRIVERS", f"the saving varies most with {top}"))
     if document["flips"]:
-        facts.append(("FLIPS IF", "; ".join(flip_text(f) for f in document["flips"][:3])))
+        facts.append(("CHANGES IF", "; ".join(flip_text(f) for f in document["flips"][:3])))
     prices = len(document["provenance"]["prices"])
     facts.append(
         (
             "DATA",
-            f"prices as of {document['as_of']} ({prices} offers); "
+            f"prices as of {document['as_of']} ({prices} offer{'s' if prices != 1 else ''}); "
             f"seed {document['seed']}; "
             + "; ".join(
                 [
                     *document["provenance"]["traffic"].values(),
-                    *_sampling(document),
-                    *_effort(document["effort"]),
+                    *_sampling_text(document),
+                    *_effort_text(document["effort"]),
                 ]
             ),
         )
@@ -182,31 +187,31 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _effort(effort: dict[str, Any]) -> list[str]:
-    """Say what a rough answer gave up."""
+def _effort_text(effort: dict[str, Any]) -> list[str]:
+    """Return what an answer with less effort left out; empty at full effort."""
     if effort["level"] == effort["of"]:
         return []
     level = f"effort {effort['level']} of {effort['of']}"
-    return [f"{level}: {effort['volumes']} volumes, no simulated flips"]
+    return [f"{level}: {effort['volumes']} volumes, switching values of rates only"]
 
 
-def _sampling(document: dict[str, Any]) -> list[str]:
-    """Say how sure the figures are that windows stand for."""
+def _sampling_text(document: dict[str, Any]) -> list[str]:
+    """Return the largest errors of sampled figures; empty where nothing was sampled."""
     samples = [o["sampling"] for o in document["options"]]
-    known = [sample for sample in samples if sample["windows"] or sample["scale"] < 1]
-    if not known:
+    sampled = [sample for sample in samples if sample["windows"] or sample["scale"] < 1]
+    if not sampled:
         return []
-    calls, met = (
-        max(k[name] for k in known if k[name] is not None)
+    cost_error, attainment_error = (
+        max(sample[name] for sample in sampled if sample[name] is not None)
         for name in ("cost_error", "attainment_error")
     )
-    spans = max(k["windows"] for k in known)
+    spans = max(sample["windows"] for sample in sampled)
     what = f"up to {spans} spans" if spans else "a share of the traffic"
-    return [f"{what}: cost +-{calls:.1%}, SLO +-{100 * met:.1f} points"]
+    return [f"{what}: cost +-{cost_error:.1%}, SLO +-{100 * attainment_error:.1f} points"]
 
 
 def _chosen_text(option: dict[str, Any]) -> str:
-    """Name the candidate that was chosen, and say what spoke against some others."""
+    """Return the chosen candidate, and the reasons against some of the others."""
     out = option["rejected"]
     text = f"{option['chosen']}, out of {len(out) + 1} candidates"
     reasons = [f"{r['candidate']}: {r['reason']}" for r in out[:SHOWN_REASONS]]
@@ -214,59 +219,62 @@ def _chosen_text(option: dict[str, Any]) -> str:
 
 
 def _part_text(part: dict[str, Any]) -> str:
-    """Say what a part of a composite option does."""
+    """Return the workloads, cost and replicas of a part of a composite option."""
     what = f" for {', '.join(part['workloads'])}" if part["workloads"] else ""
-    replicas = f", {part['replicas']} replicas" if part["replicas"] else ""
+    count = part["replicas"]
+    replicas = f", {count} replica{'s' if count != 1 else ''}" if count else ""
     return f"{part['name']}{what} {usd(part['cost_usd_per_month'])} ${replicas}"
 
 
 def _correct_text(option: dict[str, Any]) -> str:
-    """Say what an option's right answers cost, and how many of all they are."""
+    """Return the cost of an option's correct answers, and their share of all answers."""
     per_thousand = 1000 * option["usd_per_correct"]
-    return f"{option['name']} {per_thousand:.3g} $/1000 ({option['success_rate']:.0%} right)"
+    return f"{option['name']} {per_thousand:.3g} $/1000 ({option['success_rate']:.0%} correct)"
 
 
-def break_even_text(found: dict[str, Any]) -> str:
-    """Say where self-hosting alone beats the cheapest API alone."""
-    unit, today = found["unit"], found["current"]
-    if found["first"] is None:
-        text = f"never between {quantity(found['scanned'][0])} and {quantity(found['scanned'][1])} "
-        text += f"{unit} (you: {quantity(today)})"
-        miss = found["nearest_miss"]
+def break_even_text(break_even: dict[str, Any]) -> str:
+    """Return where self-hosting alone is cheaper than the cheapest API alone, as a sentence."""
+    unit, today = break_even["unit"], break_even["current"]
+    if break_even["first"] is None:
+        low, high = (quantity(end) for end in break_even["scanned"])
+        text = f"never between {low} and {high} {unit} (you are at {quantity(today)})"
+        miss = break_even["nearest_miss"]
         if miss:
-            dearer = miss["dearer_share"]
-            much = f"{dearer:.0%} dearer" if dearer < 1 else f"at {1 + dearer:.3g} times the cost"
-            text += f"; nearest at {quantity(miss['at'])}, {much} there"
+            excess = miss["dearer_share"]
+            extra_cost = f"{excess:.0%} more" if excess < 1 else f"{1 + excess:.3g} times as much"
+            text += f"; closest at {quantity(miss['at'])}, where it costs {extra_cost}"
         return text
-    if found["axis"] != "volume":
-        return _axis_text(found)
-    least = found["scanned"][0]
-    if not found["api_meets_targets"]:
-        return f"no API meets the targets at any volume from {quantity(least)} {unit} up"
-    low, high = (quantity(v) if v is not None else "beyond" for v in found["first_interval"])
-    if found["first_interval"][0] == least:
+    if break_even["axis"] != "volume":
+        return _axis_text(break_even)
+    least = break_even["scanned"][0]
+    if not break_even["api_meets_targets"]:
+        return f"no API meets the targets at any volume of {quantity(least)} {unit} or more"
+    low, high = (quantity(v) if v is not None else "beyond" for v in break_even["first_interval"])
+    if break_even["first_interval"][0] == least:
         low = f"{quantity(least)} or less"
-    if found["first"] == least:
-        text = f"own beats API at {quantity(least)} {unit}, the least volume looked at"
+    if break_even["first"] == least:
+        text = f"self-hosting beats the API at {quantity(least)} {unit}, the smallest volume tried"
     else:
-        text = f"own beats API from {quantity(found['first'])} {unit} [{low} to {high}]"
-    if found["permanent"] is None:
-        text += ", not for good"
-    elif found["permanent"] != found["first"]:
-        text += f", for good from {quantity(found['permanent'])}"
-    probability = min(found["probability_self_host_wins"], key=lambda vp: abs(vp[0] - today))[1]
-    text += f"; you are at {quantity(today)} [P = {probability:.2f} past]"
-    needed, given = found["required_load_share"], found["current_load_share"]
-    if needed is None or given is None:
+        first = quantity(break_even["first"])
+        text = f"self-hosting beats the API from {first} {unit} [{low} to {high}]"
+    if break_even["permanent"] is None:
+        text += ", but not permanently"
+    elif break_even["permanent"] != break_even["first"]:
+        text += f", permanently from {quantity(break_even['permanent'])}"
+    probabilities = break_even["probability_self_host_wins"]
+    probability = min(probabilities, key=lambda vp: abs(vp[0] - today))[1]
+    text += f"; you are at {quantity(today)}, P(self-hosting cheaper) = {probability:.2f}"
+    required, current = break_even["required_load_share"], break_even["current_load_share"]
+    if required is None or current is None:
         return text
-    return f"{text}; own replicas pay from {needed:.0%} load, they get {given:.0%}"
+    return f"{text}; own replicas pay off from {required:.0%} load and get {current:.0%}"
 
 
-def _axis_text(found: dict[str, Any]) -> str:
-    """Name the intervals of an axis in which owning wins."""
-    low, high = found["scanned"]
+def _axis_text(break_even: dict[str, Any]) -> str:
+    """Return the intervals of an axis in which self-hosting is cheaper, as a sentence."""
+    low, high = break_even["scanned"]
     parts = []
-    for begin, end in found["intervals"]:
+    for begin, end in break_even["intervals"]:
         if begin == low and end == high:
             parts.append(f"everywhere between {quantity(low)} and {quantity(high)}")
         elif begin == low:
@@ -275,21 +283,22 @@ def _axis_text(found: dict[str, Any]) -> str:
             parts.append(f"above {quantity(begin)}")
         else:
             parts.append(f"between {quantity(begin)} and {quantity(end)}")
-    today = f"; you are at {quantity(found['current'])}" if found["current"] is not None else ""
-    return f"own beats API at {found['axis']} {', '.join(parts)}{today}"
+    current = break_even["current"]
+    today = f"; you are at {quantity(current)}" if current is not None else ""
+    return f"self-hosting beats the API at {break_even['axis']} {', '.join(parts)}{today}"
 
 
 def split_text(hybrid: dict[str, Any]) -> str:
-    """Say how the best hybrid shares the work."""
+    """Return how the best hybrid splits the work, as a sentence."""
     count = hybrid["replicas"]
     replicas = f"{count} own replica{'s' if count != 1 else ''}"
     return f"{hybrid['self_hosted_share']:.0%} of tokens on {replicas}; {hybrid['rule']}"
 
 
 def flip_text(flip: dict[str, Any]) -> str:
-    """Say what change makes another option the cheapest."""
+    """Return a switching value: which change makes which other option the cheapest."""
     if flip["value"] is not None:
         direction = "above" if flip["factor"] > 1 else "below"
         limit = f"{flip['value']:,.4g} {flip['unit']}".strip()
-        return f"{flip['name']} {direction} {limit} ({flip['winner']})"
-    return f"{flip['name']} {flip['factor'] - 1:+.0%} ({flip['winner']})"
+        return f"{flip['name']} {direction} {limit} (then {flip['winner']})"
+    return f"{flip['name']} {flip['factor'] - 1:+.0%} (then {flip['winner']})"

@@ -207,7 +207,7 @@ def _imported_card(name: str, entry: Offer) -> RateCard:
         card = complete_from_overlay(card, _entry(name))
     card = fill_from_book(card, shipped)
     if not any(row.dated for row in own.rows):
-        card = replace(card, told_on=card.as_of)
+        card = replace(card, undated_as_of=card.as_of)
     facts = facts_file()
     if name in facts.offers and entry.facts is None:
         card = with_facts(card, facts.offers[name], facts.source, facts.checked)
