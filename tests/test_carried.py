@@ -15,7 +15,7 @@ from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.carried import Carried, beside_the_last, carried, last_that_holds
 from simulator.analysis.size.judging import FAST, LIKELY, SLOW, margin
-from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.effort import with_effort_level
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Study
 from simulator.scenario.building.study import load_study
@@ -55,7 +55,7 @@ def test_given_replicas_win_up_to_what_they_carry() -> None:
         "options.hybrid=null", "analysis.volumes=[0.1,1]", "analysis.sample_requests=10000",
         "analysis.worlds=32",
     ]  # fmt: skip
-    study = hastened(load_study(path, settings))
+    study = with_effort_level(load_study(path, settings))
     option = next(o for o in study.options if o.name == "own-h100")
     assert isinstance(option, SelfHostOption)
     held, failed = beside_the_last(study, Sampler(study), option)

@@ -484,5 +484,5 @@ def test_what_cannot_be_a_stage_is_refused(
 def test_simulate_wants_sizes_of_stages(tmp_path: Path) -> None:
     said = scenario(("own", "last"))
     said["options"]["own"] = said["options"]["own"] | {"replicas": "auto"}
-    with pytest.raises(InputError, match=r"options\.own\.replicas: simulate searches nothing"):
+    with pytest.raises(InputError, match=r"options\.own\.replicas: simulate does not search"):
         simulate_as_written(asked(tmp_path, said))

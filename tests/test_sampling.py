@@ -209,7 +209,9 @@ def test_the_order_of_options_does_not_matter(tmp_path: Path) -> None:
     for place, order in enumerate([names, names[::-1], *list(permutations(names))[5:7]]):
         made = {**said, "options": {name: said["options"][name] for name in order}}
         study = load_study(write_scenario(tmp_path / f"{place}.yaml", made))
-        verdict = decide(replace(study, effort=replace(study.effort, flips_simulated=False)))
+        verdict = decide(
+            replace(study, effort=replace(study.effort, simulated_switching_values=False))
+        )
         rival = verdict.runner_up.name if verdict.runner_up else None
         chances = sorted((r.name, r.standing.probability_best) for r in verdict.results)
         heads.add((verdict.winner.name, rival, verdict.saving, tuple(chances)))

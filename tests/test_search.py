@@ -417,7 +417,11 @@ def test_who_is_feasible_is_taken_before_who_is_cheap(tmp_path: Path) -> None:
         ({"choose": [{}]}, "choose", "unknown key 'choose'"),
         ({"accelerator": []}, "accelerator", "at least 1"),
         ({"max_sequences": list(range(1, 502))}, "choose", "501 combinations, at most 500"),
-        ({"gpus_per_replica": [1], "accelerator": ["l40s"]}, "choose", "nothing fits"),
+        (
+            {"gpus_per_replica": [1], "accelerator": ["l40s"]},
+            "choose",
+            "no combination can be built",
+        ),
     ],
 )
 def test_what_cannot_be_chosen_is_refused_where_it_stands(

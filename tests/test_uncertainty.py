@@ -15,7 +15,7 @@ from scenarios import SMALL, write_scenario
 from simulator.analysis.decide.monte_carlo import Worlds, simulated_costs, stratified
 from simulator.analysis.decide.sobol import sobol_indices
 from simulator.analysis.decide.verdict import Verdict, decide
-from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.effort import with_effort_level
 from simulator.analysis.study.study import Study
 from simulator.economics.interval import Interval, Listed, Lognormal, Uniform
 from simulator.errors import InputError
@@ -140,7 +140,7 @@ def test_a_flip_of_a_number_is_one(uncertain_volume: Verdict, tmp_path: Path) ->
         (flip.value * flip.factor**-0.2, False),
     ):
         there = uncertain_volume.study.rebuild({flip.name: value})
-        there = replace(there, effort=replace(there.effort, flips_simulated=False))
+        there = replace(there, effort=replace(there.effort, simulated_switching_values=False))
         assert (decide(there).winner.name != uncertain_volume.winner.name) == is_flipped
 
 
@@ -148,7 +148,7 @@ def test_haste_changes_effort_alone(tmp_path: Path) -> None:
     study = small_with(
         tmp_path, {"traffic.chat.turns.mean": "{uniform: [2, 4]}"}, worlds=64, sample_requests=50000
     )
-    quick = hastened(study)
+    quick = with_effort_level(study)
     same = replace(quick, effort=study.effort, rebuild=study.rebuild)
     assert pickle.dumps(same) == pickle.dumps(study)
     assert quick.effort.worlds < study.effort.worlds

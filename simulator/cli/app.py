@@ -68,7 +68,7 @@ def _root(
 @app.command()
 def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
     """Check a scenario and everything that it names."""
-    from simulator.scenario.building.study import load, loaded
+    from simulator.scenario.building.study import load, load_document
     from simulator.scenario.resolve.load import overridden
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
@@ -76,7 +76,7 @@ def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
     said = [f"{len(found.study.options)} options"]
     document = found.variations.document
     for name in found.scenario.overrides:
-        loaded(overridden(document, name))
+        load_document(overridden(document, name))
     if found.scenario.overrides:
         count = len(found.scenario.overrides)
         said.append(f"{count} override{'s' if count > 1 else ''}")

@@ -25,7 +25,7 @@ from simulator.report.documents.document import (
     verdict_document,
 )
 from simulator.report.documents.tidy import OPTION_COLUMNS, cheapest, option_rows
-from simulator.scenario.building.study import Loaded, loaded
+from simulator.scenario.building.study import Loaded, load_document
 from simulator.scenario.document.document import Document
 from simulator.scenario.document.shipped import profiles_dir
 from simulator.scenario.resolve.load import fingerprint
@@ -169,7 +169,7 @@ def found_at(
 
 def _built(point: Point, each: str, folder: Path) -> tuple[Loaded, Path]:
     """The scenario of a point, and where its answer is kept."""
-    there = loaded(point.document)
+    there = load_document(point.document)
     content = fingerprint(there.scenario, there.document, there.study.provenance)
     product = f"{code()} {content_of(profiles_dir())}"
     digest = hashlib.sha256(f"{product} {each} {content}".encode()).hexdigest()

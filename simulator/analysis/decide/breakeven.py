@@ -19,7 +19,7 @@ from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.carried import Carried, beside_the_last, carried
 from simulator.analysis.size.judging import LIKELY, Sized
 from simulator.analysis.size.kinds.contract import Known
-from simulator.analysis.study.axis import Axis, between
+from simulator.analysis.study.axis import Axis, midpoint
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Study
 
@@ -244,7 +244,7 @@ def _refine(
     """
     for _ in range(REFINEMENTS if stairs else AXIS_REFINEMENTS):
         wanted = [
-            _crossing(a, b, advantage) if stairs else between(a.volume, b.volume)
+            _crossing(a, b, advantage) if stairs else midpoint(a.volume, b.volume)
             for a, b in pairwise(curve)
             if not any(steps_between(a, b, name) for name in stairs)
             and (advantage(a) > 0) != (advantage(b) > 0)
@@ -264,7 +264,7 @@ def _crossing(a: VolumeCosts, b: VolumeCosts, advantage: Callable[[VolumeCosts],
     """Volume at which the line between two advantages crosses 0; midway if a side is impossible."""
     gaps = advantage(a), advantage(b)
     if max(abs(gap) for gap in gaps) > IMPOSSIBLE_USD / 2:
-        return between(a.volume, b.volume)
+        return midpoint(a.volume, b.volume)
     share = gaps[0] / (gaps[0] - gaps[1])
     return a.volume + min(max(share, 0.02), 0.98) * (b.volume - a.volume)
 

@@ -13,7 +13,7 @@ from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.carried import STEP_TOLERANCE, last_that_holds, missed
 from simulator.analysis.size.kinds.contract import Known
-from simulator.analysis.study.axis import between
+from simulator.analysis.study.axis import midpoint
 from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
 
@@ -102,5 +102,5 @@ def step_volume(study: Study, sampler: Sampler, step: Step, guess: float) -> flo
         return missed(evaluator.evaluate(option, Size(step.replicas)), study.slo)
 
     inside = step.above < guess < step.below
-    first = guess if inside else between(step.above, step.below)
+    first = guess if inside else midpoint(step.above, step.below)
     return last_that_holds(excess, first, STEP_TOLERANCE, step.above, step.below)

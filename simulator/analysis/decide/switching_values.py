@@ -15,7 +15,7 @@ from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size.kinds.contract import Known
 from simulator.analysis.size.options import size_near
-from simulator.analysis.study.effort import rough
+from simulator.analysis.study.effort import with_smaller_sample
 from simulator.analysis.study.study import Study
 from simulator.errors import InputError
 
@@ -51,13 +51,13 @@ def flips(
     if len(feasible) < 2:
         return ()
     found = _rate_flips(study, feasible)
-    if not study.effort.flips_simulated:
+    if not study.effort.simulated_switching_values:
         return _nearest_first(found)
     owned = any(evaluation.owned for evaluation in feasible.values())
     varied: list[_Varied] = [_Speed()] if owned else []
     varied += [_Number(number.path, float(number.value(0.0))) for number in study.numbers]
     winner = next(iter(feasible))
-    looked_for = partial(_simulated_flip, study, Sampler(rough(study)), known, winner)
+    looked_for = partial(_simulated_flip, study, Sampler(with_smaller_sample(study)), known, winner)
     found += [flip for flip in mapped(looked_for, varied) if flip]
     return _nearest_first(found)
 
@@ -203,7 +203,7 @@ def _winner_at(
     Searches for sizes begin around those of the nearest factor that was ``tried``.
     """
     try:
-        there = rough(varied.study(study, factor))
+        there = with_smaller_sample(varied.study(study, factor))
     except InputError:
         return None  # beyond what the number may be, nothing flips
     # The traffic is the same whatever the speed.

@@ -7,7 +7,7 @@ from simulator.analysis.decide.monte_carlo import Mapped
 from simulator.analysis.decide.verdict import Verdict
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation
-from simulator.analysis.study.effort import rough
+from simulator.analysis.study.effort import with_smaller_sample
 from simulator.analysis.study.options import SingleOption, Size
 from simulator.analysis.study.study import Study
 from simulator.analysis.views.cachemap import CacheMap, cache_map
@@ -27,7 +27,7 @@ def views(verdict: Verdict, mapped: Mapped = map) -> Views:
     """Simulate what the report of a verdict shows."""
     shown = _shown(verdict)
     lines = mapped(partial(_timeline, verdict.study), shown)
-    sampler = Sampler(rough(verdict.study))
+    sampler = Sampler(with_smaller_sample(verdict.study))
     found = cache_map(verdict.study, sampler, verdict.today.known, mapped)
     return Views(tuple(lines), found)
 

@@ -96,7 +96,7 @@ def _effort(effort: Effort) -> dict[str, Any]:
         "sample_requests": effort.sample_requests,
         "spans": effort.spans,
         "volumes": len(set(effort.volumes)),
-        "flips_simulated": effort.flips_simulated,
+        "flips_simulated": effort.simulated_switching_values,
     }
 
 
