@@ -176,7 +176,7 @@ def test_the_next_stage_is_asked_the_requests_that_were_turned_away(tmp_path: Pa
     """Row by row, by their dice: the same prompts, one check after they were answered."""
     study = asked(tmp_path, scenario(("own", "last")))
     found = evaluated(study)
-    first, second = (list(part.simulated_again())[-1] for part in found.parts)
+    first, second = (list(part.simulate_again())[-1] for part in found.parts)
     rows = {int(random_bits): row for row, random_bits in enumerate(first.table.random_bits)}
     before = np.array([rows[int(random_bits)] for random_bits in second.table.random_bits])
     assert len(set(before)) == second.table.size > 1000
@@ -300,7 +300,7 @@ def right_by_draws(study: Study, found: Evaluation) -> float:
     from simulator.rng import uniforms
 
     q = quality(study)
-    (part,) = found.parts[0].simulated_again()
+    (part,) = found.parts[0].simulate_again()
     table = part.table.take(np.flatnonzero(part.completed))
     open_, right = np.ones(table.size, bool), np.zeros(table.size, bool)
     for place, stage in enumerate(p.option for p in found.parts):

@@ -17,7 +17,7 @@ from test_engine_invariants import FLEET, OWN
 from traffic_samples import open_loop, random_table
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.sampling.sample import Sample, kept
+from simulator.analysis.sampling.sample import Sample, as_chunks
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import Sized
 from simulator.analysis.size.kinds.choice import Choice
@@ -52,7 +52,9 @@ def looking(study: Study, table: RequestTable, attainment: float, horizon_s: flo
     asked = replace(study, slo=replace(study.slo, attainment=attainment))
     one = np.ones(1)
     spans_s = np.array([[0.0, horizon_s]])
-    whole = Sample(kept(table, horizon_s), horizon_s, spans_s, one, one, one, float(table.size))
+    whole = Sample(
+        as_chunks(table, horizon_s), horizon_s, spans_s, one, one, one, float(table.size)
+    )
     return Evaluator(asked, 1.0, whole)
 
 

@@ -12,7 +12,7 @@ from tiny import tiny, write_tiny
 
 from scenarios import write_scenario
 from simulator.analysis.decide.verdict import decide
-from simulator.analysis.sampling.sample import sample_of
+from simulator.analysis.sampling.sample import whole_horizon_sample
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size.kinds.contract import Known
@@ -50,7 +50,7 @@ SIZES = {"frontier": Size(), "own": Size(1), "hybrid": Size(1, 3)}
 def seen(study: Study, name: str) -> tuple[Timeline, Ledger, Evaluation]:
     """A timeline, and the same simulation as it is priced and as rows."""
     option, size = option_of(study, name), SIZES[name]
-    evaluator = Evaluator(study, 1.0, sample_of(study, 1.0))
+    evaluator = Evaluator(study, 1.0, whole_horizon_sample(study, 1.0))
     (ledger,) = evaluator.simulate(option, size)
     return timeline(study, option, size), ledger, evaluator.evaluate(option, size)
 
@@ -161,7 +161,7 @@ def test_a_log_of_any_length_is_shown_as_a_whole(tmp_path: Path, span_s: float) 
 def test_the_warm_up_is_left_out(tmp_path: Path) -> None:
     said = load_study(write_tiny(tmp_path / "t.yaml"), ["analysis.warm_up_hours=1"])
     line = timeline(said, option_of(said, "own"), Size(1))
-    evaluation = Evaluator(said, 1.0, sample_of(said, 1.0)).evaluate(
+    evaluation = Evaluator(said, 1.0, whole_horizon_sample(said, 1.0)).evaluate(
         option_of(said, "own"), Size(1)
     )
     assert (line.begin_s, len(line.replicas)) == (HOUR_S, 4)

@@ -116,7 +116,7 @@ def calling_rungs(evaluator: Evaluator, evaluation: Evaluation) -> tuple[Rung, .
     assert option is not None, "an API is explained"
     epoch_s = evaluator.study.epoch_s
     fresh = thoughtless = 0.0
-    for ledger in evaluation.simulated_again():
+    for ledger in evaluation.simulate_again():
         weight = np.where(ledger.offered, evaluation.sample.weight_of(ledger.arrival_s), 0.0)
         fresh += repriced_usd(ledger, option, weight, epoch_s, _uncached)
         thoughtless += repriced_usd(ledger, option, weight, epoch_s, _visible)

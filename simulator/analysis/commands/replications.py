@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.decide.verdict import OptionResult, simulate_as_written
-from simulator.analysis.sampling.statistics import Estimate, estimate, paired, replicate
+from simulator.analysis.sampling.statistics import (
+    Estimate,
+    estimate,
+    estimate_difference,
+    replicate,
+)
 from simulator.analysis.study.study import Study
 from simulator.rng import stream
 
@@ -68,7 +73,7 @@ def simulate_until(
         result.name: OptionEstimate(
             found.estimates[k],
             estimate(attainment[:, k]),
-            paired(found.values[:, k], found.values[:, cheapest]),
+            estimate_difference(found.values[:, k], found.values[:, cheapest]),
         )
         for k, result in enumerate(runs[0])
     }

@@ -80,7 +80,7 @@ class Worlds:
         """
         count = len(self.speed_z)
         found = np.zeros(count)
-        for name, part in error.luck.items():
+        for name, part in error.components.items():
             if self.seed is not None and count > 1 and len(part):
                 z = stream(self.seed, f"world/luck/{name}").standard_normal((len(part), count))
                 found += part @ z

@@ -1,4 +1,4 @@
-"""What the engine shall run for an option at a size."""
+"""What the engine runs for an option at a size."""
 
 from dataclasses import dataclass, replace
 
@@ -9,28 +9,29 @@ from simulator.engine.spec.plan import Budget, Endpoint, Fleet, Gateway, Plan
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """What the engine shall run, and what it stands for."""
+    """A plan for a share of the traffic, and the number of replicas that it represents."""
 
     plan: Plan
-    stands_for: tuple[float, ...]
-    """Replicas of each fleet for every one that is simulated."""
+    """What the engine runs."""
+    represented: tuple[float, ...]
+    """Replicas of each fleet that one simulated replica represents."""
 
 
 def scaled_plan(study: Study, option: SingleOption, size: Size, scale: float) -> Scaled:
-    """Lay out what the engine shall run for a share of the traffic.
+    """Lay out what the engine runs for a share of the traffic.
 
-    Fleets, rate limits, concurrency and budgets have the same share. Replicas are whole: what
-    rounding adds or takes away, each one's speed makes up for.
+    Fleets, rate limits, concurrency and budgets get the same share. The number of replicas is
+    rounded; their speed makes up for the difference.
     """
     plan = plan_of(study, option, size)
     if scale >= 1.0:
         return Scaled(plan, (1.0,) * len(plan.fleets))
-    fleets, stands_for = [], []
+    fleets, represented = [], []
     for fleet in plan.fleets:
         count = max(1, round(fleet.replicas * scale)) if fleet.replicas else 0
         speed = fleet.replicas * scale / count if count else 1.0
         fleets.append(_scaled_fleet(fleet, count, speed, scale))
-        stands_for.append(fleet.replicas / count if count else 1.0)
+        represented.append(fleet.replicas / count if count else 1.0)
     return Scaled(
         replace(
             plan,
@@ -38,7 +39,7 @@ def scaled_plan(study: Study, option: SingleOption, size: Size, scale: float) ->
             endpoints=tuple(_scaled_endpoint(endpoint, scale) for endpoint in plan.endpoints),
             gateways=tuple(_scaled_gateway(gateway, scale) for gateway in plan.gateways),
         ),
-        tuple(stands_for),
+        tuple(represented),
     )
 
 

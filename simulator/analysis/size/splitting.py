@@ -113,7 +113,7 @@ def _or_a_side(
         if not _better(evaluator, best, side):
             calls = side.calls_per_request
             best = Evaluation(
-                option, side.size, side.outcome, side.by, (side,), calls_per_request=calls
+                option, side.size, side.outcome, side.evaluator, (side,), calls_per_request=calls
             )
     return replace(judged(evaluator, best), split=split)
 

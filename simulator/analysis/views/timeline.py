@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.sampling.sample import Sample, sample_of, span_sample
+from simulator.analysis.sampling.sample import Sample, span_sample, whole_horizon_sample
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.simulate.tally import calls_usd
@@ -49,7 +49,7 @@ class Timeline:
 def timeline(study: Study, option: SingleOption, size: Size) -> Timeline:
     """Simulate an option once more and look at it span by span."""
     sample, bin_s = _span(study)
-    seen = Evaluator(study, 1.0, sample).calling(option)
+    seen = Evaluator(study, 1.0, sample).for_calls_of(option)
     # All of the span, however long it is, in bins of one length.
     begin_s, end_s = float(sample.spans_s[0, 0]), float(sample.spans_s[-1, 1])
     count = max(1, round((end_s - begin_s) / bin_s))
@@ -88,13 +88,13 @@ def _span(study: Study) -> tuple[Sample, float]:
     affordable_s = TIMES_A_SAMPLE * study.effort.sample_requests / source.requests_per_s
     bin_s = HOUR_S if source.horizon_s > 2 * DAY_S else DAY_BIN_S
     if source.horizon_s <= affordable_s:
-        return sample_of(study, 1.0), bin_s
+        return whole_horizon_sample(study, 1.0), bin_s
     load = source.hourly_load()
     hours = max(1, min(24, int(affordable_s // HOUR_S), len(load)))
     around = np.convolve(load, np.ones(hours), mode="valid")
     begin_s = float(np.argmax(around)) * HOUR_S
     end_s = min(begin_s + hours * HOUR_S, source.horizon_s)
-    return span_sample(study, begin_s, end_s, Sampler(study).around.history_s), DAY_BIN_S
+    return span_sample(study, begin_s, end_s, Sampler(study).margins.history_s), DAY_BIN_S
 
 
 class _Bins:

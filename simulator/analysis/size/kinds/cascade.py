@@ -174,7 +174,7 @@ def _pass_on(
     random_bits: list[NDArray[np.uint64]] = []
     times_s: list[NDArray[np.float64]] = []
     offered = 0
-    for ledger in ran.simulated_again():
+    for ledger in ran.simulate_again():
         asked_s = _asked_s(stage, ledger)
         turned = _turned_away(stage, ledger, quality)
         checked_s = ledger.finished_s + (0.0 if stage.is_last else quality.check_s)
@@ -185,7 +185,7 @@ def _pass_on(
         times_s.append(np.stack([checked_s[rows], asked_s[rows]]))
     # The next model is asked in its own way: what reached this one goes on, not what it was asked.
     table, asked = _later(sample, np.concatenate(random_bits), np.concatenate(times_s, axis=1))
-    return sample.later(table, len(asked[0]) / max(1, offered)), asked
+    return sample.with_requests(table, len(asked[0]) / max(1, offered)), asked
 
 
 def _asked_s(stage: _Stage, ledger: Ledger) -> NDArray[np.float64]:
