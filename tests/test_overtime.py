@@ -10,7 +10,7 @@ from scenarios import SMALL, write_scenario
 from simulator.analysis.decide.horizon import OverTime, over_time
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
 from simulator.economics.cashflow import discount
@@ -37,7 +37,7 @@ def study_with(path: Path, future: str, *more: str) -> Study:
 def followed(study: Study) -> OverTime:
     assert study.future is not None
     options = tuple(o for o in study.options if o.kind != "hybrid")
-    return over_time(replace(study, options=options), study.future, Sampler(study), Known())
+    return over_time(replace(study, options=options), study.future, Sampler(study), KnownSizes())
 
 
 def npv(found: OverTime, name: str) -> float:

@@ -468,7 +468,7 @@ def test_simulate_searches_no_choice(tmp_path: Path) -> None:
     path = write_scenario(tmp_path / "s.yaml", choosing({"gpus_per_replica": [2, 4]}))
     from simulator.analysis.decide.verdict import simulate_as_written
 
-    with pytest.raises(InputError, match=r"options\.own\.choose: simulate searches nothing"):
+    with pytest.raises(InputError, match=r"options\.own\.choose: simulate does not search"):
         simulate_as_written(load_study(path))
 
 

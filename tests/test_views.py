@@ -15,7 +15,7 @@ from simulator.analysis.decide.verdict import decide
 from simulator.analysis.sampling.sample import whole_horizon_sample
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_option
 from simulator.analysis.study.options import SingleOption, Size
 from simulator.analysis.study.study import Study
@@ -235,7 +235,7 @@ def reversed_map(function: Callable[[Any], Any], cells: Iterable[Any]) -> list[A
 
 def test_the_map_with_all_prompts_kept_is_the_plain_verdict(mapped: Study) -> None:
     sampler = Sampler(mapped)
-    found = cache_map(mapped, sampler, Known())
+    found = cache_map(mapped, sampler, KnownSizes())
     assert found is not None
     assert found.volumes == (0.5, 1, 2)
     assert found.kept == KEPT
@@ -250,7 +250,7 @@ def test_the_map_with_all_prompts_kept_is_the_plain_verdict(mapped: Study) -> No
     assert (np.diff(found.api_usd, axis=0) < 0).all()
     assert (found.cached_share[-1] > 0.5).all()
     # Workers change nothing, whatever their order.
-    backwards = cache_map(mapped, sampler, Known(), reversed_map)
+    backwards = cache_map(mapped, sampler, KnownSizes(), reversed_map)
     assert backwards is not None
     np.testing.assert_array_equal(backwards.api_usd, found.api_usd)
     np.testing.assert_array_equal(backwards.own_usd, found.own_usd)
@@ -274,7 +274,7 @@ def test_prompts_that_share_nothing_are_a_share_and_the_same_in_every_run(mapped
 def test_there_is_no_map_without_both_sides(mapped: Study) -> None:
     for kind in ("api", "selfhost"):
         alone = replace(mapped, options=tuple(o for o in mapped.options if o.kind == kind))
-        assert cache_map(alone, Sampler(alone), Known()) is None
+        assert cache_map(alone, Sampler(alone), KnownSizes()) is None
 
 
 def test_views_are_of_the_cheapest_of_each_kind(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.sampling.statistics import estimate
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.sketch import Sketch
-from simulator.analysis.size.carried import last_that_holds, missed
+from simulator.analysis.size.carried import find_largest_volume, log_miss_ratio
 from simulator.analysis.size.judging import margin
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Study
@@ -81,7 +81,7 @@ class _Trials:
         self.first[volume] = found[0]
         holds = np.mean([margin(each, self.study.slo) for each in found]) >= 0
         (self.held if holds else self.failed).append(volume)
-        excess = float(np.mean([missed(each, self.study.slo) for each in found]))
+        excess = float(np.mean([log_miss_ratio(each, self.study.slo) for each in found]))
         return min(excess, -SLIGHT) if holds else max(excess, SLIGHT)
 
     def _seeds(self) -> Iterator[Sampler]:
@@ -111,7 +111,7 @@ def slo_capacity(
         Largest distance between the ends of the answer, as a share of it.
     """
     trials = _Trials(study, option, Size(replicas))
-    last_that_holds(trials.excess, 1.0, precision)
+    find_largest_volume(trials.excess, 1.0, precision)
     low, high = max(trials.held, default=0.0), min(trials.failed, default=np.inf)
     failed = trials.first[high if trials.failed else low]
     return _capacity(study, trials, low, high, trials.first.get(low), failed)

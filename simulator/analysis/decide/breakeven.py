@@ -16,9 +16,9 @@ from simulator.analysis.decide.monte_carlo import standings
 from simulator.analysis.decide.stairs import find_steps, stairs_of, steps_between
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.size.carried import Carried, beside_the_last, carried
+from simulator.analysis.size.carried import CapacityCurve, bracket_capacity, measure_capacity_curves
 from simulator.analysis.size.judging import LIKELY, Sized
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.study.axis import Axis, midpoint
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Study
@@ -95,10 +95,10 @@ def find_break_even(
     if not own or not api:
         return None
     mapped = executor.map if executor else map
-    known = replace(Known.of(today), calls=_calls(study, sampler, today))
+    known = replace(KnownSizes.of(today), call_cost_ratios=_calls(study, sampler, today))
     at: Callable[[float], VolumeCosts]
     if axis is None:
-        known = replace(known, carried=_carried(study, sampler, known, mapped))
+        known = replace(known, curves=_carried(study, sampler, known, mapped))
         at, volumes = partial(volume_costs, study, sampler, known), list(set(study.effort.volumes))
         ends = _ends_of_given(study, sampler, min(volumes), max(volumes), mapped)
     else:
@@ -162,14 +162,16 @@ def _calls(study: Study, sampler: Sampler, today: dict[str, tuple[Sized, ...]]) 
     return found
 
 
-def _carried(study: Study, sampler: Sampler, known: Known, mapped: Any) -> dict[str, Carried]:
+def _carried(
+    study: Study, sampler: Sampler, known: KnownSizes, mapped: Any
+) -> dict[str, CapacityCurve]:
     """What the fleets carry that are to be sized and of which as many as needed are there."""
     today = {
         own.name: (own, sized.evaluation.size.replicas)
         for own in _fleets(study)
         if (sized := known.sized[own.name]).feasible and own.replicas is None
     }
-    return carried(study, sampler, today, mapped)
+    return measure_capacity_curves(study, sampler, today, mapped)
 
 
 def _fleets(study: Study) -> list[SelfHostOption]:
@@ -186,19 +188,19 @@ def _ends_of_given(
     There the cost of an option ends that may be the cheapest just before.
     """
     given = [own for own in _fleets(study) if own.replicas]
-    found = mapped(partial(beside_the_last, study, sampler), given)
+    found = mapped(partial(bracket_capacity, study, sampler), given)
     return sorted({v for pair in found for v in pair if low < v < high})
 
 
 def _loads(
-    known: Known, curve: list[VolumeCosts], own: list[str], api: list[str]
+    known: KnownSizes, curve: list[VolumeCosts], own: list[str], api: list[str]
 ) -> tuple[float | None, float | None]:
     """Load of today's cheapest fleet as a share of its capacity: that would pay, and that is."""
     today = next((c for c in curve if c.volume == 1.0), None)
     if today is None:
         return None, None
     own_usd, name = min((today.likely_usd[n], n) for n in own)
-    api_usd, fleet = min(today.likely_usd[n] for n in api), known.carried.get(name)
+    api_usd, fleet = min(today.likely_usd[n] for n in api), known.curves.get(name)
     if fleet is None or not np.isfinite([own_usd, api_usd]).all():
         return None, None
     load = 1.0 / fleet.volume(today.replicas[name])

@@ -10,8 +10,8 @@ from simulator.analysis.decide.monte_carlo import Worlds, size_at_speeds, world_
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import LIKELY, Sized
-from simulator.analysis.size.kinds.contract import Known
-from simulator.analysis.size.options import size_carried, size_near
+from simulator.analysis.size.kinds.contract import KnownSizes
+from simulator.analysis.size.options import size_by_capacity_curve, size_near
 from simulator.analysis.study.axis import Axis
 from simulator.analysis.study.study import Study
 
@@ -34,20 +34,20 @@ class VolumeCosts:
     """Whether an option is a hybrid that leaves everything to one of its sides."""
 
 
-def volume_costs(study: Study, sampler: Sampler, known: Known, volume: float) -> VolumeCosts:
+def volume_costs(study: Study, sampler: Sampler, known: KnownSizes, volume: float) -> VolumeCosts:
     """Size and price every option at a volume, from what is known of today's."""
     evaluator = Evaluator(study, volume, sampler)
     found: dict[str, tuple[Sized, ...]] = {}
     for option in study.options:
-        curve = known.carried.get(option.name)
+        curve = known.curves.get(option.name)
         if option.own is not None and curve is not None:
-            found[option.name] = size_carried(evaluator, option.own, curve)
+            found[option.name] = size_by_capacity_curve(evaluator, option.own, curve)
         elif option.kind == "hybrid":
             # Drawn beside the curve of pure options, where its most likely cost is enough.
             found[option.name] = (size_near(evaluator, option, known),) * 3
         else:
             found[option.name] = size_at_speeds(evaluator, option, known)
-    return priced_at(study, found, volume, known.calls)
+    return priced_at(study, found, volume, known.call_cost_ratios)
 
 
 def priced_at(
@@ -73,7 +73,7 @@ def priced_at(
     )
 
 
-def axis_costs(axis: Axis, known: Known, value: float) -> VolumeCosts:
+def axis_costs(axis: Axis, known: KnownSizes, value: float) -> VolumeCosts:
     """Size and price every option of the study at a value, at today's volume."""
     there = axis.study(value)
     return replace(volume_costs(there, Sampler(there), known, 1.0), volume=value)

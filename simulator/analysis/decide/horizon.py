@@ -17,7 +17,7 @@ from simulator.analysis.decide.monte_carlo import Mapped, Worlds, stratified
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import Sized
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.options import Option, SelfHostOption
 from simulator.analysis.study.study import Study
@@ -104,7 +104,7 @@ class _Prices:
 
 
 def over_time(
-    study: Study, future: Future, sampler: Sampler, known: Known, mapped: Mapped = map
+    study: Study, future: Future, sampler: Sampler, known: KnownSizes, mapped: Mapped = map
 ) -> OverTime:
     """Follow every option through the months in all worlds.
 
@@ -140,7 +140,7 @@ def over_time(
     )
 
 
-def simulated_at(study: Study, sampler: Sampler, known: Known, volume: float) -> dict[str, At]:
+def simulated_at(study: Study, sampler: Sampler, known: KnownSizes, volume: float) -> dict[str, At]:
     """What every option does at a volume."""
     evaluator = Evaluator(study, volume, sampler)
     return {o.name: _at(size_near(evaluator, o, known)) for o in study.options}

@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from simulator.analysis.sampling.precision import Error
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import CLASS_Z, FAST, LIKELY, SLOW, Sized
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.options import Option
 from simulator.analysis.study.study import People, Study
@@ -121,7 +121,7 @@ def stratified(seed: int, name: str, count: int) -> NDArray[np.float64]:
 
 
 def simulated_costs(
-    study: Study, worlds: Worlds, known: Known | None = None, mapped: Mapped = map
+    study: Study, worlds: Worlds, known: KnownSizes | None = None, mapped: Mapped = map
 ) -> list[NDArray[np.float64]]:
     """Cost of every option in every world, each simulated [USD/month]; inf misses the SLO.
 
@@ -129,11 +129,11 @@ def simulated_costs(
     """
     places = range(study.effort.worlds)
     return list(
-        np.array(list(mapped(partial(_simulated, study, worlds, known or Known()), places))).T
+        np.array(list(mapped(partial(_simulated, study, worlds, known or KnownSizes()), places))).T
     )
 
 
-def _simulated(study: Study, worlds: Worlds, known: Known, place: int) -> NDArray[np.float64]:
+def _simulated(study: Study, worlds: Worlds, known: KnownSizes, place: int) -> NDArray[np.float64]:
     """Costs of all options in one world. (options,)"""
     world = worlds.one(place)
     z = zip(study.numbers, world.numbers_z[:, 0].tolist(), strict=True)
@@ -144,15 +144,15 @@ def _simulated(study: Study, worlds: Worlds, known: Known, place: int) -> NDArra
 
 
 def size_at_speeds(
-    evaluator: Evaluator, option: Option, known: Known | None = None
+    evaluator: Evaluator, option: Option, known: KnownSizes | None = None
 ) -> tuple[Sized, ...]:
     """Size an option for slow, likely and fast hardware; an API has one speed only."""
-    likely = size_near(evaluator, option, known or Known())
+    likely = size_near(evaluator, option, known or KnownSizes())
     if not _has_band(option):
         return (likely,) * 3
     slow, _, fast = CLASS_Z
     # Half as fast at one volume is much the same as twice the volume.
-    here = replace(known or Known(), carried={}, volume=evaluator.volume)
+    here = replace(known or KnownSizes(), curves={}, volume=evaluator.volume)
     here = replace(here, sized={**here.sized, option.name: likely})
     return (
         size_near(evaluator, option, here, slow),

@@ -11,7 +11,7 @@ from simulator.analysis.decide.monte_carlo import RATES, Mapped, Worlds, priced,
 from simulator.analysis.decide.sobol import sobol_indices
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import Sized
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.study import Study
 from simulator.economics.interval import Z_90, UncertainNumber
@@ -60,7 +60,7 @@ class Contest:
 
 
 def drivers(
-    study: Study, contest: Contest, worlds: Worlds, known: Known, mapped: Mapped = map
+    study: Study, contest: Contest, worlds: Worlds, known: KnownSizes, mapped: Mapped = map
 ) -> tuple[Driver, ...]:
     """Vary one uncertain number at a time over its interval; the largest effect first.
 
@@ -99,7 +99,7 @@ def _rate_ends(study: Study, contest: Contest, rate: str) -> tuple[float, float]
 
 
 def _advantage_at(
-    study: Study, known: Known, names: tuple[str, str], at: tuple[UncertainNumber, float]
+    study: Study, known: KnownSizes, names: tuple[str, str], at: tuple[UncertainNumber, float]
 ) -> float:
     """Advantage with one number of the scenario at a score, all else likely [USD/month]."""
     number, z = at

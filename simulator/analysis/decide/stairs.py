@@ -11,8 +11,8 @@ from simulator.analysis.decide.curve import VolumeCosts
 from simulator.analysis.decide.envelope import Polyline
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.size.carried import STEP_TOLERANCE, last_that_holds, missed
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.carried import STEP_TOLERANCE, find_largest_volume, log_miss_ratio
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.study.axis import midpoint
 from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
@@ -66,7 +66,7 @@ def _plateau_usd(a: VolumeCosts, b: VolumeCosts, option: str, replicas: int) -> 
 def find_steps(
     study: Study,
     sampler: Sampler,
-    known: Known,
+    known: KnownSizes,
     curve: list[VolumeCosts],
     own: list[str],
     api: list[str],
@@ -81,7 +81,7 @@ def find_steps(
             after = _plateau_usd(a, b, step.option, step.replicas + 1)
             counts = [c.replicas[step.option] for c in (a, b)]
             share = (step.replicas + 1 - counts[0]) / (counts[1] - counts[0] + 1)
-            fleet = known.carried.get(step.fleet)
+            fleet = known.curves.get(step.fleet)
             guess = (
                 fleet.volume(step.replicas) if fleet else a.volume * (b.volume / a.volume) ** share
             )
@@ -99,8 +99,8 @@ def step_volume(study: Study, sampler: Sampler, step: Step, guess: float) -> flo
 
     def excess(volume: float) -> float:
         evaluator = Evaluator(study, volume, sampler)
-        return missed(evaluator.evaluate(option, Size(step.replicas)), study.slo)
+        return log_miss_ratio(evaluator.evaluate(option, Size(step.replicas)), study.slo)
 
     inside = step.above < guess < step.below
     first = guess if inside else midpoint(step.above, step.below)
-    return last_that_holds(excess, first, STEP_TOLERANCE, step.above, step.below)
+    return find_largest_volume(excess, first, STEP_TOLERANCE, step.above, step.below)

@@ -13,7 +13,7 @@ import numpy as np
 from simulator.analysis.decide.monte_carlo import Mapped
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.effort import with_smaller_sample
 from simulator.analysis.study.study import Study
@@ -40,7 +40,7 @@ class Flip:
 def flips(
     study: Study,
     feasible: dict[str, Evaluation],
-    known: Known,
+    known: KnownSizes,
     mapped: Mapped = map,
 ) -> tuple[Flip, ...]:
     """Return the flips of all rates, of the serving speed and of all uncertain numbers.
@@ -150,7 +150,7 @@ _Varied = _Number | _Speed
 
 
 def _simulated_flip(
-    study: Study, sampler: Sampler, known: Known, winner: str, varied: _Varied
+    study: Study, sampler: Sampler, known: KnownSizes, winner: str, varied: _Varied
 ) -> Flip | None:
     """Look up and down for the nearest factor at which another option wins."""
     nearest: tuple[float, float, str] | None = None
@@ -193,7 +193,7 @@ def _first_change(
 def _winner_at(
     study: Study,
     sampler: Sampler,
-    tried: dict[float, Known],
+    tried: dict[float, KnownSizes],
     varied: _Varied,
     winner: str,
     factor: float,
@@ -217,7 +217,7 @@ def _winner_at(
         for option in there.options
     }
     # Half as fast is much the same as twice the volume.
-    tried[factor] = Known(sized, volume=1 / factor if same else 1.0)
+    tried[factor] = KnownSizes(sized, volume=1 / factor if same else 1.0)
     usd = {n: s.evaluation.total_usd(there) for n, s in sized.items() if s.feasible}
     if not usd:
         return None

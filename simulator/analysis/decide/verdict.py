@@ -24,9 +24,16 @@ from simulator.analysis.decide.switching_values import Flip, flips
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.longrun import Keep, Watch
-from simulator.analysis.size.judging import LIKELY, Excuse, Sized, is_collapsed, meets, miss
-from simulator.analysis.size.kinds.contract import Known, kind_of
-from simulator.analysis.size.options import settled, size_option, too_often_wrong
+from simulator.analysis.size.judging import (
+    LIKELY,
+    Excuse,
+    Sized,
+    describe_miss,
+    is_collapsed,
+    meets,
+)
+from simulator.analysis.size.kinds.contract import KnownSizes, kind_of
+from simulator.analysis.size.options import correctness_shortfall, settle_size, size_option
 from simulator.analysis.study.axis import Axis
 from simulator.analysis.study.options import Option
 from simulator.analysis.study.study import Study
@@ -80,9 +87,9 @@ class SizedOptions:
     """Of the larger sample."""
 
     @property
-    def known(self) -> Known:
+    def known(self) -> KnownSizes:
         """What is known at likely speed."""
-        return Known.of(self.sized)
+        return KnownSizes.of(self.sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +202,11 @@ def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
     # What options do alone is known before those are sized that are made of them.
     for alone in (True, False):
         wave = [o for o in study.options if (o.calls_only or o.owns_only) == alone]
-        these = mapped(partial(_sized, rough, careful, Known.of(found)), wave)
+        these = mapped(partial(_sized, rough, careful, KnownSizes.of(found)), wave)
         found |= zip((option.name for option in wave), these, strict=True)
     sized = {option.name: found[option.name] for option in study.options}
     rated = [world_costs(study, s, worlds) for s in sized.values()]
-    usd = simulated_costs(study, worlds, Known.of(sized), mapped) if study.numbers else rated
+    usd = simulated_costs(study, worlds, KnownSizes.of(sized), mapped) if study.numbers else rated
     collapsed = [s[LIKELY].collapsed for s in sized.values()]
     results = tuple(
         _result(study, option, s, costs, standing)
@@ -210,15 +217,17 @@ def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
     return SizedOptions(results, sized, worlds, rated, sampler, careful)
 
 
-def _sized(rough: Evaluator, careful: Evaluator, known: Known, option: Option) -> tuple[Sized, ...]:
+def _sized(
+    rough: Evaluator, careful: Evaluator, known: KnownSizes, option: Option
+) -> tuple[Sized, ...]:
     """Size an option for slow, likely and fast hardware; what is likely, by the larger sample."""
     if option.calls_only:
         return (size_option(careful, option),) * 3
     slow, likely, fast = size_at_speeds(rough, option, known)
-    found = settled(careful, option, likely, known)
+    found = settle_size(careful, option, likely, known)
     others = {
         # A side that only calls is as fast whatever the hardware, and costs what it does alone.
-        id(each): settled(careful, option, each, known)
+        id(each): settle_size(careful, option, each, known)
         if each.collapsed and not each.evaluation.owned
         else each
         for each in (slow, fast)
@@ -286,9 +295,9 @@ def simulate_as_written(
     results = []
     for option in study.options:
         evaluation = kind_of(option).evaluate_as_written(evaluator, option, keep, watch)
-        reason = too_often_wrong(evaluation, study)
+        reason = correctness_shortfall(evaluation, study)
         if not meets(evaluation, study.slo):
-            reason = miss(evaluation, study.slo)
+            reason = describe_miss(evaluation, study.slo)
         excuse = None if reason is None else Excuse(option.name, reason)
         total = np.array([evaluation.total_usd(study)])
         costs = evaluation.cost_usd(study)

@@ -159,8 +159,8 @@ class Sampler:
     def _design(self, need: Need, pace: float) -> Design:
         """Choose the spans for options with some need."""
         margins = self.margins
-        # A fleet decides which requests overflow, so the state of the API's cache is known only where
-        # requests are simulated.
+        # A fleet decides which requests overflow, so the contents of the API's cache are known only
+        # while requests are simulated.
         warm_s = need.lifetime_s if need.replicas else CALLS_WARM_UP_S
         counted = max(1, round(warm_s / (2 * BLOCK_S))) if pace == 1.0 else 1
         cells = len(self.load) // counted

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from simulator.analysis.decide.monte_carlo import Mapped
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.study import Study
 from simulator.rng import uniforms
@@ -41,7 +41,7 @@ class CacheMap:
 
 
 def cache_map(
-    study: Study, sampler: Sampler, known: Known, mapped: Mapped = map
+    study: Study, sampler: Sampler, known: KnownSizes, mapped: Mapped = map
 ) -> CacheMap | None:
     """Size and price both sides over volumes and kept shares; None unless there are both.
 
@@ -63,7 +63,7 @@ def cache_map(
 
 
 def _cell(
-    study: Study, sampler: Sampler, known: Known, cell: tuple[float, float]
+    study: Study, sampler: Sampler, known: KnownSizes, cell: tuple[float, float]
 ) -> tuple[float, float, float]:
     """Cheapest own and API cost of one volume and kept share, and the API's cached share."""
     volume, kept = cell

@@ -165,7 +165,7 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
     outcome = evaluation.outcome
     total = result.total_usd
     tokens = outcome.tokens_per_month
-    right = kind_of(evaluation.option).right_share(evaluation, study)
+    right = kind_of(evaluation.option).correctness(evaluation, study)
     completed = outcome.requests["completed"] * outcome.month_factor / evaluation.calls_per_request
     correct = completed * right if right else 0.0
     return {
