@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.decide.monte_carlo import standings
+from simulator.analysis.decide.monte_carlo import compute_standings
 from simulator.analysis.decide.stairs import Step, step_volume
 from simulator.analysis.decide.verdict import decide
 from simulator.analysis.sampling import sample
@@ -220,7 +220,7 @@ def test_a_step_is_where_the_replicas_no_longer_do() -> None:
 
 def test_standings_count_wins_and_what_is_lost_elsewhere() -> None:
     inf = np.inf
-    always, often, never = standings(
+    always, often, never = compute_standings(
         [
             np.array([5.0, 5.0, 5.0, inf]),
             np.array([1.0, 4.0, 6.0, inf]),
@@ -234,7 +234,7 @@ def test_standings_count_wins_and_what_is_lost_elsewhere() -> None:
     assert often.regret_usd == pytest.approx(1 / 3)
     assert always.regret_usd == pytest.approx(5 / 3)
     assert never.regret_usd == inf
-    assert standings([np.array([inf])])[0].regret_usd == inf
+    assert compute_standings([np.array([inf])])[0].regret_usd == inf
 
 
 def test_least_regret_is_told_where_it_is_not_the_cheapest() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.decide.remedies import remedies
+from simulator.analysis.decide.remedies import find_remedies
 from simulator.analysis.decide.verdict import decide
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
@@ -36,7 +36,7 @@ def test_too_few_replicas_take_more_or_an_api_beside_them(busy: Study) -> None:
     apis = [o for o in busy.options if isinstance(o, ApiOption)]
     missed = evaluator.evaluate(own, Size(1))
     assert not meets(missed, busy.slo)
-    found = {remedy.kind: remedy for remedy in remedies(evaluator, missed, apis)}
+    found = {remedy.kind: remedy for remedy in find_remedies(evaluator, missed, apis)}
     assert {"replicas", "spill"} <= found.keys()
     for kind in ("replicas", "spill"):
         assert meets(found[kind].evaluation, busy.slo)
@@ -54,7 +54,7 @@ def test_a_limit_that_no_size_meets_is_met_by_a_looser_one(busy: Study) -> None:
     evaluator = Evaluator(strict, 1.0, Sampler(strict))
     api = next(o for o in strict.options if isinstance(o, ApiOption))
     missed = evaluator.evaluate(api, Size())
-    (looser,) = remedies(evaluator, missed, [])
+    (looser,) = find_remedies(evaluator, missed, [])
     assert looser.kind == "limit"
     assert looser.text.startswith("TPOT <= ")
     limit_s = float(looser.text.split()[2])

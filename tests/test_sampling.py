@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from traffic_samples import random_table
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.decide.monte_carlo import standings
+from simulator.analysis.decide.monte_carlo import compute_standings
 from simulator.analysis.decide.verdict import decide
 from simulator.analysis.sampling.design import draw_along, inclusion_chances
 from simulator.analysis.sampling.precision import Error
@@ -171,10 +171,10 @@ def test_a_volume_of_hardly_any_request_costs_what_its_requests_do(tmp_path: Pat
 
 def test_ties_are_shared_and_probabilities_add_up() -> None:
     usd = [np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 3.0]), np.array([1.0, 2.0, 3.0])]
-    found = [each.probability_best for each in standings(usd)]
+    found = [each.probability_best for each in compute_standings(usd)]
     assert sum(found) == pytest.approx(1.0)
     assert found[0] == found[2]
-    without = [each.probability_best for each in standings(usd, [False, False, True])]
+    without = [each.probability_best for each in compute_standings(usd, [False, False, True])]
     assert without[2] == 0.0
     assert sum(without) == pytest.approx(1.0)
 

@@ -85,10 +85,10 @@ def test_buying_is_right_today_and_not_for_three_years() -> None:
     settings = ["analysis.volumes=[0.5, 1]", "analysis.worlds=128"]
     verdict = decide(with_effort_level(load_study("buy-or-rent", settings)))
     assert verdict.winner.name == "bought"
-    assert verdict.over_time is not None
-    best = max(verdict.over_time.options, key=lambda o: o.probability_best)
+    assert verdict.horizon is not None
+    best = max(verdict.horizon.options, key=lambda o: o.probability_best)
     assert best.name == "hosted"
-    least = min(verdict.over_time.options, key=lambda o: float(o.npv_usd.mean()))
+    least = min(verdict.horizon.options, key=lambda o: float(o.npv_usd.mean()))
     assert least.name == "hosted"
 
 

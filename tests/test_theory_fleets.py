@@ -287,9 +287,9 @@ def test_a_staircase_crosses_a_line_many_times(
 
     carried = {"own": CapacityCurve({1: float(STEP_UNITS)}, (1.0, 1.0, 1.0))}
     monkeypatch.setattr(breakeven, "volume_costs", lambda *known: stairs(known[-1]))
-    monkeypatch.setattr(breakeven, "priced_at", lambda *known: stairs(known[-1]))
+    monkeypatch.setattr(breakeven, "price_sized_options", lambda *known: stairs(known[-1]))
     monkeypatch.setattr(fleet_stairs, "step_volume", step_volume)
-    monkeypatch.setattr(breakeven, "_carried", lambda *known: carried)
+    monkeypatch.setattr(breakeven, "_capacity_curves", lambda *known: carried)
     asked = study_of(tmp_path, said)
     found = breakeven.find_break_even(asked, Sampler(asked), {})
     assert found is not None

@@ -128,7 +128,7 @@ def find_break_even(
         whole_horizon,
         with_effort_level,
     )
-    from simulator.analysis.views.report_views import views as shown
+    from simulator.analysis.views.report_views import simulate_views as shown
     from simulator.report.documents.document import verdict_document
     from simulator.report.documents.tidy import option_rows
     from simulator.scenario.resolve.load import resolved_yaml

@@ -13,7 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from simulator.analysis.commands.result_cache import code, content_of, keep, recalled
+from simulator.analysis.commands.result_cache import (
+    code_hash,
+    content_hash,
+    read_cached,
+    write_cached,
+)
 from simulator.analysis.decide.verdict import decide, simulate_as_written, size_options
 from simulator.analysis.study.study import Study
 from simulator.errors import InfeasibleError, InputError, SimulatorError
@@ -136,7 +141,7 @@ def found_at(
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 place, path = waiting.pop(future)
-                found[place] = keep(path, future.result())
+                found[place] = write_cached(path, future.result())
                 tell(len(found), len(points))
 
     try:
@@ -146,7 +151,7 @@ def found_at(
             except InputError as error:
                 known: Any = {"error": str(error), "options": []}
             else:
-                known = recalled(path)
+                known = read_cached(path)
             if isinstance(known, dict) and {"error", "options"} <= set(known):
                 found[place] = known
                 tell(len(found), len(points))
@@ -171,7 +176,7 @@ def _built(point: Point, each: str, folder: Path) -> tuple[Loaded, Path]:
     """The scenario of a point, and where its answer is kept."""
     there = load_document(point.document)
     content = fingerprint(there.scenario, there.document, there.study.provenance)
-    product = f"{code()} {content_of(profiles_dir())}"
+    product = f"{code_hash()} {content_hash(profiles_dir())}"
     digest = hashlib.sha256(f"{product} {each} {content}".encode()).hexdigest()
     return there, folder / "sweep" / f"{digest[:32]}.json"
 

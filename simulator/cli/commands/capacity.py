@@ -44,7 +44,7 @@ def capacity(
     from functools import partial
     from pathlib import Path
 
-    from simulator.analysis.commands.result_cache import cache_dir, known_capacity
+    from simulator.analysis.commands.result_cache import cache_dir, cached_capacity
     from simulator.analysis.study.effort import whole_horizon
     from simulator.report.terminal.capacity import capacity_document, print_capacities
     from simulator.scenario.building.deployed import self_hosted_options
@@ -59,6 +59,6 @@ def capacity(
         folder = Path(nowhere) if anew else cache_dir()
         for option, count in asked:
             tell(len(found), len(asked))
-            found.append(known_capacity(study, option, count, precision, folder))
+            found.append(cached_capacity(study, option, count, precision, folder))
     document = capacity_document(found, study)
     show(output, document, document["capacities"], partial(print_capacities, document))

@@ -57,7 +57,7 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
             "disqualified": _disqualified(verdict),
         },
         "break_even": _break_even(verdict.break_even, study),
-        "over_time": over_time_document(verdict.over_time, today) if verdict.over_time else None,
+        "over_time": over_time_document(verdict.horizon, today) if verdict.horizon else None,
         "hybrid": _hybrid(verdict),
         "drivers": [
             {
@@ -78,7 +78,7 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
                 "unit": f.unit,
                 "winner": f.winner,
             }
-            for f in verdict.flips
+            for f in verdict.switching_values
         ],
         "effort": _effort(study.effort),
         "slo": slo_document(study.slo),
