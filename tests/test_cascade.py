@@ -13,7 +13,12 @@ from typer.testing import CliRunner
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis.decide.verdict import OptionResult, simulate_as_written
-from simulator.analysis.quality.difficulty import chain, joint_failure, success_given, task_grid
+from simulator.analysis.quality.difficulty import (
+    expected_chain,
+    joint_failure,
+    success_given,
+    task_grid,
+)
 from simulator.analysis.sampling import sample
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size.correctness import checked_success
@@ -166,7 +171,7 @@ def test_impatient_and_deferred_requests_are_answered_once(
 def test_a_perfect_check_asks_as_often_as_the_chain(tmp_path: Path) -> None:
     study = asked(tmp_path, scenario(("own", "first", "last"), catches=1.0, false_alarms=0.0))
     found = evaluated(study)
-    calls = chain([0.6, 0.5, 0.8], 0.7).calls
+    calls = expected_chain([0.6, 0.5, 0.8], 0.7).calls
     completed = found.parts[0].outcome.requests["completed"]
     for part, share in zip(found.parts[1:], calls[1:], strict=True):
         assert_share(part.outcome.requests["offered"], completed, share)

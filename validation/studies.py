@@ -9,7 +9,7 @@ from fit import Fit, better, errors_at
 from points import Measured
 
 from simulator.analysis.bench.benchmark import Serving, run_benchmark
-from simulator.analysis.bench.calibration import Measurement, applied, calibrate
+from simulator.analysis.bench.calibration import Measurement, calibrate, with_factors
 
 LEAST_POINTS = 6
 """Of a deployment whose points are halved."""
@@ -91,7 +91,7 @@ def _split_errors(task: tuple[list[Measured], np.ndarray]) -> np.ndarray:
     deployment = found[0].point.deployment
     serving = Serving()
     seen = [_measurement(m) for m, use in zip(found, used, strict=True) if use]
-    fitted = applied(deployment, calibrate(deployment, seen, serving).factors)
+    fitted = with_factors(deployment, calibrate(deployment, seen, serving).factors)
     errors = []
     for measured, use in zip(found, used, strict=True):
         if use:

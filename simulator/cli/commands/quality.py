@@ -82,9 +82,9 @@ def chain(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """How much retries and failed runs add to a correct run of agent steps."""
-    from simulator.analysis.quality.agents import AgentChain, Restart, expected
+    from simulator.analysis.quality.agents import AgentChain, Restart, expected_run
     from simulator.report.terminal.quality import chain_document, print_chain
 
     asked = AgentChain(steps, step_success, Restart(restart), attempts, correlation)
-    document = chain_document(asked, expected(asked), step_usd)
+    document = chain_document(asked, expected_run(asked), step_usd)
     show_result(output, document, [document], partial(print_chain, document))
