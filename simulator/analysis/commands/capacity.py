@@ -34,7 +34,7 @@ targets."""
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What a number of replicas carries."""
+    """Capacity of a number of replicas."""
 
     option: str
     """Name of the deployment."""

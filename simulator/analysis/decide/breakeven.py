@@ -1,4 +1,4 @@
-"""Where self-hosting wins: costs over volumes or another number, crossings, and probabilities."""
+"""Break-even: costs over volumes or another number, crossings, and the probability of winning."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -41,7 +41,7 @@ ON_A_LINE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """Where self-hosting alone is cheaper than the cheapest API alone."""
+    """Points of an axis at which self-hosting alone is cheaper than the cheapest API alone."""
 
     axis: Axis | None
     """Axis of the break-even; None: the volume, as a multiple of today's."""
@@ -68,8 +68,8 @@ class BreakEven:
     """Cost of each option that owns hardware, with the steps of its fleet; rows of (volume,
     USD/month)."""
     nearest_miss: tuple[float, float] | None
-    """If self-hosting never wins: the point at which it comes closest, and its extra cost there as
-    a share of the API's cost."""
+    """Point at which self-hosting comes closest, and its extra cost there as a share of the API's
+    cost; None if it wins somewhere."""
 
 
 def find_break_even(
@@ -132,8 +132,8 @@ def find_break_even(
     stairs = own if axis is None else []
     curve = _refine(curve, advantage, mapped, costs_at, stairs)
     steps = find_steps(study, sampler, known, curve, own, api, mapped) if axis is None else {}
-    lines = {name: stairs_of(curve, name, steps) for name in own}
-    wins = winning_intervals(list(lines.values()), [_cost_line(curve, name) for name in api])
+    cost_lines = {name: stairs_of(curve, name, steps) for name in own}
+    wins = winning_intervals(list(cost_lines.values()), [_cost_line(curve, name) for name in api])
     curve = [_with_effects(c, effects or {}) for c in curve]
     grid = [c for c in curve if c.volume in volumes]
     world_advantages = np.array([_world_savings(c, own, api) for c in grid])
@@ -152,7 +152,7 @@ def find_break_even(
         probability_best=tuple((c.volume, _probabilities_best(c)) for c in grid),
         required_utilisation=_utilisation_at(curve, own, first),
         loads=_loads(known, curve, own, api) if axis is None else (None, None),
-        stairs=lines,
+        stairs=cost_lines,
         nearest_miss=None if wins else _nearest_miss(curve, own, api),
     )
 
@@ -254,7 +254,11 @@ def _probabilities_best(costs: VolumeCosts) -> dict[str, float]:
     collapsed = [costs.collapsed[name] for name in costs.world_usd]
     option_standings = compute_standings(list(costs.world_usd.values()), collapsed)
     return dict(
-        zip(costs.world_usd, (each.probability_best for each in option_standings), strict=True)
+        zip(
+            costs.world_usd,
+            (standing.probability_best for standing in option_standings),
+            strict=True,
+        )
     )
 
 

@@ -1,6 +1,6 @@
 """Costs over the horizon: what each option costs month by month while volume and prices change.
 
-Outcomes are simulated at a few volumes between the smallest and the largest that worlds reach;
+Outcomes are simulated at a few volumes between the smallest and the largest that draws reach;
 between these, the cost of calls is interpolated linearly, and replicas are added one by one.
 Rented replicas cost the rent of the month. Bought ones are paid for when they are first needed,
 then cost power and space, and are sold for their residual value at the end.
@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 VOLUMES = 6
 """Number of volumes at which options are simulated."""
 FAN = (5, 25, 50, 75, 95)
-"""Percentiles over worlds that are reported for every month."""
+"""Percentiles over draws that are reported for every month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class OptionHorizon:
     npv_usd: Floats
     """Present cost of all months, less the proceeds of the sale [USD]. (worlds,)"""
     probability_best: float
-    """Share of the worlds in which no option costs less."""
+    """Share of the draws in which no option costs less."""
     stops_month: int | None = None
     """Month in which an offer that the option calls is discontinued; None: none is."""
 
@@ -99,7 +99,7 @@ class OptionAtVolume:
 
 @dataclass(frozen=True, slots=True)
 class _Prices:
-    """Factors and rates in all worlds."""
+    """Factors and rates in all draws."""
 
     volume: Floats
     """Volume as a multiple of today's. (worlds, months)"""
@@ -118,7 +118,7 @@ class _Prices:
 def follow_horizon(
     study: Study, future: Future, sampler: Sampler, known: KnownSizes, mapped: Mapped = map
 ) -> HorizonResult:
-    """Follow every option through the months in all worlds.
+    """Follow every option through the months in all draws.
 
     Parameters
     ----------
@@ -134,10 +134,12 @@ def follow_horizon(
     outcomes = list(mapped(partial(simulate_at_volume, study, sampler, known), volumes))
     names = [option.name for option in study.options]
     stops = {option.name: _stops(study, option, future.months) for option in study.options}
-    lasting = [n for n in names if stops[n] is None and all(at[n].meets for at in outcomes)]
+    lasting = [
+        n for n in names if stops[n] is None and all(outcome[n].meets for outcome in outcomes)
+    ]
     paths = {}
     for option in study.options:
-        points = [at[option.name] for at in outcomes]
+        points = [outcome[option.name] for outcome in outcomes]
         flows, residuals = _cash_flows(study, future, option, volumes, points, prices)
         paths[option.name] = npv_path(-flows, future.discount_rate, residuals)
     costs = {n: -paths[n][:, -1] for n in names}
@@ -175,7 +177,7 @@ def _outcome_at_volume(sized: Sized) -> OptionAtVolume:
 
 
 def _draw_prices(study: Study, future: Future) -> _Prices:
-    """Draw the development of volume and prices in all worlds."""
+    """Draw the development of volume and prices in all draws."""
     count, seed, middles = study.effort.worlds, study.seed, future.middles
     z = {
         name: stratified_scores(seed, f"future/{name}", count)
@@ -230,7 +232,7 @@ def _calls_usd(
     points: list[OptionAtVolume],
     prices: _Prices,
 ) -> Floats:
-    """Return the cost of calls by world and month, at expected prices and those of dated rows.
+    """Return the cost of calls by draw and month, at expected prices and those of dated rows.
 
     For an option that calls several endpoints, the mean of their factors is used. (worlds, months)
     """

@@ -46,12 +46,12 @@ def find_remedies(
     """
     if meets(evaluation, evaluator.study.slo):
         return ()  # the option is infeasible because of wrong answers
-    found = []
+    ways = []
     own = evaluation.option.own
     if own is not None and evaluation.option.owns_only and own.fleet.autoscaler is None:
-        found += list(_with_more_replicas(evaluator, own, evaluation))
-        found += list(_with_overflow(evaluator, own, apis))
-    return (*found, *_with_looser_limit(evaluator, evaluation))
+        ways += list(_with_more_replicas(evaluator, own, evaluation))
+        ways += list(_with_overflow(evaluator, own, apis))
+    return (*ways, *_with_looser_limit(evaluator, evaluation))
 
 
 def _with_more_replicas(

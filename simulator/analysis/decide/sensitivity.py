@@ -44,7 +44,7 @@ class Driver:
     high_usd: float
     """Advantage when the number is at its high end and all others are likely [USD/month]."""
     first_order: float | None
-    """Share of the advantage's variance over worlds that the number explains alone (Sobol)."""
+    """Share of the advantage's variance over draws that the number explains alone (Sobol)."""
     total: float | None
     """Share of that variance that the number explains alone and together with others (Sobol)."""
 
@@ -65,7 +65,7 @@ class Contest:
     names: tuple[str, str]
     """Names of both options, the winner's first."""
     advantage_usd: NDArray[np.float64]
-    """Advantage of the winner in every world [USD/month]. (worlds,)"""
+    """Advantage of the winner in every draw [USD/month]. (worlds,)"""
 
 
 def find_drivers(

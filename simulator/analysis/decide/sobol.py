@@ -2,7 +2,7 @@
 
 A figure that depends on independent standard normal scores is fitted by Hermite polynomials, which
 are orthonormal for such scores, so that variances are sums of squared coefficients (Sudret 2008).
-With too few worlds for all products of two scores, products are left out.
+With too few draws for all products of two scores, products are left out.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORLDS_PER_TERM = 2
-"""Fewest worlds for each coefficient."""
+"""Fewest draws for each coefficient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Indices:
 
 
 def sobol_indices(z: NDArray[np.float64], figure: NDArray[np.float64]) -> Indices | None:
-    """Return the indices of a figure over worlds; None if it does not vary or worlds are too few.
+    """Return the indices of a figure over draws; None if it does not vary or draws are too few.
 
     Parameters
     ----------

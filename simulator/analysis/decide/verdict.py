@@ -55,10 +55,10 @@ class OptionResult:
     cost_usd: dict[str, float]
     """Most likely cost by component [USD/month]."""
     world_usd: NDArray[np.float64]
-    """Total cost in every world [USD/month], inf if targets are missed; a single value if there are
+    """Total cost in every draw [USD/month], inf if targets are missed; a single value if there are
     no draws."""
     standing: Standing | None = None
-    """Comparison with the other options over the worlds; None if there are no draws."""
+    """Comparison with the other options over the draws; None if there are no draws."""
     remedies: tuple[Remedy, ...] = ()
     """Ways to meet the targets, for an option that misses them."""
 
@@ -75,7 +75,7 @@ class OptionResult:
 
 @dataclass(frozen=True, slots=True)
 class SizedOptions:
-    """Every option of a study at its best size, with its cost in every world."""
+    """Every option of a study at its best size, with its cost in every draw."""
 
     results: tuple[OptionResult, ...]
     """Results of the options, in the study's order."""
@@ -111,14 +111,15 @@ class Verdict:
     other_kind: OptionResult | None
     """Cheapest other option that meets the targets and is of another kind than the winner."""
     least_regret: OptionResult | None
-    """Option with the least mean extra cost over the best of each world; None if every option may
+    """Option with the least mean extra cost over the best of each draw; None if every option may
     miss the targets."""
     saving: float | None
     """Saving of the winner as a share of the runner-up's cost."""
     saving_interval: tuple[float, float] | None
-    """Interval that contains the saving in nine of ten worlds."""
+    """Interval that contains the saving in nine of ten draws."""
     break_even: BreakEven | None
-    """Where self-hosting is cheaper than calls; None unless both are among the options."""
+    """Volumes, or other values, at which self-hosting is cheaper than calls; None unless both are
+    among the options."""
     drivers: tuple[Driver, ...]
     """Uncertain numbers that move the winner's advantage, the largest effect first."""
     switching_values: tuple[SwitchingValue, ...]
@@ -209,7 +210,7 @@ def _with_remedies(sized_options: SizedOptions) -> tuple[OptionResult, ...]:
 
 
 def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
-    """Find every option's best size at today's volume, and its costs over the worlds."""
+    """Find every option's best size at today's volume, and its costs over the draws."""
     sampler = Sampler(study)
     rough = Evaluator(study, 1.0, sampler)
     careful = Evaluator(study, 1.0, Sampler(study, careful=True))
@@ -274,7 +275,7 @@ def _drivers(
 def _effects(
     study: Study, usd: list[NDArray[np.float64]], rated: list[NDArray[np.float64]]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the effect of the uncertain numbers on each option's cost in every world, as factors.
+    """Return the effect of the uncertain numbers on each option's cost in every draw, as factors.
 
     They are measured at today's volume, and taken to be the same along the axis of the break-even.
     """
@@ -349,7 +350,7 @@ def _least_regret(feasible: list[OptionResult]) -> OptionResult | None:
 def _saving(
     winner: OptionResult, runner_up: OptionResult | None
 ) -> tuple[float | None, tuple[float, float] | None]:
-    """Return the winner's saving relative to the runner-up, with its interval over worlds."""
+    """Return the winner's saving relative to the runner-up, with its interval over draws."""
     if runner_up is None:
         return None, None
     saving = 1 - winner.total_usd / runner_up.total_usd

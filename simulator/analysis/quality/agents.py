@@ -21,7 +21,7 @@ _Column = NDArray[np.float64]
 
 
 class Restart(StrEnum):
-    """What is tried again when a step fails."""
+    """Unit of work that is tried again when a step fails."""
 
     STEP = "step"
     RUN = "run"
@@ -37,7 +37,7 @@ class AgentChain:
     """Success rate of a step, such that ``step_success ** steps`` of all runs succeed without a
     retry."""
     restart: Restart = Restart.STEP
-    """What is tried again when a step fails."""
+    """Unit of work that is tried again when a step fails."""
     attempts: int | None = None
     """Largest number of tries of each step, or of the run; None: no limit."""
     correlation: float = 0.0

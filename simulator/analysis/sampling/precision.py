@@ -30,7 +30,7 @@ of the requests. (differences,) each"""
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """How far a figure may be off."""
+    """Possible error of a figure."""
 
     components: Components = field(default_factory=dict)
     """Components of the difference to another horizon of the same traffic."""
@@ -57,7 +57,7 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """What was simulated, and how precisely its figures represent the horizon."""
+    """Extent of the sample, and the precision of its figures."""
 
     windows: int
     """Number of spans; 0 if the whole horizon was simulated."""

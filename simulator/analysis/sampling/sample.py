@@ -18,7 +18,8 @@ from simulator.traffic.table import RequestTable
 from simulator.units import DAY_S, HOUR_S, MINUTE_S, MONTH_S
 
 Lens = Callable[[RequestTable], RequestTable]
-"""Turns the traffic into what an option sees of it: some requests, or calls made in their place."""
+"""Turns the traffic into what an option sees of it: some requests, or calls made instead of
+them."""
 
 LEAST_WARM_UP_S = 10 * MINUTE_S
 """Shortest warm-up before a counted span, in which replicas fill up."""
@@ -117,7 +118,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a sample must contain so that an option can be judged by it."""
+    """Requirements on a sample by which an option is judged."""
 
     lifetime_s: float = 0.0
     """Lifetime of the cache entries that the option's calls may find, at least ``LEAST_WARM_UP_S``

@@ -253,7 +253,7 @@ class Sampler:
 
 
 def _whole_horizon_reason(study: Study) -> str | None:
-    """Return what an option depends on besides the recent past, if anything."""
+    """Return what an option depends on other than the recent past, if anything."""
     parts = [part for option in study.options for part in option.parts]
     apis = [part.api for part in parts if part.api is not None]
     endpoints = [endpoint for api in apis for endpoint in api.endpoints]
@@ -335,8 +335,8 @@ def _take_preview(study: Study) -> _Preview:
             return preview
     span_s = min(6 * HOUR_S, source.horizon_s)
     table = source.draw(seed, PREVIEW_REQUESTS / (source.requests_per_s * span_s), 0.0, span_s)
-    whole = max(1, int(source.horizon_s // BLOCK_S))
-    preview = _Preview(source, seed, table, source.block_load(seed)[:whole])
+    block_count = max(1, int(source.horizon_s // BLOCK_S))
+    preview = _Preview(source, seed, table, source.block_load(seed)[:block_count])
     _latest[:] = [preview]
     return preview
 

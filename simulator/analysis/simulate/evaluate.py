@@ -205,7 +205,7 @@ class Evaluator:
         return sample
 
     def busy_replicas(self, option: SelfHostOption) -> float:
-        """Return a lower bound on the mean number of busy replicas, whatever the schedule."""
+        """Return a lower bound on the mean number of busy replicas, under any schedule."""
         caller = self.for_calls_of(option)
         sample, work_s = caller.sample(option), 0.0
         for table, _ in sample.chunks(0):
@@ -253,7 +253,7 @@ class Evaluator:
         return Tally(self.study.slo, option.api, self.study.epoch_s, sample, represented)
 
     def for_calls_of(self, option: SingleOption) -> "Evaluator":
-        """Return the evaluator for the calls that an option makes in place of the requests."""
+        """Return the evaluator for the calls that an option makes instead of the requests."""
         reshaping, repeats = reshaping_of(option), _repeats_requests(self.study, option)
         if reshaping is None and not repeats:
             return self
@@ -310,8 +310,10 @@ class Evaluator:
         need = self.need(option)
         if need not in self._whole_evaluators:
             assert isinstance(self.sampler, Sampler)
-            whole = self.sampler.whole(self.volume, need)
-            self._whole_evaluators[need] = Evaluator(self.study, self.volume, whole, self._lenses)
+            whole_sample = self.sampler.whole(self.volume, need)
+            self._whole_evaluators[need] = Evaluator(
+                self.study, self.volume, whole_sample, self._lenses
+            )
         return self._whole_evaluators[need]
 
 
@@ -334,7 +336,7 @@ def _repeats_requests(study: Study, option: SingleOption) -> bool:
 
 
 def _calls_of(table: RequestTable, study: Study, option: SingleOption) -> RequestTable:
-    """Return the calls of an option in place of a table's requests."""
+    """Return the calls that an option makes instead of a table's requests."""
     reshaping, rate = reshaping_of(option), success_rate_of(option)
     if reshaping is not None:
         table = apply_reshaping(table, reshaping)

@@ -25,7 +25,7 @@ Watch = Callable[[str, int, Sample, Ledger], None]
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Where and how often running simulations are saved."""
+    """Folder and interval in which running simulations are saved."""
 
     folder: Path
     """Folder of the saved simulations."""

@@ -1,4 +1,4 @@
-"""What the engine runs for an option at a size."""
+"""Plans: what the engine runs for an option at a size."""
 
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ class Scaled:
     """A plan for a share of the traffic, and the number of replicas that it represents."""
 
     plan: Plan
-    """What the engine runs."""
+    """Plan that the engine runs."""
     represented: tuple[float, ...]
     """Replicas of each fleet that one simulated replica represents."""
 
@@ -75,8 +75,8 @@ def _scaled_gateway(gateway: Gateway, scale: float) -> Gateway:
     targets = (
         replace(t, budget=t.budget and _scaled_budget(t.budget, scale)) for t in gateway.targets
     )
-    whole = gateway.budget and _scaled_budget(gateway.budget, scale)
-    return replace(gateway, targets=tuple(targets), budget=whole)
+    budget = gateway.budget and _scaled_budget(gateway.budget, scale)
+    return replace(gateway, targets=tuple(targets), budget=budget)
 
 
 def _scaled_budget(budget: Budget, scale: float) -> Budget:

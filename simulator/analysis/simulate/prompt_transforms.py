@@ -21,7 +21,7 @@ _ANOTHER_CALL = np.uint64(0xD1B54A32D192ED03)
 
 
 def apply_reshaping(table: RequestTable, reshaping: Reshaping) -> RequestTable:
-    """Return the calls that an application makes in place of a table's requests.
+    """Return the calls that an application makes instead of a table's requests.
 
     The parts of a split prompt are sent one after another; an application that sends them at once
     waits for less time than is simulated here.

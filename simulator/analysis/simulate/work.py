@@ -1,4 +1,4 @@
-"""Lower bound on the work that traffic makes for a fleet, whatever the schedule.
+"""Lower bound on the work that traffic makes for a fleet, under any schedule.
 
 A step of T tokens takes at least ``a + b T`` for every line below the table of step times, and
 every output token occupies one of ``max_sequences`` sequences of a step. Only those tokens of a

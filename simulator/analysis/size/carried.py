@@ -45,7 +45,7 @@ STEEP = 12.0
 ALL_BUT_FEW, MANY = -4.0, 1.5
 """Logarithms of misses over allowed misses, between which this ratio indicates the distance."""
 FEWEST_MISSES = 1e-4
-"""Share of requests below which misses are not told apart."""
+"""Smallest share of misses that is distinguished from none."""
 ROUNDING = 1e-9
 """Share by which a scaled curve is moved away from today's volume, which it would just meet."""
 FURTHEST = 4096.0

@@ -151,9 +151,9 @@ class ApiOption(SingleOption):
     fee_share: float
     """Fee of the gateway as a share of the price of the calls."""
     fixed_usd_per_month: float
-    """Cost of dedicated capacity, paid whether it is used or not [USD/month]."""
+    """Cost of dedicated capacity, used or not [USD/month]."""
     success_rate: float | None
-    """Share of requests that one call answers rightly; None: unknown."""
+    """Share of requests that one call answers correctly; None: unknown."""
     reshaping: Reshaping | None = None
     """Changes that the option makes to every request; None: requests stay as the traffic has
     them."""
@@ -212,7 +212,7 @@ class SelfHostOption(SingleOption):
     label: str
     """Short description of the deployment."""
     success_rate: float | None
-    """Share of requests that one call answers rightly; None: unknown."""
+    """Share of requests that one call answers correctly; None: unknown."""
     kv_bytes_per_tok: float
     """Size of the KV cache per prompt token, for sending it to another fleet [bytes]."""
     partners: tuple[Partner, ...] = ()
@@ -284,7 +284,10 @@ class Partner:
 
 @dataclass(frozen=True, slots=True)
 class Rebalancing:
-    """How the size of a hybrid's fleet follows the value of its work; see ``Rebalancer``."""
+    """Rule by which the size of a hybrid's fleet follows the value of its work.
+
+    ``engine.spec.policies.Rebalancer`` is the same rule for the engine.
+    """
 
     interval_s: float
     """Time between two decisions [s]."""
@@ -309,7 +312,8 @@ class HybridOption(SingleOption):
     spill_in_flight: int | None
     """Overflow threshold that the scenario states, as ``Size`` has it; None: to be found."""
     rebalancing: Rebalancing | None = None
-    """How the size of the base follows the value of its work; None: the size is constant."""
+    """Rule by which the size of the base follows the value of its work; None: the size is
+    constant."""
     kind: str = "hybrid"
 
     @property

@@ -31,7 +31,7 @@ class Slo:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How answers are checked, and what happens to wrong ones."""
+    """Checking of answers, and the limits on wrong ones."""
 
     correlation: float
     """Correlation of the models' success that is due to the difficulty of a task, shared by all
@@ -108,18 +108,23 @@ class Study:
     epoch_s: float
     """Unix time at which the simulation starts [s]."""
     traffic: TrafficSource
+    """Requests of the horizon."""
     slo: Slo
+    """Targets that every option must meet."""
     options: tuple[Option, ...]
+    """Options to compare."""
     people: People
+    """Costs of self-hosting in addition to hardware."""
     effort: Effort
+    """Amount of work that the verdict may take."""
     future: Future | None
     """Expected development of volume and prices; None: both stay as they are today."""
     provenance: dict[str, dict[str, str]]
-    """Where the numbers of the scenario come from, by group and name."""
+    """Sources of the scenario's numbers, by group and name."""
     notes: tuple[str, ...]
     """Remarks for the reader about the quality of the inputs."""
     quality: Quality | None = None
-    """How answers are checked; None: answers are not checked."""
+    """Checking of answers; None: answers are not checked."""
     priorities: tuple[int, ...] = ()
     """Priority of each workload where queues are served by priority, the smallest first; empty: all
     workloads have the same priority."""

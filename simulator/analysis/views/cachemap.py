@@ -34,8 +34,8 @@ class CacheMap:
     kept: tuple[float, ...]
     """Shares of prompts that keep their shared prefix."""
     cached_share: NDArray[np.float64]
-    """Share of prompt tokens that the cheapest API found in its cache, whether it meets the targets
-    or not. (kept, volumes)"""
+    """Share of prompt tokens that the cheapest API, feasible or not, found in its cache. (kept,
+    volumes)"""
     own_usd: NDArray[np.float64]
     """Cheapest cost of owning [USD/month], inf if the targets are missed. (kept, volumes)"""
     api_usd: NDArray[np.float64]

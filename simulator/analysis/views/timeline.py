@@ -1,4 +1,4 @@
-"""What an option did hour by hour: load, where requests were served, replicas, queue, cost.
+"""Timeline of an option hour by hour: load, where requests were served, replicas, queue, cost.
 
 The whole horizon is simulated if that is affordable, else the day around its busiest hour.
 """
@@ -69,7 +69,7 @@ def simulate_timeline(study: Study, option: SingleOption, size: Size) -> Timelin
             bins.add_usd(ledger.arrival_s[rows], usd)
         for deployment, account in zip(option.deployments, ledger.fleets, strict=False):
             present = bins.mean_present(account.periods_s) + deployment.spare_replicas
-            if deployment.purchase is not None:  # paid for whether it runs or not
+            if deployment.purchase is not None:  # bought hardware is paid for at all times
                 present = np.full(bins.count, account.max_replicas + deployment.spare_replicas)
             replicas += present
             own_usd += present * deployment.replica_usd_per_hour

@@ -1,4 +1,4 @@
-"""Cascades: ask one model, check the answer, and ask the next model if the check rejects it.
+"""Cascades: call one model, check the answer, and call the next model if the check rejects it.
 
 Whether an answer is right depends on the difficulty of the task, which all models share: the next
 model gets the harder tasks. Every stage is paid for, and users see answers only after the check. A
@@ -37,11 +37,11 @@ SentTimes = tuple[NDArray[np.uint64], NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Cascade(Option):
-    """Models in order: when a check finds an answer wrong, the next model is asked."""
+    """Models in order: when a check finds an answer wrong, the next model is called."""
 
     name: str
     stages: tuple[SingleOption, ...]
-    """Models in the order in which they are asked."""
+    """Models in the order in which they are called."""
     kind: str
 
     @property
@@ -60,7 +60,7 @@ class Cascade(Option):
 
 
 class CascadeKind(OptionKind[Cascade]):
-    """Models that are asked one after the other until a check accepts the answer."""
+    """Models that are called one after the other until a check accepts the answer."""
 
     def size(
         self,
@@ -153,12 +153,12 @@ def _run_stages(
     study = evaluator.study
     quality = study.quality
     assert quality is not None, "a study with cascades has a quality"
-    # A stage is asked once: asking the same model again is another stage.
-    once = replace(study, quality=replace(quality, attempts=1))
+    # A stage calls its model once; another attempt by the same model would be another stage.
+    single_attempt = replace(study, quality=replace(quality, attempts=1))
     sample = evaluator.sample_for(option)
     answers = Tally(study.slo, None, study.epoch_s, sample)
     parts: list[Evaluation] = []
-    reached, sent = Evaluator(once, evaluator.volume, sample), None
+    reached, sent = Evaluator(single_attempt, evaluator.volume, sample), None
     for index, model in enumerate(option.stages):
         stage = _Stage(model, reached, sent, index == len(option.stages) - 1)
         if plans is None:
@@ -166,7 +166,7 @@ def _run_stages(
         else:
             parts.append(reached.evaluate(*plans[index]))
         sample, sent = _escalate(stage, sample, parts[-1].singles[0], quality, answers)
-        reached = Evaluator(once, evaluator.volume, sample)
+        reached = Evaluator(single_attempt, evaluator.volume, sample)
     outcome = joined([part.outcome for part in parts], answers.outcome())
     total = Size(sum(part.size.replicas for part in parts))
     evaluation = Evaluation(option, total, outcome, evaluator, tuple(parts))
@@ -259,11 +259,11 @@ def _escalated_requests(
     assert table is not None, "a sample has traffic"
     arrival_s = checked_s[np.searchsorted(random_bits, table.random_bits)]
     order = np.argsort(arrival_s, kind="stable")
-    alone = replace(
+    single_requests = replace(
         table.take(order),
         arrival_s=arrival_s[order],
         gap_s=np.full(len(order), np.nan),
         session=np.arange(len(order), dtype=np.int32),
         turn=np.zeros(len(order), np.int32),
     )
-    return alone, (random_bits, sent_s)
+    return single_requests, (random_bits, sent_s)

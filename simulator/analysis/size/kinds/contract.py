@@ -51,7 +51,7 @@ class KnownSizes:
 
 
 class OptionKind(ABC, Generic[O]):
-    """How options of one kind are sized, simulated as written, and described."""
+    """Sizing, simulation as written, and description of the options of one kind."""
 
     @abstractmethod
     def size(

@@ -262,11 +262,11 @@ def _estimates(
     usage, load, is_feasible = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.bool_)
     for index, pool in enumerate(option.pools):
         for workload in range(count):
-            alone = evaluator_of(evaluator, frozenset({workload}))
-            sized = kind_of(pool).size(alone, pool, speed_z, start)
+            workload_evaluator = evaluator_of(evaluator, frozenset({workload}))
+            sized = kind_of(pool).size(workload_evaluator, pool, speed_z, start)
             is_feasible[workload, index] = sized.feasible
             if pool.own is not None and pool.owns_only:
-                load[workload, index] = alone.busy_replicas(pool.own)
+                load[workload, index] = workload_evaluator.busy_replicas(pool.own)
             else:
                 total_usd = sized.evaluation.total_usd(evaluator.study)
                 people_usd = owning_usd(evaluator.study) if pool.owns_and_calls else 0.0
