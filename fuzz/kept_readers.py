@@ -115,14 +115,14 @@ def _capacities() -> tuple[Sample, ...]:
 
 
 def _find_capacity(folder: Path) -> Any:
-    from simulator.analysis.commands.result_cache import known_capacity
+    from simulator.analysis.commands.result_cache import cached_capacity
     from simulator.scenario.building.deployed import self_hosted_options
     from simulator.scenario.building.study import load_study
 
     with _tiny() as scenario:
         study = load_study(scenario)
         (option,) = self_hosted_options(study, None)
-        return study, known_capacity(study, option, 1, 0.2, folder)
+        return study, cached_capacity(study, option, 1, 0.2, folder)
 
 
 @cache

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from simulator.analysis.quality.agents import AgentChain, ChainResult, Restart, expected
+from simulator.analysis.quality.agents import AgentChain, ChainResult, Restart, expected_run
 from simulator.analysis.quality.difficulty import success_given
 from simulator.errors import InputError
 from simulator.rng import stream
@@ -70,7 +70,7 @@ def test_closed_forms_are_what_draws_give(
     restart: Restart, count: int, success: float, attempts: int | None, correlation: float
 ) -> None:
     chain = AgentChain(count, success, restart, attempts, correlation)
-    found = expected(chain)
+    found = expected_run(chain)
     solved, steps = drawn(chain)
     for values, figure in (
         (solved.astype(float), found.success),
@@ -83,15 +83,15 @@ def test_closed_forms_are_what_draws_give(
 
 
 def test_twenty_steps_at_95_percent() -> None:
-    once = expected(AgentChain(20, 0.95, Restart.RUN, 1))
+    once = expected_run(AgentChain(20, 0.95, Restart.RUN, 1))
     assert once.success == pytest.approx(0.358, abs=5e-4)
-    assert expected(AgentChain(20, 0.95, Restart.STEP, 1)).steps == pytest.approx(once.steps)
+    assert expected_run(AgentChain(20, 0.95, Restart.STEP, 1)).steps == pytest.approx(once.steps)
 
 
 @pytest.mark.parametrize(("restart", "factor"), [(Restart.STEP, 1.25), (Restart.RUN, 1.5885)])
 def test_three_steps_that_fail_one_time_in_five(restart: Restart, factor: float) -> None:
     """Not the 1.7 to 1.9 times that a widely copied article has."""
-    found = expected(AgentChain(3, 0.8, restart))
+    found = expected_run(AgentChain(3, 0.8, restart))
     assert found.success == 1.0
     assert found.steps / 3 == pytest.approx(factor, abs=5e-5)
     assert found.failed_steps == 0.0
@@ -100,7 +100,7 @@ def test_three_steps_that_fail_one_time_in_five(restart: Restart, factor: float)
 @pytest.mark.parametrize("restart", list(Restart))
 @pytest.mark.parametrize("attempts", [1, 2, 7, None])
 def test_parts_of_a_correct_run_add_up(restart: Restart, attempts: int | None) -> None:
-    found = expected(AgentChain(8, 0.85, restart, attempts))
+    found = expected_run(AgentChain(8, 0.85, restart, attempts))
     parts = (found.least_steps, found.retry_steps_per_correct, found.failed_steps_per_correct)
     assert sum(parts) == pytest.approx(found.steps_per_correct)
     assert min(parts) >= -1e-12
@@ -109,20 +109,20 @@ def test_parts_of_a_correct_run_add_up(restart: Restart, attempts: int | None) -
 
 @pytest.mark.parametrize("restart", list(Restart))
 def test_many_attempts_come_to_no_limit(restart: Restart) -> None:
-    many, free = (expected(AgentChain(8, 0.9, restart, most)) for most in (400, None))
+    many, free = (expected_run(AgentChain(8, 0.9, restart, most)) for most in (400, None))
     assert many.steps == pytest.approx(free.steps)
     assert many.success == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("restart", list(Restart))
 def test_steps_that_never_fail(restart: Restart) -> None:
-    assert expected(AgentChain(8, 1.0, restart)) == ChainResult(1.0, 8.0, 0.0, 8)
-    assert expected(AgentChain(8, 1.0, restart, 3, 0.5)).steps == pytest.approx(8.0)
+    assert expected_run(AgentChain(8, 1.0, restart)) == ChainResult(1.0, 8.0, 0.0, 8)
+    assert expected_run(AgentChain(8, 1.0, restart, 3, 0.5)).steps == pytest.approx(8.0)
 
 
 def test_shared_difficulty_makes_retries_help_less() -> None:
     chances = [
-        expected(AgentChain(6, 0.9, Restart.RUN, 3, correlation)).success
+        expected_run(AgentChain(6, 0.9, Restart.RUN, 3, correlation)).success
         for correlation in (0.0, 0.4, 0.8, 1.0)
     ]
     assert (np.diff(chances) < 0).all()
@@ -130,7 +130,7 @@ def test_shared_difficulty_makes_retries_help_less() -> None:
 
 
 def test_a_run_that_cannot_succeed_costs_without_end() -> None:
-    hopeless = expected(AgentChain(5000, 0.5, Restart.RUN, 2))
+    hopeless = expected_run(AgentChain(5000, 0.5, Restart.RUN, 2))
     assert hopeless.success == 0.0
     assert hopeless.steps == pytest.approx(4.0)
     assert hopeless.steps_per_correct == math.inf

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.decide.monte_carlo import standings
+from simulator.analysis.decide.monte_carlo import compute_standings
 from simulator.analysis.decide.stairs import Step, step_volume
 from simulator.analysis.decide.verdict import decide
 from simulator.analysis.sampling import sample
@@ -17,7 +17,7 @@ from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.carried import STEP_TOLERANCE
 from simulator.analysis.size.judging import meets
 from simulator.analysis.size.options import size_option
-from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.effort import with_effort_level
 from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
 from simulator.economics.interval import Interval
@@ -177,7 +177,7 @@ def test_doubling_every_price_doubles_every_cost_and_keeps_the_break_even() -> N
         "people.engineer_usd_per_year=200000",
         "people.tooling_usd_per_month=800",
     ]
-    once, twice = (decide(hastened(load_study("quickstart", s))) for s in (base, doubled))
+    once, twice = (decide(with_effort_level(load_study("quickstart", s))) for s in (base, doubled))
     for a, b in zip(once.results, twice.results, strict=True):
         assert b.total_usd == pytest.approx(2 * a.total_usd)
     assert once.break_even is not None
@@ -220,7 +220,7 @@ def test_a_step_is_where_the_replicas_no_longer_do() -> None:
 
 def test_standings_count_wins_and_what_is_lost_elsewhere() -> None:
     inf = np.inf
-    always, often, never = standings(
+    always, often, never = compute_standings(
         [
             np.array([5.0, 5.0, 5.0, inf]),
             np.array([1.0, 4.0, 6.0, inf]),
@@ -234,11 +234,11 @@ def test_standings_count_wins_and_what_is_lost_elsewhere() -> None:
     assert often.regret_usd == pytest.approx(1 / 3)
     assert always.regret_usd == pytest.approx(5 / 3)
     assert never.regret_usd == inf
-    assert standings([np.array([inf])])[0].regret_usd == inf
+    assert compute_standings([np.array([inf])])[0].regret_usd == inf
 
 
 def test_least_regret_is_told_where_it_is_not_the_cheapest() -> None:
-    verdict = decide(hastened(load_study("quickstart", SETTINGS)))
+    verdict = decide(with_effort_level(load_study("quickstart", SETTINGS)))
     assert sum(r.standing.probability_best for r in verdict.results if r.standing) >= 1.0
     known = [r.standing.regret_usd for r in verdict.results if r.standing and not r.excuse]
     assert verdict.least_regret is not None

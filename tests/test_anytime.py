@@ -9,7 +9,7 @@ import pytest
 import simulator
 from scenarios import SMALL, write_scenario
 from simulator.analysis.decide.anytime import TIMES_LONGER, best_within
-from simulator.analysis.study.effort import LEVELS, hastened
+from simulator.analysis.study.effort import LEVELS, with_effort_level
 from simulator.errors import InputError
 from simulator.scenario.building.study import load_study
 
@@ -50,7 +50,7 @@ def test_without_a_time_one_level_is_answered(monkeypatch: pytest.MonkeyPatch) -
 
 def test_more_effort_is_more_work(tmp_path: Path) -> None:
     study = load_study(write_scenario(tmp_path / "s.yaml", SMALL), ["analysis.worlds=64"])
-    efforts = [hastened(study, level).effort for level in range(1, LEVELS + 1)]
+    efforts = [with_effort_level(study, level).effort for level in range(1, LEVELS + 1)]
     assert [effort.level for effort in efforts] == list(range(1, LEVELS + 1))
     assert efforts[-1] == study.effort
     for less, more in pairwise(efforts):

@@ -325,7 +325,10 @@ def test_simulate_wants_every_workload_assigned(tmp_path: Path) -> None:
         ({"pools": ["large", "pools"]}, "'pools' is no api, selfhost or hybrid"),
         ({"pools": ["large"]}, "at least 2"),
         ({"assign": {"chatt": "large"}}, "'chatt' is no workload (did you mean 'chat'?)"),
-        ({"assign": {"chat": "hostde"}}, "'hostde' is no pool of it (did you mean 'hosted'?)"),
+        (
+            {"assign": {"chat": "hostde"}},
+            "'hostde' is no pool of this option (did you mean 'hosted'?)",
+        ),
     ],
 )
 def test_unknown_names_have_places(pools: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from fuzz.bench_readers import AIPERF
 from scenarios import write_scenario
 from simulator.analysis.bench.benchmark import Load, Serving, logged_requests, replay, run_benchmark
-from simulator.analysis.bench.calibration import Measurement, applied, calibrate
+from simulator.analysis.bench.calibration import Measurement, calibrate, with_factors
 from simulator.cli.app import app
 from simulator.errors import InputError
 from simulator.scenario.bench.benchmark import named_deployment
@@ -39,7 +39,7 @@ def loads(*clients: float, prompt_tok: int = 1024, output_tok: int = 128) -> lis
 
 def test_a_deployment_is_recognised_from_its_own_benchmarks() -> None:
     """Points of two shapes, made with known factors, predict a third shape to a few per cent."""
-    true = applied(deployed(), TRUE)
+    true = with_factors(deployed(), TRUE)
     seen = [*loads(1, 8, 64, 128), *loads(4, 32, prompt_tok=4096)]
     found = calibrate(deployed(), [measured(true, load) for load in seen], Serving())
     assert np.abs(found.errors).max() < 0.03
@@ -49,14 +49,14 @@ def test_a_deployment_is_recognised_from_its_own_benchmarks() -> None:
     low, high = found.band
     assert 0.8 < low < 1 < high < 1.25
     unsimulated = Load("concurrency", 48, 512, 512)
-    predicted = run_benchmark(applied(deployed(), found.factors), unsimulated, Serving())
+    predicted = run_benchmark(with_factors(deployed(), found.factors), unsimulated, Serving())
     assert predicted.output_tok_s == pytest.approx(
         measured(true, unsimulated).output_tok_s, rel=0.04
     )
 
 
 def test_one_point_fits_a_scale_and_a_wide_band() -> None:
-    slow = applied(deployed(), {"scale": 1.4})
+    slow = with_factors(deployed(), {"scale": 1.4})
     one = calibrate(deployed(), [measured(slow, loads(16)[0])], Serving())
     assert list(one.factors) == ["scale"]
     assert 1.25 < one.factors["scale"] < 1.45
@@ -71,7 +71,7 @@ def shipped_width(found: Deployment) -> float:
 def test_own_evidence_narrows_the_band() -> None:
     """The more points of one's own that the model explains, the narrower; never wider than
     shipped."""
-    true, widths = applied(deployed(), {"overhead": 1.2}), []
+    true, widths = with_factors(deployed(), {"overhead": 1.2}), []
     points = [measured(true, load) for load in loads(1, 2, 4, 8, 16, 32, 64, 128)]
     for count in (1, 4, 8):
         low, high = calibrate(deployed(), points[:count], Serving()).band
@@ -81,14 +81,14 @@ def test_own_evidence_narrows_the_band() -> None:
 
 def test_a_factor_unlike_any_deployment_is_doubted() -> None:
     """A proxy of half a second that was measured along is no engine's time per request."""
-    true = applied(deployed(), {"request": 30.0})
+    true = with_factors(deployed(), {"request": 30.0})
     found = calibrate(deployed(), [measured(true, load) for load in loads(1, 4, 16)], Serving())
     assert found.doubtful == ("request",)
 
 
 def test_a_log_of_requests_corrects_a_server(tmp_path: Path) -> None:
     rng, size = np.random.default_rng(5), 400
-    true = applied(deployed(), TRUE)
+    true = with_factors(deployed(), TRUE)
     prompt_tok = rng.integers(200, 3000, size).astype(np.int32)
     output_tok = rng.integers(50, 400, size).astype(np.int32)
     table = logged_requests(np.cumsum(rng.exponential(0.1, size)), prompt_tok, output_tok)
@@ -101,7 +101,7 @@ def test_a_log_of_requests_corrects_a_server(tmp_path: Path) -> None:
     lines = [",".join(REQUEST_COLUMNS), *(",".join(map(str, row)) for row in rows)]
     path.write_text("\n".join(lines))
     found = calibrate(deployed(), read_measurements([path]), Serving())
-    again = replay(applied(deployed(), found.factors), table, Serving())
+    again = replay(with_factors(deployed(), found.factors), table, Serving())
     before = replay(deployed(), table, Serving())
     assert again.e2e_s.mean() == pytest.approx(b.e2e_s.mean(), rel=0.03)
     assert abs(before.e2e_s.mean() / b.e2e_s.mean() - 1) > 0.1
@@ -118,13 +118,13 @@ def test_a_log_of_requests_corrects_a_server(tmp_path: Path) -> None:
 
 def test_what_the_points_cannot_tell_stays_with_its_prior() -> None:
     """Single requests with tiny prompts say nothing of computing."""
-    true = applied(deployed(), {"compute": 3.0})
+    true = with_factors(deployed(), {"compute": 3.0})
     seen = [Load("concurrency", 1, 8, tokens) for tokens in (64, 128, 256)]
     points = [replace(measured(true, load), ttft_s=np.nan) for load in seen]
     found = calibrate(deployed(), points, Serving())
     assert "compute" in found.kept
     assert found.factors["compute"] == pytest.approx(1.0, abs=0.2)
-    with pytest.raises(InputError, match="nothing to calibrate on"):
+    with pytest.raises(InputError, match="nothing to calibrate with"):
         calibrate(deployed(), [], Serving())
 
 
@@ -234,7 +234,7 @@ def test_files_that_cannot_be_used_say_why(
 
 def test_the_command_writes_what_scenarios_read(tmp_path: Path) -> None:
     """Calibrated on points of a slower deployment, a scenario becomes slower and surer."""
-    slow = applied(deployed(), {"overhead": 1.5, "memory": 1.3})
+    slow = with_factors(deployed(), {"overhead": 1.5, "memory": 1.3})
     rows = ["isl,osl,range_ratio,load_kind,load_value,output_tok_s,tpot_mean_ms,ttft_mean_ms"]
     for load in loads(1, 8, 32, 128):
         m = measured(slow, load)

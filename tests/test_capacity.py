@@ -13,7 +13,7 @@ from tiny import invoke
 from scenarios import SMALL, write_scenario
 from simulator.analysis.commands import result_cache as remembered
 from simulator.analysis.commands.capacity import slo_capacity
-from simulator.analysis.commands.explain import explained
+from simulator.analysis.commands.explain import explain_options
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import meets
 from simulator.analysis.study.options import SelfHostOption, Size
@@ -99,21 +99,21 @@ def test_capacity_is_remembered_by_all_that_it_depends_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = study_with(tmp_path, "analysis.sample_requests=2000")
-    found = remembered.known_capacity(study, own(study), 1, 0.2, tmp_path)
+    found = remembered.cached_capacity(study, own(study), 1, 0.2, tmp_path)
     monkeypatch.setattr(remembered, "slo_capacity", lambda *a: pytest.fail("found before"))
-    assert remembered.known_capacity(study, own(study), 1, 0.2, tmp_path) == found
+    assert remembered.cached_capacity(study, own(study), 1, 0.2, tmp_path) == found
     dearer = study_with(
         tmp_path, "analysis.sample_requests=2000", "options.own.rent_usd_per_gpu_hour=9"
     )
-    assert remembered.known_capacity(dearer, own(dearer), 1, 0.2, tmp_path) == found
+    assert remembered.cached_capacity(dearer, own(dearer), 1, 0.2, tmp_path) == found
     monkeypatch.setattr(remembered, "slo_capacity", lambda *a: replace(found, low=7.0))
     others = ["slo.ttft_s=3", "traffic.chat.turns.mean=4", "options.own.max_sequences=64", "seed=9"]
     for change in others:
         other = study_with(tmp_path, "analysis.sample_requests=2000", change)
-        assert remembered.known_capacity(other, own(other), 1, 0.2, tmp_path).low == 7.0
+        assert remembered.cached_capacity(other, own(other), 1, 0.2, tmp_path).low == 7.0
     (broken,) = [p for p in (tmp_path / "capacity").iterdir() if '"low": 7.0' not in p.read_text()]
     broken.write_text(broken.read_text()[:40])
-    assert remembered.known_capacity(study, own(study), 1, 0.2, tmp_path).low == 7.0
+    assert remembered.cached_capacity(study, own(study), 1, 0.2, tmp_path).low == 7.0
 
 
 def test_the_command_prints_one_document(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_without_a_cache_another_folder_is_used(
 def test_rungs_lead_from_the_bound_to_the_bill(tmp_path: Path) -> None:
     study = study_with(tmp_path, "analysis.sample_requests=3000", "options.own.spare_replicas=1")
     evaluator = Evaluator(study, 1.0)
-    found = {e.option: [r.usd_per_mtok for r in e.rungs] for e in explained(evaluator)}
+    found = {e.option: [r.usd_per_mtok for r in e.rungs] for e in explain_options(evaluator)}
     steps = found["own"]
     assert steps[1:] == sorted(steps[1:])  # nothing that a calculator leaves out makes it cheaper
     assert steps[3] == pytest.approx(steps[2] * 3 / 2) or steps[3] > steps[2]

@@ -13,9 +13,14 @@ from simulator.analysis.decide.verdict import decide
 from simulator.analysis.sampling.sample import LEAST_WARM_UP_S, Need
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.size.carried import Carried, beside_the_last, carried, last_that_holds
+from simulator.analysis.size.carried import (
+    CapacityCurve,
+    bracket_capacity,
+    find_largest_volume,
+    measure_capacity_curves,
+)
 from simulator.analysis.size.judging import FAST, LIKELY, SLOW, margin
-from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.effort import with_effort_level
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Study
 from simulator.scenario.building.study import load_study
@@ -39,7 +44,7 @@ def test_the_last_volume_that_holds_is_found_with_few_tries(
         tried.append(volume)
         return min(max(power * math.log(volume / at), -6.0), 3.0)
 
-    found = last_that_holds(excess, guess, tolerance)
+    found = find_largest_volume(excess, guess, tolerance)
     assert found == pytest.approx(at, rel=tolerance)
     assert len(tried) <= MOST_TRIES
     assert len(set(tried)) == len(tried)
@@ -55,10 +60,10 @@ def test_given_replicas_win_up_to_what_they_carry() -> None:
         "options.hybrid=null", "analysis.volumes=[0.1,1]", "analysis.sample_requests=10000",
         "analysis.worlds=32",
     ]  # fmt: skip
-    study = hastened(load_study(path, settings))
+    study = with_effort_level(load_study(path, settings))
     option = next(o for o in study.options if o.name == "own-h100")
     assert isinstance(option, SelfHostOption)
-    held, failed = beside_the_last(study, Sampler(study), option)
+    held, failed = bracket_capacity(study, Sampler(study), option)
     assert 0.1 < held < failed < 1
     found = decide(study).break_even
     assert found is not None
@@ -74,8 +79,8 @@ def test_what_holds_always_or_never_ends(monkeypatch: pytest.MonkeyPatch) -> Non
         tried.append(volume)
         return 3.0
 
-    assert last_that_holds(never, 1.0, 0.1) == 0.0
-    assert last_that_holds(lambda volume: -6.0, 1.0, 0.1) > 1000.0
+    assert find_largest_volume(never, 1.0, 0.1) == 0.0
+    assert find_largest_volume(lambda volume: -6.0, 1.0, 0.1) > 1000.0
     assert len(tried) <= MOST_TRIES
 
 
@@ -87,19 +92,19 @@ def test_the_fewest_replicas_carry_a_volume_and_one_less_does_not(
     each: list[float], volume: float
 ) -> None:
     # More replicas share their load better.
-    curve = Carried(dict(zip((1, 2, 8, 32), sorted(each), strict=False)), (0.8, 1.0, 1.2))
+    curve = CapacityCurve(dict(zip((1, 2, 8, 32), sorted(each), strict=False)), (0.8, 1.0, 1.2))
     for speed in (SLOW, LIKELY, FAST):
         found = curve.replicas(volume, speed)
         assert found is not None
         assert curve.volume(found) * curve.speeds[speed] >= volume
         assert found == 1 or curve.volume(found - 1) * curve.speeds[speed] < volume
-    assert Carried({1: 1.0}, (0.0, 1.0, 1.0)).replicas(volume, SLOW) is None
+    assert CapacityCurve({1: 1.0}, (0.0, 1.0, 1.0)).replicas(volume, SLOW) is None
 
 
 @given(replicas=st.integers(1, 60), each=st.floats(0.01, 5.0))
 @example(replicas=2, each=0.25)
 def test_a_curve_agrees_with_the_size_that_is_settled(replicas: int, each: float) -> None:
-    curve = Carried({1: each, 8: 1.1 * each}, (0.8, 1.0, 1.2)).agreeing(replicas)
+    curve = CapacityCurve({1: each, 8: 1.1 * each}, (0.8, 1.0, 1.2)).scaled_to_today(replicas)
     assert curve.replicas(1.0) == replicas
 
 
@@ -111,7 +116,7 @@ def quickstart() -> Study:
 def test_a_measured_curve_is_where_fleets_begin_to_miss(quickstart: Study) -> None:
     own = next(o for o in quickstart.options if isinstance(o, SelfHostOption))
     sampler = Sampler(quickstart)
-    curve = carried(quickstart, sampler, {own.name: (own, 2)})[own.name]
+    curve = measure_capacity_curves(quickstart, sampler, {own.name: (own, 2)})[own.name]
     assert curve.speeds[SLOW] < 1 < curve.speeds[FAST]
     for replicas in (1, 2, 4):
         margins = [

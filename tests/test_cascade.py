@@ -13,7 +13,12 @@ from typer.testing import CliRunner
 
 from scenarios import SMALL, write_scenario
 from simulator.analysis.decide.verdict import OptionResult, simulate_as_written
-from simulator.analysis.quality.difficulty import chain, joint_failure, success_given, task_grid
+from simulator.analysis.quality.difficulty import (
+    expected_chain,
+    joint_failure,
+    success_given,
+    task_grid,
+)
 from simulator.analysis.sampling import sample
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size.correctness import checked_success
@@ -166,7 +171,7 @@ def test_impatient_and_deferred_requests_are_answered_once(
 def test_a_perfect_check_asks_as_often_as_the_chain(tmp_path: Path) -> None:
     study = asked(tmp_path, scenario(("own", "first", "last"), catches=1.0, false_alarms=0.0))
     found = evaluated(study)
-    calls = chain([0.6, 0.5, 0.8], 0.7).calls
+    calls = expected_chain([0.6, 0.5, 0.8], 0.7).calls
     completed = found.parts[0].outcome.requests["completed"]
     for part, share in zip(found.parts[1:], calls[1:], strict=True):
         assert_share(part.outcome.requests["offered"], completed, share)
@@ -176,7 +181,7 @@ def test_the_next_stage_is_asked_the_requests_that_were_turned_away(tmp_path: Pa
     """Row by row, by their dice: the same prompts, one check after they were answered."""
     study = asked(tmp_path, scenario(("own", "last")))
     found = evaluated(study)
-    first, second = (list(part.simulated_again())[-1] for part in found.parts)
+    first, second = (list(part.simulate_again())[-1] for part in found.parts)
     rows = {int(random_bits): row for row, random_bits in enumerate(first.table.random_bits)}
     before = np.array([rows[int(random_bits)] for random_bits in second.table.random_bits])
     assert len(set(before)) == second.table.size > 1000
@@ -233,8 +238,8 @@ def test_a_check_that_turns_nothing_away_leaves_the_first_stage(
     assert found.total_usd(study) == pytest.approx(alone.total_usd(study))
     assert found.outcome.requests == alone.outcome.requests
     assert found.outcome.tokens == alone.outcome.tokens
-    assert kind_of(found.option).right_share(found, study) == pytest.approx(
-        kind_of(alone.option).right_share(alone, study)
+    assert kind_of(found.option).correctness(found, study) == pytest.approx(
+        kind_of(alone.option).correctness(alone, study)
     )
     assert found.outcome.e2e_s.mean == pytest.approx(alone.outcome.e2e_s.mean + 1.5, rel=1e-6)
     # Nobody sees a token before it is checked.
@@ -300,7 +305,7 @@ def right_by_draws(study: Study, found: Evaluation) -> float:
     from simulator.rng import uniforms
 
     q = quality(study)
-    (part,) = found.parts[0].simulated_again()
+    (part,) = found.parts[0].simulate_again()
     table = part.table.take(np.flatnonzero(part.completed))
     open_, right = np.ones(table.size, bool), np.zeros(table.size, bool)
     for place, stage in enumerate(p.option for p in found.parts):
@@ -321,7 +326,7 @@ def test_right_answers_are_counted(stages: tuple[str, ...], tmp_path: Path) -> N
     found = evaluated(study)
     rates = [option(study, name).success_rate for name in stages]
     share = checked_success(rates, quality(study))
-    assert kind_of(found.option).right_share(found, study) == pytest.approx(share)
+    assert kind_of(found.option).correctness(found, study) == pytest.approx(share)
     completed = found.outcome.requests["completed"]
     drawn = right_by_draws(study, found)
     assert_share(drawn * completed, completed, share)
@@ -337,7 +342,7 @@ def test_right_answers_are_counted(stages: tuple[str, ...], tmp_path: Path) -> N
 def test_what_a_cascade_solves_is_what_not_all_fail_at(tmp_path: Path) -> None:
     study = asked(tmp_path, scenario(("first", "last"), catches=1.0, false_alarms=0.0))
     found = evaluated(study)
-    share = kind_of(found.option).right_share(found, study)
+    share = kind_of(found.option).correctness(found, study)
     assert share == pytest.approx(1 - joint_failure([0.5, 0.8], 0.7))
 
 
@@ -484,5 +489,5 @@ def test_what_cannot_be_a_stage_is_refused(
 def test_simulate_wants_sizes_of_stages(tmp_path: Path) -> None:
     said = scenario(("own", "last"))
     said["options"]["own"] = said["options"]["own"] | {"replicas": "auto"}
-    with pytest.raises(InputError, match=r"options\.own\.replicas: simulate searches nothing"):
+    with pytest.raises(InputError, match=r"options\.own\.replicas: simulate does not search"):
         simulate_as_written(asked(tmp_path, said))

@@ -8,7 +8,7 @@ from scipy.stats import multivariate_normal, norm
 
 from simulator.analysis.quality.difficulty import (
     DEFAULT_CORRELATION,
-    chain,
+    expected_chain,
     fit_correlation,
     fit_outcomes,
     joint_failure,
@@ -73,7 +73,7 @@ def test_draws_agree_with_the_closed_forms(correlation: float) -> None:
             called += open_.sum()
             open_ &= ~succeeds(difficulty, draws(f"luck/{k}/{attempt}"), rate, correlation)
         calls.append(called / DRAWS)
-    found = chain(rates, correlation, attempts)
+    found = expected_chain(rates, correlation, attempts)
     error = 5 / np.sqrt(DRAWS)
     assert 1 - open_.mean() == pytest.approx(found.success, abs=error)
     np.testing.assert_allclose(calls, found.calls, atol=error)
@@ -90,12 +90,12 @@ def test_swe_bench_cascade() -> None:
     first = 1 - (1 - 0.756) / (1 - 0.39)
     assert first == pytest.approx(PAIR[0], abs=1e-3)
     assert fit_correlation(*PAIR, 0.756) == pytest.approx(DEFAULT_CORRELATION, abs=5e-4)
-    found = chain(PAIR, DEFAULT_CORRELATION)
+    found = expected_chain(PAIR, DEFAULT_CORRELATION)
     assert found.success == pytest.approx(0.756, abs=5e-4)
     assert found.calls == pytest.approx((1.0, 0.4))
     rescued = (found.success - PAIR[0]) / found.calls[1]
     assert rescued == pytest.approx(0.39, abs=2e-3)
-    assert chain(PAIR, 0.0).success == pytest.approx(0.882, abs=5e-4)
+    assert expected_chain(PAIR, 0.0).success == pytest.approx(0.882, abs=5e-4)
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.25, 0.802, 0.99])
@@ -147,9 +147,12 @@ def test_logs_that_cannot_tell() -> None:
         (lambda: joint_failure((0.5,), -0.1), "correlation must be in [0, 1], not -0.1"),
         (lambda: joint_failure((0.5,), float("nan")), "correlation must be in"),
         (lambda: fit_correlation(0.6, 0.7, 0.65), "either model solves 0.65, less than one alone"),
-        (lambda: fit_correlation(0.0, 0.7, 0.7), "tells nothing of difficulty"),
-        (lambda: chain((0.5, 0.6), 0.1, (1, 0)), "one attempt or more for each of 2 stages"),
-        (lambda: chain((0.5, 0.6), 0.1, (1,)), "one attempt or more for each of 2 stages"),
+        (lambda: fit_correlation(0.0, 0.7, 0.7), "shows nothing about difficulty"),
+        (
+            lambda: expected_chain((0.5, 0.6), 0.1, (1, 0)),
+            "one attempt or more for each of 2 stages",
+        ),
+        (lambda: expected_chain((0.5, 0.6), 0.1, (1,)), "one attempt or more for each of 2 stages"),
     ],
 )
 def test_impossible_numbers_are_named(call, message: str) -> None:

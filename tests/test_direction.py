@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from simulator.analysis.decide.verdict import decide
-from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.effort import with_effort_level
 from simulator.report.documents.document import verdict_document
 from simulator.scenario.building.study import load_study
 
@@ -20,7 +20,7 @@ FAST = (
 
 @cache
 def answer(*settings: str) -> dict[str, Any]:
-    return verdict_document(decide(hastened(load_study("quickstart", [*FAST, *settings]))))
+    return verdict_document(decide(with_effort_level(load_study("quickstart", [*FAST, *settings]))))
 
 
 def total(document: dict[str, Any], name: str) -> float:

@@ -236,12 +236,12 @@ def test_files_are_beside_the_file_that_names_them(tmp_path: Path) -> None:
     )
     assert rows_of(child) == 100
     assert rows_of(child, "other") == 300
-    from simulator.scenario.building.study import loaded
+    from simulator.scenario.building.study import load_document
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
     document = read_document(child)
     points = sweep_points(document, read_sweep(document))
-    sizes = [loaded(p.document).study.traffic.table.size for p in points]  # type: ignore[union-attr]
+    sizes = [load_document(p.document).study.traffic.table.size for p in points]  # type: ignore[union-attr]
     assert sizes == [200, 300]
 
 

@@ -112,7 +112,7 @@ def test_an_answer_that_cannot_be_kept_is_given(
     (tmp_path / "cache").write_text("not a folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     scenario = write_tiny(tmp_path / "t.yaml", sweep={"grid": {"seed": [1]}, "each": "simulate"})
-    with pytest.warns(UserWarning, match="nothing is kept for another time"):
+    with pytest.warns(UserWarning, match="the result is not cached"):
         assert invoke("sweep", scenario, "--jobs", "1", code=0).stdout
 
 

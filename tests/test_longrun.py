@@ -85,7 +85,7 @@ def test_an_interrupted_simulation_ends_as_an_undisturbed_one(
 def test_what_was_kept_of_something_else_is_refused(study: Study, tmp_path: Path) -> None:
     keep = Keep(tmp_path, "one thing", every_s=0.0)
     simulate_as_written(study, keep)
-    with pytest.raises(InputError, match=r"frontier\.npz: kept of another scenario"):
+    with pytest.raises(InputError, match=r"frontier\.npz: saved from another scenario"):
         simulate_as_written(study, replace(keep, fingerprint="another"))
 
 
@@ -139,7 +139,7 @@ def test_a_changed_trace_is_another_scenario(tmp_path: Path) -> None:
     log.write_text(log.read_text().replace(",20", ",90"))
     changed = breakeven("simulate", path, *settings, *kept)
     assert changed.returncode == 3
-    assert "kept of another scenario" in changed.stderr
+    assert "saved from another scenario" in changed.stderr
 
 
 def test_rows_of_other_runs_are_left_alone(study: Study, tmp_path: Path) -> None:

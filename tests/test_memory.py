@@ -5,7 +5,7 @@ import weakref
 from pathlib import Path
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.sampling.sample import sample_of
+from simulator.analysis.sampling.sample import whole_horizon_sample
 from simulator.analysis.simulate.planning import plan_of
 from simulator.analysis.study.options import Size
 from simulator.engine.run import Simulation
@@ -15,7 +15,7 @@ from simulator.scenario.building.study import load_study
 def test_a_run_that_is_over_leaves_nothing_behind(tmp_path: Path) -> None:
     study = load_study(write_scenario(tmp_path / "small.yaml", SMALL))
     (own,) = (option for option in study.options if option.name == "own")
-    (table, end_s), *_ = sample_of(study, 0.1).chunks(0)
+    (table, end_s), *_ = whole_horizon_sample(study, 0.1).chunks(0)
     gc.collect()
     gc.disable()
     try:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.decide.horizon import OverTime, over_time
+from simulator.analysis.decide.horizon import HorizonResult, follow_horizon
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
 from simulator.economics.cashflow import discount
@@ -34,13 +34,15 @@ def study_with(path: Path, future: str, *more: str) -> Study:
     return load_study(file, [*CERTAIN, f"future={{months: {MONTHS}, {future}}}", *more])
 
 
-def followed(study: Study) -> OverTime:
+def followed(study: Study) -> HorizonResult:
     assert study.future is not None
     options = tuple(o for o in study.options if o.kind != "hybrid")
-    return over_time(replace(study, options=options), study.future, Sampler(study), Known())
+    return follow_horizon(
+        replace(study, options=options), study.future, Sampler(study), KnownSizes()
+    )
 
 
-def npv(found: OverTime, name: str) -> float:
+def npv(found: HorizonResult, name: str) -> float:
     """Cost of an option, which is the same in all worlds."""
     usd = next(o.npv_usd for o in found.options if o.name == name)
     assert np.ptp(usd) == pytest.approx(0, abs=1e-6)

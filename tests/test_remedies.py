@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.decide.remedies import remedies
+from simulator.analysis.decide.remedies import find_remedies
 from simulator.analysis.decide.verdict import decide
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import meets
-from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.effort import with_effort_level
 from simulator.analysis.study.options import ApiOption, SelfHostOption, Size
 from simulator.analysis.study.study import Study
 from simulator.errors import InfeasibleError
@@ -36,7 +36,7 @@ def test_too_few_replicas_take_more_or_an_api_beside_them(busy: Study) -> None:
     apis = [o for o in busy.options if isinstance(o, ApiOption)]
     missed = evaluator.evaluate(own, Size(1))
     assert not meets(missed, busy.slo)
-    found = {remedy.kind: remedy for remedy in remedies(evaluator, missed, apis)}
+    found = {remedy.kind: remedy for remedy in find_remedies(evaluator, missed, apis)}
     assert {"replicas", "spill"} <= found.keys()
     for kind in ("replicas", "spill"):
         assert meets(found[kind].evaluation, busy.slo)
@@ -54,7 +54,7 @@ def test_a_limit_that_no_size_meets_is_met_by_a_looser_one(busy: Study) -> None:
     evaluator = Evaluator(strict, 1.0, Sampler(strict))
     api = next(o for o in strict.options if isinstance(o, ApiOption))
     missed = evaluator.evaluate(api, Size())
-    (looser,) = remedies(evaluator, missed, [])
+    (looser,) = find_remedies(evaluator, missed, [])
     assert looser.kind == "limit"
     assert looser.text.startswith("TPOT <= ")
     limit_s = float(looser.text.split()[2])
@@ -64,15 +64,17 @@ def test_a_limit_that_no_size_meets_is_met_by_a_looser_one(busy: Study) -> None:
 
 
 def test_a_verdict_by_disqualification_names_what_was_cheaper(busy: Study) -> None:
-    verdict = decide(hastened(busy, 1))
+    verdict = decide(with_effort_level(busy, 1))
     own = next(r for r in verdict.results if r.name == "own")
     assert own.excuse is not None
     assert own.remedies
     with pytest.raises(InfeasibleError) as error:
-        decide(hastened(replace(busy, slo=replace(busy.slo, tpot_s=1e-4)), 1))
+        decide(with_effort_level(replace(busy, slo=replace(busy.slo, tpot_s=1e-4)), 1))
     assert "in place of 0.0001 s would be met" in error.value.excuses["frontier"]
 
 
 def test_what_meets_its_targets_needs_nothing(busy: Study, tmp_path: Path) -> None:
     easy = load_study(write_scenario(tmp_path / "s.yaml", SMALL), ["slo.attainment=0.5"])
-    assert all(not r.remedies for r in decide(hastened(easy, 1)).results if r.excuse is None)
+    assert all(
+        not r.remedies for r in decide(with_effort_level(easy, 1)).results if r.excuse is None
+    )

@@ -13,7 +13,7 @@ from test_engine_invariants import FLEET, OWN
 from traffic_samples import open_loop, random_table
 
 from simulator.analysis.quality.difficulty import joint_failure, success_given, task_grid
-from simulator.analysis.simulate.prompt_transforms import asked_again, rejects, reshaped
+from simulator.analysis.simulate.prompt_transforms import apply_reshaping, rejects, repeat_rejected
 from simulator.analysis.size.correctness import checked_success
 from simulator.analysis.study.options import Reshaping
 from simulator.analysis.study.study import Quality
@@ -83,7 +83,7 @@ def assert_is_made_of(calls: RequestTable, table: RequestTable, gap_s: float) ->
 def test_any_way_of_asking_makes_a_table(table: RequestTable, how: Reshaping) -> None:
     table = labelled(table)
     table.check()
-    calls = reshaped(table, how)
+    calls = apply_reshaping(table, how)
     assert_is_made_of(calls, table, 0.0)
     assert (calls_by_row(calls, table.size) >= 1).all()
 
@@ -94,7 +94,7 @@ def test_asking_again_makes_a_table_of_any(
     table: RequestTable, how: Reshaping, quality: Quality
 ) -> None:
     table = labelled(table)
-    calls = asked_again(table, "model", 0.6, quality)
+    calls = repeat_rejected(table, "model", 0.6, quality)
     assert_is_made_of(calls, table, quality.check_s)
     counts = calls_by_row(calls, table.size)
     assert counts.max() <= quality.attempts
@@ -102,7 +102,7 @@ def test_asking_again_makes_a_table_of_any(
         np.testing.assert_array_equal(
             getattr(calls, column), getattr(table, column)[calls.workload]
         )
-    asked_again(reshaped(table, how), "model", 0.6, quality).check()
+    repeat_rejected(apply_reshaping(table, how), "model", 0.6, quality).check()
 
 
 @settings(deadline=None)
@@ -111,7 +111,9 @@ def test_parts_of_a_prompt_are_all_of_it(
     table: RequestTable, part_tok: int, part_output_tok: int
 ) -> None:
     table = labelled(replace(table, max_output_tokens=table.max_output_tokens + 40))
-    calls = reshaped(table, Reshaping(split_above_tok=part_tok, part_output_tok=part_output_tok))
+    calls = apply_reshaping(
+        table, Reshaping(split_above_tok=part_tok, part_output_tok=part_output_tok)
+    )
     for row in range(table.size):
         own = np.flatnonzero(calls.workload == row)
         prompt = int(table.input_tokens[row])
@@ -142,7 +144,7 @@ def test_the_last_call_reads_what_the_parts_were_answered_in(
     """Whatever limit an answer has."""
     table = labelled(table)
     how = Reshaping(split_above_tok=part_tok, part_output_tok=part_output_tok)
-    calls = reshaped(table, how)
+    calls = apply_reshaping(table, how)
     last = np.append(np.diff(calls.workload) > 0, True)
     split = calls_by_row(calls, table.size) > 1
     answered = np.bincount(calls.workload[~last], calls.output_tokens[~last], table.size)
@@ -153,7 +155,7 @@ def test_the_last_call_reads_what_the_parts_were_answered_in(
 @settings(deadline=None)
 @given(TABLES, st.integers(1, 900))
 def test_retrieval_never_lengthens_a_prompt(table: RequestTable, most_tok: int) -> None:
-    found = reshaped(table, Reshaping(retrieve_tok=most_tok))
+    found = apply_reshaping(table, Reshaping(retrieve_tok=most_tok))
     found.check()
     np.testing.assert_array_equal(found.input_tokens, np.minimum(table.input_tokens, most_tok))
     np.testing.assert_array_equal(found.output_tokens, table.output_tokens)
@@ -167,7 +169,7 @@ def test_retrieval_never_lengthens_a_prompt(table: RequestTable, most_tok: int) 
 def test_system_prompts_are_still_shared_behind_a_search() -> None:
     table = random_table(3)
     longest = int(table.tree.depth_tok[table.tree.parent == NO_NODE].max())
-    found = reshaped(table, Reshaping(retrieve_tok=longest + 1))
+    found = apply_reshaping(table, Reshaping(retrieve_tok=longest + 1))
     cut = (table.input_tokens > longest + 1) & (table.prefix_node != NO_NODE)
     assert cut.sum() > 10
     assert (found.prefix_node[cut] != NO_NODE).all()
@@ -176,7 +178,7 @@ def test_system_prompts_are_still_shared_behind_a_search() -> None:
 @settings(deadline=None)
 @given(TABLES, st.sampled_from([0.25, 0.5, 1.0, 1.5, 3.0]))
 def test_a_wordier_model_says_more(table: RequestTable, factor: float) -> None:
-    calls = reshaped(table, Reshaping(factor))
+    calls = apply_reshaping(table, Reshaping(factor))
     assert calls.size == table.size
     for column in ("output_tokens", "reasoning_tokens", "max_output_tokens"):
         exact = getattr(table, column) * factor
@@ -188,16 +190,18 @@ def test_a_wordier_model_says_more(table: RequestTable, factor: float) -> None:
 
 def test_a_hundred_tokens_of_a_model_a_tenth_wordier_are_a_hundred_and_ten() -> None:
     table = open_loop(np.zeros(1), np.array([5]), np.array([100]))
-    assert reshaped(table, Reshaping(1.1)).output_tokens.tolist() == [110]
+    assert apply_reshaping(table, Reshaping(1.1)).output_tokens.tolist() == [110]
 
 
 def test_a_search_comes_before_the_split_and_neither_where_nothing_is_long() -> None:
     table = labelled(random_table(8))
-    both = reshaped(table, Reshaping(retrieve_tok=200, split_above_tok=150, part_output_tok=20))
+    both = apply_reshaping(
+        table, Reshaping(retrieve_tok=200, split_above_tok=150, part_output_tok=20)
+    )
     counts = calls_by_row(both, table.size)
     long = table.input_tokens > 150
     np.testing.assert_array_equal(counts, np.where(long, 3, 1))
-    untouched = reshaped(
+    untouched = apply_reshaping(
         table, Reshaping(retrieve_tok=10**6, split_above_tok=10**6, part_output_tok=20)
     )
     for field in fields(table):
@@ -212,7 +216,7 @@ def test_a_search_comes_before_the_split_and_neither_where_nothing_is_long() -> 
 def test_the_engine_serves_calls_one_behind_the_other(
     table: RequestTable, how: Reshaping, quality: Quality
 ) -> None:
-    calls = asked_again(reshaped(table, how), "model", 0.6, quality)
+    calls = repeat_rejected(apply_reshaping(table, how), "model", 0.6, quality)
     calls = replace(calls, workload=np.zeros(calls.size, np.int32), workloads=("sample",))
     ledger = run(Plan(OWN, (FLEET,)), calls, 1e6)
     assert (ledger.completed | (calls.input_tokens > FLEET.max_model_tok)).all()
@@ -262,7 +266,7 @@ def test_calls_and_right_answers_are_those_of_the_closed_form(
     rate: float, quality: Quality
 ) -> None:
     table = labelled(many())
-    counts = calls_by_row(asked_again(table, "model", rate, quality), MANY)
+    counts = calls_by_row(repeat_rejected(table, "model", rate, quality), MANY)
     assert_share(counts.astype(float), expected_calls(rate, quality))
     right = last_is_right(table, counts, rate, quality)
     assert_share(right.astype(float), checked_success([rate] * quality.attempts, quality))
@@ -276,7 +280,7 @@ def test_a_check_that_sees_everything_leaves_the_joint_failures(
 ) -> None:
     quality = Quality(correlation, attempts, 1.0, 0.0, 0.0)
     table = labelled(many(seed=attempts))
-    counts = calls_by_row(asked_again(table, "model", rate, quality), MANY)
+    counts = calls_by_row(repeat_rejected(table, "model", rate, quality), MANY)
     right = last_is_right(table, counts, rate, quality)
     expected = 1 - joint_failure([rate] * attempts, correlation)
     assert_share(right.astype(float), expected)
@@ -309,7 +313,7 @@ def test_the_closed_form_agrees_with_a_tree_of_everything_that_can_happen() -> N
 )
 def test_checks_at_the_ends(quality: Quality, expected: int) -> None:
     table = labelled(many(1000))
-    counts = calls_by_row(asked_again(table, "model", 0.5, quality), 1000)
+    counts = calls_by_row(repeat_rejected(table, "model", 0.5, quality), 1000)
     assert (counts == expected).all()
 
 
@@ -323,15 +327,15 @@ def test_each_attempt_and_each_model_has_luck_of_its_own() -> None:
 def test_a_row_is_asked_again_by_its_own_luck() -> None:
     """In any table that holds it, so that chunks and lenses see the same calls."""
     table, quality = labelled(many(2000)), Quality(0.5, 4, 1.0, 0.0, 0.0)
-    counts = calls_by_row(asked_again(table, "model", 0.6, quality), 2000)
+    counts = calls_by_row(repeat_rejected(table, "model", 0.6, quality), 2000)
     some = np.arange(500, 1500, 3)
-    alone = asked_again(table.take(some), "model", 0.6, quality)
+    alone = repeat_rejected(table.take(some), "model", 0.6, quality)
     np.testing.assert_array_equal(calls_by_row(alone, 2000)[some], counts[some])
 
 
 MAKES: list[Callable[[RequestTable], RequestTable]] = [
-    lambda t: reshaped(t, Reshaping(2.0, 100, 10)),
-    lambda t: asked_again(t, "model", 0.5, Quality(0.5, 3, 1.0, 0.0, 0.0)),
+    lambda t: apply_reshaping(t, Reshaping(2.0, 100, 10)),
+    lambda t: repeat_rejected(t, "model", 0.5, Quality(0.5, 3, 1.0, 0.0, 0.0)),
 ]
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from traffic_samples import random_table
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.decide.monte_carlo import standings
+from simulator.analysis.decide.monte_carlo import compute_standings
 from simulator.analysis.decide.verdict import decide
-from simulator.analysis.sampling.design import chances, drawn_along
+from simulator.analysis.sampling.design import draw_along, inclusion_chances
 from simulator.analysis.sampling.precision import Error
-from simulator.analysis.sampling.sample import Need, Sample, sample_of
+from simulator.analysis.sampling.sample import Need, Sample, whole_horizon_sample
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import meets
@@ -33,7 +33,7 @@ SIZES = st.lists(st.floats(0.0, 50.0), min_size=1, max_size=80).filter(lambda s:
 @given(SIZES, st.integers(1, 40))
 def test_chances_add_up_and_follow_sizes(sizes: list[float], count: int) -> None:
     size = np.array(sizes)
-    chance = chances(size, count)
+    chance = inclusion_chances(size, count)
     assert (chance <= 1 + 1e-12).all()
     if len(size) > count and (size > 0).sum() >= count:
         assert chance.sum() == pytest.approx(count)
@@ -43,10 +43,10 @@ def test_chances_add_up_and_follow_sizes(sizes: list[float], count: int) -> None
 
 def test_spans_drawn_along_the_load_know_its_total_without_bias() -> None:
     load = np.random.default_rng(3).lognormal(0.0, 1.5, 400)
-    chance = chances(load + load**2, 24)
+    chance = inclusion_chances(load + load**2, 24)
     totals = []
     for start in (np.arange(200) + 0.5) / 200:
-        cell, taken = drawn_along(load, chance, start)
+        cell, taken = draw_along(load, chance, start)
         totals.append(float((load[cell] / taken).sum()))
     assert np.mean(totals) == pytest.approx(load.sum(), rel=0.01)
 
@@ -110,7 +110,7 @@ def test_caches_are_as_warm_as_in_the_whole_horizon(study: Callable[[], Study], 
     """Spans and scales leave requests out that keep shared prompts alive."""
     asked = study()
     option = next(o for o in asked.options if o.name == name)
-    whole = Evaluator(asked, 1.0, sample_of(asked, 1.0)).evaluate(option, Size())
+    whole = Evaluator(asked, 1.0, whole_horizon_sample(asked, 1.0)).evaluate(option, Size())
     sampled = Evaluator(asked, 1.0, Sampler(asked, careful=True)).evaluate(option, Size())
     known = sampled.outcome.sampling
     assert known.windows > 16
@@ -142,8 +142,10 @@ def test_a_scaled_fleet_stands_for_the_whole_one(tmp_path: Path) -> None:
     study = load_study(write_scenario(tmp_path / "s.yaml", SMALL))
     own = next(o for o in study.options if o.name == "own")
     volume, scale = 12.0, 0.5
-    whole = Evaluator(study, volume, sample_of(study, volume)).evaluate(own, Size(6))
-    half = Evaluator(study, volume, sample_of(study, volume, scale)).evaluate(own, Size(6))
+    whole = Evaluator(study, volume, whole_horizon_sample(study, volume)).evaluate(own, Size(6))
+    half = Evaluator(study, volume, whole_horizon_sample(study, volume, scale)).evaluate(
+        own, Size(6)
+    )
     assert half.outcome.owned_replicas == pytest.approx((6.0,))
     assert half.total_usd(study) == pytest.approx(whole.total_usd(study))
     assert half.outcome.utilisation == pytest.approx(whole.outcome.utilisation, abs=0.03)
@@ -169,10 +171,10 @@ def test_a_volume_of_hardly_any_request_costs_what_its_requests_do(tmp_path: Pat
 
 def test_ties_are_shared_and_probabilities_add_up() -> None:
     usd = [np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 3.0]), np.array([1.0, 2.0, 3.0])]
-    found = [each.probability_best for each in standings(usd)]
+    found = [each.probability_best for each in compute_standings(usd)]
     assert sum(found) == pytest.approx(1.0)
     assert found[0] == found[2]
-    without = [each.probability_best for each in standings(usd, [False, False, True])]
+    without = [each.probability_best for each in compute_standings(usd, [False, False, True])]
     assert without[2] == 0.0
     assert sum(without) == pytest.approx(1.0)
 
@@ -192,7 +194,9 @@ def test_a_share_of_a_whole_horizon_states_what_it_leaves_out(scale: float) -> N
         asked = load_study("quickstart", ["traffic.support.requests_per_month=400k"], seed)
         option = next(o for o in asked.options if isinstance(o, ApiOption))
         found, whole = (
-            Evaluator(asked, 1.0, sample_of(asked, 1.0, share)).evaluate(option, Size()).outcome
+            Evaluator(asked, 1.0, whole_horizon_sample(asked, 1.0, share))
+            .evaluate(option, Size())
+            .outcome
             for share in (scale, 1.0)
         )
         off = sum(found.api_usd.values()) / sum(whole.api_usd.values()) - 1
@@ -209,7 +213,9 @@ def test_the_order_of_options_does_not_matter(tmp_path: Path) -> None:
     for place, order in enumerate([names, names[::-1], *list(permutations(names))[5:7]]):
         made = {**said, "options": {name: said["options"][name] for name in order}}
         study = load_study(write_scenario(tmp_path / f"{place}.yaml", made))
-        verdict = decide(replace(study, effort=replace(study.effort, flips_simulated=False)))
+        verdict = decide(
+            replace(study, effort=replace(study.effort, simulated_switching_values=False))
+        )
         rival = verdict.runner_up.name if verdict.runner_up else None
         chances = sorted((r.name, r.standing.probability_best) for r in verdict.results)
         heads.add((verdict.winner.name, rival, verdict.saving, tuple(chances)))

@@ -8,7 +8,7 @@ from simulator.analysis.decide.verdict import decide, simulate_as_written
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.kinds.contract import kind_of
 from simulator.analysis.size.options import size_option
-from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.effort import with_effort_level
 from simulator.scenario.building.study import load_study
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
@@ -26,7 +26,7 @@ def as_written(name: str, *settings: str) -> tuple[Costs, set[str]]:
 
 def at_best(name: str, *settings: str) -> tuple[Costs, set[str]]:
     """Costs of all options at their best sizes, found roughly, and those that are feasible."""
-    study = hastened(load_study(name, list(settings)))
+    study = with_effort_level(load_study(name, list(settings)))
     evaluator = Evaluator(study, 1.0)
     sized = {option.name: size_option(evaluator, option) for option in study.options}
     usd = {name: s.evaluation.total_usd(study) for name, s in sized.items()}
@@ -83,12 +83,12 @@ def test_reserved_streams_pay_for_the_base_load_only() -> None:
 
 def test_buying_is_right_today_and_not_for_three_years() -> None:
     settings = ["analysis.volumes=[0.5, 1]", "analysis.worlds=128"]
-    verdict = decide(hastened(load_study("buy-or-rent", settings)))
+    verdict = decide(with_effort_level(load_study("buy-or-rent", settings)))
     assert verdict.winner.name == "bought"
-    assert verdict.over_time is not None
-    best = max(verdict.over_time.options, key=lambda o: o.probability_best)
+    assert verdict.horizon is not None
+    best = max(verdict.horizon.options, key=lambda o: o.probability_best)
     assert best.name == "hosted"
-    least = min(verdict.over_time.options, key=lambda o: float(o.npv_usd.mean()))
+    least = min(verdict.horizon.options, key=lambda o: float(o.npv_usd.mean()))
     assert least.name == "hosted"
 
 
@@ -96,7 +96,7 @@ def test_a_small_model_first_saves_per_right_answer() -> None:
     study = load_study("cascade", ["options.own-small.replicas=2"])
     results = {r.name: r for r in simulate_as_written(study)}
     right = {
-        name: kind_of(r.evaluation.option).right_share(r.evaluation, study)
+        name: kind_of(r.evaluation.option).correctness(r.evaluation, study)
         for name, r in results.items()
     }
     per_right = {

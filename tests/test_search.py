@@ -17,7 +17,7 @@ from test_engine_invariants import FLEET, OWN
 from traffic_samples import open_loop, random_table
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.sampling.sample import Sample, kept
+from simulator.analysis.sampling.sample import Sample, as_chunks
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import Sized
 from simulator.analysis.size.kinds.choice import Choice
@@ -52,7 +52,9 @@ def looking(study: Study, table: RequestTable, attainment: float, horizon_s: flo
     asked = replace(study, slo=replace(study.slo, attainment=attainment))
     one = np.ones(1)
     spans_s = np.array([[0.0, horizon_s]])
-    whole = Sample(kept(table, horizon_s), horizon_s, spans_s, one, one, one, float(table.size))
+    whole = Sample(
+        as_chunks(table, horizon_s), horizon_s, spans_s, one, one, one, float(table.size)
+    )
     return Evaluator(asked, 1.0, whole)
 
 
@@ -417,7 +419,11 @@ def test_who_is_feasible_is_taken_before_who_is_cheap(tmp_path: Path) -> None:
         ({"choose": [{}]}, "choose", "unknown key 'choose'"),
         ({"accelerator": []}, "accelerator", "at least 1"),
         ({"max_sequences": list(range(1, 502))}, "choose", "501 combinations, at most 500"),
-        ({"gpus_per_replica": [1], "accelerator": ["l40s"]}, "choose", "nothing fits"),
+        (
+            {"gpus_per_replica": [1], "accelerator": ["l40s"]},
+            "choose",
+            "no combination can be built",
+        ),
     ],
 )
 def test_what_cannot_be_chosen_is_refused_where_it_stands(
@@ -462,7 +468,7 @@ def test_simulate_searches_no_choice(tmp_path: Path) -> None:
     path = write_scenario(tmp_path / "s.yaml", choosing({"gpus_per_replica": [2, 4]}))
     from simulator.analysis.decide.verdict import simulate_as_written
 
-    with pytest.raises(InputError, match=r"options\.own\.choose: simulate searches nothing"):
+    with pytest.raises(InputError, match=r"options\.own\.choose: simulate does not search"):
         simulate_as_written(load_study(path))
 
 

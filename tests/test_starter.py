@@ -9,7 +9,7 @@ from test_extending import as_json, problems
 from tiny import exit_code, invoke, quiet_environment
 
 from simulator.files.yamltree import parse
-from simulator.scenario.building.study import Loaded, load, loaded
+from simulator.scenario.building.study import Loaded, load, load_document
 from simulator.scenario.catalog.price_book import known_offers
 from simulator.scenario.resolve.load import read_document
 from simulator.scenario.resolve.presets import preset_names
@@ -40,7 +40,7 @@ def written(target: Path, *arguments: str) -> Loaded:
     assert result.stderr == f"{target}: breakeven run {target} --out out\n"
     assert problems(as_json(target)) == []
     document = read_document(target)
-    loaded(sweep_points(document, read_sweep(document))[-1].document)
+    load_document(sweep_points(document, read_sweep(document))[-1].document)
     assert [path.name for path in target.parent.iterdir() if path.name[0] == "."] == []
     return load(target)
 

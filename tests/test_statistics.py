@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from simulator.analysis.sampling.statistics import batch_means, estimate, paired, replicate, warm_up
+from simulator.analysis.sampling.statistics import (
+    batch_means,
+    estimate,
+    estimate_difference,
+    replicate,
+    warm_up,
+)
 
 
 def autoregressive(rng: np.random.Generator, count: int, memory: float, begin: float = 0.0):
@@ -47,8 +53,8 @@ def test_pairs_that_share_their_luck_are_told_apart_sooner() -> None:
     luck = rng.standard_normal(50)
     one, other = 10 + luck, 10.2 + luck + 0.1 * rng.standard_normal(50)
     apart = np.hypot(estimate(one).half_width, estimate(other).half_width)
-    assert paired(other, one).low > 0
-    assert paired(other, one).half_width < apart / 3
+    assert estimate_difference(other, one).low > 0
+    assert estimate_difference(other, one).half_width < apart / 3
 
 
 def test_runs_extend_themselves_until_they_are_precise() -> None:

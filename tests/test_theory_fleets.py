@@ -26,7 +26,7 @@ from simulator.analysis.decide import stairs as fleet_stairs
 from simulator.analysis.decide.curve import VolumeCosts
 from simulator.analysis.decide.stairs import Step
 from simulator.analysis.sampling.sampler import Sampler
-from simulator.analysis.size.carried import Carried
+from simulator.analysis.size.carried import CapacityCurve
 from simulator.analysis.study.options import SelfHostOption
 from simulator.analysis.study.study import Study
 from simulator.engine.ledger import FleetAccount, Ledger
@@ -285,11 +285,11 @@ def test_a_staircase_crosses_a_line_many_times(
         assert step.above <= STEP_UNITS * step.replicas <= step.below
         return STEP_UNITS * step.replicas
 
-    carried = {"own": Carried({1: float(STEP_UNITS)}, (1.0, 1.0, 1.0))}
+    carried = {"own": CapacityCurve({1: float(STEP_UNITS)}, (1.0, 1.0, 1.0))}
     monkeypatch.setattr(breakeven, "volume_costs", lambda *known: stairs(known[-1]))
-    monkeypatch.setattr(breakeven, "priced_at", lambda *known: stairs(known[-1]))
+    monkeypatch.setattr(breakeven, "price_sized_options", lambda *known: stairs(known[-1]))
     monkeypatch.setattr(fleet_stairs, "step_volume", step_volume)
-    monkeypatch.setattr(breakeven, "_carried", lambda *known: carried)
+    monkeypatch.setattr(breakeven, "_capacity_curves", lambda *known: carried)
     asked = study_of(tmp_path, said)
     found = breakeven.find_break_even(asked, Sampler(asked), {})
     assert found is not None

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 from scenarios import SMALL, write_scenario
-from simulator.analysis.decide.monte_carlo import Worlds, simulated_costs, stratified
+from simulator.analysis.decide.monte_carlo import Worlds, simulate_costs, stratified_scores
 from simulator.analysis.decide.sobol import sobol_indices
 from simulator.analysis.decide.verdict import Verdict, decide
-from simulator.analysis.study.effort import hastened
+from simulator.analysis.study.effort import with_effort_level
 from simulator.analysis.study.study import Study
 from simulator.economics.interval import Interval, Listed, Lognormal, Uniform
 from simulator.errors import InputError
@@ -81,7 +81,7 @@ def test_a_bad_distribution_names_its_place(tmp_path: Path, said: str) -> None:
 
 @given(count=st.integers(8, 200), seed=st.integers(0, 2**31))
 def test_every_stratum_is_drawn_from_once(count: int, seed: int) -> None:
-    places = np.floor(ndtr(stratified(seed, "any", count)) * count).astype(int)
+    places = np.floor(ndtr(stratified_scores(seed, "any", count)) * count).astype(int)
     assert sorted(places) == list(range(count))
 
 
@@ -90,9 +90,9 @@ def test_worlds_are_simulated_alike_by_any_number_of_workers(tmp_path: Path) -> 
 
     study = small_with(tmp_path, {"traffic.chat.requests_per_month": "{uniform: [6e6, 9e6]}"})
     worlds = Worlds.draw(study)
-    alone = simulated_costs(study, worlds)
+    alone = simulate_costs(study, worlds)
     with ThreadPoolExecutor(3) as executor:
-        together = simulated_costs(study, worlds, mapped=executor.map)
+        together = simulate_costs(study, worlds, mapped=executor.map)
     np.testing.assert_array_equal(alone, together)
 
 
@@ -130,7 +130,7 @@ def test_the_largest_unknown_drives_and_explains(uncertain_volume: Verdict) -> N
 
 
 def test_a_flip_of_a_number_is_one(uncertain_volume: Verdict, tmp_path: Path) -> None:
-    found = {f.name: f for f in uncertain_volume.flips}
+    found = {f.name: f for f in uncertain_volume.switching_values}
     flip = found["traffic.chat.requests_per_month"]
     assert flip.value is not None
     assert flip.winner != uncertain_volume.winner.name
@@ -140,7 +140,7 @@ def test_a_flip_of_a_number_is_one(uncertain_volume: Verdict, tmp_path: Path) ->
         (flip.value * flip.factor**-0.2, False),
     ):
         there = uncertain_volume.study.rebuild({flip.name: value})
-        there = replace(there, effort=replace(there.effort, flips_simulated=False))
+        there = replace(there, effort=replace(there.effort, simulated_switching_values=False))
         assert (decide(there).winner.name != uncertain_volume.winner.name) == is_flipped
 
 
@@ -148,7 +148,7 @@ def test_haste_changes_effort_alone(tmp_path: Path) -> None:
     study = small_with(
         tmp_path, {"traffic.chat.turns.mean": "{uniform: [2, 4]}"}, worlds=64, sample_requests=50000
     )
-    quick = hastened(study)
+    quick = with_effort_level(study)
     same = replace(quick, effort=study.effort, rebuild=study.rebuild)
     assert pickle.dumps(same) == pickle.dumps(study)
     assert quick.effort.worlds < study.effort.worlds
@@ -159,7 +159,7 @@ def test_haste_changes_effort_alone(tmp_path: Path) -> None:
 
 
 def test_indices_of_a_polynomial_are_exact() -> None:
-    z = np.array([stratified(1, name, 400) for name in "abc"])
+    z = np.array([stratified_scores(1, name, 400) for name in "abc"])
     # Variances by hand: 3^2 of a, 2 of b's square, 2^2 of the product; c does nothing.
     figure = 3 * z[0] + (z[1] ** 2 - 1) + 2 * z[0] * z[1] + 100
     found = sobol_indices(z, figure)
@@ -170,7 +170,7 @@ def test_indices_of_a_polynomial_are_exact() -> None:
 
 
 def test_few_worlds_tell_main_effects_or_nothing() -> None:
-    z = np.array([stratified(2, name, 30) for name in "abcdef"])
+    z = np.array([stratified_scores(2, name, 30) for name in "abcdef"])
     found = sobol_indices(z, 2 * z[0] + z[1])
     assert found is not None
     np.testing.assert_allclose(found.first[:2], [0.8, 0.2], atol=1e-6)

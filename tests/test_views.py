@@ -12,16 +12,16 @@ from tiny import tiny, write_tiny
 
 from scenarios import write_scenario
 from simulator.analysis.decide.verdict import decide
-from simulator.analysis.sampling.sample import sample_of
+from simulator.analysis.sampling.sample import whole_horizon_sample
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_option
 from simulator.analysis.study.options import SingleOption, Size
 from simulator.analysis.study.study import Study
-from simulator.analysis.views.cachemap import KEPT, cache_map, unshared
-from simulator.analysis.views.report_views import views
-from simulator.analysis.views.timeline import Timeline, timeline
+from simulator.analysis.views.cachemap import KEPT, simulate_cache_map, without_shared_prefixes
+from simulator.analysis.views.report_views import simulate_views
+from simulator.analysis.views.timeline import Timeline, simulate_timeline
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
 from simulator.scenario.building.study import load_study
@@ -50,9 +50,9 @@ SIZES = {"frontier": Size(), "own": Size(1), "hybrid": Size(1, 3)}
 def seen(study: Study, name: str) -> tuple[Timeline, Ledger, Evaluation]:
     """A timeline, and the same simulation as it is priced and as rows."""
     option, size = option_of(study, name), SIZES[name]
-    evaluator = Evaluator(study, 1.0, sample_of(study, 1.0))
+    evaluator = Evaluator(study, 1.0, whole_horizon_sample(study, 1.0))
     (ledger,) = evaluator.simulate(option, size)
-    return timeline(study, option, size), ledger, evaluator.evaluate(option, size)
+    return simulate_timeline(study, option, size), ledger, evaluator.evaluate(option, size)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_spans_are_quarters_of_hours_or_hours(tmp_path: Path) -> None:
             write_tiny(tmp_path / "t.yaml"),
             [f"horizon_hours={hours}", "traffic.chat.requests_per_month=20k"],
         )
-        line = timeline(said, option_of(said, "frontier"), Size())
+        line = simulate_timeline(said, option_of(said, "frontier"), Size())
         assert (line.begin_s, line.bin_s, len(line.waiting)) == (0, bin_s, count)
 
 
@@ -151,7 +151,7 @@ def test_a_log_of_any_length_is_shown_as_a_whole(tmp_path: Path, span_s: float) 
     said = load_study(
         write_tiny(tmp_path / "t.yaml", traffic={"log": {"kind": "replay", "path": "log.csv"}})
     )
-    line = timeline(said, option_of(said, "own"), Size(1))
+    line = simulate_timeline(said, option_of(said, "own"), Size(1))
     served = (line.own_per_s + line.unserved_per_s).sum() * line.bin_s
     assert served == pytest.approx(200)
     assert len(line.replicas) * line.bin_s == pytest.approx(said.traffic.horizon_s)
@@ -160,8 +160,8 @@ def test_a_log_of_any_length_is_shown_as_a_whole(tmp_path: Path, span_s: float) 
 
 def test_the_warm_up_is_left_out(tmp_path: Path) -> None:
     said = load_study(write_tiny(tmp_path / "t.yaml"), ["analysis.warm_up_hours=1"])
-    line = timeline(said, option_of(said, "own"), Size(1))
-    evaluation = Evaluator(said, 1.0, sample_of(said, 1.0)).evaluate(
+    line = simulate_timeline(said, option_of(said, "own"), Size(1))
+    evaluation = Evaluator(said, 1.0, whole_horizon_sample(said, 1.0)).evaluate(
         option_of(said, "own"), Size(1)
     )
     assert (line.begin_s, len(line.replicas)) == (HOUR_S, 4)
@@ -173,7 +173,7 @@ def test_of_a_large_volume_the_busiest_hours_in_a_row_are_shown(tmp_path: Path) 
     said["traffic"]["chat"] |= {"requests_per_month": 600_000, "week": "azure-conversation"}
     large = load_study(write_scenario(tmp_path / "t.yaml", said))
     large = replace(large, effort=replace(large.effort, sample_requests=300))
-    line = timeline(large, option_of(large, "frontier"), Size())
+    line = simulate_timeline(large, option_of(large, "frontier"), Size())
     load = large.traffic.hourly_load()
     first = int(line.begin_s // HOUR_S)
     hours = round(len(line.waiting) * line.bin_s / HOUR_S)
@@ -235,7 +235,7 @@ def reversed_map(function: Callable[[Any], Any], cells: Iterable[Any]) -> list[A
 
 def test_the_map_with_all_prompts_kept_is_the_plain_verdict(mapped: Study) -> None:
     sampler = Sampler(mapped)
-    found = cache_map(mapped, sampler, Known())
+    found = simulate_cache_map(mapped, sampler, KnownSizes())
     assert found is not None
     assert found.volumes == (0.5, 1, 2)
     assert found.kept == KEPT
@@ -250,7 +250,7 @@ def test_the_map_with_all_prompts_kept_is_the_plain_verdict(mapped: Study) -> No
     assert (np.diff(found.api_usd, axis=0) < 0).all()
     assert (found.cached_share[-1] > 0.5).all()
     # Workers change nothing, whatever their order.
-    backwards = cache_map(mapped, sampler, Known(), reversed_map)
+    backwards = simulate_cache_map(mapped, sampler, KnownSizes(), reversed_map)
     assert backwards is not None
     np.testing.assert_array_equal(backwards.api_usd, found.api_usd)
     np.testing.assert_array_equal(backwards.own_usd, found.own_usd)
@@ -262,24 +262,26 @@ def test_prompts_that_share_nothing_are_a_share_and_the_same_in_every_run(mapped
     assert whole.all()
     before = None
     for kept in (0.0, 1 / 3, 2 / 3, 1.0):
-        there = unshared(table, kept).prefix_node != -1
+        there = without_shared_prefixes(table, kept).prefix_node != -1
         assert there.mean() == pytest.approx(kept, abs=0.04)
-        np.testing.assert_array_equal(there, unshared(table, kept).prefix_node != -1)
+        np.testing.assert_array_equal(there, without_shared_prefixes(table, kept).prefix_node != -1)
         if before is not None:
             assert (there >= before).all(), "who keeps it at less keeps it at more"
         before = there
-    np.testing.assert_array_equal(unshared(table, 1.0).prefix_node, table.prefix_node)
+    np.testing.assert_array_equal(
+        without_shared_prefixes(table, 1.0).prefix_node, table.prefix_node
+    )
 
 
 def test_there_is_no_map_without_both_sides(mapped: Study) -> None:
     for kind in ("api", "selfhost"):
         alone = replace(mapped, options=tuple(o for o in mapped.options if o.kind == kind))
-        assert cache_map(alone, Sampler(alone), Known()) is None
+        assert simulate_cache_map(alone, Sampler(alone), KnownSizes()) is None
 
 
 def test_views_are_of_the_cheapest_of_each_kind(tmp_path: Path) -> None:
     verdict = decide(load_study(write_tiny(tmp_path / "t.yaml")))
-    shown = views(verdict)
+    shown = simulate_views(verdict)
     feasible = [r for r in verdict.results if r.excuse is None and not r.evaluation.parts]
     best = {
         kind: min((r for r in feasible if r.option.kind == kind), key=lambda r: r.total_usd)

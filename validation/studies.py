@@ -9,7 +9,7 @@ from fit import Fit, better, errors_at
 from points import Measured
 
 from simulator.analysis.bench.benchmark import Serving, run_benchmark
-from simulator.analysis.bench.calibration import Measurement, applied, calibrate
+from simulator.analysis.bench.calibration import Measurement, calibrate, with_factors
 
 LEAST_POINTS = 6
 """Fewest points of a run that is split into calibration and test points."""
@@ -91,7 +91,7 @@ def _split_errors(task: tuple[list[Measured], np.ndarray]) -> np.ndarray:
     deployment = run[0].point.deployment
     serving = Serving()
     measurements = [_measurement(m) for m, use in zip(run, used, strict=True) if use]
-    fitted = applied(deployment, calibrate(deployment, measurements, serving).factors)
+    fitted = with_factors(deployment, calibrate(deployment, measurements, serving).factors)
     errors = []
     for measured, use in zip(run, used, strict=True):
         if use:

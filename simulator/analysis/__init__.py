@@ -1,12 +1,8 @@
-"""What it means: options measured, sized, compared, and how sure all that is.
+"""Analysis: options simulated, sized and compared, and how sure the comparison is.
 
-From the ledger upwards: ``study`` is what is asked; ``reshape`` and ``sampling`` make the requests
-that an option sees, ``planning`` what the engine runs, ``tally`` and ``outcome`` what it did, and
-``evaluate`` ties these together for one option at one size. ``sizing`` finds the size of an option
-that runs by itself; ``search``, ``assignment`` and ``cascade`` that of options made of others;
-``options`` of any. ``worlds`` draws what is uncertain. ``verdict`` asks for everything else:
-``breakeven`` along volume or an axis, ``overtime`` along months, ``sensitivity`` and ``flips``.
-``views`` are what its report shows beside it: ``timeline`` and ``cachemap``.
-``capacity``, ``gap``, ``replications``, ``benchmark`` and ``calibration`` answer commands of their
-own, and ``quality`` reads evaluations.
+The folders build on one another in this order: ``study`` holds the question, ``quality`` the model
+of correct answers, ``sampling`` chooses the requests to simulate, ``simulate`` evaluates one option
+at one size, ``size`` finds the best size of an option, and ``decide`` compares options and gives
+the verdict. ``views`` simulates what a report shows in addition to the verdict; ``commands`` and
+``bench`` serve commands other than ``run``.
 """

@@ -71,7 +71,7 @@ def _root(
 @app.command()
 def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
     """Check a scenario and all files and names that it refers to."""
-    from simulator.scenario.building.study import load, loaded
+    from simulator.scenario.building.study import load, load_document
     from simulator.scenario.resolve.load import apply_override
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
@@ -79,7 +79,7 @@ def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
     contents = [f"{len(checked.study.options)} options"]
     document = checked.variations.document
     for name in checked.scenario.overrides:
-        loaded(apply_override(document, name))
+        load_document(apply_override(document, name))
     if checked.scenario.overrides:
         count = len(checked.scenario.overrides)
         contents.append(f"{count} override{'s' if count > 1 else ''}")

@@ -12,7 +12,7 @@ from simulator.library.results import (
     UsageResult,
     VerdictResult,
 )
-from simulator.scenario.building.study import Loaded, load, loaded
+from simulator.scenario.building.study import Loaded, load, load_document
 from simulator.scenario.document.document import with_values
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def load_scenario(
 def changed(scenario: Named, values: Mapping[str, Any]) -> Loaded:
     """Return a scenario with changed values, by dotted path."""
     document = _scenario(scenario).variations.document
-    return loaded(with_values(document, values, "values: {}".format))
+    return load_document(with_values(document, values, "values: {}".format))
 
 
 def simulate(scenario: Named) -> SimulationResult:
@@ -121,8 +121,14 @@ def find_break_even(
     """
     from simulator.analysis.decide.anytime import best_within
     from simulator.analysis.decide.verdict import Verdict, decide
-    from simulator.analysis.study.effort import FAST, LEVELS, hastened, hastened_axis, whole_horizon
-    from simulator.analysis.views.report_views import views as shown
+    from simulator.analysis.study.effort import (
+        FAST,
+        LEVELS,
+        axis_with_effort_level,
+        whole_horizon,
+        with_effort_level,
+    )
+    from simulator.analysis.views.report_views import simulate_views as shown
     from simulator.report.documents.document import verdict_document
     from simulator.report.documents.tidy import option_rows
     from simulator.scenario.resolve.load import resolved_yaml
@@ -145,8 +151,8 @@ def find_break_even(
         raise InputError(f"effort must be from 1 to {LEVELS}")
 
     def decide_at(level: int) -> Verdict:
-        axis_at_level = along and hastened_axis(along, level)
-        return decide(hastened(study, level), executor, axis_at_level)
+        axis_at_level = along and axis_with_effort_level(along, level)
+        return decide(with_effort_level(study, level), executor, axis_at_level)
 
     verdict = best_within(decide_at, least, within_s)
     mapped = executor.map if executor else map

@@ -20,7 +20,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from simulator.analysis.commands.result_cache import code, content_of
+from simulator.analysis.commands.result_cache import code_hash, content_hash
 from simulator.errors import InputError, SimulatorError
 from simulator.scenario.document.shipped import profiles_dir
 
@@ -185,7 +185,7 @@ class Cluster(Executor):
 @cache
 def installed() -> dict[str, str]:
     """Return the versions that results depend on in addition to the scenario, by name."""
-    versions = {"breakeven": f"{code()} {content_of(profiles_dir())}"}
+    versions = {"breakeven": f"{code_hash()} {content_hash(profiles_dir())}"}
     versions["Python"] = ".".join(platform.python_version_tuple()[:2])
     for name in PACKAGES:
         with suppress(PackageNotFoundError):

@@ -14,7 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from simulator.analysis.commands.result_cache import code, content_of, keep, recalled
+from simulator.analysis.commands.result_cache import (
+    code_hash,
+    content_hash,
+    read_cached,
+    write_cached,
+)
 from simulator.analysis.decide.verdict import decide, simulate_as_written, size_options
 from simulator.analysis.study.study import Study
 from simulator.errors import InfeasibleError, InputError, SimulatorError
@@ -26,7 +31,7 @@ from simulator.report.documents.document import (
     verdict_document,
 )
 from simulator.report.documents.tidy import OPTION_COLUMNS, cheapest, option_rows
-from simulator.scenario.building.study import Loaded, loaded
+from simulator.scenario.building.study import Loaded, load_document
 from simulator.scenario.document.document import Document
 from simulator.scenario.document.shipped import profiles_dir
 from simulator.scenario.resolve.load import fingerprint
@@ -137,7 +142,7 @@ def answer_points(
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 index, path = waiting.pop(future)
-                answers[index] = keep(path, future.result())
+                answers[index] = write_cached(path, future.result())
                 tell(len(answers), len(points))
 
     try:
@@ -147,7 +152,7 @@ def answer_points(
             except InputError as error:
                 known: Any = {"error": str(error), "options": []}
             else:
-                known = recalled(path)
+                known = read_cached(path)
             if isinstance(known, dict) and {"error", "options"} <= set(known):
                 answers[index] = known
                 tell(len(answers), len(points))
@@ -170,9 +175,9 @@ def answer_points(
 
 def _build(point: Point, each: str, folder: Path) -> tuple[Loaded, Path]:
     """Return the scenario of a point, and the path of its result in the cache."""
-    scenario = loaded(point.document)
+    scenario = load_document(point.document)
     content = fingerprint(scenario.scenario, scenario.document, scenario.study.provenance)
-    product = f"{code()} {content_of(profiles_dir())}"
+    product = f"{code_hash()} {content_hash(profiles_dir())}"
     digest = hashlib.sha256(f"{product} {each} {content}".encode()).hexdigest()
     return scenario, folder / "sweep" / f"{digest[:32]}.json"
 

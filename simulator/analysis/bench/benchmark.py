@@ -1,4 +1,4 @@
-"""What a load generator would measure on one deployment, by running the engine."""
+"""Predicted benchmark of a deployment: what a load generator would measure, by simulation."""
 
 import math
 from dataclasses import dataclass
@@ -20,35 +20,41 @@ from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
 LoadKind = Literal["offline", "concurrency", "request-rate", "static-batch"]
 
 MOST_DRIFT = 0.2
-"""Greatest share of an output by which requests of a fixed length drift apart."""
+"""Largest share by which outputs of a fixed length drift apart."""
 
 ROUNDS = 10
-"""Requests per client of a closed loop, the custom of InferenceMAX."""
+"""Requests per client of a closed loop, as is usual for InferenceMAX."""
 
 FOREVER_S = 1e9
+"""Time by which every benchmark has ended [s]."""
 
 
 MOST_REQUESTS = 10_000_000
-"""Of one benchmark, at a time or in all."""
+"""Largest number of requests, clients or sequences of one benchmark."""
 MOST_TOK = 100_000_000
-"""Of one prompt or answer: ten times the largest context of any model."""
+"""Largest number of tokens of one prompt or answer: ten times the largest context of any model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How a benchmark asks."""
+    """Requests of a benchmark: how many, how long, and how they are sent."""
 
     kind: LoadKind
+    """Way in which requests are sent."""
     value: float
-    """Clients, requests per second or sequences; not read when offline."""
+    """Number of clients, requests per second or sequences; unused if offline."""
     prompt_tok: int
+    """Nominal length of a prompt."""
     output_tok: int
+    """Nominal length of an answer."""
     range_ratio: float = 1.0
-    """Lengths are uniform in [ratio, 1] of the nominal ones."""
+    """Lower bound of the lengths, which are uniform in [ratio, 1] of the nominal ones."""
     requests: int | None = None
-    """In total. Where they are fewer than the clients, as many clients send one each. Default: ten
-    per client; else 3,000, more of short and 1,500 of long ones, as trtllm-bench documents it."""
+    """Total number of requests; if it is less than the number of clients, that many clients send
+    one each. Default: ten per client; else 3,000, more if short and 1,500 if long, as trtllm-bench
+    documents it."""
     seed: int = 0
+    """Seed of lengths and arrivals."""
 
     def __post_init__(self) -> None:
         if self.kind != "offline" and not 0 < self.value <= MOST_REQUESTS:
@@ -62,23 +68,24 @@ class Load:
 
     @property
     def sequences(self) -> float:
-        """Sequences in flight that the load asks for; an offline load asks for all."""
+        """Number of sequences in flight that the load sends; infinite if offline."""
         return self.value if self.kind in ("concurrency", "static-batch") else math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How the engine is started; None: its default on the accelerator."""
+    """Settings with which the engine is started; None: its default on the accelerator."""
 
     max_batched_tok: int | None = None
     max_sequences: int | None = None
     memory_utilization: float | None = None
     block_tok: int | None = None
     prefix_cache: bool = True
-    """No prompt of a benchmark begins like another, but who was preempted finds its own again."""
+    """Whether prefixes are cached. Prompts of a benchmark share no prefixes, but a preempted
+    request finds its own again."""
 
     def limits(self, engine: Engine) -> EngineLimits:
-        """Return the limits that hold."""
+        """Return the limits that result."""
         return engine.limits.given(
             self.max_batched_tok, self.max_sequences, self.memory_utilization, self.block_tok
         )
@@ -86,20 +93,24 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Per-request measures of one run, and its totals. All in seconds and tokens."""
+    """Measures of each request of one run, and totals, in seconds and tokens."""
 
     duration_s: float
+    """Time from the first arrival to the last token [s]."""
     prompt_tok: int
+    """Total number of prompt tokens."""
     output_tok: int
+    """Total number of output tokens."""
     ttft_s: np.ndarray
-    """(n_requests,)"""
+    """Time to first token [s]. (n_requests,)"""
     tpot_s: np.ndarray
-    """Of requests with more than one output token. (<= n_requests,)"""
+    """Time per output token, of requests with more than one [s]. (<= n_requests,)"""
     e2e_s: np.ndarray
-    """(n_requests,)"""
+    """Time to the complete answer [s]. (n_requests,)"""
     itl_mean_s: float
-    """Mean time between two tokens of one answer; NaN without any."""
+    """Mean time between two tokens of one answer [s]; NaN if no answer has two."""
     preemptions: int
+    """Number of preemptions."""
 
     @property
     def output_tok_s(self) -> float:
@@ -120,9 +131,10 @@ class Benchmark:
 def run_benchmark(
     deployment: Deployment, load: Load, serving: Serving, replicas: int = 1
 ) -> Benchmark:
-    """Serve a load on one deployment from an empty start to its last token.
+    """Serve a load on one deployment, from an empty start to the last token.
 
-    Replicas share a load evenly: one is simulated, with its share, and counted ``replicas`` times.
+    Replicas share a load evenly: one replica is simulated with its share, and counted ``replicas``
+    times.
 
     Raises
     ------
@@ -136,7 +148,7 @@ def run_benchmark(
 def replay(
     deployment: Deployment, table: RequestTable, serving: Serving, replicas: int = 1
 ) -> Benchmark:
-    """Serve given requests on one replica from an empty start to the last token.
+    """Serve given requests on one replica, from an empty start to the last token.
 
     Raises
     ------
@@ -166,10 +178,11 @@ def replay(
         schedules_ahead=deployment.engine.schedules_ahead,
     )
     ledger = run(Plan(routes=(layout.OWN,), fleets=(fleet,)), table, FOREVER_S)
-    return _measured(ledger, replicas)
+    return _measure(ledger, replicas)
 
 
-def _measured(ledger: Ledger, replicas: int) -> Benchmark:
+def _measure(ledger: Ledger, replicas: int) -> Benchmark:
+    """Return the measures of a finished run."""
     several = ledger.completion_tok > 1
     decoding_s = (ledger.finished_s - ledger.first_token_s)[several]
     gaps = ledger.completion_tok[several] - 1
@@ -186,8 +199,9 @@ def _measured(ledger: Ledger, replicas: int) -> Benchmark:
 
 
 def _drift(deployment: Deployment, load: Load) -> float:
-    """Share by which outputs of a fixed length differ, see ``Engine.drift_tok``; single batches
-    end as they began.
+    """Return the share by which outputs of a fixed length differ; see ``Engine.drift_tok``.
+
+    Static batches end in the order in which they began.
     """
     if load.range_ratio < 1 or load.kind == "static-batch" or load.output_tok <= 1:
         return 0.0
@@ -195,10 +209,10 @@ def _drift(deployment: Deployment, load: Load) -> float:
 
 
 def benchmark_requests(load: Load, replicas: int = 1, drift: float = 0.0) -> RequestTable:
-    """Return what one of ``replicas`` replicas is asked.
+    """Return the requests of one of ``replicas`` replicas.
 
-    A closed loop is as many sessions as clients, each asking again as soon as it has its answer.
-    Outputs are uniform within the share ``drift`` around what the load says.
+    In a closed loop, every client is a session that sends a request as soon as it has its previous
+    answer. Output lengths are uniform within a share ``drift`` around the lengths of the load.
     """
     rng = stream(load.seed, "benchmark")
     turns = _turns(load, replicas)
@@ -206,27 +220,27 @@ def benchmark_requests(load: Load, replicas: int = 1, drift: float = 0.0) -> Req
     arrival_s = np.zeros(clients)
     if load.kind == "request-rate":
         gap_s = rng.exponential(1.0, clients)
-        # As `vllm bench serve`: the gaps are scaled so that the last request comes at n/rate.
+        # As in `vllm bench serve`, gaps are scaled so that the last request arrives at n/rate.
         arrival_s = np.cumsum(gap_s) * (clients * replicas / load.value) / gap_s.sum()
-    first = np.cumsum(turns) - turns
+    first_rows = np.cumsum(turns) - turns
     gap_s = np.zeros(size)
-    gap_s[first] = np.nan
-    output_tok = _drawn(load.output_tok, load.range_ratio, rng, size)
+    gap_s[first_rows] = np.nan
+    output_tok = _draw_lengths(load.output_tok, load.range_ratio, rng, size)
     if drift > 0:
-        # Evenly spread and not drawn, so that no answer becomes longer in the mean.
+        # Evenly spread rather than drawn, so that the mean length does not change.
         spread = (rng.permutation(size) + 0.5) / size
         drifted = load.output_tok * (1 - drift + 2 * drift * spread)
         output_tok = np.maximum(np.rint(drifted), 1).astype(np.int32)
-    prompt_tok = np.maximum(_drawn(load.prompt_tok, load.range_ratio, rng, size), 1)
+    prompt_tok = np.maximum(_draw_lengths(load.prompt_tok, load.range_ratio, rng, size), 1)
     return _table(np.repeat(arrival_s, turns), gap_s, prompt_tok, output_tok, turns)
 
 
 def logged_requests(
     arrival_s: NDArray[np.float64], prompt_tok: NDArray[np.int32], output_tok: NDArray[np.int32]
 ) -> RequestTable:
-    """Return requests that came one by one, as a log tells; (n,) each, arrivals in order."""
-    alone = np.ones(len(arrival_s), np.int64)
-    return _table(arrival_s, np.full(len(arrival_s), np.nan), prompt_tok, output_tok, alone)
+    """Return independent requests of a log; (n,) each, arrivals in order."""
+    one_turn = np.ones(len(arrival_s), np.int64)
+    return _table(arrival_s, np.full(len(arrival_s), np.nan), prompt_tok, output_tok, one_turn)
 
 
 def _table(
@@ -263,21 +277,25 @@ def _table(
 
 
 def _turns(load: Load, replicas: int) -> NDArray[np.int64]:
-    """Requests of each client of one replica, one behind the other; no client without any."""
+    """Return the number of requests of each client of one replica; each client has at least one."""
     if load.kind == "static-batch":
         return np.ones(max(1, round(load.value / replicas)), np.int64)
     if load.kind != "concurrency":
-        return np.ones(max(1, round((load.requests or _many(load)) / replicas)), np.int64)
+        return np.ones(
+            max(1, round((load.requests or _default_requests(load)) / replicas)), np.int64
+        )
     requests = round((load.requests or ROUNDS * load.value) / replicas)
     clients = max(1, min(round(load.value / replicas), requests))
-    each, more = divmod(max(requests, clients), clients)
-    return each + (np.arange(clients) < more).astype(np.int64)
+    each, remainder = divmod(max(requests, clients), clients)
+    return each + (np.arange(clients) < remainder).astype(np.int64)
 
 
-def _many(load: Load) -> int:
+def _default_requests(load: Load) -> int:
+    """Return the default number of requests."""
     tokens = load.prompt_tok + load.output_tok
     return 1500 if tokens > 2500 else round(3000 * max(1.0, 1000 / tokens))
 
 
-def _drawn(nominal: int, ratio: float, rng: np.random.Generator, size: int) -> np.ndarray:
+def _draw_lengths(nominal: int, ratio: float, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Return lengths drawn from [ratio, 1] of a nominal length. (size,)"""
     return np.rint(nominal * rng.uniform(ratio, 1.0, size)).astype(np.int32)

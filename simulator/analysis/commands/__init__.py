@@ -1,1 +1,1 @@
-"""Analyses that answer commands of their own: explain, capacity, replications, cacheability."""
+"""Analyses for single commands: explain, capacity, replications, cacheability."""

@@ -1,9 +1,9 @@
 """SLO capacity: the most traffic that a fleet of a given size carries within its targets.
 
-The traffic keeps its shape, so that the busiest hours decide. Volumes are told apart by simulation
-under several seeds: as many as it takes until the interval of what is met lies to one side of what
-is wanted, or until there is no more telling. Between the largest volume that surely holds and the
-smallest that surely does not lies the answer.
+The traffic keeps its shape, so the busiest hours decide. Every volume is simulated under several
+seeds, until the confidence interval of attainment lies on one side of the target or a largest
+number of seeds is reached. The answer lies between the largest volume that meets the targets and
+the smallest that does not.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.sampling.statistics import estimate
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.sketch import Sketch
-from simulator.analysis.size.carried import last_that_holds, missed
+from simulator.analysis.size.carried import find_largest_volume, log_miss_ratio
 from simulator.analysis.size.judging import margin
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Study
@@ -24,97 +24,108 @@ from simulator.rng import stream
 from simulator.units import MONTH_S
 
 LEAST_SEEDS = 3
+"""Fewest seeds for a volume."""
 MOST_SEEDS = 5
+"""Most seeds for a volume."""
 SLIGHT = 1e-9
-"""Excess of misses that says on which side of the targets a volume is."""
+"""Smallest distance from zero of an excess, so that its sign always shows the side of the
+targets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What a number of replicas carries."""
+    """Capacity of a number of replicas."""
 
     option: str
+    """Name of the deployment."""
     replicas: int
+    """Number of replicas."""
     low: float
-    """Largest volume tried that holds, as a multiple of today's; 0 if none does."""
+    """Largest volume tried that meets the targets, as a multiple of today's; 0 if none does."""
     high: float
-    """Smallest volume tried that does not."""
+    """Smallest volume tried that misses the targets, as a multiple of today's."""
     requests_per_month: float
-    """At ``low``."""
+    """Requests per month at ``low``."""
     peak_requests_per_s: float
-    """In the busiest hour, expected, at ``low``."""
+    """Expected request rate in the busiest hour at ``low`` [1/s]."""
     in_flight: float
-    """Requests being served at once in the busiest hour, by Little's law, at ``low``."""
+    """Requests in service at once in the busiest hour at ``low``, by Little's law."""
     binding: str
-    """The limit that fewest requests meet at ``high``."""
+    """Limit that the fewest requests meet at ``high``."""
     ttft_p95_s: float | None
-    """At ``low``."""
+    """95th percentile of the time to first token at ``low`` [s]."""
     tpot_p95_s: float | None
+    """95th percentile of the time per output token at ``low`` [s]."""
     simulations: int
+    """Number of simulations."""
 
 
 @dataclass(slots=True)
 class _Trials:
-    """Volumes simulated so far, each under a few seeds."""
+    """Volumes simulated so far, each under several seeds."""
 
     study: Study
     option: SelfHostOption
     size: Size
     first: dict[float, Evaluation] = field(default_factory=dict)
-    """What happened at each volume under the first seed."""
+    """Evaluation of each volume under the first seed."""
     held: list[float] = field(default_factory=list)
+    """Volumes that meet the targets."""
     failed: list[float] = field(default_factory=list)
+    """Volumes that miss the targets."""
     simulations: int = 0
     _samplers: list[Sampler] = field(default_factory=list)
 
     def excess(self, volume: float) -> float:
-        """Return the mean of ``carried.missed`` at a volume; above 0, the targets are missed."""
-        found: list[Evaluation] = []
+        """Return the mean of ``log_miss_ratio`` at a volume; above 0, the targets are missed."""
+        evaluations: list[Evaluation] = []
         for sampler in islice(self._seeds(), MOST_SEEDS):
             evaluator = Evaluator(sampler.study, volume, sampler)
-            found.append(evaluator.evaluate(self.option, self.size))
+            evaluations.append(evaluator.evaluate(self.option, self.size))
             self.simulations += 1
-            if len(found) >= LEAST_SEEDS:
-                known = estimate(np.array([margin(f, self.study.slo) for f in found]))
-                if known.low > 0 or known.high < 0:
+            if len(evaluations) >= LEAST_SEEDS:
+                interval = estimate(np.array([margin(e, self.study.slo) for e in evaluations]))
+                if interval.low > 0 or interval.high < 0:
                     break
-        self.first[volume] = found[0]
-        holds = np.mean([margin(each, self.study.slo) for each in found]) >= 0
-        (self.held if holds else self.failed).append(volume)
-        excess = float(np.mean([missed(each, self.study.slo) for each in found]))
-        return min(excess, -SLIGHT) if holds else max(excess, SLIGHT)
+        self.first[volume] = evaluations[0]
+        meets_targets = np.mean([margin(each, self.study.slo) for each in evaluations]) >= 0
+        (self.held if meets_targets else self.failed).append(volume)
+        excess = float(np.mean([log_miss_ratio(each, self.study.slo) for each in evaluations]))
+        return min(excess, -SLIGHT) if meets_targets else max(excess, SLIGHT)
 
     def _seeds(self) -> Iterator[Sampler]:
-        """Samplers of the study's seed and of others; each draws once for all volumes."""
+        """Yield samplers for the study's seed and for others, each kept for all volumes."""
         for k in count():
             if k == len(self._samplers):
                 seed = int(stream(self.study.seed, "capacity", k).integers(2**31))
-                there = replace(self.study, seed=seed) if k else self.study
-                self._samplers.append(Sampler(there))
+                study = replace(self.study, seed=seed) if k else self.study
+                self._samplers.append(Sampler(study))
             yield self._samplers[k]
 
 
 def slo_capacity(
     study: Study, option: SelfHostOption, replicas: int, precision: float = 0.02
 ) -> Capacity:
-    """Find the capacity of a fleet by bisection.
+    """Find the capacity of a fleet.
+
+    Misses are assumed to rise with the volume; see ``find_largest_volume``.
 
     Parameters
     ----------
     study : Study
-        Whose traffic, at other volumes, and whose SLO count.
+        The study with the traffic, which is simulated at other volumes, and the targets.
     option : SelfHostOption
         The deployment.
     replicas : int
-        How many of it are always on.
+        Number of replicas that are always on.
     precision : float
-        Largest distance between the ends of the answer, as a share of it.
+        Largest distance between the two ends of the answer, as a share of it.
     """
     trials = _Trials(study, option, Size(replicas))
-    last_that_holds(trials.excess, 1.0, precision)
+    find_largest_volume(trials.excess, 1.0, precision)
     low, high = max(trials.held, default=0.0), min(trials.failed, default=np.inf)
-    failed = trials.first[high if trials.failed else low]
-    return _capacity(study, trials, low, high, trials.first.get(low), failed)
+    beyond = trials.first[high if trials.failed else low]
+    return _capacity(study, trials, low, high, trials.first.get(low), beyond)
 
 
 def _capacity(
@@ -122,17 +133,18 @@ def _capacity(
     trials: _Trials,
     low: float,
     high: float,
-    held: Evaluation | None,
-    failed: Evaluation,
+    within: Evaluation | None,
+    beyond: Evaluation,
 ) -> Capacity:
+    """Return the capacity from the evaluations at its two ends."""
     mean_per_s = study.traffic.requests_per_s * low
     load = study.traffic.hourly_load()
     peak_per_s = mean_per_s * float(load.max() / load.mean())
-    met = failed.outcome.slo_met
+    met = beyond.outcome.slo_met
     limits = [name for name in met if name != "attainment"]
     empty = Sketch.empty()
     ttft_s, tpot_s, e2e_s = (
-        getattr(held.outcome, name) if held is not None else empty
+        getattr(within.outcome, name) if within is not None else empty
         for name in ("ttft_s", "tpot_s", "e2e_s")
     )
     return Capacity(

@@ -1,4 +1,4 @@
-"""The options as written, repeated under other seeds until their costs are known well enough."""
+"""The options as written, repeated under other seeds until their costs are precise enough."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,21 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.decide.verdict import OptionResult, simulate_as_written
-from simulator.analysis.sampling.statistics import Estimate, estimate, paired, replicate
+from simulator.analysis.sampling.statistics import (
+    Estimate,
+    estimate,
+    estimate_difference,
+    replicate,
+)
 from simulator.analysis.study.study import Study
 from simulator.rng import stream
 
 
 @dataclass(frozen=True, slots=True)
 class OptionEstimate:
-    """How sure an option's figures are."""
+    """Estimates of an option's figures over replications."""
 
     cost_usd: Estimate
-    """[USD/month]"""
+    """Cost [USD/month]."""
     attainment: Estimate
+    """Share of requests within all limits."""
     above_cheapest_usd: Estimate
-    """Cost above the option that is cheapest in the mean, request by request under the same luck
-    [USD/month]."""
+    """Extra cost over the option that is cheapest in the mean, from pairs with common random
+    numbers [USD/month]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +35,15 @@ class Replications:
     """Replications of all options."""
 
     results: tuple[OptionResult, ...]
-    """Of the first, under the scenario's own seed."""
+    """Results of the first replication, under the scenario's own seed."""
     options: dict[str, OptionEstimate]
+    """Estimates by option."""
     count: int
+    """Number of replications."""
     precision: float
+    """Requested half-width of each cost's interval, as a share of its mean."""
     reached: bool
-    """Whether every cost's half width is within the precision."""
+    """Whether every cost's half-width is within the precision."""
 
 
 def simulate_until(
@@ -47,11 +56,11 @@ def simulate_until(
     study : Study
         The question.
     precision : float
-        Largest half width of a cost's 95 % interval, as a share of its mean.
+        Largest half-width of a cost's 95 % interval, as a share of its mean.
     most : int
-        After how many replications to give up.
+        Largest number of replications.
     tell : callable
-        Is told after each how many there are.
+        Receives the number of replications after each of them.
     """
     runs: list[tuple[OptionResult, ...]] = []
 
@@ -61,15 +70,15 @@ def simulate_until(
         tell(len(runs))
         return np.array([result.total_usd for result in runs[-1]])
 
-    found = replicate(measure, precision, least=min(4, most), most=most)
+    replicated = replicate(measure, precision, least=min(4, most), most=most)
     attainment = np.array([[r.evaluation.outcome.attainment for r in run] for run in runs])
-    cheapest = int(np.argmin(found.values.mean(0)))
+    cheapest = int(np.argmin(replicated.values.mean(0)))
     options = {
         result.name: OptionEstimate(
-            found.estimates[k],
+            replicated.estimates[k],
             estimate(attainment[:, k]),
-            paired(found.values[:, k], found.values[:, cheapest]),
+            estimate_difference(replicated.values[:, k], replicated.values[:, cheapest]),
         )
         for k, result in enumerate(runs[0])
     }
-    return Replications(runs[0], options, len(runs), precision, found.reached)
+    return Replications(runs[0], options, len(runs), precision, replicated.reached)

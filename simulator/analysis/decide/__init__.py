@@ -1,1 +1,1 @@
-"""The verdict: break-even, uncertainty, drivers, switching values, months."""
+"""The verdict: break-even, uncertainty, drivers, switching values, and costs over the horizon."""

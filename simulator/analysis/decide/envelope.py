@@ -1,8 +1,9 @@
-"""Where the cheapest of some cost curves lies below the cheapest of others.
+"""Intervals in which the cheapest of some cost curves lies below the cheapest of others.
 
-A curve is a polyline over volume, (n, 2): volumes that do not fall, and costs. Two points of one
-volume are a step; the first of them still holds there, since a fleet carries its capacity itself.
-Between points of all curves everything is a straight line, so crossings are exact.
+A curve is a polyline over volume, (n, 2): volumes that do not fall, and costs. Two points at one
+volume form a step; the cost of the first still holds there, since a fleet carries a load equal to
+its capacity. All curves are straight between neighbouring points of any curve, so crossings are
+exact.
 """
 
 import math
@@ -20,7 +21,7 @@ def winning_intervals(
 ) -> tuple[tuple[float, float], ...]:
     """Return all intervals of volume in which the least of ours is below the least of theirs.
 
-    All curves span the same volumes; infinite costs are clipped to what nothing else reaches.
+    All curves span the same volumes; infinite costs are replaced by one above all finite costs.
     """
     curves = [np.nan_to_num(c, posinf=1e30) for c in (*ours, *theirs)]
     ends = np.unique(np.concatenate([c[:, 0] for c in curves]))
@@ -32,7 +33,7 @@ def winning_intervals(
             costs = [left + slope * (middle - begin) for left, slope in lines]
             if min(costs[: len(ours)]) >= min(costs[len(ours) :]):
                 continue
-            # Where two curves only touch, nothing changes hands; rounding must not say so.
+            # Curves that only touch do not end an interval, and rounding must not split it there.
             if wins and math.isclose(wins[-1][1], a, rel_tol=1e-12):
                 a = wins.pop()[0]
             wins.append((a, b))
@@ -40,7 +41,7 @@ def winning_intervals(
 
 
 def _line(curve: Polyline, begin: float, end: float) -> tuple[float, float]:
-    """Cost just behind ``begin`` and slope up to ``end``; no point lies between."""
+    """Return the cost just after ``begin``, and the slope up to ``end``; no point lies between."""
     last = int(np.searchsorted(curve[:, 0], begin, side="right")) - 1
     (v0, c0), (v1, c1) = curve[last].tolist(), curve[last + 1].tolist()
     slope = (c1 - c0) / (v1 - v0)
@@ -48,11 +49,11 @@ def _line(curve: Polyline, begin: float, end: float) -> tuple[float, float]:
 
 
 def _cuts(lines: list[tuple[float, float]], begin: float, end: float) -> list[float]:
-    """Ends of a span and all volumes in it at which two lines meet."""
+    """Return the ends of an interval and all volumes in it at which two lines cross."""
     cuts = {begin, end}
     for (c0, s0), (c1, s1) in combinations(lines, 2):
         if s0 != s1:
-            at = begin + (c1 - c0) / (s0 - s1)
-            if begin < at < end:
-                cuts.add(at)
+            volume = begin + (c1 - c0) / (s0 - s1)
+            if begin < volume < end:
+                cuts.add(volume)
     return sorted(cuts)

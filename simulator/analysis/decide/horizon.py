@@ -1,9 +1,9 @@
-"""Break-even over time: what each option costs month by month while volume and prices move.
+"""Costs over the horizon: what each option costs month by month while volume and prices change.
 
-What happens at a volume is simulated at a few volumes between the smallest and the largest that
-worlds reach; between them calls are taken to grow evenly, and replicas to be added one by one.
-Rented replicas cost the rent of their month. Bought ones are paid when they are first needed, then
-for power and room, and are sold in the end for what is left of them.
+Outcomes are simulated at a few volumes between the smallest and the largest that draws reach;
+between these, the cost of calls is interpolated linearly, and replicas are added one by one.
+Rented replicas cost the rent of the month. Bought ones are paid for when they are first needed,
+then cost power and space, and are sold for their residual value at the end.
 """
 
 import math
@@ -13,11 +13,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.decide.monte_carlo import Mapped, Worlds, stratified
+from simulator.analysis.decide.monte_carlo import Mapped, Worlds, stratified_scores
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import Sized
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.options import Option, SelfHostOption
 from simulator.analysis.study.study import Study
@@ -32,124 +32,143 @@ from simulator.units import MONTH_HOURS, MONTH_S
 Floats = NDArray[np.float64]
 
 VOLUMES = 6
-"""At which options are simulated between the ends."""
+"""Number of volumes at which options are simulated."""
 FAN = (5, 25, 50, 75, 95)
-"""Percentiles over worlds that are reported month by month."""
+"""Percentiles over draws that are reported for every month."""
 
 
 @dataclass(frozen=True, slots=True)
-class OptionOverTime:
-    """An option over the months."""
+class OptionHorizon:
+    """Costs of an option over the horizon."""
 
     name: str
+    """Name of the option."""
     npv_usd: Floats
-    """Cost of all months in today's money, less what is sold. (worlds,)"""
+    """Present cost of all months, less the proceeds of the sale [USD]. (worlds,)"""
     probability_best: float
+    """Share of the draws in which no option costs less."""
     stops_month: int | None = None
-    """Month within which an offer that it calls is not sold any more."""
+    """Month in which an offer that the option calls is discontinued; None: none is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payback:
-    """What owning saves against calling, month by month."""
+    """Saving of owning compared with calling, month by month."""
 
     option: str
+    """Name of the option that owns hardware."""
     against: str
+    """Name of the API with which it is compared."""
     months: Floats
-    """Month from which it stays ahead, NaN for never. (worlds,)"""
+    """Month from which the saving stays positive, NaN for never. (worlds,)"""
     fan_usd: Floats
-    """Percentiles of ``FAN`` of the saving so far, sold at that month. (5, months + 1)"""
+    """Percentiles of ``FAN`` of the saving so far, if hardware is sold in that month. (5, months +
+    1)"""
 
 
 @dataclass(frozen=True, slots=True)
-class OverTime:
-    """The answer over time."""
+class HorizonResult:
+    """Costs of all options over the horizon."""
 
     future: Future
-    options: tuple[OptionOverTime, ...]
-    """Those that meet the SLO at every volume."""
-    missing: tuple[OptionOverTime, ...]
-    """Those that miss the SLO at some volume, or whose offer ends on the way, with their cost all
-    the same; none counts as best."""
+    """Expected development of volume and prices."""
+    options: tuple[OptionHorizon, ...]
+    """Options that meet the targets at every volume."""
+    missing: tuple[OptionHorizon, ...]
+    """Options that miss the targets at some volume, or whose offer is discontinued within the
+    horizon, with their cost; none of them counts as best."""
     paybacks: tuple[Payback, ...]
+    """Saving of each option that owns hardware, compared with the cheapest API."""
     volume_fan: Floats
     """Percentiles of ``FAN`` of the volume by month, as multiples of today's. (5, months)"""
 
 
 @dataclass(frozen=True, slots=True)
-class At:
-    """What an option does at one volume."""
+class OptionAtVolume:
+    """Outcome of an option at one volume."""
 
     calls_usd: dict[str, float]
-    """By component, USD/month."""
+    """Cost of calls by component [USD/month]."""
     replicas: tuple[float, ...]
-    """By deployment that it owns, spares included."""
+    """Replicas by owned deployment, including spares."""
     deployments: tuple[SelfHostOption, ...]
+    """Owned deployments."""
     meets: bool
-    """Whether it meets the SLO."""
+    """Whether the option meets the targets."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Prices:
-    """Factors and rates of all worlds."""
+    """Factors and rates in all draws."""
 
     volume: Floats
-    """(worlds, months), as are the next two."""
+    """Volume as a multiple of today's. (worlds, months)"""
     api: Floats
+    """Factor on API prices. (worlds, months)"""
     rent: Floats
+    """Factor on rents. (worlds, months)"""
     salary: Floats
+    """Factor on salaries. (worlds, months)"""
     worlds: Worlds
+    """Scores of today's rates."""
     up_front_usd: Floats
-    """(worlds,)"""
+    """Cost before the first month, if anything is owned [USD]. (worlds,)"""
 
 
-def over_time(
-    study: Study, future: Future, sampler: Sampler, known: Known, mapped: Mapped = map
-) -> OverTime:
-    """Follow every option through the months in all worlds.
+def follow_horizon(
+    study: Study, future: Future, sampler: Sampler, known: KnownSizes, mapped: Mapped = map
+) -> HorizonResult:
+    """Follow every option through the months in all draws.
 
     Parameters
     ----------
     study : Study
-        The question; its uncertain numbers are at their medians here.
+        The question, with its uncertain numbers at their medians.
     future : Future
-        How things move.
-    sampler, known : Sampler, Known
-        What draws the traffic, and the sizes at today's volume.
+        Expected development of volume and prices.
+    sampler, known : Sampler, KnownSizes
+        Sampler of the traffic, and the sizes at today's volume.
     """
-    prices = _draw(study, future)
+    prices = _draw_prices(study, future)
     volumes = _volumes(prices.volume)
-    found = list(mapped(partial(simulated_at, study, sampler, known), volumes))
+    outcomes = list(mapped(partial(simulate_at_volume, study, sampler, known), volumes))
     names = [option.name for option in study.options]
     stops = {option.name: _stops(study, option, future.months) for option in study.options}
-    whole = [n for n in names if stops[n] is None and all(at[n].meets for at in found)]
+    lasting = [
+        n for n in names if stops[n] is None and all(outcome[n].meets for outcome in outcomes)
+    ]
     paths = {}
     for option in study.options:
-        points = [at[option.name] for at in found]
-        flows, residuals = _flows(study, future, option, volumes, points, prices)
+        points = [outcome[option.name] for outcome in outcomes]
+        flows, residuals = _cash_flows(study, future, option, volumes, points, prices)
         paths[option.name] = npv_path(-flows, future.discount_rate, residuals)
     costs = {n: -paths[n][:, -1] for n in names}
-    best = np.min([costs[n] for n in whole], axis=0) if whole else np.zeros(0)
+    best = np.min([costs[n] for n in lasting], axis=0) if lasting else np.zeros(0)
     kinds = {option.name: option.kind for option in study.options}
-    return OverTime(
+    return HorizonResult(
         future=future,
-        options=tuple(OptionOverTime(n, costs[n], float(np.mean(costs[n] <= best))) for n in whole),
-        missing=tuple(OptionOverTime(n, costs[n], 0.0, stops[n]) for n in names if n not in whole),
-        paybacks=_paybacks({n: paths[n] for n in whole}, kinds),
+        options=tuple(
+            OptionHorizon(n, costs[n], float(np.mean(costs[n] <= best))) for n in lasting
+        ),
+        missing=tuple(OptionHorizon(n, costs[n], 0.0, stops[n]) for n in names if n not in lasting),
+        paybacks=_find_paybacks({n: paths[n] for n in lasting}, kinds),
         volume_fan=np.percentile(prices.volume, FAN, axis=0),
     )
 
 
-def simulated_at(study: Study, sampler: Sampler, known: Known, volume: float) -> dict[str, At]:
-    """What every option does at a volume."""
+def simulate_at_volume(
+    study: Study, sampler: Sampler, known: KnownSizes, volume: float
+) -> dict[str, OptionAtVolume]:
+    """Return the outcome of every option at a volume."""
     evaluator = Evaluator(study, volume, sampler)
-    return {o.name: _at(size_near(evaluator, o, known)) for o in study.options}
+    return {o.name: _outcome_at_volume(size_near(evaluator, o, known)) for o in study.options}
 
 
-def _at(sized: Sized) -> At:
+def _outcome_at_volume(sized: Sized) -> OptionAtVolume:
+    """Return the outcome of a sized option."""
     evaluation = sized.evaluation
     owned = evaluation.owned
-    return At(
+    return OptionAtVolume(
         evaluation.calls_usd,
         tuple(replicas for _, replicas in owned),
         tuple(deployment for deployment, _ in owned),
@@ -157,10 +176,11 @@ def _at(sized: Sized) -> At:
     )
 
 
-def _draw(study: Study, future: Future) -> _Prices:
-    count, seed, at = study.effort.worlds, study.seed, future.middles
+def _draw_prices(study: Study, future: Future) -> _Prices:
+    """Draw the development of volume and prices in all draws."""
+    count, seed, middles = study.effort.worlds, study.seed, future.middles
     z = {
-        name: stratified(seed, f"future/{name}", count)
+        name: stratified_scores(seed, f"future/{name}", count)
         for name in ("volume", "api", "rent", "salary", "up front")
     }
     pushes = {
@@ -168,19 +188,19 @@ def _draw(study: Study, future: Future) -> _Prices:
         for name in ("api", "rent")
     }
     return _Prices(
-        volume=yearly(future.volume_per_year, z["volume"], at),
-        api=yearly(future.api_price_per_year, z["api"], at)
-        * along(future.api_price_path, pushes["api"], at),
-        rent=yearly(future.rent_per_year, z["rent"], at)
-        * along(future.rent_path, pushes["rent"], at),
-        salary=yearly(future.salary_per_year, z["salary"], at),
+        volume=yearly(future.volume_per_year, z["volume"], middles),
+        api=yearly(future.api_price_per_year, z["api"], middles)
+        * along(future.api_price_path, pushes["api"], middles),
+        rent=yearly(future.rent_per_year, z["rent"], middles)
+        * along(future.rent_path, pushes["rent"], middles),
+        salary=yearly(future.salary_per_year, z["salary"], middles),
         worlds=Worlds.draw(study),
         up_front_usd=future.up_front_usd.at(z["up front"]),
     )
 
 
 def _volumes(volume: Floats) -> list[float]:
-    """Volumes to simulate: today's, and others up to where nine in ten worlds go."""
+    """Return the volumes to simulate: today's, and others between the 5 % and 95 % quantiles."""
     low, high = np.percentile(volume, [5, 95])
     span = np.geomspace(min(low, 1.0), max(high, 1.0), VOLUMES)
     return sorted({1.0, *(float(v) for v in span)}) if low < high else [float(low)]
@@ -206,11 +226,15 @@ def _stops(study: Study, option: Option, months: int) -> int | None:
 
 
 def _calls_usd(
-    study: Study, option: Option, volumes: list[float], points: list[At], prices: _Prices
+    study: Study,
+    option: Option,
+    volumes: list[float],
+    points: list[OptionAtVolume],
+    prices: _Prices,
 ) -> Floats:
-    """Cost of calls by world and month: prices move as expected, and as dated rows say.
+    """Return the cost of calls by draw and month, at expected prices and those of dated rows.
 
-    Where an option calls several endpoints, the mean of what their dates say counts.
+    For an option that calls several endpoints, the mean of their factors is used. (worlds, months)
     """
     months = prices.volume.shape[1]
     end_s = study.epoch_s + study.traffic.horizon_s
@@ -222,25 +246,28 @@ def _calls_usd(
     for component in sorted({name for point in points for name in point.calls_usd}):
         usd = np.array([point.calls_usd.get(component, 0.0) for point in points])
         bucket = component.removeprefix("api_")
-        factors = [found[bucket] for found in dated if bucket in found]
+        factors = [
+            factors_by_bucket[bucket] for factors_by_bucket in dated if bucket in factors_by_bucket
+        ]
         if component == "api_gateway_fee":
-            factors = [found["input"] for found in dated]
+            factors = [factors_by_bucket["input"] for factors_by_bucket in dated]
         factor = np.mean(factors, axis=0) if factors else np.ones(months)
         total += np.interp(prices.volume, volumes, usd) * factor
     return total
 
 
-def _flows(
+def _cash_flows(
     study: Study,
     future: Future,
     option: Option,
     volumes: list[float],
-    points: list[At],
+    points: list[OptionAtVolume],
     prices: _Prices,
 ) -> tuple[Floats, Floats]:
-    """Cost of every month, the start before them, and what a sale would bring. (worlds, months+1)
+    """Return the cost of every month, with the start as month 0, and the resale value.
 
-    Deployments are told apart by their names: a choice may take another as volume grows.
+    (worlds, months + 1) each. Deployments are identified by their names, because a choice may take
+    another one as the volume grows.
     """
     worlds = prices.worlds
     shape = (prices.volume.shape[0], future.months + 1)
@@ -248,7 +275,7 @@ def _flows(
     flows[:, 1:] = _calls_usd(study, option, volumes, points, prices) * prices.api
     deployments = {d.name: d for point in points for d in point.deployments}
     for name, deployment in deployments.items():
-        counts = np.array([_count(point, name) for point in points])
+        counts = np.array([_count_replicas(point, name) for point in points])
         replicas = np.interp(prices.volume, volumes, counts)
         if (counts == np.round(counts)).all():
             replicas = np.ceil(replicas - 1e-9)
@@ -257,9 +284,9 @@ def _flows(
             rent = deployment.gpu_usd_per_hour.at(worlds.rent_z)[:, None] * prices.rent
             flows[:, 1:] += gpus * rent * MONTH_HOURS
         else:
-            spent, left = _bought(deployment, gpus, worlds.rent_z)
+            spent, resale_usd = _purchase_flows(deployment, gpus, worlds.rent_z)
             flows += spent
-            residual += left
+            residual += resale_usd
     if deployments:
         flows[:, 1:] += worlds.engineers_usd(study.people)[:, None] * prices.salary
         flows[:, 1:] += worlds.tooling_usd(study.people)[:, None]
@@ -267,17 +294,19 @@ def _flows(
     return flows, residual
 
 
-def _count(point: At, name: str) -> float:
-    """Replicas of a deployment at a volume."""
+def _count_replicas(point: OptionAtVolume, name: str) -> float:
+    """Return the replicas of a deployment at a volume."""
     pairs = zip(point.deployments, point.replicas, strict=True)
     return sum(replicas for deployment, replicas in pairs if deployment.name == name)
 
 
-def _bought(deployment: SelfHostOption, gpus: Floats, rent_z: Floats) -> tuple[Floats, Floats]:
-    """Payments for bought accelerators, and what those so far would sell for.
+def _purchase_flows(
+    deployment: SelfHostOption, gpus: Floats, rent_z: Floats
+) -> tuple[Floats, Floats]:
+    """Return payments for bought accelerators, and their resale value. (worlds, months + 1) each
 
-    They are bought at the beginning of the month that first needs them, and lose value by the same
-    share every month, so that ``residual_share`` is left at the end of their life. (worlds, n + 1)
+    Accelerators are bought at the start of the month that first needs them, and lose the same share
+    of their value every month, so that ``residual_share`` is left at the end of their life.
     """
     purchase = deployment.purchase
     assert purchase is not None
@@ -288,18 +317,20 @@ def _bought(deployment: SelfHostOption, gpus: Floats, rent_z: Floats) -> tuple[F
     each_usd = purchase.gpu_usd.mid * (1 + purchase.node_share.mid)
     hourly = purchase.usd_per_gpu_hour()
     running = sum(usd.mid for name, usd in hourly.items() if name != "capital") * MONTH_HOURS
-    spent = np.zeros((gpus.shape[0], gpus.shape[1] + 1))
-    spent[:, :-1] += added * each_usd * scale
-    spent[:, 1:] += owned * running * scale
+    spent_usd = np.zeros((gpus.shape[0], gpus.shape[1] + 1))
+    spent_usd[:, :-1] += added * each_usd * scale
+    spent_usd[:, 1:] += owned * running * scale
     kept = max(purchase.residual_share.mid, 1e-9) ** (1 / (12 * purchase.life_years))
-    left = np.zeros_like(spent)
+    resale_usd = np.zeros_like(spent_usd)
     for month in range(gpus.shape[1]):
-        left[:, month + 1] = (left[:, month] + added[:, month] * each_usd * scale[:, 0]) * kept
-    return spent, left
+        resale_usd[:, month + 1] = (
+            resale_usd[:, month] + added[:, month] * each_usd * scale[:, 0]
+        ) * kept
+    return spent_usd, resale_usd
 
 
-def _paybacks(paths: dict[str, Floats], kinds: dict[str, str]) -> tuple[Payback, ...]:
-    """Every option that owns something against the API of the least expected cost."""
+def _find_paybacks(paths: dict[str, Floats], kinds: dict[str, str]) -> tuple[Payback, ...]:
+    """Compare every option that owns hardware with the API of the least expected cost."""
     calls = [name for name in paths if kinds[name] == "api"]
     if not calls:
         return ()

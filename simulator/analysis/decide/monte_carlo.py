@@ -1,8 +1,8 @@
-"""Uncertainty: many worlds of rates and speeds, the same ones for every option and volume.
+"""Uncertainty: draws of rates, speeds and numbers, the same for every option and volume.
 
-Where only rates and speeds are uncertain, what a simulation must answer (replicas, spilled tokens)
-is simulated for three speeds of the hardware, and the rates of a world price the answer of the
-world's speed. Where a number of the scenario is uncertain, every world is simulated by itself.
+A world is one draw of all uncertain numbers. If only rates and speeds are uncertain, outcomes such
+as replicas and overflow are simulated for three speeds of the hardware, and each world prices the
+outcome of its speed class. If a number of the scenario is uncertain, every world is simulated.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from simulator.analysis.sampling.precision import Error
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import CLASS_Z, FAST, LIKELY, SLOW, Sized
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.options import Option
 from simulator.analysis.study.study import People, Study
@@ -25,76 +25,82 @@ from simulator.rng import stream
 from simulator.units import MONTH_HOURS
 
 Mapped = Callable[..., Any]
-"""``map``, or that of an executor."""
+"""``map``, or the map of an executor."""
 
 _QUARTER_Z = 0.6744897501960817
+"""Standard normal score of the upper quartile."""
 
 
 TIE = 1e-6
-"""Share of a cost by which two options may differ and still cost the same."""
+"""Share of a cost by which two options may differ and still count as equal."""
 RATES = ("rent", "fte", "salary", "tooling", "speed")
-"""What is uncertain besides numbers of the scenario."""
+"""Uncertain rates, in addition to the uncertain numbers of the scenario."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worlds:
-    """Standard normal scores per world, (n,) each."""
+    """Worlds, each of them one draw of all uncertain numbers: standard normal scores, (n,) each."""
 
     rent_z: NDArray[np.float64]
+    """Scores of the rent of accelerators."""
     fte_z: NDArray[np.float64]
+    """Scores of the number of engineers."""
     salary_z: NDArray[np.float64]
+    """Scores of the engineers' salary."""
     tooling_z: NDArray[np.float64]
+    """Scores of the other monthly costs of owning."""
     speed_z: NDArray[np.float64]
+    """Scores of the hardware's speed."""
     numbers_z: NDArray[np.float64]
-    """Of the study's uncertain numbers. (numbers, n)"""
+    """Scores of the study's uncertain numbers. (numbers, n)"""
     seed: int | None = None
-    """Of the luck of the traffic; None: none."""
+    """Seed of the sampling errors; None: no sampling errors."""
 
     @staticmethod
     def draw(study: Study) -> "Worlds":
-        """Draw a Latin hypercube; every number has its own stream."""
+        """Draw a Latin hypercube; every number has its own random stream."""
         count, seed = study.effort.worlds, study.seed
         rates: dict[str, Any] = {
-            f"{name}_z": stratified(seed, f"world/{name}", count) for name in RATES
+            f"{name}_z": stratified_scores(seed, f"world/{name}", count) for name in RATES
         }
-        numbers = [stratified(seed, f"world/{n.path}", count) for n in study.numbers]
+        numbers = [stratified_scores(seed, f"world/{n.path}", count) for n in study.numbers]
         return Worlds(**rates, numbers_z=np.array(numbers).reshape(len(numbers), count), seed=seed)
 
     @staticmethod
     def likely() -> "Worlds":
-        """Return the one world in which everything is at its median."""
-        none: dict[str, Any] = {f"{name}_z": np.zeros(1) for name in RATES}
-        return Worlds(**none, numbers_z=np.zeros((0, 1)))
+        """Return a single world with everything at its median."""
+        zeros: dict[str, Any] = {f"{name}_z": np.zeros(1) for name in RATES}
+        return Worlds(**zeros, numbers_z=np.zeros((0, 1)))
 
-    def one(self, place: int) -> "Worlds":
-        """Return one of the worlds alone."""
+    def one(self, index: int) -> "Worlds":
+        """Return a single one of the worlds."""
         rates: dict[str, Any] = {
-            f"{n}_z": getattr(self, f"{n}_z")[place : place + 1] for n in RATES
+            f"{n}_z": getattr(self, f"{n}_z")[index : index + 1] for n in RATES
         }
-        return Worlds(**rates, numbers_z=self.numbers_z[:, place : place + 1])
+        return Worlds(**rates, numbers_z=self.numbers_z[:, index : index + 1])
 
-    def luck(self, error: Error) -> NDArray[np.float64]:
-        """Return how far a figure is off by the luck of the traffic, zero in the mean. (n,)
+    def sampling_error(self, error: Error) -> NDArray[np.float64]:
+        """Draw the error that a figure has because of sampling, zero in the mean. (n,)
 
-        Options that were judged by the same spans share their luck.
+        Options judged by the same spans share their errors.
         """
         count = len(self.speed_z)
-        found = np.zeros(count)
-        for name, part in error.luck.items():
+        error_by_world = np.zeros(count)
+        for name, part in error.components.items():
             if self.seed is not None and count > 1 and len(part):
                 z = stream(self.seed, f"world/luck/{name}").standard_normal((len(part), count))
-                found += part @ z
-        return found - found.mean()
+                error_by_world += part @ z
+        return error_by_world - error_by_world.mean()
 
     def engineers_usd(self, people: People) -> NDArray[np.float64]:
-        """Pay of the engineers [USD/month]. (n,)"""
+        """Return the pay of the engineers [USD/month]. (n,)"""
         salary = people.engineer_usd_per_year.at(self.salary_z)
         return people.engineers_fte.at(self.fte_z) * salary / 12
 
     def tooling_usd(self, people: People) -> NDArray[np.float64]:
-        """What else owning takes beside hardware [USD/month]. (n,)"""
-        none = np.zeros_like(self.tooling_z)
-        return sum((usd.at(self.tooling_z) for usd in people.monthly_usd.values()), none)
+        """Return the other costs of owning, without hardware and engineers [USD/month]. (n,)"""
+        zeros = np.zeros_like(self.tooling_z)
+        return sum((usd.at(self.tooling_z) for usd in people.monthly_usd.values()), zeros)
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -104,93 +110,99 @@ class Worlds:
 
     @property
     def speed_class(self) -> NDArray[np.int64]:
-        """SLOW, LIKELY or FAST by world."""
+        """Class of speed of each world: SLOW, LIKELY or FAST. (n,)"""
         return np.where(
             self.speed_z < -_QUARTER_Z, SLOW, np.where(self.speed_z > _QUARTER_Z, FAST, LIKELY)
         )
 
 
-def stratified(seed: int, name: str, count: int) -> NDArray[np.float64]:
-    """Return standard normal scores, one from each of equally likely strata, in random order.
+def stratified_scores(seed: int, name: str, count: int) -> NDArray[np.float64]:
+    """Return standard normal scores, one from each of equally likely strata, in random order. (n,)
 
-    A column of a Latin hypercube (McKay, Beckman and Conover 1979). (n,)
+    They are a column of a Latin hypercube (McKay, Beckman and Conover 1979).
     """
     rng = stream(seed, name)
-    found: NDArray[np.float64] = ndtri((rng.permutation(count) + rng.random(count)) / count)
-    return found
+    scores: NDArray[np.float64] = ndtri((rng.permutation(count) + rng.random(count)) / count)
+    return scores
 
 
-def simulated_costs(
-    study: Study, worlds: Worlds, known: Known | None = None, mapped: Mapped = map
+def simulate_costs(
+    study: Study, worlds: Worlds, known: KnownSizes | None = None, mapped: Mapped = map
 ) -> list[NDArray[np.float64]]:
-    """Cost of every option in every world, each simulated [USD/month]; inf misses the SLO.
+    """Simulate every option in every world; return the costs [USD/month], inf misses targets.
 
-    (worlds,) by option, in the study's order. Searches for sizes begin around what is ``known``.
+    One array (worlds,) for each option, in the study's order. Searches for sizes start from
+    ``known``.
     """
-    places = range(study.effort.worlds)
+    indices = range(study.effort.worlds)
     return list(
-        np.array(list(mapped(partial(_simulated, study, worlds, known or Known()), places))).T
+        np.array(
+            list(mapped(partial(_simulate_world, study, worlds, known or KnownSizes()), indices))
+        ).T
     )
 
 
-def _simulated(study: Study, worlds: Worlds, known: Known, place: int) -> NDArray[np.float64]:
-    """Costs of all options in one world. (options,)"""
-    world = worlds.one(place)
+def _simulate_world(
+    study: Study, worlds: Worlds, known: KnownSizes, index: int
+) -> NDArray[np.float64]:
+    """Return the costs of all options in one world. (options,)"""
+    world = worlds.one(index)
     z = zip(study.numbers, world.numbers_z[:, 0].tolist(), strict=True)
-    there = study.rebuilt({number.path: number.value(score) for number, score in z})
-    evaluator = Evaluator(there, 1.0)
-    sized = [size_near(evaluator, o, known, float(world.speed_z[0])) for o in there.options]
-    return np.array([priced(there, each, world)[0] for each in sized])
+    world_study = study.rebuilt({number.path: number.value(score) for number, score in z})
+    evaluator = Evaluator(world_study, 1.0)
+    sized = [size_near(evaluator, o, known, float(world.speed_z[0])) for o in world_study.options]
+    return np.array([price_in_worlds(world_study, each, world)[0] for each in sized])
 
 
 def size_at_speeds(
-    evaluator: Evaluator, option: Option, known: Known | None = None
+    evaluator: Evaluator, option: Option, known: KnownSizes | None = None
 ) -> tuple[Sized, ...]:
-    """Size an option for slow, likely and fast hardware; an API has one speed only."""
-    likely = size_near(evaluator, option, known or Known())
+    """Size an option for slow, likely and fast hardware; an API has only one speed."""
+    likely = size_near(evaluator, option, known or KnownSizes())
     if not _has_band(option):
         return (likely,) * 3
     slow, _, fast = CLASS_Z
-    # Half as fast at one volume is much the same as twice the volume.
-    here = replace(known or Known(), carried={}, volume=evaluator.volume)
-    here = replace(here, sized={**here.sized, option.name: likely})
+    # Half the speed at one volume needs about as many replicas as twice the volume.
+    near_likely = replace(known or KnownSizes(), curves={}, volume=evaluator.volume)
+    near_likely = replace(near_likely, sized={**near_likely.sized, option.name: likely})
     return (
-        size_near(evaluator, option, here, slow),
+        size_near(evaluator, option, near_likely, slow),
         likely,
-        size_near(evaluator, option, here, fast),
+        size_near(evaluator, option, near_likely, fast),
     )
 
 
 def _has_band(option: Option) -> bool:
-    """Whether it is uncertain how fast something within an option is."""
+    """Return whether the speed of any hardware of an option is uncertain."""
     bases = [part.own for part in option.parts]
     return any(base is not None and base.speed.low < base.speed.high for base in bases)
 
 
 def world_costs(study: Study, sized: tuple[Sized, ...], worlds: Worlds) -> NDArray[np.float64]:
-    """Cost of an option in every world [USD/month], (n,); inf where it misses the SLO."""
-    by_class = np.array([priced(study, s, worlds) for s in sized])
+    """Return the cost of an option in every world [USD/month], (n,); inf misses the targets."""
+    by_class = np.array([price_in_worlds(study, s, worlds) for s in sized])
     return by_class[worlds.speed_class, np.arange(len(worlds.speed_z))]
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an option does against all others over the worlds."""
+    """Comparison of an option with all others over the worlds."""
 
     probability_best: float
-    """Share of the worlds in which nothing is cheaper; worlds with ties are shared."""
+    """Share of the worlds in which nothing is cheaper; tied options share a world."""
     regret_usd: float
-    """Mean cost above the cheapest of each world [USD/month]; inf where it may miss the SLO."""
+    """Mean extra cost over the cheapest option of each world [USD/month]; inf if the option may
+    miss the targets."""
 
 
-def standings(
+def compute_standings(
     world_usd: list[NDArray[np.float64]], collapsed: Sequence[bool] | None = None
 ) -> list[Standing]:
-    """Return the standing of each option by its costs, (worlds,) each; inf misses the SLO.
+    """Return the standing of each option from its costs, (worlds,) each; inf misses the targets.
 
-    Worlds in which every option misses it say nothing. Options that cost the same to a millionth
-    share a world, so that probabilities add up to one; a ``collapsed`` hybrid is one of the others
-    under another name, and has none.
+    Worlds in which every option misses them are left out. Options whose costs differ by less than a
+    millionth share a world, so that probabilities add up to one. A ``collapsed`` hybrid equals
+    another option and has no probability of its own.
     """
     usd = np.array(world_usd)
     real = ~np.array(collapsed if collapsed is not None else [False] * len(usd))
@@ -207,14 +219,16 @@ def standings(
     ]
 
 
-def priced(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float64]:
-    """Cost of what was simulated at the rates of worlds [USD/month], (n,); inf misses the SLO."""
+def price_in_worlds(study: Study, sized: Sized, worlds: Worlds) -> NDArray[np.float64]:
+    """Price a simulated size in every world [USD/month], (n,); inf if it misses the targets."""
     if not sized.feasible:
         return np.full(len(worlds.speed_z), np.inf)
     evaluation = sized.evaluation
     calls_usd = sum(evaluation.outcome.api_usd.values())
     cost = np.full(len(worlds.speed_z), sum(evaluation.calls_usd.values()))
-    cost = cost + calls_usd * np.maximum(-1.0, worlds.luck(evaluation.outcome.sampling.calls))
+    cost = cost + calls_usd * np.maximum(
+        -1.0, worlds.sampling_error(evaluation.outcome.sampling.calls)
+    )
     if not evaluation.owned:
         return cost
     for deployment, replicas in evaluation.owned:

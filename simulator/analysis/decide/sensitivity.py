@@ -1,4 +1,4 @@
-"""What drives the answer: the effect of every uncertain number, alone and together."""
+"""Drivers: the effect of every uncertain number on the verdict, alone and together with others."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -7,17 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.decide.monte_carlo import RATES, Mapped, Worlds, priced, world_costs
+from simulator.analysis.decide.monte_carlo import (
+    RATES,
+    Mapped,
+    Worlds,
+    price_in_worlds,
+    world_costs,
+)
 from simulator.analysis.decide.sobol import sobol_indices
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import Sized
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.study import Study
 from simulator.economics.interval import Z_90, UncertainNumber
 
 NEGLIGIBLE_USD = 0.01
-"""Monthly effects below a cent are rounding: costs that both options share."""
+"""Monthly effect below which it is rounding, in costs that both options share."""
 
 _NAMES = {
     "rent": "GPU rent",
@@ -34,16 +40,17 @@ class Driver:
 
     name: str
     low_usd: float
-    """Advantage per month when the number is at its low end, all else likely."""
+    """Advantage when the number is at its low end and all others are likely [USD/month]."""
     high_usd: float
+    """Advantage when the number is at its high end and all others are likely [USD/month]."""
     first_order: float | None
-    """Share of the advantage's variance over worlds that the number explains alone (Sobol)."""
+    """Share of the advantage's variance over draws that the number explains alone (Sobol)."""
     total: float | None
-    """With all that it does together with others."""
+    """Share of that variance that the number explains alone and together with others (Sobol)."""
 
     @property
     def swing_usd(self) -> float:
-        """Width of the effect."""
+        """Width of the effect [USD/month]."""
         return abs(self.high_usd - self.low_usd)
 
 
@@ -52,24 +59,26 @@ class Contest:
     """The two options between which the decision lies, sized at the likely numbers."""
 
     winner: tuple[Sized, ...]
-    """At slow, likely and fast hardware."""
+    """Cheapest option, sized for slow, likely and fast hardware."""
     runner_up: tuple[Sized, ...]
+    """Second cheapest option, sized in the same way."""
     names: tuple[str, str]
+    """Names of both options, the winner's first."""
     advantage_usd: NDArray[np.float64]
-    """Of the winner, by world. (worlds,)"""
+    """Advantage of the winner in every draw [USD/month]. (worlds,)"""
 
 
-def drivers(
-    study: Study, contest: Contest, worlds: Worlds, known: Known, mapped: Mapped = map
+def find_drivers(
+    study: Study, contest: Contest, worlds: Worlds, known: KnownSizes, mapped: Mapped = map
 ) -> tuple[Driver, ...]:
-    """Vary one uncertain number at a time over its interval; the largest effect first.
+    """Vary one uncertain number at a time over its interval; return the largest effects first.
 
-    Searches for sizes begin around what is ``known`` of today's.
+    Searches for sizes start from the ``known`` sizes at today's volume.
     """
     ends = [_rate_ends(study, contest, rate) for rate in RATES]
-    asked = [(number, z) for number in study.numbers for z in (-Z_90, Z_90)]
-    found = list(mapped(partial(_advantage_at, study, known, contest.names), asked))
-    ends += list(zip(found[::2], found[1::2], strict=True))
+    points = [(number, z) for number in study.numbers for z in (-Z_90, Z_90)]
+    advantages = list(mapped(partial(_advantage_at, study, known, contest.names), points))
+    ends += list(zip(advantages[::2], advantages[1::2], strict=True))
     finite = np.isfinite(contest.advantage_usd)
     indices = sobol_indices(worlds.scores[:, finite], contest.advantage_usd[finite])
     names = [*_NAMES.values(), *(number.path for number in study.numbers)]
@@ -88,24 +97,24 @@ def drivers(
 
 
 def _rate_ends(study: Study, contest: Contest, rate: str) -> tuple[float, float]:
-    """Advantage at both ends of a rate, or of the serving speed [USD/month]."""
+    """Return the advantage at both ends of a rate, or of the serving speed [USD/month]."""
     ends = []
     for z in (-Z_90, Z_90):
-        there: dict[str, Any] = {f"{rate}_z": np.array([z])}
-        world = replace(Worlds.likely(), **there)
+        scores: dict[str, Any] = {f"{rate}_z": np.array([z])}
+        world = replace(Worlds.likely(), **scores)
         usd = [world_costs(study, s, world)[0] for s in (contest.runner_up, contest.winner)]
         ends.append(float(usd[0] - usd[1]) if np.isfinite(usd).all() else np.nan)
     return ends[0], ends[1]
 
 
 def _advantage_at(
-    study: Study, known: Known, names: tuple[str, str], at: tuple[UncertainNumber, float]
+    study: Study, known: KnownSizes, names: tuple[str, str], point: tuple[UncertainNumber, float]
 ) -> float:
-    """Advantage with one number of the scenario at a score, all else likely [USD/month]."""
-    number, z = at
-    there = study.rebuilt({number.path: number.value(z)})
-    evaluator = Evaluator(there, 1.0)
-    options = {option.name: option for option in there.options}
+    """Return the advantage with one number at a score and all else likely [USD/month]."""
+    number, z = point
+    varied = study.rebuilt({number.path: number.value(z)})
+    evaluator = Evaluator(varied, 1.0)
+    options = {option.name: option for option in varied.options}
     winner, runner_up = (size_near(evaluator, options[name], known) for name in names)
-    usd = [priced(there, sized, Worlds.likely())[0] for sized in (runner_up, winner)]
+    usd = [price_in_worlds(varied, sized, Worlds.likely())[0] for sized in (runner_up, winner)]
     return float(usd[0] - usd[1]) if np.isfinite(usd).all() else np.nan

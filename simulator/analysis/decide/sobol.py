@@ -1,8 +1,8 @@
-"""Sobol indices from the worlds that are there: a polynomial chaos of second order.
+"""Sobol indices from existing draws: a polynomial chaos of second order.
 
 A figure that depends on independent standard normal scores is fitted by Hermite polynomials, which
-are orthonormal under them, so that variances can be read off the coefficients (Sudret 2008). Where
-there are too few worlds for all products of two scores, each score stands alone.
+are orthonormal for such scores, so that variances are sums of squared coefficients (Sudret 2008).
+With too few draws for all products of two scores, products are left out.
 """
 
 import math
@@ -13,23 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORLDS_PER_TERM = 2
-"""At least so many worlds for each coefficient."""
+"""Fewest draws for each coefficient."""
 
 
 @dataclass(frozen=True, slots=True)
 class Indices:
-    """How much of a figure's variance comes from each score."""
+    """Share of a figure's variance that comes from each score."""
 
     first: NDArray[np.float64]
-    """By itself, as a share of the variance. (scores,)"""
+    """Share of the variance that the score causes alone. (scores,)"""
     total: NDArray[np.float64]
-    """With all that it does together with others. (scores,)"""
+    """Share of the variance that the score causes alone and together with others. (scores,)"""
     explained: float
-    """Share of the variance that the polynomials follow; the indices are shares of all of it."""
+    """Share of the variance that the polynomials reproduce; the indices are shares of the whole
+    variance."""
 
 
 def sobol_indices(z: NDArray[np.float64], figure: NDArray[np.float64]) -> Indices | None:
-    """Return the indices of a figure over worlds; None where it does not vary or worlds are few.
+    """Return the indices of a figure over draws; None if it does not vary or draws are too few.
 
     Parameters
     ----------
@@ -50,13 +51,13 @@ def sobol_indices(z: NDArray[np.float64], figure: NDArray[np.float64]) -> Indice
     design = np.column_stack([np.ones(worlds), *columns])
     weights = np.linalg.lstsq(design, figure, rcond=None)[0]
     shares = weights[1:] ** 2
-    left = float((figure - design @ weights).var())
-    explained = max(0.0, 1 - left / variance)
+    residual_variance = float((figure - design @ weights).var())
+    explained = max(0.0, 1 - residual_variance / variance)
     scale = explained / shares.sum() if shares.sum() else 0.0
     first, total = np.zeros(count), np.zeros(count)
     for term, share in zip(terms, shares * scale, strict=True):
         if len(term) == 1:
             first[term[0]] += share
-        for place in term:
-            total[place] += share
+        for score in term:
+            total[score] += share
     return Indices(first, total, explained)

@@ -1,7 +1,7 @@
-"""What would flip the answer: the nearest change of each driver that makes another option win.
+"""Switching values: the smallest change of each number that makes another option the cheapest.
 
-Costs are linear in rates, which are solved for at the sizes found. What happens depends on all
-other numbers, for which everything is sized and simulated again.
+Costs are linear in rates, so rates are solved for at the sizes found. Outcomes depend on all other
+numbers, for which every option is sized and simulated again.
 """
 
 from collections.abc import Callable
@@ -13,63 +13,68 @@ import numpy as np
 from simulator.analysis.decide.monte_carlo import Mapped
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
-from simulator.analysis.size.kinds.contract import Known
+from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
-from simulator.analysis.study.effort import rough
+from simulator.analysis.study.effort import with_smaller_sample
 from simulator.analysis.study.study import Study
 from simulator.errors import InputError
 
 FURTHEST = 4.0
-"""Factor up and down to which numbers that need simulation are varied."""
+"""Largest factor, up and down, by which numbers that need simulation are varied."""
 HALVINGS = 4
-"""Of the logarithm of that factor, around where the winner changes."""
+"""Number of halvings of the logarithm of the factor, around the point where the winner changes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
-    """Nearest change of one number that makes another option the cheapest."""
+class SwitchingValue:
+    """The smallest change of one number that makes another option the cheapest."""
 
     name: str
+    """Name of the number."""
     factor: float
-    """Of today's value."""
+    """New value relative to today's."""
     value: float | None
+    """New value; None if the number is a relative one."""
     unit: str
+    """Unit of the value, or ``x`` for a factor."""
     winner: str
+    """Option that becomes the cheapest."""
 
 
-def flips(
+def find_switching_values(
     study: Study,
     feasible: dict[str, Evaluation],
-    known: Known,
+    known: KnownSizes,
     mapped: Mapped = map,
-) -> tuple[Flip, ...]:
-    """Return the flips of all rates, of the serving speed and of all uncertain numbers.
+) -> tuple[SwitchingValue, ...]:
+    """Return the switching values of all rates, of the serving speed and of all uncertain numbers.
 
-    ``feasible`` are the options that meet the SLO, the winner first; searches for sizes begin
-    around what is ``known``.
+    ``feasible`` contains the options that meet the targets, the winner first; searches for sizes
+    start from ``known``.
     """
     if len(feasible) < 2:
         return ()
-    found = _rate_flips(study, feasible)
-    if not study.effort.flips_simulated:
-        return _nearest_first(found)
+    switching_values = _solve_rates(study, feasible)
+    if not study.effort.simulated_switching_values:
+        return _nearest_first(switching_values)
     owned = any(evaluation.owned for evaluation in feasible.values())
     varied: list[_Varied] = [_Speed()] if owned else []
     varied += [_Number(number.path, float(number.value(0.0))) for number in study.numbers]
     winner = next(iter(feasible))
-    looked_for = partial(_simulated_flip, study, Sampler(rough(study)), known, winner)
-    found += [flip for flip in mapped(looked_for, varied) if flip]
-    return _nearest_first(found)
+    search = partial(_search_value, study, Sampler(with_smaller_sample(study)), known, winner)
+    switching_values += [value for value in mapped(search, varied) if value]
+    return _nearest_first(switching_values)
 
 
-def _nearest_first(found: list[Flip]) -> tuple[Flip, ...]:
-    return tuple(sorted(found, key=lambda f: abs(np.log(f.factor))))
+def _nearest_first(switching_values: list[SwitchingValue]) -> tuple[SwitchingValue, ...]:
+    """Return switching values in the order of their distance from today's value."""
+    return tuple(sorted(switching_values, key=lambda f: abs(np.log(f.factor))))
 
 
-def _rate_flips(study: Study, feasible: dict[str, Evaluation]) -> list[Flip]:
-    """Solve, for each rate, where the winner's cost meets another option's."""
+def _solve_rates(study: Study, feasible: dict[str, Evaluation]) -> list[SwitchingValue]:
+    """Solve, for each rate, where the winner's cost equals that of another option."""
     (_, winner), *others = feasible.items()
-    found = []
+    switching_values = []
     for name, unit, value in _rates(study, feasible):
         candidates = []
         for other_name, other in others:
@@ -78,16 +83,19 @@ def _rate_flips(study: Study, feasible: dict[str, Evaluation]) -> list[Flip]:
             if own_part == other_part:
                 continue
             factor = (other_rest - own_rest) / (own_part - other_part)
-            # Beyond a hundredfold, or a hundredth, it flips in no world worth naming.
+            # A change by more than a factor of a hundred is not worth naming.
             if 0.01 < factor < 100:
                 candidates.append((abs(np.log(factor)), factor, other_name))
         if candidates:
             _, factor, other_name = min(candidates)
-            found.append(Flip(name, factor, value and value * factor, unit, other_name))
-    return found
+            switching_values.append(
+                SwitchingValue(name, factor, value and value * factor, unit, other_name)
+            )
+    return switching_values
 
 
 def _rates(study: Study, feasible: dict[str, Evaluation]) -> list[tuple[str, str, float | None]]:
+    """Return name, unit and likely value of each rate that applies."""
     rates: list[tuple[str, str, float | None]] = [("API prices", "x", None)]
     owned = [deployment for e in feasible.values() for deployment, _ in e.owned]
     if owned:
@@ -100,7 +108,7 @@ def _rates(study: Study, feasible: dict[str, Evaluation]) -> list[tuple[str, str
 
 
 def _split(study: Study, evaluation: Evaluation, rate: str) -> tuple[float, float]:
-    """Monthly cost that is proportional to a rate, and the rest."""
+    """Return the monthly cost that is proportional to a rate, and the rest."""
     usd = evaluation.cost_usd(study)
     match rate:
         case "API prices":
@@ -136,7 +144,7 @@ class _Number:
 
 @dataclass(frozen=True, slots=True)
 class _Speed:
-    """True throughput of all replicas over the predicted one."""
+    """True throughput of all replicas relative to the predicted one."""
 
     name = "serving speed"
     value = None
@@ -149,29 +157,33 @@ class _Speed:
 _Varied = _Number | _Speed
 
 
-def _simulated_flip(
-    study: Study, sampler: Sampler, known: Known, winner: str, varied: _Varied
-) -> Flip | None:
-    """Look up and down for the nearest factor at which another option wins."""
+def _search_value(
+    study: Study, sampler: Sampler, known: KnownSizes, winner: str, varied: _Varied
+) -> SwitchingValue | None:
+    """Search up and down for the nearest factor at which another option wins."""
     nearest: tuple[float, float, str] | None = None
     tried = {1.0: known}
     for end in (1 / FURTHEST, FURTHEST):
-        found = _first_change(
+        change = _find_change(
             partial(_winner_at, study, sampler, tried, varied, winner), winner, end
         )
-        if found is not None and (nearest is None or abs(np.log(found[0])) < nearest[0]):
-            nearest = (abs(float(np.log(found[0]))), *found)
+        if change is not None and (nearest is None or abs(np.log(change[0])) < nearest[0]):
+            nearest = (abs(float(np.log(change[0]))), *change)
     if nearest is None:
         return None
     _, factor, other = nearest
     value = None if varied.value is None else varied.value * factor
-    return Flip(varied.name, factor, value, varied.unit, other)
+    return SwitchingValue(varied.name, factor, value, varied.unit, other)
 
 
-def _first_change(
+def _find_change(
     winner_at: Callable[[float], str | None], winner: str, end: float
 ) -> tuple[float, str] | None:
-    """Factor between 1 and an end at which the winner changes, if it does at the end or midway."""
+    """Return the factor between 1 and ``end`` at which the winner changes, and the new winner.
+
+    The winner is looked at in the middle and at the end; it is assumed to change only once up to
+    the first of these points at which it differs, so that halving the interval finds that change.
+    """
     low = 1.0
     for high in (end**0.5, end):
         other = winner_at(high)
@@ -180,11 +192,11 @@ def _first_change(
         if other != winner:
             for _ in range(HALVINGS):
                 middle = (low * high) ** 0.5
-                there = winner_at(middle)
-                if there is None or there == winner:
+                middle_winner = winner_at(middle)
+                if middle_winner is None or middle_winner == winner:
                     low = middle
                 else:
-                    high, other = middle, there
+                    high, other = middle, middle_winner
             return high, other
         low = high
     return None
@@ -193,34 +205,34 @@ def _first_change(
 def _winner_at(
     study: Study,
     sampler: Sampler,
-    tried: dict[float, Known],
+    tried: dict[float, KnownSizes],
     varied: _Varied,
     winner: str,
     factor: float,
 ) -> str | None:
-    """Cheapest feasible option at a factor, the winner at a tie; None where nothing is.
+    """Return the cheapest feasible option at a factor, the winner if tied; None if there is none.
 
-    Searches for sizes begin around those of the nearest factor that was ``tried``.
+    Searches for sizes start from those at the nearest factor in ``tried``.
     """
     try:
-        there = rough(varied.study(study, factor))
+        varied_study = with_smaller_sample(varied.study(study, factor))
     except InputError:
-        return None  # beyond what the number may be, nothing flips
-    # The traffic is the same whatever the speed.
-    same = isinstance(varied, _Speed)
+        return None  # outside the valid range of the number
+    # The traffic does not depend on the speed.
+    same_traffic = isinstance(varied, _Speed)
     known = tried[min(tried, key=lambda other: abs(np.log(other / factor)))]
-    evaluator = Evaluator(there, 1.0, sampler if same else None)
+    evaluator = Evaluator(varied_study, 1.0, sampler if same_traffic else None)
     sized = {
         option.name: known.sized[option.name]
-        if same and option.calls_only
+        if same_traffic and option.calls_only
         else size_near(evaluator, option, known)
-        for option in there.options
+        for option in varied_study.options
     }
-    # Half as fast is much the same as twice the volume.
-    tried[factor] = Known(sized, volume=1 / factor if same else 1.0)
-    usd = {n: s.evaluation.total_usd(there) for n, s in sized.items() if s.feasible}
+    # Half the speed needs about as many replicas as twice the volume.
+    tried[factor] = KnownSizes(sized, volume=1 / factor if same_traffic else 1.0)
+    usd = {n: s.evaluation.total_usd(varied_study) for n, s in sized.items() if s.feasible}
     if not usd:
         return None
     cheapest = min(usd, key=lambda name: usd[name])
-    # A hybrid that leaves everything to one side costs what that side does, and is not beaten.
+    # A hybrid that leaves everything to one side costs the same as that side; a tie is no change.
     return winner if usd.get(winner, np.inf) <= usd[cheapest] * (1 + 1e-9) else cheapest

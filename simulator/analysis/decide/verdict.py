@@ -1,4 +1,4 @@
-"""The answer: every option at its best size, which is cheapest, how sure that is."""
+"""The verdict: every option at its best size, which one is cheapest, and how sure that is."""
 
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
@@ -8,25 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.decide.breakeven import BreakEven, find_break_even
-from simulator.analysis.decide.horizon import OverTime, over_time
+from simulator.analysis.decide.horizon import HorizonResult, follow_horizon
 from simulator.analysis.decide.monte_carlo import (
     Mapped,
     Standing,
     Worlds,
-    simulated_costs,
+    compute_standings,
+    simulate_costs,
     size_at_speeds,
-    standings,
     world_costs,
 )
-from simulator.analysis.decide.remedies import Remedy, remedies
-from simulator.analysis.decide.sensitivity import Contest, Driver, drivers
-from simulator.analysis.decide.switching_values import Flip, flips
+from simulator.analysis.decide.remedies import Remedy, find_remedies
+from simulator.analysis.decide.sensitivity import Contest, Driver, find_drivers
+from simulator.analysis.decide.switching_values import SwitchingValue, find_switching_values
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.longrun import Keep, Watch
-from simulator.analysis.size.judging import LIKELY, Excuse, Sized, is_collapsed, meets, miss
-from simulator.analysis.size.kinds.contract import Known, kind_of
-from simulator.analysis.size.options import settled, size_option, too_often_wrong
+from simulator.analysis.size.judging import (
+    LIKELY,
+    Excuse,
+    Sized,
+    describe_miss,
+    is_collapsed,
+    meets,
+)
+from simulator.analysis.size.kinds.contract import KnownSizes, kind_of
+from simulator.analysis.size.options import correctness_shortfall, settle_size, size_option
 from simulator.analysis.study.axis import Axis
 from simulator.analysis.study.options import Option
 from simulator.analysis.study.study import Study
@@ -38,20 +45,22 @@ class OptionResult:
     """One option at its size."""
 
     option: Option
-    """That was asked for."""
+    """Option as the scenario has it."""
     evaluation: Evaluation
-    """Of it, or of the candidate that it chose."""
+    """Evaluation of the option, or of the candidate that it chose."""
     excuse: Excuse | None
+    """Reason why the option is not feasible; None: it is feasible."""
     rejected: tuple[Excuse, ...]
-    """Candidates that were not chosen."""
+    """Candidates that were not chosen, each with the reason."""
     cost_usd: dict[str, float]
-    """By component, most likely [USD/month]."""
+    """Most likely cost by component [USD/month]."""
     world_usd: NDArray[np.float64]
-    """Total by world [USD/month], inf where it misses the SLO; one world where none were drawn."""
+    """Total cost in every draw [USD/month], inf if targets are missed; a single value if there are
+    no draws."""
     standing: Standing | None = None
-    """None where no worlds were drawn."""
+    """Comparison with the other options over the draws; None if there are no draws."""
     remedies: tuple[Remedy, ...] = ()
-    """Of an option that misses the SLO, what it would take to meet it."""
+    """Ways to meet the targets, for an option that misses them."""
 
     @property
     def name(self) -> str:
@@ -66,23 +75,25 @@ class OptionResult:
 
 @dataclass(frozen=True, slots=True)
 class SizedOptions:
-    """Every option of a study at its best size, and what it costs over the worlds."""
+    """Every option of a study at its best size, with its cost in every draw."""
 
     results: tuple[OptionResult, ...]
+    """Results of the options, in the study's order."""
     sized: dict[str, tuple[Sized, ...]]
-    """By option, for slow, likely and fast hardware."""
+    """Sizes by option, for slow, likely and fast hardware."""
     worlds: Worlds
+    """Draws of the uncertain numbers."""
     rated: list[NDArray[np.float64]]
-    """Cost by option as rates alone make it [USD/month], (worlds,) each."""
+    """Cost of each option as given by the uncertain rates alone [USD/month], (worlds,) each."""
     sampler: Sampler
-    """What drew the smaller samples."""
+    """Sampler of the smaller samples."""
     careful: Evaluator
-    """Of the larger sample."""
+    """Evaluator of the larger sample."""
 
     @property
-    def known(self) -> Known:
-        """What is known at likely speed."""
-        return Known.of(self.sized)
+    def known(self) -> KnownSizes:
+        """Sizes at likely speed."""
+        return KnownSizes.of(self.sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +101,34 @@ class Verdict:
     """The answer to a study."""
 
     study: Study
+    """The question."""
     results: tuple[OptionResult, ...]
+    """Results of the options, in the study's order."""
     winner: OptionResult
+    """Cheapest option that meets the targets."""
     runner_up: OptionResult | None
     """Cheapest other option that meets the targets."""
     other_kind: OptionResult | None
-    """The same among options of another kind than the winner's."""
+    """Cheapest other option that meets the targets and is of another kind than the winner."""
     least_regret: OptionResult | None
-    """What costs the least above the best of each world, in the mean; None if all may miss the
-    SLO."""
+    """Option with the least mean extra cost over the best of each draw; None if every option may
+    miss the targets."""
     saving: float | None
-    """Share of the runner-up's cost."""
+    """Saving of the winner as a share of the runner-up's cost."""
     saving_interval: tuple[float, float] | None
+    """Interval that contains the saving in nine of ten draws."""
     break_even: BreakEven | None
+    """Volumes, or other values, at which self-hosting is cheaper than calls; None unless both are
+    among the options."""
     drivers: tuple[Driver, ...]
-    flips: tuple[Flip, ...]
-    over_time: OverTime | None
-    """None where the scenario expects nothing to move."""
+    """Uncertain numbers that move the winner's advantage, the largest effect first."""
+    switching_values: tuple[SwitchingValue, ...]
+    """Smallest changes of single numbers that make another option the cheapest, the nearest
+    first."""
+    horizon: HorizonResult | None
+    """Costs over the horizon; None if the scenario states no future."""
     today: SizedOptions = field(repr=False)
-    """How the options were sized, for what a report shows beside."""
+    """Sizes of the options at today's volume, for further figures of a report."""
 
 
 def decide(study: Study, executor: Executor | None = None, axis: Axis | None = None) -> Verdict:
@@ -121,23 +141,23 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
     executor : Executor, optional
         Runs points of the break-even curve in parallel; the answer does not depend on it.
     axis : Axis, optional
-        What to look for the break-even along; default: the volume.
+        Axis along which to search for the break-even; default: the volume.
 
     Raises
     ------
     InfeasibleError
-        When no option meets the SLO, with the reason of every option.
+        When no option meets the targets, with the reason for each option.
     """
     mapped = executor.map if executor else map
-    every = size_options(study, mapped)
-    results, sized = _with_remedies(every), every.sized
+    today = size_options(study, mapped)
+    results, sized = _with_remedies(today), today.sized
     usd = [r.world_usd for r in results]
     feasible = sorted(
         (r for r in results if r.excuse is None and not is_collapsed(r.evaluation)),
         key=lambda r: (r.total_usd, r.name),
     )
     if not feasible:
-        excuses = {r.name: in_full(r) for r in results if r.excuse}
+        excuses = {r.name: describe_excuse(r) for r in results if r.excuse}
         raise InfeasibleError("no option meets the latency targets", excuses)
     winner = feasible[0]
     others = feasible[1:]
@@ -155,87 +175,95 @@ def decide(study: Study, executor: Executor | None = None, axis: Axis | None = N
         saving=saving,
         saving_interval=interval,
         break_even=find_break_even(
-            study, every.sampler, sized, executor, axis, _effects(study, usd, every.rated)
+            study, today.sampler, sized, executor, axis, _effects(study, usd, today.rated)
         ),
-        drivers=_drivers(every, study, (winner, runner_up), mapped) if runner_up else (),
-        flips=flips(study, {r.name: r.evaluation for r in feasible}, every.known, mapped),
-        over_time=over_time(study, future, every.sampler, every.known, mapped) if future else None,
-        today=every,
+        drivers=_drivers(today, study, (winner, runner_up), mapped) if runner_up else (),
+        switching_values=find_switching_values(
+            study, {r.name: r.evaluation for r in feasible}, today.known, mapped
+        ),
+        horizon=follow_horizon(study, future, today.sampler, today.known, mapped)
+        if future
+        else None,
+        today=today,
     )
 
 
-def in_full(result: OptionResult) -> str:
-    """Say why an option is out, and what it would take."""
+def describe_excuse(result: OptionResult) -> str:
+    """Describe why an option is infeasible, and what it would take to meet the targets."""
     assert result.excuse is not None, "asked of options that are out"
     return "; ".join([result.excuse.reason, *(each.text for each in result.remedies)])
 
 
-def _with_remedies(every: SizedOptions) -> tuple[OptionResult, ...]:
-    """Say of options that miss the SLO what they would take to meet it."""
+def _with_remedies(sized_options: SizedOptions) -> tuple[OptionResult, ...]:
+    """Add remedies to the options that miss the targets."""
     apis = [
         result.option.api
-        for result in every.results
+        for result in sized_options.results
         if result.option.api is not None and result.option.calls_only and result.excuse is None
     ]
     return tuple(
-        replace(result, remedies=remedies(every.careful, result.evaluation, apis))
+        replace(result, remedies=find_remedies(sized_options.careful, result.evaluation, apis))
         if result.excuse is not None
         else result
-        for result in every.results
+        for result in sized_options.results
     )
 
 
 def size_options(study: Study, mapped: Mapped = map) -> SizedOptions:
-    """Find every option's best size at today's volume, and its costs over the worlds."""
+    """Find every option's best size at today's volume, and its costs over the draws."""
     sampler = Sampler(study)
     rough = Evaluator(study, 1.0, sampler)
     careful = Evaluator(study, 1.0, Sampler(study, careful=True))
     worlds = Worlds.draw(study)
-    found: dict[str, tuple[Sized, ...]] = {}
-    # What options do alone is known before those are sized that are made of them.
-    for alone in (True, False):
-        wave = [o for o in study.options if (o.calls_only or o.owns_only) == alone]
-        these = mapped(partial(_sized, rough, careful, Known.of(found)), wave)
-        found |= zip((option.name for option in wave), these, strict=True)
-    sized = {option.name: found[option.name] for option in study.options}
-    rated = [world_costs(study, s, worlds) for s in sized.values()]
-    usd = simulated_costs(study, worlds, Known.of(sized), mapped) if study.numbers else rated
-    collapsed = [s[LIKELY].collapsed for s in sized.values()]
+    sized_so_far: dict[str, tuple[Sized, ...]] = {}
+    # Single options are sized first, because options that are made of them start from their sizes.
+    for is_single in (True, False):
+        options = [o for o in study.options if (o.calls_only or o.owns_only) == is_single]
+        sizes = mapped(
+            partial(_size_at_speeds, rough, careful, KnownSizes.of(sized_so_far)), options
+        )
+        sized_so_far |= zip((option.name for option in options), sizes, strict=True)
+    sized = {option.name: sized_so_far[option.name] for option in study.options}
+    rated = [world_costs(study, sizes, worlds) for sizes in sized.values()]
+    usd = simulate_costs(study, worlds, KnownSizes.of(sized), mapped) if study.numbers else rated
+    collapsed = [sizes[LIKELY].collapsed for sizes in sized.values()]
     results = tuple(
-        _result(study, option, s, costs, standing)
-        for option, s, costs, standing in zip(
-            study.options, sized.values(), usd, standings(usd, collapsed), strict=True
+        _result(study, option, sizes, costs, standing)
+        for option, sizes, costs, standing in zip(
+            study.options, sized.values(), usd, compute_standings(usd, collapsed), strict=True
         )
     )
     return SizedOptions(results, sized, worlds, rated, sampler, careful)
 
 
-def _sized(rough: Evaluator, careful: Evaluator, known: Known, option: Option) -> tuple[Sized, ...]:
-    """Size an option for slow, likely and fast hardware; what is likely, by the larger sample."""
+def _size_at_speeds(
+    rough: Evaluator, careful: Evaluator, known: KnownSizes, option: Option
+) -> tuple[Sized, ...]:
+    """Size an option for slow, likely and fast hardware; the likely size by the larger sample."""
     if option.calls_only:
         return (size_option(careful, option),) * 3
     slow, likely, fast = size_at_speeds(rough, option, known)
-    found = settled(careful, option, likely, known)
-    others = {
-        # A side that only calls is as fast whatever the hardware, and costs what it does alone.
-        id(each): settled(careful, option, each, known)
-        if each.collapsed and not each.evaluation.owned
-        else each
-        for each in (slow, fast)
-        if each is not likely
+    settled = settle_size(careful, option, likely, known)
+    other_sizes = {
+        # A hybrid that leaves everything to its API does not depend on the hardware's speed.
+        id(size): settle_size(careful, option, size, known)
+        if size.collapsed and not size.evaluation.owned
+        else size
+        for size in (slow, fast)
+        if size is not likely
     }
-    return tuple(others.get(id(each), found) for each in (slow, likely, fast))
+    return tuple(other_sizes.get(id(size), settled) for size in (slow, likely, fast))
 
 
 def _drivers(
     today: SizedOptions, study: Study, contest: tuple[OptionResult, OptionResult], mapped: Mapped
 ) -> tuple[Driver, ...]:
-    """What drives the winner's advantage over the runner-up."""
+    """Return the drivers of the winner's advantage over the runner-up."""
     winner, runner_up = contest
-    with np.errstate(invalid="ignore"):  # where both miss the SLO, no one is ahead
+    with np.errstate(invalid="ignore"):  # inf - inf: both miss the targets, the advantage is NaN
         advantage_usd = runner_up.world_usd - winner.world_usd
     names = (winner.name, runner_up.name)
-    return drivers(
+    return find_drivers(
         study,
         Contest(today.sized[names[0]], today.sized[names[1]], names, advantage_usd),
         today.worlds,
@@ -247,38 +275,38 @@ def _drivers(
 def _effects(
     study: Study, usd: list[NDArray[np.float64]], rated: list[NDArray[np.float64]]
 ) -> dict[str, NDArray[np.float64]]:
-    """What the uncertain numbers of each world do to an option's cost at today's volume: factors.
+    """Return the effect of the uncertain numbers on each option's cost in every draw, as factors.
 
-    Along the break-even's axis they are taken to do the same.
+    They are measured at today's volume, and taken to be the same along the axis of the break-even.
     """
     if not study.numbers:
         return {}
-    found = {}
+    effects = {}
     for option, simulated, likely in zip(study.options, usd, rated, strict=True):
         factor = np.ones(len(simulated))
         np.divide(simulated, likely, out=factor, where=np.isfinite(likely) & (likely > 0))
-        found[option.name] = factor
-    return found
+        effects[option.name] = factor
+    return effects
 
 
 def simulate_as_written(
     study: Study, keep: Keep | None = None, watch: Watch | None = None
 ) -> tuple[OptionResult, ...]:
-    """Run every option at exactly the size that the scenario gives, over the whole horizon.
+    """Run every option at exactly the size that the scenario states, over the whole horizon.
 
     Parameters
     ----------
     study : Study
-        The question, whose answer is not searched for.
+        The question; sizes are not searched.
     keep : Keep, optional
-        Where to keep the simulations while they run, and to go on from.
+        Where to save running simulations, and to resume them from.
     watch : Watch, optional
-        Sees every piece of every ledger.
+        Receives every piece of every ledger.
 
     Raises
     ------
     InputError
-        When a size is left to be found.
+        When the scenario leaves a size open.
     """
     evaluator = Evaluator(study, 1.0, Sampler(study, careful=True))
     for option in study.options:
@@ -286,9 +314,9 @@ def simulate_as_written(
     results = []
     for option in study.options:
         evaluation = kind_of(option).evaluate_as_written(evaluator, option, keep, watch)
-        reason = too_often_wrong(evaluation, study)
+        reason = correctness_shortfall(evaluation, study)
         if not meets(evaluation, study.slo):
-            reason = miss(evaluation, study.slo)
+            reason = describe_miss(evaluation, study.slo)
         excuse = None if reason is None else Excuse(option.name, reason)
         total = np.array([evaluation.total_usd(study)])
         costs = evaluation.cost_usd(study)
@@ -303,6 +331,7 @@ def _result(
     usd: NDArray[np.float64],
     standing: Standing,
 ) -> OptionResult:
+    """Return the result of an option from its sizes and costs."""
     likely = sized[LIKELY]
     costs = likely.evaluation.cost_usd(study)
     return OptionResult(
@@ -311,20 +340,24 @@ def _result(
 
 
 def _least_regret(feasible: list[OptionResult]) -> OptionResult | None:
-    known = [r for r in feasible if r.standing and np.isfinite(r.standing.regret_usd)]
-    return min(known, key=lambda r: r.standing.regret_usd if r.standing else np.inf, default=None)
+    """Return the feasible option with the least regret, if any has a finite one."""
+    with_regret = [r for r in feasible if r.standing and np.isfinite(r.standing.regret_usd)]
+    return min(
+        with_regret, key=lambda r: r.standing.regret_usd if r.standing else np.inf, default=None
+    )
 
 
 def _saving(
     winner: OptionResult, runner_up: OptionResult | None
 ) -> tuple[float | None, tuple[float, float] | None]:
+    """Return the winner's saving relative to the runner-up, with its interval over draws."""
     if runner_up is None:
         return None, None
     saving = 1 - winner.total_usd / runner_up.total_usd
-    both = np.isfinite(winner.world_usd) & np.isfinite(runner_up.world_usd)
-    both &= runner_up.world_usd > 0  # a small sample of a small volume may hold no request
-    if not both.any():
+    is_finite = np.isfinite(winner.world_usd) & np.isfinite(runner_up.world_usd)
+    is_finite &= runner_up.world_usd > 0  # a small sample of a small volume may contain no request
+    if not is_finite.any():
         return saving, None
-    by_world = 1 - winner.world_usd[both] / runner_up.world_usd[both]
+    by_world = 1 - winner.world_usd[is_finite] / runner_up.world_usd[is_finite]
     low, high = np.quantile(by_world, [0.05, 0.95])
     return saving, (float(low), float(high))

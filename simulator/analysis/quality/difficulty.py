@@ -1,15 +1,15 @@
-"""Difficulty that models share: what is hard for one is hard for the next.
+"""Difficulty that models share: tasks that are hard for one model are hard for the next.
 
 A one-factor probit. A request has a difficulty u, uniform in [0, 1). A model that solves a share p
 of all requests solves this one when
 
     sqrt(rho) ndtri(u) + sqrt(1 - rho) e < ndtri(p),    e ~ N(0, 1) for each request and attempt,
 
-where rho is the share of the latent variance that is the task's. At rho = 0 models fail
+where rho is the share of the latent variance that is due to the task. At rho = 0 models fail
 independently; at rho = 1 the better model solves all that the worse one does. Two models' latent
 variables are bivariate normal with correlation rho (Vasicek's portfolio model, tetrachoric
-correlation). Attempts of one model at one task are taken to be as alike as those of two models,
-which flatters retries of the same model.
+correlation). Attempts of one model at one task are assumed to be as similar as attempts of two
+models, which overstates the value of retries of the same model.
 """
 
 import math
@@ -24,22 +24,25 @@ from simulator.errors import InputError
 
 DEFAULT_CORRELATION = 0.802
 """Computed by ``fit_correlation(0.6, 0.706, 0.756)``: SWE-bench Verified, gpt-5-mini, then
-sonnet-4.5, by task (compiled 2026-11-23). Either solves 75.6 %, the second 70.6 % of all and 39 %
-of what the first does not, hence the first 60.0 %; independent models would solve 88.2 %."""
+sonnet-4.5, by task (compiled 2026-11-23). Together they solve 75.6 %; the second solves 70.6 % of
+all and 39 % of what the first does not, hence the first solves 60.0 %. Independent models would
+solve 88.2 %."""
 
 Z_95 = 1.959963984540054
-"""Standard normal quantile: 95 % lie within."""
+"""Standard normal quantile: 95 % of values lie between it and its negative."""
 _FURTHEST = 8.25
-"""Latent difficulties beyond it are less than 2e-16 of all."""
+"""Largest latent difficulty considered; less than 2e-16 of all are further out."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _PRECISION = 1e-9
+"""Precision of a fitted correlation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Stages tried one after another until one succeeds, which is noticed at once."""
+    """Stages tried one after another until one succeeds; success is detected at once."""
 
     success: float
+    """Share of requests that some stage solves."""
     calls: tuple[float, ...]
     """Expected calls of each stage per request."""
 
@@ -61,16 +64,16 @@ def success_given(
     Parameters
     ----------
     difficulty : ndarray
-        In [0, 1). (n,)
+        Difficulties in [0, 1). (n,)
     rate : float
-        Success over all tasks.
+        Success rate over all tasks.
     correlation : float
-        Share of the latent variance that is the task's.
+        Share of the latent variance that is due to the task.
 
     Returns
     -------
     ndarray
-        Its mean over uniform difficulties is ``rate``. (n,)
+        Probabilities, whose mean over uniform difficulties is ``rate``. (n,)
 
     Raises
     ------
@@ -80,17 +83,17 @@ def success_given(
     _check((rate,), correlation)
     if correlation == 1.0:
         return (difficulty < rate).astype(np.float64)
-    # Zero is a difficulty, but not a latent one that can be multiplied by a correlation of zero.
+    # Difficulty 0 has the latent value -inf, whose product with a correlation of 0 would be NaN.
     latent = ndtri(np.maximum(difficulty, np.finfo(np.float64).tiny))
-    given: NDArray[np.float64] = ndtr(
+    probability: NDArray[np.float64] = ndtr(
         (ndtri(rate) - math.sqrt(correlation) * latent) / math.sqrt(1.0 - correlation)
     )
-    return given
+    return probability
 
 
 def succeeds(
     difficulty: NDArray[np.float64],
-    luck: NDArray[np.float64],
+    uniform_draw: NDArray[np.float64],
     success_rate: float,
     correlation: float,
 ) -> NDArray[np.bool_]:
@@ -99,22 +102,23 @@ def succeeds(
     Parameters
     ----------
     difficulty : ndarray
-        In [0, 1), the same for every model. (n,)
+        Difficulties in [0, 1), the same for every model. (n,)
     luck : ndarray
-        Uniform in (0, 1), of this model and attempt. (n,)
+        Uniform draws in (0, 1) of this model and attempt. (n,)
     success_rate, correlation : float
-        As ``success_given`` has them.
+        As ``rate`` and ``correlation`` of ``success_given``.
     """
-    return luck < success_given(difficulty, success_rate, correlation)
+    return uniform_draw < success_given(difficulty, success_rate, correlation)
 
 
 def task_grid(
     rates: Sequence[float], correlation: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return difficulties and weights that average over tasks. (n,), (n,)
+    """Return difficulties and weights for averages over tasks. (n,), (n,)
 
-    Gauss-Legendre on panels of the latent difficulty, which are narrow where a rate's success falls
-    from one to zero, so that correlations near one are integrated as exactly as small ones.
+    Gauss-Legendre quadrature on panels of the latent difficulty. Panels are narrow where a rate's
+    success falls from one to zero, so that correlations near one are integrated as exactly as small
+    ones.
     """
     edges = [np.linspace(-_FURTHEST, _FURTHEST, 18)]
     if correlation > 0.0:
@@ -137,17 +141,19 @@ def joint_failure(rates: Sequence[float], correlation: float) -> float:
     return float(weights @ failing)
 
 
-def chain(rates: Sequence[float], correlation: float, attempts: Sequence[int] = ()) -> Chain:
-    """Return what a cascade solves and how often it calls each stage.
+def expected_chain(
+    rates: Sequence[float], correlation: float, attempts: Sequence[int] = ()
+) -> Chain:
+    """Return the success of a cascade and the expected calls of each stage.
 
     Parameters
     ----------
     rates : sequence of float
-        Success of each stage over all tasks, in the order in which they are tried.
+        Success rate of each stage over all tasks, in the order in which stages are tried.
     correlation : float
-        Share of the latent variance that is the task's.
+        Share of the latent variance that is due to the task.
     attempts : sequence of int
-        At most so many calls of each stage; default: one.
+        Largest number of calls of each stage; default: one.
 
     Raises
     ------
@@ -171,19 +177,20 @@ def chain(rates: Sequence[float], correlation: float, attempts: Sequence[int] = 
 
 
 def fit_correlation(p1: float, p2: float, p_either: float) -> float:
-    """Return the correlation under which one of two models solves a share of the tasks.
+    """Return the correlation at which at least one of two models solves a given share of tasks.
 
-    Zero where the models complement each other more than by chance.
+    Found by bisection, since joint failure rises with the correlation. The result is zero if the
+    models complement each other more than independent ones.
 
     Raises
     ------
     InputError
-        When no correlation gives that, for either cannot solve less than the better model, or a
-        model solves nothing or all.
+        When no correlation gives that share, which cannot be less than the better model's, or when
+        a model solves nothing or everything.
     """
     _check((p1, p2, p_either), 0.0)
     if min(p1, p2) <= 0.0 or max(p1, p2) >= 1.0:
-        raise InputError("a model that solves nothing or everything tells nothing of difficulty")
+        raise InputError("a model that solves nothing or everything shows nothing about difficulty")
     if not max(p1, p2) <= p_either + _PRECISION:
         raise InputError(f"either model solves {p_either:g}, less than one alone ({max(p1, p2):g})")
     low, high = 0.0, 1.0
@@ -197,35 +204,34 @@ def fit_correlation(p1: float, p2: float, p_either: float) -> float:
 
 
 def fit_outcomes(first: NDArray[np.float64], second: NDArray[np.float64]) -> Fit | None:
-    """Return the correlation of two models' outcomes at the same tasks; None if they cannot tell.
+    """Return the correlation of two models' outcomes on the same tasks; None if it is undefined.
 
     Parameters
     ----------
     first, second : ndarray
-        Share of a model's runs at each task that succeeded, 0 or 1 where it has one. (n_tasks,)
+        Share of a model's runs of each task that succeeded, 0 or 1 for a single run. (n_tasks,)
 
-    Notes
-    -----
-    The tetrachoric correlation by moments, its interval by the delta method: the derivatives of a
-    bivariate normal probability are its density, by the correlation, and its conditional
-    probabilities, by the margins.
+    Notes ----- The tetrachoric correlation by moments, with its interval by the delta method: the
+    derivatives of a bivariate normal probability are its density, by the correlation, and its
+    conditional probabilities, by the margins.
     """
     fail1, fail2 = 1.0 - np.asarray(first, np.float64), 1.0 - np.asarray(second, np.float64)
     q1, q2, joint = (float(np.mean(v)) for v in (fail1, fail2, fail1 * fail2))
     if len(fail1) < 2 or not (0.0 < q1 < 1.0 and 0.0 < q2 < 1.0):
         return None
-    found = fit_correlation(1.0 - q1, 1.0 - q2, 1.0 - min(joint, q1, q2))
-    rho = min(found, 0.999)
-    a1, a2, rest = float(ndtri(q1)), float(ndtri(q2)), 1.0 - rho**2
-    density = math.exp(-(a1**2 - 2 * rho * a1 * a2 + a2**2) / (2 * rest))
-    density /= 2 * math.pi * math.sqrt(rest)
-    by_q1, by_q2 = ndtr(np.array([a2 - rho * a1, a1 - rho * a2]) / math.sqrt(rest))
-    pull = fail1 * fail2 - joint - by_q1 * (fail1 - q1) - by_q2 * (fail2 - q2)
-    half = Z_95 * float(np.std(pull)) / max(density, 1e-12) / math.sqrt(len(pull))
-    return Fit(found, max(0.0, found - half), min(1.0, found + half))
+    correlation = fit_correlation(1.0 - q1, 1.0 - q2, 1.0 - min(joint, q1, q2))
+    rho = min(correlation, 0.999)
+    a1, a2, residual_variance = float(ndtri(q1)), float(ndtri(q2)), 1.0 - rho**2
+    density = math.exp(-(a1**2 - 2 * rho * a1 * a2 + a2**2) / (2 * residual_variance))
+    density /= 2 * math.pi * math.sqrt(residual_variance)
+    by_q1, by_q2 = ndtr(np.array([a2 - rho * a1, a1 - rho * a2]) / math.sqrt(residual_variance))
+    influence = fail1 * fail2 - joint - by_q1 * (fail1 - q1) - by_q2 * (fail2 - q2)
+    half = Z_95 * float(np.std(influence)) / max(density, 1e-12) / math.sqrt(len(influence))
+    return Fit(correlation, max(0.0, correlation - half), min(1.0, correlation + half))
 
 
 def _check(rates: Sequence[float], correlation: float) -> None:
+    """Raise InputError if a rate or the correlation is not in [0, 1]."""
     for name, value in (*(("success rate", rate) for rate in rates), ("correlation", correlation)):
         if not 0.0 <= value <= 1.0:
             raise InputError(f"{name} must be in [0, 1], not {value:g}")

@@ -1,9 +1,10 @@
-"""What a correct answer costs: success, tokens and money of models on the same tasks.
+"""Cost of a correct answer: success, tokens and money of models on the same tasks.
 
-A model's cost per correct answer is its mean cost over its success rate, failures paid like the
-rest. A task counts once however many runs it has. Intervals are of 95 %: Wilson's for rates, the
-delta method on the logarithm for ratios, and for two models on the same tasks a bootstrap over
-tasks, which keeps the pairs. What a log does not tell of every run of a model is NaN, never zero.
+A model's cost per correct answer is its mean cost divided by its success rate; failures are paid
+for, too. A task counts once, however many runs it has. Intervals are of 95 %: Wilson's for rates,
+the delta method on the logarithm for ratios, and for two models on the same tasks a bootstrap over
+tasks, which keeps the pairs. A quantity that a log does not state for every run of a model is NaN,
+never zero.
 """
 
 import math
@@ -18,18 +19,19 @@ from simulator.analysis.quality.difficulty import (
     DEFAULT_CORRELATION,
     Z_95,
     Fit,
-    chain,
+    expected_chain,
     fit_outcomes,
 )
 from simulator.errors import InputError
 from simulator.rng import stream
 
 RESAMPLES = 2000
+"""Number of bootstrap samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number and its 95 % interval; NaN where it is not known."""
+    """A number and its 95 % interval; NaN if it is not known."""
 
     value: float
     low: float = np.nan
@@ -38,42 +40,54 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Runs of models at tasks, one row each; NaN is what a run does not tell."""
+    """Runs of models on tasks, one row each; NaN if a run does not state a quantity."""
 
     models: tuple[str, ...]
+    """Names of the models."""
     tasks: tuple[str, ...]
+    """Names of the tasks."""
     model: NDArray[np.int64]
     """Index into ``models``. (n_runs,)"""
     task: NDArray[np.int64]
     """Index into ``tasks``. (n_runs,)"""
     success: NDArray[np.bool_]
-    """(n_runs,)"""
+    """Whether the run solved its task. (n_runs,)"""
     input_tok: NDArray[np.float64]
-    """Of all attempts, cached tokens included. (n_runs,)"""
+    """Input tokens of all attempts, including cached ones. (n_runs,)"""
     output_tok: NDArray[np.float64]
-    """Of all attempts, reasoning included. (n_runs,)"""
+    """Output tokens of all attempts, including reasoning. (n_runs,)"""
     reasoning_tok: NDArray[np.float64]
+    """Reasoning tokens of all attempts. (n_runs,)"""
     cached_tok: NDArray[np.float64]
+    """Cached input tokens of all attempts. (n_runs,)"""
     attempts: NDArray[np.float64]
+    """Number of attempts. (n_runs,)"""
     seconds: NDArray[np.float64]
+    """Duration [s]. (n_runs,)"""
     usd: NDArray[np.float64]
+    """Cost [USD]. (n_runs,)"""
 
 
 @dataclass(frozen=True, slots=True)
 class SuccessRow:
-    """What a benchmark publishes of a model: no single tasks."""
+    """Published results of a model on a benchmark, without single tasks."""
 
     model: str
+    """Name of the model."""
     tasks: int
+    """Number of tasks."""
     solved: tuple[int, ...]
-    """Tasks solved within one attempt, two, ...; the last is the result."""
+    """Tasks solved within one attempt, two attempts, and so on; the last is the result."""
     input_tok: float = np.nan
-    """Per task, as all that follow."""
+    """Input tokens per task."""
     output_tok: float = np.nan
+    """Output tokens per task."""
     usd: float = np.nan
+    """Cost per task [USD]."""
     seconds: float = np.nan
+    """Duration per task [s]."""
     date: str = ""
-    """Of the measurement."""
+    """Date of the measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +107,42 @@ class SuccessTable:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One model: how often it is right, and what for."""
+    """Success rate and mean consumption of one model."""
 
     model: str
+    """Name of the model."""
     tasks: int
+    """Number of tasks."""
     success: Figure
+    """Share of tasks solved."""
     first_try: float
-    """Share solved by the first attempt."""
+    """Share of tasks solved by the first attempt."""
     input_tok: float
-    """Per task, as all that follow but the last."""
+    """Input tokens per task."""
     output_tok: float
+    """Output tokens per task, including reasoning."""
     reasoning_tok: float
+    """Reasoning tokens per task."""
     cached_tok: float
+    """Cached input tokens per task."""
     usd: float
+    """Cost per task [USD]."""
     seconds: float
+    """Duration per task [s]."""
     usd_per_correct: Figure
+    """Cost of a correct answer [USD]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """The first model, and the second where the first is seen to fail."""
+    """Two models in order: the second is called where a failure of the first is detected."""
 
     success: float
+    """Share of tasks solved."""
     second_calls: float
     """Calls of the second model per task."""
     usd: float
-    """Per task."""
+    """Cost per task [USD]."""
 
     @property
     def usd_per_correct(self) -> float:
@@ -128,30 +152,33 @@ class Cascade:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two models on the same tasks; differences are the second less the first."""
+    """Comparison of two models on the same tasks; differences are the second less the first."""
 
     first: Score
     second: Score
     tasks: int
-    """In common, where single tasks are known."""
+    """Number of common tasks, if single tasks are known."""
     success_difference: Figure
+    """Difference of the success rates."""
     usd_per_correct_difference: Figure
+    """Difference of the costs of a correct answer [USD]."""
     verbosity: Figure
-    """Output tokens per task, the second's over the first's."""
+    """Output tokens per task of the second model, relative to the first."""
     discordant: tuple[int, int] | None
-    """Tasks that only the first, or only the second solves, with one run of each at each task."""
+    """Number of tasks that only the first, and only the second model solves; None unless each task
+    has one run of each model."""
     p_value: float
-    """McNemar's exact test of equal success."""
+    """Probability of such a difference between equally good models (McNemar's exact test)."""
     correlation: Fit | None
-    """Of difficulty, fitted to the pair."""
+    """Correlation due to difficulty, fitted to the pair."""
     cascades: dict[str, Cascade]
-    """By how it is reckoned: ``independent``, ``shared difficulty`` (at the shipped correlation),
-    and ``as logged`` where single tasks are known."""
+    """Cascade of the two models, by assumption: ``independent``, ``shared difficulty`` (at the
+    shipped correlation), and ``as logged`` if single tasks are known."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Tasks:
-    """Means over a model's runs at each task, (n_tasks,) each."""
+    """Means over a model's runs of each task, (n_tasks,) each."""
 
     task: NDArray[np.int64]
     runs: NDArray[np.int64]
@@ -171,28 +198,29 @@ def wilson(rate: float, trials: float) -> Figure:
     Parameters
     ----------
     rate : float
-        Successes over trials.
+        Successes divided by trials.
     trials : float
-        Independent ones; no whole number where repeated runs of a task count for less.
+        Number of independent trials; not a whole number if repeated runs of a task count for less.
     """
     spread = Z_95**2 / trials
     middle = (rate + spread / 2) / (1 + spread)
     half = Z_95 * math.sqrt(rate * (1 - rate) / trials + spread / (4 * trials)) / (1 + spread)
-    # Rounding must not put the ends on the wrong side of rates of zero and one.
+    # Rounding must not move the ends to the wrong side of rates of zero and one.
     return Figure(rate, min(rate, max(0.0, middle - half)), max(rate, min(1.0, middle + half)))
 
 
 def scores(results: Runs | SuccessTable) -> list[Score]:
-    """Return every model's score, in the order of the results."""
+    """Return the score of each model, in the order of the results."""
     if isinstance(results, SuccessTable):
         return [_published(row) for row in results.rows]
     return [_logged(name, _by_task(results, k)) for k, name in enumerate(results.models)]
 
 
 def _published(row: SuccessRow) -> Score:
+    """Return the score of a published row."""
     success = wilson(row.solved[-1] / row.tasks, row.tasks)
     first = row.solved[0] / row.tasks if len(row.solved) > 1 else np.nan
-    # Costs of single tasks are not known; only the rate's uncertainty can be passed on.
+    # Costs of single tasks are unknown, so only the uncertainty of the rate can be propagated.
     ends = (_ratio(row.usd, r) for r in (success.value, success.high, success.low))
     return Score(
         row.model, row.tasks, success, first, row.input_tok, row.output_tok, np.nan, np.nan,
@@ -201,6 +229,7 @@ def _published(row: SuccessRow) -> Score:
 
 
 def _logged(name: str, tasks: _Tasks) -> Score:
+    """Return the score of a model from the means of its tasks."""
     usd, rate = _mean(tasks.usd), _mean(tasks.solved)
     return Score(
         name,
@@ -218,7 +247,7 @@ def _logged(name: str, tasks: _Tasks) -> Score:
 
 
 def _independent_trials(tasks: _Tasks) -> float:
-    """Trials as informative as the runs, whose outcomes at one task hang together."""
+    """Return the number of independent trials that is as informative as all runs."""
     rate, count = float(tasks.solved.mean()), len(tasks.solved)
     spread = float(tasks.solved.var())
     if spread == 0.0:
@@ -227,20 +256,22 @@ def _independent_trials(tasks: _Tasks) -> float:
 
 
 def _usd_per_correct(tasks: _Tasks, usd: float, rate: float) -> Figure:
+    """Return the cost of a correct answer, with its interval by the delta method."""
     value = _ratio(usd, rate)
     if not (np.isfinite(value) and value > 0.0 and len(tasks.task) > 1):
         return Figure(value)
-    pull = tasks.usd / usd - tasks.solved / rate
-    half = Z_95 * float(pull.std(ddof=1)) / math.sqrt(len(pull))
-    return Figure(value, value * math.exp(-half), value * math.exp(half))
+    influence = tasks.usd / usd - tasks.solved / rate
+    half_width = Z_95 * float(influence.std(ddof=1)) / math.sqrt(len(influence))
+    return Figure(value, value * math.exp(-half_width), value * math.exp(half_width))
 
 
 def _by_task(runs: Runs, model: int) -> _Tasks:
+    """Return the means over a model's runs of each task."""
     rows = np.flatnonzero(runs.model == model)
-    task, place, count = np.unique(runs.task[rows], return_inverse=True, return_counts=True)
+    task, task_index, count = np.unique(runs.task[rows], return_inverse=True, return_counts=True)
 
     def mean(column: NDArray) -> NDArray[np.float64]:
-        return np.bincount(place, column[rows].astype(np.float64)) / count
+        return np.bincount(task_index, column[rows].astype(np.float64)) / count
 
     first = np.where(np.isnan(runs.attempts), np.nan, runs.success & (runs.attempts <= 1))
     return _Tasks(
@@ -250,21 +281,22 @@ def _by_task(runs: Runs, model: int) -> _Tasks:
 
 
 def _take(tasks: _Tasks, common: NDArray[np.int64]) -> _Tasks:
+    """Return some of the tasks."""
     rows = np.searchsorted(tasks.task, common)
     return _Tasks(*(getattr(tasks, name)[rows] for name in _Tasks.__slots__))
 
 
 def compare(results: Runs | SuccessTable, first: str, second: str, seed: int = 0) -> Comparison:
-    """Compare two models, on the tasks that both were given where single tasks are known.
+    """Compare two models; if single tasks are known, on the tasks that both of them ran.
 
     Parameters
     ----------
     results : Runs or SuccessTable
-        That hold both.
+        Results that contain both models.
     first, second : str
-        Names as the results have them.
+        Names of the models in the results.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Raises
     ------
@@ -283,23 +315,23 @@ def compare(results: Runs | SuccessTable, first: str, second: str, seed: int = 0
 
 
 def _unpaired(first: Score, second: Score) -> Comparison:
-    """Compare published figures; intervals hold for any pairing that is not contrary."""
+    """Compare published figures; intervals hold unless successes correlate negatively."""
     return Comparison(
         first,
         second,
         min(first.tasks, second.tasks),
-        _apart(first.success, second.success),
-        _apart(first.usd_per_correct, second.usd_per_correct),
+        _difference(first.success, second.success),
+        _difference(first.usd_per_correct, second.usd_per_correct),
         Figure(_ratio(second.output_tok, first.output_tok)),
         None,
         np.nan,
         None,
-        _reckoned(first, second),
+        _expected_cascades(first, second),
     )
 
 
-def _apart(first: Figure, second: Figure) -> Figure:
-    """Return second less first from both intervals (Newcombe 1998, method 10)."""
+def _difference(first: Figure, second: Figure) -> Figure:
+    """Return the second figure less the first, with both intervals (Newcombe 1998, method 10)."""
     value = second.value - first.value
     below = np.hypot(second.value - second.low, first.high - first.value)
     above = np.hypot(second.high - second.value, first.value - first.low)
@@ -307,7 +339,8 @@ def _apart(first: Figure, second: Figure) -> Figure:
 
 
 def _paired(first: Score, second: Score, a: _Tasks, b: _Tasks, seed: int) -> Comparison:
-    success, cost, verbosity = _resampled(a, b, seed)
+    """Compare two models task by task."""
+    success, cost, verbosity = _bootstrap_differences(a, b, seed)
     once = bool((a.runs == 1).all() and (b.runs == 1).all())
     only_first = int((a.solved > b.solved).sum())
     only_second = int((a.solved < b.solved).sum())
@@ -327,65 +360,71 @@ def _paired(first: Score, second: Score, a: _Tasks, b: _Tasks, seed: int) -> Com
         (only_first, only_second) if once else None,
         _mcnemar(only_first, only_second) if once else np.nan,
         fit_outcomes(a.solved, b.solved),
-        {**_reckoned(first, second), "as logged": logged},
+        {**_expected_cascades(first, second), "as logged": logged},
     )
 
 
 def _mcnemar(only_first: int, only_second: int) -> float:
+    """Return the p-value of McNemar's exact test."""
     trials = only_first + only_second
     return min(1.0, 2.0 * float(bdtr(min(only_first, only_second), trials, 0.5)))
 
 
-def _resampled(a: _Tasks, b: _Tasks, seed: int) -> tuple[Figure, Figure, Figure]:
-    """Return differences of success and of cost per correct, and verbosity, over drawn tasks."""
+def _bootstrap_differences(a: _Tasks, b: _Tasks, seed: int) -> tuple[Figure, Figure, Figure]:
+    """Return differences of success and cost per correct answer, and verbosity, by bootstrap."""
     columns = np.stack([a.solved, b.solved, a.usd, b.usd, a.output_tok, b.output_tok], axis=1)
     size = len(columns)
     rng = stream(seed, "quality/tasks")
     means = np.array([columns[rng.integers(0, size, size)].mean(0) for _ in range(RESAMPLES)])
-    found = _differences(columns.mean(0)[None, :])
+    figures_at_means = _differences(columns.mean(0)[None, :])
     if size < 2:
-        figures = [Figure(float(v[0])) for v in found]
+        figures = [Figure(float(v[0])) for v in figures_at_means]
     else:
-        drawn = _differences(means)
-        figures = [_spread(float(v[0]), d) for v, d in zip(found, drawn, strict=True)]
+        resampled = _differences(means)
+        figures = [
+            _with_interval(float(v[0]), d) for v, d in zip(figures_at_means, resampled, strict=True)
+        ]
     return figures[0], figures[1], figures[2]
 
 
 def _differences(means: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Return what ``_resampled`` does, for rows of mean columns. (n,) each"""
+    """Return these three figures for rows of mean columns. (n,) each"""
     solved1, solved2, usd1, usd2, output1, output2 = means.T
     with np.errstate(divide="ignore", invalid="ignore"):
         return solved2 - solved1, usd2 / solved2 - usd1 / solved1, output2 / output1
 
 
-def _spread(value: float, drawn: NDArray[np.float64]) -> Figure:
-    """Return a figure with its percentile interval; none where a draw says nothing."""
+def _with_interval(value: float, drawn: NDArray[np.float64]) -> Figure:
+    """Return a figure with its percentile interval; no interval if a draw is undefined."""
     if not np.isfinite(drawn).all():
         return Figure(value)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Figure(value, float(low), float(high))
 
 
-def _reckoned(first: Score, second: Score) -> dict[str, Cascade]:
-    """Return what a cascade gives by two models of difficulty, at mean costs."""
-    by = {"independent": 0.0, "shared difficulty": DEFAULT_CORRELATION}
-    found = {}
-    for name, correlation in by.items():
-        both = chain((first.success.value, second.success.value), correlation)
-        usd = first.usd + both.calls[1] * second.usd
-        found[name] = Cascade(both.success, both.calls[1], usd)
-    return found
+def _expected_cascades(first: Score, second: Score) -> dict[str, Cascade]:
+    """Return the expected cascade of two models, by assumption about difficulty, at mean costs."""
+    correlations = {"independent": 0.0, "shared difficulty": DEFAULT_CORRELATION}
+    cascades = {}
+    for name, correlation in correlations.items():
+        chain_result = expected_chain((first.success.value, second.success.value), correlation)
+        usd = first.usd + chain_result.calls[1] * second.usd
+        cascades[name] = Cascade(chain_result.success, chain_result.calls[1], usd)
+    return cascades
 
 
-def cheapest_first(found: Iterable[Score]) -> list[Score]:
-    """Return scores by cost per correct answer; behind them those without one, the best first."""
+def cheapest_first(scored: Iterable[Score]) -> list[Score]:
+    """Return scores in the order of cost per correct answer.
+
+    Scores without a cost follow, the best success rate first.
+    """
 
     def key(score: Score) -> tuple[bool, float, float]:
         value = score.usd_per_correct.value
-        known = bool(np.isfinite(value))
-        return not known, value if known else 0.0, -score.success.value
+        is_known = bool(np.isfinite(value))
+        return not is_known, value if is_known else 0.0, -score.success.value
 
-    return sorted(found, key=key)
+    return sorted(scored, key=key)
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -1,1 +1,1 @@
-"""Which requests are simulated, and how precise figures from a sample are."""
+"""Choice of the requests that are simulated, and the precision of figures from a sample."""

@@ -1,9 +1,9 @@
-"""How far figures that spans of a horizon stand for may be off, and how far another week's would.
+"""Precision of figures from spans of a horizon, for this horizon and for another week.
 
-Spans are taken along the load, so that what neighbours differ by is luck (the estimator of
-successive differences; Wolter 2007, chapter 8). Every difference is kept as a component of
-its own: options that were judged by the same spans share them, and what is common to two options
-is not in the error of their difference.
+Spans are taken along the load, so neighbours differ only by chance (the estimator of successive
+differences; Wolter 2007, chapter 8). Every difference is kept as a separate component: options
+judged by the same spans share their components, and the error that two options have in common is
+not in the error of their difference.
 """
 
 import math
@@ -19,56 +19,57 @@ from simulator.analysis.sampling.sample import Sample
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.9
-"""Of the intervals that are stated."""
+"""Confidence of the stated intervals."""
 RARE = 0.001
-"""Share of requests up to which misses may be too rare for any span to see."""
+"""Share of requests up to which misses may be too rare to occur in any span."""
 
-Luck = dict[str, Floats]
-"""Independent components of an error by the set of spans that they are of: standard deviations, as
-shares of a cost or as shares of requests. (differences,) each"""
+Components = dict[str, Floats]
+"""Independent components of an error, by set of spans: standard deviations, as shares of a cost or
+of the requests. (differences,) each"""
 
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """How far a figure may be off."""
+    """Possible error of a figure."""
 
-    luck: Luck = field(default_factory=dict)
-    """Components of how far another horizon of the same traffic would differ."""
+    components: Components = field(default_factory=dict)
+    """Components of the difference to another horizon of the same traffic."""
     half: float = 0.0
-    """Half of the 90 % interval in which the whole horizon's figure lies; 0 where all of it was
-    simulated, at full scale."""
+    """Half-width of the 90 % interval for the figure of the whole horizon; 0 if all of the horizon
+    was simulated at full scale."""
 
     @property
     def sd(self) -> float:
         """Standard deviation over horizons of the same traffic."""
-        return math.sqrt(sum(float(part @ part) for part in self.luck.values()))
+        return math.sqrt(sum(float(part @ part) for part in self.components.values()))
 
     @staticmethod
     def total(errors: Sequence["Error"], shares: Sequence[float]) -> "Error":
-        """Return the error of a sum in which figures have some shares."""
-        luck: Luck = {}
+        """Return the error of a sum of figures with given shares."""
+        components: Components = {}
         for error, share in zip(errors, shares, strict=True):
-            for name, part in error.luck.items():
-                luck[name] = luck.get(name, np.zeros_like(part)) + share * part
-        # What the same spans say of several parts may be off in one direction.
+            for name, part in error.components.items():
+                components[name] = components.get(name, np.zeros_like(part)) + share * part
+        # Figures from the same spans may be off in the same direction, so half-widths add up.
         half = sum(abs(share) * error.half for error, share in zip(errors, shares, strict=True))
-        return Error(luck, half)
+        return Error(components, half)
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """What was simulated, and how sure the figures are that it stands for."""
+    """Extent of the sample, and the precision of its figures."""
 
     windows: int
-    """Spans; 0 where all of the horizon was simulated."""
+    """Number of spans; 0 if the whole horizon was simulated."""
     scale: float
     """Share of the traffic, and of what serves it, that was simulated."""
     why_whole: str | None
-    """Why no spans were taken although they would have been cheaper."""
+    """Reason why no spans were taken although they would have been cheaper; None: no such
+    reason."""
     calls: Error
-    """Of the calls' cost, as a share of it."""
+    """Error of the cost of calls, as a share of it."""
     attainment: Error
-    """Of the share of requests within all limits."""
+    """Error of the share of requests within all limits."""
 
 
 def sampling_of(sample: Sample, offered: Floats, met: Floats, usd: Floats) -> Sampling:
@@ -103,13 +104,14 @@ def ratio_error(sample: Sample, figure: Floats, base: Floats, absolute: bool = F
     steps = np.diff(residual[ordered]) * math.sqrt(count / (2 * (count - 1)))
     name = f"{'whole' if sample.is_whole else 'spans'} {count - 1}"
     half = 0.0
-    # What was sure to be simulated is no luck: a request, if its span was taken, at the scale.
-    left = 1 - sample.chance[ordered] * min(1.0, sample.scale)
-    if left.any():
-        drawn = float(steps**2 @ ((left[1:] + left[:-1]) / 2))
-        # Satterthwaite: as many degrees of freedom as there are differences that matter.
-        freedom = drawn**2 / float((steps**4).sum()) if drawn else 1.0
-        half = float(stdtrit(max(1.0, freedom), 0.5 + CONFIDENCE / 2)) * math.sqrt(drawn)
-    if absolute and left.any():
+    # Only what might not have been simulated adds to the error: a request is simulated with the
+    # probability of its span times the scale.
+    unsimulated = 1 - sample.chance[ordered] * min(1.0, sample.scale)
+    if unsimulated.any():
+        variance = float(steps**2 @ ((unsimulated[1:] + unsimulated[:-1]) / 2))
+        # Satterthwaite's degrees of freedom: the number of differences that matter.
+        degrees = variance**2 / float((steps**4).sum()) if variance else 1.0
+        half = float(stdtrit(max(1.0, degrees), 0.5 + CONFIDENCE / 2)) * math.sqrt(variance)
+    if absolute and unsimulated.any():
         half = max(half, RARE)
     return Error({name: steps}, half)

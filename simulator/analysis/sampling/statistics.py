@@ -1,4 +1,4 @@
-"""Output statistics: what to leave out of a run's beginning, and how sure a mean is.
+"""Output statistics: the initial transient of a run, and the precision of a mean.
 
 Sources: Law, Simulation Modeling and Analysis (2015), chapter 9; White (1997) for the truncation.
 """
@@ -15,13 +15,13 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean and half the width of its confidence interval."""
+    """A mean and the half-width of its confidence interval."""
 
     mean: float
     half_width: float
-    """inf when there are too few values to tell."""
+    """Half of the interval; inf if there are too few values."""
     count: int
-    """Independent values that it is the mean of."""
+    """Number of independent values."""
 
     @property
     def low(self) -> float:
@@ -34,7 +34,7 @@ class Estimate:
         return self.mean + self.half_width
 
     def within(self, precision: float) -> bool:
-        """Whether the half width is at most so large a share of the mean."""
+        """Return whether the half-width is at most a share ``precision`` of the mean."""
         return self.half_width <= precision * abs(self.mean)
 
 
@@ -57,11 +57,12 @@ def ratio_error(
     weight: NDArray[np.float64],
     absolute: bool = False,
 ) -> float:
-    """Half width of the interval of a ratio of weighted sums over samples, by Student's t.
+    """Return the half-width of a ratio of weighted sums over samples, by Student's t.
 
-    Samples of one weight are taken evenly along ``base``, as windows are along load, so that
-    neighbours tell how much of the residuals ``figure - R base`` is luck (successive differences;
-    Wolter 2007, chapter 8). As a share of the ratio, or absolute. (n_samples,) each
+    Samples of one weight are taken evenly along ``base``, as spans are along the load, so
+    neighbours show how much of the residuals ``figure - R base`` is due to chance (successive
+    differences; Wolter 2007, chapter 8). The result is a share of the ratio, or absolute.
+    (n_samples,) each
     """
     from scipy.stats import t
 
@@ -69,63 +70,64 @@ def ratio_error(
     if not bases or not (total or absolute):
         return 0.0
     residual = figure - total / bases * base
-    variance, freedom = 0.0, 0
+    variance, degrees = 0.0, 0
     for each in np.unique(weight):
-        alike = np.flatnonzero(weight == each)
-        if len(alike) < 2:
+        members = np.flatnonzero(weight == each)
+        if len(members) < 2:
             continue
-        steps = np.diff(residual[alike][np.argsort(base[alike], kind="stable")])
-        variance += each**2 * len(alike) * float((steps**2).sum()) / (2 * (len(alike) - 1))
-        freedom += len(alike) - 1
-    if not freedom:
+        steps = np.diff(residual[members][np.argsort(base[members], kind="stable")])
+        variance += each**2 * len(members) * float((steps**2).sum()) / (2 * (len(members) - 1))
+        degrees += len(members) - 1
+    if not degrees:
         return math.inf
-    half = float(t.ppf(0.5 + CONFIDENCE / 2, freedom)) * math.sqrt(variance)
-    return half / bases if absolute else half / total
+    half_width = float(t.ppf(0.5 + CONFIDENCE / 2, degrees)) * math.sqrt(variance)
+    return half_width / bases if absolute else half_width / total
 
 
-def paired(
+def estimate_difference(
     one: NDArray[np.float64], other: NDArray[np.float64], confidence: float = CONFIDENCE
 ) -> Estimate:
-    """Return the mean difference of values that share their luck pair by pair. (n_pairs,)"""
+    """Return the mean difference of pairs of values with common random numbers. (n_pairs,)"""
     return estimate(one - other, confidence)
 
 
 def warm_up(values: NDArray[np.float64], batch: int = 5) -> int:
-    """Return how many first values of a run to leave out.
+    """Return the number of values at the start of a run to leave out.
 
-    MSER-5: the point behind which the standard error of the mean of what is left is the least,
-    looked for in the first half. (n_values,), in the order of time; none of fewer than two batches.
+    MSER-5: the point after which the standard error of the mean of the remaining values is
+    smallest, searched in the first half; 0 for fewer than two batches. Values are in the order of
+    time. (n_values,)
     """
     if len(values) < 2 * batch:
         return 0
-    means = _batches(values, len(values) // batch)
-    left = len(means) - np.arange(len(means) // 2 + 1)
-    # Sums over what is left, from the end.
-    total = np.cumsum(means[::-1])[::-1][: len(left)]
-    squares = np.cumsum((means**2)[::-1])[::-1][: len(left)]
-    return int(np.argmin((squares - total**2 / left) / left**2)) * batch
+    means = _means_of_parts(values, len(values) // batch)
+    remaining = len(means) - np.arange(len(means) // 2 + 1)
+    # Sums over the remaining values, accumulated from the end.
+    total = np.cumsum(means[::-1])[::-1][: len(remaining)]
+    squares = np.cumsum((means**2)[::-1])[::-1][: len(remaining)]
+    return int(np.argmin((squares - total**2 / remaining) / remaining**2)) * batch
 
 
 def batch_means(
     values: NDArray[np.float64], batches: int = 32, confidence: float = CONFIDENCE
 ) -> Estimate:
-    """Return the mean of one long run's values, which depend on one another, its warm-up left out.
+    """Return the mean of one long run's autocorrelated values, without its warm-up.
 
     Parameters
     ----------
     values : ndarray
-        In the order of time, many times more than ``batches``. (n_values,)
+        Values in the order of time, many times more than ``batches``. (n_values,)
     batches : int
-        Parts whose means are taken for independent; fewer where there are fewer values.
+        Number of parts whose means are taken as independent; fewer if there are fewer values.
     confidence : float
-        Of the interval.
+        Confidence of the interval.
     """
     steady = values[warm_up(values) :]
-    return estimate(_batches(steady, min(batches, len(steady))), confidence)
+    return estimate(_means_of_parts(steady, min(batches, len(steady))), confidence)
 
 
-def _batches(values: NDArray[np.float64], batches: int) -> NDArray[np.float64]:
-    """Means of equal parts, what does not fill one left out at the end. (batches,)"""
+def _means_of_parts(values: NDArray[np.float64], batches: int) -> NDArray[np.float64]:
+    """Return the means of equal parts; a remainder at the end is left out. (batches,)"""
     size = len(values) // batches
     means: NDArray[np.float64] = values[: size * batches].reshape(batches, size).mean(1)
     return means
@@ -133,34 +135,36 @@ def _batches(values: NDArray[np.float64], batches: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class Replicated:
-    """Replications of some measures, and whether they are as precise as was asked."""
+    """Replications of some measures, and whether they reach the requested precision."""
 
     values: NDArray[np.float64]
     """(n_replications, n_measures)"""
     estimates: tuple[Estimate, ...]
+    """Estimate of each measure."""
     reached: bool
+    """Whether every half-width is within the requested precision."""
 
 
 def replicate(
     measure: Callable[[int], NDArray[np.float64]], precision: float, least: int = 4, most: int = 64
 ) -> Replicated:
-    """Repeat a measurement until every mean is precise enough, or say that it is not.
+    """Repeat a measurement until every mean is precise enough, or up to a number of times.
 
-    The number is doubled up to ``most``, so that looking often does not make the interval too
-    narrow.
+    The number of replications is doubled each time, so that repeated looks do not make the interval
+    too narrow.
 
     Parameters
     ----------
     measure : callable
-        Measures of a replication, by its number. (n_measures,)
+        Returns the measures of a replication, given its number. (n_measures,)
     precision : float
-        Largest half width, as a share of the mean.
+        Largest half-width, as a share of the mean.
     least, most : int
-        Fewest replications, and after how many to give up.
+        Fewest and most replications.
     """
     rows: list[NDArray[np.float64]] = []
-    for wanted in _doubled(least, most):
-        rows += [measure(k) for k in range(len(rows), wanted)]
+    for count in _doubling(least, most):
+        rows += [measure(k) for k in range(len(rows), count)]
         values = np.array(rows)
         estimates = tuple(estimate(column) for column in values.T)
         reached = all(e.within(precision) for e in estimates)
@@ -169,7 +173,8 @@ def replicate(
     return Replicated(values, estimates, reached)
 
 
-def _doubled(least: int, most: int) -> Iterator[int]:
+def _doubling(least: int, most: int) -> Iterator[int]:
+    """Yield the numbers of replications after which to look."""
     while least < most:
         yield least
         least *= 2

@@ -1,4 +1,4 @@
-"""Long simulations of one option: watched piece by piece, kept in a file, gone on with later."""
+"""Long simulations of one option: observed piece by piece, saved to a file, and resumed from it."""
 
 import time
 from collections.abc import Callable
@@ -21,55 +21,58 @@ from simulator.errors import InputError
 from simulator.files.names import file_name
 
 Watch = Callable[[str, int, Sample, Ledger], None]
-"""Sees every piece of an option's ledger, with the option's name and the piece's number."""
+"""Receives every piece of an option's ledger: option name, number of the piece, sample, piece."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Where simulations are kept while they run."""
+    """Folder and interval in which running simulations are saved."""
 
     folder: Path
+    """Folder of the saved simulations."""
     fingerprint: str
-    """Of all that the result depends on; what was kept of anything else is refused."""
+    """Hash of everything that the result depends on; a saved simulation with another one is
+    refused."""
     every_s: float = 30.0
-    """Least time between two savings."""
+    """Least time between two saves [s]."""
 
 
 def evaluate_whole(
     evaluator: Evaluator, option: SingleOption, size: Size, keep: Keep | None, watch: Watch | None
 ) -> Evaluation:
-    """Evaluate an option over the whole horizon, from where it was left off if it was kept.
+    """Evaluate an option over the whole horizon, resuming a saved simulation if there is one.
 
-    Sums are formed in the same pieces whether anything is kept or not: the same to the last digit.
+    Sums are formed in the same pieces whether or not the simulation is saved, so that results are
+    equal to the last digit.
 
     Raises
     ------
     InputError
-        When what was kept cannot be read, or belongs to something else.
+        When a saved simulation cannot be read, or belongs to something else.
     """
-    study, calling = evaluator.study, evaluator.calling(option)
-    sample, tally = calling.sample(option), calling.tally(option, size)
+    study, caller = evaluator.study, evaluator.for_calls_of(option)
+    sample, tally = caller.sample(option), caller.tally(option, size)
     plan = scaled_plan(study, option, size, sample.scale).plan
     end_s = evaluator.end_s(option, sample)
     simulation, done = None, 0
     path = None if keep is None else keep.folder / f"{file_name(option.name)}.npz"
     if keep is not None and path is not None and path.is_file():
         saved = Saved(path)
-        done = _restored(saved, path, keep, tally)
+        done = _restore_sums(saved, path, keep, tally)
         names = study.traffic.workload_names
         simulation = saved.simulation(plan, names, end_s, study.epoch_s, sample.excerpt)
     saved_s = time.monotonic()
 
-    def between(now: Simulation) -> None:
+    def save_when_due(current: Simulation) -> None:
         nonlocal done, saved_s
         done += 1
         due = keep is not None and time.monotonic() - saved_s >= keep.every_s
-        if keep is not None and path is not None and (due or now.is_at_end):
-            _save(path, now, tally, keep, done)
+        if keep is not None and path is not None and (due or current.is_at_end):
+            _save(path, current, tally, keep, done)
             saved_s = time.monotonic()
 
     chunks = sample.chunks(done)
-    pieces = stream(plan, chunks, end_s, study.epoch_s, simulation, between, sample.excerpt)
+    pieces = stream(plan, chunks, end_s, study.epoch_s, simulation, save_when_due, sample.excerpt)
     for number, piece in enumerate(pieces, start=max(0, 2 * done - 1)):
         tally.add(piece)
         if watch is not None:
@@ -78,12 +81,12 @@ def evaluate_whole(
         option,
         size,
         tally.outcome(),
-        calling,
+        caller,
         calls_per_request=evaluator.calls_per_request(option),
     )
 
 
-def _save(path: Path, now: Simulation, tally: Tally, keep: Keep, done: int) -> None:
+def _save(path: Path, simulation: Simulation, tally: Tally, keep: Keep, done: int) -> None:
     notes = {
         "fingerprint": keep.fingerprint,
         "done": done,
@@ -91,14 +94,14 @@ def _save(path: Path, now: Simulation, tally: Tally, keep: Keep, done: int) -> N
         "most": tally.most,
         "totals": {name: sketch.total for name, sketch in tally.latencies.items()},
     }
-    save(path, now, notes, {name: sketch.counts for name, sketch in tally.latencies.items()})
+    save(path, simulation, notes, {name: sketch.counts for name, sketch in tally.latencies.items()})
 
 
-def _restored(saved: Saved, path: Path, keep: Keep, tally: Tally) -> int:
-    """Take up the sums; returns how many chunks are in them."""
+def _restore_sums(saved: Saved, path: Path, keep: Keep, tally: Tally) -> int:
+    """Restore the sums of a saved simulation; return the number of chunks that they cover."""
     if saved.notes.get("fingerprint") != keep.fingerprint:
         raise InputError(
-            f"{path}: kept of another scenario, seed or version; choose another folder"
+            f"{path}: saved from another scenario, seed or version; choose another folder"
         )
     tally.sums = Sums.from_plain(saved.notes["sums"])
     tally.most = list(saved.notes["most"])

@@ -1,4 +1,4 @@
-"""What the engine shall run for an option at a size."""
+"""Plans: what the engine runs for an option at a size."""
 
 from dataclasses import dataclass, replace
 
@@ -9,28 +9,29 @@ from simulator.engine.spec.plan import Budget, Endpoint, Fleet, Gateway, Plan
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """A plan at a reduced scale, and the fleets that it represents."""
+    """A plan for a share of the traffic, and the number of replicas that it represents."""
 
     plan: Plan
-    represents: tuple[float, ...]
-    """Number of replicas of each fleet that one simulated replica represents."""
+    """Plan that the engine runs."""
+    represented: tuple[float, ...]
+    """Replicas of each fleet that one simulated replica represents."""
 
 
 def scaled_plan(study: Study, option: SingleOption, size: Size, scale: float) -> Scaled:
-    """Lay out what the engine shall run for a share of the traffic.
+    """Lay out what the engine runs for a share of the traffic.
 
-    Fleets, rate limits, concurrency and budgets have the same share. Replicas are whole: what
-    rounding adds or takes away, each one's speed makes up for.
+    Fleets, rate limits, concurrency and budgets get the same share. The number of replicas is
+    rounded; their speed makes up for the difference.
     """
     plan = plan_of(study, option, size)
     if scale >= 1.0:
         return Scaled(plan, (1.0,) * len(plan.fleets))
-    fleets, represents = [], []
+    fleets, represented = [], []
     for fleet in plan.fleets:
         count = max(1, round(fleet.replicas * scale)) if fleet.replicas else 0
         speed = fleet.replicas * scale / count if count else 1.0
         fleets.append(_scaled_fleet(fleet, count, speed, scale))
-        represents.append(fleet.replicas / count if count else 1.0)
+        represented.append(fleet.replicas / count if count else 1.0)
     return Scaled(
         replace(
             plan,
@@ -38,7 +39,7 @@ def scaled_plan(study: Study, option: SingleOption, size: Size, scale: float) ->
             endpoints=tuple(_scaled_endpoint(endpoint, scale) for endpoint in plan.endpoints),
             gateways=tuple(_scaled_gateway(gateway, scale) for gateway in plan.gateways),
         ),
-        tuple(represents),
+        tuple(represented),
     )
 
 
@@ -74,8 +75,8 @@ def _scaled_gateway(gateway: Gateway, scale: float) -> Gateway:
     targets = (
         replace(t, budget=t.budget and _scaled_budget(t.budget, scale)) for t in gateway.targets
     )
-    whole = gateway.budget and _scaled_budget(gateway.budget, scale)
-    return replace(gateway, targets=tuple(targets), budget=whole)
+    budget = gateway.budget and _scaled_budget(gateway.budget, scale)
+    return replace(gateway, targets=tuple(targets), budget=budget)
 
 
 def _scaled_budget(budget: Budget, scale: float) -> Budget:

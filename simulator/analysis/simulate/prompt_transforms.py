@@ -1,8 +1,9 @@
-"""What an application asks of a model, where that is not what the traffic says.
+"""Calls that an application makes where they differ from the requests of the traffic.
 
-A wordier model answers in more tokens; prompts are split below a surcharge, or replaced by
-passages that a search finds; answers that a check finds wrong are asked for again. All of it is
-a request table made from another: the calls of one request follow one another as turns do.
+A more verbose model answers with more tokens; prompts are split to stay below a surcharge, or
+replaced by passages that a search finds; answers that a check rejects are requested again. Each
+transformation makes one request table from another; the calls for one request follow one another
+like the turns of a session.
 """
 
 from dataclasses import replace
@@ -19,44 +20,45 @@ from simulator.traffic.table import NO_NODE, RequestTable, roots
 _ANOTHER_CALL = np.uint64(0xD1B54A32D192ED03)
 
 
-def reshaped(table: RequestTable, how: Reshaping) -> RequestTable:
-    """Return the calls that an application makes in the place of a table's requests.
+def apply_reshaping(table: RequestTable, reshaping: Reshaping) -> RequestTable:
+    """Return the calls that an application makes instead of a table's requests.
 
-    Parts of a split prompt are asked one behind the other; where an application asks them at once,
-    it waits less than is said here.
+    The parts of a split prompt are sent one after another; an application that sends them at once
+    waits for less time than is simulated here.
     """
-    table = _longer_answers(table, how.output_factor)
-    if how.retrieve_tok is not None:
-        table = _retrieved(table, how.retrieve_tok)
-    if how.split_above_tok is not None:
-        table = _split(table, how.split_above_tok, how.part_output_tok)
+    table = _scale_outputs(table, reshaping.output_factor)
+    if reshaping.retrieve_tok is not None:
+        table = _replace_by_passages(table, reshaping.retrieve_tok)
+    if reshaping.split_above_tok is not None:
+        table = _split_prompts(table, reshaping.split_above_tok, reshaping.part_output_tok)
     return table
 
 
-def asked_again(
+def repeat_rejected(
     table: RequestTable, model: str, success_rate: float, quality: Quality
 ) -> RequestTable:
-    """Return a table in which wrong answers that are found out are asked for once more."""
+    """Return a table in which requests whose wrong answers are detected are sent again."""
     calls = np.ones(table.size, np.int64)
     open_rows = np.arange(table.size)
     for attempt in range(quality.attempts - 1):
         rejected = rejects(table.take(open_rows), model, success_rate, quality, attempt)
         open_rows = open_rows[rejected]
         calls[open_rows] += 1
-    return _repeated(table, calls, quality.check_s)
+    return _repeat_rows(table, calls, quality.check_s)
 
 
 def rejects(
     table: RequestTable, model: str, success_rate: float, quality: Quality, attempt: int = 0
 ) -> NDArray[np.bool_]:
-    """Whether the check turns an answer of a model away. (n_requests,)"""
-    luck = uniforms(table.random_bits, f"success/{model}", attempt)
-    right = succeeds(table.difficulty, luck, success_rate, quality.correlation)
-    seen = uniforms(table.random_bits, f"check/{model}", attempt)
-    return np.where(right, seen < quality.false_alarms, seen < quality.catches)
+    """Return whether the check rejects a model's answer to each request. (n_requests,)"""
+    draw = uniforms(table.random_bits, f"success/{model}", attempt)
+    is_right = succeeds(table.difficulty, draw, success_rate, quality.correlation)
+    check_draw = uniforms(table.random_bits, f"check/{model}", attempt)
+    return np.where(is_right, check_draw < quality.false_alarms, check_draw < quality.catches)
 
 
-def _longer_answers(table: RequestTable, factor: float) -> RequestTable:
+def _scale_outputs(table: RequestTable, factor: float) -> RequestTable:
+    """Multiply the output tokens by a factor, rounding up."""
     if factor == 1.0:
         return table
     columns = {
@@ -66,30 +68,30 @@ def _longer_answers(table: RequestTable, factor: float) -> RequestTable:
     return replace(table, **columns)
 
 
-def _retrieved(table: RequestTable, most_tok: int) -> RequestTable:
-    """Cut prompts to a length; of what they shared, the system prompt is left."""
-    long = table.input_tokens > most_tok
+def _replace_by_passages(table: RequestTable, most_tok: int) -> RequestTable:
+    """Cut prompts to a length; of their shared prefix, only the system prompt remains."""
+    is_long = table.input_tokens > most_tok
     node = _root_within(table, np.full(table.size, most_tok))
     return replace(
         table,
-        input_tokens=np.where(long, most_tok, table.input_tokens).astype(np.int32),
-        prefix_node=np.where(long, node, table.prefix_node).astype(np.int32),
+        input_tokens=np.where(is_long, most_tok, table.input_tokens).astype(np.int32),
+        prefix_node=np.where(is_long, node, table.prefix_node).astype(np.int32),
     )
 
 
-def _split(table: RequestTable, part_tok: int, part_output_tok: int) -> RequestTable:
-    """Ask for parts of long prompts first, then for an answer from the answers to the parts."""
+def _split_prompts(table: RequestTable, part_tok: int, part_output_tok: int) -> RequestTable:
+    """Send the parts of long prompts first, then a request that combines their answers."""
     parts = np.where(table.input_tokens > part_tok, -(-table.input_tokens // part_tok), 0)
-    split = _repeated(table, parts.astype(np.int64) + 1, 0.0)
-    begins = np.cumsum(parts + 1) - parts - 1
-    place = np.arange(split.size) - np.repeat(begins, parts + 1)
+    split = _repeat_rows(table, parts.astype(np.int64) + 1, 0.0)
+    starts = np.cumsum(parts + 1) - parts - 1
+    index = np.arange(split.size) - np.repeat(starts, parts + 1)
     count = np.repeat(parts, parts + 1)
-    whole = np.repeat(table.input_tokens, parts + 1)
-    reading, answering = place < count, (place == count) & (count > 0)
-    part = np.minimum(part_tok, whole - place * part_tok)
+    prompt_tok = np.repeat(table.input_tokens, parts + 1)
+    reading, answering = index < count, (index == count) & (count > 0)
+    part = np.minimum(part_tok, prompt_tok - index * part_tok)
     answer = np.minimum(part_output_tok, split.max_output_tokens)
-    tokens = np.where(reading, part, np.where(answering, count * answer, whole))
-    node = np.where(reading & (place == 0), _root_within(split, tokens), NO_NODE)
+    tokens = np.where(reading, part, np.where(answering, count * answer, prompt_tok))
+    node = np.where(reading & (index == 0), _root_within(split, tokens), NO_NODE)
     return replace(
         split,
         input_tokens=np.maximum(1, tokens).astype(np.int32),
@@ -100,7 +102,7 @@ def _split(table: RequestTable, part_tok: int, part_output_tok: int) -> RequestT
 
 
 def _root_within(table: RequestTable, most_tok: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Root of each prompt's path, where it is not longer than allowed. (n_requests,)"""
+    """Return the root of each prompt's prefix, NO_NODE if it is too long. (n_requests,)"""
     shared = table.prefix_node != NO_NODE
     root = np.full(table.size, NO_NODE, np.int32)
     root[shared] = roots(table.tree)[table.prefix_node[shared]]
@@ -109,20 +111,20 @@ def _root_within(table: RequestTable, most_tok: NDArray[np.int64]) -> NDArray[np
     return np.where(fits, root, NO_NODE).astype(np.int32)
 
 
-def _repeated(table: RequestTable, calls: NDArray[np.int64], gap_s: float) -> RequestTable:
-    """Return a table with each row as many times, each call a pause behind the one before it."""
+def _repeat_rows(table: RequestTable, calls: NDArray[np.int64], gap_s: float) -> RequestTable:
+    """Return a table with each row repeated, each repetition a pause after the answer before it."""
     if (calls == 1).all():
         return table
     rows = np.repeat(np.arange(table.size), calls)
     number = np.arange(len(rows)) - np.repeat(np.cumsum(calls) - calls, calls)
-    again = number > 0
-    longer = table.take(rows)
-    gaps_s = np.where(again, gap_s, longer.gap_s)
-    begins = np.flatnonzero(np.isnan(gaps_s))
-    place = np.arange(len(rows)) - np.repeat(begins, np.diff(np.append(begins, len(rows))))
+    is_repetition = number > 0
+    repeated = table.take(rows)
+    gaps_s = np.where(is_repetition, gap_s, repeated.gap_s)
+    starts = np.flatnonzero(np.isnan(gaps_s))
+    turn = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
     return replace(
-        longer,
+        repeated,
         gap_s=gaps_s,
-        turn=place.astype(np.int32),
-        random_bits=longer.random_bits + _ANOTHER_CALL * number.astype(np.uint64),
+        turn=turn.astype(np.int32),
+        random_bits=repeated.random_bits + _ANOTHER_CALL * number.astype(np.uint64),
     )

@@ -1,1 +1,1 @@
-"""The cheapest size of an option that meets the targets."""
+"""The cheapest size at which an option meets the targets."""

@@ -1,7 +1,7 @@
-"""How a hybrid splits traffic best: replicas of its own, and how many requests make it spill.
+"""The best split of a hybrid: the number of own replicas, and the load at which requests overflow.
 
-The cost is convex in the number of replicas where requests spill by load alone. A split that does
-not pay leaves everything to the cheaper of its two sides.
+Cost is convex in the number of replicas if requests overflow by load alone. If no split is cheaper,
+the cheaper of the two sides takes all requests.
 """
 
 from collections.abc import Callable
@@ -9,43 +9,45 @@ from dataclasses import replace
 
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size.fleets import size_fleet
-from simulator.analysis.size.judging import Sized, judged, margin, meets, speed_at
+from simulator.analysis.size.judging import Sized, judge, margin, meets, speed_at
 from simulator.analysis.study.options import HybridOption, Size
 from simulator.economics.screening import Technology, best_replicas
 from simulator.units import MONTH_HOURS, MONTH_S
 
 FINEST, SETTLED_FINEST = 8, 32
-"""Spill thresholds are told apart to an eighth of themselves, and finer where one is settled."""
+"""Resolutions of the overflow threshold, as its divisors: an eighth, and finer when a size is
+settled."""
 SLIGHT = 1e-3
-"""Share of a cost that is too little to look for."""
+"""Share of a cost below which savings are not worth a simulation."""
 NEAR = 0.15
-"""Share of the misses that are allowed, and not made, that is too little for a rough search."""
+"""Share of the allowed misses that is unused, below which a rough search does not raise the
+threshold."""
 FAR = 3.0
-"""Times the misses that are allowed, from which a threshold is taken to be far too large."""
+"""Multiple of the allowed misses from which a threshold is considered far too large."""
 FINEST_STEP = 32
-"""Of more replicas, this share of them is one step of the search around a known split."""
+"""Divisor of a large number of replicas that gives the step of the search around a known split."""
 
 
 def size_hybrid(
     evaluator: Evaluator, option: HybridOption, speed_z: float, start: int, most: int | None
 ) -> Sized:
-    """Climb from a first guess of the base to where no replica more or less is cheaper."""
+    """Search from a first guess of the base until one replica more or less is not cheaper."""
     speed = speed_at(option, speed_z)
     if option.replicas is not None:
-        return judged(evaluator, _largest_spill(evaluator, option, option.replicas, speed))
-    alone = size_fleet(evaluator, option.base, speed_z, start, most)
+        return judge(evaluator, _largest_threshold(evaluator, option, option.replicas, speed))
+    base_alone = size_fleet(evaluator, option.base, speed_z, start, most)
     calls = evaluator.evaluate(option.overflow, Size())
-    # Where no number of replicas is fast enough, a base that carries little may do.
-    largest = max(1, alone.evaluation.size.replicas)
-    replicas = _first_guess(evaluator, option, largest, calls) if alone.feasible else 1
-    best = _largest_spill(evaluator, option, replicas, speed)
+    # If no number of replicas alone is fast enough, a small base may still help.
+    largest = max(1, base_alone.evaluation.size.replicas)
+    replicas = _first_guess(evaluator, option, largest, calls) if base_alone.feasible else 1
+    best = _largest_threshold(evaluator, option, replicas, speed)
     for step in (-1, 1):
         while 1 <= replicas + step <= largest:
-            candidate = _largest_spill(evaluator, option, replicas + step, speed, best)
+            candidate = _largest_threshold(evaluator, option, replicas + step, speed, best)
             if not _better(evaluator, candidate, best):
                 break
             replicas, best = replicas + step, candidate
-    return _or_a_side(evaluator, option, best, (calls, alone.evaluation))
+    return _split_or_side(evaluator, option, best, (calls, base_alone.evaluation))
 
 
 def split_near(
@@ -55,87 +57,87 @@ def split_near(
     alone: Evaluation | None,
     finest: int = FINEST,
 ) -> Sized:
-    """Find the best split around one that is known from elsewhere.
+    """Find the best split near a known one.
 
     Parameters
     ----------
     evaluator : Evaluator
         The study at one volume.
     option : HybridOption
-        Whose split is looked for.
+        The hybrid to split.
     near : Size
-        The split of another volume, another speed or a smaller sample, and the speed here.
+        The split at another volume, at another speed or by a smaller sample, with the speed here.
     alone : Evaluation, optional
-        The base at the size with which it does without the overflow.
+        The base at the size with which it needs no overflow.
     finest : int
-        Share of a spill threshold down to which it is told apart from its neighbours: one over it.
+        Resolution of the overflow threshold, as its divisor.
     """
 
-    def at(replicas: int, in_flight: int) -> Evaluation:
+    def evaluate_at(replicas: int, in_flight: int) -> Evaluation:
         return evaluator.evaluate(option, Size(replicas, in_flight, near.speed))
 
     replicas = option.replicas or near.replicas
-    best = _spill_near(evaluator, option, replace(near, replicas=replicas), finest)
+    best = _largest_threshold_near(evaluator, option, replace(near, replicas=replicas), finest)
     if option.replicas is not None:
-        return judged(evaluator, best)
+        return judge(evaluator, best)
     step = max(1, replicas // FINEST_STEP)
-    for way in (-step, step):
+    for change in (-step, step):
         # The threshold hardly depends on how many replicas share the traffic.
-        while best.size.replicas + way >= 1 and _may_pay(evaluator, option, best, way):
-            trial = at(best.size.replicas + way, best.size.spill_in_flight)
+        while best.size.replicas + change >= 1 and _could_pay(evaluator, option, best, change):
+            trial = evaluate_at(best.size.replicas + change, best.size.spill_in_flight)
             if not _better(evaluator, trial, best):
                 break
             best = trial
     if best.size.replicas != replicas:
-        best = _spill_near(evaluator, option, best.size, finest)
+        best = _largest_threshold_near(evaluator, option, best.size, finest)
     calls = evaluator.evaluate(option.overflow, Size())
-    return _or_a_side(evaluator, option, best, (calls,) if alone is None else (calls, alone))
+    return _split_or_side(evaluator, option, best, (calls,) if alone is None else (calls, alone))
 
 
-def _may_pay(evaluator: Evaluator, option: HybridOption, best: Evaluation, more: int) -> bool:
-    """Whether some more replicas could save what they cost, if not a request spilled any more."""
+def _could_pay(evaluator: Evaluator, option: HybridOption, best: Evaluation, more: int) -> bool:
+    """Return whether more replicas could pay even if they prevented all overflow."""
     if not meets(best, evaluator.study.slo):
         return True
-    return more * option.base.replica_usd_per_hour * MONTH_HOURS < _spilled_usd(best)
+    return more * option.base.replica_usd_per_hour * MONTH_HOURS < _overflow_usd(best)
 
 
-def _spilled_usd(evaluation: Evaluation) -> float:
-    """What the requests cost that spill [USD/month]."""
+def _overflow_usd(evaluation: Evaluation) -> float:
+    """Return the cost of the requests that overflow [USD/month]."""
     return sum(evaluation.outcome.api_usd.values())
 
 
-def _or_a_side(
+def _split_or_side(
     evaluator: Evaluator, option: HybridOption, split: Evaluation, sides: tuple[Evaluation, ...]
 ) -> Sized:
-    """Leave everything to a side that is no worse than the best split."""
+    """Return the best split, or a side alone if the split is not better."""
     best = split
     for side in sides:
         if not _better(evaluator, best, side):
             calls = side.calls_per_request
             best = Evaluation(
-                option, side.size, side.outcome, side.by, (side,), calls_per_request=calls
+                option, side.size, side.outcome, side.evaluator, (side,), calls_per_request=calls
             )
-    return replace(judged(evaluator, best), split=split)
+    return replace(judge(evaluator, best), split=split)
 
 
 def _first_guess(
     evaluator: Evaluator, option: HybridOption, largest: int, calls: Evaluation
 ) -> int:
-    """Replicas that would be cheapest if load were all that counts.
+    """Return the number of replicas that would be cheapest if only load mattered.
 
-    ``largest`` replicas carry the busiest hour; what n of them leave of the load-duration curve is
-    bought at the API's mean price.
+    ``largest`` replicas carry the busiest hour; the part of the load-duration curve above n
+    replicas is bought at the API's mean price.
     """
     load_per_s = evaluator.study.traffic.hourly_load()
     replica_per_s = float(load_per_s.max()) / largest
     replica = Technology(option.base.replica_usd_per_hour / replica_per_s, 0.0)
     unit_usd = sum(calls.calls_usd.values()) / (float(load_per_s.mean()) * MONTH_S)
-    found = best_replicas(load_per_s, replica_per_s, replica, Technology(0.0, unit_usd))
-    return max(1, found.replicas)
+    cheapest = best_replicas(load_per_s, replica_per_s, replica, Technology(0.0, unit_usd))
+    return max(1, cheapest.replicas)
 
 
 def _better(evaluator: Evaluator, candidate: Evaluation, best: Evaluation) -> bool:
-    """Whether a candidate is cheaper, or comes nearer to the SLO where the best misses it."""
+    """Return whether a candidate is cheaper, or closer to the targets if the best misses them."""
     slo, study = evaluator.study.slo, evaluator.study
     if meets(candidate, slo) != meets(best, slo):
         return meets(candidate, slo)
@@ -144,105 +146,118 @@ def _better(evaluator: Evaluator, candidate: Evaluation, best: Evaluation) -> bo
     return margin(candidate, slo) > margin(best, slo)
 
 
-def _spill_near(evaluator: Evaluator, option: HybridOption, near: Size, finest: int) -> Evaluation:
-    """Largest spill threshold around a known one at which the SLO holds and spilling less pays."""
+def _largest_threshold_near(
+    evaluator: Evaluator, option: HybridOption, near: Size, finest: int
+) -> Evaluation:
+    """Return the largest overflow threshold near a known one that meets the targets and still pays.
 
-    def at(in_flight: int) -> Evaluation:
+    Attainment is assumed to fall as the threshold rises, so steps that double find an interval.
+    """
+
+    def evaluate_at(in_flight: int) -> Evaluation:
         return evaluator.evaluate(option, replace(near, spill_in_flight=in_flight))
 
     if option.spill_in_flight is not None:
-        return at(option.spill_in_flight)
+        return evaluate_at(option.spill_in_flight)
     study, slo = evaluator.study, evaluator.study.slo
     best, step = near.spill_in_flight, max(1, near.spill_in_flight // FINEST)
-    if meets(at(best), slo):
-        spills = best + step
-        if finest <= FINEST and margin(at(best), slo) < NEAR * (1 - slo.attainment):
-            return at(best)
-        while (usd := at(best).total_usd(study)) * SLIGHT < _spilled_usd(at(best)):
-            if not meets(at(spills), slo):
+    if meets(evaluate_at(best), slo):
+        too_large = best + step
+        if finest <= FINEST and margin(evaluate_at(best), slo) < NEAR * (1 - slo.attainment):
+            return evaluate_at(best)
+        while (usd := evaluate_at(best).total_usd(study)) * SLIGHT < _overflow_usd(
+            evaluate_at(best)
+        ):
+            if not meets(evaluate_at(too_large), slo):
                 break
-            if at(spills).total_usd(study) >= usd * (1 - SLIGHT):
-                return at(best)
+            if evaluate_at(too_large).total_usd(study) >= usd * (1 - SLIGHT):
+                return evaluate_at(best)
             step *= 2
-            best, spills = spills, spills + step
+            best, too_large = too_large, too_large + step
         else:
-            return at(best)
+            return evaluate_at(best)
     else:
-        spills = best
-        while best > 1 and not meets(at(best), slo):
-            spills = best
-            if margin(at(best), slo) < -FAR * (1 - slo.attainment):
+        too_large = best
+        while best > 1 and not meets(evaluate_at(best), slo):
+            too_large = best
+            if margin(evaluate_at(best), slo) < -FAR * (1 - slo.attainment):
                 best //= 2
             else:
                 best, step = max(1, best - step), 2 * step
-    return at(_told_apart(evaluator, at, best, spills, finest))
+    return evaluate_at(_narrow_threshold(evaluator, evaluate_at, best, too_large, finest))
 
 
-def _told_apart(
+def _narrow_threshold(
     evaluator: Evaluator,
-    at: Callable[[int], Evaluation],
+    evaluate_at: Callable[[int], Evaluation],
     best: int,
-    spills: int,
+    too_large: int,
     finest: int,
     rival: Evaluation | None = None,
 ) -> int:
-    """Narrow the distance between a threshold that holds and one that does not.
+    """Narrow the interval between a threshold that meets the targets and a larger one that fails.
 
-    The search stops early when the latter, which spills less, costs more than a rival that meets
-    the SLO.
+    Attainment is assumed to fall as the threshold rises. The search stops early when even the
+    larger threshold, which overflows less, costs more than a rival that meets the targets.
     """
     study, slo = evaluator.study, evaluator.study.slo
     beaten = rival is not None and meets(rival, slo)
     halves = False
-    while spills - best > max(1, best // finest) and meets(at(best), slo):
-        if beaten and rival is not None and at(spills).total_usd(study) >= rival.total_usd(study):
+    while too_large - best > max(1, best // finest) and meets(evaluate_at(best), slo):
+        if (
+            beaten
+            and rival is not None
+            and evaluate_at(too_large).total_usd(study) >= rival.total_usd(study)
+        ):
             break
-        # A straight line through the margins tells where to look; every other time, the middle.
-        gains = margin(at(best), slo), margin(at(spills), slo)
+        # Interpolate between the margins, but halve the interval every other time: interpolation
+        # alone may approach the answer from one side in ever smaller steps.
+        gains = margin(evaluate_at(best), slo), margin(evaluate_at(too_large), slo)
         share = 0.5 if halves else gains[0] / max(gains[0] - gains[1], 1e-9)
         halves = not halves
         edge = max(1, best // (2 * finest))
-        middle = min(max(round(best + share * (spills - best)), best + edge), spills - edge)
-        if meets(at(middle), slo):
+        middle = min(max(round(best + share * (too_large - best)), best + edge), too_large - edge)
+        if meets(evaluate_at(middle), slo):
             best = middle
         else:
-            spills = middle
+            too_large = middle
     return best
 
 
-def _largest_spill(
+def _largest_threshold(
     evaluator: Evaluator,
     option: HybridOption,
     replicas: int,
     speed: float,
     rival: Evaluation | None = None,
 ) -> Evaluation:
-    """Largest spill threshold at which the SLO holds: it spills the least.
+    """Return the largest overflow threshold that meets the targets, and overflows least therefore.
 
-    By powers of two, then finer. Where all that the replicas take at once holds, longer queues are
-    tried while they are cheaper.
+    Attainment is assumed to fall as the threshold rises: powers of two are bisected first, then the
+    interval between two of them. If the targets are met even with all sequences in use, longer
+    queues are tried as long as they reduce the cost.
     """
 
-    def at(in_flight: int) -> Evaluation:
+    def evaluate_at(in_flight: int) -> Evaluation:
         return evaluator.evaluate(option, Size(replicas, in_flight, speed))
 
     if option.spill_in_flight is not None:
-        return at(option.spill_in_flight)
+        return evaluate_at(option.spill_in_flight)
     study, slo = evaluator.study, evaluator.study.slo
     low, high = 0, (option.base.fleet.max_sequences - 1).bit_length()
-    if meets(at(2**high), slo):
+    if meets(evaluate_at(2**high), slo):
         low = high
-        if _spilled_usd(at(2**low)) <= SLIGHT * at(2**low).total_usd(study):
-            return at(2**low)
-        while meets(at(2 ** (low + 1)), slo):
-            if at(2 ** (low + 1)).total_usd(study) >= at(2**low).total_usd(study):
-                return at(2**low)
+        if _overflow_usd(evaluate_at(2**low)) <= SLIGHT * evaluate_at(2**low).total_usd(study):
+            return evaluate_at(2**low)
+        while meets(evaluate_at(2 ** (low + 1)), slo):
+            if evaluate_at(2 ** (low + 1)).total_usd(study) >= evaluate_at(2**low).total_usd(study):
+                return evaluate_at(2**low)
             low += 1
         high = low + 1
     while high - low > 1:
         middle = (low + high) // 2
-        if meets(at(2**middle), slo):
+        if meets(evaluate_at(2**middle), slo):
             low = middle
         else:
             high = middle
-    return at(_told_apart(evaluator, at, 2**low, 2**high, FINEST, rival))
+    return evaluate_at(_narrow_threshold(evaluator, evaluate_at, 2**low, 2**high, FINEST, rival))

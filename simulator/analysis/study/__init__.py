@@ -1,1 +1,1 @@
-"""What is asked: options, targets, traffic, the axis of a break-even, and the effort."""
+"""The question: options, targets, traffic, the axis of a break-even, and the effort."""

@@ -1,4 +1,4 @@
-"""How much effort an answer takes: the same question with less, in five levels, or with all."""
+"""Levels of effort: the same question answered with fewer requests, volumes and draws."""
 
 import sys
 from collections.abc import Callable
@@ -8,66 +8,71 @@ from simulator.analysis.study.axis import Axis
 from simulator.analysis.study.study import Effort, Study
 
 LEVELS = 5
-"""The last is the effort that the scenario says."""
+"""Number of levels; the highest is the effort that the scenario states."""
 FAST = 3
+"""Level of ``--fast``."""
 LEAST_REQUESTS = 1000
+"""Fewest requests of a simulation at any level, unless the scenario states fewer."""
 LEAST_WORLDS = 16
+"""Fewest draws at any level, unless the scenario states fewer."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Less:
-    """What a level gives up."""
+class _Reduction:
+    """Reductions of one level of effort."""
 
     fewer_requests: int
-    """Times fewer in every simulation."""
+    """Divisor of the requests of every simulation."""
     spans: int
+    """Number of spans of the horizon."""
     careful: int
-    """Times as many requests where an option's size and cost are settled."""
+    """Multiple of the requests with which an option's size and cost are settled."""
     every: int
-    """Of the volumes, besides the ends and today's."""
+    """Step through the volumes: 2 keeps every other one. The last one and today's always stay."""
     fewer_worlds: int
-    """Times fewer, where each is simulated."""
+    """Divisor of the draws, where each draw is simulated."""
 
 
-_GIVEN_UP = {
-    1: _Less(20, 6, 2, 4, 16),
-    2: _Less(10, 8, 2, 4, 8),
-    3: _Less(5, 12, 2, 2, 4),
-    4: _Less(2, 12, 2, 1, 2),
+_REDUCTIONS = {
+    1: _Reduction(20, 6, 2, 4, 16),
+    2: _Reduction(10, 8, 2, 4, 8),
+    3: _Reduction(5, 12, 2, 2, 4),
+    4: _Reduction(2, 12, 2, 1, 2),
 }
 
 
 FEWER_REQUESTS, FEWER_SPANS = 4, 2
-"""Times fewer where what matters is who is cheapest, not by how much."""
+"""Divisors of the requests and spans where only the order of the options matters, not the
+margin."""
 
 
-def rough(study: Study) -> Study:
-    """Return a study of which every simulation takes fewer requests, out of fewer spans."""
+def with_smaller_sample(study: Study) -> Study:
+    """Return a study that simulates fewer requests, from fewer spans."""
     effort = study.effort
     requests, spans = effort.sample_requests // FEWER_REQUESTS, effort.spans // FEWER_SPANS
     return replace(study, effort=replace(effort, sample_requests=requests, spans=max(1, spans)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Hastened:
-    """Builds studies with the same haste: of other numbers, or along an axis."""
+class _RebuildAtLevel:
+    """Rebuilds studies at a level of effort, for other numbers or along an axis."""
 
     build: Callable[..., Study]
     level: int
 
     def __call__(self, values: dict[str, float] | float) -> Study:
-        return hastened(self.build(values), self.level)
+        return with_effort_level(self.build(values), self.level)
 
 
 def whole_horizon(study: Study) -> Study:
-    """Return a study in which nothing is sampled."""
+    """Return a study whose whole horizon is simulated."""
     effort = replace(study.effort, sample_requests=sys.maxsize)
-    return replace(study, effort=effort, rebuild=study.rebuild and _Whole(study.rebuild))
+    return replace(study, effort=effort, rebuild=study.rebuild and _RebuildWhole(study.rebuild))
 
 
 @dataclass(frozen=True, slots=True)
-class _Whole:
-    """Builds studies in which nothing is sampled."""
+class _RebuildWhole:
+    """Rebuilds studies whose whole horizon is simulated."""
 
     build: Callable[..., Study]
 
@@ -75,34 +80,36 @@ class _Whole:
         return whole_horizon(self.build(values))
 
 
-def hastened_axis(axis: Axis, level: int = FAST) -> Axis:
-    """Return an axis whose studies are answered with less effort."""
-    return replace(axis, study=_Hastened(axis.study, level)) if level < LEVELS else axis
+def axis_with_effort_level(axis: Axis, level: int = FAST) -> Axis:
+    """Return an axis whose studies have a level of effort."""
+    return replace(axis, study=_RebuildAtLevel(axis.study, level)) if level < LEVELS else axis
 
 
-def hastened(study: Study, level: int = FAST) -> Study:
-    """Return a study that is answered with less effort.
+def with_effort_level(study: Study, level: int = FAST) -> Study:
+    """Return a study with a level of effort.
 
-    Fewer requests in every simulation, fewer volumes, fewer worlds where each is simulated, and no
-    flips that need simulation. Steps and crossings are still located.
+    Lower levels simulate fewer requests, volumes and draws, and search no switching values that
+    need simulation. Steps and crossings are located at every level.
     """
     if level >= LEVELS:
         return study
-    effort, less = study.effort, _GIVEN_UP[level]
-    volumes = sorted({*effort.volumes[:: less.every], effort.volumes[-1], 1.0})
-    worlds = max(LEAST_WORLDS, effort.worlds // less.fewer_worlds)
-    quick = Effort(
+    effort, reduction = study.effort, _REDUCTIONS[level]
+    volumes = sorted({*effort.volumes[:: reduction.every], effort.volumes[-1], 1.0})
+    worlds = max(LEAST_WORLDS, effort.worlds // reduction.fewer_worlds)
+    reduced = Effort(
         worlds=min(effort.worlds, worlds) if study.numbers else effort.worlds,
         volumes=tuple(volumes),
         sample_requests=min(
             effort.sample_requests,
-            max(LEAST_REQUESTS, effort.sample_requests // less.fewer_requests),
+            max(LEAST_REQUESTS, effort.sample_requests // reduction.fewer_requests),
         ),
         max_replicas=effort.max_replicas,
         warm_up_s=effort.warm_up_s,
-        careful=less.careful,
-        spans=less.spans,
-        flips_simulated=False,
+        careful=reduction.careful,
+        spans=reduction.spans,
+        simulated_switching_values=False,
         level=level,
     )
-    return replace(study, effort=quick, rebuild=study.rebuild and _Hastened(study.rebuild, level))
+    return replace(
+        study, effort=reduced, rebuild=study.rebuild and _RebuildAtLevel(study.rebuild, level)
+    )

@@ -1,7 +1,7 @@
 """Options: the ways to serve the traffic, as plain values.
 
 ``Option`` is the contract that every kind of option fulfils. The three kinds that the engine runs
-as they are (API, self-hosted, hybrid) are defined here, because everything else is made of them;
+directly (API, self-hosted, hybrid) are defined here, because all other kinds are made of them;
 kinds that combine them are defined in ``analysis.size.kinds``, one file each.
 """
 
@@ -22,36 +22,38 @@ from simulator.units import HOUR_S
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What sizing decides."""
+    """Size of an option, which sizing decides."""
 
     replicas: int = 0
+    """Number of replicas."""
     spill_in_flight: int = 0
     """Requests in flight on every replica from which a hybrid calls its API."""
     speed: float = 1.0
-    """Throughput relative to the prediction."""
+    """Throughput of the hardware relative to the prediction."""
 
 
 class Option(ABC):
-    """One way to serve the traffic: what it is made of, and what a scenario must state for it."""
+    """One way to serve the traffic: its parts, and what a scenario must state for it."""
 
     __slots__ = ()
     name: str
+    """Name of the option in the scenario."""
     kind: str
-    """``api``, ``selfhost`` or ``hybrid``: who is paid."""
+    """``api``, ``selfhost`` or ``hybrid``: whether calls, own hardware or both are paid for."""
 
     @property
     @abstractmethod
     def parts(self) -> tuple[SingleOption, ...]:
-        """Options that the engine runs one by one; an option without parts is its only part."""
+        """Options that the engine runs separately; an option without parts is its only part."""
 
     @property
     def own(self) -> SelfHostOption | None:
-        """Deployment that the option itself runs, if any; None for options made of others."""
+        """Deployment that the option itself runs; None if it runs none, or is made of options."""
         return None
 
     @property
     def api(self) -> ApiOption | None:
-        """API that the option itself calls, if any; None for options made of others."""
+        """API that the option itself calls; None if it calls none, or is made of options."""
         return None
 
     @property
@@ -77,15 +79,15 @@ class Option(ABC):
 
     @abstractmethod
     def faster(self, factor: float) -> Option:
-        """Return the option with hardware of a certain speed, relative to the prediction."""
+        """Return the option with hardware of a known speed, relative to the prediction."""
 
     @abstractmethod
     def require_sizes(self) -> None:
-        """Raise InputError if the scenario leaves a size or a choice to be found."""
+        """Raise InputError if the scenario leaves a size or a choice open."""
 
 
 class SingleOption(Option):
-    """An option that the engine runs as it is."""
+    """An option that the engine runs directly."""
 
     __slots__ = ()
 
@@ -96,13 +98,13 @@ class SingleOption(Option):
 
     @property
     def rebalances(self) -> bool:
-        """Whether the fleet follows what its work is worth at API prices."""
+        """Whether the fleet grows and shrinks with what its work is worth at API prices."""
         return False
 
     @property
     @abstractmethod
     def given_size(self) -> Size:
-        """Size that the scenario states; 0 where it leaves one to be found."""
+        """Size that the scenario states, with 0 for each number that it leaves open."""
 
     @abstractmethod
     def plan(self, size: Size, workloads: int) -> Plan:
@@ -110,46 +112,57 @@ class SingleOption(Option):
 
     @abstractmethod
     def faster(self, factor: float) -> SingleOption:
-        """Return the option with hardware of a certain speed, relative to the prediction."""
+        """Return the option with hardware of a known speed, relative to the prediction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reshaping:
-    """How an application asks otherwise than the traffic says; see ``prompt_transforms``."""
+    """Changes that an option makes to every request: output length, split prompts, retrieval.
+
+    ``simulate.prompt_transforms`` applies them.
+    """
 
     output_factor: float = 1.0
-    """Output tokens of this model over those of the traffic."""
+    """Output tokens of this model relative to those of the traffic."""
     split_above_tok: int | None = None
-    """Longer prompts are read in parts of this many tokens..."""
+    """Prompt length above which a prompt is read in parts of this many tokens; None: prompts stay
+    whole."""
     part_output_tok: int = 0
-    """...each of which is answered in so many, and the parts' answers together in one more call."""
+    """Output tokens of the answer to each part of a split prompt; one more call combines these
+    answers."""
     retrieve_tok: int | None = None
-    """Longer prompts are replaced by passages of this many tokens, found by a search..."""
+    """Prompt length above which a search replaces the prompt by passages of this many tokens; None:
+    no retrieval."""
     retrieval_usd: float = 0.0
-    """...that costs this much a request."""
+    """Cost of the retrieval for each request [USD]."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiOption(SingleOption):
-    """Buy every token, from one offer or through a gateway to several."""
+    """Every token is bought, from one offer or through a gateway from several."""
 
     name: str
     endpoints: tuple[Endpoint, ...]
+    """Endpoints that may serve the calls."""
     gateways: tuple[Gateway, ...]
+    """Gateways that choose among the endpoints."""
     routes: tuple[int, ...]
-    """Per workload, the gateway that its requests go through."""
+    """Gateway of each workload, as an index into ``gateways``."""
     fee_share: float
-    """Of the price, on top for the gateway."""
+    """Fee of the gateway as a share of the price of the calls."""
     fixed_usd_per_month: float
-    """For capacity that is paid used or not."""
+    """Cost of dedicated capacity, used or not [USD/month]."""
     success_rate: float | None
+    """Share of requests that one call answers correctly; None: unknown."""
     reshaping: Reshaping | None = None
+    """Changes that the option makes to every request; None: requests stay as the traffic has
+    them."""
     fee_free_calls: float = 0.0
-    """Of a month, which bear no fee."""
+    """Calls per month for which the gateway takes no fee."""
     kind: str = "api"
 
     def fee(self, calls_per_month: float) -> float:
-        """Return the gateway's fee as a share of the price of all calls of a month."""
+        """Return the gateway's fee as a share of the price of a month's calls."""
         if not self.fee_free_calls:
             return self.fee_share
         return self.fee_share * max(0.0, 1 - self.fee_free_calls / max(1.0, calls_per_month))
@@ -161,7 +174,7 @@ class ApiOption(SingleOption):
 
     @property
     def given_size(self) -> Size:
-        """An API has no size."""
+        """An empty size: an API has no replicas."""
         return Size()
 
     def faster(self, factor: float) -> Self:
@@ -169,7 +182,7 @@ class ApiOption(SingleOption):
         return self
 
     def require_sizes(self) -> None:
-        """Accept the option: nothing is left to be found."""
+        """Accept the option: an API has no size to be found."""
 
     def plan(self, size: Size, workloads: int) -> Plan:
         """Lay out the endpoints and the gateways."""
@@ -178,39 +191,46 @@ class ApiOption(SingleOption):
 
 @dataclass(frozen=True, slots=True)
 class SelfHostOption(SingleOption):
-    """Serve everything on replicas of one's own."""
+    """All requests are served by own replicas."""
 
     name: str
     fleet: Fleet
-    """At its smallest; sizing raises ``replicas``."""
+    """Fleet at its smallest size; sizing raises ``replicas``."""
     replicas: int | None
-    """Fixed by the scenario, or None to be found."""
+    """Number of replicas that the scenario states; None: to be found."""
     spare_replicas: int
+    """Replicas that are paid for and serve no requests."""
     gpus_per_replica: int
+    """Accelerators of one replica."""
     gpu_usd_per_hour: Interval
-    """Rent, or what owning comes to."""
+    """Rent of one accelerator, or the hourly cost of owning it [USD/hour]."""
     purchase: Purchase | None
-    """Of hardware that is bought: it is paid for at its most, whatever the autoscaler does."""
+    """Terms of hardware that is bought, and therefore paid for at the fleet's largest size at all
+    times; None: the hardware is rented."""
     speed: Interval
-    """True throughput over the predicted one."""
+    """True throughput relative to the predicted one."""
     label: str
+    """Short description of the deployment."""
     success_rate: float | None
+    """Share of requests that one call answers correctly; None: unknown."""
     kv_bytes_per_tok: float
-    """Of a prompt's cache when it is sent elsewhere."""
+    """Size of the KV cache per prompt token, for sending it to another fleet [bytes]."""
     partners: tuple[Partner, ...] = ()
-    """Further fleets of fixed size; their places in a plan follow this one's."""
+    """Further fleets of fixed size; their indices in a plan follow this fleet's."""
     reshaping: Reshaping | None = None
+    """Changes that the option makes to every request; None: requests stay as the traffic has
+    them."""
     kind: str = "selfhost"
 
     @property
     def is_constant(self) -> bool:
-        """Whether its fleet is there as it is; what comes and goes has no capacity of its own."""
+        """Whether the number of replicas never changes; only then can capacity be measured."""
         fleet = self.fleet
         return fleet.autoscaler is None and not fleet.interruptions and fleet.rollout is None
 
     @property
     def replica_usd_per_hour(self) -> float:
-        """Most likely cost of one replica's accelerators."""
+        """Most likely cost of one replica's accelerators [USD/hour]."""
         return self.gpus_per_replica * self.gpu_usd_per_hour.mid
 
     @property
@@ -224,15 +244,15 @@ class SelfHostOption(SingleOption):
         return Size(self.replicas or 0)
 
     def faster(self, factor: float) -> Self:
-        """Return the option with another certain speed."""
+        """Return the option with a known speed."""
         return replace(self, speed=Interval.certain(factor))
 
     def require_sizes(self) -> None:
-        """Raise InputError if the number of replicas is to be found."""
+        """Raise InputError if the scenario leaves the number of replicas open."""
         require_number(self.name, "replicas", self.replicas)
 
     def plan(self, size: Size, workloads: int) -> Plan:
-        """Lay out the fleets: the option's own one, then those of its partners."""
+        """Lay out the fleets: the option's own fleet, then those of its partners."""
         return Plan((OWN,) * workloads, self.fleets(size))
 
     def fleets(self, size: Size) -> tuple[Fleet, ...]:
@@ -243,8 +263,8 @@ class SelfHostOption(SingleOption):
             step_time=self.fleet.step_time.scaled(1 / size.speed),
         )
         if fleet.autoscaler is not None:
-            most = max(fleet.autoscaler.max_replicas, size.replicas)
-            fleet = replace(fleet, autoscaler=replace(fleet.autoscaler, max_replicas=most))
+            largest = max(fleet.autoscaler.max_replicas, size.replicas)
+            fleet = replace(fleet, autoscaler=replace(fleet.autoscaler, max_replicas=largest))
         partners = (
             replace(p.fleet, step_time=p.fleet.step_time.scaled(1 / size.speed))
             for p in self.partners
@@ -254,31 +274,46 @@ class SelfHostOption(SingleOption):
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """Replicas of another deployment that serve beside a fleet, or decode what it prefilled."""
+    """Replicas of another deployment that serve alongside a fleet, or decode what it prefilled."""
 
     option: SelfHostOption
+    """Deployment of these replicas."""
     fleet: Fleet
+    """Fleet of these replicas, at its fixed size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebalancing:
-    """How a hybrid's fleet follows what its work is worth; see ``policies.Rebalancer``."""
+    """Rule by which the size of a hybrid's fleet follows the value of its work.
+
+    ``engine.spec.policies.Rebalancer`` is the same rule for the engine.
+    """
 
     interval_s: float
+    """Time between two decisions [s]."""
     margin: float
+    """Share of the rent by which the value of the work must differ from it before the fleet
+    changes."""
     max_replicas: int
+    """Largest number of replicas."""
 
 
 @dataclass(frozen=True, slots=True)
 class HybridOption(SingleOption):
-    """A self-hosted base that spills to an API."""
+    """A self-hosted base that overflows to an API."""
 
     name: str
     base: SelfHostOption
+    """Deployment of the own replicas."""
     overflow: ApiOption
+    """API for the requests that the base cannot take."""
     replicas: int | None
+    """Number of own replicas that the scenario states; None: to be found."""
     spill_in_flight: int | None
+    """Overflow threshold that the scenario states, as ``Size`` has it; None: to be found."""
     rebalancing: Rebalancing | None = None
+    """Rule by which the size of the base follows the value of its work; None: the size is
+    constant."""
     kind: str = "hybrid"
 
     @property
@@ -293,25 +328,25 @@ class HybridOption(SingleOption):
 
     @property
     def rebalances(self) -> bool:
-        """Whether the base follows what its work is worth at API prices."""
+        """Whether the base grows and shrinks with what its work is worth at API prices."""
         return self.rebalancing is not None
 
     @property
     def given_size(self) -> Size:
-        """Replicas and spill threshold that the scenario states."""
+        """Number of replicas and overflow threshold that the scenario states."""
         return Size(self.replicas or 0, self.spill_in_flight or 0)
 
     def faster(self, factor: float) -> Self:
-        """Return the hybrid with a base of another certain speed."""
+        """Return the hybrid with a base of a known speed."""
         return replace(self, base=self.base.faster(factor))
 
     def require_sizes(self) -> None:
-        """Raise InputError if the replicas or the spill threshold are to be found."""
+        """Raise InputError if the scenario leaves the replicas or the overflow threshold open."""
         require_number(self.name, "replicas", self.replicas)
         require_number(self.name, "spill_in_flight", self.spill_in_flight)
 
     def plan(self, size: Size, workloads: int) -> Plan:
-        """Lay out the base's fleets, and the API to which they overflow."""
+        """Lay out the base's fleets, and the API for their overflow."""
         return Plan(
             (OWN,) * workloads,
             self.base.fleets(size),
@@ -322,7 +357,7 @@ class HybridOption(SingleOption):
         )
 
     def _rebalancer(self) -> Rebalancer | None:
-        """Rule by which the base's first fleet is valued at the API's first endpoint."""
+        """Rule that compares the base's first fleet with the price of the API's first endpoint."""
         rule = self.rebalancing
         if rule is None:
             return None
@@ -331,9 +366,9 @@ class HybridOption(SingleOption):
 
 
 def require_number(option: str, field: str, value: int | None) -> None:
-    """Raise InputError if a scenario leaves a number of an option to be found."""
+    """Raise InputError if a scenario leaves a number of an option open."""
     if value is None:
         raise InputError(
-            f"options.{option}.{field}: simulate searches nothing, give a number "
+            f"options.{option}.{field}: simulate does not search for sizes, state a number "
             f"(for example --set options.{option}.{field}=2)"
         )

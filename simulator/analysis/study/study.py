@@ -14,47 +14,54 @@ from simulator.traffic.source import TrafficSource
 
 @dataclass(frozen=True, slots=True)
 class Slo:
-    """Latency limits of one request [s] and the share of offered requests that must meet them."""
+    """Limits on a request's latency [s], and the share of offered requests that must meet them."""
 
     ttft_s: float | None
+    """Limit on the time to first token; None: no limit."""
     tpot_s: float | None
+    """Limit on the time per output token after the first; None: no limit."""
     e2e_s: float | None
+    """Limit on the time to the complete answer; None: no limit."""
     attainment: float
-    """Share that must meet all of them at once."""
+    """Share of offered requests that must meet all limits at once."""
     percentiles: dict[str, float] = field(default_factory=dict)
-    """Share that must meet a single one, by its name: 0.99 holds its 99th percentile."""
+    """Share of offered requests that must meet a single limit, by the limit's name: 0.99 makes it a
+    limit on the 99th percentile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What happens to wrong answers."""
+    """Checking of answers, and the limits on wrong ones."""
 
     correlation: float
-    """Of the models' success, by the difficulty that a task has for all of them."""
+    """Correlation of the models' success that is due to the difficulty of a task, shared by all
+    models."""
     attempts: int
-    """How often one model is asked at most."""
+    """Largest number of calls of one model for one request."""
     catches: float
-    """Share of wrong answers that the check finds."""
+    """Share of wrong answers that the check detects."""
     false_alarms: float
-    """Share of right answers that it takes for wrong."""
+    """Share of right answers that the check rejects."""
     check_s: float
-    """How long it takes."""
+    """Duration of one check [s]."""
     least_right: float = 0.0
-    """Share of requests that must be answered rightly in the end; 0: no matter."""
+    """Share of requests that must have a right answer in the end; 0: no requirement."""
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """What self-hosting takes beside hardware."""
+    """Engineers and other costs of self-hosting, in addition to hardware."""
 
     engineers_fte: Interval
+    """Engineers who run the own hardware, in full-time equivalents."""
     engineer_usd_per_year: Interval
+    """Cost of one engineer [USD/year]."""
     monthly_usd: dict[str, Interval]
-    """Further costs by name."""
+    """Further costs by name [USD/month]."""
 
     @property
     def likely(self) -> OwningCost:
-        """At the most likely rates."""
+        """Cost of owning at the most likely rates."""
         return OwningCost(
             self.engineers_fte.mid,
             self.engineer_usd_per_year.mid,
@@ -64,26 +71,30 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much work the verdict may take."""
+    """Amount of work that a verdict may take."""
 
     worlds: int
+    """Number of draws of the uncertain numbers."""
     volumes: tuple[float, ...]
+    """Volumes of the break-even curve, as multiples of today's."""
     sample_requests: int
+    """Number of requests that one simulation of a sample may take."""
     max_replicas: int
+    """Largest number of replicas that is tried."""
     warm_up_s: float
-    """Left out at the beginning of a horizon that is simulated as a whole."""
+    """Time at the start of a horizon simulated as a whole that is not counted [s]."""
     careful: int = 4
-    """Times as many requests where an option's size and cost at today's volume are settled."""
+    """Multiple of ``sample_requests`` with which size and cost at today's volume are settled."""
     spans: int = 16
-    """Of the horizon, where it is sampled; twice as many where a size is settled."""
-    flips_simulated: bool = True
-    """Whether flips are looked for that need simulation."""
+    """Number of spans that a sample of the horizon has; twice as many where a size is settled."""
+    simulated_switching_values: bool = True
+    """Whether switching values that need simulation are searched."""
     level: int = 5
-    """Which of ``haste.LEVELS`` this is; the last is what the scenario says."""
+    """Level of effort, from 1 to ``effort.LEVELS``; the highest is what the scenario states."""
 
 
 Rebuild = Callable[[dict[str, float]], "Study"]
-"""Builds the study of the same scenario with other numbers, by their paths; picklable."""
+"""Builds the study of the same scenario with other numbers, given by their paths; picklable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +102,38 @@ class Study:
     """One question, ready to be answered."""
 
     name: str
+    """Name of the scenario."""
     seed: int
+    """Seed of all random numbers."""
     epoch_s: float
-    """Unix time of the simulation's zero [s]."""
+    """Unix time at which the simulation starts [s]."""
     traffic: TrafficSource
+    """Requests of the horizon."""
     slo: Slo
+    """Targets that every option must meet."""
     options: tuple[Option, ...]
+    """Options to compare."""
     people: People
+    """Costs of self-hosting in addition to hardware."""
     effort: Effort
+    """Amount of work that the verdict may take."""
     future: Future | None
-    """None: today's volume and prices for ever."""
+    """Expected development of volume and prices; None: both stay as they are today."""
     provenance: dict[str, dict[str, str]]
+    """Sources of the scenario's numbers, by group and name."""
     notes: tuple[str, ...]
-    """What a reader should know about the quality of the inputs."""
+    """Remarks for the reader about the quality of the inputs."""
     quality: Quality | None = None
-    """None: nobody checks answers."""
+    """Checking of answers; None: answers are not checked."""
     priorities: tuple[int, ...] = ()
-    """Per workload, the least goes first where queues are served by priority; empty: all alike."""
+    """Priority of each workload where queues are served by priority, the smallest first; empty: all
+    workloads have the same priority."""
     numbers: tuple[UncertainNumber, ...] = ()
-    """At their medians here."""
+    """Uncertain numbers of the scenario; the study itself uses their medians."""
     rebuild: Rebuild | None = None
-    """Needed where there are uncertain numbers."""
+    """Builds the study for other values of the uncertain numbers; required if there are any."""
 
     def rebuilt(self, values: dict[str, float]) -> Study:
-        """Return the study with other values of uncertain numbers, the rest at their medians."""
+        """Return the study with some uncertain numbers changed and the others at their medians."""
         assert self.rebuild is not None, "a study with uncertain numbers can be rebuilt"
         return self.rebuild({n.path: n.value(0.0) for n in self.numbers} | values)

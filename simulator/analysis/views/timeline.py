@@ -1,6 +1,6 @@
-"""What an option did hour by hour: load, where it was served, replicas, queue, spend.
+"""Timeline of an option hour by hour: load, where requests were served, replicas, queue, cost.
 
-The whole horizon is simulated where that is affordable, else the day around its busiest hour.
+The whole horizon is simulated if that is affordable, else the day around its busiest hour.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.sampling.sample import Sample, sample_of, span_sample
+from simulator.analysis.sampling.sample import Sample, span_sample, whole_horizon_sample
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.simulate.tally import calls_usd
@@ -19,55 +19,60 @@ from simulator.engine.records import layout
 from simulator.units import DAY_S, HOUR_S, MINUTE_S
 
 TIMES_A_SAMPLE = 30
-"""So many times the requests of a sample may be simulated for one timeline."""
+"""Largest number of requests of a timeline, as a multiple of those of a sample."""
 DAY_BIN_S = 15 * MINUTE_S
+"""Length of a bin if one or two days are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Means over equal spans of time, all (n,)."""
+    """Means over equal intervals of time, all (n,)."""
 
     option: str
+    """Name of the option."""
     begin_s: float
-    """Of the first span, from the horizon's zero."""
+    """Start of the first interval, from the start of the horizon [s]."""
     bin_s: float
+    """Length of an interval [s]."""
     own_per_s: NDArray[np.float64]
-    """Requests that arrive and are served by own replicas [1/s]."""
+    """Arrivals that own replicas serve [1/s]."""
     called_per_s: NDArray[np.float64]
-    """Those that an API serves [1/s]."""
+    """Arrivals that an API serves [1/s]."""
     unserved_per_s: NDArray[np.float64]
-    """Those that nobody serves: refused, given up, or in flight at the end [1/s]."""
+    """Arrivals that are not served: refused, given up, or in flight at the end [1/s]."""
     waiting: NDArray[np.float64]
-    """Requests that wait to be started."""
+    """Requests in queues."""
     replicas: NDArray[np.float64]
-    """Paid for, spares and cold starts included."""
+    """Replicas paid for, including spares and cold starts."""
     calls_usd_per_h: NDArray[np.float64]
+    """Cost of calls [USD/hour]."""
     own_usd_per_h: NDArray[np.float64]
-    """Hardware of own replicas; people are the same in every hour."""
+    """Cost of the hardware of own replicas [USD/hour]; the cost of people is the same in every
+    hour."""
 
 
-def timeline(study: Study, option: SingleOption, size: Size) -> Timeline:
-    """Simulate an option once more and look at it span by span."""
-    sample, bin_s = _span(study)
-    seen = Evaluator(study, 1.0, sample).calling(option)
-    # All of the span, however long it is, in bins of one length.
+def simulate_timeline(study: Study, option: SingleOption, size: Size) -> Timeline:
+    """Simulate an option again and measure it interval by interval."""
+    sample, bin_s = _choose_sample(study)
+    evaluator = Evaluator(study, 1.0, sample).for_calls_of(option)
+    # Bins of equal length cover the whole span, so their length is adjusted slightly.
     begin_s, end_s = float(sample.spans_s[0, 0]), float(sample.spans_s[-1, 1])
     count = max(1, round((end_s - begin_s) / bin_s))
     bin_s = (end_s - begin_s) / count
     bins = _Bins(np.linspace(begin_s, end_s, count + 1))
     replicas: NDArray[np.float64] = np.zeros(bins.count)
     own_usd = np.zeros(bins.count)
-    for ledger in seen.simulate(option, size):
+    for ledger in evaluator.simulate(option, size):
         bins.add(ledger)
         api = option.api
         for rows, usd in calls_usd(ledger, api, study.epoch_s) if api else ():
             bins.add_usd(ledger.arrival_s[rows], usd)
         for deployment, account in zip(option.deployments, ledger.fleets, strict=False):
-            there = bins.mean_present(account.periods_s) + deployment.spare_replicas
-            if deployment.purchase is not None:  # paid for whether it runs or not
-                there = np.full(bins.count, account.max_replicas + deployment.spare_replicas)
-            replicas += there
-            own_usd += there * deployment.replica_usd_per_hour
+            present = bins.mean_present(account.periods_s) + deployment.spare_replicas
+            if deployment.purchase is not None:  # bought hardware is paid for at all times
+                present = np.full(bins.count, account.max_replicas + deployment.spare_replicas)
+            replicas += present
+            own_usd += present * deployment.replica_usd_per_hour
     return Timeline(
         option=option.name,
         begin_s=begin_s,
@@ -82,31 +87,32 @@ def timeline(study: Study, option: SingleOption, size: Size) -> Timeline:
     )
 
 
-def _span(study: Study) -> tuple[Sample, float]:
-    """What is simulated: the horizon or its busiest hours in a row; and the length of a bin."""
+def _choose_sample(study: Study) -> tuple[Sample, float]:
+    """Return the sample, of the horizon or its busiest hours, and the length of a bin [s]."""
     source = study.traffic
     affordable_s = TIMES_A_SAMPLE * study.effort.sample_requests / source.requests_per_s
     bin_s = HOUR_S if source.horizon_s > 2 * DAY_S else DAY_BIN_S
     if source.horizon_s <= affordable_s:
-        return sample_of(study, 1.0), bin_s
+        return whole_horizon_sample(study, 1.0), bin_s
     load = source.hourly_load()
     hours = max(1, min(24, int(affordable_s // HOUR_S), len(load)))
-    around = np.convolve(load, np.ones(hours), mode="valid")
-    begin_s = float(np.argmax(around)) * HOUR_S
+    window_load = np.convolve(load, np.ones(hours), mode="valid")
+    begin_s = float(np.argmax(window_load)) * HOUR_S
     end_s = min(begin_s + hours * HOUR_S, source.horizon_s)
-    return span_sample(study, begin_s, end_s, Sampler(study).around.history_s), DAY_BIN_S
+    return span_sample(study, begin_s, end_s, Sampler(study).margins.history_s), DAY_BIN_S
 
 
 class _Bins:
-    """Sums over spans of time, from ledgers that come piece by piece."""
+    """Sums over intervals of time, from ledgers that arrive piece by piece."""
 
     def __init__(self, edges_s: NDArray[np.float64]) -> None:
         self.edges_s = edges_s
         self.count = len(edges_s) - 1
         self.own, self.called, self.unserved, self.usd = np.zeros((4, self.count))
         self._begun = np.zeros(len(edges_s))
-        """Waiting time of all before each edge, if none had ended [s]; and what ended of it."""
+        """Total time between the arrivals before each edge and that edge [s]."""
         self._ended = np.zeros(len(edges_s))
+        """Total time between the ends of waiting before each edge and that edge [s]."""
 
     def add(self, ledger: Ledger) -> None:
         """Count the rows of a piece."""
@@ -120,32 +126,35 @@ class _Bins:
         start_s, finished_s = ledger.start_s[offered], ledger.finished_s[offered]
         until_s = np.where(np.isnan(start_s), finished_s, start_s)
         until_s = np.where(np.isnan(until_s), ledger.horizon_s, until_s)
-        self._begun += _before(arrival_s, self.edges_s)
-        self._ended += _before(np.maximum(until_s, arrival_s), self.edges_s)
+        self._begun += _time_to_edges_s(arrival_s, self.edges_s)
+        self._ended += _time_to_edges_s(np.maximum(until_s, arrival_s), self.edges_s)
 
     def add_usd(self, arrival_s: NDArray[np.float64], usd: NDArray[np.float64]) -> None:
-        """Count what rows cost in the span of their arrival."""
+        """Count the cost of rows in the interval of their arrival."""
         self.usd += np.histogram(arrival_s, self.edges_s, weights=usd)[0]
 
     def mean_waiting(self) -> NDArray[np.float64]:
-        """Mean number of requests that wait, (n,)."""
+        """Return the mean number of waiting requests in each interval. (n,)"""
         waited_s = np.diff(self._begun - self._ended)
         return np.maximum(0.0, waited_s) / np.diff(self.edges_s)
 
     def mean_present(self, periods_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean number of some periods, (periods, 2), that hold in each span, (n,)."""
-        begun, ended = (_before(periods_s[:, k], self.edges_s) for k in (0, 1))
+        """Return the mean number of periods, (periods, 2), that overlap each interval. (n,)"""
+        begun, ended = (_time_to_edges_s(periods_s[:, k], self.edges_s) for k in (0, 1))
         present: NDArray[np.float64] = np.diff(begun - ended) / np.diff(self.edges_s)
         return present
 
     def _histogram(self, at_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the number of times in each interval. (n,)"""
         return np.histogram(at_s, self.edges_s)[0].astype(np.float64)
 
 
-def _before(at_s: NDArray[np.float64], edges_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum of the times between some moments and each edge behind them [s]. (n_edges,)"""
+def _time_to_edges_s(
+    at_s: NDArray[np.float64], edges_s: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the sum of the times from each moment to each later edge [s]. (n_edges,)"""
     ordered = np.sort(at_s)
     sums_s = np.concatenate([[0.0], np.cumsum(ordered)])
     counts = np.searchsorted(ordered, edges_s)
-    found: NDArray[np.float64] = counts * edges_s - sums_s[counts]
-    return found
+    sums_to_edges_s: NDArray[np.float64] = counts * edges_s - sums_s[counts]
+    return sums_to_edges_s

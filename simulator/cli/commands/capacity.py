@@ -48,7 +48,7 @@ def capacity(
     from functools import partial
     from pathlib import Path
 
-    from simulator.analysis.commands.result_cache import cache_dir, known_capacity
+    from simulator.analysis.commands.result_cache import cache_dir, cached_capacity
     from simulator.analysis.study.effort import whole_horizon
     from simulator.report.terminal.capacity import capacity_document, print_capacities
     from simulator.scenario.building.deployed import self_hosted_options
@@ -63,6 +63,6 @@ def capacity(
         folder = Path(unused) if no_cache or anew else cache_dir()
         for option, count in fleets:
             tell(len(capacities), len(fleets))
-            capacities.append(known_capacity(study, option, count, precision, folder))
+            capacities.append(cached_capacity(study, option, count, precision, folder))
     document = capacity_document(capacities, study)
     show(output, document, document["capacities"], partial(print_capacities, document))

@@ -22,7 +22,7 @@ def explain(
     """Explain why simulated cost differs from a static calculator's."""
     from functools import partial
 
-    from simulator.analysis.commands.explain import explained
+    from simulator.analysis.commands.explain import explain_options
     from simulator.analysis.sampling.sampler import Sampler
     from simulator.analysis.simulate.evaluate import Evaluator
     from simulator.analysis.study.effort import whole_horizon
@@ -33,7 +33,7 @@ def explain(
     study = whole_horizon(study) if whole else study
     with progress("options") as tell:
         document = explanation_document(
-            explained(Evaluator(study, 1.0, Sampler(study, careful=True)), tell), study
+            explain_options(Evaluator(study, 1.0, Sampler(study, careful=True)), tell), study
         )
     rungs = [{"option": o["name"], **rung} for o in document["options"] for rung in o["rungs"]]
     show(output, document, rungs, partial(print_explanation, document))

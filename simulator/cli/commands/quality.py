@@ -88,9 +88,9 @@ def chain(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Compute what retries and failed runs add to a correct agent run."""
-    from simulator.analysis.quality.agents import AgentChain, Restart, expected
+    from simulator.analysis.quality.agents import AgentChain, Restart, expected_run
     from simulator.report.terminal.quality import chain_document, print_chain
 
     agent = AgentChain(steps, step_success, Restart(restart), attempts, correlation)
-    document = chain_document(agent, expected(agent), step_usd)
+    document = chain_document(agent, expected_run(agent), step_usd)
     show_result(output, document, [document], partial(print_chain, document))

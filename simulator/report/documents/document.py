@@ -57,7 +57,7 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
             "disqualified": _disqualified(verdict),
         },
         "break_even": _break_even(verdict.break_even, study),
-        "over_time": over_time_document(verdict.over_time, today) if verdict.over_time else None,
+        "over_time": over_time_document(verdict.horizon, today) if verdict.horizon else None,
         "hybrid": _hybrid(verdict),
         "drivers": [
             {
@@ -78,7 +78,7 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
                 "unit": f.unit,
                 "winner": f.winner,
             }
-            for f in verdict.flips
+            for f in verdict.switching_values
         ],
         "effort": _effort(study.effort),
         "slo": slo_document(study.slo),
@@ -96,7 +96,7 @@ def _effort(effort: Effort) -> dict[str, Any]:
         "sample_requests": effort.sample_requests,
         "spans": effort.spans,
         "volumes": len(set(effort.volumes)),
-        "flips_simulated": effort.flips_simulated,
+        "flips_simulated": effort.simulated_switching_values,
     }
 
 
@@ -169,7 +169,7 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
     outcome = evaluation.outcome
     total = result.total_usd
     tokens = outcome.tokens_per_month
-    success_rate = kind_of(evaluation.option).right_share(evaluation, study)
+    success_rate = kind_of(evaluation.option).correctness(evaluation, study)
     completed = outcome.requests["completed"] * outcome.month_factor / evaluation.calls_per_request
     correct = completed * success_rate if success_rate else 0.0
     return {

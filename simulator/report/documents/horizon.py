@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.decide.horizon import FAN, OverTime, Payback
+from simulator.analysis.decide.horizon import FAN, HorizonResult, Payback
 from simulator.report.formatting import quantity
 
 
-def over_time_document(over_time: OverTime, today: float) -> dict[str, Any]:
+def over_time_document(over_time: HorizonResult, today: float) -> dict[str, Any]:
     """Return the section of the document; ``today`` is today's volume in requests per month."""
     return {
         "months": over_time.future.months,

@@ -39,7 +39,7 @@ def write_ledger(verdict: Verdict, path: Path) -> None:
     pieces = (
         pa.table(_columns(single.plan[0], epoch_s, single.sample, ledger))
         for single in verdict.winner.evaluation.singles
-        for ledger in single.simulated_again()
+        for ledger in single.simulate_again()
     )
     first = next(pieces)
     with pq.ParquetWriter(path, first.schema) as writer:

@@ -1,4 +1,4 @@
-"""Options that are made of other options: choices, hybrids of choices, pools, cascades."""
+"""Options that are made of other options: choices, hybrids, pools, cascades."""
 
 import re
 from collections.abc import Callable
@@ -24,63 +24,69 @@ from simulator.scenario.document.document import Document, Path_
 from simulator.scenario.schema import composites as composite_schema
 from simulator.scenario.schema.scenario import Hybrid, SelfHost
 
-_PLACE = re.compile(r"^(\S+:\d+:\d+|--set \S+): ")
-"""What names the place of an error, which a reason needs not."""
+_LOCATION = re.compile(r"^(\S+:\d+:\d+|--set \S+): ")
+"""Location at the start of an error message, which the reason for a candidate does not repeat."""
 
 _FIXED = ("kind", "choose", "partners", "decode_pool", "serves")
 """Keys that are the same for all candidates."""
 
 MOST_CANDIDATES = 500
-"""More combinations than that are more likely a slip than a plan."""
+"""Largest number of combinations; more are probably a mistake."""
 
 
 def choice(
-    name: str, said: SelfHost, document: Document, build: Callable[[str, SelfHost], SelfHostOption]
+    name: str,
+    section: SelfHost,
+    document: Document,
+    build: Callable[[str, SelfHost], SelfHostOption],
 ) -> Choice:
-    """Build every combination of a deployment's values.
+    """Build an option for every combination of a deployment's values.
 
     Raises
     ------
     InputError
-        When a key or a value is unknown, or nothing can be built of any combination.
+        When a key or a value is unknown, or no combination can be built.
     """
-    here = ("options", name, "choose")
-    assert said.choose is not None
-    values = said.choose.__pydantic_extra__
-    _check_keys(values, document, here)
+    location = ("options", name, "choose")
+    assert section.choose is not None
+    values = section.choose.__pydantic_extra__
+    _check_keys(values, document, location)
     combinations = list(product(*values.values()))
     if len(combinations) > MOST_CANDIDATES:
-        raise document.fail(here, f"{len(combinations)} combinations, at most {MOST_CANDIDATES}")
-    plain = said.model_dump(exclude={"choose"})
+        raise document.fail(
+            location, f"{len(combinations)} combinations, at most {MOST_CANDIDATES}"
+        )
+    plain = section.model_dump(exclude={"choose"})
     candidates, impossible = [], []
     for combination in combinations:
         change = dict(zip(values, combination, strict=True))
-        label = f"{name}: {' '.join(_said(key, value) for key, value in change.items())}"
+        label = f"{name}: {' '.join(_short_value(key, value) for key, value in change.items())}"
         try:
             candidates.append(build(label, SelfHost.model_validate(plain | change)))
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
-            place = (*here, *problem["loc"][:1])
-            raise document.fail(place, problem["msg"]) from None
+            key_location = (*location, *problem["loc"][:1])
+            raise document.fail(key_location, problem["msg"]) from None
         except InputError as error:
-            reason = _PLACE.sub("", str(error))
+            reason = _LOCATION.sub("", str(error))
             if reason.startswith("unknown"):
-                raise document.fail(here, reason) from None
+                raise document.fail(location, reason) from None
             impossible.append((label, reason))
     if not candidates:
-        raise document.fail(here, f"nothing fits: {impossible[0][0]}: {impossible[0][1]}")
+        reason = f"no combination can be built; {impossible[0][0]}: {impossible[0][1]}"
+        raise document.fail(location, reason)
     return Choice(name, tuple(candidates), tuple(impossible), "selfhost")
 
 
-def _check_keys(values: dict[str, list[Any]], document: Document, here: Path_) -> None:
-    known = [key for key in SelfHost.model_fields if key not in _FIXED]
+def _check_keys(values: dict[str, list[Any]], document: Document, location: Path_) -> None:
+    valid = [key for key in SelfHost.model_fields if key not in _FIXED]
     for key in values:
-        if key not in known:
-            raise document.fail((*here, key), f"unknown key {key!r}{nearest(key, known)}")
+        if key not in valid:
+            raise document.fail((*location, key), f"unknown key {key!r}{nearest(key, valid)}")
 
 
-def _said(key: str, value: Any) -> str:
-    """A candidate's value, short enough for a name that still tells what it is."""
+def _short_value(key: str, value: Any) -> str:
+    """Return a candidate's value in a form short enough for its name."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
@@ -92,12 +98,12 @@ def _said(key: str, value: Any) -> str:
 def hybrid(
     name: str, section: Hybrid, document: Document, built: dict[str, Option], attempts: int
 ) -> HybridOption | Choice:
-    """Build a hybrid of a base and an API, or of every candidate for the base.
+    """Build a hybrid of a base and an API, or one for each candidate of the base.
 
     Raises
     ------
     InputError
-        When a name is unknown, or the two sides would not answer the same requests alike.
+        When a name is unknown, or the two sides would answer the same requests differently.
     """
     base, overflow = built.get(section.base), built.get(section.overflow)
     for key, wanted, side, kind in (
@@ -144,57 +150,65 @@ def hybrid(
 
 def pools(
     name: str,
-    said: composite_schema.Pools,
+    section: composite_schema.Pools,
     document: Document,
     built: dict[str, Option],
     workloads: list[str],
 ) -> Pools:
-    """Build pools of options that are built."""
-    here = ("options", name)
-    members = _members(said.pools, built, document, (*here, "pools"))
-    for workload, pool in said.assign.items():
-        at = (*here, "assign", workload)
+    """Build pools of options that are already built."""
+    location = ("options", name)
+    members = _members(section.pools, built, document, (*location, "pools"))
+    for workload, pool in section.assign.items():
+        key_location = (*location, "assign", workload)
         if workload not in workloads:
-            raise document.fail(at, f"{workload!r} is no workload{nearest(workload, workloads)}")
-        if pool not in said.pools:
-            raise document.fail(at, f"{pool!r} is no pool of it{nearest(pool, said.pools)}")
-    assigned = (said.assign.get(workload) for workload in workloads)
-    places = tuple(None if pool is None else said.pools.index(pool) for pool in assigned)
-    return Pools(name, tuple(members), places, _kind(members))
+            raise document.fail(
+                key_location, f"{workload!r} is no workload{nearest(workload, workloads)}"
+            )
+        if pool not in section.pools:
+            hint = nearest(pool, section.pools)
+            raise document.fail(key_location, f"{pool!r} is no pool of this option{hint}")
+    assigned = (section.assign.get(workload) for workload in workloads)
+    assignment = tuple(None if pool is None else section.pools.index(pool) for pool in assigned)
+    return Pools(name, tuple(members), assignment, _kind(members))
 
 
 def cascade(
-    name: str, said: composite_schema.Cascade, document: Document, built: dict[str, Option]
+    name: str, section: composite_schema.Cascade, document: Document, built: dict[str, Option]
 ) -> Cascade:
-    """Build a cascade of options that are built."""
-    here = ("options", name, "stages")
-    members = _members(said.stages, built, document, here)
-    for place, member in enumerate(members):
+    """Build a cascade of options that are already built."""
+    location = ("options", name, "stages")
+    members = _members(section.stages, built, document, location)
+    for index, member in enumerate(members):
         if success_rate_of(member) is None:
-            at = (*here, place)
-            raise document.fail(at, f"{member.name!r} has no success_rate to check answers by")
-        how = reshaping_of(member)
-        if how is not None and how.split_above_tok is not None:
-            at = (*here, place)
-            raise document.fail(at, f"{member.name!r} splits prompts: which answer is checked?")
+            key_location = (*location, index)
+            problem = f"{member.name!r} has no success_rate to check answers by"
+            raise document.fail(key_location, problem)
+        reshaping = reshaping_of(member)
+        if reshaping is not None and reshaping.split_above_tok is not None:
+            key_location = (*location, index)
+            problem = f"{member.name!r} splits prompts, so there is no single answer to check"
+            raise document.fail(key_location, problem)
     return Cascade(name, tuple(members), _kind(members))
 
 
 def _members(
-    wanted: list[str], built: dict[str, Option], document: Document, here: Path_
+    wanted: list[str], built: dict[str, Option], document: Document, location: Path_
 ) -> list[SingleOption]:
-    found: list[SingleOption] = []
-    for place, name in enumerate(wanted):
+    """Return the options of some names, which must be single ones."""
+    members: list[SingleOption] = []
+    for index, name in enumerate(wanted):
         option = built.get(name)
         if not isinstance(option, SingleOption):
             fitting = [n for n, o in built.items() if isinstance(o, SingleOption)]
             raise document.fail(
-                (*here, place), f"{name!r} is no api, selfhost or hybrid{nearest(name, fitting)}"
+                (*location, index),
+                f"{name!r} is no api, selfhost or hybrid{nearest(name, fitting)}",
             )
-        found.append(option)
-    return found
+        members.append(option)
+    return members
 
 
 def _kind(members: list[SingleOption]) -> str:
+    """Return the kind that all members have, else ``hybrid``."""
     kinds = {member.kind for member in members}
     return kinds.pop() if len(kinds) == 1 else "hybrid"

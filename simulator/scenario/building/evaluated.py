@@ -11,58 +11,65 @@ from simulator.scenario.schema import scenario as schema
 from simulator.scenario.tables.leaderboard import find_model, read_results, shipped_results
 
 
-def evaluated(scenario: schema.Scenario, document: Document) -> schema.Scenario:
-    """Return a scenario whose options have what their models' evaluations say of them.
+def apply_evaluations(scenario: schema.Scenario, document: Document) -> schema.Scenario:
+    """Return a scenario whose options have the success rates and verbosity of their evaluations.
 
-    What an option says itself stays.
+    Values that an option states itself are kept.
 
     Raises
     ------
     InputError
-        At the place of a file that cannot be read, a model that is not in it, or a model that is
-        named without a file.
+        With the location of a file that cannot be read, a model that the file lacks, or a model
+        that is named without a file.
     """
-    asking = {
+    models = {
         name: getattr(option, "evaluated_as", None) for name, option in scenario.options.items()
     }
-    if not any(asking.values()):
+    if not any(models.values()):
         return scenario
     quality = scenario.quality
     if quality is None or quality.evaluations is None:
-        name = next(n for n, model in asking.items() if model)
+        name = next(n for n, model in models.items() if model)
         raise document.fail(("options", name, "evaluated_as"), "needs quality.evaluations")
-    said, reference = quality.evaluations, quality.reference
+    file, reference = quality.evaluations, quality.reference
     path = (
-        said if said in shipped_results() else str(document.file(("quality", "evaluations"), said))
+        file if file in shipped_results() else str(document.file(("quality", "evaluations"), file))
     )
-    found = document.made(
+    by_model = document.made(
         ("quality", "evaluations"), lambda: {s.model: s for s in scores(read_results(path))}
     )
-    usual = None
+    reference_score = None
     if reference is not None:
-        usual = document.made(("quality", "reference"), partial(_score, found, reference))
+        reference_score = document.made(
+            ("quality", "reference"), partial(_score, by_model, reference)
+        )
     options = dict(scenario.options)
-    for name, model in asking.items():
+    for name, model in models.items():
         if model is not None:
-            place = ("options", name, "evaluated_as")
-            score = document.made(place, partial(_score, found, model))
+            location = ("options", name, "evaluated_as")
+            score = document.made(location, partial(_score, by_model, model))
             option = options[name]
-            options[name] = option.model_copy(update=_told(option, score, usual))
+            options[name] = option.model_copy(
+                update=_missing_values(option, score, reference_score)
+            )
     return scenario.model_copy(update={"options": options})
 
 
-def _score(found: dict[str, Score], text: str) -> Score:
-    return found[find_model(text, list(found))]
+def _score(by_model: dict[str, Score], text: str) -> Score:
+    """Return the score of the model that a text names."""
+    return by_model[find_model(text, list(by_model))]
 
 
-def _told(option: schema.Option, score: Score, usual: Score | None) -> dict[str, float]:
-    """What an evaluation says that the option does not."""
-    told: dict[str, float] = {}
+def _missing_values(
+    option: schema.Option, score: Score, reference: Score | None
+) -> dict[str, float]:
+    """Return the values of an evaluation that the option does not state itself."""
+    values: dict[str, float] = {}
     if getattr(option, "success_rate", None) is None:
-        told["success_rate"] = score.success.value
-    if usual is not None and getattr(option, "output_factor", None) == 1.0:
-        factor = score.output_tok / usual.output_tok
+        values["success_rate"] = score.success.value
+    if reference is not None and getattr(option, "output_factor", None) == 1.0:
+        factor = score.output_tok / reference.output_tok
         if not np.isfinite(factor) or factor <= 0:
-            raise InputError(f"no output tokens of {score.model} or {usual.model} are known")
-        told["output_factor"] = float(factor)
-    return told
+            raise InputError(f"the output tokens of {score.model} or {reference.model} are unknown")
+        values["output_factor"] = float(factor)
+    return values

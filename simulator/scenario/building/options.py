@@ -1,7 +1,7 @@
-"""The table of builders: for every section of an option, the function that builds it.
+"""The table of builders: the function that builds an option, for each kind of section.
 
-Options may name others, so they are built in stages: those of one stage name options of earlier
-stages only.
+Options may name others, so they are built in stages: an option names only options of earlier
+stages.
 """
 
 from collections.abc import Callable
@@ -25,19 +25,20 @@ from simulator.scenario.schema.scenario import Hybrid, Scenario, SelfHost
 
 @dataclass(slots=True)
 class Site:
-    """What builders work with, and the options that are built so far."""
+    """Inputs of the builders, and the options built so far."""
 
     document: Document
     book: PriceBook
     clock: Clock
     contents: dict[str, str]
-    """Kind of output of each workload, by its name."""
+    """Kind of output of each workload, by the workload's name."""
     attempts: int
-    """Attempts at an answer by one model."""
+    """Largest number of calls of one model for one request."""
     provenance: dict[str, dict[str, str]]
     built: dict[str, Option] = field(default_factory=dict)
+    """Options by name."""
     deployments: dict[str, SelfHostOption] = field(default_factory=dict)
-    """Self-hosted options without their partners."""
+    """Self-hosted options by name, without their partners."""
 
     @property
     def workloads(self) -> list[str]:
@@ -53,12 +54,12 @@ def build_options(
     contents: dict[str, str],
     provenance: dict[str, dict[str, str]],
 ) -> dict[str, Option]:
-    """Build all options of a scenario, and note the sources of their numbers.
+    """Build all options of a scenario, and record the sources of their numbers.
 
     Raises
     ------
     InputError
-        At the location in the file of a value that cannot be built.
+        With the location in the file of a value that cannot be built.
     """
     attempts = scenario.quality.attempts if scenario.quality else 1
     site = Site(document, book, clock, contents, attempts, provenance)
@@ -98,7 +99,7 @@ def _self_hosted(name: str, section: SelfHost, site: Site) -> Option:
     return site.deployments[name]
 
 
-def _joined_by_partners(name: str, section: SelfHost, site: Site) -> Option:
+def _add_partners(name: str, section: SelfHost, site: Site) -> Option:
     """Add the fleets of partners to a deployment, or to every candidate for it."""
 
     def join(option: SelfHostOption) -> SelfHostOption:
@@ -143,11 +144,11 @@ def _cascade(name: str, section: Cascade, site: Site) -> Option:
 
 
 Build = Callable[[str, Any, Site], Option]
-"""Builds the option of a name from its section."""
+"""Builds an option from its name and its section."""
 
 STAGES: tuple[dict[type, Build], ...] = (
     {Api: _api, SelfHost: _self_hosted},
-    {SelfHost: _joined_by_partners, Gateway: _gateway},
+    {SelfHost: _add_partners, Gateway: _gateway},
     {Hybrid: _hybrid},
     {Pools: _pools, Cascade: _cascade},
 )

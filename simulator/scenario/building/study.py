@@ -1,4 +1,4 @@
-"""From a checked scenario to a study: the last place that knows YAML names and positions."""
+"""Build the study of a checked scenario; later stages know no YAML names or locations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from typing import Any
 from simulator.analysis.study.study import Effort, People, Quality, Slo, Study
 from simulator.economics.future import Future
 from simulator.scenario.building.endpoints import Clock
-from simulator.scenario.building.evaluated import evaluated
+from simulator.scenario.building.evaluated import apply_evaluations
 from simulator.scenario.building.options import build_options
 from simulator.scenario.building.price_notes import price_notes
 from simulator.scenario.building.traffic import build_traffic
@@ -26,9 +26,9 @@ from simulator.traffic.source import TrafficSource
 from simulator.units import HOUR_S
 
 WORLDS = 512
-"""Of rates alone, which no simulation has to answer for."""
+"""Default number of draws if only rates and speeds are uncertain, which needs few simulations."""
 SIMULATED_WORLDS = 64
-"""Where what happens depends on uncertain numbers: every world is simulated."""
+"""Default number of draws if numbers of the scenario are uncertain: every draw is simulated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +36,19 @@ class Variations:
     """Builds the studies of a scenario with some of its values changed."""
 
     document: Document
-    """As its file says it, with all settings."""
+    """Scenario as written in its file, with all settings applied."""
     files: tuple[AttachedFile, ...] = ()
-    """That it names, for where they are not."""
+    """Copies of the files that the scenario names, for machines that do not have them."""
 
     def __call__(self, values: Mapping[str, Any]) -> Study:
         """Return the study with other values at some paths."""
         document = with_values(self.document, values)
-        return loaded(replace(document, copies=write_copies(self.files))).study
+        return load_document(replace(document, copies=write_copies(self.files))).study
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A scenario from its file, and what became of it."""
+    """A scenario from its file, and the study built from it."""
 
     scenario: schema.Scenario
     document: Document
@@ -57,9 +57,9 @@ class Loaded:
 
     @property
     def portable(self) -> Study:
-        """The study as it can be answered on a machine that has none of the scenario's files."""
+        """The study in a form that can be answered on a machine without the scenario's files."""
         if not self.study.numbers:
-            return self.study  # nothing of it is built again
+            return self.study  # without uncertain numbers it is never rebuilt
         files = read_attached_files(self.document.data, self.document)
         return replace(self.study, rebuild=replace(self.variations, files=files))
 
@@ -68,15 +68,15 @@ def load(
     name: str | Path, settings: Sequence[str] | None = None, seed: int | None = None
 ) -> Loaded:
     """Read a scenario and build its study; see ``read_document`` for the parameters."""
-    return loaded(read_document(name, settings, seed))
+    return load_document(read_document(name, settings, seed))
 
 
-def loaded(said: Document) -> Loaded:
-    """Build the study of a document as its file says it, with all settings."""
-    scenario, document = check_scenario(said)
-    variations = Variations(said)
-    study = replace(build(scenario, document), rebuild=variations)
-    return Loaded(scenario, document, study, variations)
+def load_document(document: Document) -> Loaded:
+    """Build the study of a document as its file states it, with all settings applied."""
+    scenario, resolved = check_scenario(document)
+    variations = Variations(document)
+    study = replace(build(scenario, resolved), rebuild=variations)
+    return Loaded(scenario, resolved, study, variations)
 
 
 def load_study(
@@ -87,16 +87,16 @@ def load_study(
 
 
 def build(scenario: schema.Scenario, document: Document) -> Study:
-    """Turn a scenario into plain values and arrays.
+    """Turn a checked scenario into plain values and arrays.
 
     Raises
     ------
     InputError
-        At the place in the file whose value cannot be built: an unknown name, a model that does
-        not fit its GPUs, a trace with a bad line.
+        With the location in the file of a value that cannot be built: an unknown name, a model that
+        does not fit its GPUs, a trace with a bad line.
     """
     provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}}
-    scenario = evaluated(scenario, document)
+    scenario = apply_evaluations(scenario, document)
     traffic, provenance["traffic"], notes = build_traffic(
         scenario.traffic, scenario.horizon_hours, scenario.seed, document
     )
@@ -146,23 +146,23 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
 
 
 def _future(scenario: schema.Scenario, document: Document) -> Future | None:
-    said = scenario.future
-    if said is None:
+    section = scenario.future
+    if section is None:
         return None
 
     def find(path: str, name: str) -> Path:
         return document.file(("future", path, "file"), name)
 
-    return document.made(("future",), lambda: future_of(said, find))
+    return document.made(("future",), lambda: future_of(section, find))
 
 
-def _slo(said: schema.Slo) -> Slo:
-    """Limits, and the shares that must meet them."""
-    shares = {str(name): float(text[1:]) / 100 for name, text in said.percentiles.items()}
-    jointly = said.attainment
+def _slo(section: schema.Slo) -> Slo:
+    """Return the limits, and the shares of requests that must meet them."""
+    shares = {str(name): float(text[1:]) / 100 for name, text in section.percentiles.items()}
+    jointly = section.attainment
     if jointly is None:
         jointly = 0.0 if shares else 0.95
-    return Slo(said.ttft_s, said.tpot_s, said.e2e_s, jointly, shares)
+    return Slo(section.ttft_s, section.tpot_s, section.e2e_s, jointly, shares)
 
 
 def _warm_up_s(scenario: schema.Scenario, traffic: TrafficSource, document: Document) -> float:
@@ -183,23 +183,25 @@ def _price_book(scenario: schema.Scenario, document: Document) -> PriceBook:
 
 
 def _contents(scenario: schema.Scenario, traffic: TrafficSource) -> dict[str, str]:
-    """What each workload writes; those of a log are all alike."""
-    said = list(scenario.traffic.values())
-    return {name: scenario.traffic.get(name, said[0]).content for name in traffic.workload_names}
+    """Return the kind of output of each workload; all workloads of a log have the same."""
+    sections = list(scenario.traffic.values())
+    return {
+        name: scenario.traffic.get(name, sections[0]).content for name in traffic.workload_names
+    }
 
 
 def _quality(scenario: schema.Scenario) -> Quality | None:
-    """How answers are checked; a cascade checks them, whatever is said."""
-    said = scenario.quality
-    if said is None and any(isinstance(option, Cascade) for option in scenario.options.values()):
-        said = composite_schema.Quality()
-    if said is None:
+    """Return how answers are checked; a cascade checks them without such a section, too."""
+    section = scenario.quality
+    if section is None and any(isinstance(option, Cascade) for option in scenario.options.values()):
+        section = composite_schema.Quality()
+    if section is None:
         return None
-    return Quality(**said.model_dump(exclude={"evaluations", "reference"}))
+    return Quality(**section.model_dump(exclude={"evaluations", "reference"}))
 
 
 def _priorities(scenario: schema.Scenario, traffic: TrafficSource) -> tuple[int, ...]:
-    """What goes first, by workload; those of a log are all alike."""
-    said = list(scenario.traffic.values())
+    """Return the priority of each workload; all workloads of a log have the same."""
+    sections = list(scenario.traffic.values())
     names = traffic.workload_names
-    return tuple(scenario.traffic.get(name, said[0]).priority for name in names)
+    return tuple(scenario.traffic.get(name, sections[0]).priority for name in names)

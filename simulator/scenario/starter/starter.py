@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from simulator.errors import InputError, nearest
 from simulator.files.writing import made_folder
 from simulator.pricing.book import SNAPSHOT_DATE
-from simulator.scenario.building.study import loaded
+from simulator.scenario.building.study import load_document
 from simulator.scenario.catalog.deployments import deployment, usual_precision
 from simulator.scenario.catalog.names import known_gpu, known_model
 from simulator.scenario.catalog.price_book import known_offers
@@ -103,7 +103,7 @@ def _check(text: str, target: Path) -> None:
             raise InputError(str(error).replace(str(draft), str(target))) from None
     # Relative paths out of the folder can only be resolved if the folder exists.
     with made_folder(target.parent):
-        loaded(replace(document, path=target))
+        load_document(replace(document, path=target))
 
 
 def _plain_number(value: float | None) -> float | None:

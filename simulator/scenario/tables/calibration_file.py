@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simulator.analysis.bench.calibration import Calibration, applied
+from simulator.analysis.bench.calibration import Calibration, with_factors
 from simulator.errors import InputError
 from simulator.scenario.document.base_section import Positive, Section
 from simulator.scenario.document.document import read_yaml, validate
@@ -55,7 +55,7 @@ def calibrated(deployment: Deployment, path: Path) -> Deployment:
             ("deployment",),
             f"the file calibrates {file.deployment!r}, not {identity(deployment)!r}",
         )
-    fitted = applied(deployment, {str(name): value for name, value in file.factors.items()})
+    fitted = with_factors(deployment, {str(name): value for name, value in file.factors.items()})
     low, high = file.band
     coefficients = replace(fitted.coefficients, band_low=low, band_high=high)
     return replace(fitted, coefficients=coefficients)

@@ -1,4 +1,4 @@
-"""Kinds of options, one file each, and the one table in which they are registered."""
+"""Kinds of options, one file each, and the only table in which they are registered."""
 
 from simulator.analysis.size.kinds.api import ApiKind
 from simulator.analysis.size.kinds.cascade import Cascade, CascadeKind

@@ -1,7 +1,7 @@
-"""APIs: every request is bought. An API has no size."""
+"""APIs: every request is a call. An API has no size."""
 
 from simulator.analysis.simulate.evaluate import Evaluator
-from simulator.analysis.size.judging import Sized, judged
+from simulator.analysis.size.judging import Sized, judge
 from simulator.analysis.size.kinds.single import SingleKind
 from simulator.analysis.study.options import ApiOption, Size
 
@@ -17,5 +17,5 @@ class ApiKind(SingleKind[ApiOption]):
         start: int = 1,
         most: int | None = None,
     ) -> Sized:
-        """Simulate the calls, and judge their latencies."""
-        return judged(evaluator, evaluator.evaluate(option, Size()))
+        """Simulate the calls and compare their latencies with the targets."""
+        return judge(evaluator, evaluator.evaluate(option, Size()))

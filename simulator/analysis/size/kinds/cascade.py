@@ -1,8 +1,8 @@
-"""Cascades: ask one model, check the answer, ask the next when the check turns it away.
+"""Cascades: call one model, check the answer, and call the next model if the check rejects it.
 
-Whether a model is right depends on the task's difficulty, which all models share: the next meets
-the harder tasks. Every stage is paid for, and nobody sees an answer before its check. A later turn
-of a conversation does not wait for the second model's answer, only for the first one's.
+Whether an answer is right depends on the difficulty of the task, which all models share: the next
+model gets the harder tasks. Every stage is paid for, and users see answers only after the check. A
+later turn of a conversation waits for the first model's answer only, not for the next model's.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from simulator.analysis.simulate.outcome import joined
 from simulator.analysis.simulate.prompt_transforms import rejects
 from simulator.analysis.simulate.tally import Tally
 from simulator.analysis.size.correctness import checked_success
-from simulator.analysis.size.judging import Sized, judged, margin, meets
+from simulator.analysis.size.judging import Sized, judge, margin, meets
 from simulator.analysis.size.kinds.contract import OptionKind, kind_of
 from simulator.analysis.study.options import Option, SingleOption, Size
 from simulator.analysis.study.study import Quality, Study
@@ -28,18 +28,20 @@ from simulator.traffic.joining import pruned
 from simulator.traffic.table import RequestTable
 
 MORE_REPLICAS = 8
-"""Added to a stage of one's own, one by one, when stages that suffice alone are too slow in all."""
+"""Number of replicas added one by one to own stages if the stages meet the targets and the whole
+does not."""
 
-Asked = tuple[NDArray[np.uint64], NDArray[np.float64]]
-"""Random bits of rows, in rising order, and when their users asked [s]."""
+SentTimes = tuple[NDArray[np.uint64], NDArray[np.float64]]
+"""Random bits of rows, in rising order, and the times at which users sent these requests [s]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cascade(Option):
-    """Ask the first; when a check finds the answer wrong, ask the next."""
+    """Models in order: when a check finds an answer wrong, the next model is called."""
 
     name: str
     stages: tuple[SingleOption, ...]
+    """Models in the order in which they are called."""
     kind: str
 
     @property
@@ -52,13 +54,13 @@ class Cascade(Option):
         return replace(self, stages=tuple(stage.faster(factor) for stage in self.stages))
 
     def require_sizes(self) -> None:
-        """Raise InputError if the size of a stage is to be found."""
+        """Raise InputError if the size of a stage is left open."""
         for stage in self.stages:
             stage.require_sizes()
 
 
 class CascadeKind(OptionKind[Cascade]):
-    """Models that are asked one after the other, until a check accepts the answer."""
+    """Models that are called one after the other until a check accepts the answer."""
 
     def size(
         self,
@@ -78,11 +80,13 @@ class CascadeKind(OptionKind[Cascade]):
         sizes = tuple(stage.given_size for stage in option.stages)
         return evaluate_cascade(evaluator, option, sizes)
 
-    def right_share(self, evaluation: Evaluation, study: Study) -> float | None:
+    def correctness(self, evaluation: Evaluation, study: Study) -> float | None:
         """Return the share of right answers after all checks; None if a stage's rate is unknown."""
         rates = [success_rate_of(stage) for stage in evaluation.option.parts]
-        known = [rate for rate in rates if rate is not None]
-        return checked_success(known, study.quality) if len(known) == len(rates) else None
+        known_rates = [rate for rate in rates if rate is not None]
+        return (
+            checked_success(known_rates, study.quality) if len(known_rates) == len(rates) else None
+        )
 
     def rule(self, evaluation: Evaluation) -> str:
         """List the stages in their order."""
@@ -91,113 +95,120 @@ class CascadeKind(OptionKind[Cascade]):
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """One model of a cascade, and what reaches it."""
+    """One model of a cascade, and the requests that reach it."""
 
     option: SingleOption
     reached: Evaluator
-    asked: Asked | None
-    """None where rows arrive when they are asked."""
+    """Evaluator of the requests that reach the model."""
+    sent: SentTimes | None
+    """Times at which users sent these requests; None if they arrive at these times."""
     is_last: bool
 
 
-Plan = tuple[SingleOption, Size]
-"""What runs as a stage: its option, or the side of a hybrid that it leaves everything to."""
+StagePlan = tuple[SingleOption, Size]
+"""Option and size that the engine runs as a stage; a hybrid without a split runs one of its
+sides."""
 
 
 def size_cascade(evaluator: Evaluator, option: Cascade, speed_z: float, start: int) -> Sized:
-    """Size every stage for what reaches it; then add replicas while that helps the whole."""
+    """Size every stage for the requests that reach it, then add replicas while that helps."""
     slo = evaluator.study.slo
-    first, plans = _run(evaluator, option, None, speed_z, start)
-    best = first
+    initial, plans = _run_stages(evaluator, option, None, speed_z, start)
+    best = initial
     for _ in range(MORE_REPLICAS):
-        larger = _larger(option, plans)
+        larger = _with_more_replicas(option, plans)
         if meets(best, slo) or larger == plans:
             break
-        missing = -margin(best, slo)
-        candidate, plans = _run(evaluator, option, larger)
-        if margin(candidate, slo) + missing < missing / MORE_REPLICAS:
-            break  # what is slow is not their queue
+        shortfall = -margin(best, slo)
+        candidate, plans = _run_stages(evaluator, option, larger)
+        if margin(candidate, slo) + shortfall < shortfall / MORE_REPLICAS:
+            break  # more replicas do not help, so queues are not the cause
         best = candidate
-    return judged(evaluator, best if meets(best, slo) else first)
+    return judge(evaluator, best if meets(best, slo) else initial)
 
 
 def evaluate_cascade(evaluator: Evaluator, option: Cascade, sizes: tuple[Size, ...]) -> Evaluation:
-    """Simulate a cascade at the sizes of its stages."""
-    return _run(evaluator, option, tuple(zip(option.stages, sizes, strict=True)))[0]
+    """Simulate a cascade at given sizes of its stages."""
+    return _run_stages(evaluator, option, tuple(zip(option.stages, sizes, strict=True)))[0]
 
 
-def _larger(option: Cascade, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
-    """One more replica wherever their number is to be found."""
+def _with_more_replicas(option: Cascade, plans: tuple[StagePlan, ...]) -> tuple[StagePlan, ...]:
+    """Return the plans with one more replica in every stage whose number is to be found."""
     return tuple(
-        (runs, replace(size, replicas=size.replicas + 1))
+        (option_run, replace(size, replicas=size.replicas + 1))
         if stage.owns_only and not stage.given_size.replicas
-        else (runs, size)
-        for stage, (runs, size) in zip(option.stages, plans, strict=True)
+        else (option_run, size)
+        for stage, (option_run, size) in zip(option.stages, plans, strict=True)
     )
 
 
-def _run(
+def _run_stages(
     evaluator: Evaluator,
     option: Cascade,
-    plans: tuple[Plan, ...] | None,
+    plans: tuple[StagePlan, ...] | None,
     speed_z: float = 0.0,
     start: int = 1,
-) -> tuple[Evaluation, tuple[Plan, ...]]:
-    """Run all stages, as given or at sizes to be found; returns the whole and what ran."""
+) -> tuple[Evaluation, tuple[StagePlan, ...]]:
+    """Run all stages at given sizes or sizes to be found; return the evaluation and what ran."""
     study = evaluator.study
     quality = study.quality
     assert quality is not None, "a study with cascades has a quality"
-    # A stage is asked once: to ask it again is another stage.
-    once = replace(study, quality=replace(quality, attempts=1))
+    # A stage calls its model once; another attempt by the same model would be another stage.
+    single_attempt = replace(study, quality=replace(quality, attempts=1))
     sample = evaluator.sample_for(option)
     answers = Tally(study.slo, None, study.epoch_s, sample)
     parts: list[Evaluation] = []
-    reached, asked = Evaluator(once, evaluator.volume, sample), None
-    for place, model in enumerate(option.stages):
-        stage = _Stage(model, reached, asked, place == len(option.stages) - 1)
+    reached, sent = Evaluator(single_attempt, evaluator.volume, sample), None
+    for index, model in enumerate(option.stages):
+        stage = _Stage(model, reached, sent, index == len(option.stages) - 1)
         if plans is None:
             parts.append(kind_of(model).size(reached, model, speed_z, start).evaluation)
         else:
-            parts.append(reached.evaluate(*plans[place]))
-        sample, asked = _pass_on(stage, sample, parts[-1].singles[0], quality, answers)
-        reached = Evaluator(once, evaluator.volume, sample)
+            parts.append(reached.evaluate(*plans[index]))
+        sample, sent = _escalate(stage, sample, parts[-1].singles[0], quality, answers)
+        reached = Evaluator(single_attempt, evaluator.volume, sample)
     outcome = joined([part.outcome for part in parts], answers.outcome())
     total = Size(sum(part.size.replicas for part in parts))
-    found = Evaluation(option, total, outcome, evaluator, tuple(parts))
-    return found, tuple(part.singles[0].plan for part in parts)
+    evaluation = Evaluation(option, total, outcome, evaluator, tuple(parts))
+    return evaluation, tuple(part.singles[0].plan for part in parts)
 
 
-def _pass_on(
-    stage: _Stage, sample: Sample, ran: Evaluation, quality: Quality, answers: Tally
-) -> tuple[Sample, Asked]:
-    """Run a stage once more; count the answers that stay, return the requests that go on."""
+def _escalate(
+    stage: _Stage, sample: Sample, evaluation: Evaluation, quality: Quality, answers: Tally
+) -> tuple[Sample, SentTimes]:
+    """Run a stage again; count its accepted answers and return the requests that it escalates."""
     random_bits: list[NDArray[np.uint64]] = []
     times_s: list[NDArray[np.float64]] = []
     offered = 0
-    for ledger in ran.simulated_again():
-        asked_s = _asked_s(stage, ledger)
-        turned = _turned_away(stage, ledger, quality)
+    for ledger in evaluation.simulate_again():
+        sent_s = _sent_times_s(stage, ledger)
+        is_rejected = _rejected_rows(stage, ledger, quality)
         checked_s = ledger.finished_s + (0.0 if stage.is_last else quality.check_s)
-        answers.add_answers(_seen(stage, ledger, asked_s, turned, checked_s, sample.end_s))
-        rows = np.flatnonzero(turned & (checked_s < sample.end_s))
+        answers.add_answers(
+            _ledger_for_users(stage, ledger, sent_s, is_rejected, checked_s, sample.end_s)
+        )
+        rows = np.flatnonzero(is_rejected & (checked_s < sample.end_s))
         offered += int(ledger.offered.sum())
         random_bits.append(ledger.table.random_bits[rows])
-        times_s.append(np.stack([checked_s[rows], asked_s[rows]]))
-    # The next model is asked in its own way: what reached this one goes on, not what it was asked.
-    table, asked = _later(sample, np.concatenate(random_bits), np.concatenate(times_s, axis=1))
-    return sample.later(table, len(asked[0]) / max(1, offered)), asked
+        times_s.append(np.stack([checked_s[rows], sent_s[rows]]))
+    # The next model transforms prompts in its own way: the requests that reached this stage are
+    # passed on, not the calls that it made of them.
+    table, sent = _escalated_requests(
+        sample, np.concatenate(random_bits), np.concatenate(times_s, axis=1)
+    )
+    return sample.with_requests(table, len(sent[0]) / max(1, offered)), sent
 
 
-def _asked_s(stage: _Stage, ledger: Ledger) -> NDArray[np.float64]:
-    """When the users of a ledger's rows asked [s]. (n_requests,)"""
-    if stage.asked is None:
+def _sent_times_s(stage: _Stage, ledger: Ledger) -> NDArray[np.float64]:
+    """Return the times at which the users sent a ledger's requests. (n_requests,)"""
+    if stage.sent is None:
         return ledger.arrival_s
-    random_bits, asked_s = stage.asked
-    return asked_s[np.searchsorted(random_bits, ledger.table.random_bits)]
+    random_bits, sent_s = stage.sent
+    return sent_s[np.searchsorted(random_bits, ledger.table.random_bits)]
 
 
-def _turned_away(stage: _Stage, ledger: Ledger, quality: Quality) -> NDArray[np.bool_]:
-    """Rows whose answers the check sends on. (n_requests,)"""
+def _rejected_rows(stage: _Stage, ledger: Ledger, quality: Quality) -> NDArray[np.bool_]:
+    """Return the rows whose answers the check rejects. (n_requests,)"""
     if stage.is_last:
         return np.zeros(ledger.table.size, np.bool_)
     rate = success_rate_of(stage.option)
@@ -205,38 +216,39 @@ def _turned_away(stage: _Stage, ledger: Ledger, quality: Quality) -> NDArray[np.
     return ledger.completed & rejects(ledger.table, stage.option.name, rate, quality)
 
 
-def _seen(
+def _ledger_for_users(
     stage: _Stage,
     ledger: Ledger,
-    asked_s: NDArray[np.float64],
-    turned: NDArray[np.bool_],
+    sent_s: NDArray[np.float64],
+    is_rejected: NDArray[np.bool_],
     checked_s: NDArray[np.float64],
     end_s: float,
 ) -> Ledger:
-    """A stage's ledger as its users see it: from when they asked to an answer that stays.
+    """Return a stage's ledger as its users see it: from the first request to the accepted answer.
 
-    What goes on is no answer; what would go on behind the horizon is in flight at its end.
+    Escalated rows are no answers. Those that would be escalated after the end of the horizon are in
+    flight at its end.
     """
-    outcome = np.where(turned, np.int8(layout.ABSENT), ledger.outcome)
-    outcome[turned & (checked_s >= end_s)] = layout.IN_FLIGHT
+    outcome = np.where(is_rejected, np.int8(layout.ABSENT), ledger.outcome)
+    outcome[is_rejected & (checked_s >= end_s)] = layout.IN_FLIGHT
     return replace(
         ledger,
-        arrival_s=asked_s,
+        arrival_s=sent_s,
         outcome=outcome,
         first_token_s=ledger.first_token_s if stage.is_last else checked_s,
         finished_s=checked_s,
     )
 
 
-def _later(
+def _escalated_requests(
     sample: Sample, random_bits: NDArray[np.uint64], times_s: NDArray[np.float64]
-) -> tuple[RequestTable, Asked]:
-    """The requests that go on, by themselves, and when their users asked.
+) -> tuple[RequestTable, SentTimes]:
+    """Return the escalated requests as single requests, and the times at which users sent them.
 
-    ``times_s`` are the moments of their checks, and of their users' asking. (2, n_requests)
+    ``times_s`` contains the times of their checks, and of their users' requests. (2, n_requests)
     """
     by_bits = np.argsort(random_bits)
-    random_bits, (checked_s, asked_s) = random_bits[by_bits], times_s[:, by_bits]
+    random_bits, (checked_s, sent_s) = random_bits[by_bits], times_s[:, by_bits]
     table: RequestTable | None = None
     for chunk, _ in sample.chunks(0):
         chosen = pruned(chunk.take(np.flatnonzero(np.isin(chunk.random_bits, random_bits))))
@@ -245,13 +257,13 @@ def _later(
         else:
             table, _ = tables_joined(table, np.ones(table.tree.size, np.bool_), chosen)
     assert table is not None, "a sample has traffic"
-    at_s = checked_s[np.searchsorted(random_bits, table.random_bits)]
-    order = np.argsort(at_s, kind="stable")
-    alone = replace(
+    arrival_s = checked_s[np.searchsorted(random_bits, table.random_bits)]
+    order = np.argsort(arrival_s, kind="stable")
+    single_requests = replace(
         table.take(order),
-        arrival_s=at_s[order],
+        arrival_s=arrival_s[order],
         gap_s=np.full(len(order), np.nan),
         session=np.arange(len(order), dtype=np.int32),
         turn=np.zeros(len(order), np.int32),
     )
-    return alone, (random_bits, asked_s)
+    return single_requests, (random_bits, sent_s)

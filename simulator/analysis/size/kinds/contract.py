@@ -1,7 +1,7 @@
 """The contract of a kind of option: how it is sized, simulated as written, and described.
 
-What an option is made of, and what a scenario must state for it, is the contract of its data:
-``analysis.study.options.Option``. Both are all that the rest of the program knows of a kind.
+The parts of an option, and what a scenario must state for it, are the contract of its data:
+``analysis.study.options.Option``. The rest of the program knows nothing else about a kind.
 """
 
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.longrun import Keep, Watch
-from simulator.analysis.size.carried import Carried
+from simulator.analysis.size.carried import CapacityCurve
 from simulator.analysis.size.judging import LIKELY, Sized, speed_at
 from simulator.analysis.size.splitting import FINEST
 from simulator.analysis.study.options import Option
@@ -21,27 +21,27 @@ O = TypeVar("O", bound=Option)  # noqa: E741 - the usual name of a type
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownSizes:
     """Sizes at one volume, from which sizes at other volumes and speeds are found."""
 
     sized: Mapping[str, Sized] = field(default_factory=dict)
     """Options at likely speed, by name."""
-    carried: Mapping[str, Carried] = field(default_factory=dict)
+    curves: Mapping[str, CapacityCurve] = field(default_factory=dict)
     """Capacity curves, by deployment."""
-    calls: Mapping[str, float] = field(default_factory=dict)
-    """By option that only calls, its cost by a larger sample over that by a smaller one."""
+    call_cost_ratios: Mapping[str, float] = field(default_factory=dict)
+    """Cost of each option that only calls, by a larger sample relative to that by a smaller one."""
     volume: float = 1.0
-    """Multiple of today's volume at which the options were sized."""
+    """Volume at which the options were sized, as a multiple of today's."""
 
     @staticmethod
-    def of(sized: Mapping[str, tuple[Sized, ...]]) -> "Known":
+    def of(sized: Mapping[str, tuple[Sized, ...]]) -> "KnownSizes":
         """Return the likely sizes of options that were sized for slow, likely and fast hardware."""
-        return Known({name: each[LIKELY] for name, each in sized.items()})
+        return KnownSizes({name: each[LIKELY] for name, each in sized.items()})
 
     def replicas(self, option: Option, load: float) -> int:
-        """Return about how many replicas an option needs for a multiple of today's load."""
+        """Return approximately how many replicas an option needs for a multiple of today's load."""
         own = option.own
-        curve = self.carried.get(own.name) if own is not None else None
+        curve = self.curves.get(own.name) if own is not None else None
         if curve is not None:
             return curve.replicas(load) or 1
         name = own.name if own is not None and own.name in self.sized else option.name
@@ -51,7 +51,7 @@ class Known:
 
 
 class OptionKind(ABC, Generic[O]):
-    """How options of one kind are sized, simulated as written, and described."""
+    """Sizing, simulation as written, and description of the options of one kind."""
 
     @abstractmethod
     def size(
@@ -75,14 +75,14 @@ class OptionKind(ABC, Generic[O]):
         start : int
             Number of replicas at which the search starts.
         most : int, optional
-            Largest number of replicas that is of interest; default: the study's limit.
+            Largest number of replicas to consider; default: the study's limit.
         """
 
     def size_near(
         self,
         evaluator: Evaluator,
         option: O,
-        known: Known,
+        known: KnownSizes,
         speed_z: float = 0.0,
         finest: int = FINEST,
     ) -> Sized:
@@ -93,8 +93,8 @@ class OptionKind(ABC, Generic[O]):
         load = evaluator.volume / speed_of(option, speed_z)
         return self.size(evaluator, option, speed_z, known.replicas(option, load))
 
-    def settle(self, careful: Evaluator, option: O, rough: Sized, known: Known) -> Sized:
-        """Return the size by a larger sample, starting at the size by a smaller one.
+    def settle(self, careful: Evaluator, option: O, rough: Sized, known: KnownSizes) -> Sized:
+        """Return the size by a larger sample, starting from the size by a smaller one.
 
         Options that are made of others keep the size by the smaller sample.
         """
@@ -104,16 +104,16 @@ class OptionKind(ABC, Generic[O]):
     def evaluate_as_written(
         self, evaluator: Evaluator, option: O, keep: Keep | None, watch: Watch | None
     ) -> Evaluation:
-        """Simulate an option at the sizes that the scenario states (``require_sizes`` passed)."""
+        """Simulate an option at the sizes that the scenario states for all of its parts."""
 
-    def right_share(self, evaluation: Evaluation, study: Study) -> float | None:
+    def correctness(self, evaluation: Evaluation, study: Study) -> float | None:
         """Return the share of requests with a right answer in the end; None if it is unknown.
 
-        Of parts that share the requests, it is their mean weighted by requests.
+        For parts that share the requests, it is their mean weighted by requests.
         """
         right, requests = 0.0, 0.0
         for part in evaluation.parts:
-            share = kind_of(part.option).right_share(part, study)
+            share = kind_of(part.option).correctness(part, study)
             if share is None:
                 return None
             count = part.outcome.requests["offered"] * part.outcome.month_factor
@@ -127,7 +127,7 @@ class OptionKind(ABC, Generic[O]):
 
 
 KINDS: dict[type[Option], OptionKind[Any]] = {}
-"""Kind of every class of options; ``analysis.size.kinds`` fills it."""
+"""Kind of every class of options; ``analysis.size.kinds`` fills this table."""
 
 
 def kind_of(option: Option) -> OptionKind[Any]:
@@ -136,6 +136,6 @@ def kind_of(option: Option) -> OptionKind[Any]:
 
 
 def speed_of(option: Option, speed_z: float) -> float:
-    """Return the speed of an option's only hardware over the predicted one; 1 where it has more."""
+    """Return the relative speed of an option's hardware; 1 if the option has several parts."""
     parts = option.parts
     return speed_at(parts[0], speed_z) if len(parts) == 1 else 1.0

@@ -4,7 +4,7 @@ from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size.carried import size_by_curve
 from simulator.analysis.size.fleets import size_fleet
 from simulator.analysis.size.judging import LIKELY, Sized
-from simulator.analysis.size.kinds.contract import Known, speed_of
+from simulator.analysis.size.kinds.contract import KnownSizes, speed_of
 from simulator.analysis.size.kinds.single import SingleKind
 from simulator.analysis.size.splitting import FINEST, size_hybrid, split_near
 from simulator.analysis.study.options import HybridOption, Size
@@ -28,7 +28,7 @@ class HybridKind(SingleKind[HybridOption]):
         self,
         evaluator: Evaluator,
         option: HybridOption,
-        known: Known,
+        known: KnownSizes,
         speed_z: float = 0.0,
         finest: int = FINEST,
     ) -> Sized:
@@ -41,22 +41,22 @@ class HybridKind(SingleKind[HybridOption]):
         start = known.replicas(option, load)
         replicas = max(1, round(split.size.replicas * load / known.volume))
         size = Size(replicas, split.size.spill_in_flight, speed)
-        alone: Evaluation | None = None
+        base_alone: Evaluation | None = None
         if option.replicas is None:
-            curve = known.carried.get(option.base.name)
+            curve = known.curves.get(option.base.name)
             if curve is not None and speed == 1.0:
-                alone = size_by_curve(evaluator, option.base, curve)[LIKELY].evaluation
+                base_alone = size_by_curve(evaluator, option.base, curve)[LIKELY].evaluation
             else:
-                alone = size_fleet(evaluator, option.base, speed_z, start).evaluation
-        return split_near(evaluator, option, size, alone, finest)
+                base_alone = size_fleet(evaluator, option.base, speed_z, start).evaluation
+        return split_near(evaluator, option, size, base_alone, finest)
 
     def rule(self, evaluation: Evaluation) -> str:
-        """Name the API, and the load from which it is called."""
+        """Name the API, and the load above which it is called."""
         if evaluation.parts:
-            return f"no split pays: everything to {evaluation.parts[0].option.name}"
+            return f"no split pays off: everything goes to {evaluation.parts[0].option.name}"
         api = evaluation.option.api
         assert api is not None, "a hybrid has an API"
         return (
-            f"spill to {api.name} when every replica has "
+            f"overflow to {api.name} when every replica has "
             f"{evaluation.size.spill_in_flight} requests in flight"
         )

@@ -1,7 +1,7 @@
-"""Pools: workloads divided among options, by integer programming first and then by simulation.
+"""Pools: workloads divided among options, first by integer programming, then by simulation.
 
-Pools do not meet: each is sized for its own workloads alone. The program knows mean work and
-prices; what decides is simulated, and improved by moving one workload at a time.
+Pools are independent: each is sized for its own workloads alone. The program uses mean loads and
+prices; its assignment is simulated, and improved by moving one or two workloads at a time.
 """
 
 from dataclasses import dataclass, replace
@@ -24,20 +24,21 @@ from simulator.traffic.table import RequestTable
 from simulator.units import MONTH_HOURS
 
 ALL_TRIED = 64
-"""Assignments up to which none is left out."""
+"""Number of possible assignments up to which all are tried."""
 
 Assignment = tuple[int, ...]
-"""Pool of every workload."""
+"""Pool of each workload, as an index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pools(Option):
-    """Workloads shared out among options that serve them beside one another."""
+    """Workloads divided among options that serve them independently."""
 
     name: str
     pools: tuple[SingleOption, ...]
+    """Options that serve the workloads."""
     assigned: tuple[int | None, ...]
-    """Per workload, its pool; None: to be found."""
+    """Pool of each workload, as an index; None: to be found."""
     kind: str = "hybrid"
 
     @property
@@ -50,10 +51,10 @@ class Pools(Option):
         return replace(self, pools=tuple(pool.faster(factor) for pool in self.pools))
 
     def require_sizes(self) -> None:
-        """Raise InputError if an assignment, or the size of a pool, is to be found."""
+        """Raise InputError if an assignment, or the size of a pool, is left open."""
         if None in self.assigned:
             raise InputError(
-                f"options.{self.name}.assign: simulate searches nothing, name a pool for every "
+                f"options.{self.name}.assign: simulate does not search, name a pool for every "
                 "workload"
             )
         for pool in self.pools:
@@ -61,7 +62,7 @@ class Pools(Option):
 
 
 class PoolsKind(OptionKind[Pools]):
-    """Options that serve different workloads side by side."""
+    """Options that serve different workloads independently."""
 
     def size(
         self,
@@ -71,7 +72,7 @@ class PoolsKind(OptionKind[Pools]):
         start: int = 1,
         most: int | None = None,
     ) -> Sized:
-        """Find the assignment of workloads, as far as it is open, and the size of every pool."""
+        """Find the assignment of the workloads that is not stated, and the size of every pool."""
         return size_pools(evaluator, option, speed_z, start)
 
     def evaluate_as_written(
@@ -87,115 +88,133 @@ class PoolsKind(OptionKind[Pools]):
 
 
 def size_pools(evaluator: Evaluator, option: Pools, speed_z: float, start: int) -> Sized:
-    """Find which pool should serve what, as far as the scenario leaves it open, and their sizes.
+    """Find the pool of every workload that the scenario leaves open, and the sizes of the pools.
 
-    Few assignments are all tried; what a pool needs for some workloads is found once. Of many, one
-    or two workloads at a time are moved from the first guess on, while that helps.
+    All assignments are tried if they are few. Otherwise one or two workloads at a time are moved,
+    from a first guess on, as long as that helps; the best assignment need not be found.
     """
     free = [w for w, pool in enumerate(option.assigned) if pool is None]
-    sized = partial(_sized, evaluator, option, speed_z=speed_z, start=start)
+    sized = partial(_size_assignment, evaluator, option, speed_z=speed_z, start=start)
     if len(option.pools) ** len(free) <= ALL_TRIED:
-        return _best(evaluator, [sized(at) for at in _all(option.assigned, len(option.pools))])
-    best_at = _first_guess(evaluator, option, speed_z, start)
-    best = sized(best_at)
+        return _best(
+            evaluator,
+            [
+                sized(assignment)
+                for assignment in _all_assignments(option.assigned, len(option.pools))
+            ],
+        )
+    best_assignment = _first_guess(evaluator, option, speed_z, start)
+    best = sized(best_assignment)
     improved = True
     while improved:
         improved = False
-        for moved in _moves(best_at, free, len(option.pools)):
+        for moved in _moves(best_assignment, free, len(option.pools)):
             candidate = sized(moved)
             if _better(evaluator, candidate, best):
-                best_at, best, improved = moved, candidate, True
+                best_assignment, best, improved = moved, candidate, True
                 break
     return best
 
 
-def _all(assigned: tuple[int | None, ...], pools: int) -> list[Assignment]:
-    """All assignments that leave what is given."""
+def _all_assignments(assigned: tuple[int | None, ...], pools: int) -> list[Assignment]:
+    """Return all assignments that respect what is given."""
     return list(product(*(range(pools) if pool is None else (pool,) for pool in assigned)))
 
 
-def _best(evaluator: Evaluator, found: list[Sized]) -> Sized:
-    best = found[0]
-    for candidate in found[1:]:
+def _best(evaluator: Evaluator, candidates: list[Sized]) -> Sized:
+    """Return the best of several sizes."""
+    best = candidates[0]
+    for candidate in candidates[1:]:
         if _better(evaluator, candidate, best):
             best = candidate
     return best
 
 
-def only(table: RequestTable, workloads: frozenset[int]) -> RequestTable:
+def select_workloads(table: RequestTable, workloads: frozenset[int]) -> RequestTable:
     """Return the sessions of some workloads."""
     begins = table.sessions()
     chosen = np.flatnonzero(np.isin(table.workload[begins], list(workloads)))
     return table.arrange(chosen, table.arrival_s[begins[chosen]])
 
 
-def serving(evaluator: Evaluator, workloads: frozenset[int]) -> Evaluator:
+def evaluator_of(evaluator: Evaluator, workloads: frozenset[int]) -> Evaluator:
     """Return the evaluator of some workloads alone."""
     if len(workloads) == len(evaluator.study.traffic.workload_names):
         return evaluator
     name = f"only {sorted(workloads)}"
     share = float(evaluator.study.traffic.workload_shares()[sorted(workloads)].sum())
-    return evaluator.through(name, partial(only, workloads=workloads), share)
+    return evaluator.through(name, partial(select_workloads, workloads=workloads), share)
 
 
-def _moves(at: Assignment, free: list[int], pools: int) -> list[Assignment]:
-    """All assignments in which one workload has another pool, then those in which two have."""
-    moves = []
+def _moves(assignment: Assignment, free: list[int], pool_count: int) -> list[Assignment]:
+    """Return all assignments with one workload moved to another pool, then those with two moved."""
+    assignments = []
     for count in (1, 2):
         for moved in combinations(free, count):
-            for there in product(range(pools), repeat=count):
-                if all(pool != at[w] for w, pool in zip(moved, there, strict=True)):
-                    changed = dict(zip(moved, there, strict=True))
-                    moves.append(tuple(changed.get(w, pool) for w, pool in enumerate(at)))
-    return moves
+            for pools_tried in product(range(pool_count), repeat=count):
+                if all(pool != assignment[w] for w, pool in zip(moved, pools_tried, strict=True)):
+                    changed = dict(zip(moved, pools_tried, strict=True))
+                    assignments.append(
+                        tuple(changed.get(w, pool) for w, pool in enumerate(assignment))
+                    )
+    return assignments
 
 
 def _better(evaluator: Evaluator, candidate: Sized, best: Sized) -> bool:
+    """Return whether a candidate is better: feasible first, then cheaper."""
     usd = [s.evaluation.total_usd(evaluator.study) for s in (candidate, best)]
     return (candidate.feasible, -usd[0]) > (best.feasible, -usd[1])
 
 
-def _sized(
-    evaluator: Evaluator, option: Pools, at: Assignment, speed_z: float, start: int
+def _size_assignment(
+    evaluator: Evaluator, option: Pools, assignment: Assignment, speed_z: float, start: int
 ) -> Sized:
     """Size every pool for its workloads."""
     parts, excuse = [], None
-    for pool, workloads in _used(option, at):
-        found = kind_of(pool).size(serving(evaluator, workloads), pool, speed_z, start)
-        parts.append(_part(evaluator, found.evaluation, workloads))
-        if found.excuse is not None and excuse is None:
-            excuse = replace(found.excuse, option=option.name)
-    return Sized(_whole(evaluator, option, parts), excuse)
+    for pool, workloads in _pools_in_use(option, assignment):
+        sized = kind_of(pool).size(evaluator_of(evaluator, workloads), pool, speed_z, start)
+        parts.append(_with_workloads(evaluator, sized.evaluation, workloads))
+        if sized.excuse is not None and excuse is None:
+            excuse = replace(sized.excuse, option=option.name)
+    return Sized(_combine_pools(evaluator, option, parts), excuse)
 
 
-def evaluate_pools(evaluator: Evaluator, option: Pools, at: Assignment) -> Evaluation:
-    """Simulate pools at the sizes that their options give."""
-    return _whole(
+def evaluate_pools(evaluator: Evaluator, option: Pools, assignment: Assignment) -> Evaluation:
+    """Simulate pools at the sizes that their options state."""
+    return _combine_pools(
         evaluator,
         option,
         [
-            _part(
+            _with_workloads(
                 evaluator,
-                serving(evaluator, workloads).evaluate(pool, pool.given_size),
+                evaluator_of(evaluator, workloads).evaluate(pool, pool.given_size),
                 workloads,
             )
-            for pool, workloads in _used(option, at)
+            for pool, workloads in _pools_in_use(option, assignment)
         ],
     )
 
 
-def _used(option: Pools, at: Assignment) -> list[tuple[SingleOption, frozenset[int]]]:
-    """Pools that serve anything, and which workloads."""
-    served = [frozenset(w for w, p in enumerate(at) if p == k) for k in range(len(option.pools))]
+def _pools_in_use(
+    option: Pools, assignment: Assignment
+) -> list[tuple[SingleOption, frozenset[int]]]:
+    """Return the pools that serve any workloads, each with its workloads."""
+    served = [
+        frozenset(w for w, p in enumerate(assignment) if p == k) for k in range(len(option.pools))
+    ]
     return [(p, w) for p, w in zip(option.pools, served, strict=True) if w]
 
 
-def _part(evaluator: Evaluator, found: Evaluation, workloads: frozenset[int]) -> Evaluation:
+def _with_workloads(
+    evaluator: Evaluator, evaluation: Evaluation, workloads: frozenset[int]
+) -> Evaluation:
+    """Return an evaluation with the names of its workloads."""
     names = evaluator.study.traffic.workload_names
-    return replace(found, workloads=tuple(names[w] for w in sorted(workloads)))
+    return replace(evaluation, workloads=tuple(names[w] for w in sorted(workloads)))
 
 
-def _whole(evaluator: Evaluator, option: Pools, parts: list[Evaluation]) -> Evaluation:
+def _combine_pools(evaluator: Evaluator, option: Pools, parts: list[Evaluation]) -> Evaluation:
+    """Return the evaluation of all pools together."""
     outcome = joined([part.outcome for part in parts])
     total = Size(sum(part.size.replicas for part in parts))
     calls = [part.outcome.requests["offered"] * part.outcome.month_factor for part in parts]
@@ -207,24 +226,24 @@ def _whole(evaluator: Evaluator, option: Pools, parts: list[Evaluation]) -> Eval
 
 
 def _first_guess(evaluator: Evaluator, option: Pools, speed_z: float, start: int) -> Assignment:
-    """Solve the program for what is open; people are paid if anything is owned at all."""
+    """Solve the program for the open assignments; people are paid for if anything is owned."""
     given = option.assigned
-    usage, load, may = _estimates(evaluator, option, speed_z, start)
+    usage, load, is_allowed = _estimates(evaluator, option, speed_z, start)
     for workload, pool in enumerate(given):
         if pool is not None:
-            may[workload] = np.arange(len(option.pools)) == pool
+            is_allowed[workload] = np.arange(len(option.pools)) == pool
     rent = np.array(
         [p.own.replica_usd_per_hour if p.own and p.owns_only else 0.0 for p in option.pools]
     )
     people_usd = owning_usd(evaluator.study) / MONTH_HOURS
     owned = np.array([not pool.calls_only for pool in option.pools])
     plans = []
-    for allowed, beside_usd in ((may, people_usd), (may & ~owned, 0.0)):
+    for allowed, other_usd in ((is_allowed, people_usd), (is_allowed & ~owned, 0.0)):
         try:
             plan = assign_pools(usage, load, rent, allowed=allowed)
         except InfeasibleError:
-            continue  # what can be had otherwise is tried by moves
-        plans.append((plan.usd_per_hour + beside_usd, plan.share.argmax(axis=1)))
+            continue  # moves from the other guess may still lead there
+        plans.append((plan.usd_per_hour + other_usd, plan.share.argmax(axis=1)))
     if not plans:
         return tuple(0 if pool is None else pool for pool in given)
     return tuple(int(pool) for pool in min(plans, key=lambda p: p[0])[1])
@@ -233,28 +252,28 @@ def _first_guess(evaluator: Evaluator, option: Pools, speed_z: float, start: int
 def _estimates(
     evaluator: Evaluator, option: Pools, speed_z: float, start: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Hourly cost by use, replicas kept busy, and whether the SLO holds: (workloads, pools) each.
+    """Return hourly usage cost, busy replicas and feasibility, (workloads, pools) each.
 
-    A pool of one's own needs replicas in proportion to work: as many for everything as simulation
-    finds, so that their headroom is in it.
+    An own pool needs replicas in proportion to its work: their total is the number that simulation
+    finds for all workloads together, so that it includes headroom.
     """
     count = len(evaluator.study.traffic.workload_names)
     shape = (count, len(option.pools))
-    usage, load, may = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.bool_)
-    for place, pool in enumerate(option.pools):
+    usage, load, is_feasible = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.bool_)
+    for index, pool in enumerate(option.pools):
         for workload in range(count):
-            alone = serving(evaluator, frozenset({workload}))
-            found = kind_of(pool).size(alone, pool, speed_z, start)
-            may[workload, place] = found.feasible
+            workload_evaluator = evaluator_of(evaluator, frozenset({workload}))
+            sized = kind_of(pool).size(workload_evaluator, pool, speed_z, start)
+            is_feasible[workload, index] = sized.feasible
             if pool.own is not None and pool.owns_only:
-                load[workload, place] = alone.busy_replicas(pool.own)
+                load[workload, index] = workload_evaluator.busy_replicas(pool.own)
             else:
-                total_usd = found.evaluation.total_usd(evaluator.study)
+                total_usd = sized.evaluation.total_usd(evaluator.study)
                 people_usd = owning_usd(evaluator.study) if pool.owns_and_calls else 0.0
-                usage[workload, place] = max(0.0, total_usd - people_usd) / MONTH_HOURS
-        fitting = frozenset(np.flatnonzero(may[:, place]).tolist())
+                usage[workload, index] = max(0.0, total_usd - people_usd) / MONTH_HOURS
+        fitting = frozenset(np.flatnonzero(is_feasible[:, index]).tolist())
         if pool.owns_only and fitting:
-            together = kind_of(pool).size(serving(evaluator, fitting), pool, speed_z, start)
-            busy = load[list(fitting), place].sum()
-            load[:, place] *= together.evaluation.size.replicas / max(busy, 1e-12)
-    return usage, load, may
+            together = kind_of(pool).size(evaluator_of(evaluator, fitting), pool, speed_z, start)
+            busy = load[list(fitting), index].sum()
+            load[:, index] *= together.evaluation.size.replicas / max(busy, 1e-12)
+    return usage, load, is_feasible

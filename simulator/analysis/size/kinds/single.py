@@ -1,4 +1,4 @@
-"""What the three kinds have in common that the engine runs as they are."""
+"""Common behaviour of the three kinds that the engine runs directly."""
 
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ from simulator.analysis.simulate.evaluate import Evaluation, Evaluator, success_
 from simulator.analysis.simulate.longrun import Keep, Watch, evaluate_whole
 from simulator.analysis.size.correctness import checked_success
 from simulator.analysis.size.judging import Sized
-from simulator.analysis.size.kinds.contract import Known, OptionKind
+from simulator.analysis.size.kinds.contract import KnownSizes, OptionKind
 from simulator.analysis.size.splitting import SETTLED_FINEST
 from simulator.analysis.study.options import SingleOption
 from simulator.analysis.study.study import Study
@@ -17,22 +17,22 @@ S = TypeVar("S", bound=SingleOption)
 
 
 class SingleKind(OptionKind[S]):
-    """An option that the engine runs as it is."""
+    """An option that the engine runs directly."""
 
-    def settle(self, careful: Evaluator, option: S, rough: Sized, known: Known) -> Sized:
-        """Search around the size by the smaller sample, at the finest resolution."""
+    def settle(self, careful: Evaluator, option: S, rough: Sized, known: KnownSizes) -> Sized:
+        """Search near the size by the smaller sample, at the finest resolution."""
         return self.size_near(careful, option, known, finest=SETTLED_FINEST)
 
     def evaluate_as_written(
         self, evaluator: Evaluator, option: S, keep: Keep | None, watch: Watch | None
     ) -> Evaluation:
-        """Simulate the option at its stated size, over the whole horizon if it is kept."""
+        """Simulate the option at its stated size, over the whole horizon."""
         return evaluate_whole(evaluator, option, option.given_size, keep, watch)
 
-    def right_share(self, evaluation: Evaluation, study: Study) -> float | None:
+    def correctness(self, evaluation: Evaluation, study: Study) -> float | None:
         """Return the share of right answers after all attempts; None if it is unknown."""
         if evaluation.parts:
-            return super().right_share(evaluation, study)
+            return super().correctness(evaluation, study)
         option, quality = evaluation.option, study.quality
         attempts = quality.attempts if quality is not None else 1
         rate = success_rate_of(option)
@@ -43,10 +43,10 @@ class SingleKind(OptionKind[S]):
             return None
         if attempts > 1:
             return None
-        # Both sides of a hybrid, by the tokens that each of them serves.
+        # The two sides of a hybrid, weighted by the tokens that they serve.
         own_share = evaluation.outcome.self_hosted_share
         return float(np.dot([own_share, 1 - own_share], [own.success_rate, api.success_rate]))
 
     def rule(self, evaluation: Evaluation) -> str:
-        """Name the option that takes everything."""
-        return f"everything to {evaluation.option.name}"
+        """Name the option that serves all requests."""
+        return f"everything goes to {evaluation.option.name}"
