@@ -16,7 +16,7 @@ from pathlib import Path
 
 from workloads import Load
 
-from simulator.engine.run import Chunk, stream
+from simulator.engine.run import Chunk, serve_chunks
 
 
 class Stopwatch:
@@ -60,7 +60,7 @@ def measure(load: Load) -> Measured:
     sums = dict.fromkeys(("requests", "completed", "output_tok", "input_tok", "cached_tok"), 0)
     fleets: tuple = ()
     with whole:
-        for piece in stream(load.plan, _time_draws(load.chunks(), drawing), load.horizon_s):
+        for piece in serve_chunks(load.plan, _time_draws(load.chunks(), drawing), load.horizon_s):
             with counting:
                 sums["requests"] += piece.table.size
                 sums["completed"] += int(piece.completed.sum())

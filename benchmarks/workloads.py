@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.engine.records.layout import OWN
-from simulator.engine.run import Chunk, run
+from simulator.engine.run import Chunk, serve_table
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.engine.spec.policies import Autoscaler
 from simulator.serving.capacity import KvCapacity
@@ -109,7 +109,7 @@ def saturation_per_s(fleet: Plan, traffic: RequestTable) -> float:
     sessions = np.arange(traffic.sessions().size)
     offline = traffic.arrange(sessions, np.zeros(sessions.size))
     offline = replace(offline, gap_s=np.where(np.isnan(offline.gap_s), np.nan, 0.0))
-    ended_s = np.sort(run(fleet, offline, FOREVER_S).finished_s)
+    ended_s = np.sort(serve_table(fleet, offline, FOREVER_S).finished_s)
     first, last = len(ended_s) // 10, len(ended_s) * 9 // 10
     return (last - first) / float(ended_s[last] - ended_s[first])
 

@@ -11,7 +11,7 @@ from traffic_samples import open_loop, random_table
 
 from simulator.engine.control.replica_lifecycle import FleetControl
 from simulator.engine.records import layout
-from simulator.engine.run import Simulation, run
+from simulator.engine.run import Simulation, serve_table
 from simulator.engine.spec.plan import Endpoint, Fleet, Overflow, Plan
 from simulator.engine.spec.policies import Autoscaler, Rebalancer
 from simulator.pricing.rows import RateRow
@@ -67,7 +67,7 @@ def test_a_schedule_follows_the_hours_of_the_week() -> None:
     fleet = replace(FLEET, replicas=1, cold_start_s=0.0, autoscaler=scaler)
     table = random_table(61, sessions=3)
     for zero_s in (MONDAY_S, MONDAY_S + 7 * 86400.0, MONDAY_S - 2 * HOUR_S):
-        ledger = run(Plan(OWN, (fleet,)), table, 30 * HOUR_S, zero_s)
+        ledger = serve_table(Plan(OWN, (fleet,)), table, 30 * HOUR_S, zero_s)
         account = ledger.fleets[0]
         for hour in range(30):
             begin_s = hour * HOUR_S
@@ -116,7 +116,7 @@ def rebalanced(endpoint: Endpoint, replicas: int, horizon_s: float = 3000.0) -> 
     """Replicas present, and share of requests served at home, in the last third."""
     plan, table = rebalancing(endpoint, replicas, horizon_s)
     present = sizes(plan, table, horizon_s)
-    ledger = run(plan, table, horizon_s)
+    ledger = serve_table(plan, table, horizon_s)
     late = ledger.offered & (ledger.arrival_s > horizon_s * 2 / 3)
     return present[-int(horizon_s / 3) :], (ledger.server[late] == layout.OWN).mean()
 
@@ -141,7 +141,7 @@ def test_traffic_moves_when_prices_change() -> None:
     later = RateRow(rates=cheap, from_time=datetime.fromtimestamp(1500.0, UTC))
     endpoint = replace(PRICED, card=replace(CARD, rows=(row, later)))
     plan, table = rebalancing(endpoint, 1, 3000.0)
-    ledger = run(plan, table, 3000.0)
+    ledger = serve_table(plan, table, 3000.0)
     home = ledger.server == layout.OWN
     assert home[(ledger.arrival_s > 800) & (ledger.arrival_s < 1500)].mean() > 0.3
     assert home[ledger.arrival_s > 2000].mean() == 0.0

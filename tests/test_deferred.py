@@ -8,7 +8,7 @@ from test_engine_invariants import FLEET, OWN, assert_invariants
 from traffic_samples import open_loop, random_table
 
 from simulator.engine.records import layout
-from simulator.engine.run import run
+from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.engine.spec.policies import Autoscaler
 from simulator.traffic.table import RequestTable
@@ -24,7 +24,7 @@ def mixture(deadline_s: float, batch_share: float = 0.5, seed: int = 51) -> Requ
 
 
 def waits_s(fleet: Fleet, table: RequestTable, batch: bool) -> np.ndarray:
-    ledger = run(Plan(OWN, (fleet,)), table, 1e4)
+    ledger = serve_table(Plan(OWN, (fleet,)), table, 1e4)
     chosen = np.isfinite(table.deadline_s) == batch
     return (ledger.start_s - ledger.arrival_s)[chosen]
 
@@ -52,7 +52,7 @@ def test_a_near_deadline_ends_the_waiting() -> None:
     row = int(np.flatnonzero(order == 0)[0])
     deadline_s[row] = 120.0
     busy = replace(DEFERS, max_sequences=4, deferred_in_flight=1)
-    ledger = run(Plan(OWN, (busy,)), replace(table, deadline_s=deadline_s), 1e4)
+    ledger = serve_table(Plan(OWN, (busy,)), replace(table, deadline_s=deadline_s), 1e4)
     due_s = ledger.arrival_s[row] + 120.0 - busy.deferred_lead_s
     # It is dispatched then, behind those that wait at the replica already.
     assert due_s <= ledger.start_s[row]
@@ -64,7 +64,7 @@ def test_the_nearest_deadline_goes_first() -> None:
     table = open_loop(np.arange(8.0) * 0.01, np.full(8, 50), np.full(8, 30))
     deadline_s = np.array([np.inf, 900.0, 400.0, 800.0, 300.0, 700.0, 600.0, 500.0])
     one = replace(DEFERS, max_sequences=1, deferred_in_flight=1)
-    ledger = run(Plan(OWN, (one,)), replace(table, deadline_s=deadline_s), 1e4)
+    ledger = serve_table(Plan(OWN, (one,)), replace(table, deadline_s=deadline_s), 1e4)
     expected = [0, 4, 2, 7, 6, 5, 3, 1]
     np.testing.assert_array_equal(np.argsort(ledger.start_s), expected)
 
@@ -74,10 +74,10 @@ def test_deferred_work_alone_starts_no_replica_until_it_is_due() -> None:
     fleet = replace(DEFERS, replicas=0, autoscaler=scaler, cold_start_s=4.0)
     table = open_loop(np.array([0.0, 10.5]), np.array([50, 50]), np.array([10, 10]))
     table = replace(table, deadline_s=np.array([200.0, np.inf]))
-    ledger = run(Plan(OWN, (fleet,)), table, 1e4)
+    ledger = serve_table(Plan(OWN, (fleet,)), table, 1e4)
     # The second wakes a replica; the first rides along.
     np.testing.assert_allclose(ledger.start_s, 15.0, atol=0.1)
-    alone = run(Plan(OWN, (fleet,)), table.take(np.array([0])), 1e4)
+    alone = serve_table(Plan(OWN, (fleet,)), table.take(np.array([0])), 1e4)
     assert 180.0 <= alone.start_s[0] <= 200.0
 
 
@@ -88,7 +88,7 @@ def test_everything_is_served_and_accounted_for(seed: int) -> None:
     table = replace(table, patience_s=patience_s)
     for horizon_s in (20.0, 1e4):
         plan = Plan(OWN, (replace(DEFERS, deferred_in_flight=1 + seed % 5),))
-        ledger = run(plan, table, horizon_s)
+        ledger = serve_table(plan, table, horizon_s)
         assert ledger.offered.sum() == np.bincount(ledger.outcome, minlength=5)[1:].sum()
     assert (ledger.outcome != layout.IN_FLIGHT).all()
 
@@ -97,7 +97,7 @@ def test_idle_partners_take_what_they_may_serve() -> None:
     table = open_loop(np.arange(40) * 0.01, np.full(40, 100), np.full(40, 50))
     table = replace(table, deadline_s=np.full(40, 900.0))
     two = (replace(DEFERS, deferred_in_flight=1), replace(DEFERS, deferred_in_flight=1))
-    ledger = run(Plan(OWN, two), table, 1e4)
+    ledger = serve_table(Plan(OWN, two), table, 1e4)
     assert (np.bincount(ledger.fleet, minlength=2) >= 15).all()
 
 
@@ -105,7 +105,7 @@ def test_deadlines_a_moment_apart_do_not_run_time_back() -> None:
     table = open_loop(np.arange(60) * 0.007, np.full(60, 100), np.full(60, 50))
     deadline_s = 30.0 + np.random.default_rng(53).uniform(0, 0.3, 60)
     fleet = replace(DEFERS, max_sequences=2, deferred_in_flight=1)
-    ledger = run(Plan(OWN, (fleet,)), replace(table, deadline_s=deadline_s), 1e4)
+    ledger = serve_table(Plan(OWN, (fleet,)), replace(table, deadline_s=deadline_s), 1e4)
     assert ledger.completed.all()
     assert (np.diff(np.sort(ledger.start_s)) >= 0).all()
     assert (ledger.start_s >= ledger.arrival_s).all()
@@ -115,6 +115,6 @@ def test_deferral_keeps_the_invariants_with_sessions() -> None:
     table = random_table(52, sessions=80, rate_per_s=3.0)
     table = replace(table, deadline_s=np.where(table.session % 2 == 0, 100.0, np.inf))
     plan = Plan(OWN, (DEFERS,))
-    ledger = run(plan, table, 1e4)
+    ledger = serve_table(plan, table, 1e4)
     assert_invariants(ledger, plan)
     assert ledger.completed.all()

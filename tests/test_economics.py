@@ -12,8 +12,8 @@ from simulator.economics.interval import Interval
 from simulator.economics.paths import (
     Decline,
     Flat,
-    Listed,
     MeanReverting,
+    PriceTable,
     Valley,
     mean_factor,
 )
@@ -87,7 +87,7 @@ def test_steady_paths_are_what_they_say() -> None:
     assert falling == pytest.approx([1.0, 0.75, 0.5625])
     valley = Valley(0.5, 6, 0.8, 12).factors(np.array([0.0, 6.0, 12.0, 40.0]), STILL[:4])
     assert valley == pytest.approx([1.0, 0.5, 0.8, 0.8])
-    listed = Listed((0.0, 10.0), (4.0, 2.0)).factors(np.array([0.0, 5.0, 99.0]), STILL[:3])
+    listed = PriceTable((0.0, 10.0), (4.0, 2.0)).factors(np.array([0.0, 5.0, 99.0]), STILL[:3])
     assert listed == pytest.approx([1.0, 0.75, 0.5])
     assert mean_factor(Decline(-0.25), 12, STILL) == pytest.approx(
         float(Decline(-0.25).factors(MONTHS[:12], STILL[:12]).mean())
@@ -111,9 +111,9 @@ def test_mean_reversion_halves_in_its_half_life_and_keeps_its_variance() -> None
     [
         lambda: Valley(0.5, 12, 0.8, 6),
         lambda: MeanReverting(1.0, 0.0, 0.1),
-        lambda: Listed((0.0,), (1.0,)),
-        lambda: Listed((0.0, 0.0), (1.0, 1.0)),
-        lambda: Listed((0.0, 1.0), (1.0, -1.0)),
+        lambda: PriceTable((0.0,), (1.0,)),
+        lambda: PriceTable((0.0, 0.0), (1.0, 1.0)),
+        lambda: PriceTable((0.0, 1.0), (1.0, -1.0)),
     ],
 )
 def test_paths_that_make_no_sense_are_refused(make: object) -> None:

@@ -14,7 +14,7 @@ from traffic_samples import random_table
 
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
-from simulator.engine.run import run
+from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Budget, Gateway, Limit, Plan, Target
 from simulator.pricing.billing import Usage, bill
 from simulator.pricing.caching import PromptCache
@@ -34,17 +34,17 @@ def test_requests_per_minute_refill_continuously() -> None:
     """Six a minute with a burst of one: one every ten seconds passes, whatever is asked."""
     limit = Limit("requests", 6, 60.0, burst_s=10.0)
     table = calls(np.arange(0, 100, 2.5))
-    ledger = run(direct(replace(EXACT, limits=(limit,))), table, 1e4)
+    ledger = serve_table(direct(replace(EXACT, limits=(limit,))), table, 1e4)
     np.testing.assert_array_equal(table.arrival_s[served(ledger)], np.arange(0, 100, 10.0))
     full = Limit("requests", 6, 60.0, burst_s=60.0)
-    ledger = run(direct(replace(EXACT, limits=(full,))), calls(np.zeros(10)), 1e4)
+    ledger = serve_table(direct(replace(EXACT, limits=(full,))), calls(np.zeros(10)), 1e4)
     assert served(ledger).sum() == 6
 
 
 def test_a_limit_tells_when_to_come_back() -> None:
     limit = Limit("requests", 6, 60.0, burst_s=10.0)
     plan = direct(replace(EXACT, limits=(limit,)), attempts=3)
-    ledger = run(plan, calls([0.0, 1.0, 15.0]), 1e4)
+    ledger = serve_table(plan, calls([0.0, 1.0, 15.0]), 1e4)
     np.testing.assert_allclose(ledger.start_s, [0.0, 10.0, 20.0])
     np.testing.assert_array_equal(ledger.attempts, [1, 2, 2])
 
@@ -59,7 +59,7 @@ def test_input_limit_counts_cached_tokens_only_where_the_provider_does() -> None
             cached_counts=counts,
             limits=(Limit("input_tok", 1000, 60.0, 60.0),),
         )
-        ledger = run(direct(endpoint), tree_calls, 1e4)
+        ledger = serve_table(direct(endpoint), tree_calls, 1e4)
         np.testing.assert_array_equal(served(ledger), expected)
 
 
@@ -73,17 +73,17 @@ def test_output_limit_reserves_what_is_declared_and_gives_the_rest_back() -> Non
     limit = Limit("output_tok", 1000, 6000.0, burst_s=6000.0)
     endpoint = replace(EXACT, limits=(limit,))
     # 900 of 1000 are reserved until the first answer ends at 1.5 s; 101 remain used.
-    ledger = run(direct(endpoint), calls([0.0, 1.0, 2.0], declared_tok=850), 1e4)
+    ledger = serve_table(direct(endpoint), calls([0.0, 1.0, 2.0], declared_tok=850), 1e4)
     np.testing.assert_array_equal(served(ledger), [True, False, True])
     # Declared input plus output is never given back.
     total = replace(EXACT, limits=(Limit("tok", 2000, 6000.0, burst_s=6000.0),))
-    ledger = run(direct(total), calls([0.0, 1.0, 2.0], declared_tok=850), 1e4)
+    ledger = serve_table(direct(total), calls([0.0, 1.0, 2.0], declared_tok=850), 1e4)
     np.testing.assert_array_equal(served(ledger), [True, False, False])
 
 
 def test_what_no_limit_can_ever_hold_is_refused_at_once() -> None:
     endpoint = replace(EXACT, limits=(Limit("input_tok", 500, 60.0, 60.0),))
-    ledger = run(direct(endpoint, attempts=5), calls([0.0]), 1e4)
+    ledger = serve_table(direct(endpoint, attempts=5), calls([0.0]), 1e4)
     assert ledger.outcome[0] == layout.REJECTED
     assert ledger.attempts[0] == 1
 
@@ -101,7 +101,7 @@ def test_no_window_ever_passes_more_than_its_limit(
     table = random_table(seed, sessions=80, rate_per_s=10.0)
     scale = 1.0 if kind == "requests" else 200.0
     limit = Limit(kind, per_s * scale * 60, 60.0, burst_s)
-    ledger = run(direct(replace(EXACT, limits=(limit,)), attempts=2), table, 1e5)
+    ledger = serve_table(direct(replace(EXACT, limits=(limit,)), attempts=2), table, 1e5)
     begun = np.flatnonzero(~np.isnan(ledger.start_s))
     weight = {
         "requests": np.ones(table.size),
@@ -118,9 +118,9 @@ def test_no_window_ever_passes_more_than_its_limit(
 
 def test_concurrency_turns_away_or_queues() -> None:
     two = replace(EXACT, concurrency=2)
-    ledger = run(direct(two), calls(np.zeros(5)), 1e4)
+    ledger = serve_table(direct(two), calls(np.zeros(5)), 1e4)
     assert served(ledger).sum() == 2
-    ledger = run(direct(replace(two, queue=2)), calls(np.zeros(5)), 1e4)
+    ledger = serve_table(direct(replace(two, queue=2)), calls(np.zeros(5)), 1e4)
     np.testing.assert_allclose(ledger.start_s[served(ledger)], [0, 0, 1.5, 1.5])
     assert (ledger.outcome == layout.REJECTED).sum() == 1
 
@@ -136,7 +136,7 @@ def test_slots_with_a_queue_are_m_m_c() -> None:
         EXACT, ttft_median_s=1e-9, output_tok_s=1e4, max_output_tok=10**6, context_tok=10**8,
         concurrency=servers, queue=10**6,
     )  # fmt: skip
-    ledger = run(direct(endpoint), calls(arrival_s, output_tok=tokens), 1e7)
+    ledger = serve_table(direct(endpoint), calls(arrival_s, output_tok=tokens), 1e7)
     waits = (ledger.start_s - ledger.arrival_s)[1000:]
     batches = waits[: len(waits) // 40 * 40].reshape(40, -1).mean(axis=1)
     terms = [load**k / math.factorial(k) for k in range(servers)]
@@ -149,7 +149,7 @@ def test_spend_limit_turns_away_until_its_period_ends() -> None:
     # Each answer costs 1,505 micro-dollars; the third call finds the money of the hour spent.
     endpoint = replace(EXACT, budgets=(Budget(0.003, 3600.0),))
     times = [0.0, 100.0, 200.0, 3500.0, 3601.0]
-    ledger = run(direct(endpoint), calls(times), 1e5, MONDAY_S)
+    ledger = serve_table(direct(endpoint), calls(times), 1e5, MONDAY_S)
     np.testing.assert_array_equal(served(ledger), [True, True, False, False, True])
 
 
@@ -157,7 +157,7 @@ def test_a_rolling_limit_forgets_what_is_a_period_old() -> None:
     """Two answers fill it; a fixed period would begin anew at the full hour."""
     endpoint = replace(EXACT, budgets=(Budget(0.003, 3600.0, "rolling"),))
     times = [3500.0, 3590.0, 3650.0, 7050.0, 7200.0]
-    ledger = run(direct(endpoint), calls(times), 1e5, MONDAY_S)
+    ledger = serve_table(direct(endpoint), calls(times), 1e5, MONDAY_S)
     np.testing.assert_array_equal(served(ledger), [True, True, False, False, True])
 
 
@@ -167,7 +167,7 @@ def test_no_rolling_window_spends_more_than_its_limit(seed: int, usd: float) -> 
     """But for what was being served when the money was gone."""
     table = random_table(seed, sessions=60, rate_per_s=2.0)
     endpoint = replace(EXACT, budgets=(Budget(usd, 60.0, "rolling"),), concurrency=1)
-    ledger = run(direct(endpoint, attempts=1), table, 1e5)
+    ledger = serve_table(direct(endpoint, attempts=1), table, 1e5)
     done = np.flatnonzero(served(ledger))
     order = done[np.argsort(ledger.finished_s[done], kind="stable")]
     ends, paid = ledger.finished_s[order], ledger.usd[order]
@@ -182,9 +182,9 @@ def test_a_monthly_limit_ends_with_the_month() -> None:
     for last in ("2026-11-30", "2026-12-31", "2028-02-29", "2027-02-28", "2100-02-28"):
         midnight = datetime.fromisoformat(last).replace(tzinfo=UTC).timestamp() + 86400
         times = [0.0, 60.0, 3599.0, 3601.0]
-        ledger = run(direct(endpoint), calls(times), 1e5, midnight - 3600)
+        ledger = serve_table(direct(endpoint), calls(times), 1e5, midnight - 3600)
         np.testing.assert_array_equal(served(ledger), [True, False, False, True], last)
-        day = run(direct(endpoint), calls([0.0, 86400.0 - 60]), 2e5, midnight - 2 * 86400)
+        day = serve_table(direct(endpoint), calls([0.0, 86400.0 - 60]), 2e5, midnight - 2 * 86400)
         np.testing.assert_array_equal(served(day), [True, False], last)
 
 
@@ -192,7 +192,7 @@ def test_all_spend_limits_of_an_account_count() -> None:
     budgets = (Budget(0.002, 60.0, "rolling"), Budget(0.0045, 1.0, "month"))
     endpoint = replace(EXACT, budgets=budgets)
     times = [0.0, 10.0, 30.0, 100.0, 110.0, 200.0, 300.0]
-    ledger = run(direct(endpoint), calls(times), 1e5, MONDAY_S)
+    ledger = serve_table(direct(endpoint), calls(times), 1e5, MONDAY_S)
     # The minute stops the third and the fifth call, the month all after the fourth answer.
     np.testing.assert_array_equal(served(ledger), [True, True, False, True, False, False, False])
 
@@ -202,8 +202,8 @@ def test_output_that_counts_as_it_is_produced_lets_long_declarations_pass() -> N
     declared = replace(EXACT, limits=(Limit("output_tok", 100_000, 60.0, 60.0),))
     produced = replace(EXACT, limits=(Limit("produced_tok", 100_000, 60.0, 60.0),))
     table = calls([0.0, 0.1], declared_tok=64_000)
-    np.testing.assert_array_equal(served(run(direct(declared), table, 1e4)), [True, False])
-    np.testing.assert_array_equal(served(run(direct(produced), table, 1e4)), [True, True])
+    np.testing.assert_array_equal(served(serve_table(direct(declared), table, 1e4)), [True, False])
+    np.testing.assert_array_equal(served(serve_table(direct(produced), table, 1e4)), [True, True])
 
 
 def test_produced_output_turns_calls_away_once_it_is_used_up() -> None:
@@ -214,7 +214,7 @@ def test_produced_output_turns_calls_away_once_it_is_used_up() -> None:
     limit = Limit("produced_tok", 100, 1.0, burst_s=1.0)
     endpoint = replace(EXACT, limits=(limit,))
     times = [0.0] * 6 + [1.0, 1.6, 4.9, 5.2]
-    ledger = run(direct(endpoint), calls(times), 1e4)
+    ledger = serve_table(direct(endpoint), calls(times), 1e4)
     # At 1.5 s the level is 100 + 150 - 606 = -356; it is above 0 from 5.06 s on.
     np.testing.assert_array_equal(served(ledger), [True] * 6 + [False, False, False, True])
 
@@ -226,7 +226,7 @@ def test_produced_output_never_runs_ahead_for_long(seed: int, per_s: float) -> N
     table = random_table(seed, sessions=80, rate_per_s=10.0)
     limit = Limit("produced_tok", per_s, 1.0, burst_s=2.0)
     endpoint = replace(EXACT, limits=(limit,))
-    ledger = run(direct(endpoint, attempts=1), table, 1e5)
+    ledger = serve_table(direct(endpoint, attempts=1), table, 1e5)
     done = np.flatnonzero(served(ledger))
     for k in done[::5]:
         begun = ledger.start_s[k]
@@ -240,7 +240,9 @@ def test_produced_output_never_runs_ahead_for_long(seed: int, per_s: float) -> N
 
 def test_a_prompt_above_the_greatest_input_is_refused() -> None:
     endpoint = replace(EXACT, max_input_tok=1000)
-    ledger = run(direct(endpoint), calls([0.0, 10.0], input_tok=np.array([1000, 1001])), 1e4)
+    ledger = serve_table(
+        direct(endpoint), calls([0.0, 10.0], input_tok=np.array([1000, 1001])), 1e4
+    )
     np.testing.assert_array_equal(served(ledger), [True, False])
 
 
@@ -251,18 +253,18 @@ def test_the_first_token_takes_what_was_measured_over_the_prompts_length() -> No
         context_tok=10**6,
     )  # fmt: skip
     table = calls([0.0, 100.0], input_tok=np.array([100_000, 500_000]))
-    ledger = run(direct(endpoint), table, 1e4)
+    ledger = serve_table(direct(endpoint), table, 1e4)
     ttft_s = ledger.first_token_s - ledger.start_s
     np.testing.assert_allclose(ttft_s, [1.2843, 5.4275], rtol=1e-6)
 
 
 def test_outage_fails_every_attempt_and_ends() -> None:
     endpoint = replace(EXACT, outages_s=((MONDAY_S + 10.0, MONDAY_S + 20.0),))
-    ledger = run(direct(endpoint), calls([9.0, 12.0, 20.0, 21.0]), 1e4, MONDAY_S)
+    ledger = serve_table(direct(endpoint), calls([9.0, 12.0, 20.0, 21.0]), 1e4, MONDAY_S)
     np.testing.assert_array_equal(served(ledger), [True, False, True, True])
     # What is being answered when it begins goes on; what retries long enough gets through.
     patient = direct(endpoint, attempts=6, backoff_max_s=8.0, jitter=0.0)
-    ledger = run(patient, calls([12.0]), 1e4, MONDAY_S)
+    ledger = serve_table(patient, calls([12.0]), 1e4, MONDAY_S)
     # Pauses of 0.5, 1, 2, 4 and 8 s.
     np.testing.assert_allclose(ledger.start_s, [12 + 15.5])
     assert ledger.attempts[0] == 6
@@ -279,14 +281,16 @@ def test_outages_make_the_availability() -> None:
 
 def test_error_rate_and_retries() -> None:
     """Three attempts at 30 % failures lose 2.7 % of requests."""
-    ledger = run(direct(replace(EXACT, error_rate=0.3), attempts=3), calls(np.arange(40000.0)), 1e6)
+    ledger = serve_table(
+        direct(replace(EXACT, error_rate=0.3), attempts=3), calls(np.arange(40000.0)), 1e6
+    )
     lost = (ledger.outcome == layout.REJECTED).mean()
     assert lost == pytest.approx(0.3**3, abs=4 * math.sqrt(0.027 / 40000))
 
 
 def test_batch_window_expires_what_takes_longer() -> None:
     slow = replace(EXACT, ttft_median_s=420.0, ttft_sigma=1.676, output_tok_s=1e6, window_s=3600.0)
-    ledger = run(direct(slow), calls(np.arange(20000.0)), 1e6)
+    ledger = serve_table(direct(slow), calls(np.arange(20000.0)), 1e6)
     expired = ledger.outcome == layout.TIMED_OUT
     # A tenth takes longer than an hour; what expires is not billed.
     assert expired.mean() == pytest.approx(0.1, abs=0.01)
@@ -296,23 +300,23 @@ def test_batch_window_expires_what_takes_longer() -> None:
 
 def test_long_outputs_are_cut_or_refused() -> None:
     short = replace(EXACT, max_output_tok=50)
-    ledger = run(direct(short), calls([0.0]), 1e4)
+    ledger = serve_table(direct(short), calls([0.0]), 1e4)
     assert ledger.completion_tok[0] == 50
-    ledger = run(direct(replace(short, refuses_long_outputs=True)), calls([0.0]), 1e4)
+    ledger = serve_table(direct(replace(short, refuses_long_outputs=True)), calls([0.0]), 1e4)
     assert ledger.outcome[0] == layout.REJECTED
 
 
 def test_thinking_budget_ends_reasoning_and_keeps_the_answer() -> None:
     table = calls([0.0], output_tok=600, reasoning_tok=500)
-    ledger = run(direct(replace(EXACT, thinking_budget_tok=200)), table, 1e4)
+    ledger = serve_table(direct(replace(EXACT, thinking_budget_tok=200)), table, 1e4)
     assert (ledger.completion_tok[0], ledger.reasoning_tok[0]) == (300, 200)
-    cut = run(direct(replace(EXACT, max_output_tok=450)), table, 1e4)
+    cut = serve_table(direct(replace(EXACT, max_output_tok=450)), table, 1e4)
     assert (cut.completion_tok[0], cut.reasoning_tok[0]) == (450, 450)
 
 
 def test_compiled_chance_is_normal_and_independent_of_order() -> None:
     wide = replace(EXACT, ttft_sigma=0.6, speed_sigma=0.3)
-    ledger = run(direct(wide), calls(np.arange(20000.0)), 1e6)
+    ledger = serve_table(direct(wide), calls(np.arange(20000.0)), 1e6)
     z = np.log((ledger.first_token_s - ledger.start_s) / 0.5) / 0.6
     assert abs(z.mean()) < 0.03
     assert z.std() == pytest.approx(1.0, abs=0.02)
@@ -337,7 +341,7 @@ def test_the_engine_knows_the_same_prices_as_the_bill(name: str) -> None:
             output_tokens=np.zeros_like(table.output_tokens),
             reasoning_tokens=np.zeros_like(table.output_tokens),
         )
-    ledger = run(direct(endpoint), table, 8 * 86400, MONDAY_S)
+    ledger = serve_table(direct(endpoint), table, 8 * 86400, MONDAY_S)
     done = served(ledger)
     assert done.sum() > 20
     moment_s = ledger.finished_s if card.billed_at == "completion" else ledger.start_s
@@ -363,11 +367,11 @@ def test_price_windows_open_and_close_to_the_second_in_the_engine() -> None:
     )
     endpoint = replace(EXACT, card=replace(CARD, rows=rows))
     times = [3599.0, 3599.999, 3600.0, 7199.999, 7200.0]
-    ledger = run(direct(endpoint), calls(times, output_tok=0), 1e5, MONDAY_S)
+    ledger = serve_table(direct(endpoint), calls(times, output_tok=0), 1e5, MONDAY_S)
     np.testing.assert_allclose(ledger.usd, np.array([1, 1, 2, 2, 1]) * 1e-3)
     # Billed by completion, what began before the window ends within it.
     late = replace(endpoint, card=replace(endpoint.card, billed_at="completion"))
-    ledger = run(direct(late), calls(times, output_tok=0), 1e5, MONDAY_S)
+    ledger = serve_table(direct(late), calls(times, output_tok=0), 1e5, MONDAY_S)
     np.testing.assert_allclose(ledger.usd, np.array([1, 2, 2, 1, 1]) * 1e-3)
 
 
@@ -376,4 +380,4 @@ def test_a_plan_with_too_many_targets_is_refused() -> None:
 
     gateway = Gateway(tuple(Target(0) for _ in range(63)))
     with pytest.raises(InputError, match="1 to 62 targets"):
-        run(Plan((0,), (), (EXACT,), (gateway,)), calls([0.0]), 1.0)
+        serve_table(Plan((0,), (), (EXACT,), (gateway,)), calls([0.0]), 1.0)

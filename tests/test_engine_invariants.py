@@ -16,7 +16,7 @@ from traffic_samples import open_loop, random_table
 
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
-from simulator.engine.run import run
+from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Endpoint, Fleet, Gateway, Overflow, Plan, Target
 from simulator.engine.spec.policies import Autoscaler, Interruption, Rollout
 from simulator.errors import InputError
@@ -140,17 +140,17 @@ def assert_invariants(ledger: Ledger, plan: Plan) -> None:
 @settings(max_examples=150, deadline=None)
 @given(plans(), tables(30), st.sampled_from([15.0, 60.0, 1500.0]))
 def test_invariants_over_random_plans(plan: Plan, table: RequestTable, horizon_s: float) -> None:
-    ledger = run(plan, table, horizon_s)
+    ledger = serve_table(plan, table, horizon_s)
     assert_invariants(ledger, plan)
     assert_littles_law(ledger)
-    again = run(plan, table, horizon_s)
+    again = serve_table(plan, table, horizon_s)
     np.testing.assert_array_equal(ledger.finished_s, again.finished_s)
 
 
 @settings(max_examples=40, deadline=None)
 @given(plans(), tables(20))
 def test_everything_is_served_in_the_end(plan: Plan, table: RequestTable) -> None:
-    ledger = run(plan, table, 3000.0)
+    ledger = serve_table(plan, table, 3000.0)
     assert (ledger.outcome != layout.IN_FLIGHT).all()
     assert ledger.offered.all()
 
@@ -178,7 +178,7 @@ def test_routing_never_uses_the_true_output_length() -> None:
     longer = replace(table, output_tokens=table.output_tokens * 7 + 3)
     plan = Plan(OWN, (FLEET,), (ENDPOINT,), DIRECT, Overflow((0,), 3))
     first = np.flatnonzero(np.isnan(table.gap_s))
-    a, b = run(plan, table, 1e5), run(plan, longer, 1e5)
+    a, b = serve_table(plan, table, 1e5), serve_table(plan, longer, 1e5)
     early = min(np.nanmin(a.finished_s), np.nanmin(b.finished_s)) - FLEET.request_overhead_s
     rows = first[table.arrival_s[first] < early]
     assert len(rows) > 2
@@ -216,20 +216,20 @@ np.save(sys.argv[1], np.stack([ledger.arrival_s, ledger.first_token_s, ledger.fi
 def test_overload_for_a_day_ends_with_everything_accounted_for() -> None:
     table = random_table(8, sessions=3000, rate_per_s=3000 / 86400)
     slow = replace(FLEET, step_time=StepTime.linear(256, fixed_s=30.0), replicas=1)
-    ledger = run(Plan(OWN, (slow,)), table, 86400.0)
+    ledger = serve_table(Plan(OWN, (slow,)), table, 86400.0)
     assert (ledger.outcome == layout.IN_FLIGHT).any()
     assert_invariants(ledger, Plan(OWN, (slow,)))
 
 
 def test_no_replicas_and_nothing_else_keeps_everyone_waiting() -> None:
     table = random_table(9, sessions=10)
-    ledger = run(Plan(OWN, (replace(FLEET, replicas=0),)), table, 1e4)
+    ledger = serve_table(Plan(OWN, (replace(FLEET, replicas=0),)), table, 1e4)
     assert (ledger.outcome[np.isnan(table.gap_s)] == layout.IN_FLIGHT).all()
 
 
 def test_empty_table() -> None:
     table = random_table(1, sessions=5).take(np.arange(0))
-    ledger = run(Plan(OWN, (FLEET,)), table, 100.0)
+    ledger = serve_table(Plan(OWN, (FLEET,)), table, 100.0)
     assert not ledger.offered.any()
     assert ledger.fleets
     assert ledger.fleets[0].owned_s(0, 100) == 200.0
@@ -237,7 +237,9 @@ def test_empty_table() -> None:
 
 def test_budget_below_sequence_cap_is_refused() -> None:
     with pytest.raises(InputError, match="token budget"):
-        run(Plan(OWN, (replace(FLEET, max_batched_tok=4),)), random_table(1, sessions=2), 1.0)
+        serve_table(
+            Plan(OWN, (replace(FLEET, max_batched_tok=4),)), random_table(1, sessions=2), 1.0
+        )
 
 
 # --- endpoints ---------------------------------------------------------------------------------
@@ -257,7 +259,7 @@ def served_by_api(cache: PromptCache, **columns: object) -> Ledger:
         **columns,
     )
     exact = replace(ENDPOINT, cache=cache, ttft_sigma=0.0, speed_sigma=0.0)
-    return run(Plan((0,), (), (exact,), DIRECT), table, 1e5)
+    return serve_table(Plan((0,), (), (exact,), DIRECT), table, 1e5)
 
 
 def test_cache_entry_exists_from_the_writers_first_token_until_idle_for_its_lifetime() -> None:
@@ -289,9 +291,9 @@ def test_endpoint_times_and_limits() -> None:
     assert (cut.completion_tok == 20).all()
     tight = replace(ENDPOINT, context_tok=1210, cache=NO_CACHE)
     table = cut.table
-    ledger = run(Plan((0,), (), (tight,), DIRECT), table, 1e5)
+    ledger = serve_table(Plan((0,), (), (tight,), DIRECT), table, 1e5)
     assert (ledger.completion_tok == 10).all()
-    ledger = run(Plan((0,), (), (replace(tight, context_tok=1200),), DIRECT), table, 1e5)
+    ledger = serve_table(Plan((0,), (), (replace(tight, context_tok=1200),), DIRECT), table, 1e5)
     assert (ledger.outcome == layout.REJECTED).all()
     assert not math.isnan(ledger.finished_s[0])
 
@@ -300,7 +302,9 @@ def test_overflow_takes_what_every_replica_is_too_busy_for() -> None:
     table = random_table(21, sessions=200, rate_per_s=20.0)
     shares = []
     for limit in (1, 4, 16, 10_000):
-        ledger = run(Plan(OWN, (FLEET,), (ENDPOINT,), DIRECT, Overflow((0,), limit)), table, 1e5)
+        ledger = serve_table(
+            Plan(OWN, (FLEET,), (ENDPOINT,), DIRECT, Overflow((0,), limit)), table, 1e5
+        )
         fits = table.input_tokens < 1500
         shares.append(float((ledger.server[fits] == layout.OWN).mean()))
     assert shares == sorted(shares)
@@ -312,10 +316,10 @@ def test_nothing_is_refused_or_spilled_while_a_replica_has_room() -> None:
     small = replace(FLEET, replicas=1, max_sequences=1, max_waiting=0)
     large = replace(small, max_sequences=64, weight=0.1)
     table = open_loop(np.arange(8) * 0.01, np.full(8, 100), np.full(8, 50))
-    ledger = run(Plan(OWN, (small, large)), table, 1e4)
+    ledger = serve_table(Plan(OWN, (small, large)), table, 1e4)
     assert ledger.completed.all()
     plan = Plan(OWN, (small, large), (ENDPOINT,), DIRECT, Overflow((0,), 6))
-    ledger = run(plan, table, 1e4)
+    ledger = serve_table(plan, table, 1e4)
     assert (ledger.server == layout.OWN).sum() == 7
 
 
@@ -332,7 +336,7 @@ def test_a_replica_that_is_busy_for_months() -> None:
     )
     count = 21_600
     table = open_loop(np.arange(count) * 600.0, np.ones(count), np.full(count, 100_000))
-    ledger = run(Plan(OWN, (fleet,)), table, 1e12)
+    ledger = serve_table(Plan(OWN, (fleet,)), table, 1e12)
     assert ledger.fleets[0].steps > 2**31
     assert ledger.completed.all()
     np.testing.assert_allclose(ledger.finished_s - ledger.start_s, 500.03, rtol=1e-6)

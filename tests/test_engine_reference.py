@@ -8,7 +8,7 @@ from reference import Reference
 from traffic_samples import random_table
 
 from simulator.engine.records import layout
-from simulator.engine.run import run
+from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
@@ -62,7 +62,7 @@ def random_fleet(seed: int) -> Fleet:
 
 def assert_equals_reference(plan: Plan, table: RequestTable) -> None:
     horizon_s = 1e4
-    ledger = run(plan, table, horizon_s)
+    ledger = serve_table(plan, table, horizon_s)
     reference = Reference(plan, table, horizon_s)
     np.testing.assert_array_equal(ledger.outcome, reference.outcome)
     served = ledger.outcome == layout.COMPLETED
@@ -141,7 +141,7 @@ def test_samples_reach_every_mechanism() -> None:
     for seed in range(60):
         fleet = random_fleet(seed)
         table = random_table(seed, sessions=25, rate_per_s=float(1 + seed % 5))
-        ledger = run(Plan(routes=(layout.OWN,), fleets=(fleet,)), table, 1e4)
+        ledger = serve_table(Plan(routes=(layout.OWN,), fleets=(fleet,)), table, 1e4)
         preempted += int((ledger.preemptions > 0).sum())
         cached += int((ledger.cached_tok > 0).sum())
         rejected += int((ledger.outcome == layout.REJECTED).sum())

@@ -18,8 +18,8 @@ from test_readers import TRACES
 from scenarios import SMALL, write_scenario
 from simulator.analysis.quality.difficulty import DEFAULT_CORRELATION, succeeds
 from simulator.analysis.quality.quality import (
-    Runs,
     SuccessTable,
+    TaskRuns,
     cheapest_first,
     compare,
     scores,
@@ -55,7 +55,7 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def logs(size: int = 400, correlation: float = DEFAULT_CORRELATION, seed: int = 2) -> Runs:
+def logs(size: int = 400, correlation: float = DEFAULT_CORRELATION, seed: int = 2) -> TaskRuns:
     """Runs of a cheap and a dear model at the same tasks; what is hard is dear for both."""
     rng = stream(seed, "logs")
     difficulty = rng.random(size)
@@ -76,7 +76,7 @@ def logs(size: int = 400, correlation: float = DEFAULT_CORRELATION, seed: int = 
         for name, values in each.items():
             columns.setdefault(name, []).append(values)
     joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    return Runs(("cheap", "dear"), tuple(f"t{k}" for k in range(size)), **joined)
+    return TaskRuns(("cheap", "dear"), tuple(f"t{k}" for k in range(size)), **joined)
 
 
 def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
@@ -250,12 +250,12 @@ def test_runs_at_one_task_are_not_independent() -> None:
     """Ten runs of each task that always end alike are worth one."""
     runs = logs(60)
     cheap = runs.model == 0
-    again = Runs(
+    again = TaskRuns(
         runs.models[:1],
         runs.tasks,
         *(
             np.repeat(getattr(runs, name)[cheap], 10)
-            for name in Runs.__slots__
+            for name in TaskRuns.__slots__
             if name not in ("models", "tasks")
         ),
     )

@@ -19,7 +19,7 @@ from simulator.analysis.study.study import Study
 from simulator.economics.interval import Interval
 from simulator.engine.ledger import Ledger
 from simulator.engine.records.layout import OWN, REJECTED
-from simulator.engine.run import run
+from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.engine.spec.policies import Autoscaler, Interruption
 from simulator.errors import InputError
@@ -59,7 +59,7 @@ def served(asked: Study, replicas: int, seed: int = 1) -> Ledger:
     workloads = len(asked.traffic.workload_names)
     plan = Plan((OWN,) * workloads, (fleet,), priorities=asked.priorities, seed=seed)
     table = asked.traffic.draw(asked.seed, 1.0)
-    return run(plan, table, asked.traffic.horizon_s, asked.epoch_s)
+    return serve_table(plan, table, asked.traffic.horizon_s, asked.epoch_s)
 
 
 def test_silence_means_what_it_meant(tmp_path: Path) -> None:

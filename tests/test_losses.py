@@ -11,7 +11,7 @@ from traffic_samples import open_loop, random_table
 from simulator.engine.control.replica_lifecycle import FleetControl
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
-from simulator.engine.run import Simulation, run
+from simulator.engine.run import Simulation, serve_table
 from simulator.engine.spec.plan import Overflow, Plan
 from simulator.engine.spec.policies import Autoscaler, Interruption, Rollout
 from simulator.traffic.table import RequestTable
@@ -62,7 +62,7 @@ def after(time_s: float) -> float:
 @pytest.mark.parametrize("name", PLANS)
 def test_a_failure_at_every_moment_of_a_small_run_loses_no_request(name: str) -> None:
     plan, table = PLANS[name], random_table(41, sessions=12, rate_per_s=5.0)
-    whole = run(plan, table, 1e4)
+    whole = serve_table(plan, table, 1e4)
     restarted = 0
     for at_s in moments(whole):
         ledger = with_loss(plan, table, 0, at_s)
@@ -78,7 +78,7 @@ def test_a_failure_at_every_moment_of_a_small_run_loses_no_request(name: str) ->
 def test_what_a_lost_replica_served_begins_anew() -> None:
     table = open_loop(np.array([0.0, 1.0]), np.array([500, 500]), np.array([200, 200]))
     plan = Plan(OWN, (replace(SMALL, replicas=1, cold_start_s=10.0),))
-    whole = run(plan, table, 1e4)
+    whole = serve_table(plan, table, 1e4)
     lost = with_loss(plan, table, 0, 2.0)
     np.testing.assert_array_equal(lost.restarts, [1, 1])
     np.testing.assert_allclose(lost.start_s, 12.0, atol=0.5)
@@ -104,7 +104,7 @@ def test_spot_replicas_are_drained_within_their_notice() -> None:
     for notice_s in (0.0, 60.0):
         rule = Interruption("spot", mean_s, notice_s, 5.0)
         plan = Plan(OWN, (replace(SMALL, replicas=3, interruptions=(rule,)),), seed=5)
-        ledger = run(plan, table, horizon_s)
+        ledger = serve_table(plan, table, horizon_s)
         assert_invariants(ledger, plan)
         restarts.append(int(ledger.restarts.sum()))
         periods = ledger.fleets[0].periods_s
@@ -118,7 +118,7 @@ def test_luck_of_one_rule_does_not_depend_on_another() -> None:
     spot = Interruption("spot", 40.0, 0.0, 5.0)
     rare = Interruption("failure", 1e9, 0.0, 5.0)
     runs = [
-        run(Plan(OWN, (replace(SMALL, interruptions=rules),), seed=6), table, 300.0)
+        serve_table(Plan(OWN, (replace(SMALL, interruptions=rules),), seed=6), table, 300.0)
         for rules in ((spot,), (rare, spot))
     ]
     np.testing.assert_array_equal(runs[0].finished_s, runs[1].finished_s)
@@ -132,7 +132,7 @@ def test_a_rollout_replaces_every_replica_and_loses_nothing(surge: int, every_s:
     rule = Rollout(tuple(np.arange(20.0, 90.0, every_s).tolist()), surge)
     fleet = replace(SMALL, replicas=3, rollout=rule)
     plan = Plan(OWN, (fleet,))
-    ledger = run(plan, table, 1e4)
+    ledger = serve_table(plan, table, 1e4)
     assert_invariants(ledger, plan)
     assert (ledger.outcome == layout.COMPLETED).all()
     assert ledger.restarts.sum() == 0
@@ -174,7 +174,7 @@ def test_notices_and_rollouts_together_leave_the_fleet_its_size() -> None:
             rollout=Rollout(tuple(np.arange(20.0, 400.0, 40.0).tolist()), 1),
             interruptions=(Interruption("spot", 60.0, 15.0, 5.0),),
         )
-        ledger = run(Plan(OWN, (fleet,), seed=seed), table, 1e3)
+        ledger = serve_table(Plan(OWN, (fleet,), seed=seed), table, 1e3)
         periods = ledger.fleets[0].periods_s
         assert (periods[:, 1] == 1e3).sum() <= 5  # one may be draining
         assert ledger.fleets[0].owned_s(500.0, 1000.0) / 500.0 <= 4.6
@@ -185,6 +185,6 @@ def test_a_fleet_at_its_most_waits_for_machines_that_drain() -> None:
     fleet = replace(SMALL, replicas=1, cold_start_s=0.1, autoscaler=scaler)
     table = random_table(46, sessions=300, rate_per_s=8.0)
     plan = Plan(OWN, (replace(fleet, rollout=Rollout((5.0, 15.0, 25.0), 4)),))
-    ledger = run(plan, table, 1e4)
+    ledger = serve_table(plan, table, 1e4)
     assert_invariants(ledger, plan)
     assert (ledger.outcome == layout.COMPLETED).all()

@@ -13,7 +13,7 @@ from test_cli import breakeven
 
 from simulator.errors import InputError
 from simulator.pricing.feeds.backdating import backdated
-from simulator.pricing.feeds.checking import Explanation, check
+from simulator.pricing.feeds.checking import KnownDifference, check
 from simulator.pricing.feeds.comparing import compared
 from simulator.pricing.feeds.feed import Feed
 from simulator.pricing.feeds.reading import read_feed
@@ -344,10 +344,10 @@ def test_a_check_counts_explains_and_proposes() -> None:
         "cache_read"
     }
     assert [row.context for row in bare.rows["test/model"]] == [None, "batch"]
-    why = Explanation("litellm", "test/*", "theirs is old", bucket="output")
+    why = KnownDifference("litellm", "test/*", "theirs is old", bucket="output")
     told = check(feed, books.get, [why], AT_S, 0.0)
     assert (told.differing, told.explained[0].why, told.agreement) == ([], "theirs is old", 1.0)
-    other = Explanation("model-prices", "test/*", "not about this source")
+    other = KnownDifference("model-prices", "test/*", "not about this source")
     assert len(check(feed, books.get, [other], AT_S, 0.0).differing) == 1
 
 

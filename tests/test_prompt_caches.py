@@ -11,7 +11,7 @@ from traffic_samples import random_table
 
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
-from simulator.engine.run import run
+from simulator.engine.run import serve_table
 from simulator.pricing.caching import PromptCache
 from simulator.pricing.rows import RateRow
 from simulator.traffic.table import PrefixTree
@@ -30,7 +30,7 @@ SHARED, B, C, D, TURN = range(5)
 def cached(cache: PromptCache, nodes: list[int], times: list[float] | None = None, **say: object):
     arrival_s = np.arange(len(nodes)) * 10.0 if times is None else np.array(times)
     table = calls(arrival_s, 2000, 51, np.array(nodes), TREE)
-    return run(direct(replace(EXACT, cache=cache, **say)), table, 1e6)
+    return serve_table(direct(replace(EXACT, cache=cache, **say)), table, 1e6)
 
 
 def found(*given: object, **say: object) -> list[int]:
@@ -64,7 +64,7 @@ def test_look_back_ends_the_search_above_the_end() -> None:
     table = calls([0.0, 10.0], 2000, 51, np.array([1, 4]), chain)
     for lookback, expected in ((3, 900), (2, 0)):
         cache = replace(MARKS, marks=1, lookback=lookback)
-        ledger = run(direct(replace(EXACT, cache=cache)), table, 1e6)
+        ledger = serve_table(direct(replace(EXACT, cache=cache)), table, 1e6)
         assert ledger.cached_tok[1] == expected
 
 
@@ -123,7 +123,7 @@ def test_auto_costs_no_more_than_always_or_never() -> None:
     for gap_s in (20.0, 200.0, 290.0, 400.0, 2000.0):
         table = calls(np.arange(600) * gap_s, 2000, 51, np.tile([B, C, D], 200), TREE)
         usd = {
-            name: run(direct(replace(EXACT, cache=cache, cache_pays_from=pays)), table, 1e9)
+            name: serve_table(direct(replace(EXACT, cache=cache, cache_pays_from=pays)), table, 1e9)
             .usd.sum()
             for name, cache, pays in (
                 ("always", MARKS, 0.0),
@@ -137,7 +137,7 @@ def test_auto_costs_no_more_than_always_or_never() -> None:
 def test_a_cached_beginning_saves_time_as_well() -> None:
     endpoint = replace(EXACT, cache=PREFIX, prefill_token_s=1e-4)
     table = calls([0.0, 10.0], 2000, 51, np.array([B, B]), TREE)
-    ledger = run(direct(endpoint), table, 1e6)
+    ledger = serve_table(direct(endpoint), table, 1e6)
     np.testing.assert_allclose(ledger.first_token_s - ledger.start_s, [0.5 + 0.2, 0.5 + 0.11])
 
 
@@ -166,7 +166,7 @@ def test_what_holds_under_every_rule(cache: PromptCache, seed: int) -> None:
     table = random_table(seed, sessions=40)
     rates = {"input": 1.0, "cache_read": 0.1, "cache_write": 1.0, "output": 5.0, "storage": 0.0}
     endpoint = replace(EXACT, cache=cache, card=replace(CARD, rows=(RateRow(rates),)))
-    ledger = run(direct(endpoint), table, 1e6)
+    ledger = serve_table(direct(endpoint), table, 1e6)
     assert (ledger.outcome == layout.COMPLETED).all()
     assert (ledger.cached_tok >= 0).all()
     assert (ledger.written_tok >= 0).all()
@@ -178,7 +178,9 @@ def test_what_holds_under_every_rule(cache: PromptCache, seed: int) -> None:
     if not (cache.stored and cache.rule != "none"):
         assert (ledger.stored_tok_h == 0).all()
     # Where writing is free, a cache never makes anything dearer.
-    without = run(direct(replace(endpoint, cache=PromptCache("none", 0.0, 0, 1))), table, 1e6)
+    without = serve_table(
+        direct(replace(endpoint, cache=PromptCache("none", 0.0, 0, 1))), table, 1e6
+    )
     assert bill_of(ledger) <= bill_of(without) * (1 + 1e-12)
 
 
@@ -187,7 +189,7 @@ def test_what_holds_under_every_rule(cache: PromptCache, seed: int) -> None:
 def test_a_longer_life_never_finds_less(seed: int, rule: str) -> None:
     table = random_table(seed, sessions=40)
     hits = [
-        run(direct(replace(EXACT, cache=PromptCache(rule, ttl_s, 1, 1))), table, 1e6)
+        serve_table(direct(replace(EXACT, cache=PromptCache(rule, ttl_s, 1, 1))), table, 1e6)
         .cached_tok.sum()
         for ttl_s in (1.0, 10.0, 100.0, 1e6)
     ]  # fmt: skip
@@ -198,7 +200,7 @@ def test_prefix_rule_is_the_most_that_any_rule_finds() -> None:
     for seed in range(20):
         table = random_table(seed, sessions=60)
         most, *others = (
-            run(direct(replace(EXACT, cache=PromptCache(rule, 60.0, 1, 1))), table, 1e6)
+            serve_table(direct(replace(EXACT, cache=PromptCache(rule, 60.0, 1, 1))), table, 1e6)
             .cached_tok.sum()
             for rule in ("prefix", "breakpoint", "unit")
         )  # fmt: skip
@@ -214,5 +216,5 @@ def test_caching_depends_on_the_order_of_time_alone(rule: str) -> None:
     parent = np.append(TREE.parent, [-1, 5]).astype(np.int32)
     both = PrefixTree.numbered(parent, np.append(TREE.depth_tok, [500, 900]).astype(np.int32))
     table = calls([0, 5, 10, 15, 20, 25, 30], 2000, 51, np.array([B, 6, C, 6, B, 6, C]), both)
-    ledger = run(direct(replace(EXACT, cache=cache)), table, 1e6)
+    ledger = serve_table(direct(replace(EXACT, cache=cache)), table, 1e6)
     assert ledger.cached_tok[::2].tolist() == alone

@@ -7,10 +7,10 @@ import pytest
 from test_cli import breakeven
 from test_evaluation import HEADER, logs, written
 
-from simulator.analysis.quality.quality import Runs
+from simulator.analysis.quality.quality import TaskRuns
 
 
-def log_file(path: Path, runs: Runs) -> Path:
+def log_file(path: Path, runs: TaskRuns) -> Path:
     rows = [
         f"{runs.tasks[t]},{runs.models[m]},{int(s)},{i:.0f},{o:.0f},{u:.6f}"
         for t, m, s, i, o, u in zip(

@@ -21,7 +21,7 @@ from theory import (
 from traffic_samples import open_loop
 
 from simulator.engine.records import layout
-from simulator.engine.run import run
+from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Fleet, Overflow, Plan
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
@@ -53,7 +53,7 @@ def test_m_d_1_wait(load: float) -> None:
     table = poisson_table(load / service_s, len(tokens), tokens, seed=1)
     # Pollaczek-Khinchine for constant service. An idle server starts at once, so no step waits.
     expected_s = load * service_s / (2 * (1 - load))
-    wait_s = waits_s(run(Plan((layout.OWN,), (ONE_BY_ONE,)), table, 1e12))
+    wait_s = waits_s(serve_table(Plan((layout.OWN,), (ONE_BY_ONE,)), table, 1e12))
     steady(wait_s).check(expected_s, 0.08)
 
 
@@ -62,7 +62,7 @@ def test_m_g_1_wait_with_geometric_lengths(mean_tok: float) -> None:
     load = 0.7
     tokens = np.random.default_rng(2).geometric(1 / mean_tok, 600_000)
     table = poisson_table(load / mean_tok, len(tokens), tokens, seed=3)
-    wait_s = waits_s(run(Plan((layout.OWN,), (ONE_BY_ONE,)), table, 1e12))
+    wait_s = waits_s(serve_table(Plan((layout.OWN,), (ONE_BY_ONE,)), table, 1e12))
     second_moment = mean_tok**2 * (2 - 1 / mean_tok)
     steady(wait_s).check(pollaczek_khinchine(load / mean_tok, mean_tok, second_moment), 0.05)
 
@@ -74,7 +74,7 @@ def test_m_m_c_c_overflow_is_erlang_loss() -> None:
     table = poisson_table(offered_erlang / service_tok, len(tokens), tokens, seed=5)
     fleet = replace(ONE_BY_ONE, replicas=servers)
     plan = Plan((layout.OWN,), (fleet,), (ENDPOINT,), DIRECT, Overflow((0,), 1))
-    spilled = run(plan, table, 1e12).server != layout.OWN
+    spilled = serve_table(plan, table, 1e12).server != layout.OWN
     steady(spilled).check(erlang_b(servers, offered_erlang), 0.03)
 
 
@@ -96,7 +96,7 @@ def test_batching_is_the_exact_birth_death_chain(mean_tok: float, rate: float) -
     )
     tokens = np.random.default_rng(6).geometric(1 / mean_tok, 300_000)
     table = poisson_table(rate, len(tokens), tokens, seed=7)
-    ledger = run(Plan((layout.OWN,), (fleet,)), table, 1e12)
+    ledger = serve_table(Plan((layout.OWN,), (fleet,)), table, 1e12)
     expected = batching_exact(rate, mean_tok, a, b, cap)
     check_batching(ledger, expected, rate, cap)
     # Of long outputs it is the chain of mean rates; of short ones far from it.

@@ -18,7 +18,7 @@ from simulator.errors import InputError
 from simulator.traffic.formats.catalog import FORMATS, format_of, read_log
 from simulator.traffic.formats.records.reading import Skips
 from simulator.traffic.logs.log import UNKNOWN, Log
-from simulator.traffic.logs.replay import requests
+from simulator.traffic.logs.replay import replay_requests
 
 # A checkout beside a data directory finds real traces there; elsewhere the tests say they skip.
 TRACES = Path(
@@ -53,7 +53,7 @@ def test_mooncake_rows_and_tree(tmp_path: Path) -> None:
     path = lines(tmp_path, *GOOD)
     assert format_of(path).name == "mooncake"
     log = read(path, "mooncake")
-    table = requests(log, 1)
+    table = replay_requests(log, 1)
     table.check()
     np.testing.assert_allclose(table.arrival_s, [0, 0.01, 2.5005])
     np.testing.assert_array_equal(table.input_tokens, [1100, 1536, 100])
@@ -150,7 +150,7 @@ def test_azure_rows(tmp_path: Path) -> None:
         AZURE + "2023-11-16 18:15:46.6805900,374,44\n2023-11-16 18:15:50.9951690,396,109\n"
     )
     assert format_of(path).name == "azure"
-    table = requests(read(path, "azure"), 1)
+    table = replay_requests(read(path, "azure"), 1)
     table.check()
     np.testing.assert_allclose(table.arrival_s, [0, 4.314579], atol=1e-6)
     np.testing.assert_array_equal(table.input_tokens, [374, 396])
@@ -176,7 +176,7 @@ def test_burstgpt_of_six_and_eight_columns(tmp_path: Path) -> None:
     )
     assert format_of(path).name == "burstgpt"
     log = read(path, "burstgpt")
-    table = requests(log, 1)
+    table = replay_requests(log, 1)
     # The second turn came 5 s after the first one's answer, and goes on from its prompt.
     np.testing.assert_allclose(table.gap_s, [np.nan, 5.0])
     assert log.tree.parent[log.prefix_node[1]] == log.prefix_node[0]
@@ -215,7 +215,7 @@ def test_agent_conversations(tmp_path: Path) -> None:
     path = lines(tmp_path, conversation(), {**conversation(), "id": "d"})
     assert format_of(path).name == "agent"
     log = read(path, "agent")
-    table = requests(log, 1)
+    table = replay_requests(log, 1)
     table.check()
     # Each conversation has a clock of its own; its sub-agent is a session beside it.
     assert sorted(log.rows.at_s.tolist()) == [0, 6, 20, 600, 606, 620]
@@ -509,7 +509,7 @@ def test_any_bytes_are_read_or_refused(
     for content in (junk, HEADS[fmt].encode() + b"\n" + junk):
         path.write_bytes(content)
         try:
-            requests(read(path, fmt, Skips(allowed=skip)), 1).check()
+            replay_requests(read(path, fmt, Skips(allowed=skip)), 1).check()
         except InputError as error:
             assert "\n" not in str(error)  # noqa: PT017
 
@@ -538,7 +538,7 @@ def test_any_json_value_in_any_field_is_read_or_refused(
     path = tmp_path_factory.mktemp("fuzz") / "trace.jsonl"
     path.write_text(json.dumps(spans(record) if fmt == "otel" else record))
     try:
-        requests(read(path, fmt), 1).check()
+        replay_requests(read(path, fmt), 1).check()
     except InputError as error:
         assert "\n" not in str(error)  # noqa: PT017
 
@@ -549,7 +549,7 @@ def test_mooncake_conversation_trace() -> None:
     from simulator.traffic.logs.stats import statistics
 
     log = read(TRACES / "mooncake_conversation_trace.jsonl.gz", "mooncake")
-    requests(log, 1).check()
+    replay_requests(log, 1).check()
     assert log.rows.size == 12031
     found = statistics(log)
     assert found.lengths["input_tokens"]["mean"] == pytest.approx(12035, abs=1)
@@ -571,7 +571,7 @@ def test_azure_conversation_trace() -> None:
 def test_agent_trace() -> None:
     """48,658 requests and 676 of sub-agents, 96.3 % of tokens reusable."""
     log = read(TRACES / "claude_code_agent_traces.jsonl.zst", "agent")
-    table = requests(log, 1)
+    table = replay_requests(log, 1)
     table.check()
     assert log.rows.size == 48658 + 676
     assert len(table.sessions()) >= 773

@@ -17,7 +17,7 @@ from simulator.analysis.simulate.prompt_transforms import apply_reshaping, rejec
 from simulator.analysis.size.correctness import checked_success
 from simulator.analysis.study.options import Reshaping
 from simulator.analysis.study.study import Quality
-from simulator.engine.run import run
+from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Plan
 from simulator.rng import stream, uniforms
 from simulator.traffic.table import NO_NODE, RequestTable
@@ -218,7 +218,7 @@ def test_the_engine_serves_calls_one_behind_the_other(
 ) -> None:
     calls = repeat_rejected(apply_reshaping(table, how), "model", 0.6, quality)
     calls = replace(calls, workload=np.zeros(calls.size, np.int32), workloads=("sample",))
-    ledger = run(Plan(OWN, (FLEET,)), calls, 1e6)
+    ledger = serve_table(Plan(OWN, (FLEET,)), calls, 1e6)
     assert (ledger.completed | (calls.input_tokens > FLEET.max_model_tok)).all()
     turns = np.flatnonzero(~np.isnan(calls.gap_s))
     waits_s = ledger.arrival_s[turns] - ledger.finished_s[turns - 1]

@@ -24,7 +24,7 @@ from simulator.analysis.size.kinds.choice import Choice
 from simulator.analysis.size.options import size_option
 from simulator.analysis.study.options import HybridOption, SelfHostOption
 from simulator.analysis.study.study import Study
-from simulator.engine.run import run
+from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.errors import InputError
 from simulator.scenario.building.study import load_study
@@ -59,7 +59,7 @@ def looking(study: Study, table: RequestTable, attainment: float, horizon_s: flo
 
 
 def busy_s(fleet: Fleet, table: RequestTable, horizon_s: float = HORIZON_S) -> float:
-    ledger = run(Plan(OWN, (fleet,)), table, horizon_s)
+    ledger = serve_table(Plan(OWN, (fleet,)), table, horizon_s)
     assert ledger.completed.all(), "the bound is one for work that is done"
     return ledger.fleets[0].busy_s
 

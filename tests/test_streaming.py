@@ -12,7 +12,7 @@ from traffic_samples import random_table
 from simulator.engine.checkpoint import Saved, save
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
-from simulator.engine.run import Chunk, Simulation, run, stream
+from simulator.engine.run import Chunk, Simulation, serve_chunks, serve_table
 from simulator.engine.spec.plan import Overflow, Plan
 from simulator.engine.spec.policies import Autoscaler, Interruption, Rollout
 from simulator.errors import InputError
@@ -56,9 +56,9 @@ def assert_same_rows(pieces: list[Ledger], whole: Ledger) -> None:
 def test_chunks_change_nothing_under_every_rule_of_scheduling(seed: int) -> None:
     plan, table = random_plan(seed), random_mixture(seed)
     chunk_s = [0.5, 2.0, 5.0, 20.0][seed % 4]
-    pieces = list(stream(plan, cut(table, chunk_s, 1e4), 1e4))
+    pieces = list(serve_chunks(plan, cut(table, chunk_s, 1e4), 1e4))
     assert len(pieces) > 1 or chunk_s == 20.0
-    assert_same_rows(pieces, run(plan, table, 1e4))
+    assert_same_rows(pieces, serve_table(plan, table, 1e4))
 
 
 @pytest.mark.parametrize("rule", ["prefix", "breakpoint", "unit"])
@@ -84,16 +84,16 @@ def test_chunks_change_nothing_with_apis_control_and_deferred_work(
         ENDPOINT, cache=replace(ENDPOINT.cache, rule=rule), outages_s=((5.0, 9.0), (15.0, 16.0))
     )
     plan = Plan(OWN, (fleet,), (endpoint,), DIRECT, Overflow((0,), 6), seed=3)
-    whole = run(plan, table, horizon_s)
+    whole = serve_table(plan, table, horizon_s)
     assert whole.restarts.sum() > 0
     assert (whole.server == 0).any()
     for chunk_s in (1.0, 7.0):
-        assert_same_rows(list(stream(plan, cut(table, chunk_s, horizon_s), horizon_s)), whole)
+        assert_same_rows(list(serve_chunks(plan, cut(table, chunk_s, horizon_s), horizon_s)), whole)
 
 
 def test_pieces_leave_as_soon_as_their_sessions_are_over() -> None:
     table = random_table(32, sessions=400, rate_per_s=2.0)
-    pieces = list(stream(Plan(OWN, (FLEET,)), cut(table, 10.0, 1e4), 1e4))
+    pieces = list(serve_chunks(Plan(OWN, (FLEET,)), cut(table, 10.0, 1e4), 1e4))
     assert len(pieces) == 21
     assert max(piece.table.size for piece in pieces) < table.size / 5
     assert all((piece.outcome != layout.IN_FLIGHT).all() for piece in pieces)
@@ -103,17 +103,17 @@ def test_pieces_leave_as_soon_as_their_sessions_are_over() -> None:
 def test_answered_calls_leave_as_well() -> None:
     table = random_table(34, sessions=300, rate_per_s=2.0)
     plan = Plan((0,), (), (ENDPOINT,), DIRECT)
-    pieces = list(stream(plan, cut(table, 10.0, 1e4), 1e4))
+    pieces = list(serve_chunks(plan, cut(table, 10.0, 1e4), 1e4))
     assert max(piece.table.size for piece in pieces) < table.size / 4
-    assert_same_rows(pieces, run(plan, table, 1e4))
+    assert_same_rows(pieces, serve_table(plan, table, 1e4))
 
 
 def test_what_arrives_with_the_horizon_is_not_lost() -> None:
     table = random_table(35, sessions=20)
     horizon_s = float(table.arrival_s[-1])
     plan = Plan(OWN, (FLEET,))
-    pieces = list(stream(plan, [(table, horizon_s)], horizon_s, between=lambda _: None))
-    assert_same_rows(pieces, run(plan, table, horizon_s))
+    pieces = list(serve_chunks(plan, [(table, horizon_s)], horizon_s, between=lambda _: None))
+    assert_same_rows(pieces, serve_table(plan, table, horizon_s))
 
 
 def test_a_run_from_a_checkpoint_ends_as_one_that_was_never_interrupted(tmp_path: Path) -> None:
@@ -133,16 +133,16 @@ def test_a_run_from_a_checkpoint_ends_as_one_that_was_never_interrupted(tmp_path
         done += 1
         save(tmp_path / f"{done}.npz", simulation, {"done": done}, {"a": np.arange(done)})
 
-    whole = list(stream(plan, parts, horizon_s, between=note))
-    assert_same_rows(whole, run(plan, table, horizon_s))
+    whole = list(serve_chunks(plan, parts, horizon_s, between=note))
+    assert_same_rows(whole, serve_table(plan, table, horizon_s))
     for at in (1, 4, len(parts)):
         saved = Saved(tmp_path / f"{at}.npz")
         assert saved.notes == {"done": at}
         assert len(saved.array("a")) == at
         simulation = saved.simulation(plan, table.workloads, horizon_s, 0.0)
-        rest = list(stream(plan, parts[at:], horizon_s, simulation=simulation, between=note))
+        rest = list(serve_chunks(plan, parts[at:], horizon_s, simulation=simulation, between=note))
         before = whole[: 2 * at - 1]
-        assert_same_rows([*before, *rest], run(plan, table, horizon_s))
+        assert_same_rows([*before, *rest], serve_table(plan, table, horizon_s))
 
 
 @pytest.mark.parametrize("at", [0, 1, 100, 5000, -1])

@@ -10,7 +10,7 @@ from traffic_samples import random_table
 from simulator.errors import InputError
 from simulator.traffic.generate import chunks, generate
 from simulator.traffic.logs.collect import collect
-from simulator.traffic.logs.replay import recorded, recorded_stream, requests
+from simulator.traffic.logs.replay import recorded, recorded_stream, replay_requests
 from simulator.traffic.quantity import Quantity
 from simulator.traffic.rate import Rate, Tenants
 from simulator.traffic.sessions import Documents, SessionTraffic, Tools
@@ -366,7 +366,7 @@ def test_chunks_are_the_whole() -> None:
 
 def test_a_recorded_table_is_laid_out_again_as_it_was() -> None:
     table = generate((CHAT,), 10, end_s=DAY_S)
-    again = requests(collect([recorded(table, 0.5, 0.02)], ["chat"]), 1)
+    again = replay_requests(collect([recorded(table, 0.5, 0.02)], ["chat"]), 1)
     again.check()
     # A log begins with its first request.
     np.testing.assert_allclose(again.arrival_s, table.arrival_s - table.arrival_s[0])

@@ -17,7 +17,7 @@ from simulator.analysis.simulate.planning import plan_of
 from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
 from simulator.engine.ledger import Ledger
-from simulator.engine.run import run
+from simulator.engine.run import serve_table
 from simulator.scenario.building.study import load_study
 
 FALSE_ALARM = 1e-3
@@ -120,7 +120,7 @@ def served(
     option = next(o for o in study.options if o.name == name)
     plan = plan_of(study, option, Size(**{"replicas": 1, **size}))
     table = study.traffic.draw(seed or study.seed, 1.0)
-    return run(plan, table, horizon_s or study.traffic.horizon_s, study.epoch_s)
+    return serve_table(plan, table, horizon_s or study.traffic.horizon_s, study.epoch_s)
 
 
 def waits_s(ledger: Ledger) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from simulator.traffic.logs.collect import collect
 from simulator.traffic.logs.log import Batch
-from simulator.traffic.logs.replay import requests
+from simulator.traffic.logs.replay import replay_requests
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
 
 
@@ -76,4 +76,4 @@ def random_table(
 def open_loop(arrival_s: np.ndarray, input_tok: np.ndarray, output_tok: np.ndarray) -> RequestTable:
     """Requests that arrive at given times, the first at zero, and share nothing."""
     batch = Batch.of(arrival_s, input_tok.astype(np.int64), output_tok.astype(np.int64))
-    return requests(collect([batch], ["open"]), 1)
+    return replay_requests(collect([batch], ["open"]), 1)

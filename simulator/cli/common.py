@@ -55,7 +55,7 @@ JobsOption = Annotated[
 ]
 
 
-def show(
+def show_result(
     output: Output,
     document: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],

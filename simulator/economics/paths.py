@@ -89,7 +89,7 @@ class MeanReverting:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class PriceTable:
     """Prices by month from a table, relative to the first one; linear between them."""
 
     months: tuple[float, ...]
@@ -106,7 +106,7 @@ class Listed:
         return np.interp(months, self.months, np.array(self.prices) / self.prices[0])
 
 
-PricePath = Flat | Decline | Valley | MeanReverting | Listed
+PricePath = Flat | Decline | Valley | MeanReverting | PriceTable
 
 
 def mean_factor(path: PricePath, months: int, z: NDArray[np.float64]) -> float:

@@ -162,7 +162,7 @@ class Simulation:
         )
 
 
-def run(plan: Plan, table: RequestTable, horizon_s: float, zero_s: float = 0.0) -> Ledger:
+def serve_table(plan: Plan, table: RequestTable, horizon_s: float, zero_s: float = 0.0) -> Ledger:
     """Serve a table's requests up to a horizon.
 
     Parameters
@@ -186,7 +186,7 @@ def run(plan: Plan, table: RequestTable, horizon_s: float, zero_s: float = 0.0) 
     return Simulation(plan, table, horizon_s, zero_s).finish()
 
 
-def stream(
+def serve_chunks(
     plan: Plan,
     chunks: Iterable[Chunk],
     horizon_s: float,
@@ -198,12 +198,12 @@ def stream(
     """Serve traffic in chunks, in memory that does not grow with their number.
 
     Yields the rows of finished sessions, chunk by chunk, and at last all others with the fleets'
-    accounts: together they are the rows of ``run``, each of them once.
+    accounts: together they are the rows of ``serve_table``, each of them once.
 
     Parameters
     ----------
     plan, horizon_s, zero_s
-        As for ``run``.
+        As for ``serve_table``.
     chunks : iterable of Chunk
         Tables, each with the time before which all arrivals are known [s].
     simulation : Simulation, optional

@@ -57,7 +57,7 @@ def pruned(table: RequestTable) -> RequestTable:
     )
 
 
-def joined(
+def append_rows(
     old: RequestTable, kept_nodes: NDArray[np.bool_], new: RequestTable
 ) -> tuple[RequestTable, NDArray[np.int32]]:
     """Append a later chunk to the remaining rows of earlier ones.

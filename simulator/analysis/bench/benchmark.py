@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
-from simulator.engine.run import run
+from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.errors import InputError
 from simulator.rng import stream
@@ -177,7 +177,7 @@ def replay(
         reserves_output=deployment.engine.reserves_output,
         schedules_ahead=deployment.engine.schedules_ahead,
     )
-    ledger = run(Plan(routes=(layout.OWN,), fleets=(fleet,)), table, FOREVER_S)
+    ledger = serve_table(Plan(routes=(layout.OWN,), fleets=(fleet,)), table, FOREVER_S)
     return _measure(ledger, replicas)
 
 

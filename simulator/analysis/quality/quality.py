@@ -39,7 +39,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
+class TaskRuns:
     """Runs of models on tasks, one row each; NaN if a run does not state a quantity."""
 
     models: tuple[str, ...]
@@ -134,7 +134,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Cascade:
+class CascadeScore:
     """Two models in order: the second is called where a failure of the first is detected."""
 
     success: float
@@ -171,7 +171,7 @@ class Comparison:
     """Probability of such a difference between equally good models (McNemar's exact test)."""
     correlation: Fit | None
     """Correlation due to difficulty, fitted to the pair."""
-    cascades: dict[str, Cascade]
+    cascades: dict[str, CascadeScore]
     """Cascade of the two models, by assumption: ``independent``, ``shared difficulty`` (at the
     shipped correlation), and ``as logged`` if single tasks are known."""
 
@@ -209,7 +209,7 @@ def wilson(rate: float, trials: float) -> Figure:
     return Figure(rate, min(rate, max(0.0, middle - half)), max(rate, min(1.0, middle + half)))
 
 
-def scores(results: Runs | SuccessTable) -> list[Score]:
+def scores(results: TaskRuns | SuccessTable) -> list[Score]:
     """Return the score of each model, in the order of the results."""
     if isinstance(results, SuccessTable):
         return [_published(row) for row in results.rows]
@@ -265,7 +265,7 @@ def _usd_per_correct(tasks: _Tasks, usd: float, rate: float) -> Figure:
     return Figure(value, value * math.exp(-half_width), value * math.exp(half_width))
 
 
-def _by_task(runs: Runs, model: int) -> _Tasks:
+def _by_task(runs: TaskRuns, model: int) -> _Tasks:
     """Return the means over a model's runs of each task."""
     rows = np.flatnonzero(runs.model == model)
     task, task_index, count = np.unique(runs.task[rows], return_inverse=True, return_counts=True)
@@ -286,7 +286,7 @@ def _take(tasks: _Tasks, common: NDArray[np.int64]) -> _Tasks:
     return _Tasks(*(getattr(tasks, name)[rows] for name in _Tasks.__slots__))
 
 
-def compare(results: Runs | SuccessTable, first: str, second: str, seed: int = 0) -> Comparison:
+def compare(results: TaskRuns | SuccessTable, first: str, second: str, seed: int = 0) -> Comparison:
     """Compare two models; if single tasks are known, on the tasks that both of them ran.
 
     Parameters
@@ -345,7 +345,7 @@ def _paired(first: Score, second: Score, a: _Tasks, b: _Tasks, seed: int) -> Com
     only_first = int((a.solved > b.solved).sum())
     only_second = int((a.solved < b.solved).sum())
     fails = 1.0 - a.solved
-    logged = Cascade(
+    logged = CascadeScore(
         float((1.0 - fails * (1.0 - b.solved)).mean()),
         float(fails.mean()),
         float((a.usd + fails * b.usd).mean()),
@@ -402,14 +402,14 @@ def _with_interval(value: float, drawn: NDArray[np.float64]) -> Figure:
     return Figure(value, float(low), float(high))
 
 
-def _expected_cascades(first: Score, second: Score) -> dict[str, Cascade]:
+def _expected_cascades(first: Score, second: Score) -> dict[str, CascadeScore]:
     """Return the expected cascade of two models, by assumption about difficulty, at mean costs."""
     correlations = {"independent": 0.0, "shared difficulty": DEFAULT_CORRELATION}
     cascades = {}
     for name, correlation in correlations.items():
         chain_result = expected_chain((first.success.value, second.success.value), correlation)
         usd = first.usd + chain_result.calls[1] * second.usd
-        cascades[name] = Cascade(chain_result.success, chain_result.calls[1], usd)
+        cascades[name] = CascadeScore(chain_result.success, chain_result.calls[1], usd)
     return cascades
 
 

@@ -17,7 +17,7 @@ from simulator.analysis.simulate.work import least_work_s
 from simulator.analysis.study.options import Option, Reshaping, SelfHostOption, SingleOption, Size
 from simulator.analysis.study.study import Study
 from simulator.engine.ledger import Ledger
-from simulator.engine.run import stream
+from simulator.engine.run import serve_chunks
 from simulator.traffic.table import RequestTable
 from simulator.units import MONTH_HOURS
 
@@ -239,7 +239,7 @@ class Evaluator:
         sample = self.sample(option)
         plan = scaled_plan(self.study, option, size, sample.scale).plan
         chunks, end_s = sample.chunks(0), self.end_s(option, sample)
-        yield from stream(plan, chunks, end_s, self.study.epoch_s, excerpt=sample.excerpt)
+        yield from serve_chunks(plan, chunks, end_s, self.study.epoch_s, excerpt=sample.excerpt)
 
     def end_s(self, option: SingleOption, sample: Sample) -> float:
         """Return the end of a sample's simulation; without own replicas, batch work is awaited."""

@@ -16,7 +16,7 @@ from simulator.analysis.simulate.tally import Tally
 from simulator.analysis.study.options import SingleOption, Size
 from simulator.engine.checkpoint import Saved, save
 from simulator.engine.ledger import Ledger
-from simulator.engine.run import Simulation, stream
+from simulator.engine.run import Simulation, serve_chunks
 from simulator.errors import InputError
 from simulator.files.names import file_name
 
@@ -72,7 +72,9 @@ def evaluate_whole(
             saved_s = time.monotonic()
 
     chunks = sample.chunks(done)
-    pieces = stream(plan, chunks, end_s, study.epoch_s, simulation, save_when_due, sample.excerpt)
+    pieces = serve_chunks(
+        plan, chunks, end_s, study.epoch_s, simulation, save_when_due, sample.excerpt
+    )
     for number, piece in enumerate(pieces, start=max(0, 2 * done - 1)):
         tally.add(piece)
         if watch is not None:

@@ -60,7 +60,7 @@ class Outcome:
         return sum(self.tokens.values()) * self.month_factor
 
 
-def joined(parts: Sequence[Outcome], answers: Outcome | None = None) -> Outcome:
+def combine_outcomes(parts: Sequence[Outcome], answers: Outcome | None = None) -> Outcome:
     """Return what several options that serve the same users beside one another did.
 
     Parameters

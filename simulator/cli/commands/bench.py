@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from simulator.cli.common import Output, OutputOption, show
+from simulator.cli.common import Output, OutputOption, show_result
 from simulator.cli.progress import progress
 
 
@@ -149,7 +149,7 @@ def bench(
         enforce_eager=enforce_eager,
         calibration=calibration,
     )
-    show(
+    show_result(
         output,
         result.document,
         result.rows,
@@ -172,7 +172,7 @@ def _predict_table(points: Path, output: Output) -> None:
     if output is not Output.CSV:
         from simulator.report.terminal.benchmark import print_points
 
-        show(output, {"points": documents}, documents, partial(print_points, documents))
+        show_result(output, {"points": documents}, documents, partial(print_points, documents))
     predicted = sum(d["pred_status"] == "ok" for d in documents)
     sys.stderr.write(f"{len(documents)} points, {predicted} predicted\n")
 
@@ -250,7 +250,7 @@ def calibrate(
         )
     band = (deployment.coefficients.band_low, deployment.coefficients.band_high)
     document = calibration_document(calibration, band)
-    show(output, document, [document], partial(print_calibration, document))
+    show_result(output, document, [document], partial(print_calibration, document))
     if out is not None:
         names = ", ".join(path.name for path in results)
         write_files(out.parent, {out.name: calibration_text(deployment, calibration, names)})

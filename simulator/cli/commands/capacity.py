@@ -11,7 +11,7 @@ from simulator.cli.common import (
     SeedOption,
     SetOption,
     WholeOption,
-    show,
+    show_result,
 )
 from simulator.cli.progress import progress
 
@@ -65,4 +65,4 @@ def capacity(
             tell(len(capacities), len(fleets))
             capacities.append(cached_capacity(study, option, count, precision, folder))
     document = capacity_document(capacities, study)
-    show(output, document, document["capacities"], partial(print_capacities, document))
+    show_result(output, document, document["capacities"], partial(print_capacities, document))

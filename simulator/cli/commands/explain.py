@@ -7,7 +7,7 @@ from simulator.cli.common import (
     SeedOption,
     SetOption,
     WholeOption,
-    show,
+    show_result,
 )
 from simulator.cli.progress import progress
 
@@ -36,4 +36,4 @@ def explain(
             explain_options(Evaluator(study, 1.0, Sampler(study, careful=True)), tell), study
         )
     rungs = [{"option": o["name"], **rung} for o in document["options"] for rung in o["rungs"]]
-    show(output, document, rungs, partial(print_explanation, document))
+    show_result(output, document, rungs, partial(print_explanation, document))

@@ -11,7 +11,7 @@ import typer
 
 from simulator.cli.commands.prices import AtOption, BookOption, cards, moment_s, open_book
 from simulator.cli.common import Output, OutputOption
-from simulator.cli.common import show as show_result
+from simulator.cli.common import show_result as show_result
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from simulator.cli.common import Output, OutputOption
-from simulator.cli.common import show as show_result
+from simulator.cli.common import show_result as show_result
 from simulator.cli.progress import Tell, progress
 
 if TYPE_CHECKING:

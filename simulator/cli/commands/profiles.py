@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli.common import Output, OutputOption, show
+from simulator.cli.common import Output, OutputOption, show_result
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,7 +59,7 @@ def _show_list(kinds: tuple[str, ...], output: Output) -> None:
         for kind, profiles in found.items():
             print_profiles(kind, profiles, console)
 
-    show(output, found, rows, draw)
+    show_result(output, found, rows, draw)
 
 
 def _show_one(kind: str, name: str, output: Output) -> None:
@@ -67,4 +67,4 @@ def _show_one(kind: str, name: str, output: Output) -> None:
     from simulator.scenario.catalog.profiles import profile_document
 
     found = profile_document(kind, name)
-    show(output, found, [{"name": name, **found}], partial(print_profile, name, found))
+    show_result(output, found, [{"name": name, **found}], partial(print_profile, name, found))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from simulator.cli.common import Output, OutputOption
-from simulator.cli.common import show as show_result
+from simulator.cli.common import show_result as show_result
 
 app = typer.Typer(
     help="Compute the cost of a correct answer.",

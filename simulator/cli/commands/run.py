@@ -16,7 +16,7 @@ from simulator.cli.common import (
     SeedOption,
     SetOption,
     WholeOption,
-    show,
+    show_result,
 )
 from simulator.cli.progress import Tell, progress
 
@@ -91,7 +91,7 @@ def run(
             executor=watched,
         )
     # Print the answer first: it is useful even if the files cannot be written.
-    show(output, result.document, result.rows, partial(print_verdict, result.document))
+    show_result(output, result.document, result.rows, partial(print_verdict, result.document))
     if out is not None:
         result.save(out)
         if find_spec("pyarrow") is None:
@@ -165,7 +165,7 @@ def simulate(
         with progress("simulated hours") as tell:
             results = simulate_as_written(study, kept, _progress_watch(study, tell, write))
         document = simulation_document(results, study)
-    show(output, document, option_rows(document), partial(print_simulation, document))
+    show_result(output, document, option_rows(document), partial(print_simulation, document))
 
 
 def _progress_watch(study: "Study", tell: Tell, write: "Watch | None") -> "Watch":

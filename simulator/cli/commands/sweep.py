@@ -13,7 +13,7 @@ from simulator.cli.common import (
     ScenarioArgument,
     SeedOption,
     SetOption,
-    show,
+    show_result,
 )
 from simulator.cli.progress import progress
 
@@ -56,6 +56,6 @@ def sweep(
     with progress("points") as tell:
         points = run_sweep(document, jobs, dask, None if no_cache or anew else cache_dir(), tell)
     result = SweepResult.of(points)
-    show(output, result.document, result.rows, partial(print_sweep, result.document))
+    show_result(output, result.document, result.rows, partial(print_sweep, result.document))
     if out is not None:
         result.save(out)

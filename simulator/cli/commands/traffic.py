@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli.common import Output, OutputOption, SetOption, print_json, show
+from simulator.cli.common import Output, OutputOption, SetOption, print_json, show_result
 from simulator.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def stats(
     }
     from simulator.report.terminal.traffic import print_statistics
 
-    show(output, document, [document], partial(print_statistics, document))
+    show_result(output, document, [document], partial(print_statistics, document))
     if out is not None:
         from simulator.files.jsontext import json_text
         from simulator.files.writing import write_files

@@ -36,7 +36,9 @@ MAX_TARGETS = 62
 """Most targets of one gateway; those that were tried are bits of an integer."""
 
 
-def endpoints(plan: Plan, zero_s: float, horizon_s: float) -> tuple[Records, Records, Records]:
+def endpoint_records(
+    plan: Plan, zero_s: float, horizon_s: float
+) -> tuple[Records, Records, Records]:
     """Return ENDPOINT records with their LIMIT and RATE records."""
     rows = records(api_layout.ENDPOINT, len(plan.endpoints))
     limits: list[tuple[float, float, int]] = []
@@ -101,7 +103,7 @@ def _rates(prices: Schedule, zero_s: float, long: bool) -> Records:
     return rates.reshape(-1).view(np.recarray)
 
 
-def gateways(plan: Plan) -> tuple[Records, Records]:
+def gateway_records(plan: Plan) -> tuple[Records, Records]:
     """Return GATEWAY and TARGET records."""
     rows = records(api_layout.GATEWAY, len(plan.gateways))
     targets = records(api_layout.TARGET, sum(len(g.targets) for g in plan.gateways))
@@ -137,7 +139,7 @@ def _check_targets(gateway: Gateway, n_endpoints: int) -> None:
         raise InputError("a gateway's target must be one of the plan's endpoints")
 
 
-def budgets(plan: Plan) -> tuple[Records, np.ndarray]:
+def budget_records(plan: Plan) -> tuple[Records, np.ndarray]:
     """Return BUDGET records of endpoints, targets and gateways, and what rolling ones spent."""
     owners: list[Budget | None] = [b for endpoint in plan.endpoints for b in endpoint.budgets]
     owners += [target.budget for gateway in plan.gateways for target in gateway.targets]
@@ -157,7 +159,7 @@ def budgets(plan: Plan) -> tuple[Records, np.ndarray]:
     return rows, np.zeros((rolling, api_layout.ROLLING_PARTS + 1))
 
 
-def prefixes(endpoints: int, nodes: int) -> Records:
+def prefix_records(endpoints: int, nodes: int) -> Records:
     """Return PREFIX records of empty caches. (endpoints, nodes)"""
     rows = np.zeros((endpoints, nodes), api_layout.PREFIX).view(np.recarray)
     rows.ready_s = math.inf
@@ -166,6 +168,6 @@ def prefixes(endpoints: int, nodes: int) -> Records:
     return rows
 
 
-def reuse(endpoints: int, workloads: int) -> Records:
+def reuse_records(endpoints: int, workloads: int) -> Records:
     """Return zeroed REUSE records. (endpoints, workloads, 2)"""
     return np.zeros((endpoints, workloads, 2), api_layout.REUSE).view(np.recarray)

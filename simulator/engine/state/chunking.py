@@ -13,7 +13,7 @@ from simulator.engine.kernels.shared.queues import mark_queue
 from simulator.engine.records import layout
 from simulator.engine.records.layout import NONE, EngineState, Records
 from simulator.engine.state import api_records, fleet_records
-from simulator.traffic.joining import joined, numbered, with_ancestors
+from simulator.traffic.joining import append_rows, numbered, with_ancestors
 from simulator.traffic.table import RequestTable
 from simulator.units import MINUTE_S
 
@@ -60,15 +60,15 @@ def append_chunk(
     kept_rows = np.flatnonzero(kept)
     kept_table = table.take(kept_rows)
     nodes = _live_nodes(state, kept_table, now_s)
-    table_after, node_at = joined(kept_table, nodes, chunk)
+    table_after, node_at = append_rows(kept_table, nodes, chunk)
     row_at = numbered(kept)
     size = table_after.size
     state = state._replace(
-        requests=fleet_records.requests(table_after),
-        ledger=_move_to_front(state.ledger, kept_rows, fleet_records.ledger(size)),
+        requests=fleet_records.request_records(table_after),
+        ledger=_move_to_front(state.ledger, kept_rows, fleet_records.ledger_records(size)),
         calls=_move_to_front(state.calls, kept_rows, fleet_records.records(layout.CALL, size)),
         timers=_renumber_timers(state, row_at, size),
-        nodes=fleet_records.nodes(table_after.tree),
+        nodes=fleet_records.node_records(table_after.tree),
         prefixes=_renumber_prefixes(state, nodes, node_at, table_after.tree.size),
         **_renumber_cache(state, node_at, table_after.tree.size),
     )
@@ -106,7 +106,7 @@ def _renumber_prefixes(
     state: EngineState, kept: NDArray[np.bool_], node_at: NDArray[np.int32], size: int
 ) -> Records:
     """Return the PREFIX records of the nodes that are kept, with their new numbers."""
-    prefixes = api_records.prefixes(len(state.endpoints), size)
+    prefixes = api_records.prefix_records(len(state.endpoints), size)
     prefixes[:, node_at[:-1][kept]] = state.prefixes[:, kept]
     return prefixes
 

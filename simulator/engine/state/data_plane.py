@@ -29,22 +29,22 @@ class DataPlane:
     ) -> None:
         self.plan = plan
         self.zero_s = zero_s
-        fleets, step_tables = fleet_records.fleets(plan)
+        fleets, step_tables = fleet_records.fleet_records(plan)
         capacity = int(fleets.slots.sum())
         sequences = int((fleets.slots * fleets.max_sequences).sum())
         kv_entries, kv_index = fleet_records.kv_pool(
             fleet_records.kv_entries(fleets, table.tree.size)
         )
-        endpoints, limits, rates = api_records.endpoints(plan, zero_s, horizon_s)
-        gateways, targets = api_records.gateways(plan)
-        budgets, spends = api_records.budgets(plan)
+        endpoints, limits, rates = api_records.endpoint_records(plan, zero_s, horizon_s)
+        gateways, targets = api_records.gateway_records(plan)
+        budgets, spends = api_records.budget_records(plan)
         self.state = EngineState(
             clock=records(layout.CLOCK, 1),
             fleets=fleets,
             **step_tables,
-            deferred=fleet_records.deferred(len(plan.fleets)),
-            requests=fleet_records.requests(table),
-            ledger=fleet_records.ledger(table.size),
+            deferred=fleet_records.deferred_records(len(plan.fleets)),
+            requests=fleet_records.request_records(table),
+            ledger=fleet_records.ledger_records(table.size),
             calls=records(layout.CALL, table.size),
             route=np.array(plan.routes, np.int32),
             overflow=np.array(
@@ -52,7 +52,7 @@ class DataPlane:
             ),
             serves=fleet_records.serves(plan),
             priority=np.array(plan.priorities or (0,) * len(plan.routes), np.int64),
-            nodes=fleet_records.nodes(table.tree),
+            nodes=fleet_records.node_records(table.tree),
             unsimulated=np.zeros((0, 2))
             if unsimulated is None
             else np.ascontiguousarray(unsimulated),
@@ -64,8 +64,8 @@ class DataPlane:
             kv_entries=kv_entries,
             kv_index=kv_index,
             endpoints=endpoints,
-            prefixes=api_records.prefixes(len(plan.endpoints), table.tree.size),
-            reuse=api_records.reuse(len(plan.endpoints), len(table.workloads)),
+            prefixes=api_records.prefix_records(len(plan.endpoints), table.tree.size),
+            reuse=api_records.reuse_records(len(plan.endpoints), len(table.workloads)),
             limits=limits,
             rates=rates,
             budgets=budgets,

@@ -42,7 +42,7 @@ def take_records(source: Records, rows: np.ndarray) -> Records:
     return source.view(np.ndarray).take(rows).view(np.recarray)
 
 
-def requests(table: RequestTable) -> Records:
+def request_records(table: RequestTable) -> Records:
     """Return REQUEST records."""
     rows = records(layout.REQUEST, table.size)
     rows.arrival_s = table.arrival_s
@@ -61,7 +61,7 @@ def requests(table: RequestTable) -> Records:
     return rows
 
 
-def ledger(size: int) -> Records:
+def ledger_records(size: int) -> Records:
     """Return LEDGER records of rows that have not arrived."""
     rows = records(layout.LEDGER, size)
     for name in ("arrival_s", "start_s", "first_token_s", "finished_s"):
@@ -71,7 +71,7 @@ def ledger(size: int) -> Records:
     return rows
 
 
-def fleets(plan: Plan) -> tuple[Records, dict[str, np.ndarray]]:
+def fleet_records(plan: Plan) -> tuple[Records, dict[str, np.ndarray]]:
     """Return FLEET records and the tables of step times."""
     rows = records(layout.FLEET, len(plan.fleets))
     columns: dict[str, list[np.ndarray]] = {name: [] for name in _STEP_TABLES}
@@ -139,7 +139,7 @@ def _check_fleet(fleet: Fleet, fleets: tuple[Fleet, ...]) -> None:
         raise InputError("prompts must be decoded by another of the plan's fleets, to the end")
 
 
-def deferred(fleets: int) -> Records:
+def deferred_records(fleets: int) -> Records:
     """Return DEFERRED records of empty queues."""
     queues = records(layout.DEFERRED, fleets)
     queues.due_s, queues.waiting_head = math.inf, NONE
@@ -174,7 +174,7 @@ def serves(plan: Plan) -> np.ndarray:
     return np.array(table, np.bool_).reshape(len(plan.fleets), len(plan.routes))
 
 
-def nodes(tree: PrefixTree) -> Records:
+def node_records(tree: PrefixTree) -> Records:
     """Return NODE records."""
     rows = records(layout.NODE, tree.size)
     rows.parent = tree.parent

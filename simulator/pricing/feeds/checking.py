@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from simulator.pricing.feeds.comparing import Comparison, Difference, compared
+from simulator.pricing.feeds.comparing import CardComparison, Difference, compared
 from simulator.pricing.feeds.feed import Facts, Feed
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import RateRow
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class KnownDifference:
     """Reason why a source differs from a book that is right, or why the truth is unknown."""
 
     source: str
@@ -75,7 +75,7 @@ class Check:
 def check(
     feed: Feed,
     card_of: Callable[[str], RateCard | None],
-    known: list[Explanation],
+    known: list[KnownDifference],
     at_s: float,
     tolerance: float,
 ) -> Check:
@@ -122,7 +122,7 @@ def check(
     )  # fmt: skip
 
 
-def _proposed(theirs: RateCard, comparison: Comparison, at_s: float) -> list[RateRow]:
+def _proposed(theirs: RateCard, comparison: CardComparison, at_s: float) -> list[RateRow]:
     """Return rows of a source with the rates that the book lacks."""
     wanted: dict[str, set[str]] = {}
     for missing in comparison.only_after:

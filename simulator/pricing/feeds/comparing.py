@@ -35,7 +35,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class CardComparison:
     """Equal and different rates of two cards."""
 
     same: int = 0
@@ -54,7 +54,7 @@ class Comparison:
     """Contexts that only the second card sells."""
 
 
-def compared(before: RateCard, after: RateCard, at_s: float, tolerance: float) -> Comparison:
+def compared(before: RateCard, after: RateCard, at_s: float, tolerance: float) -> CardComparison:
     """Compare two cards at a Unix time.
 
     Parameters
@@ -66,7 +66,7 @@ def compared(before: RateCard, after: RateCard, at_s: float, tolerance: float) -
     tolerance : float
         Relative difference up to which two rates count as equal.
     """
-    comparison = Comparison()
+    comparison = CardComparison()
     same = 0
     for context in CONTEXTS:
         sold = [_is_sold(card, context, at_s) for card in (before, after)]
@@ -101,7 +101,7 @@ def compared(before: RateCard, after: RateCard, at_s: float, tolerance: float) -
     return replace(comparison, same=same)
 
 
-def _add_difference(comparison: Comparison, difference: Difference) -> None:
+def _add_difference(comparison: CardComparison, difference: Difference) -> None:
     if difference.before is None:
         comparison.only_after.append(difference)
     elif difference.after is None:

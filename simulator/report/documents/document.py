@@ -19,7 +19,7 @@ from simulator.analysis.views.report_views import Views
 from simulator.economics.interval import Z_90
 from simulator.report.documents.horizon import over_time_document
 from simulator.report.documents.values import (
-    number,
+    finite_or_none,
     percentiles,
     quantiles,
     slo_document,
@@ -50,7 +50,7 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
             "winner": verdict.winner.name,
             "runner_up": alternative.name if alternative else None,
             "other_kind": _other_kind(verdict),
-            "saving": number(verdict.saving),
+            "saving": finite_or_none(verdict.saving),
             "saving_interval": list(verdict.saving_interval) if verdict.saving_interval else None,
             "probability_best": _standing(verdict.winner)["probability_best"],
             "least_regret": verdict.least_regret.name if verdict.least_regret else None,
@@ -65,8 +65,8 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
                 "advantage_usd_per_month_low": d.low_usd,
                 "advantage_usd_per_month_high": d.high_usd,
                 "swing_usd_per_month": d.swing_usd,
-                "sobol_first_order": number(d.first_order),
-                "sobol_total": number(d.total),
+                "sobol_first_order": finite_or_none(d.first_order),
+                "sobol_total": finite_or_none(d.total),
             }
             for d in verdict.drivers
         ],
@@ -74,7 +74,7 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
             {
                 "name": f.name,
                 "factor": f.factor,
-                "value": number(f.value),
+                "value": finite_or_none(f.value),
                 "unit": f.unit,
                 "winner": f.winner,
             }
@@ -132,8 +132,8 @@ def replications_document(replications: Replications, study: Study) -> dict[str,
         cost = figures.cost_usd
         option["cost_usd_per_month"] = {
             "mean": cost.mean,
-            "low": number(cost.low),
-            "high": number(cost.high),
+            "low": finite_or_none(cost.low),
+            "high": finite_or_none(cost.high),
         }
         option["replications"] = {
             "count": replications.count,
@@ -148,8 +148,8 @@ def replications_document(replications: Replications, study: Study) -> dict[str,
 def _interval(estimate: Estimate) -> dict[str, float | None]:
     return {
         "mean": estimate.mean,
-        "low": number(estimate.low),
-        "high": number(estimate.high),
+        "low": finite_or_none(estimate.low),
+        "high": finite_or_none(estimate.high),
     }
 
 
@@ -196,8 +196,8 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "cost_usd_per_month": _cost_interval(result),
         "cost_breakdown_usd_per_month": result.cost_usd,
         **_standing(result),
-        "usd_per_mtok": number(total / (tokens / MTOK)) if tokens else None,
-        "usd_per_correct": number(total / correct) if correct else None,
+        "usd_per_mtok": finite_or_none(total / (tokens / MTOK)) if tokens else None,
+        "usd_per_correct": finite_or_none(total / correct) if correct else None,
         "requests": outcome.requests,
         "requests_per_month": outcome.requests["offered"] * outcome.month_factor,
         "tokens": {
@@ -221,7 +221,7 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "served_by": outcome.served_by,
         "attempts": outcome.attempts,
         "spill_in_flight": evaluation.size.spill_in_flight or None,
-        "utilisation": number(outcome.utilisation),
+        "utilisation": finite_or_none(outcome.utilisation),
         "preemptions": outcome.preemptions,
         "restarts": outcome.restarts,
         "self_hosted_share": outcome.self_hosted_share,
@@ -239,10 +239,10 @@ def _sampling(evaluation: Evaluation, total_usd: float) -> dict[str, Any]:
         "windows": sampling.windows,
         "scale": sampling.scale,
         "why_whole": sampling.why_whole,
-        "cost_error": number(sampling.calls.half * share) if share else 0.0,
-        "attainment_error": number(sampling.attainment.half),
-        "other_horizons_cost_error": number(Z_90 * sampling.calls.sd * share),
-        "other_horizons_attainment_error": number(Z_90 * sampling.attainment.sd),
+        "cost_error": finite_or_none(sampling.calls.half * share) if share else 0.0,
+        "attainment_error": finite_or_none(sampling.attainment.half),
+        "other_horizons_cost_error": finite_or_none(Z_90 * sampling.calls.sd * share),
+        "other_horizons_attainment_error": finite_or_none(Z_90 * sampling.attainment.sd),
     }
 
 
@@ -266,7 +266,7 @@ def _part(part: Evaluation) -> dict[str, Any]:
         "workloads": list(part.workloads),
         "replicas": part.size.replicas,
         "requests": outcome.requests["offered"],
-        "utilisation": number(outcome.utilisation),
+        "utilisation": finite_or_none(outcome.utilisation),
         "cost_usd_per_month": sum(part.calls_usd.values()) + part.hardware_usd,
     }
 
@@ -276,7 +276,7 @@ def _standing(result: OptionResult) -> dict[str, float | None]:
     standing = result.standing
     return {
         "probability_best": standing.probability_best if standing else None,
-        "expected_regret_usd_per_month": number(standing.regret_usd) if standing else None,
+        "expected_regret_usd_per_month": finite_or_none(standing.regret_usd) if standing else None,
     }
 
 
@@ -284,7 +284,7 @@ def _cost_interval(result: OptionResult) -> dict[str, float | None]:
     """Return mean, 5 % and 95 % quantile of the cost over feasible draws, else its likely value."""
     usd = result.world_usd[np.isfinite(result.world_usd)]
     if not len(usd):
-        return {"mean": number(result.total_usd), "low": None, "high": None}
+        return {"mean": finite_or_none(result.total_usd), "low": None, "high": None}
     low, high = np.quantile(usd, [0.05, 0.95])
     return {"mean": float(usd.mean()), "low": float(low), "high": float(high)}
 
@@ -311,20 +311,20 @@ def _break_even(break_even: BreakEven | None, study: Study) -> dict[str, Any] | 
         "scanned": [volume(break_even.curve[0].volume), volume(break_even.curve[-1].volume)],
         "probability_self_host_wins": [[volume(v), p] for v, p in break_even.probability],
         "probability_best": [[volume(v), chances] for v, chances in break_even.probability_best],
-        "required_utilisation": number(break_even.required_utilisation),
-        "required_load_share": number(break_even.loads[0]),
-        "current_load_share": number(break_even.loads[1]),
+        "required_utilisation": finite_or_none(break_even.required_utilisation),
+        "required_load_share": finite_or_none(break_even.loads[0]),
+        "current_load_share": finite_or_none(break_even.loads[1]),
         "nearest_miss": miss and {"at": volume(miss[0]), "dearer_share": miss[1]},
         "api_meets_targets": _any_feasible(break_even, study, "api"),
         "own_meets_targets": _any_feasible(break_even, study, "selfhost"),
         "stairs": {
-            name: [[volume(at), number(usd)] for at, usd in line.tolist()]
+            name: [[volume(at), finite_or_none(usd)] for at, usd in line.tolist()]
             for name, line in break_even.stairs.items()
         },
         "curve": [
             {
                 "volume": volume(point.volume),
-                "cost_usd_per_month": {n: number(c) for n, c in point.likely_usd.items()},
+                "cost_usd_per_month": {n: finite_or_none(c) for n, c in point.likely_usd.items()},
                 "cost_band_usd_per_month": {n: _band(c) for n, c in point.world_usd.items()},
                 "replicas": point.replicas,
             }

@@ -16,7 +16,7 @@ QUANTILES = (0.01, 0.05, *(k / 20 for k in range(2, 19)), 0.95, 0.97, 0.98, 0.99
 """Shares of requests at which latencies are stored."""
 
 
-def number(value: float | None) -> float | None:
+def finite_or_none(value: float | None) -> float | None:
     """Return a finite number, else None: documents contain neither NaN nor infinity."""
     if value is None or not math.isfinite(value):
         return None
@@ -85,6 +85,10 @@ def _cache_map(cache_map: CacheMap, today: float) -> dict[str, Any]:
         "volumes": [volume * today for volume in cache_map.volumes],
         "kept_shares": list(cache_map.kept),
         "cached_shares": cache_map.cached_share.tolist(),
-        "own_usd_per_month": [[number(usd) for usd in row] for row in cache_map.own_usd.tolist()],
-        "api_usd_per_month": [[number(usd) for usd in row] for row in cache_map.api_usd.tolist()],
+        "own_usd_per_month": [
+            [finite_or_none(usd) for usd in row] for row in cache_map.own_usd.tolist()
+        ],
+        "api_usd_per_month": [
+            [finite_or_none(usd) for usd in row] for row in cache_map.api_usd.tolist()
+        ],
     }

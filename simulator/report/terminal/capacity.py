@@ -7,7 +7,7 @@ from rich.console import Console
 
 from simulator.analysis.commands.capacity import Capacity
 from simulator.analysis.study.study import Study
-from simulator.report.documents.values import number
+from simulator.report.documents.values import finite_or_none
 from simulator.report.formatting import quantity, seconds
 from simulator.report.text_tables import plain_table
 from simulator.units import MONTH_S
@@ -21,8 +21,8 @@ def capacity_document(capacities: list[Capacity], study: Study) -> dict[str, Any
         row = asdict(capacity)
         low, high = row.pop("low"), row.pop("high")
         row["volume_interval"] = [low * today, high * today]
-        row["ttft_p95_s"] = number(capacity.ttft_p95_s)
-        row["tpot_p95_s"] = number(capacity.tpot_p95_s)
+        row["ttft_p95_s"] = finite_or_none(capacity.ttft_p95_s)
+        row["tpot_p95_s"] = finite_or_none(capacity.tpot_p95_s)
         rows.append(row)
     return {"scenario": study.name, "seed": study.seed, "today": today, "capacities": rows}
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from simulator.analysis.commands.explain import Explanation
 from simulator.analysis.study.study import Study
-from simulator.report.documents.values import number
+from simulator.report.documents.values import finite_or_none
 from simulator.report.text_tables import plain_table
 
 
@@ -21,7 +21,7 @@ def explanation_document(explanations: list[Explanation], study: Study) -> dict[
             {
                 "name": explanation.option,
                 "rungs": [
-                    {"what": rung.what, "usd_per_mtok": number(rung.usd_per_mtok)}
+                    {"what": rung.what, "usd_per_mtok": finite_or_none(rung.usd_per_mtok)}
                     for rung in explanation.rungs
                 ],
                 "excuse": explanation.excuse,

@@ -11,9 +11,9 @@ from simulator.analysis.quality.agents import AgentChain, ChainResult
 from simulator.analysis.quality.quality import (
     Comparison,
     Figure,
-    Runs,
     Score,
     SuccessTable,
+    TaskRuns,
     cheapest_first,
     scores,
 )
@@ -23,7 +23,7 @@ from simulator.report.text_tables import plain_table
 Document = dict[str, Any]
 
 
-def results_document(results: Runs | SuccessTable, name: str) -> Document:
+def results_document(results: TaskRuns | SuccessTable, name: str) -> Document:
     """Return the scores of all models, cheapest per correct answer first; null if unknown."""
     about = {"source": "", "licence": "", "as_of": ""}
     if isinstance(results, SuccessTable):

@@ -9,7 +9,7 @@ from simulator.scenario.document.document import Document
 from simulator.scenario.schema import traffic as schema
 from simulator.traffic.formats.catalog import format_of, read_log
 from simulator.traffic.formats.records.reading import Skips
-from simulator.traffic.logs.replay import requests
+from simulator.traffic.logs.replay import replay_requests
 from simulator.traffic.quantity import Quantity
 from simulator.traffic.rate import Rate, Tenants
 from simulator.traffic.sessions import Documents, SessionTraffic, Tools
@@ -141,7 +141,7 @@ def _replay(name: str, section: schema.Replay, seed: int, document: Document) ->
     fmt = document.made(("traffic", name, "format"), lambda: format_of(path, section.format))
     skips = Skips(allowed=section.skip_bad)
     log = read_log(path, fmt, skips)
-    table = requests(log, seed)
+    table = replay_requests(log, seed)
     span_s = log.span_s
     if section.end_s is not None or section.begin_s:
         end_s = min(span_s, section.end_s or span_s)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from simulator.files.jsontext import read_json
 from simulator.pricing.book import NoTokenPriceError
-from simulator.pricing.feeds.checking import Check, Explanation, check
+from simulator.pricing.feeds.checking import Check, KnownDifference, check
 from simulator.pricing.feeds.feed import Feed
 from simulator.pricing.feeds.genai import providers_feed
 from simulator.pricing.feeds.reading import read_feed
@@ -50,11 +50,11 @@ class _Explanations(Section):
 
 
 @cache
-def explanations() -> list[Explanation]:
+def explanations() -> list[KnownDifference]:
     """Return the explanations of known differences."""
     section = validate(_Explanations, read_yaml(EXPLANATIONS), ())
     return [
-        Explanation(each.source, offer, each.why, each.context, each.bucket)
+        KnownDifference(each.source, offer, each.why, each.context, each.bucket)
         for each in section.explanations
         for offer in each.offers
     ]

@@ -14,9 +14,9 @@ from simulator.economics.interval import Interval as PlainInterval
 from simulator.economics.paths import (
     Decline,
     Flat,
-    Listed,
     MeanReverting,
     PricePath,
+    PriceTable,
     Valley,
     mean_factor,
 )
@@ -271,7 +271,7 @@ def _price_path(section: RentPath | None, find: Callable[[str], Path]) -> PriceP
             return _read_listed_path(find(section.file))
 
 
-def _read_listed_path(path: Path) -> Listed:
+def _read_listed_path(path: Path) -> PriceTable:
     points = []
     for line, row in read_table(path, ("month", "usd_per_gpu_hour")):
         try:
@@ -284,4 +284,4 @@ def _read_listed_path(path: Path) -> Listed:
     if not points:
         fail(path, 1, 1, "no rows")
     months, prices = zip(*points, strict=True)
-    return Listed(months, prices)
+    return PriceTable(months, prices)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.analysis.quality.quality import Runs
+from simulator.analysis.quality.quality import TaskRuns
 from simulator.errors import nearest
 from simulator.files.text import fail
 from simulator.traffic.formats.records.chunks import RecordChunk
@@ -28,7 +28,7 @@ _MOST = 1e15
 Record = dict[str, Any]
 
 
-def read_runs(path: Path) -> Runs:
+def read_runs(path: Path) -> TaskRuns:
     """Read runs at single tasks: CSV, or JSON lines if the name has no suffix ``.csv``.
 
     Raises
@@ -53,7 +53,7 @@ def read_runs(path: Path) -> Runs:
     if not rows:
         fail(path, 1, 1, f"no runs; expected rows with {', '.join(REQUIRED)}")
     model_of, task_of, success, *others = np.array(rows, np.float64).T
-    return Runs(
+    return TaskRuns(
         tuple(models), tuple(tasks), model_of.astype(np.int64), task_of.astype(np.int64),
         success.astype(np.bool_), *others,
     )  # fmt: skip

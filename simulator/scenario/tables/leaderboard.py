@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from simulator.analysis.quality.quality import Runs, SuccessRow, SuccessTable
+from simulator.analysis.quality.quality import SuccessRow, SuccessTable, TaskRuns
 from simulator.errors import InputError, nearest
 from simulator.files import yamltree
 from simulator.files.tables import rows_of
@@ -56,7 +56,7 @@ def shipped_results() -> list[str]:
     return sorted(_SHIPPED)
 
 
-def read_results(name: str) -> Runs | SuccessTable:
+def read_results(name: str) -> TaskRuns | SuccessTable:
     """Read runs or aggregates from a file, or a shipped table by its name.
 
     Raises

@@ -23,7 +23,7 @@ from simulator.scenario.tables.usage_columns import (
     known_columns,
     paid_columns,
 )
-from simulator.traffic.formats.records.values import BadRecord, seconds
+from simulator.traffic.formats.records.values import BadRecord, seconds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def priced_columns(
     calls = Calls(
         list(offers),
         offer,
-        _parsed(columns["at"], errors, np.float64, lambda text: seconds("at", text)),
+        _parsed(columns["at"], errors, np.float64, lambda text: seconds_of("at", text)),
         _parsed(columns.get(known.get("context", ""), blank), errors, np.int8, _context),
         {
             plain: _parsed(columns[name], errors, np.int64, _whole_or_zero(name))

@@ -20,7 +20,7 @@ from simulator.scenario.tables.usage_columns import (
     known_columns,
     paid_columns,
 )
-from simulator.traffic.formats.records.values import BadRecord, seconds
+from simulator.traffic.formats.records.values import BadRecord, seconds_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -141,7 +141,7 @@ def _read_times(path: Path, portion: "pa.Table", errors: Errors) -> np.ndarray:
     at_s = np.zeros(portion.num_rows)
     for row, text in enumerate(_encoded_texts(path, portion, "at").to_pylist()):
         try:
-            at_s[row] = seconds("at", text)
+            at_s[row] = seconds_of("at", text)
         except BadRecord as error:
             errors.setdefault(row, str(error))
     return at_s

@@ -12,7 +12,7 @@ from simulator.traffic.prefixes import runs_of
 from simulator.traffic.table import NO_NODE, RequestTable
 
 
-def requests(log: Log, seed: int) -> RequestTable:
+def replay_requests(log: Log, seed: int) -> RequestTable:
     """Return the request table of a log.
 
     A turn whose pause after the previous answer is known arrives that long after the simulated

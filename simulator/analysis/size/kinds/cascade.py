@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from simulator.analysis.sampling.sample import Sample
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator, success_rate_of
 from simulator.analysis.simulate.longrun import Keep, Watch
-from simulator.analysis.simulate.outcome import joined
+from simulator.analysis.simulate.outcome import combine_outcomes
 from simulator.analysis.simulate.prompt_transforms import rejects
 from simulator.analysis.simulate.tally import Tally
 from simulator.analysis.size.correctness import checked_success
@@ -23,7 +23,7 @@ from simulator.analysis.study.options import Option, SingleOption, Size
 from simulator.analysis.study.study import Quality, Study
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
-from simulator.traffic.joining import joined as tables_joined
+from simulator.traffic.joining import append_rows as tables_joined
 from simulator.traffic.joining import pruned
 from simulator.traffic.table import RequestTable
 
@@ -167,7 +167,7 @@ def _run_stages(
             parts.append(reached.evaluate(*plans[index]))
         sample, sent = _escalate(stage, sample, parts[-1].singles[0], quality, answers)
         reached = Evaluator(single_attempt, evaluator.volume, sample)
-    outcome = joined([part.outcome for part in parts], answers.outcome())
+    outcome = combine_outcomes([part.outcome for part in parts], answers.outcome())
     total = Size(sum(part.size.replicas for part in parts))
     evaluation = Evaluation(option, total, outcome, evaluator, tuple(parts))
     return evaluation, tuple(part.singles[0].plan for part in parts)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.longrun import Keep, Watch
-from simulator.analysis.simulate.outcome import joined
+from simulator.analysis.simulate.outcome import combine_outcomes
 from simulator.analysis.size.assignment_program import assign_pools
 from simulator.analysis.size.judging import Sized
 from simulator.analysis.size.kinds.choice import owning_usd
@@ -215,7 +215,7 @@ def _with_workloads(
 
 def _combine_pools(evaluator: Evaluator, option: Pools, parts: list[Evaluation]) -> Evaluation:
     """Return the evaluation of all pools together."""
-    outcome = joined([part.outcome for part in parts])
+    outcome = combine_outcomes([part.outcome for part in parts])
     total = Size(sum(part.size.replicas for part in parts))
     calls = [part.outcome.requests["offered"] * part.outcome.month_factor for part in parts]
     requests = [n / part.calls_per_request for n, part in zip(calls, parts, strict=True)]

@@ -1,9 +1,9 @@
 """Reader of AIPerf's ``profile_export.jsonl``: each line has a request's metadata and metrics."""
 
-from simulator.traffic.formats.records.call_records import Fields, rows_of
+from simulator.traffic.formats.records.call_records import Fields, row_parser
 from simulator.traffic.formats.records.containers import json_lines
 from simulator.traffic.formats.records.reading import Format
-from simulator.traffic.formats.records.values import BadRecord, number, whole
+from simulator.traffic.formats.records.values import BadRecord, count_of, number_of
 
 
 def _row(record: Fields) -> Fields | None:
@@ -16,15 +16,15 @@ def _row(record: Fields) -> Fields | None:
 
     def value(name: str) -> int | None:
         metric = metrics.get(name)
-        return None if not isinstance(metric, dict) else whole(metric, "value")
+        return None if not isinstance(metric, dict) else count_of(metric, "value")
 
     prompt, answer = value("input_sequence_length"), value("output_sequence_length")
     if prompt is None or answer is None:
         raise BadRecord("metrics", "metrics must contain input_ and output_sequence_length")
     reasoning = value("reasoning_token_count") or 0
     return {
-        "at_s": number(metadata, "request_start_ns") / 1e9,
-        "end_s": number(metadata, "request_end_ns") / 1e9,
+        "at_s": number_of(metadata, "request_start_ns") / 1e9,
+        "end_s": number_of(metadata, "request_end_ns") / 1e9,
         "input": prompt,
         "cached": value("usage_prompt_cache_read_tokens"),
         "output": max(0, answer - reasoning),
@@ -38,6 +38,6 @@ AIPERF = Format(
     "AIPerf profile_export.jsonl",
     ('"request_start_ns"', '"metrics"'),
     json_lines,
-    rows_of(_row),
+    row_parser(_row),
     in_order=False,
 )

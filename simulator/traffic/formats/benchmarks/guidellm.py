@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from simulator.traffic.formats.records.call_records import Fields, rows_of
+from simulator.traffic.formats.records.call_records import Fields, row_parser
 from simulator.traffic.formats.records.containers import json_document
 from simulator.traffic.formats.records.reading import Format
-from simulator.traffic.formats.records.values import BadRecord, number, whole
+from simulator.traffic.formats.records.values import BadRecord, count_of, number_of
 
 
 def _items(document: Any) -> list[Any] | None:
@@ -31,8 +31,8 @@ def _row(record: Fields) -> Fields:
     if not start_name:
         raise BadRecord("request_start", "missing field 'request_start'")
     return {
-        "at_s": number(times, start_name),
-        "end_s": number(times, end_name) if times.get(end_name) is not None else None,
+        "at_s": number_of(times, start_name),
+        "end_s": number_of(times, end_name) if times.get(end_name) is not None else None,
         "input": _count(record, "prompt_tokens", "input_metrics"),
         "output": _count(record, "output_tokens", "output_metrics"),
     }
@@ -41,8 +41,8 @@ def _row(record: Fields) -> Fields:
 def _count(record: Fields, name: str, metrics: str) -> int:
     counts = record.get(metrics)
     if name not in record and isinstance(counts, dict):
-        return whole(counts, "total_tokens" if "total_tokens" in counts else "text_tokens")
-    return whole(record, name)
+        return count_of(counts, "total_tokens" if "total_tokens" in counts else "text_tokens")
+    return count_of(record, name)
 
 
 GUIDELLM = Format(
@@ -50,6 +50,6 @@ GUIDELLM = Format(
     "GuideLLM benchmarks.json",
     ('"benchmarks"',),
     lambda path: json_document(path, _items),
-    rows_of(_row),
+    row_parser(_row),
     in_order=False,
 )

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulator.traffic.formats.records.call_records import Fields, rows_of
+from simulator.traffic.formats.records.call_records import Fields, row_parser
 from simulator.traffic.formats.records.chunks import Broken, Item, Record, RecordChunk, in_chunks
 from simulator.traffic.formats.records.containers import document_items, json_items
 from simulator.traffic.formats.records.reading import Format
-from simulator.traffic.formats.records.values import number, whole
+from simulator.traffic.formats.records.values import count_of, number_of
 
 _ARRAYS = ("input_lens", "output_lens", "start_times")
 
@@ -50,16 +50,16 @@ def _requests_of_run(run: Item) -> Iterator[Item]:
 def _row(record: Fields) -> Fields | None:
     if record.get("errors"):
         return None
-    at_s = number(record, "start_times")
+    at_s = number_of(record, "start_times")
     duration_s = None
     itls = record.get("itls")
     if isinstance(itls, list) and "ttfts" in record:
-        duration_s = number(record, "ttfts") + sum(itls)
+        duration_s = number_of(record, "ttfts") + sum(itls)
     return {
         "at_s": at_s,
         "end_s": None if duration_s is None else at_s + duration_s,
-        "input": whole(record, "input_lens"),
-        "output": whole(record, "output_lens"),
+        "input": count_of(record, "input_lens"),
+        "output": count_of(record, "output_lens"),
     }
 
 
@@ -68,7 +68,7 @@ VLLM = Format(
     "results of vllm bench serve --save-detailed",
     ('"input_lens"', '"output_lens"', '"start_times"'),
     _chunks,
-    rows_of(_row),
+    row_parser(_row),
     in_order=False,
 )
 SGLANG = Format(
@@ -76,6 +76,6 @@ SGLANG = Format(
     "results of sglang.bench_serving --output-details",
     ('"input_lens"', '"output_lens"', '"start_times"', '"server_info"'),
     _chunks,
-    rows_of(_row),
+    row_parser(_row),
     in_order=False,
 )

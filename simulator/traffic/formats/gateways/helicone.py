@@ -8,7 +8,7 @@ from simulator.traffic.formats.records.call_records import (
     moment,
     required_count,
     required_moment,
-    rows_of,
+    row_parser,
 )
 from simulator.traffic.formats.records.containers import records_of
 from simulator.traffic.formats.records.reading import Format
@@ -44,6 +44,6 @@ HELICONE = Format(
     "Helicone requests: CSV, JSON or JSON lines",
     ("request_created_at", "prompt_tokens"),
     lambda path: records_of(path, export_items),
-    rows_of(_row),
+    row_parser(_row),
     in_order=False,
 )

@@ -7,7 +7,7 @@ from simulator.traffic.formats.records.call_records import (
     mapping,
     moment,
     required_moment,
-    rows_of,
+    row_parser,
 )
 from simulator.traffic.formats.records.containers import records_of
 from simulator.traffic.formats.records.reading import Format
@@ -60,6 +60,6 @@ LANGFUSE = Format(
     "Langfuse observations: CSV, JSON or JSON lines",
     ("traceId", "usageDetails"),
     lambda path: records_of(path, export_items),
-    rows_of(_row),
+    row_parser(_row),
     in_order=False,
 )

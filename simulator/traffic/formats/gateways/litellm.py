@@ -8,7 +8,7 @@ from simulator.traffic.formats.records.call_records import (
     moment,
     required_count,
     required_moment,
-    rows_of,
+    row_parser,
     visible_tokens,
 )
 from simulator.traffic.formats.records.containers import records_of
@@ -55,6 +55,6 @@ LITELLM = Format(
     "LiteLLM SpendLogs: CSV, JSON or JSON lines, or postgresql:// of the proxy's database",
     ("startTime", "completion_tokens", "prompt_tokens"),
     lambda path: records_of(path, export_items),
-    rows_of(litellm_row),
+    row_parser(litellm_row),
     in_order=False,
 )

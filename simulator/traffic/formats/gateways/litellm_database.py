@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from simulator.errors import InputError
 from simulator.files.text import label
 from simulator.traffic.formats.gateways.litellm import litellm_row
-from simulator.traffic.formats.records.call_records import rows_of
+from simulator.traffic.formats.records.call_records import row_parser
 from simulator.traffic.formats.records.chunks import Item, Record, RecordChunk, in_chunks
 from simulator.traffic.formats.records.reading import Format
 
@@ -70,5 +70,5 @@ LITELLM_DATABASE = Format(
     "the database of a LiteLLM proxy, by its postgresql:// address",
     (),
     _chunks,
-    rows_of(litellm_row),
+    row_parser(litellm_row),
 )

@@ -11,7 +11,7 @@ from simulator.traffic.formats.records.call_records import (
     Fields,
     count,
     required_count,
-    rows_of,
+    row_parser,
     visible_tokens,
 )
 from simulator.traffic.formats.records.chunks import Broken, Item, Record, RecordChunk, in_chunks
@@ -85,6 +85,6 @@ OTEL = Format(
     "OpenTelemetry GenAI spans as OTLP JSON, one document, or one a line",
     ("resourceSpans",),
     _chunks,
-    rows_of(_row),
+    row_parser(_row),
     in_order=False,
 )

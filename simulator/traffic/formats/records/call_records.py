@@ -13,13 +13,13 @@ import numpy as np
 
 from simulator.files.jsontext import NotJson, parse_json
 from simulator.traffic.formats.records.reading import Names
-from simulator.traffic.formats.records.values import BadRecord, seconds, whole
+from simulator.traffic.formats.records.values import BadRecord, count_of, seconds_of
 from simulator.traffic.logs.log import UNKNOWN, Batch
 
 Fields = dict[str, Any]
 
 
-def rows_of(
+def row_parser(
     row: Callable[[Fields], Fields | None],
 ) -> Callable[[list[Fields], Names], Batch]:
     """Return the parser of a format whose records become one row each, or None to leave one out."""
@@ -82,7 +82,7 @@ def count(record: Fields, *names: str) -> int | None:
                 value = int(value)
             except ValueError:
                 raise BadRecord(name, f"{name} must be a whole number, not {value!r}") from None
-        return whole({name: value}, name)
+        return count_of({name: value}, name)
     return None
 
 
@@ -98,7 +98,7 @@ def moment(record: Fields, *names: str) -> float | None:
     """Return the first point in time that the record has [s since 1970]."""
     for name in names:
         if record.get(name) not in (None, ""):
-            return seconds(name, record[name])
+            return seconds_of(name, record[name])
     return None
 
 

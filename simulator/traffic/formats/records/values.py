@@ -19,7 +19,7 @@ class BadRecord(Exception):
         self.field_name = field_name
 
 
-def whole(record: dict[str, Any], name: str, default: int | None = None) -> int:
+def count_of(record: dict[str, Any], name: str, default: int | None = None) -> int:
     """Return a token count of a JSON record; raise BadRecord if it is none."""
     value = record.get(name, default)
     if value is None and default is not None:
@@ -35,7 +35,7 @@ def whole(record: dict[str, Any], name: str, default: int | None = None) -> int:
     return value
 
 
-def number(record: dict[str, Any], name: str) -> float:
+def number_of(record: dict[str, Any], name: str) -> float:
     """Return a finite number of a JSON record; raise BadRecord if it is none."""
     value = record.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -49,7 +49,7 @@ def _missing(record: dict[str, Any], name: str) -> str:
     return "" if name in record else f"missing field {name!r}"
 
 
-def seconds(name: str, text: object) -> float:
+def seconds_of(name: str, text: object) -> float:
     """Return a point in time [s since 1970] from a number of seconds, a datetime or ISO 8601 text.
 
     Times without a time zone are UTC.
@@ -117,4 +117,4 @@ def times(name: str, values: Column, blank: float | None) -> NDArray[np.float64]
     try:
         return floats(name, values, blank)
     except BadRecord:
-        return np.array([blank if v == "" else seconds(name, v) for v in values], np.float64)
+        return np.array([blank if v == "" else seconds_of(name, v) for v in values], np.float64)

@@ -13,7 +13,7 @@ import numpy as np
 
 from simulator.traffic.formats.records.containers import json_lines
 from simulator.traffic.formats.records.reading import Format, Names
-from simulator.traffic.formats.records.values import BadRecord, number, whole
+from simulator.traffic.formats.records.values import BadRecord, count_of, number_of
 from simulator.traffic.formats.traces.hash_blocks import block_runs
 from simulator.traffic.logs.log import Batch, ragged
 
@@ -30,7 +30,7 @@ def _parse(conversations: list[dict[str, Any]], names: Names) -> Batch:
         if not key:
             raise BadRecord("id", "missing field 'id'")
         index = names.clocks.setdefault(key, len(names.clocks))
-        block_tok = whole(conversation, "block_size", _BLOCK_TOK) or _BLOCK_TOK
+        block_tok = count_of(conversation, "block_size", _BLOCK_TOK) or _BLOCK_TOK
         _add_rows(conversation, key, index, index * BEGIN_EVERY_S, block_tok, rows)
     columns = {
         name: np.array([row[name] for row in rows])
@@ -60,7 +60,7 @@ def _add_rows(
     for request in requests:
         if not isinstance(request, dict):
             raise BadRecord("requests", "requests must hold JSON objects")
-        at_s = origin_s + number(request, "t")
+        at_s = origin_s + number_of(request, "t")
         if at_s < last_s:
             raise BadRecord("t", "t goes backwards in its list")
         last_s = at_s
@@ -68,18 +68,18 @@ def _add_rows(
             name = f"{session}/{request.get('agent_id', len(rows))}"
             _add_rows(request, name, index, at_s, block_tok, rows)
             continue
-        prompt_tok = whole(request, "in")
+        prompt_tok = count_of(request, "in")
         shared, runs = _prompt_runs(request, prompt_tok, block_tok, previous_tok)
         previous_tok = shared + sum(count for _, count in runs)
         rows.append(
             {
                 "at_s": at_s,
-                "end_s": at_s + number({"api_time": 0.0, **request}, "api_time"),
-                "gap_s": number({"think_time": 0.0, **request}, "think_time"),
+                "end_s": at_s + number_of({"api_time": 0.0, **request}, "api_time"),
+                "gap_s": number_of({"think_time": 0.0, **request}, "think_time"),
                 "session": session,
                 "workload": str(request.get("model", "agent")),
                 "input_tokens": prompt_tok,
-                "output_tokens": whole(request, "out"),
+                "output_tokens": count_of(request, "out"),
                 "shared_tok": shared,
                 "runs": [(index * _SCOPE + start, count) for start, count in runs],
             }
@@ -92,7 +92,7 @@ def _prompt_runs(
     """Return the tokens shared with the list's previous request, and the runs that follow them."""
     try:
         if "ht" in request:
-            shared = whole(request, "hp", 0) * block_tok
+            shared = count_of(request, "hp", 0) * block_tok
             runs = [(int(s) * block_tok, int(n) * block_tok) for s, n in request["ht"]]
         else:
             ids = np.array(request.get("hash_ids", []), np.int64)

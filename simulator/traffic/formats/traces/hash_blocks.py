@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.traffic.formats.records.values import BadRecord, number, whole
+from simulator.traffic.formats.records.values import BadRecord, count_of, number_of
 from simulator.traffic.logs.log import Batch
 from simulator.traffic.prefixes import Runs
 
@@ -31,7 +31,7 @@ def hash_block_batch(
 
     ``optional`` are further columns of the batch, (n_rows,).
     """
-    inputs = [whole(r, "input_length") for r in records]
+    inputs = [count_of(r, "input_length") for r in records]
     starts, counts, offsets = [], [], [0]
     for record, prompt_tok in zip(records, inputs, strict=True):
         ids = _block_ids(record, prompt_tok, block_tok)
@@ -40,9 +40,9 @@ def hash_block_batch(
             counts.append(count)
         offsets.append(len(starts))
     return Batch.of(
-        np.array([number(r, "timestamp") for r in records]) * unit_s,
+        np.array([number_of(r, "timestamp") for r in records]) * unit_s,
         np.array(inputs, np.int64),
-        np.array([whole(r, "output_length") for r in records], np.int64),
+        np.array([count_of(r, "output_length") for r in records], np.int64),
         Runs(np.array(starts, np.int64), np.array(counts, np.int64), np.array(offsets, np.int64)),
         **optional,
     )
