@@ -80,6 +80,7 @@ def table(arrival_s: NDArray[np.float64], output_tok: int, seed: int = 0) -> Req
         random_bits=rng.bit_generator.random_raw(n),
         earlier_node=constant(NO_NODE),
         earlier_s=np.zeros(n),
+        since_volume=np.zeros(n),
         tree=PrefixTree.empty(),
         workloads=("plain",),
     )

@@ -1,14 +1,10 @@
 """Shared test set-up."""
 
 import os
-import sys
-from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("NUMBA_OPT", "1")  # as the command line does
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 # The same examples in every run: a change fails because of itself, never because of its luck.
 # How long drawing them takes says something about the machine, not about the change.
