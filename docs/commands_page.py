@@ -65,6 +65,8 @@ def _words(kind: Any, info: OptionInfo | ArgumentInfo | None) -> str:
         return f"{_words(inside[0], info)}, repeatable"
     if origin is tuple:
         return f"{len(inside)} {NOUNS[inside[0]]}s"
+    if origin is typing.Literal:
+        return ", ".join(f"`{each}`" for each in inside)
     if kind is bool:
         return "flag"
     assert info is not None

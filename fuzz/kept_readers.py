@@ -44,12 +44,13 @@ def _report(path: Path, out: Path) -> None:
 def _report_texts(path: Path, out: Path) -> None:
     """Render a stored result without its plots, which take most of the time."""
     from simulator.files.writing import write_files
+    from simulator.report.documents.contract import ResultDocument
     from simulator.report.documents.focus import focus_rows
     from simulator.report.documents.stored import read_result
     from simulator.report.documents.tidy import csv_text, option_rows
     from simulator.report.html import render_report
 
-    def render(document: dict[str, Any]) -> dict[str, str]:
+    def render(document: ResultDocument) -> dict[str, str]:
         return {
             "report.html": render_report(document, {}),
             "options.csv": csv_text(option_rows(document)),
@@ -75,6 +76,7 @@ class _FixedAnswer(Executor):
 def _sweep(folder: Path, answer: Any) -> dict[str, str]:
     from simulator.library.results import SweepResult
     from simulator.library.sweep import answer_points
+    from simulator.progress import ignore_progress
     from simulator.scenario.resolve.load import read_document
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
@@ -82,9 +84,7 @@ def _sweep(folder: Path, answer: Any) -> dict[str, str]:
         document = read_document(scenario)
         sweep = read_sweep(document)
         points = sweep_points(document, sweep)
-        answers = answer_points(
-            points, sweep.each, _FixedAnswer(answer), folder, lambda done, of: None
-        )
+        answers = answer_points(points, sweep.each, _FixedAnswer(answer), folder, ignore_progress)
     return SweepResult.of(answers).files()
 
 

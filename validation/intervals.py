@@ -28,7 +28,7 @@ from simulator.analysis.size.kinds.contract import kind_of
 from simulator.analysis.study.effort import whole_horizon
 from simulator.analysis.study.options import SelfHostOption, SingleOption, Size
 from simulator.analysis.study.study import Study
-from simulator.library.workers import processes
+from simulator.library.parallel.workers import processes
 from simulator.scenario.building.study import load
 
 SCENARIOS = (

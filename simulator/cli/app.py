@@ -17,7 +17,13 @@ from simulator.cli.commands import (
     sweep,
     traffic,
 )
-from simulator.cli.common import ScenarioArgument, SetOption, print_json
+from simulator.cli.common import (
+    Output,
+    OutputOption,
+    ScenarioArgument,
+    SetOption,
+    show_result,
+)
 
 app = typer.Typer(
     help="Compare LLM APIs with self-hosting by simulation, and find the break-even.",
@@ -69,28 +75,20 @@ def _root(
 
 
 @app.command()
-def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
+def validate(
+    scenario: ScenarioArgument,
+    settings: SetOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
     """Check a scenario and all files and names that it refers to."""
-    from simulator.scenario.building.study import load, load_document
-    from simulator.scenario.resolve.load import apply_override
-    from simulator.scenario.variations.sweep import read_sweep, sweep_points
+    from simulator.library.scenarios import load_scenario, validate_scenario
 
-    checked = load(scenario, settings)
-    contents = [f"{len(checked.study.options)} options"]
-    document = checked.variations.document
-    for name in checked.scenario.overrides:
-        load_document(apply_override(document, name))
-    if checked.scenario.overrides:
-        count = len(checked.scenario.overrides)
-        contents.append(f"{count} override{'s' if count > 1 else ''}")
-    if checked.scenario.sweep is not None:
-        contents.append(f"a sweep of {len(sweep_points(document, read_sweep(document)))} points")
-    typer.echo(f"{checked.study.name}: valid, {', '.join(contents)}")
+    show_result(output, validate_scenario(load_scenario(scenario, overrides=settings or ())))
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON schema of scenario files, for editors."""
-    from simulator.scenario.resolve.json_schema import json_schema
+    from simulator.library.scenarios import scenario_schema
 
-    print_json(json_schema())
+    show_result(Output.JSON, scenario_schema())

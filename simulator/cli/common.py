@@ -1,14 +1,17 @@
-"""Arguments and options that several commands share, and the printing of results."""
+"""Arguments and options that several commands share, and the way their results are printed."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from simulator.library.results import Result
 
 
 class Output(StrEnum):
@@ -19,10 +22,15 @@ class Output(StrEnum):
     CSV = "csv"
 
 
-def _scenario_names(incomplete: str) -> list[str]:
-    from simulator.scenario.document.shipped import shipped_scenarios
+def completion(names: str) -> Callable[[str], list[str]]:
+    """Return the completion of an argument by a function of ``library.names``."""
 
-    return [name for name in shipped_scenarios() if name.startswith(incomplete)]
+    def complete(incomplete: str) -> list[str]:
+        from simulator.library import names as library_names
+
+        return [name for name in getattr(library_names, names)() if name.startswith(incomplete)]
+
+    return complete
 
 
 ScenarioArgument = Annotated[
@@ -30,7 +38,7 @@ ScenarioArgument = Annotated[
     typer.Argument(
         metavar="SCENARIO",
         help="Scenario file (YAML), or the name of a shipped scenario.",
-        autocompletion=_scenario_names,
+        autocompletion=completion("scenario_names"),
     ),
 ]
 SetOption = Annotated[
@@ -53,42 +61,42 @@ JobsOption = Annotated[
     int,
     typer.Option("--jobs", "-j", min=0, help="Number of parallel workers; 0: one per core."),
 ]
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="Do not use cached results, nor store new ones.")
+]
+OldNoCacheOption = Annotated[bool, typer.Option("--anew", hidden=True)]
+"""Earlier name of ``--no-cache``."""
 
 
-def show_result(
-    output: Output,
-    document: Mapping[str, Any],
-    rows: Sequence[Mapping[str, Any]],
-    draw: Callable[["Console"], None],
-) -> None:
+def show_result(output: Output, result: "Result", out: Path | None = None) -> None:
     """Print a result in the requested format, and nothing else, to standard output.
 
     Parameters
     ----------
     output : Output
         The requested format.
-    document : mapping
-        The whole result, for JSON.
-    rows : sequence of mappings
-        The result as a table, for CSV; nested values are flattened.
-    draw : callable
-        Function that prints the result as tables and text.
+    result : Result
+        The result: its document for JSON, its rows for CSV, and its text for tables. Its notes are
+        printed to standard error.
+    out : Path, optional
+        Folder for the files of the result. They are written after the answer is printed, which is
+        useful even if they cannot be written.
     """
     if output is Output.JSON:
-        print_json(document)
+        sys.stdout.write(result.to_json())
     elif output is Output.CSV:
-        from simulator.report.documents.tidy import csv_text, flat
+        sys.stdout.write(result.to_csv())
+    elif result.printer is not None:
+        result.printer(_console())
+    if out is not None:
+        result.save(out)
+    print_notes(result)
 
-        sys.stdout.write(csv_text([flat(row) for row in rows]))
-    else:
-        draw(_console())
 
-
-def print_json(document: Mapping[str, Any]) -> None:
-    """Print a document, and nothing else, to standard output."""
-    from simulator.files.jsontext import json_text
-
-    sys.stdout.write(json_text(document) + "\n")
+def print_notes(result: "Result") -> None:
+    """Print the notes of a result to standard error."""
+    for note in result.notes:
+        sys.stderr.write(f"{note}\n")
 
 
 def _console() -> "Console":

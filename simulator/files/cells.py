@@ -4,7 +4,9 @@ A text that begins like a formula gets an apostrophe before it, as OWASP advises
 (https://owasp.org/www-community/attacks/CSV_Injection). Readers of our own files remove it.
 """
 
-from typing import Any
+import csv
+from collections.abc import Iterable
+from typing import Any, TextIO
 
 _BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _GUARD = "'"
@@ -39,6 +41,11 @@ def unguarded(text: str) -> str:
     if text.startswith(_GUARD) and harmful(text[1:]):
         return text[1:]
     return text
+
+
+def write_rows(stream: TextIO, rows: Iterable[Iterable[str]]) -> None:
+    """Write rows of texts as CSV, each made harmless."""
+    csv.writer(stream, lineterminator="\n").writerows([map(harmless, row) for row in rows])
 
 
 def _is_number(text: str) -> bool:

@@ -1,6 +1,6 @@
 """Results: documents with tables, files, and HTML for notebooks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
@@ -14,12 +14,19 @@ from simulator.errors import InputError
 from simulator.files.jsontext import json_text
 from simulator.files.names import file_name
 from simulator.files.writing import Writer, write_files
-from simulator.report.documents.tidy import Row, csv_text, option_rows
+from simulator.report.documents.contract import (
+    BreakEvenSection,
+    OptionsDocument,
+    ResultDocument,
+)
+from simulator.report.documents.tidy import Row, csv_text, flat, option_rows
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console
 
     from simulator.analysis.bench.benchmark import Benchmark
+    from simulator.analysis.bench.calibration import Calibration
     from simulator.analysis.decide.verdict import Verdict
     from simulator.library.sweep import PointResult
 
@@ -28,14 +35,26 @@ if TYPE_CHECKING:
 class Result:
     """A result document and its rows; subclasses define how they are shown and saved."""
 
-    document: dict[str, Any]
+    document: Mapping[str, Any]
     """The document that the command prints with ``--output json``."""
     rows: Sequence[Row] = field(repr=False)
     """The rows that the command prints with ``--output csv``."""
+    printer: "Callable[[Console], None] | None" = field(default=None, repr=False, kw_only=True)
+    """Function that prints the result as tables and text; None: there is nothing to print."""
+    notes: tuple[str, ...] = field(default=(), repr=False, kw_only=True)
+    """Remarks on how the result was made, such as what was skipped, one line each."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Mapping[str, Any]:
         """Return the document."""
         return self.document
+
+    def to_json(self) -> str:
+        """Return the document as JSON text."""
+        return json_text(self.document) + "\n"
+
+    def to_csv(self) -> str:
+        """Return the rows as CSV text; nested values are flattened."""
+        return csv_text([flat(row) for row in self.rows])
 
     def to_dataframe(self) -> "pd.DataFrame":
         """Return the rows as a pandas table.
@@ -57,7 +76,7 @@ class Result:
 
     def files(self) -> dict[str, str]:
         """Return the document and its rows as texts by file name."""
-        return {"result.json": json_text(self.document) + "\n", "result.csv": csv_text(self.rows)}
+        return {"result.json": self.to_json(), "result.csv": csv_text(self.rows)}
 
     def _repr_html_(self) -> str:
         # HTML and plots are slow to import, and most commands do not need them.
@@ -70,10 +89,15 @@ class Result:
 class SimulationResult(Result):
     """The options of a scenario, simulated exactly as written."""
 
+    document: OptionsDocument
+
     @staticmethod
-    def of(document: dict[str, Any]) -> "SimulationResult":
+    def of(document: OptionsDocument) -> "SimulationResult":
         """Build the result of a document with options."""
-        return SimulationResult(document, option_rows(document))
+        from simulator.report.terminal.verdict import print_simulation
+
+        printer = partial(print_simulation, document)
+        return SimulationResult(document, option_rows(document), printer=printer)
 
     def _repr_html_(self) -> str:
         from simulator.report.html import render_fragment
@@ -81,7 +105,7 @@ class SimulationResult(Result):
         return render_fragment(self.document)
 
 
-def drawn_files(document: dict[str, Any]) -> dict[str, str]:
+def drawn_files(document: ResultDocument) -> dict[str, str]:
     """Return report, tables and plots of a verdict's document as texts by file name."""
     from simulator.report.charts.plots import plots_of, svg_text
     from simulator.report.documents.focus import focus_rows
@@ -104,21 +128,21 @@ def drawn_files(document: dict[str, Any]) -> dict[str, str]:
 class VerdictResult(Result):
     """The verdict on a scenario."""
 
+    document: ResultDocument
     verdict: "Verdict" = field(repr=False)
     resolved_yaml: str = field(repr=False)
     """The scenario with every default written out."""
 
     @property
-    def break_even(self) -> dict[str, Any] | None:
+    def break_even(self) -> BreakEvenSection | None:
         """Where self-hosting alone beats the cheapest API alone; None unless both are options."""
-        break_even: dict[str, Any] | None = self.document["break_even"]
-        return break_even
+        return self.document["break_even"]
 
     def files(self) -> dict[str, str]:
         """Return report, document, tables, plots and resolved scenario as texts by file name."""
         return {
             **drawn_files(self.document),
-            "result.json": json_text(self.document) + "\n",
+            "result.json": self.to_json(),
             "scenario.resolved.yaml": self.resolved_yaml,
         }
 
@@ -145,14 +169,17 @@ class SweepResult(Result):
     def of(results: "list[PointResult]") -> "SweepResult":
         """Build the result of all points, in their order."""
         from simulator.library.sweep import tidy_rows
+        from simulator.report.terminal.sweep import print_sweep
 
         points = [{"coordinates": r.point.coordinates, **r.document} for r in results]
-        return SweepResult({"points": points}, list(tidy_rows(results)))
+        document = {"points": points}
+        printer = partial(print_sweep, document)
+        return SweepResult(document, list(tidy_rows(results)), printer=printer)
 
     def files(self) -> dict[str, str]:
         """Return the tidy table and the document as texts by file name."""
         return {
-            "sweep.json": json_text(self.document) + "\n",
+            "sweep.json": self.to_json(),
             "sweep.csv": csv_text(self.rows),
         }
 
@@ -173,6 +200,31 @@ class BenchmarkResult(Result):
     benchmark: "Benchmark" = field(repr=False)
     label: str
     """Name of the deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationResult(Result):
+    """Speed of a deployment, fitted to its own benchmarks."""
+
+    calibration: "Calibration" = field(repr=False)
+    text: str = field(repr=False)
+    """Content of a calibration file, for ``calibration`` of an option in a scenario."""
+
+    def save_calibration(self, target: str | Path) -> None:
+        """Write the calibration file."""
+        path = Path(target)
+        write_files(path.parent, {path.name: self.text})
+
+
+@dataclass(frozen=True, slots=True)
+class PricedFile(Result):
+    """Counts of a usage file that was priced row by row into another file."""
+
+    @staticmethod
+    def of(total: int, failed: int, notes: Sequence[str]) -> "PricedFile":
+        """Build the result from the numbers of all rows and of those that have no price."""
+        counts = {"rows": total, "failed": failed}
+        return PricedFile(counts, [counts], notes=tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)

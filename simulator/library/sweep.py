@@ -5,16 +5,17 @@ evaluated again.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from simulator.analysis.commands.result_cache import (
+    cache_dir,
     code_hash,
     content_hash,
     read_cached,
@@ -23,18 +24,21 @@ from simulator.analysis.commands.result_cache import (
 from simulator.analysis.decide.verdict import decide, simulate_as_written, size_options
 from simulator.analysis.study.study import Study
 from simulator.errors import InfeasibleError, InputError, SimulatorError
-from simulator.library.cluster import Cluster, cluster
-from simulator.library.workers import Tell, processes
+from simulator.library.parallel.cluster import Cluster, cluster
+from simulator.library.parallel.workers import processes
+from simulator.library.results import SweepResult
+from simulator.library.scenarios import Named
+from simulator.progress import Tell, ignore_progress
+from simulator.report.documents.contract import PointDocument
 from simulator.report.documents.document import (
     option_document,
-    simulation_document,
     verdict_document,
 )
 from simulator.report.documents.tidy import OPTION_COLUMNS, cheapest, option_rows
 from simulator.scenario.building.study import Loaded, load_document
-from simulator.scenario.document.document import Document
+from simulator.scenario.document.document import Document, with_values
 from simulator.scenario.document.shipped import profiles_dir
-from simulator.scenario.resolve.load import fingerprint
+from simulator.scenario.resolve.load import fingerprint, read_document
 from simulator.scenario.variations.sweep import Point, read_sweep, sweep_points
 
 TAKEN = frozenset(("point", "error", "is_cheapest", *OPTION_COLUMNS))
@@ -48,26 +52,84 @@ class PointResult:
     """A point of a sweep and its result."""
 
     point: Point
-    document: dict[str, Any]
+    document: PointDocument
     """``options``, ``break_even`` if requested, and ``error``, None if there is a result."""
 
 
-def answer_study(study: Study, each: str) -> dict[str, Any]:
+def sweep(
+    scenario: Named,
+    grid: Mapping[str, Any] | None = None,
+    *,
+    each: str | None = None,
+    jobs: int = 1,
+    dask: str | None = None,
+    folder: str | Path | None = None,
+    no_cache: bool = False,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    tell: Tell = ignore_progress,
+) -> SweepResult:
+    """Evaluate variations of a scenario; see the section ``sweep`` of scenarios.
+
+    Parameters
+    ----------
+    scenario : Loaded, str or Path
+        Scenario to vary.
+    grid : dict, optional
+        Lists of values by dotted path, which replace the scenario's section ``sweep``.
+    each : str, optional
+        ``size``, ``run`` or ``simulate``; default: that of the scenario, else ``size``.
+    jobs : int
+        Number of processes; 0: one per core.
+    dask : str, optional
+        Address of a Dask scheduler whose workers are used instead.
+    folder : path, optional
+        Folder of cached results; default: the user's cache folder.
+    no_cache : bool
+        Neither read nor write cached results.
+    overrides, seed
+        See ``load_scenario``; for a scenario that is given by its name or path.
+    tell : callable
+        Callback with the number of points done and of all points.
+
+    Raises
+    ------
+    InputError
+        If a value is invalid, or no point has a result.
+    """
+    if isinstance(scenario, Loaded):
+        document = scenario.variations.document
+    else:
+        # The scenario itself is not built: only its points have to be valid.
+        document = read_document(scenario, overrides, seed)
+    if grid is not None:
+        section = {"grid": dict(grid), **({"each": each} if each else {})}
+        document = with_values(document, {"sweep": section}, "grid: {}".format)
+    elif each is not None:
+        document = with_values(document, {"sweep.each": each}, "each: {}".format)
+    cache = None if no_cache else Path(folder) if folder else cache_dir()
+    return SweepResult.of(run_sweep(document, jobs, dask, cache, tell))
+
+
+def answer_study(study: Study, each: str) -> PointDocument:
     """Evaluate the study of one point; return the parts of its document that ``each`` requests."""
     try:
-        return {"error": None, **_answer(study, each)}
+        return _answer(study, each)
     except (InfeasibleError, InputError) as error:
         return {"error": str(error), "options": []}
 
 
-def _answer(study: Study, each: str) -> dict[str, Any]:
-    if each == "simulate":
-        return simulation_document(simulate_as_written(study), study)
-    if each == "size":
-        results = size_options(study).results
-        return {"options": [option_document(result, study) for result in results]}
+def _answer(study: Study, each: str) -> PointDocument:
+    if each in ("simulate", "size"):
+        options = simulate_as_written(study) if each == "simulate" else size_options(study).results
+        return {"error": None, "options": [option_document(option, study) for option in options]}
     whole = verdict_document(decide(study))
-    return {name: whole[name] for name in ("options", "verdict", "break_even")}
+    return {
+        "error": None,
+        "options": whole["options"],
+        "verdict": whole["verdict"],
+        "break_even": whole["break_even"],
+    }
 
 
 def run_sweep(
@@ -75,7 +137,7 @@ def run_sweep(
     jobs: int = 0,
     dask: str | None = None,
     folder: Path | None = None,
-    tell: Tell | None = None,
+    tell: Tell = ignore_progress,
 ) -> list[PointResult]:
     """Evaluate all points of a scenario's sweep.
 
@@ -89,7 +151,7 @@ def run_sweep(
         Address of a Dask scheduler whose workers are used instead.
     folder : Path, optional
         Cache of results; None: results are neither read nor stored.
-    tell : callable, optional
+    tell : callable
         Callback with the number of points done and of all points.
 
     Raises
@@ -102,7 +164,7 @@ def run_sweep(
     with ExitStack() as stack:
         cache = folder or Path(stack.enter_context(TemporaryDirectory()))
         executor = stack.enter_context(cluster(dask) if dask else processes(jobs))
-        return answer_points(points, section.each, executor, cache, tell or (lambda done, of: None))
+        return answer_points(points, section.each, executor, cache, tell)
 
 
 def answer_points(
@@ -134,8 +196,8 @@ def answer_points(
     SimulatorError
         If workers are lost; results until then stay in the cache.
     """
-    answers: dict[int, dict[str, Any]] = {}
-    waiting: dict[Future[Any], tuple[int, Path]] = {}
+    answers: dict[int, PointDocument] = {}
+    waiting: dict[Future[PointDocument], tuple[int, Path]] = {}
 
     def collect(least: int) -> None:
         while len(waiting) > least:
@@ -154,7 +216,7 @@ def answer_points(
             else:
                 known = read_cached(path)
             if isinstance(known, dict) and {"error", "options"} <= set(known):
-                answers[index] = known
+                answers[index] = cast(PointDocument, known)
                 tell(len(answers), len(points))
                 continue
             study, ahead = scenario.study, AHEAD
@@ -169,7 +231,7 @@ def answer_points(
         for future in waiting:
             future.cancel()
     if all(answer["error"] for answer in answers.values()):
-        raise InputError(answers[0]["error"])
+        raise InputError(str(answers[0]["error"]))
     return [PointResult(point, answers[index]) for index, point in enumerate(points)]
 
 
@@ -199,8 +261,11 @@ def tidy_rows(results: Sequence[PointResult]) -> Iterator[dict[str, Any]]:
             yield head
 
 
-def _break_even(document: dict[str, Any]) -> dict[str, Any]:
+def _break_even(document: PointDocument) -> dict[str, Any]:
     break_even = document.get("break_even")
     if not break_even:
         return {}
-    return {f"break_even_{name}": break_even[name] for name in ("first", "permanent")}
+    return {
+        "break_even_first": break_even["first"],
+        "break_even_permanent": break_even["permanent"],
+    }

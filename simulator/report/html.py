@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from simulator.report import formatting
 from simulator.report.charts.interactive import Chart, chart
 from simulator.report.charts.plots import Plots, plots_of
+from simulator.report.documents.contract import OptionsDocument, ResultDocument
 from simulator.report.documents.horizon import over_time_text
 from simulator.report.documents.tidy import Row, columns, total_usd
 from simulator.report.terminal import verdict
@@ -29,7 +30,7 @@ def _environment() -> Environment:
     return environment
 
 
-def render_report(document: dict[str, Any], plots: Plots | None = None) -> str:
+def render_report(document: ResultDocument, plots: Plots | None = None) -> str:
     """Return the report of a verdict's document as HTML.
 
     ``plots`` are the document's plots if they have been drawn already; their legends are removed.
@@ -43,7 +44,7 @@ def render_report(document: dict[str, Any], plots: Plots | None = None) -> str:
     )  # fmt: skip
 
 
-def render_fragment(document: dict[str, Any]) -> str:
+def render_fragment(document: ResultDocument | OptionsDocument) -> str:
     """Return the verdict and options of a document, or the options alone, for another page."""
     template = _environment().get_template("options.html.j2")
     return template.render(d=document, **_verdict_texts(document))
@@ -64,10 +65,11 @@ def _cell(value: Any) -> str:
     return formatting.quantity(value) if isinstance(value, float) else str(value)
 
 
-def _verdict_texts(document: dict[str, Any]) -> dict[str, Any]:
+def _verdict_texts(document: ResultDocument | OptionsDocument) -> dict[str, Any]:
     """Return the sentences of a verdict; all None without one."""
     if "verdict" not in document:
         return dict.fromkeys(("headline", "break_even", "over_time", "split", "flips"))
+    document = cast(ResultDocument, document)
     break_even, over_time = document["break_even"], document["over_time"]
     return {
         "headline": verdict.headline(document),

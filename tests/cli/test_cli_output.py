@@ -332,7 +332,7 @@ def test_a_report_stands_beside_its_result(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "simulator.library.results.drawn_files", lambda d: {"report.html": d["scenario"]}
+        "simulator.library.decisions.drawn_files", lambda d: {"report.html": d["scenario"]}
     )
     (tmp_path / "result.json").write_bytes((finished / "result.json").read_bytes())
     for named in (tmp_path, tmp_path / "result.json"):

@@ -16,7 +16,7 @@ import simulator
 from fuzz.bench_readers import LLAMA
 from simulator.errors import InputError, SimulatorError
 from simulator.library import cluster as dask_cluster
-from simulator.library.cluster import cluster
+from simulator.library.parallel.cluster import cluster
 from simulator.library.sweep import answer_study
 from simulator.scenario.building.study import load
 from simulator.scenario.catalog.offer_cards import imported_entry
@@ -343,8 +343,8 @@ def test_files_that_a_scenario_names_travel_with_it(
     machines.at_work(1)
     scenario = named_everywhere(tmp_path)
     monkeypatch.chdir(scenario.parent)
-    found = simulator.sweep("log.yaml", dask=machines.address, anew=True)
-    assert found.document == simulator.sweep("log.yaml", anew=True).document
+    found = simulator.sweep("log.yaml", dask=machines.address, no_cache=True)
+    assert found.document == simulator.sweep("log.yaml", no_cache=True).document
     assert [point["error"] for point in found.document["points"]] == [None]
 
 

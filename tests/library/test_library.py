@@ -13,8 +13,8 @@ import pytest
 
 import simulator
 from simulator.errors import InfeasibleError, InputError
+from simulator.library.parallel.workers import Watched, processes
 from simulator.library.results import Result, SimulationResult
-from simulator.library.workers import Watched, processes
 from tests.support.scenarios import write_scenario
 from tests.support.tiny import invoke, printed, tiny, write_tiny
 
@@ -130,7 +130,7 @@ def awkward(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_names_are_no_elements_of_a_page(awkward: Path) -> None:
     shown = [
         simulator.simulate(awkward),
-        simulator.sweep(awkward, {"seed": [1, 2]}, each="simulate", anew=True),
+        simulator.sweep(awkward, {"seed": [1, 2]}, each="simulate", no_cache=True),
         simulator.find_break_even(awkward, fast=True, views=False),
         simulator.price_usage(
             {"offer": [NAME], "at": ["2026-11-23"], "input_total": [1], "output_total": [1]}

@@ -154,7 +154,7 @@ def test_what_cannot_be_swept_is_one_line_in_the_file(
     if message == "point 0":  # a path to nothing is told as soon as the point is built
         message = "unknown key"
     with pytest.raises(InputError) as caught:
-        simulator.sweep(path, anew=True)
+        simulator.sweep(path, no_cache=True)
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"{path}:")
     assert len(str(caught.value).splitlines()) == 1
@@ -167,13 +167,13 @@ def test_a_scenario_without_the_section_says_what_it_looks_like(tmp_path: Path) 
         f"{path}: has no section sweep, such as sweep: {{grid: {{seed: [1, 2]}}}}"
     )
     assert result.stdout == ""
-    assert len(simulator.sweep(path, {"seed": [1, 2]}, each="simulate", anew=True).rows) == 8
+    assert len(simulator.sweep(path, {"seed": [1, 2]}, each="simulate", no_cache=True).rows) == 8
 
 
 @pytest.mark.parametrize("each", ["size", "run", "simulate"])
 def test_what_is_asked_at_each_point(tmp_path: Path, each: str) -> None:
     path = write_tiny(tmp_path / "tiny.yaml", sweep={"each": each, "grid": {"seed": [3]}})
-    (point,) = simulator.sweep(path, anew=True).document["points"]
+    (point,) = simulator.sweep(path, no_cache=True).document["points"]
     options = {o["name"]: o for o in point["options"]}
     if each == "run":
         whole = simulator.find_break_even(path, views=False).document

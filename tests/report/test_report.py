@@ -15,7 +15,7 @@ import pytest
 from matplotlib.axes import Axes
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from simulator.library.calls import find_break_even
+from simulator import find_break_even
 from simulator.report import formatting
 from simulator.report.charts import plots
 from simulator.report.charts.interactive import chart

@@ -1,15 +1,13 @@
 """``breakeven bench`` and ``breakeven calibrate``: predict benchmarks, and fit to them."""
 
-import csv
 import sys
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from simulator.cli.common import Output, OutputOption, show_result
+from simulator.cli.common import Output, OutputOption, print_notes, show_result
 from simulator.cli.progress import progress
 
 
@@ -124,9 +122,7 @@ def bench(
         return
     if model is None or gpu is None:
         raise typer.BadParameter("give --model and --gpu, or a table of points")
-    from simulator.analysis.bench.benchmark import Serving
-    from simulator.library.calls import predict_benchmark
-    from simulator.report.terminal.benchmark import print_benchmark
+    from simulator.library.benchmarks import predict_benchmark, serving
 
     result = predict_benchmark(
         model,
@@ -137,7 +133,7 @@ def bench(
         output_tok=osl,
         range_ratio=range_ratio,
         requests=requests,
-        serving=Serving(batched_tokens, sequences, memory, prefix_cache=not uncached),
+        serving=serving(batched_tokens, sequences, memory, not uncached),
         gpus=gpus,
         tensor=tensor,
         parallelism=parallelism,
@@ -149,38 +145,20 @@ def bench(
         enforce_eager=enforce_eager,
         calibration=calibration,
     )
-    show_result(
-        output,
-        result.document,
-        result.rows,
-        partial(print_benchmark, result.label, result.document),
-    )
+    show_result(output, result)
 
 
 def _predict_table(points: Path, output: Output) -> None:
-    from simulator.scenario.bench.bench_table import predicted_rows
-    from simulator.scenario.catalog.serving_profile import serving_profile
+    from simulator.library.benchmarks import predict_benchmarks
 
-    header: list[str] = []
-    documents: list[dict[str, Any]] = []
+    # Tables may be long: CSV rows are printed as they are predicted.
+    streams = output is Output.CSV
     with progress("points") as tell:
-        for header, rows in predicted_rows(points, serving_profile()):
-            if output is Output.CSV:  # as rows are predicted, since tables may be long
-                _write_csv(rows if documents else [header, *rows])
-            documents += [dict(zip(header, row, strict=True)) for row in rows]
-            tell(len(documents))
-    if output is not Output.CSV:
-        from simulator.report.terminal.benchmark import print_points
-
-        show_result(output, {"points": documents}, documents, partial(print_points, documents))
-    predicted = sum(d["pred_status"] == "ok" for d in documents)
-    sys.stderr.write(f"{len(documents)} points, {predicted} predicted\n")
-
-
-def _write_csv(rows: list[list[str]]) -> None:
-    from simulator.files.cells import harmless
-
-    csv.writer(sys.stdout, lineterminator="\n").writerows([map(harmless, row) for row in rows])
+        result = predict_benchmarks(points, stream=sys.stdout if streams else None, tell=tell)
+    if streams:
+        print_notes(result)
+    else:
+        show_result(output, result)
 
 
 def calibrate(
@@ -218,45 +196,25 @@ def calibrate(
 
     A log is a CSV table with arrival_s, input_tokens, output_tokens, first_token_s and finished_s.
     """
-    from dataclasses import replace
+    from simulator.library import benchmarks
 
-    from simulator.analysis.bench.benchmark import Serving
-    from simulator.analysis.bench.calibration import calibrate as fit
-    from simulator.files.writing import write_files
-    from simulator.report.terminal.benchmark import calibration_document, print_calibration
-    from simulator.scenario.bench.benchmark import named_deployment
-    from simulator.scenario.tables.calibration_file import calibration_text
-    from simulator.scenario.tables.measurements import read_measurements
-
-    deployment, replicas = named_deployment(
-        model,
-        gpu,
-        gpus=gpus,
-        tensor=tensor,
-        parallelism=parallelism,
-        engine=engine,
-        weight_precision=weights,
-        kv_precision=kv,
-        kv_tokens=kv_tokens,
-        weights_gb=weights_gb,
-        enforce_eager=enforce_eager,
-    )
-    measured = [replace(m, replicas=replicas) for m in read_measurements(results)]
     with progress("fitting"):
-        calibration = fit(
-            deployment,
-            measured,
-            Serving(batched_tokens, sequences, memory, prefix_cache=not uncached),
+        result = benchmarks.calibrate(
+            results,
+            model,
+            gpu,
+            serving=benchmarks.serving(batched_tokens, sequences, memory, not uncached),
+            gpus=gpus,
+            tensor=tensor,
+            parallelism=parallelism,
+            engine=engine,
+            weight_precision=weights,
+            kv_precision=kv,
+            kv_tokens=kv_tokens,
+            weights_gb=weights_gb,
+            enforce_eager=enforce_eager,
         )
-    band = (deployment.coefficients.band_low, deployment.coefficients.band_high)
-    document = calibration_document(calibration, band)
-    show_result(output, document, [document], partial(print_calibration, document))
+    show_result(output, result)
     if out is not None:
-        names = ", ".join(path.name for path in results)
-        write_files(out.parent, {out.name: calibration_text(deployment, calibration, names)})
+        result.save_calibration(out)
         sys.stderr.write(f"wrote {out}; use it as `calibration` of an option in a scenario\n")
-    if "scale" in calibration.factors:
-        sys.stderr.write(
-            "breakeven: fewer than three benchmarks determine one scale only; predictions for "
-            "other loads are less accurate\n"
-        )

@@ -1,10 +1,12 @@
 """``breakeven capacity``: how much traffic a fleet of a given size carries."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from simulator.cli.common import (
+    NoCacheOption,
+    OldNoCacheOption,
     Output,
     OutputOption,
     ScenarioArgument,
@@ -14,9 +16,6 @@ from simulator.cli.common import (
     show_result,
 )
 from simulator.cli.progress import progress
-
-if TYPE_CHECKING:
-    from simulator.analysis.commands.capacity import Capacity
 
 
 def capacity(
@@ -38,31 +37,22 @@ def capacity(
     seed: SeedOption = None,
     output: OutputOption = Output.TABLE,
     whole: WholeOption = False,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Do not use cached results, nor store new ones.")
-    ] = False,
-    anew: Annotated[bool, typer.Option("--anew", hidden=True)] = False,
+    no_cache: NoCacheOption = False,
+    anew: OldNoCacheOption = False,
 ) -> None:
     """Find the most traffic that fleets carry within latency targets."""
-    import tempfile
-    from functools import partial
-    from pathlib import Path
+    from simulator.library.scenarios import load_scenario
+    from simulator.library.simulations import find_capacity
 
-    from simulator.analysis.commands.result_cache import cache_dir, cached_capacity
-    from simulator.analysis.study.effort import whole_horizon
-    from simulator.report.terminal.capacity import capacity_document, print_capacities
-    from simulator.scenario.building.deployed import self_hosted_options
-    from simulator.scenario.building.study import load_study
-
-    study = load_study(scenario, settings, seed)
-    study = whole_horizon(study) if whole else study
-    options = self_hosted_options(study, only)
-    fleets = [(option, count) for option in options for count in sorted(set(replicas or [1]))]
-    capacities: list[Capacity] = []
-    with tempfile.TemporaryDirectory() as unused, progress("fleets") as tell:
-        folder = Path(unused) if no_cache or anew else cache_dir()
-        for option, count in fleets:
-            tell(len(capacities), len(fleets))
-            capacities.append(cached_capacity(study, option, count, precision, folder))
-    document = capacity_document(capacities, study)
-    show_result(output, document, document["capacities"], partial(print_capacities, document))
+    loaded = load_scenario(scenario, overrides=settings or (), seed=seed)
+    with progress("fleets") as tell:
+        result = find_capacity(
+            loaded,
+            replicas or (1,),
+            option=only,
+            precision=precision,
+            whole=whole,
+            no_cache=no_cache or anew,
+            tell=tell,
+        )
+    show_result(output, result)

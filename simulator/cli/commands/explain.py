@@ -20,20 +20,10 @@ def explain(
     whole: WholeOption = False,
 ) -> None:
     """Explain why simulated cost differs from a static calculator's."""
-    from functools import partial
+    from simulator.library import simulations
+    from simulator.library.scenarios import load_scenario
 
-    from simulator.analysis.commands.explain import explain_options
-    from simulator.analysis.sampling.sampler import Sampler
-    from simulator.analysis.simulate.evaluate import Evaluator
-    from simulator.analysis.study.effort import whole_horizon
-    from simulator.report.terminal.explain import explanation_document, print_explanation
-    from simulator.scenario.building.study import load_study
-
-    study = load_study(scenario, settings, seed)
-    study = whole_horizon(study) if whole else study
+    loaded = load_scenario(scenario, overrides=settings or (), seed=seed)
     with progress("options") as tell:
-        document = explanation_document(
-            explain_options(Evaluator(study, 1.0, Sampler(study, careful=True)), tell), study
-        )
-    rungs = [{"option": o["name"], **rung} for o in document["options"] for rung in o["rungs"]]
-    show_result(output, document, rungs, partial(print_explanation, document))
+        result = simulations.explain(loaded, whole=whole, tell=tell)
+    show_result(output, result)

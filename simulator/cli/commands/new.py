@@ -7,31 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from simulator.cli.common import completion, print_notes
+
 DEFAULT_TARGETS = {"ttft": "2s", "tpot": "60ms"}
-
-
-def _offers(incomplete: str) -> list[str]:
-    from simulator.scenario.catalog.price_book import known_offers
-
-    return [name for name in known_offers() if name.startswith(incomplete)]
-
-
-def _presets(incomplete: str) -> list[str]:
-    from simulator.scenario.resolve.presets import preset_names
-
-    return [name for name in preset_names() if name.startswith(incomplete)]
-
-
-def _models(incomplete: str) -> list[str]:
-    from simulator.scenario.catalog.profiles import profile_names
-
-    return [name for name in profile_names("models") if name.startswith(incomplete)]
-
-
-def _accelerators(incomplete: str) -> list[str]:
-    from simulator.scenario.catalog.profiles import profile_names
-
-    return [name for name in profile_names("accelerators") if name.startswith(incomplete)]
 
 
 def new(
@@ -42,17 +20,22 @@ def new(
             "--offer",
             metavar="PROVIDER/MODEL",
             help="API offer to compare; repeatable.",
-            autocompletion=_offers,
+            autocompletion=completion("offer_names"),
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model to self-host.", autocompletion=_models)
+        str | None,
+        typer.Option(help="Model to self-host.", autocompletion=completion("model_names")),
     ] = None,
     gpu: Annotated[
-        str | None, typer.Option(help="Accelerator to host it on.", autocompletion=_accelerators)
+        str | None,
+        typer.Option(
+            help="Accelerator to host it on.", autocompletion=completion("accelerator_names")
+        ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Traffic preset to generate.", autocompletion=_presets)
+        str | None,
+        typer.Option(help="Traffic preset to generate.", autocompletion=completion("preset_names")),
     ] = None,
     requests_per_month: Annotated[
         str | None,
@@ -75,10 +58,9 @@ def new(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented scenario, and ask for missing values."""
-    from simulator.files.writing import write_files
-    from simulator.scenario.resolve.quantities import in_unit
-    from simulator.scenario.starter.starter import Answers, starter
+    from simulator.library.scenarios import new_scenario
 
+    volume = None
     if os.path.lexists(target) and not force:
         raise typer.BadParameter(f"{target} exists already; --force overwrites it")
     ask = _Questions(sys.stdin.isatty())
@@ -93,12 +75,20 @@ def new(
         tpot = ask("tpot", None, "Target per further token", DEFAULT_TARGETS["tpot"])
     engineers = ask("engineers", engineers, "Engineers that self-hosting needs (FTE)", "0.5")
     ask.check()
-    per_month = None if trace else float(in_unit(("requests_per_month",), volume))
-    answers = Answers(
-        offer_names, model, gpu, preset, per_month, trace, ttft, tpot, engineers
-    )  # fmt: skip
-    write_files(target.parent, {target.name: starter(answers, target)})
-    sys.stderr.write(f"{target}: breakeven run {target} --out out\n")
+    result = new_scenario(
+        target,
+        offers=offer_names,
+        model=model,
+        gpu=gpu,
+        preset=preset,
+        requests_per_month=volume,
+        trace=trace,
+        ttft=ttft,
+        tpot=tpot,
+        engineers=engineers,
+        overwrite=force,
+    )
+    print_notes(result)
 
 
 class _Questions:
@@ -135,11 +125,6 @@ def report(
     ] = None,
 ) -> None:
     """Redraw report.html, tables and plots of a finished run."""
-    from simulator.files.writing import write_files
-    from simulator.library.results import drawn_files
-    from simulator.report.documents.stored import read_result
+    from simulator.library.decisions import redraw_report
 
-    path = result / "result.json" if result.is_dir() else result
-    folder = out or path.parent
-    write_files(folder, read_result(path, drawn_files))
-    sys.stderr.write(f"{folder / 'report.html'}\n")
+    print_notes(redraw_report(result, out))

@@ -1,22 +1,13 @@
 """``breakeven prices import``, ``diff`` and ``check``: price files of other projects."""
 
-import json
-import sys
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from simulator.cli.commands.prices import AtOption, BookOption, cards, moment_s, open_book
-from simulator.cli.common import Output, OutputOption
-from simulator.cli.common import show_result as show_result
-
-if TYPE_CHECKING:
-    from collections import Counter
-
-    from simulator.pricing.feeds.feed import Feed
+from simulator.cli.commands.prices import AtOption, BookOption
+from simulator.cli.common import Output, OutputOption, print_notes, show_result
 
 SourceArgument = Annotated[
     str,
@@ -38,8 +29,6 @@ ToleranceOption = Annotated[
         "--tolerance", min=0, max=1, help="Relative difference up to which rates count as equal."
     ),
 ]
-_LEFT_OUT_SHOWN = 8
-_NAMES_SHOWN = 12
 
 
 def import_prices(
@@ -52,48 +41,9 @@ def import_prices(
 
     Use the written file with --book, or as the price_file of a scenario.
     """
-    from simulator.files.writing import write_files
-    from simulator.scenario.catalog.offer_cards import imported_entry
+    from simulator.library import price_feeds
 
-    feed = _feed(source, allow_http, as_of)
-    text = json.dumps({n: imported_entry(card) for n, card in feed.cards.items()}, indent=1)
-    write_files(target.parent, {target.name: text + "\n"})
-    sys.stderr.write(f"{len(feed.cards)} offers -> {target}\n")
-    _report_replaced(target, feed)
-    _report_left_out(feed.left_out)
-
-
-def _report_replaced(target: Path, feed: "Feed") -> None:
-    """Report which offers that can be simulated are replaced, kept or missing."""
-    from simulator.scenario.catalog.price_book import PriceBook, known_offers
-
-    shipped, opened = PriceBook(), PriceBook.with_file(target)
-    wanted = [name for name in known_offers() if not name.startswith("article/")]
-    matched = [name for name in wanted if name in feed.cards]
-    kept = [name for name in matched if opened.card(name).rows == shipped.card(name).rows]
-    missing = [name for name in wanted if name not in feed.cards]
-    replaced = [name for name in matched if name not in kept]
-    sys.stderr.write(
-        f"of {len(wanted)} offers that can be simulated, {len(kept)} are unchanged and keep the "
-        f"book's dates and hours, {len(replaced)} are replaced, "
-        f"{len(missing)} are missing\n"
-    )
-    if 0 < len(replaced) <= _NAMES_SHOWN:
-        sys.stderr.write(f"  replaced: {', '.join(replaced)}\n")
-    if 0 < len(missing) <= _NAMES_SHOWN:
-        sys.stderr.write(f"  missing: {', '.join(missing)}\n")
-
-
-def _report_left_out(left_out: "Counter[str]", name: str = "") -> None:
-    if not left_out:
-        return
-    total = sum(left_out.values())
-    sys.stderr.write(f"{name}skipped {total} prices and entries of these kinds:\n")
-    for what, count in left_out.most_common(_LEFT_OUT_SHOWN):
-        sys.stderr.write(f"  {count} {what}\n")
-    if len(left_out) > _LEFT_OUT_SHOWN:
-        rest = sum(count for _, count in left_out.most_common()[_LEFT_OUT_SHOWN:])
-        sys.stderr.write(f"  {rest} of {len(left_out) - _LEFT_OUT_SHOWN} other kinds\n")
+    print_notes(price_feeds.import_prices(source, target, as_of=as_of, allow_http=allow_http))
 
 
 def diff(
@@ -109,21 +59,18 @@ def diff(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what a newer price file would change, now or at another time."""
-    from simulator.pricing.book import snapshot_offers
-    from simulator.pricing.feeds.checking import changes
-    from simulator.report.terminal.price_changes import print_changes
+    from simulator.library.price_feeds import diff_prices
 
-    feed = _feed(source, allow_http, as_of)
-    text = contains.lower()
-    theirs = {name: card for name, card in feed.cards.items() if text in name.lower()}
-    snapshot = set(snapshot_offers())
-    ours = {
-        name: card
-        for name, card in cards(open_book(book), contains).items()
-        if name in snapshot or name in theirs
-    }
-    differences = changes(ours, theirs, feed.whole, moment_s(at), tolerance)
-    show_result(output, {"changes": differences}, differences, partial(print_changes, differences))
+    result = diff_prices(
+        source,
+        contains,
+        book=book,
+        as_of=as_of,
+        at=at,
+        tolerance=tolerance,
+        allow_http=allow_http,
+    )
+    show_result(output, result)
 
 
 def check(
@@ -156,50 +103,15 @@ def check(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Compare the price book with other sources of prices."""
-    from simulator.files.writing import write_files
-    from simulator.report.terminal.price_changes import check_document, print_check
-    from simulator.scenario.catalog.price_checks import check_feeds, installed_sources, proposal
+    from simulator.library.price_feeds import check_prices
 
-    if sources:
-        feeds = {source: _feed(source, allow_http, None) for source in sources}
-    else:
-        feeds, missing = installed_sources()
-        for name in missing:
-            sys.stderr.write(f"{name} is not installed; pass its file as SOURCE\n")
-    checks = check_feeds(feeds, contains, moment_s(at), tolerance)
-    if propose is not None:
-        text = proposal(checks)
-        write_files(propose.parent, {propose.name: text})
-        offers = len(text.splitlines())
-        sys.stderr.write(f"rows for {offers} offers -> {propose}\n")
-    for feed in feeds.values():
-        _report_left_out(feed.left_out, f"{feed.name}: ")
-    document = check_document(checks)
-    show_result(output, document, document["offers"], partial(print_check, checks, everything))
-
-
-def _feed(source: str, allow_http: bool, as_of: datetime | None) -> "Feed":
-    from simulator.files.fetch import is_address
-    from simulator.files.text import label
-    from simulator.pricing.feeds.reading import read_feed
-
-    raw = _raw_feed(source, allow_http)
-    day = (as_of or datetime.now(UTC)).date()
-    # The name is written into the file, and the query of a URL may contain a key.
-    name = label(source).rstrip("/") if is_address(source) else source
-    return read_feed(raw, name.rpartition("/")[2], day)
-
-
-def _raw_feed(source: str, allow_http: bool) -> Any:
-    from simulator.files.fetch import fetch_text, is_address
-    from simulator.files.jsontext import NotJson, parse_json, read_json
-    from simulator.files.text import fail
-
-    if not is_address(source):
-        return read_json(Path(source))
-    # The only network access, and only for a URL that the user gave.
-    text = fetch_text(source, allow_http)
-    try:
-        return parse_json(text)
-    except NotJson as error:
-        fail(source, error.line, error.column, str(error))
+    result = check_prices(
+        sources or (),
+        contains=contains,
+        at=at,
+        tolerance=tolerance,
+        proposals=propose,
+        everything=everything,
+        allow_http=allow_http,
+    )
+    show_result(output, result)

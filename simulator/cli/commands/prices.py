@@ -1,26 +1,16 @@
 """``breakeven prices``: the price book, and the cost of usage."""
 
-import csv
 import sys
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from simulator.cli.common import Output, OutputOption
-from simulator.cli.common import show_result as show_result
-from simulator.cli.progress import Tell, progress
-
-if TYPE_CHECKING:
-    from simulator.pricing.rates import RateCard
-    from simulator.scenario.catalog.price_book import PriceBook
-    from simulator.scenario.tables.usage import Spans
+from simulator.cli.common import Output, OutputOption, print_notes, show_result
+from simulator.cli.progress import progress
 
 app = typer.Typer(help="Show and check API prices, and price usage.", no_args_is_help=True)
-_MOST_DOUBTS = 10
-
 
 BookOption = Annotated[
     Path | None,
@@ -56,15 +46,9 @@ def list_offers(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List offers with their prices, now or at another time."""
-    from simulator.report.terminal.prices import card_document, print_cards
-    from simulator.scenario.catalog.price_book import known_offers
+    from simulator.library import prices
 
-    simulated = set(known_offers())
-    documents: list[dict[str, Any]] = [
-        {**card_document(card, moment_s(at)), "simulated": name in simulated}
-        for name, card in cards(open_book(book), contains).items()
-    ]
-    show_result(output, {"offers": documents}, documents, partial(print_cards, documents))
+    show_result(output, prices.list_offers(contains, at=at, book=book))
 
 
 @app.command()
@@ -78,16 +62,9 @@ def show(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show the rates, conditions, dates and behaviour of an offer."""
-    from simulator.report.terminal.prices import card_document, print_card
-    from simulator.scenario.catalog.price_book import known_offers
+    from simulator.library.prices import show_offer
 
-    prices = open_book(book)
-    document = card_document(prices.card(offer), moment_s(at))
-    behaviour = prices.simulated(offer) if offer in known_offers() else None
-    if behaviour is not None:
-        document["behaviour"] = behaviour.model_dump(mode="json", exclude_defaults=True)
-    rows = [{"offer": document["offer"], **row} for row in document["rows"]]
-    show_result(output, document, rows, partial(print_card, document, behaviour, everything))
+    show_result(output, show_offer(offer, at=at, book=book, everything=everything))
 
 
 @app.command()
@@ -109,107 +86,8 @@ def cost(
     if parquet != (out is not None):
         need = "needs --out FILE" if parquet else "is printed to standard output, without --out"
         raise typer.BadParameter(f"{usage} {need}")
-    from simulator.scenario.tables.usage import Spans
+    from simulator.library.prices import price_usage_file
 
-    prices, spans = open_book(book), Spans()
     with progress("rows") as tell:
-        if out:
-            failed, total = _cost_of_parquet(usage, out, prices, spans, tell)
-        else:
-            failed, total = _cost_of_csv(usage, prices, spans, tell)
-    _report_priced(failed, total, book)
-    doubts = spans.doubts(prices)
-    for text in doubts[:_MOST_DOUBTS]:
-        sys.stderr.write(f"note: {text}\n")
-    if len(doubts) > _MOST_DOUBTS:
-        sys.stderr.write(f"note: and {len(doubts) - _MOST_DOUBTS} more notes\n")
-
-
-def _report_priced(failed: int, total: int, book: Path | None) -> None:
-    from simulator.pricing.book import SNAPSHOT_DATE
-
-    first = f"from {book}, else " if book else ""
-    sys.stderr.write(
-        f"{total} rows priced {first}as of {SNAPSHOT_DATE}"
-        + (f", {failed} could not be priced\n" if failed else "\n")
-    )
-
-
-def _cost_of_parquet(
-    usage: Path, out: Path, book: "PriceBook", spans: "Spans", tell: Tell
-) -> tuple[int, int]:
-    """Write a priced Parquet table, whole or not at all; return failed and all rows."""
-    from concurrent.futures import ThreadPoolExecutor
-    from itertools import chain
-
-    from simulator.errors import InputError
-    from simulator.files.writing import whole
-    from simulator.scenario.tables.usage_parquet import priced_portions
-
-    failed = total = 0
-    portions = priced_portions(usage, book, spans)
-    first = next(portions, None)
-    if first is None:
-        raise InputError(f"{usage}: no rows")
-    from pyarrow.parquet import ParquetWriter
-
-    # Costs rarely repeat: encoding them by dictionary takes most of the time and saves nothing.
-    repetitive = [name for name in first.column_names if name != "cost_usd"]
-    with (
-        whole(out) as path,
-        ParquetWriter(path, first.schema, use_dictionary=repetitive) as writer,
-        ThreadPoolExecutor(1) as background,
-    ):
-        written = background.submit(writer.write_table, first)
-        for portion in chain([first], portions):
-            if portion is not first:
-                written.result()
-                written = background.submit(writer.write_table, portion)
-            total += len(portion)
-            tell(total)
-            failed += portion["cost_usd"].null_count
-        written.result()
-    return failed, total
-
-
-def _cost_of_csv(usage: Path, book: "PriceBook", spans: "Spans", tell: Tell) -> tuple[int, int]:
-    """Print a priced CSV table; return failed and all rows."""
-    from simulator.files.cells import harmless
-    from simulator.scenario.tables.usage import priced_rows
-
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    failed = total = 0
-    for header, rows in priced_rows(usage, book, spans):
-        if total == 0:
-            writer.writerow(header)
-        writer.writerows([map(harmless, row) for row in rows])
-        total += len(rows)
-        tell(total)
-        failed += sum(1 for row in rows if row[-1])
-    return failed, total
-
-
-def open_book(path: Path | None) -> "PriceBook":
-    """Return the shipped price book, preceded by an imported file if one is given."""
-    from simulator.scenario.catalog.price_book import PriceBook
-
-    return PriceBook() if path is None else PriceBook.with_file(path)
-
-
-def cards(book: "PriceBook", contains: str) -> "dict[str, RateCard]":
-    """Return the cards of offers that price tokens, without those of pages, hours or searches."""
-    from contextlib import suppress
-
-    from simulator.pricing.book import NoTokenPriceError
-
-    named = {}
-    for name in book.names():
-        if contains.lower() in name.lower():
-            with suppress(NoTokenPriceError):
-                named[name] = book.card(name)
-    return named
-
-
-def moment_s(at: datetime | None) -> float:
-    """Return a time in UTC as Unix time [s]; now if none is given."""
-    return datetime.now(UTC).timestamp() if at is None else at.replace(tzinfo=UTC).timestamp()
+        result = price_usage_file(usage, out or sys.stdout, book=book, tell=tell)
+    print_notes(result)

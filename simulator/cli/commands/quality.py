@@ -1,13 +1,10 @@
 """``breakeven quality``: the cost of a correct answer, for models, cascades and agent runs."""
 
-from enum import StrEnum
-from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from simulator.cli.common import Output, OutputOption
-from simulator.cli.common import show_result as show_result
+from simulator.cli.common import Output, OutputOption, show_result
 
 app = typer.Typer(
     help="Compute the cost of a correct answer.",
@@ -23,21 +20,12 @@ ResultsArgument = Annotated[
 ]
 
 
-class Repeated(StrEnum):
-    """Unit that is repeated when a step fails."""
-
-    STEP = "step"
-    RUN = "run"
-
-
 @app.command()
 def show(results: ResultsArgument = "aider", output: OutputOption = Output.TABLE) -> None:
     """List models by their cost per correct answer."""
-    from simulator.report.terminal.quality import print_results, results_document
-    from simulator.scenario.tables.leaderboard import read_results
+    from simulator.library.quality import model_quality
 
-    document = results_document(read_results(results), results)
-    show_result(output, document, document["models"], partial(print_results, document))
+    show_result(output, model_quality(results))
 
 
 @app.command()
@@ -47,20 +35,13 @@ def compare(
         str, typer.Argument(metavar="A", help="Model, by its name or a unique part of it.")
     ],
     b: Annotated[str, typer.Argument(metavar="B", help="Model to compare it with.")],
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Seed of the random numbers; default: 0.")
-    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")] = 0,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Compare two models on the same tasks, and cascades of the two."""
-    from simulator.analysis.quality.quality import compare as compared
-    from simulator.report.terminal.quality import comparison_document, print_comparison
-    from simulator.scenario.tables.leaderboard import find_model, read_results
+    from simulator.library.quality import compare_models
 
-    loaded = read_results(results)
-    first, second = find_model(a, loaded.models), find_model(b, loaded.models)
-    document = comparison_document(compared(loaded, first, second, seed or 0))
-    show_result(output, document, [document], partial(print_comparison, document))
+    show_result(output, compare_models(results, a, b, seed=seed))
 
 
 @app.command()
@@ -70,8 +51,8 @@ def chain(
         float, typer.Option(min=0.0, max=1.0, help="Probability that a step succeeds.")
     ],
     restart: Annotated[
-        Repeated, typer.Option(help="What is repeated when a step fails.")
-    ] = Repeated.STEP,
+        Literal["step", "run"], typer.Option(help="What is repeated when a step fails.")
+    ] = "step",
     attempts: Annotated[
         int | None,
         typer.Option(min=1, help="Most attempts of each step, or of the run."),
@@ -88,9 +69,14 @@ def chain(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Compute what retries and failed runs add to a correct agent run."""
-    from simulator.analysis.quality.agents import AgentChain, Restart, expected_run
-    from simulator.report.terminal.quality import chain_document, print_chain
+    from simulator.library.quality import agent_chain
 
-    agent = AgentChain(steps, step_success, Restart(restart), attempts, correlation)
-    document = chain_document(agent, expected_run(agent), step_usd)
-    show_result(output, document, [document], partial(print_chain, document))
+    result = agent_chain(
+        steps,
+        step_success,
+        restart=restart,
+        attempts=attempts,
+        correlation=correlation,
+        step_usd=step_usd,
+    )
+    show_result(output, result)

@@ -1,10 +1,9 @@
 """``breakeven run`` and ``breakeven simulate``: the verdict, and options as written."""
 
 import sys
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,13 +17,7 @@ from simulator.cli.common import (
     WholeOption,
     show_result,
 )
-from simulator.cli.progress import Tell, progress
-
-if TYPE_CHECKING:
-    from simulator.analysis.sampling.sample import Sample
-    from simulator.analysis.simulate.longrun import Watch
-    from simulator.analysis.study.study import Study
-    from simulator.engine.ledger import Ledger
+from simulator.cli.progress import progress
 
 
 def run(
@@ -68,36 +61,28 @@ def run(
     whole: WholeOption = False,
 ) -> None:
     """Find the cheapest option, the break-even, and what changes them."""
-    from simulator.library.calls import find_break_even
-    from simulator.library.workers import Watched, threads
-    from simulator.report.terminal.verdict import print_verdict
-    from simulator.scenario.building.study import load
-    from simulator.scenario.resolve.quantities import in_unit
+    from simulator.library.decisions import find_break_even
+    from simulator.library.parallel.workers import Watched, threads
+    from simulator.library.scenarios import load_scenario
 
     if (axis is None) != (ends is None):
         raise typer.BadParameter("--axis and --between require each other", param_hint="--axis")
-    loaded = load(scenario, settings, seed)
+    loaded = load_scenario(scenario, overrides=settings or (), seed=seed)
     with threads(jobs) as executor, progress("simulations") as tell:
-        watched = Watched(executor, tell)
         result = find_break_even(
             loaded,
             axis,
             ends,
             fast=fast,
             effort=effort,
-            within_s=None if within is None else float(in_unit(("within_s",), within)),
+            within_s=within,
             whole=whole,
             views=out is not None,
-            executor=watched,
+            executor=Watched(executor, tell),
         )
-    # Print the answer first: it is useful even if the files cannot be written.
-    show_result(output, result.document, result.rows, partial(print_verdict, result.document))
-    if out is not None:
-        result.save(out)
-        if find_spec("pyarrow") is None:
-            sys.stderr.write(
-                "breakeven: ledger.parquet is not written: it needs breakeven[parquet]\n"
-            )
+    show_result(output, result, out)
+    if out is not None and find_spec("pyarrow") is None:
+        sys.stderr.write("breakeven: ledger.parquet is not written: it needs breakeven[parquet]\n")
 
 
 def simulate(
@@ -135,49 +120,20 @@ def simulate(
     whole: WholeOption = False,
 ) -> None:
     """Simulate options exactly as written, without searching sizes."""
-    from simulator.analysis.commands.replications import simulate_until
-    from simulator.analysis.decide.verdict import simulate_as_written
-    from simulator.analysis.simulate.longrun import Keep
-    from simulator.analysis.study.effort import whole_horizon
-    from simulator.report.documents.document import replications_document, simulation_document
-    from simulator.report.documents.ledger import ledger_writer
-    from simulator.report.documents.tidy import option_rows
-    from simulator.report.terminal.verdict import print_simulation
-    from simulator.scenario.building.study import load
-    from simulator.scenario.resolve.load import fingerprint
+    from simulator.library import simulations
+    from simulator.library.scenarios import load_scenario
 
-    loaded = load(scenario, settings, seed)
-    # Ledgers and stored states always cover the whole horizon.
-    unsampled = whole or ledger is not None or keep is not None
-    study = whole_horizon(loaded.study) if unsampled else loaded.study
+    if precision is not None and not (keep is None and ledger is None):
+        raise typer.BadParameter(
+            "cannot be combined with --keep or --ledger", param_hint="--precision"
+        )
+    loaded = load_scenario(scenario, overrides=settings or (), seed=seed)
     if precision is not None:
-        if keep is not None or ledger is not None:
-            raise typer.BadParameter(
-                "cannot be combined with --keep or --ledger", param_hint="--precision"
-            )
         with progress("replications") as tell:
-            replications = simulate_until(study, precision, most, tell)
-        document = replications_document(replications, study)
+            result = simulations.simulate_to_precision(
+                loaded, precision, most=most, whole=whole, tell=tell
+            )
     else:
-        content = fingerprint(loaded.scenario, loaded.document, study.provenance)
-        kept = None if keep is None else Keep(keep, content)
-        write = None if ledger is None else ledger_writer(ledger, study, content)
         with progress("simulated hours") as tell:
-            results = simulate_as_written(study, kept, _progress_watch(study, tell, write))
-        document = simulation_document(results, study)
-    show_result(output, document, option_rows(document), partial(print_simulation, document))
-
-
-def _progress_watch(study: "Study", tell: Tell, write: "Watch | None") -> "Watch":
-    """Return a callback that reports simulated hours, and passes ledger pieces to ``write``."""
-    indices = {option.name: index for index, option in enumerate(study.options)}
-    hours = study.traffic.horizon_s / 3600
-
-    def watch(option: str, number: int, sample: "Sample", piece: "Ledger") -> None:
-        if write is not None:
-            write(option, number, sample, piece)
-        simulated = float(piece.arrival_s[piece.offered].max(initial=0.0)) / 3600
-        earlier = indices.get(option, 0) * hours
-        tell(round(earlier + min(simulated, hours)), round(len(indices) * hours))
-
-    return watch
+            result = simulations.simulate(loaded, whole=whole, ledger=ledger, keep=keep, tell=tell)
+    show_result(output, result)

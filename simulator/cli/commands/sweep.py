@@ -1,6 +1,5 @@
 """``breakeven sweep``: many variations of a scenario in one table, resumable."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,8 @@ import typer
 
 from simulator.cli.common import (
     JobsOption,
+    NoCacheOption,
+    OldNoCacheOption,
     Output,
     OutputOption,
     ScenarioArgument,
@@ -36,26 +37,24 @@ def sweep(
             "--dask", metavar="ADDRESS", help="Run on the workers of this Dask scheduler."
         ),
     ] = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Do not use cached results, nor store new ones.")
-    ] = False,
-    anew: Annotated[bool, typer.Option("--anew", hidden=True)] = False,
+    no_cache: NoCacheOption = False,
+    anew: OldNoCacheOption = False,
 ) -> None:
     """Evaluate many variations of a scenario in one table.
 
     The section `sweep` of the scenario lists them. Results are cached by point, so that an
     interrupted sweep resumes where it stopped.
     """
-    from simulator.analysis.commands.result_cache import cache_dir
-    from simulator.library.results import SweepResult
-    from simulator.library.sweep import run_sweep
-    from simulator.report.terminal.sweep import print_sweep
-    from simulator.scenario.resolve.load import read_document
+    from simulator.library import sweep as library
 
-    document = read_document(scenario, settings, seed)
     with progress("points") as tell:
-        points = run_sweep(document, jobs, dask, None if no_cache or anew else cache_dir(), tell)
-    result = SweepResult.of(points)
-    show_result(output, result.document, result.rows, partial(print_sweep, result.document))
-    if out is not None:
-        result.save(out)
+        result = library.sweep(
+            scenario,
+            jobs=jobs,
+            dask=dask,
+            no_cache=no_cache or anew,
+            overrides=settings or (),
+            seed=seed,
+            tell=tell,
+        )
+    show_result(output, result, out)

@@ -8,7 +8,7 @@ import io
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal, TypeVar, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from simulator.errors import InputError
+from simulator.report.documents.contract import (
+    BreakEvenSection,
+    OptionsDocument,
+    ResultDocument,
+    TimelineSection,
+)
 from simulator.report.formatting import quantity
 
 # Palette of Okabe and Ito: distinguishable with any colour vision.
@@ -37,7 +44,13 @@ STYLE: Any = {
     "svg.fonttype": "none",
 }
 
-_Document = dict[str, Any]
+
+Latency = Literal["ttft_s", "tpot_s", "e2e_s"]
+Series = Literal[
+    "own_per_s", "called_per_s", "unserved_per_s", "replicas", "waiting", "own_usd_per_h",
+    "calls_usd_per_h",
+]  # fmt: skip
+"""Series of a timeline."""
 
 
 def new_axes(width_in: float = 7.0, height_in: float = 4.0, rows: int = 1, columns: int = 1) -> Any:
@@ -74,13 +87,13 @@ def _label_bars(ax: Axes, names: list[str]) -> None:
     ax.invert_yaxis()
 
 
-def plot_cost_by_volume(document: _Document, ax: Axes | None = None) -> Axes:
+def plot_cost_by_volume(document: ResultDocument, ax: Axes | None = None) -> Axes:
     """Draw cost against volume for every option, with steps, bands and break-even volumes."""
     ax = ax or new_axes()
-    break_even = document["break_even"]
+    break_even = _required(document["break_even"], "break-even")
     for name, colour in _coloured(option["name"] for option in document["options"]):
         points = break_even["stairs"].get(name) or [
-            (point["volume"], point["cost_usd_per_month"][name]) for point in break_even["curve"]
+            [point["volume"], point["cost_usd_per_month"][name]] for point in break_even["curve"]
         ]
         known = [(at, usd) for at, usd in points if usd is not None]
         bands = [(p["volume"], p["cost_band_usd_per_month"][name]) for p in break_even["curve"]]
@@ -99,7 +112,7 @@ def plot_cost_by_volume(document: _Document, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_cost_stack(document: _Document, ax: Axes | None = None) -> Axes:
+def plot_cost_stack(document: ResultDocument | OptionsDocument, ax: Axes | None = None) -> Axes:
     """Draw each option's monthly cost by component."""
     ax = ax or new_axes()
     options = document["options"]
@@ -118,12 +131,13 @@ def plot_cost_stack(document: _Document, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_probability(document: _Document, ax: Axes | None = None) -> Axes:
+def plot_probability(document: ResultDocument, ax: Axes | None = None) -> Axes:
     """Draw the probability that each option is the cheapest, against volume."""
     ax = ax or new_axes(height_in=3.0)
-    break_even = document["break_even"]
+    break_even = _required(document["break_even"], "break-even")
+    rows = cast(list[tuple[float, dict[str, float]]], break_even["probability_best"])
     for name, colour in _coloured(option["name"] for option in document["options"]):
-        points = [(at, chances[name]) for at, chances in break_even["probability_best"]]
+        points = [(at, chances[name]) for at, chances in rows]
         ax.plot(*zip(*points, strict=True), marker=".", color=colour, label=name)
     _draw_axis(break_even, ax)
     ax.set(ylim=(-0.02, 1.02), ylabel="P(cheapest)")
@@ -131,7 +145,9 @@ def plot_probability(document: _Document, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_latency(document: _Document, name: str = "ttft_s", ax: Axes | None = None) -> Axes:
+def plot_latency(
+    document: ResultDocument, name: Latency = "ttft_s", ax: Axes | None = None
+) -> Axes:
     """Draw the share of requests within a latency, by option, with a line at the target.
 
     ``name`` is ``ttft_s``, ``tpot_s`` or ``e2e_s``.
@@ -151,7 +167,7 @@ def plot_latency(document: _Document, name: str = "ttft_s", ax: Axes | None = No
     return ax
 
 
-def plot_load_duration(timeline: _Document, ax: Axes | None = None) -> Axes:
+def plot_load_duration(timeline: TimelineSection, ax: Axes | None = None) -> Axes:
     """Draw the load duration curve of a timeline, split by who serves the requests."""
     ax = ax or new_axes(height_in=3.0)
     parts = {
@@ -176,11 +192,11 @@ def plot_load_duration(timeline: _Document, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_timeline(timeline: _Document, axes: Any = None) -> Any:
+def plot_timeline(timeline: TimelineSection, axes: Any = None) -> Any:
     """Draw load, replicas, queue and spend of an option over time, on four axes."""
     axes = new_axes(height_in=7.0, rows=4) if axes is None else axes
     hours = timeline["begin_hours"] + timeline["bin_hours"] * np.arange(len(timeline["replicas"]))
-    panels: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    panels: tuple[tuple[str, tuple[tuple[Series, str, str], ...]], ...] = (
         ("load\n[requests/s]", (("own_per_s", "own replicas", OWN),
                                 ("called_per_s", "API", CALLED),
                                 ("unserved_per_s", "not served", LOST))),
@@ -204,13 +220,12 @@ def plot_timeline(timeline: _Document, axes: Any = None) -> Any:
     return axes
 
 
-def plot_cache_map(document: _Document, ax: Axes | None = None) -> Axes:
+def plot_cache_map(document: ResultDocument, ax: Axes | None = None) -> Axes:
     """Draw the cost of own replicas over that of the API, by volume and cached share."""
     ax = ax or new_axes(height_in=3.2)
-    cache_map = document["cache_map"]
-    own, api = (
-        np.array(cache_map[name], float) for name in ("own_usd_per_month", "api_usd_per_month")
-    )
+    cache_map = _required(document["cache_map"], "cache map")
+    own = np.array(cache_map["own_usd_per_month"], float)
+    api = np.array(cache_map["api_usd_per_month"], float)
     ratio = own / api  # NaN where one side misses the targets
     volumes = cache_map["volumes"]
     shares = np.mean(cache_map["cached_shares"], axis=1) * 100
@@ -233,7 +248,7 @@ def plot_cache_map(document: _Document, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_drivers(document: _Document, ax: Axes | None = None) -> Axes:
+def plot_drivers(document: ResultDocument, ax: Axes | None = None) -> Axes:
     """Draw the tornado chart: the winner's advantage at the ends of each uncertain number."""
     ax = ax or new_axes(height_in=3.0)
     drivers = document["drivers"]
@@ -253,10 +268,11 @@ def plot_drivers(document: _Document, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_npv_fan(document: _Document, option: str, ax: Axes | None = None) -> Axes:
+def plot_npv_fan(document: ResultDocument, option: str, ax: Axes | None = None) -> Axes:
     """Draw the cumulative saving of an option against the API, by month, over all draws."""
     ax = ax or new_axes(height_in=3.0)
-    payback = next(p for p in document["over_time"]["paybacks"] if p["option"] == option)
+    over_time = _required(document["over_time"], "section over time")
+    payback = next(p for p in over_time["paybacks"] if p["option"] == option)
     fan, months = payback["fan_usd"], range(len(payback["fan_usd"]["p50"]))
     ax.fill_between(months, fan["p5"], fan["p95"], color=PALETTE[0], alpha=0.15, label="5-95 %")
     ax.fill_between(months, fan["p25"], fan["p75"], color=PALETTE[0], alpha=0.3, label="25-75 %")
@@ -272,7 +288,7 @@ Plots = dict[str, tuple[str, Axes]]
 """Title and axes of each plot by file name; for figures with several axes, one of them."""
 
 
-def plots_of(document: _Document) -> Plots:
+def plots_of(document: ResultDocument) -> Plots:
     """Return every plot for which a document has the figures."""
     plots = {"cost-stack": ("Cost by component", plot_cost_stack(document))}
     if document["break_even"]:
@@ -287,16 +303,17 @@ def plots_of(document: _Document) -> Plots:
             f"Load, and where {line['option']} serves it",
             plot_load_duration(line),
         )
-    for name, title in (
-        ("ttft_s", "first token"),
-        ("tpot_s", "output tokens"),
-        ("e2e_s", "complete answer"),
-    ):
+    titles: dict[Latency, str] = {
+        "ttft_s": "first token",
+        "tpot_s": "output tokens",
+        "e2e_s": "complete answer",
+    }
+    for name, title in titles.items():
         if document["slo"][name] is not None:
             plots[f"latency-{name[:-2]}"] = (f"Latency: {title}", plot_latency(document, name))
-    for name, line in lines.items():
+    for option, line in lines.items():
         if any(line["replicas"]):
-            plots[f"timeline-{name}"] = (f"{name} over {_span(line)}", plot_timeline(line)[0])
+            plots[f"timeline-{option}"] = (f"{option} over {_span(line)}", plot_timeline(line)[0])
     if document["drivers"]:
         plots["drivers"] = ("Drivers of the saving", plot_drivers(document))
     if document["cache_map"]:
@@ -312,12 +329,22 @@ def plots_of(document: _Document) -> Plots:
     return plots
 
 
+T = TypeVar("T")
+
+
+def _required(section: T | None, name: str) -> T:
+    """Return a section of a document that a plot needs; raise InputError if it has none."""
+    if section is None:
+        raise InputError(f"the document has no {name} to draw")
+    return section
+
+
 def _coloured(names: Iterable[str]) -> list[tuple[str, str]]:
     """Return options with their colours, which are the same in every plot."""
     return [(name, PALETTE[k % len(PALETTE)]) for k, name in enumerate(names)]
 
 
-def _span(timeline: _Document) -> str:
+def _span(timeline: TimelineSection) -> str:
     """Return the length of a timeline in hours or days, as text."""
     hours = timeline["bin_hours"] * len(timeline["replicas"])
     return f"{hours / 24:g} days" if hours > 48 else f"{hours:g} hours"
@@ -340,7 +367,7 @@ def _minor_tick(value: float) -> str:
     return quantity(value) if round(first, 6) in (2, 5) else ""
 
 
-def _crossings(break_even: _Document) -> list[tuple[str, float]]:
+def _crossings(break_even: BreakEvenSection) -> list[tuple[str, float]]:
     """Return labels and positions of break-evens: first and permanent, or all along an axis."""
     if break_even["axis"] == "volume":
         first, permanent = break_even["first"], break_even["permanent"]
@@ -354,7 +381,7 @@ def _crossings(break_even: _Document) -> list[tuple[str, float]]:
     return list(zip(names, sorted(inside), strict=False))
 
 
-def _draw_axis(break_even: _Document, ax: Axes) -> None:
+def _draw_axis(break_even: BreakEvenSection, ax: Axes) -> None:
     """Scale and label the axis of a break-even, and mark today's value."""
     if break_even["scanned"][0] > 0:
         ax.set_xscale("log")

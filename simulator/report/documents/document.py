@@ -1,7 +1,6 @@
 """The result document: what ``--output json`` prints and ``result.json`` holds."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,34 +16,52 @@ from simulator.analysis.study.effort import LEVELS
 from simulator.analysis.study.study import Effort, Study
 from simulator.analysis.views.report_views import Views
 from simulator.economics.interval import Z_90
+from simulator.report.documents.contract import (
+    BreakEvenSection,
+    EffortSection,
+    HybridSection,
+    OptionDocument,
+    OptionsDocument,
+    Part,
+    ResultDocument,
+    Sampling,
+    Saving,
+    Spread,
+)
 from simulator.report.documents.horizon import over_time_document
 from simulator.report.documents.values import (
     finite_or_none,
     percentiles,
     quantiles,
     slo_document,
-    views_document,
+    view_sections,
 )
 from simulator.report.documents.warnings import decided_by, warnings
-from simulator.units import MONTH_S, MTOK
+from simulator.units import HOUR_S, MONTH_S, MTOK
 
 SCHEMA_VERSION = 1
 
 
-def verdict_document(verdict: Verdict, views: Views | None = None) -> dict[str, Any]:
+def verdict_document(verdict: Verdict, views: Views | None = None) -> ResultDocument:
     """Return the document of a full run, with the views simulated for its report."""
     study = verdict.study
     document = _verdict(verdict, views)
     document["verdict"]["decided_by"] = decided_by(document)
-    return {**document, "warnings": warnings(document, study.traffic.horizon_s)}
+    document["warnings"] = warnings(document, study.traffic.horizon_s)
+    return document
 
 
-def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
+def _verdict(verdict: Verdict, views: Views | None) -> ResultDocument:
+    """Return the document before anything is judged by its own figures."""
     study = verdict.study
-    alternative = verdict.runner_up
+    alternative, standing = verdict.runner_up, verdict.winner.standing
     today = study.traffic.requests_per_s * MONTH_S
+    timelines, cache_map = view_sections(views, today)
     return {
-        **_head(study),
+        "schema_version": SCHEMA_VERSION,
+        "scenario": study.name,
+        "seed": study.seed,
+        "as_of": datetime.fromtimestamp(study.epoch_s, UTC).date().isoformat(),
         "options": [option_document(r, study) for r in verdict.results],
         "verdict": {
             "winner": verdict.winner.name,
@@ -52,9 +69,10 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
             "other_kind": _other_kind(verdict),
             "saving": finite_or_none(verdict.saving),
             "saving_interval": list(verdict.saving_interval) if verdict.saving_interval else None,
-            "probability_best": _standing(verdict.winner)["probability_best"],
+            "probability_best": standing.probability_best if standing else None,
             "least_regret": verdict.least_regret.name if verdict.least_regret else None,
             "disqualified": _disqualified(verdict),
+            "decided_by": [],
         },
         "break_even": _break_even(verdict.break_even, study),
         "over_time": over_time_document(verdict.horizon, today) if verdict.horizon else None,
@@ -82,13 +100,15 @@ def _verdict(verdict: Verdict, views: Views | None) -> dict[str, Any]:
         ],
         "effort": _effort(study.effort),
         "slo": slo_document(study.slo),
-        **views_document(views, today),
+        "timelines": timelines,
+        "cache_map": cache_map,
         "provenance": study.provenance,
         "notes": list(study.notes),
+        "warnings": [],
     }
 
 
-def _effort(effort: Effort) -> dict[str, Any]:
+def _effort(effort: Effort) -> EffortSection:
     """Return how much work the answer took, and which level of effort repeats it."""
     return {
         "level": effort.level,
@@ -100,7 +120,7 @@ def _effort(effort: Effort) -> dict[str, Any]:
     }
 
 
-def _disqualified(verdict: Verdict) -> list[dict[str, Any]]:
+def _disqualified(verdict: Verdict) -> list[Saving]:
     """Return options that would be cheaper than the winner if they met the targets."""
     winner_usd = verdict.winner.total_usd
     return [
@@ -110,7 +130,7 @@ def _disqualified(verdict: Verdict) -> list[dict[str, Any]]:
     ]
 
 
-def _other_kind(verdict: Verdict) -> dict[str, Any] | None:
+def _other_kind(verdict: Verdict) -> Saving | None:
     """Return the cheapest option of another kind, and the winner's saving against it."""
     other = verdict.other_kind
     if other is None:
@@ -119,12 +139,12 @@ def _other_kind(verdict: Verdict) -> dict[str, Any] | None:
     return {"name": other.name, "saving": above}
 
 
-def simulation_document(results: tuple[OptionResult, ...], study: Study) -> dict[str, Any]:
+def simulation_document(results: tuple[OptionResult, ...], study: Study) -> OptionsDocument:
     """Return the document of ``simulate``: the options alone."""
     return {"options": [option_document(r, study) for r in results]}
 
 
-def replications_document(replications: Replications, study: Study) -> dict[str, Any]:
+def replications_document(replications: Replications, study: Study) -> OptionsDocument:
     """Return the document of ``simulate`` with replications: options with their precision."""
     document = simulation_document(replications.results, study)
     for option in document["options"]:
@@ -145,7 +165,7 @@ def replications_document(replications: Replications, study: Study) -> dict[str,
     return document
 
 
-def _interval(estimate: Estimate) -> dict[str, float | None]:
+def _interval(estimate: Estimate) -> Spread:
     return {
         "mean": estimate.mean,
         "low": finite_or_none(estimate.low),
@@ -153,19 +173,9 @@ def _interval(estimate: Estimate) -> dict[str, float | None]:
     }
 
 
-def _head(study: Study) -> dict[str, Any]:
-    start = datetime.fromtimestamp(study.epoch_s, UTC)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "scenario": study.name,
-        "seed": study.seed,
-        "as_of": start.date().isoformat(),
-    }
-
-
-def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
+def option_document(result: OptionResult, study: Study) -> OptionDocument:
     """Return one option's entry."""
-    evaluation = result.evaluation
+    evaluation, standing = result.evaluation, result.standing
     outcome = evaluation.outcome
     total = result.total_usd
     tokens = outcome.tokens_per_month
@@ -195,7 +205,8 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "calls_per_request": evaluation.calls_per_request,
         "cost_usd_per_month": _cost_interval(result),
         "cost_breakdown_usd_per_month": result.cost_usd,
-        **_standing(result),
+        "probability_best": standing.probability_best if standing else None,
+        "expected_regret_usd_per_month": finite_or_none(standing.regret_usd) if standing else None,
         "usd_per_mtok": finite_or_none(total / (tokens / MTOK)) if tokens else None,
         "usd_per_correct": finite_or_none(total / correct) if correct else None,
         "requests": outcome.requests,
@@ -212,7 +223,9 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "tpot_s": percentiles(outcome.tpot_s),
         "e2e_s": percentiles(outcome.e2e_s),
         "latency_quantiles": {
-            name: quantiles(getattr(outcome, name)) for name in ("ttft_s", "tpot_s", "e2e_s")
+            "ttft_s": quantiles(outcome.ttft_s),
+            "tpot_s": quantiles(outcome.tpot_s),
+            "e2e_s": quantiles(outcome.e2e_s),
         },
         "replicas": {
             "mean": sum(replicas for _, replicas in evaluation.owned),
@@ -226,11 +239,11 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "restarts": outcome.restarts,
         "self_hosted_share": outcome.self_hosted_share,
         "sampling": _sampling(evaluation, total),
-        "simulated_hours": outcome.counted_s / 3600,
+        "simulated_hours": outcome.counted_s / HOUR_S,
     }
 
 
-def _sampling(evaluation: Evaluation, total_usd: float) -> dict[str, Any]:
+def _sampling(evaluation: Evaluation, total_usd: float) -> Sampling:
     """Return half-widths of 90 % intervals; that of the cost as a share of the total cost."""
     sampling = evaluation.outcome.sampling
     calls_usd = sum(evaluation.outcome.api_usd.values())
@@ -258,7 +271,7 @@ def _chosen(result: OptionResult) -> str | None:
     return evaluation.option.name if is_candidate else None
 
 
-def _part(part: Evaluation) -> dict[str, Any]:
+def _part(part: Evaluation) -> Part:
     """Return the figures of one part of a composite option."""
     outcome = part.outcome
     return {
@@ -271,16 +284,7 @@ def _part(part: Evaluation) -> dict[str, Any]:
     }
 
 
-def _standing(result: OptionResult) -> dict[str, float | None]:
-    """Return how often an option is the cheapest, and its expected regret."""
-    standing = result.standing
-    return {
-        "probability_best": standing.probability_best if standing else None,
-        "expected_regret_usd_per_month": finite_or_none(standing.regret_usd) if standing else None,
-    }
-
-
-def _cost_interval(result: OptionResult) -> dict[str, float | None]:
+def _cost_interval(result: OptionResult) -> Spread:
     """Return mean, 5 % and 95 % quantile of the cost over feasible draws, else its likely value."""
     usd = result.world_usd[np.isfinite(result.world_usd)]
     if not len(usd):
@@ -289,14 +293,14 @@ def _cost_interval(result: OptionResult) -> dict[str, float | None]:
     return {"mean": float(usd.mean()), "low": float(low), "high": float(high)}
 
 
-def _break_even(break_even: BreakEven | None, study: Study) -> dict[str, Any] | None:
+def _break_even(break_even: BreakEven | None, study: Study) -> BreakEvenSection | None:
     if break_even is None:
         return None
     axis = break_even.axis
     today = study.traffic.requests_per_s * MONTH_S
     unit = today if axis is None else 1.0
 
-    def volume(multiple: float | None) -> float | None:
+    def known(multiple: float | None) -> float | None:
         return None if multiple is None else multiple * unit
 
     miss = break_even.nearest_miss
@@ -304,26 +308,26 @@ def _break_even(break_even: BreakEven | None, study: Study) -> dict[str, Any] | 
         "axis": "volume" if axis is None else axis.path,
         "unit": "requests/month" if axis is None else axis.path.rsplit(".", 1)[-1],
         "current": today if axis is None else axis.current,
-        "first": volume(break_even.first),
-        "first_interval": [volume(v) for v in break_even.first_interval],
-        "permanent": volume(break_even.permanent),
-        "intervals": [[volume(a), volume(b)] for a, b in break_even.wins],
-        "scanned": [volume(break_even.curve[0].volume), volume(break_even.curve[-1].volume)],
-        "probability_self_host_wins": [[volume(v), p] for v, p in break_even.probability],
-        "probability_best": [[volume(v), chances] for v, chances in break_even.probability_best],
+        "first": known(break_even.first),
+        "first_interval": [known(v) for v in break_even.first_interval],
+        "permanent": known(break_even.permanent),
+        "intervals": [[a * unit, b * unit] for a, b in break_even.wins],
+        "scanned": [break_even.curve[0].volume * unit, break_even.curve[-1].volume * unit],
+        "probability_self_host_wins": [[v * unit, p] for v, p in break_even.probability],
+        "probability_best": [[v * unit, chances] for v, chances in break_even.probability_best],
         "required_utilisation": finite_or_none(break_even.required_utilisation),
         "required_load_share": finite_or_none(break_even.loads[0]),
         "current_load_share": finite_or_none(break_even.loads[1]),
-        "nearest_miss": miss and {"at": volume(miss[0]), "dearer_share": miss[1]},
+        "nearest_miss": {"at": miss[0] * unit, "dearer_share": miss[1]} if miss else None,
         "api_meets_targets": _any_feasible(break_even, study, "api"),
         "own_meets_targets": _any_feasible(break_even, study, "selfhost"),
         "stairs": {
-            name: [[volume(at), finite_or_none(usd)] for at, usd in line.tolist()]
+            name: [[at * unit, finite_or_none(usd)] for at, usd in line.tolist()]
             for name, line in break_even.stairs.items()
         },
         "curve": [
             {
-                "volume": volume(point.volume),
+                "volume": point.volume * unit,
                 "cost_usd_per_month": {n: finite_or_none(c) for n, c in point.likely_usd.items()},
                 "cost_band_usd_per_month": {n: _band(c) for n, c in point.world_usd.items()},
                 "replicas": point.replicas,
@@ -347,7 +351,7 @@ def _band(world_usd: NDArray[np.float64]) -> list[float] | None:
     return [float(end) for end in np.quantile(usd, [0.05, 0.95])]
 
 
-def _hybrid(verdict: Verdict) -> dict[str, Any] | None:
+def _hybrid(verdict: Verdict) -> HybridSection | None:
     hybrids = [r for r in verdict.results if r.option.kind == "hybrid" and not r.excuse]
     hybrids = [r for r in hybrids if not is_collapsed(r.evaluation)] or hybrids
     if not hybrids:

@@ -6,11 +6,13 @@ allows.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
+from simulator.report.documents.contract import OptionDocument, ResultDocument
 from simulator.units import MONTH_HOURS
 
-_TOKENS = {
+Bucket = Literal["uncached_input", "cache_read", "cache_write", "output", "reasoning"]
+_TOKENS: dict[str, Bucket] = {
     "api_input": "uncached_input",
     "api_cache_read": "cache_read",
     "api_cache_write": "cache_write",
@@ -23,7 +25,7 @@ _HARDWARE = ("Compute", "Virtual Machines")
 _PEOPLE = ("Other", "Other (Other)")
 
 
-def focus_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
+def focus_rows(document: ResultDocument) -> list[dict[str, Any]]:
     """Return the charges of every option of a document over one month from its start."""
     begin = datetime.fromisoformat(document["as_of"])
     period = {
@@ -52,7 +54,7 @@ def _moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _charge(option: dict[str, Any], component: str, usd: float) -> dict[str, Any]:
+def _charge(option: OptionDocument, component: str, usd: float) -> dict[str, Any]:
     """Return the columns of one component: its cost, service and consumed quantity."""
     quantity, unit = _consumed(option, component)
     category, subcategory = _service(component)
@@ -88,7 +90,7 @@ def _service(component: str) -> tuple[str, str]:
     return _HARDWARE if component == "gpus" else _PEOPLE
 
 
-def _consumed(option: dict[str, Any], component: str) -> tuple[float | None, str | None]:
+def _consumed(option: OptionDocument, component: str) -> tuple[float | None, str | None]:
     """Return tokens or replica-hours of a month; None for components paid by the month."""
     offered = option["requests"]["offered"]
     if component in _TOKENS and offered and not option["self_hosted_share"]:

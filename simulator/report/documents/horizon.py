@@ -1,15 +1,19 @@
 """Costs and paybacks over the months of the horizon: their section of the document, and text."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.decide.horizon import FAN, HorizonResult, Payback
+from simulator.report.documents.contract import (
+    MeanSpread,
+    MissingOverTime,
+    OverTimeSection,
+    PaybackSection,
+)
 from simulator.report.formatting import quantity
 
 
-def over_time_document(over_time: HorizonResult, today: float) -> dict[str, Any]:
+def over_time_document(over_time: HorizonResult, today: float) -> OverTimeSection:
     """Return the section of the document; ``today`` is today's volume in requests per month."""
     return {
         "months": over_time.future.months,
@@ -35,7 +39,7 @@ def over_time_document(over_time: HorizonResult, today: float) -> dict[str, Any]
     }
 
 
-def _payback(payback: Payback) -> dict[str, Any]:
+def _payback(payback: Payback) -> PaybackSection:
     never = float(np.mean(np.isnan(payback.months)))
     low, middle, high = np.quantile(
         np.nan_to_num(payback.months, nan=np.inf), [0.05, 0.5, 0.95], method="inverted_cdf"
@@ -60,12 +64,12 @@ def _month(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _spread(usd: NDArray[np.float64]) -> dict[str, float]:
+def _spread(usd: NDArray[np.float64]) -> MeanSpread:
     low, high = np.quantile(usd, [0.05, 0.95])
     return {"mean": float(usd.mean()), "low": float(low), "high": float(high)}
 
 
-def over_time_text(over_time: dict[str, Any]) -> str:
+def over_time_text(over_time: OverTimeSection) -> str:
     """Return which option costs least over the months, and when owning has paid back."""
     head = f"{over_time['months']} months, discounted at {over_time['discount_rate']:.0%}"
     if not over_time["options"]:
@@ -88,7 +92,7 @@ def over_time_text(over_time: dict[str, Any]) -> str:
     return "; ".join([text, *cheaper, *map(payback_text, over_time["paybacks"])])
 
 
-def _stops_text(option: dict[str, Any]) -> str:
+def _stops_text(option: MissingOverTime) -> str:
     cost = quantity(option["npv_cost_usd"]["mean"])
     return (
         f"{option['name']} is not compared because its offer ends in month "
@@ -96,7 +100,7 @@ def _stops_text(option: dict[str, Any]) -> str:
     )
 
 
-def payback_text(payback: dict[str, Any]) -> str:
+def payback_text(payback: PaybackSection) -> str:
     """Return when an option has paid back, or how close it comes if it never does."""
     name, against = payback["option"], payback["against"]
     if payback["month_interval"][0] is None:

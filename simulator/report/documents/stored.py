@@ -2,18 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from jinja2 import UndefinedError
 
 from simulator.errors import InputError
 from simulator.files.jsontext import read_json
+from simulator.report.documents.contract import ResultDocument
 from simulator.report.documents.document import SCHEMA_VERSION
 
 T = TypeVar("T")
 
 
-def read_result(path: Path, use: Callable[[dict[str, Any]], T]) -> T:
+def read_result(path: Path, use: Callable[[ResultDocument], T]) -> T:
     """Read a result document from a file, and return ``use(document)``.
 
     Raises
@@ -30,7 +31,7 @@ def read_result(path: Path, use: Callable[[dict[str, Any]], T]) -> T:
             f"not {document.get('schema_version')!r}"
         )
     try:
-        return use(document)
+        return use(cast(ResultDocument, document))
     except (
         LookupError,
         TypeError,

@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from simulator.files.cells import cell, harmless
+from simulator.report.documents.contract import (
+    OptionDocument,
+    OptionsDocument,
+    PointDocument,
+    ResultDocument,
+)
 
 Row = Mapping[str, Any]
 
@@ -31,22 +37,22 @@ OPTION_COLUMNS = (
 """Columns of a row, followed by the costs by component."""
 
 
-def total_usd(option: Mapping[str, Any]) -> float:
+def total_usd(option: OptionDocument) -> float:
     """Return the cost of an option [USD/month], summed in an order that JSON does not change."""
     return float(sum(usd for _, usd in sorted(option["cost_breakdown_usd_per_month"].items())))
 
 
-def cheapest(options: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def cheapest(options: Iterable[OptionDocument]) -> OptionDocument | None:
     """Return the cheapest feasible option, None if there is none."""
     return min((o for o in options if o["feasible"]), key=total_usd, default=None)
 
 
-def option_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+def option_rows(document: OptionsDocument | ResultDocument | PointDocument) -> list[dict[str, Any]]:
     """Return the options of a document as rows; costs by component are ``usd_...`` columns."""
     return [_option_row(option) for option in document["options"]]
 
 
-def _option_row(option: Mapping[str, Any]) -> dict[str, Any]:
+def _option_row(option: OptionDocument) -> dict[str, Any]:
     cost, tokens = option["cost_usd_per_month"], option["tokens"]
     prompt = tokens["uncached_input"] + tokens["cache_read"] + tokens["cache_write"]
     latencies = [
@@ -54,6 +60,7 @@ def _option_row(option: Mapping[str, Any]) -> dict[str, Any]:
         for name in ("ttft_s", "tpot_s", "e2e_s")
         for key in ("mean", "p50", "p95", "p99")
     ]
+    values: Mapping[str, object] = option
     parts = dict(sorted(option["cost_breakdown_usd_per_month"].items()))
     row = {
         "option": option["name"],
@@ -61,7 +68,7 @@ def _option_row(option: Mapping[str, Any]) -> dict[str, Any]:
         "usd_per_month_mean": cost["mean"],
         "usd_per_month_low": cost["low"],
         "usd_per_month_high": cost["high"],
-        **{name: option[name] for name in _PLAIN},
+        **{name: values[name] for name in _PLAIN},
         **{name: option["requests"][name] for name in _REQUESTS},
         **{f"{name}_tok": count for name, count in tokens.items()},
         "cached_share": tokens["cache_read"] / prompt if prompt else None,

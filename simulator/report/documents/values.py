@@ -1,7 +1,6 @@
 """Plain values of result documents: numbers without NaN, latencies, targets, timelines, maps."""
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,13 @@ from simulator.analysis.study.study import Slo
 from simulator.analysis.views.cachemap import CacheMap
 from simulator.analysis.views.report_views import Views
 from simulator.analysis.views.timeline import Timeline
+from simulator.report.documents.contract import (
+    CacheMapSection,
+    Percentiles,
+    SloSection,
+    TimelineSection,
+)
+from simulator.units import HOUR_S
 
 QUANTILES = (0.01, 0.05, *(k / 20 for k in range(2, 19)), 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
 """Shares of requests at which latencies are stored."""
@@ -23,10 +29,10 @@ def finite_or_none(value: float | None) -> float | None:
     return float(value)
 
 
-def percentiles(values: Sketch) -> dict[str, float | None]:
+def percentiles(values: Sketch) -> Percentiles:
     """Return mean, p50, p95 and p99, each None without values."""
     if not values.size:
-        return dict.fromkeys(("mean", "p50", "p95", "p99"))
+        return {"mean": None, "p50": None, "p95": None, "p99": None}
     return {
         "mean": values.mean,
         "p50": values.quantile(0.5),
@@ -40,7 +46,7 @@ def quantiles(values: Sketch) -> list[list[float]]:
     return [[share, values.quantile(share)] for share in QUANTILES] if values.size else []
 
 
-def slo_document(slo: Slo) -> dict[str, Any]:
+def slo_document(slo: Slo) -> SloSection:
     """Return the latency targets as plain values."""
     return {
         "ttft_s": slo.ttft_s,
@@ -51,28 +57,30 @@ def slo_document(slo: Slo) -> dict[str, Any]:
     }
 
 
-def views_document(views: Views | None, today: float) -> dict[str, Any]:
+def view_sections(
+    views: Views | None, today: float
+) -> tuple[list[TimelineSection], CacheMapSection | None]:
     """Return timelines and cache map; ``today`` is the volume in requests per month."""
     if views is None:
-        return {"timelines": [], "cache_map": None}
+        return [], None
     cache_map = views.cache_map
-    return {
-        "timelines": [_timeline(timeline) for timeline in views.timelines],
-        "cache_map": _cache_map(cache_map, today) if cache_map else None,
-    }
+    timelines = [_timeline(timeline) for timeline in views.timelines]
+    return timelines, _cache_map(cache_map, today) if cache_map else None
 
 
-def _timeline(timeline: Timeline) -> dict[str, Any]:
-    columns = (
-        "own_per_s", "called_per_s", "unserved_per_s", "waiting", "replicas", "calls_usd_per_h",
-        "own_usd_per_h",
-    )  # fmt: skip
+def _timeline(timeline: Timeline) -> TimelineSection:
     return {
         "option": timeline.option,
-        "begin_hours": timeline.begin_s / 3600,
-        "bin_hours": timeline.bin_s / 3600,
+        "begin_hours": timeline.begin_s / HOUR_S,
+        "bin_hours": timeline.bin_s / HOUR_S,
         # Thousands of numbers for charts, in which more digits are invisible.
-        **{name: _rounded(getattr(timeline, name)) for name in columns},
+        "own_per_s": _rounded(timeline.own_per_s),
+        "called_per_s": _rounded(timeline.called_per_s),
+        "unserved_per_s": _rounded(timeline.unserved_per_s),
+        "waiting": _rounded(timeline.waiting),
+        "replicas": _rounded(timeline.replicas),
+        "calls_usd_per_h": _rounded(timeline.calls_usd_per_h),
+        "own_usd_per_h": _rounded(timeline.own_usd_per_h),
     }
 
 
@@ -80,7 +88,7 @@ def _rounded(values: NDArray[np.float64]) -> list[float]:
     return [float(f"{value:.4g}") for value in values.tolist()]
 
 
-def _cache_map(cache_map: CacheMap, today: float) -> dict[str, Any]:
+def _cache_map(cache_map: CacheMap, today: float) -> CacheMapSection:
     return {
         "volumes": [volume * today for volume in cache_map.volumes],
         "kept_shares": list(cache_map.kept),

@@ -1,42 +1,42 @@
 """Warnings about the data and the precision of an answer."""
 
 from datetime import date, timedelta
-from typing import Any
 
 from simulator.pricing.book import SNAPSHOT_DATE
+from simulator.report.documents.contract import ResultDocument
 from simulator.report.formatting import share
-from simulator.units import WEEK_S
+from simulator.units import HOUR_S, WEEK_S
 
 _UNPUBLISHED = ("assumed", "hypothetical")
 OLD = timedelta(days=90)
 """Age of prices that is warned of: they change within a quarter."""
 
 
-def warnings(document: dict[str, Any], horizon_s: float) -> list[str]:
+def warnings(document: ResultDocument, horizon_s: float) -> list[str]:
     """Return warnings as sentences, the most serious first.
 
     Parameters
     ----------
-    document : dict
+    document : ResultDocument
         The result document without its warnings.
     horizon_s : float
         Length of the traffic that was simulated, or from which spans were sampled [s].
     """
     sentences = [*_contest(document), *_sampling(document), *_inputs(document)]
     if horizon_s < WEEK_S:
-        hours = horizon_s / 3600
+        hours = horizon_s / HOUR_S
         sentences.append(
             f"the traffic covers only {hours:.0f} hours: daily and weekly patterns are missing"
         )
     return sentences
 
 
-def decided_by(document: dict[str, Any]) -> list[str]:
+def decided_by(document: ResultDocument) -> list[str]:
     """Return the inputs, neither measured nor published, that may change the verdict.
 
     Parameters
     ----------
-    document : dict
+    document : ResultDocument
         The result document without its warnings.
     """
     verdict, provenance = document["verdict"], document["provenance"]
@@ -49,8 +49,9 @@ def decided_by(document: dict[str, Any]) -> list[str]:
     predicted = any("zero-shot" in source for source in provenance["hardware"].values())
     if predicted and any(min(ends) < 0 for ends in ends_usd):
         inputs.append("a predicted serving speed")
-    other = (verdict["other_kind"] or {}).get("name")
-    contest = {verdict["winner"], verdict["runner_up"], other}
+    contest = {verdict["winner"], verdict["runner_up"]}
+    if verdict["other_kind"] is not None:
+        contest.add(verdict["other_kind"]["name"])
     offers = {
         endpoint.split(" (")[0]
         for option in document["options"]
@@ -64,7 +65,7 @@ def decided_by(document: dict[str, Any]) -> list[str]:
     return inputs
 
 
-def _contest(document: dict[str, Any]) -> list[str]:
+def _contest(document: ResultDocument) -> list[str]:
     verdict = document["verdict"]
     interval = verdict["saving_interval"]
     sentences = []
@@ -73,33 +74,37 @@ def _contest(document: dict[str, Any]) -> list[str]:
             f"{verdict['runner_up']} is cheaper than {verdict['winner']} in some draws: "
             f"the saving may be {share(interval[0])}"
         )
-    if verdict["probability_best"] < 0.5:
+    chance = verdict["probability_best"]
+    if chance is not None and chance < 0.5:
         sentences.append(f"{verdict['winner']} is the cheapest in fewer than half of the draws")
     return sentences
 
 
-def _sampling(document: dict[str, Any]) -> list[str]:
+def _sampling(document: ResultDocument) -> list[str]:
     verdict, slo = document["verdict"], document["slo"]
     (winner,) = (o for o in document["options"] if o["name"] == verdict["winner"])
     sampling = winner["sampling"]
     if not sampling["windows"]:
         return []
     sentences = []
-    if verdict["saving"] is not None and sampling["cost_error"] > abs(verdict["saving"]):
+    saving, cost_error = verdict["saving"], sampling["cost_error"]
+    if saving is not None and (cost_error is None or cost_error > abs(saving)):
+        error = "unknown" if cost_error is None else f"{cost_error:.1%}"
         sentences.append(
-            f"the saving is smaller than the sampling error ({sampling['cost_error']:.1%}): "
+            f"the saving is smaller than the sampling error ({error}): "
             "too close to call at this effort; raise analysis.sample_requests"
         )
-    if winner["slo_attainment"] - slo["attainment"] < sampling["attainment_error"]:
+    missed = sampling["attainment_error"]
+    if missed is None or winner["slo_attainment"] - slo["attainment"] < missed:
+        error = "unknown" if missed is None else f"+-{100 * missed:.1f} points"
         sentences.append(
             f"{winner['name']} meets its target by less than the sampling error "
-            f"(+-{100 * sampling['attainment_error']:.1f} points): simulate the whole horizon with "
-            "`--whole`"
+            f"({error}): simulate the whole horizon with `--whole`"
         )
     return sentences
 
 
-def _inputs(document: dict[str, Any]) -> list[str]:
+def _inputs(document: ResultDocument) -> list[str]:
     provenance = document["provenance"]
     sentences = []
     for option, source in sorted(provenance["hardware"].items()):

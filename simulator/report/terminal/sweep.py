@@ -1,6 +1,6 @@
 """Table of ``sweep``: one row for each point, with its cheapest option."""
 
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -8,7 +8,10 @@ from simulator.report.documents.tidy import cheapest, total_usd
 from simulator.report.formatting import quantity, share, usd
 from simulator.report.text_tables import plain_table
 
-SHARES = ("slo_attainment", "self_hosted_share")
+SHARES: tuple[Literal["slo_attainment", "self_hosted_share"], ...] = (
+    "slo_attainment",
+    "self_hosted_share",
+)
 
 
 def print_sweep(document: dict[str, Any], console: Console) -> None:

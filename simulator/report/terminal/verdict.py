@@ -1,12 +1,21 @@
 """The screens of ``run`` and ``simulate``: at most 25 lines that fit 80 columns."""
 
 import textwrap
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from simulator.report.documents.contract import (
+    BreakEvenSection,
+    EffortSection,
+    FlipSection,
+    HybridSection,
+    OptionDocument,
+    OptionsDocument,
+    Part,
+    ResultDocument,
+)
 from simulator.report.documents.horizon import over_time_text
 from simulator.report.documents.tidy import total_usd
 from simulator.report.formatting import quantity, seconds, share, usd
@@ -19,7 +28,7 @@ SHOWN_REASONS = 2
 """Rejected candidates whose reasons are printed; the document has all of them."""
 
 
-def headline(document: dict[str, Any]) -> str:
+def headline(document: ResultDocument) -> str:
     """Return the verdict in one sentence."""
     verdict = document["verdict"]
     text = f"{verdict['winner']} is cheapest"
@@ -45,7 +54,7 @@ def headline(document: dict[str, Any]) -> str:
     return text
 
 
-def option_table(options: list[dict[str, Any]]) -> Table:
+def option_table(options: list[OptionDocument]) -> Table:
     """Return the table of options, with cost intervals where draws or replications give them."""
     table = plain_table()
     table.add_column("option", overflow="fold")
@@ -71,7 +80,7 @@ def option_table(options: list[dict[str, Any]]) -> Table:
     return table
 
 
-def print_verdict(document: dict[str, Any], console: Console) -> None:
+def print_verdict(document: ResultDocument, console: Console) -> None:
     """Print the verdict screen."""
     _print_fact("VERDICT", headline(document), console)
     console.print()
@@ -83,7 +92,7 @@ def print_verdict(document: dict[str, Any], console: Console) -> None:
         _print_fact(heading, text, console)
 
 
-def print_simulation(document: dict[str, Any], console: Console) -> None:
+def print_simulation(document: OptionsDocument, console: Console) -> None:
     """Print the options of ``simulate``."""
     console.print(option_table(document["options"]))
     for option in document["options"]:
@@ -96,11 +105,14 @@ def print_simulation(document: dict[str, Any], console: Console) -> None:
             _print_fact("PRECISION", replications_text(option), console)
 
 
-def replications_text(option: dict[str, Any]) -> str:
+def replications_text(option: OptionDocument) -> str:
     """Return how precisely replications know an option's cost, as a sentence."""
     cost, replications = option["cost_usd_per_month"], option["replications"]
-    half = (cost["high"] - cost["low"]) / 2 / cost["mean"] if cost["mean"] else 0.0
-    text = f"{option['name']}: {usd(cost['mean'])} $/month +- {half:.2%}"
+    mean, low, high = cost["mean"], cost["low"], cost["high"]
+    error = "unknown"
+    if low is not None and high is not None:
+        error = f"{(high - low) / 2 / mean if mean else 0.0:.2%}"
+    text = f"{option['name']}: {usd(mean)} $/month +- {error}"
     above = replications["above_cheapest_usd_per_month"]
     if above["mean"]:
         interval = f"[{usd(above['low'])} to {usd(above['high'])}]"
@@ -111,7 +123,7 @@ def replications_text(option: dict[str, Any]) -> str:
     return f"{text}, precision of {replications['precision']:.2%} not reached"
 
 
-def _print_option_facts(option: dict[str, Any], console: Console) -> None:
+def _print_option_facts(option: OptionDocument, console: Console) -> None:
     """Print what the table does not show: why an option is infeasible, its parts, its servers."""
     if option["excuse"]:
         _print_fact("INFEASIBLE", f"{option['name']}: {option['excuse']}", console)
@@ -148,7 +160,7 @@ def _print_fact(heading: str, text: str, console: Console) -> None:
         console.print(" " * HEADING_WIDTH + line, soft_wrap=True, markup=False)
 
 
-def _verdict_facts(document: dict[str, Any]) -> list[tuple[str, str]]:
+def _verdict_facts(document: ResultDocument) -> list[tuple[str, str]]:
     facts = []
     if document["break_even"]:
         facts.append(("BREAK-EVEN", break_even_text(document["break_even"])))
@@ -187,7 +199,7 @@ def _verdict_facts(document: dict[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _effort_text(effort: dict[str, Any]) -> list[str]:
+def _effort_text(effort: EffortSection) -> list[str]:
     """Return what an answer with less effort left out; empty at full effort."""
     if effort["level"] == effort["of"]:
         return []
@@ -195,22 +207,22 @@ def _effort_text(effort: dict[str, Any]) -> list[str]:
     return [f"{level}: {effort['volumes']} volumes, switching values of rates only"]
 
 
-def _sampling_text(document: dict[str, Any]) -> list[str]:
+def _sampling_text(document: ResultDocument) -> list[str]:
     """Return the largest errors of sampled figures; empty where nothing was sampled."""
     samples = [o["sampling"] for o in document["options"]]
     sampled = [sample for sample in samples if sample["windows"] or sample["scale"] < 1]
     if not sampled:
         return []
-    cost_error, attainment_error = (
-        max(sample[name] for sample in sampled if sample[name] is not None)
-        for name in ("cost_error", "attainment_error")
-    )
+    cost = [s["cost_error"] for s in sampled if s["cost_error"] is not None]
+    attainment = [s["attainment_error"] for s in sampled if s["attainment_error"] is not None]
+    cost_error = f"+-{max(cost):.1%}" if cost else "unknown"
+    attainment_error = f"+-{100 * max(attainment):.1f} points" if attainment else "unknown"
     spans = max(sample["windows"] for sample in sampled)
     what = f"up to {spans} spans" if spans else "a share of the traffic"
-    return [f"{what}: cost +-{cost_error:.1%}, SLO +-{100 * attainment_error:.1f} points"]
+    return [f"{what}: cost {cost_error}, SLO {attainment_error}"]
 
 
-def _chosen_text(option: dict[str, Any]) -> str:
+def _chosen_text(option: OptionDocument) -> str:
     """Return the chosen candidate, and the reasons against some of the others."""
     out = option["rejected"]
     text = f"{option['chosen']}, out of {len(out) + 1} candidates"
@@ -218,7 +230,7 @@ def _chosen_text(option: dict[str, Any]) -> str:
     return "; not ".join([text, *reasons])
 
 
-def _part_text(part: dict[str, Any]) -> str:
+def _part_text(part: Part) -> str:
     """Return the workloads, cost and replicas of a part of a composite option."""
     what = f" for {', '.join(part['workloads'])}" if part["workloads"] else ""
     count = part["replicas"]
@@ -226,13 +238,14 @@ def _part_text(part: dict[str, Any]) -> str:
     return f"{part['name']}{what} {usd(part['cost_usd_per_month'])} ${replicas}"
 
 
-def _correct_text(option: dict[str, Any]) -> str:
+def _correct_text(option: OptionDocument) -> str:
     """Return the cost of an option's correct answers, and their share of all answers."""
+    assert option["usd_per_correct"] is not None, "only options that are judged"
     per_thousand = 1000 * option["usd_per_correct"]
     return f"{option['name']} {per_thousand:.3g} $/1000 ({option['success_rate']:.0%} correct)"
 
 
-def break_even_text(break_even: dict[str, Any]) -> str:
+def break_even_text(break_even: BreakEvenSection) -> str:
     """Return where self-hosting alone is cheaper than the cheapest API alone, as a sentence."""
     unit, today = break_even["unit"], break_even["current"]
     if break_even["first"] is None:
@@ -262,6 +275,7 @@ def break_even_text(break_even: dict[str, Any]) -> str:
     elif break_even["permanent"] != break_even["first"]:
         text += f", permanently from {quantity(break_even['permanent'])}"
     probabilities = break_even["probability_self_host_wins"]
+    assert today is not None, "the volume of today is known"
     probability = min(probabilities, key=lambda vp: abs(vp[0] - today))[1]
     text += f"; you are at {quantity(today)}, P(self-hosting cheaper) = {probability:.2f}"
     required, current = break_even["required_load_share"], break_even["current_load_share"]
@@ -270,7 +284,7 @@ def break_even_text(break_even: dict[str, Any]) -> str:
     return f"{text}; own replicas pay off from {required:.0%} load and get {current:.0%}"
 
 
-def _axis_text(break_even: dict[str, Any]) -> str:
+def _axis_text(break_even: BreakEvenSection) -> str:
     """Return the intervals of an axis in which self-hosting is cheaper, as a sentence."""
     low, high = break_even["scanned"]
     parts = []
@@ -288,14 +302,14 @@ def _axis_text(break_even: dict[str, Any]) -> str:
     return f"self-hosting beats the API at {break_even['axis']} {', '.join(parts)}{today}"
 
 
-def split_text(hybrid: dict[str, Any]) -> str:
+def split_text(hybrid: HybridSection) -> str:
     """Return how the best hybrid splits the work, as a sentence."""
     count = hybrid["replicas"]
     replicas = f"{count} own replica{'s' if count != 1 else ''}"
     return f"{hybrid['self_hosted_share']:.0%} of tokens on {replicas}; {hybrid['rule']}"
 
 
-def flip_text(flip: dict[str, Any]) -> str:
+def flip_text(flip: FlipSection) -> str:
     """Return a switching value: which change makes which other option the cheapest."""
     if flip["value"] is not None:
         direction = "above" if flip["factor"] > 1 else "below"

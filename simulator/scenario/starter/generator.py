@@ -1,5 +1,7 @@
 """Workloads to generate, from a preset or a scenario."""
 
+from collections.abc import Sequence
+
 from simulator.errors import InputError
 from simulator.scenario.building.traffic import build_sessions
 from simulator.scenario.document.document import Document, parse_value, validate, with_values
@@ -10,7 +12,7 @@ from simulator.traffic.sessions import SessionTraffic
 
 
 def workloads_of(
-    name: str, requests_per_month: float | None, settings: list[str] | None
+    name: str, requests_per_month: float | None, settings: Sequence[str] | None
 ) -> tuple[SessionTraffic, ...]:
     """Return the workload of a preset at some volume, or the workloads of a scenario.
 
@@ -33,7 +35,7 @@ def workloads_of(
 
 
 def preset_workload(
-    name: str, requests_per_month: float | None = None, settings: list[str] | None = None
+    name: str, requests_per_month: float | None = None, settings: Sequence[str] | None = None
 ) -> SessionTraffic:
     """Return a preset's workload, by default at the volume at which its claims were measured."""
     preset = load_preset(name)

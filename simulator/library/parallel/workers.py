@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
-Tell = Callable[[int, int], None]
-"""Callback for progress: number of tasks done, and of tasks so far."""
+from simulator.progress import Tell
 
 
 class Watched(Executor):
-    """Wrapper of an executor that reports its progress."""
+    """Wrapper of an executor that reports the number of tasks done, and of tasks so far."""
 
     def __init__(self, executor: Executor, tell: Tell) -> None:
         self._executor = executor

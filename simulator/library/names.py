@@ -1,0 +1,43 @@
+"""Names that a user may give: of scenarios, offers, presets, models and accelerators."""
+
+
+def scenario_names() -> list[str]:
+    """Return the names of the shipped scenarios."""
+    from simulator.scenario.document.shipped import shipped_scenarios
+
+    return list(shipped_scenarios())
+
+
+def offer_names() -> list[str]:
+    """Return the names of the API offers that can be simulated."""
+    from simulator.scenario.catalog.price_book import known_offers
+
+    return list(known_offers())
+
+
+def preset_names() -> list[str]:
+    """Return the names of the traffic presets."""
+    from simulator.scenario.resolve import presets
+
+    return presets.preset_names()
+
+
+def model_names() -> list[str]:
+    """Return the names of the shipped model profiles."""
+    from simulator.scenario.catalog.profiles import profile_names
+
+    return list(profile_names("models"))
+
+
+def accelerator_names() -> list[str]:
+    """Return the names of the shipped accelerator profiles."""
+    from simulator.scenario.catalog.profiles import profile_names
+
+    return list(profile_names("accelerators"))
+
+
+def cache_rule_names() -> list[str]:
+    """Return the names of the providers' cache rules that a log can be measured by."""
+    from simulator.pricing.caching import CACHE_OFFERS
+
+    return sorted(CACHE_OFFERS)

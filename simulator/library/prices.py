@@ -1,0 +1,240 @@
+"""Prices: the shipped book, and the cost of usage."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from simulator.errors import InputError
+from simulator.library.results import PricedFile, Result, UsageResult
+from simulator.progress import Tell, ignore_progress
+
+if TYPE_CHECKING:
+    from simulator.pricing.rates import RateCard
+    from simulator.scenario.catalog.price_book import PriceBook
+    from simulator.scenario.tables.usage import Spans
+
+Book = str | Path | None
+"""File written by ``import_prices``, whose prices precede the shipped ones; None: only these."""
+
+MOST_DOUBTS = 10
+"""Most notes about prices outside the dates that the book covers."""
+
+
+def list_offers(contains: str = "", *, at: datetime | None = None, book: Book = None) -> Result:
+    """List offers with their prices.
+
+    Parameters
+    ----------
+    contains : str
+        Only offers with this text in their name.
+    at : datetime, optional
+        Time of the prices, in UTC unless it has a time zone; default: now.
+    book : path, optional
+        File written by ``import_prices``.
+    """
+    from simulator.report.terminal.prices import card_document, print_cards
+    from simulator.scenario.catalog.price_book import known_offers
+
+    simulated = set(known_offers())
+    documents: list[dict[str, Any]] = [
+        {**card_document(card, moment_s(at)), "simulated": name in simulated}
+        for name, card in cards(open_book(book), contains).items()
+    ]
+    return Result({"offers": documents}, documents, printer=partial(print_cards, documents))
+
+
+def show_offer(
+    offer: str, *, at: datetime | None = None, book: Book = None, everything: bool = False
+) -> Result:
+    """Return the rates, conditions, dates and behaviour of an offer.
+
+    Parameters
+    ----------
+    offer : str
+        Name as provider/model.
+    at : datetime, optional
+        Time of the prices, in UTC unless it has a time zone; default: now.
+    book : path, optional
+        File written by ``import_prices``.
+    everything : bool
+        Print past rows, too.
+    """
+    from simulator.report.terminal.prices import card_document, print_card
+    from simulator.scenario.catalog.price_book import known_offers
+
+    prices = open_book(book)
+    document = card_document(prices.card(offer), moment_s(at))
+    behaviour = prices.simulated(offer) if offer in known_offers() else None
+    if behaviour is not None:
+        document["behaviour"] = behaviour.model_dump(mode="json", exclude_defaults=True)
+    rows = [{"offer": document["offer"], **row} for row in document["rows"]]
+    return Result(document, rows, printer=partial(print_card, document, behaviour, everything))
+
+
+def price_usage(columns: Mapping[str, Any], book: Book = None) -> UsageResult:
+    """Price usage rows.
+
+    Parameters
+    ----------
+    columns : dict of columns, or a pandas table
+        ``offer`` (provider/model), ``at`` (ISO 8601, UTC by default), ``context`` (standard if
+        blank or absent), and counts: ``input_total``, ``cache_read``, ``cache_write_5m``,
+        ``cache_write_1h``, ``output_total``, ``reasoning``, and those of other media and of tools
+        that ``docs/prices.md`` lists.
+    book : path, optional
+        File written by ``import_prices``; its prices come first.
+
+    Raises
+    ------
+    InputError
+        If ``offer``, ``at``, ``input_total`` or ``output_total`` is missing, or columns differ in
+        length.
+    """
+    from simulator.scenario.tables.usage import priced_columns
+    from simulator.scenario.tables.usage_columns import REQUIRED
+
+    listed = {str(name): [_plain(value) for value in _list(columns[name])] for name in columns}
+    texts = {name: ["" if v is None else str(v) for v in column] for name, column in listed.items()}
+    for name in REQUIRED:
+        if name not in texts:
+            raise InputError(f"usage: column {name!r} is missing")
+    if len({len(column) for column in texts.values()}) > 1:
+        raise InputError("usage: columns must have equal lengths")
+    return UsageResult.of(listed, *priced_columns(texts, open_book(book)))
+
+
+def _list(column: Any) -> list[Any]:
+    """Return the values of a list, an array or a pandas column."""
+    return list(column.tolist() if hasattr(column, "tolist") else column)
+
+
+def _plain(value: Any) -> str | int | float | None:
+    """Return a value as a JSON type; None for missing values of pandas."""
+    if value is None or str(value) in ("nan", "NaT", "<NA>"):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # pandas turns integers into floats where one is missing
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def price_usage_file(
+    usage: str | Path, target: Path | TextIO, *, book: Book = None, tell: Tell = ignore_progress
+) -> PricedFile:
+    """Price the rows of a usage file: write them with the further columns cost_usd and error.
+
+    Files of any size are read and written in portions.
+
+    Parameters
+    ----------
+    usage : path
+        CSV or Parquet file; a log of OpenAI, Anthropic or a gateway, or a table with the columns
+        of ``price_usage``.
+    target : path or stream
+        Parquet file to write if ``usage`` is one; otherwise a stream for the CSV text.
+    book : path, optional
+        File written by ``import_prices``.
+    tell : callable
+        Callback with the number of rows done.
+    """
+    from simulator.scenario.tables.usage import Spans
+
+    path, prices, spans = Path(usage), open_book(book), Spans()
+    if isinstance(target, Path):
+        failed, total = _price_parquet(path, target, prices, spans, tell)
+    else:
+        failed, total = _price_csv(path, target, prices, spans, tell)
+    return PricedFile.of(total, failed, _usage_notes(total, failed, book, spans.doubts(prices)))
+
+
+def _usage_notes(total: int, failed: int, book: Book, doubts: Sequence[str]) -> list[str]:
+    from simulator.pricing.book import SNAPSHOT_DATE
+
+    first = f"from {book}, else " if book else ""
+    unpriced = f", {failed} could not be priced" if failed else ""
+    notes = [f"{total} rows priced {first}as of {SNAPSHOT_DATE}{unpriced}"]
+    notes += [f"note: {text}" for text in doubts[:MOST_DOUBTS]]
+    if len(doubts) > MOST_DOUBTS:
+        notes.append(f"note: and {len(doubts) - MOST_DOUBTS} more notes")
+    return notes
+
+
+def _price_parquet(
+    usage: Path, target: Path, book: "PriceBook", spans: "Spans", tell: Tell
+) -> tuple[int, int]:
+    """Write a priced Parquet table, whole or not at all; return failed and all rows."""
+    from concurrent.futures import ThreadPoolExecutor
+    from itertools import chain
+
+    from simulator.files.writing import whole
+    from simulator.scenario.tables.usage_parquet import priced_portions
+
+    failed = total = 0
+    portions = priced_portions(usage, book, spans)
+    first = next(portions, None)
+    if first is None:
+        raise InputError(f"{usage}: no rows")
+    from pyarrow.parquet import ParquetWriter
+
+    # Costs rarely repeat: encoding them by dictionary takes most of the time and saves nothing.
+    repetitive = [name for name in first.column_names if name != "cost_usd"]
+    with (
+        whole(target) as path,
+        ParquetWriter(path, first.schema, use_dictionary=repetitive) as writer,
+        ThreadPoolExecutor(1) as background,
+    ):
+        written = background.submit(writer.write_table, first)
+        for portion in chain([first], portions):
+            if portion is not first:
+                written.result()
+                written = background.submit(writer.write_table, portion)
+            total += len(portion)
+            tell(total)
+            failed += portion["cost_usd"].null_count
+        written.result()
+    return failed, total
+
+
+def _price_csv(
+    usage: Path, stream: TextIO, book: "PriceBook", spans: "Spans", tell: Tell
+) -> tuple[int, int]:
+    """Write a priced CSV table to a stream; return failed and all rows."""
+    from simulator.files.cells import write_rows
+    from simulator.scenario.tables.usage import priced_rows
+
+    failed = total = 0
+    for header, rows in priced_rows(usage, book, spans):
+        write_rows(stream, rows if total else [header, *rows])
+        total += len(rows)
+        tell(total)
+        failed += sum(1 for row in rows if row[-1])
+    return failed, total
+
+
+def open_book(path: Book) -> "PriceBook":
+    """Return the shipped price book, preceded by an imported file if one is given."""
+    from simulator.scenario.catalog.price_book import PriceBook
+
+    return PriceBook() if path is None else PriceBook.with_file(Path(path))
+
+
+def cards(book: "PriceBook", contains: str) -> "dict[str, RateCard]":
+    """Return the cards of offers that price tokens, without those of pages, hours or searches."""
+    from contextlib import suppress
+
+    from simulator.pricing.book import NoTokenPriceError
+
+    cards = {}
+    for name in book.names():
+        if contains.lower() in name.lower():
+            with suppress(NoTokenPriceError):
+                cards[name] = book.card(name)
+    return cards
+
+
+def moment_s(at: datetime | None) -> float:
+    """Return a time as Unix time [s], in UTC unless it has a time zone; now if none is given."""
+    if at is None:
+        return datetime.now(UTC).timestamp()
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

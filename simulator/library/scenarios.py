@@ -1,0 +1,151 @@
+"""Scenarios: read, change, check and write them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import InputError
+from simulator.library.results import Result
+from simulator.report.terminal.facts import print_validity
+from simulator.scenario.building.study import Loaded, load, load_document
+from simulator.scenario.document.document import with_values
+
+Named = str | Path | Loaded
+"""A scenario, the path of its file, or the name of a shipped scenario."""
+
+
+def load_scenario(
+    name: str | Path,
+    values: Mapping[str, Any] | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+) -> Loaded:
+    """Read a scenario.
+
+    Parameters
+    ----------
+    name : str or Path
+        Path of a file, or the name of a shipped scenario.
+    values : dict, optional
+        Changed values by dotted path, as for ``--set``, units included.
+    overrides : sequence of str
+        Names of the scenario's overrides, or settings of the form ``path=value``, applied before
+        ``values``.
+    seed : int, optional
+        Seed in place of the scenario's.
+
+    Raises
+    ------
+    InputError
+        If the scenario is invalid, with file, line and column of the first problem.
+    """
+    scenario = load(name, overrides, seed)
+    return changed(scenario, values) if values else scenario
+
+
+def changed(scenario: Named, values: Mapping[str, Any]) -> Loaded:
+    """Return a scenario with changed values, by dotted path."""
+    document = opened(scenario).variations.document
+    return load_document(with_values(document, values, "values: {}".format))
+
+
+def opened(scenario: Named) -> Loaded:
+    """Return a scenario that may be given by its name or path."""
+    return scenario if isinstance(scenario, Loaded) else load(scenario)
+
+
+def validate_scenario(scenario: Named) -> Result:
+    """Check a scenario with all its overrides and sweep points, and all that it names.
+
+    Raises
+    ------
+    InputError
+        If anything is invalid, with file, line and column of the first problem.
+    """
+    from simulator.scenario.resolve.load import apply_override
+    from simulator.scenario.variations.sweep import read_sweep, sweep_points
+
+    checked = opened(scenario)
+    document = checked.variations.document
+    for name in checked.scenario.overrides:
+        load_document(apply_override(document, name))
+    has_sweep = checked.scenario.sweep is not None
+    counts: dict[str, Any] = {
+        "scenario": checked.study.name,
+        "options": len(checked.study.options),
+        "overrides": len(checked.scenario.overrides),
+        "sweep_points": len(sweep_points(document, read_sweep(document))) if has_sweep else 0,
+    }
+    return Result(counts, [counts], printer=partial(print_validity, counts))
+
+
+def scenario_schema() -> Result:
+    """Return the JSON schema of scenario files, for editors."""
+    from simulator.scenario.resolve.json_schema import json_schema
+
+    schema = json_schema()
+    return Result(schema, [{"key": name, **key} for name, key in schema["properties"].items()])
+
+
+def new_scenario(
+    target: str | Path,
+    *,
+    offers: Sequence[str] = (),
+    model: str | None = None,
+    gpu: str | None = None,
+    preset: str | None = None,
+    requests_per_month: float | str | None = None,
+    trace: str | Path | None = None,
+    ttft: str | None = None,
+    tpot: str | None = None,
+    engineers: str = "0.5",
+    overwrite: bool = False,
+) -> Result:
+    """Write a commented scenario file.
+
+    Parameters
+    ----------
+    target : path
+        File to write.
+    offers : sequence of str
+        API offers to compare, as provider/model.
+    model, gpu : str, optional
+        Model to self-host, and the accelerator to host it on.
+    preset : str, optional
+        Kind of traffic, such as ``chat``; requires ``requests_per_month``.
+    requests_per_month : number or str, optional
+        Volume of the preset, such as ``10M`` or ``3.2/s``.
+    trace : path, optional
+        Request log to replay instead of a preset.
+    ttft, tpot : str, optional
+        Latency targets with units, such as ``2s`` and ``60ms``.
+    engineers : str
+        Engineers that self-hosting needs, in FTE.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, the file exists, or the scenario would not be valid.
+    """
+    from simulator.files.writing import write_files
+    from simulator.scenario.resolve.quantities import in_unit
+    from simulator.scenario.starter.starter import Answers, starter
+
+    path = Path(target)
+    if os.path.lexists(path) and not overwrite:
+        raise InputError(f"{path} exists already")
+    volume = requests_per_month
+    if isinstance(volume, str):
+        volume = float(in_unit(("requests_per_month",), volume))
+    log = None if trace is None else Path(trace)
+    answers = Answers(
+        offers, model, gpu, preset, None if log else volume, log, ttft, tpot, engineers
+    )
+    write_files(path.parent, {path.name: starter(answers, path)})
+    written = {"file": str(path)}
+    return Result(written, [written], notes=(f"{path}: breakeven run {path} --out out",))
