@@ -87,7 +87,9 @@ def scenario_schema() -> Result:
     from simulator.scenario.resolve.json_schema import json_schema
 
     schema = json_schema()
-    return Result(schema, [{"key": name, **key} for name, key in schema["properties"].items()])
+    sections = schema["$defs"].items()
+    rows = [{"section": name, "description": each.get("description")} for name, each in sections]
+    return Result(schema, rows)
 
 
 def new_scenario(

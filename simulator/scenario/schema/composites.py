@@ -52,6 +52,10 @@ class Cascade(Section):
     """Names of options with a `success_rate`, in the order in which they are tried."""
 
 
+Composite = Pools | Cascade
+"""Sections of options that are made of others; one line for each kind."""
+
+
 class Quality(Section):
     """Quality of answers: how they are checked, and what follows a wrong one."""
 

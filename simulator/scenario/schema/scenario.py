@@ -16,9 +16,8 @@ from simulator.scenario.document.base_section import (
 )
 from simulator.scenario.schema.api import Api, Gateway
 from simulator.scenario.schema.composites import (
-    Cascade,
     Choose,
-    Pools,
+    Composite,
     Quality,
     Retrieve,
     SplitPrompts,
@@ -266,7 +265,7 @@ class Analysis(Section):
 
 
 Traffic = Annotated[Sessions | Replay, Field(discriminator="kind")]
-Option = Annotated[Api | Gateway | SelfHost | Hybrid | Pools | Cascade, Field(discriminator="kind")]
+Option = Annotated[Api | Gateway | SelfHost | Hybrid | Composite, Field(discriminator="kind")]
 
 
 class Scenario(Section):
