@@ -314,7 +314,7 @@ def simulate_as_written(
     results = []
     for option in study.options:
         evaluation = kind_of(option).evaluate_as_written(evaluator, option, keep, watch)
-        reason = correctness_shortfall(evaluation, study)
+        reason = correctness_shortfall(evaluation, study.quality)
         if not meets(evaluation, study.slo):
             reason = describe_miss(evaluation, study.slo)
         excuse = None if reason is None else Excuse(option.name, reason)

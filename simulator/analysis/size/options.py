@@ -8,7 +8,7 @@ from simulator.analysis.size.judging import Excuse, Sized
 from simulator.analysis.size.kinds.contract import KnownSizes, kind_of
 from simulator.analysis.size.splitting import FINEST
 from simulator.analysis.study.options import Option, SelfHostOption
-from simulator.analysis.study.study import Study
+from simulator.analysis.study.study import Quality
 
 
 def size_option(
@@ -55,18 +55,18 @@ def settle_size(
 
 def _check_correctness(evaluator: Evaluator, option: Option, sized: Sized) -> Sized:
     """Return a size, with an excuse if too many of its answers are wrong."""
-    shortfall = correctness_shortfall(sized.evaluation, evaluator.study)
+    shortfall = correctness_shortfall(sized.evaluation, evaluator.study.quality)
     if sized.feasible and shortfall is not None:
         return replace(sized, excuse=Excuse(option.name, shortfall))
     return sized
 
 
-def correctness_shortfall(evaluation: Evaluation, study: Study) -> str | None:
+def correctness_shortfall(evaluation: Evaluation, quality: Quality | None) -> str | None:
     """Describe that too few requests have a right answer in the end; None: enough have."""
-    least = study.quality.least_right if study.quality is not None else 0.0
+    least = quality.least_right if quality is not None else 0.0
     if not least:
         return None
-    share = kind_of(evaluation.option).correctness(evaluation, study)
+    share = kind_of(evaluation.option).correctness(evaluation, quality)
     if share is None:
         return f"no success_rate is known, and {least:.1%} must be right"
     return None if share >= least else f"{share:.1%} of answers are right, {least:.1%} wanted"

@@ -179,7 +179,7 @@ def option_document(result: OptionResult, study: Study) -> OptionDocument:
     outcome = evaluation.outcome
     total = result.total_usd
     tokens = outcome.tokens_per_month
-    success_rate = kind_of(evaluation.option).correctness(evaluation, study)
+    success_rate = kind_of(evaluation.option).correctness(evaluation, study.quality)
     completed = outcome.requests["completed"] * outcome.month_factor / evaluation.calls_per_request
     correct = completed * success_rate if success_rate else 0.0
     return {

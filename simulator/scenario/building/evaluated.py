@@ -25,8 +25,6 @@ def apply_evaluations(scenario: schema.Scenario, document: Document) -> schema.S
     models = {
         name: getattr(option, "evaluated_as", None) for name, option in scenario.options.items()
     }
-    if not any(models.values()):
-        return scenario
     quality = scenario.quality
     if quality is None or quality.evaluations is None:
         name = next(n for n, model in models.items() if model)

@@ -106,6 +106,8 @@ def _add_partners(name: str, section: SelfHost, site: Site) -> Option:
         return with_partners(name, option, section, site.document, site.deployments, site.workloads)
 
     option = site.built[name]
+    if not section.partners and section.decode_pool is None and section.serves is None:
+        return option
     if isinstance(option, Choice):
         candidates = (candidate.own for candidate in option.candidates)
         return replace(option, candidates=tuple(map(join, candidates)))

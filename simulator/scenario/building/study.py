@@ -96,7 +96,8 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         does not fit its GPUs, a trace with a bad line.
     """
     provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}}
-    scenario = apply_evaluations(scenario, document)
+    if any(getattr(option, "evaluated_as", None) for option in scenario.options.values()):
+        scenario = apply_evaluations(scenario, document)
     traffic, provenance["traffic"], notes = build_traffic(
         scenario.traffic, scenario.horizon_hours, scenario.seed, document
     )

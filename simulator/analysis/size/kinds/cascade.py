@@ -20,7 +20,7 @@ from simulator.analysis.size.correctness import checked_success
 from simulator.analysis.size.judging import Sized, judge, margin, meets
 from simulator.analysis.size.kinds.contract import OptionKind, kind_of
 from simulator.analysis.study.options import Option, SingleOption, Size
-from simulator.analysis.study.study import Quality, Study
+from simulator.analysis.study.study import Quality
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
 from simulator.traffic.joining import append_rows as tables_joined
@@ -80,13 +80,11 @@ class CascadeKind(OptionKind[Cascade]):
         sizes = tuple(stage.given_size for stage in option.stages)
         return evaluate_cascade(evaluator, option, sizes)
 
-    def correctness(self, evaluation: Evaluation, study: Study) -> float | None:
+    def correctness(self, evaluation: Evaluation, quality: Quality | None) -> float | None:
         """Return the share of right answers after all checks; None if a stage's rate is unknown."""
         rates = [success_rate_of(stage) for stage in evaluation.option.parts]
         known_rates = [rate for rate in rates if rate is not None]
-        return (
-            checked_success(known_rates, study.quality) if len(known_rates) == len(rates) else None
-        )
+        return checked_success(known_rates, quality) if len(known_rates) == len(rates) else None
 
     def rule(self, evaluation: Evaluation) -> str:
         """List the stages in their order."""

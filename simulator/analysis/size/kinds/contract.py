@@ -15,7 +15,7 @@ from simulator.analysis.size.carried import CapacityCurve
 from simulator.analysis.size.judging import LIKELY, Sized, speed_at
 from simulator.analysis.size.splitting import FINEST
 from simulator.analysis.study.options import Option
-from simulator.analysis.study.study import Study
+from simulator.analysis.study.study import Quality
 
 O = TypeVar("O", bound=Option)  # noqa: E741 - the usual name of a type
 
@@ -106,14 +106,14 @@ class OptionKind(ABC, Generic[O]):
     ) -> Evaluation:
         """Simulate an option at the sizes that the scenario states for all of its parts."""
 
-    def correctness(self, evaluation: Evaluation, study: Study) -> float | None:
+    def correctness(self, evaluation: Evaluation, quality: Quality | None) -> float | None:
         """Return the share of requests with a right answer in the end; None if it is unknown.
 
         For parts that share the requests, it is their mean weighted by requests.
         """
         right, requests = 0.0, 0.0
         for part in evaluation.parts:
-            share = kind_of(part.option).correctness(part, study)
+            share = kind_of(part.option).correctness(part, quality)
             if share is None:
                 return None
             count = part.outcome.requests["offered"] * part.outcome.month_factor

@@ -11,7 +11,7 @@ from simulator.analysis.size.judging import Sized
 from simulator.analysis.size.kinds.contract import KnownSizes, OptionKind
 from simulator.analysis.size.splitting import SETTLED_FINEST
 from simulator.analysis.study.options import SingleOption
-from simulator.analysis.study.study import Study
+from simulator.analysis.study.study import Quality
 
 S = TypeVar("S", bound=SingleOption)
 
@@ -29,11 +29,11 @@ class SingleKind(OptionKind[S]):
         """Simulate the option at its stated size, over the whole horizon."""
         return evaluate_whole(evaluator, option, option.given_size, keep, watch)
 
-    def correctness(self, evaluation: Evaluation, study: Study) -> float | None:
+    def correctness(self, evaluation: Evaluation, quality: Quality | None) -> float | None:
         """Return the share of right answers after all attempts; None if it is unknown."""
         if evaluation.parts:
-            return super().correctness(evaluation, study)
-        option, quality = evaluation.option, study.quality
+            return super().correctness(evaluation, quality)
+        option = evaluation.option
         attempts = quality.attempts if quality is not None else 1
         rate = success_rate_of(option)
         if rate is not None:
