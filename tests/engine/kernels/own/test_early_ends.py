@@ -85,6 +85,19 @@ def test_a_lookup_evicts_nothing_while_the_phase_has_free_blocks() -> None:
     assert (state.replicas[0].free_blocks, state.replicas[0].cached_blocks) == (3, 3)
 
 
+def test_a_lookup_evicts_nothing_while_no_sequence_decodes() -> None:
+    """A step with a prompt has taken its blocks at its beginning."""
+    tree = PrefixTree.numbered(np.array([-1], np.int32), np.array([48], np.int32))
+    state = own_state(ONE, table=calls([0.0], 100, 60, tree=tree))
+    send(state, 0)
+    event(state)
+    state.replicas[0].free_blocks = 3
+    put_in_cache(state, 0, 0, 3)
+    state.replicas[0].crossing[0] = 5
+    evict_until_now(state, 0, float(state.wakes[0].key))
+    assert (state.replicas[0].free_blocks, state.replicas[0].cached_blocks) == (0, 3)
+
+
 # Clients that leave.
 
 
@@ -112,6 +125,21 @@ def test_a_client_that_leaves_at_a_boundary_is_dropped_before_the_next_step() ->
     assert state.replicas[0].step == step
     assert running_rows(state) == []
     assert state.replicas[0].phase == BOUNDARY
+
+
+def test_a_client_that_leaves_during_its_prompt_is_streamed_nothing() -> None:
+    """The step that runs is completed; the rest of the prompt is not computed."""
+    state = own_state(ONE, table=calls([0.0], 300, 20))
+    send(state, 0)
+    event(state)
+    assert state.replicas[0].phase == PREFILL
+    state.ledger[0].outcome = TIMED_OUT
+    end_s = float(state.wakes[0].key)
+    cancel(state, 0, 0, end_s / 2)
+    assert event(state) == end_s
+    assert running_rows(state) == []
+    assert state.ledger[0].completion_tok == 0
+    assert state.replicas[0].free_blocks == 200
 
 
 @pytest.mark.parametrize(("leaving", "head"), [(1, 2), (2, 1)])

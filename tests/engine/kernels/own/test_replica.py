@@ -165,6 +165,19 @@ def test_decode_steps_are_planned_until_the_first_sequence_ends() -> None:
     assert running_rows(state) == [1]
 
 
+def test_a_phase_ends_when_a_sequence_fills_the_window() -> None:
+    """From then on its steps read no more tokens in layers with a window of 60 tokens."""
+    step_time = replace(FLEET.step_time, window_token_s=1e-6, window_tok=60)
+    state = replica(50, fleet=replace(ONE, step_time=step_time))
+    send(state, 0)
+    event(state), event(state), event(state)
+    assert state.replicas[0].planned_steps == 10
+    assert until_idle(state) == [DECODE]
+    first_s = FIXED_S + 50 * PREFILL_S
+    rest_s = sum(FIXED_S + CONTEXT_S * (50 + k) + 1e-6 * min(50 + k, 60) for k in range(1, 20))
+    assert state.ledger[0].finished_s == pytest.approx(first_s + rest_s + 0.03)
+
+
 def test_decode_steps_are_planned_as_far_as_the_blocks_reach() -> None:
     """A prompt of 16 tokens fills its block, and there is one more block until the cache grows."""
     state = replica(16, output_tok=60, fleet=replace(ONE, kv=KvCapacity(200, 16, 0.5)))
