@@ -128,27 +128,28 @@ def bench(
     from simulator.library.calls import predict_benchmark
     from simulator.report.terminal.benchmark import print_benchmark
 
-    result = predict_benchmark(
-        model,
-        gpu,
-        load_kind=load.value,
-        load_value=value,
-        prompt_tok=isl,
-        output_tok=osl,
-        range_ratio=range_ratio,
-        requests=requests,
-        serving=Serving(batched_tokens, sequences, memory, prefix_cache=not uncached),
-        gpus=gpus,
-        tensor=tensor,
-        parallelism=parallelism,
-        engine=engine,
-        weight_precision=weights,
-        kv_precision=kv,
-        kv_tokens=kv_tokens,
-        weights_gb=weights_gb,
-        enforce_eager=enforce_eager,
-        calibration=calibration,
-    )
+    with progress("predicting"):
+        result = predict_benchmark(
+            model,
+            gpu,
+            load_kind=load.value,
+            load_value=value,
+            prompt_tok=isl,
+            output_tok=osl,
+            range_ratio=range_ratio,
+            requests=requests,
+            serving=Serving(batched_tokens, sequences, memory, prefix_cache=not uncached),
+            gpus=gpus,
+            tensor=tensor,
+            parallelism=parallelism,
+            engine=engine,
+            weight_precision=weights,
+            kv_precision=kv,
+            kv_tokens=kv_tokens,
+            weights_gb=weights_gb,
+            enforce_eager=enforce_eager,
+            calibration=calibration,
+        )
     show_result(
         output,
         result.document,
