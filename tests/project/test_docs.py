@@ -207,7 +207,7 @@ def test_generated_page_is_what_its_script_prints(name: str) -> None:
     assert stored == page, f"run: .venv/bin/python {script} > docs/{name}.md"
 
 
-@pytest.mark.parametrize("page", [*WRITTEN, ROOT / "README.md"], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [*WRITTEN, *sorted(ROOT.glob("*.md"))], ids=lambda p: p.name)
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
