@@ -13,7 +13,7 @@ PIP := -m pip --disable-pip-version-check -qq
 UV := uv==0.13.9
 CYCLONEDX := cyclonedx-bom==7.5.0
 
-.PHONY: help run test check unit browser fuzz bench validation format clean
+.PHONY: help run test check unit browser fuzz bench validation format generated clean
 .PHONY: docs locked hashes newest sbom
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -24,11 +24,12 @@ run: $(RUN_STAMP) ## set up what is missing, print the quickstart's verdict and 
 
 test: check unit ## run everything that gates a change
 
-check: $(DEV_STAMP) ## check format, lint, types and import layers
+check: $(DEV_STAMP) ## check format, lint, types, import layers and generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/generated.py --check
 
 unit: $(DEV_STAMP) browser ## run all tests, including notebooks and the wheel
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -51,6 +52,9 @@ validation: $(DEV_STAMP) ## compare predictions with the measured benchmarks in 
 format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+generated: $(DEV_STAMP) ## rewrite the schema and the pages that are generated from the code
+	@$(BIN)/python tools/generated.py
 
 docs: $(DOCS_STAMP) ## build the documentation site in build/site; fails on a broken link
 	@rm -rf build/site

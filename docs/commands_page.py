@@ -1,6 +1,6 @@
 """Prints ``docs/commands.md``: its introduction, then all commands with all that they take.
 
-Run ``.venv/bin/python docs/commands_page.py > docs/commands.md``.
+``make generated`` writes the page.
 """
 
 import typing

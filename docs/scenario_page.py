@@ -1,6 +1,6 @@
 """Prints ``docs/scenario.md``: its introduction, then all sections and keys of scenario files.
 
-Run ``.venv/bin/python docs/scenario_page.py > docs/scenario.md``.
+``make generated`` writes the page.
 """
 
 import re
