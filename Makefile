@@ -14,7 +14,7 @@ UV := uv==0.13.9
 CYCLONEDX := cyclonedx-bom==7.5.0
 
 .PHONY: help run test check unit browser fuzz bench validation format generated clean
-.PHONY: docs locked hashes newest sbom
+.PHONY: docs locked release hashes newest sbom
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -62,16 +62,20 @@ docs: $(DOCS_STAMP) ## build the documentation site in build/site; fails on a br
 		--conf-dir docs/site --doctree-dir build/docs/pages . build/site
 	@echo "documentation: build/site/index.html"
 
-locked: ## install into build/locked with every download checked against locked/, and try it
-	rm -rf build/builder build/locked build/wheel
+locked: ## build dist/, install it into build/locked with all downloads checked against locked/, and try it
+	rm -rf build/builder build/locked dist
 	$(PYTHON) -m venv build/builder
 	build/builder/bin/python $(PIP) install $(CHECKED) -r locked/build.txt
-	build/builder/bin/python $(PIP) wheel --no-deps --no-build-isolation -w build/wheel .
+	build/builder/bin/python -m hatchling build --target sdist --directory dist
+	build/builder/bin/python $(PIP) wheel --no-deps --no-build-isolation -w dist dist/*.tar.gz
 	$(PYTHON) -m venv --without-pip build/locked
 	$(INTO_LOCKED) $(CHECKED) --report build/locked/report.json -r locked/run.txt
-	$(INTO_LOCKED) --no-deps --no-index --find-links build/wheel breakeven
+	$(INTO_LOCKED) --no-deps --no-index dist/*.whl
 	build/builder/bin/python -m pip --python build/locked check
 	cd build/locked && bin/breakeven --version && bin/breakeven validate quickstart
+
+release: ## check, build and tag the version VERSION=1.2.3; uploads nothing
+	@$(PYTHON) tools/release.py $(VERSION)
 
 hashes: build/uv/bin/uv ## write the hashes of all files of the pinned versions to locked/
 	$(COMPILE) constraints.txt pyproject.toml --all-extras -o locked/dev.txt
