@@ -125,7 +125,7 @@ $(RUN_STAMP): $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(DEV_STAMP): $(BIN)/python pyproject.toml constraints.txt
-	@echo "installing breakeven and its tools of development into $(VENV); this takes some minutes"
+	@echo "installing breakeven and the development tools into $(VENV); this takes some minutes"
 	@$(BIN)/python $(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(RUN_STAMP)
 
