@@ -6,13 +6,15 @@ BIN := $(VENV)/bin
 SECONDS ?= 60
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DOCS_STAMP := build/docs/.installed
+# Show errors only: warnings are about pip's settings on this machine, and would hide other messages.
+PIP := -m pip --disable-pip-version-check -qq
 # Tools that inspect packages; each has its own environment, so that they do not inspect themselves.
 UV := uv==0.13.9
 CYCLONEDX := cyclonedx-bom==7.5.0
 
-.PHONY: help run test check unit browser fuzz bench validation format clean
-.PHONY: locked hashes newest sbom
+.PHONY: help run test check unit browser fuzz bench validation format generated clean
+.PHONY: docs locked release hashes newest sbom
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -22,11 +24,12 @@ run: $(RUN_STAMP) ## set up what is missing, print the quickstart's verdict and 
 
 test: check unit ## run everything that gates a change
 
-check: $(DEV_STAMP) ## check format, lint, types and import layers
+check: $(DEV_STAMP) ## check format, lint, types, import layers and generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/generated.py --check
 
 unit: $(DEV_STAMP) browser ## run all tests, including notebooks and the wheel
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -50,25 +53,39 @@ format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-locked: ## install into build/locked with every download checked against locked/, and try it
-	rm -rf build/builder build/locked build/wheel
+generated: $(DEV_STAMP) ## rewrite the schema and the pages that are generated from the code
+	@$(BIN)/python tools/generated.py
+
+docs: $(DOCS_STAMP) ## build the documentation site in build/site; fails on a broken link
+	@rm -rf build/site
+	build/docs/bin/python -m sphinx --quiet --fresh-env --fail-on-warning \
+		--conf-dir docs/site --doctree-dir build/docs/pages . build/site
+	@echo "documentation: build/site/index.html"
+
+locked: ## build dist/, install it into build/locked with all downloads checked against locked/, and try it
+	rm -rf build/builder build/locked dist
 	$(PYTHON) -m venv build/builder
-	build/builder/bin/python -m pip install --quiet $(CHECKED) -r locked/build.txt
-	build/builder/bin/python -m pip wheel --quiet --no-deps --no-build-isolation -w build/wheel .
+	build/builder/bin/python $(PIP) install $(CHECKED) -r locked/build.txt
+	build/builder/bin/python -m hatchling build --target sdist --directory dist
+	build/builder/bin/python $(PIP) wheel --no-deps --no-build-isolation -w dist dist/*.tar.gz
 	$(PYTHON) -m venv --without-pip build/locked
 	$(INTO_LOCKED) $(CHECKED) --report build/locked/report.json -r locked/run.txt
-	$(INTO_LOCKED) --no-deps --no-index --find-links build/wheel breakeven
+	$(INTO_LOCKED) --no-deps --no-index dist/*.whl
 	build/builder/bin/python -m pip --python build/locked check
 	cd build/locked && bin/breakeven --version && bin/breakeven validate quickstart
 
+release: ## check, build and tag the version VERSION=1.2.3; uploads nothing
+	@$(PYTHON) tools/release.py $(VERSION)
+
 hashes: build/uv/bin/uv ## write the hashes of all files of the pinned versions to locked/
-	$(COMPILE) constraints.txt --no-deps -o locked/dev.txt
-	$(COMPILE) pyproject.toml --constraint constraints.txt -o locked/run.txt
-	echo hatchling | ($(COMPILE) - --constraint constraints.txt -o locked/build.txt)
+	$(COMPILE) constraints.txt pyproject.toml --all-extras -o locked/dev.txt
+	$(COMPILE) pyproject.toml -o locked/run.txt
+	echo hatchling | ($(COMPILE) - -o locked/build.txt)
 
 newest: ## run the tests, or TESTS=..., with the newest version of every package
 	$(PYTHON) -m venv --clear build/newest
-	build/newest/bin/python -m pip install --quiet --editable '.[dev]'
+	@echo "installing the newest version of every package into build/newest; this takes a few minutes"
+	@build/newest/bin/python $(PIP) install --editable '.[dev,docs]'
 	build/newest/bin/python tools/newest.py
 	build/newest/bin/python -m pytest -n 2 --dist loadgroup $(TESTS)
 
@@ -81,31 +98,39 @@ sbom: locked build/cyclonedx/bin/cyclonedx-py ## write a CycloneDX bill of mater
 
 # Only wheels: building a package would download build tools without checking their hashes.
 CHECKED := --require-hashes --no-deps --only-binary :all:
-INTO_LOCKED := build/builder/bin/python -m pip --python build/locked install --quiet
+INTO_LOCKED := build/builder/bin/python $(PIP) --python build/locked install
 # uv does not read pip's settings; if those name an index, pass it on.
 COMPILE = index="$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null)}"; \
 	build/uv/bin/uv pip compile $${index:+--default-index "$$index"} --quiet --upgrade \
-	--generate-hashes --no-header --no-annotate --python-version 3.11
+	--generate-hashes --no-header --no-annotate --python-version 3.11 --constraint constraints.txt
 
 build/uv/bin/uv:
 	$(PYTHON) -m venv build/uv
-	build/uv/bin/python -m pip install --quiet $(UV)
+	build/uv/bin/python $(PIP) install $(UV)
 
 build/cyclonedx/bin/cyclonedx-py:
 	$(PYTHON) -m venv build/cyclonedx
-	build/cyclonedx/bin/python -m pip install --quiet $(CYCLONEDX)
+	build/cyclonedx/bin/python $(PIP) install $(CYCLONEDX)
 
 clean: ## remove the environment, build outputs and caches
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(RUN_STAMP): $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install --constraint constraints.txt --editable .
+	@echo "installing breakeven and what it needs into $(VENV); this takes a minute"
+	@$(BIN)/python $(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
 $(DEV_STAMP): $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@echo "installing breakeven and the development tools into $(VENV); this takes some minutes"
+	@$(BIN)/python $(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(RUN_STAMP)
+
+$(DOCS_STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -m venv build/docs
+	@echo "installing breakeven and Sphinx into build/docs; this takes a minute"
+	@build/docs/bin/python $(PIP) install --constraint constraints.txt --editable '.[docs]'
+	@touch $@

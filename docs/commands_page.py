@@ -1,6 +1,6 @@
 """Prints ``docs/commands.md``: its introduction, then all commands with all that they take.
 
-Run ``.venv/bin/python docs/commands_page.py > docs/commands.md``.
+``make generated`` writes the page.
 """
 
 import typing
@@ -33,12 +33,12 @@ def _commands(command: Any, path: tuple[str, ...]) -> Iterator[str]:
     """Yield the description of a command, or of all commands in a group."""
     if hasattr(command, "commands"):
         if command.params:
-            yield f"## {' '.join(path)}"
+            yield f"### {' '.join(path)}"
             yield table(HEADINGS, [_row(parameter, bool) for parameter in command.params])
         for name, inner in command.commands.items():
             yield from _commands(inner, (*path, name))
         return
-    yield f"## {' '.join(path)}"
+    yield f"### {' '.join(path)}"
     yield _plain(command.help)
     hints = typing.get_type_hints(command.callback, include_extras=True)
     shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]

@@ -1,6 +1,6 @@
 """Prints ``docs/scenario.md``: its introduction, then all sections and keys of scenario files.
 
-Run ``.venv/bin/python docs/scenario_page.py > docs/scenario.md``.
+``make generated`` writes the page.
 """
 
 import re
@@ -21,7 +21,7 @@ from simulator.scenario.schema.scenario import Scenario
 from simulator.scenario.schema.traffic import AMOUNTS, Sessions
 
 HEADINGS = ("key", "type", "unit", "default", "what")
-DEEPEST = 4
+DEEPEST = 5
 """Level of a heading."""
 NOTES: dict[type[BaseModel], str] = {
     Sessions: "With `preset`, only `kind` and `requests_per_month` are needed.",
@@ -61,7 +61,7 @@ def main() -> None:
     print(introduction("scenario"))
     titles: dict[type[BaseModel], str] = {}
     _entitle(Scenario, "Top level", titles)
-    for part in _section(Scenario, titles, 2, set()):
+    for part in _section(Scenario, titles, 3, set()):
         print()
         print(part)
 
@@ -92,7 +92,7 @@ def _section(
         found = [each for each in _sections(field.annotation) if each not in done]
         inner = level if model is Scenario else level + 1
         if model is Scenario and len(_sections(field.annotation)) > 1:
-            yield f"## {key}"
+            yield f"### {key}"
             yield _plain(field.description) or "By name; `kind` says what each is."
             inner = level + 1
         for each in found:

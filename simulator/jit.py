@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numba
+_functions: list[Any] = []
+"""All functions of this process that Numba compiles."""
 
 
 def compiler(folder: Path, **options: Any) -> Callable[..., Any]:
@@ -15,11 +16,29 @@ def compiler(folder: Path, **options: Any) -> Callable[..., Any]:
     Set ``NUMBA_DISABLE_JIT=1`` to run the same code as plain Python, for debugging and coverage.
     Divisions are not checked: division by zero yields inf.
     """
+    import numba  # slow to import; commands that compile nothing do without it
+
     _drop_stale_cache(folder)
-    decorator: Callable[..., Any] = numba.njit(
-        cache=True, error_model="numpy", nogil=True, **options
-    )
-    return decorator
+    decorator = numba.njit(cache=True, error_model="numpy", nogil=True, **options)
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        compiled = decorator(function)
+        if compiled is not function:  # NUMBA_DISABLE_JIT leaves it as it is
+            _functions.append(compiled)
+        return compiled
+
+    return decorate
+
+
+def compilation() -> tuple[int, int] | None:
+    """Return the numbers of compiled and of all functions; None while nothing is compiled.
+
+    Functions whose code comes from the cache are not compiled. A run does not need all functions.
+    """
+    compiled = [function for function in _functions if function.stats.cache_misses]
+    if not any(function.is_compiling for function in compiled):
+        return None
+    return len(compiled), len(_functions)
 
 
 def _drop_stale_cache(folder: Path) -> None:

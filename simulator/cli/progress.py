@@ -1,14 +1,19 @@
-"""Progress bar on standard error for work of more than two seconds, on terminals only."""
+"""Progress bar on standard error for work of more than two seconds, on terminals only.
+
+The first command after an installation compiles the engine, which takes a minute; a line above the
+bar reports it.
+"""
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from simulator.progress import Tell, ignore_progress
 
 PATIENCE_S = 2.0
 """Time after which the bar appears; shorter work shows none."""
+COMPILING = "compiling the engine, once per installation: {} of {} functions"
 
 
 @contextmanager
@@ -23,7 +28,7 @@ def progress(what: str) -> Iterator[Tell]:
     if not sys.stderr.isatty():
         yield ignore_progress
         return
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -36,12 +41,21 @@ def progress(what: str) -> Iterator[Tell]:
     )
     from rich.text import Text
 
+    from simulator.jit import compilation
+
+    class Bar(Progress):
+        def get_renderables(self) -> Iterable[RenderableType]:
+            under_way = compilation()
+            if under_way is not None:
+                yield Text(COMPILING.format(*under_way))
+            yield from super().get_renderables()
+
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
             return Text("" if speed is None else f"{speed:,.3g}/s")
 
-    bar = Progress(
+    bar = Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),

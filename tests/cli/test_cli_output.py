@@ -267,6 +267,25 @@ def test_long_work_shows_a_bar_that_is_taken_away(monkeypatch: pytest.MonkeyPatc
     assert shown.rstrip().endswith("\x1b[2K"), "the line is cleared"
 
 
+def test_a_compilation_is_reported_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("simulator.cli.progress.PATIENCE_S", 0.05)
+    stages = [(12, 40), (13, 40), None]
+    stage = stages[0]
+    monkeypatch.setattr("simulator.jit.compilation", lambda: stage)
+    with terminal() as (stream, chunks):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with progress("pieces") as tell:
+            for stage in stages:
+                tell(stages.index(stage) + 1, 3)
+                time.sleep(0.4)
+    shown = b"".join(chunks).decode()
+    line = "compiling the engine, once per installation: {} of 40 functions"
+    assert shown.index(line.format(12)) < shown.index(line.format(13)) < shown.index("3/3")
+    assert "compiling" not in shown[shown.index("3/3") :], "the line goes, and the bar stays"
+
+
 def test_short_work_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     with terminal() as (stream, chunks):
@@ -290,17 +309,16 @@ def test_a_bar_is_on_standard_error_alone(files: dict[str, str]) -> None:
     environment = quiet_environment(TERM="xterm")
     del environment["NO_COLOR"]
     with terminal() as (stream, chunks):
-        process = subprocess.Popen(
+        process = subprocess.run(
             [sys.executable, "-c", code, *command],
-            env=environment, stdout=subprocess.PIPE, stderr=stream, text=True,
+            env=environment, stdout=subprocess.PIPE, stderr=stream, text=True, timeout=300,
         )  # fmt: skip
-        printed, _ = process.communicate(timeout=120)
     shown = b"".join(chunks).decode()
     assert process.returncode == 0, shown
     assert "points" in shown
     assert "\x1b[" in shown
-    assert "\x1b" not in printed
-    assert len(json.loads(printed)["points"]) == 6
+    assert "\x1b" not in process.stdout
+    assert len(json.loads(process.stdout)["points"]) == 6
 
 
 # Reports of finished runs.

@@ -124,27 +124,28 @@ def bench(
         raise typer.BadParameter("give --model and --gpu, or a table of points")
     from simulator.library.benchmarks import predict_benchmark, serving
 
-    result = predict_benchmark(
-        model,
-        gpu,
-        load_kind=load.value,
-        load_value=value,
-        prompt_tok=isl,
-        output_tok=osl,
-        range_ratio=range_ratio,
-        requests=requests,
-        serving=serving(batched_tokens, sequences, memory, not uncached),
-        gpus=gpus,
-        tensor=tensor,
-        parallelism=parallelism,
-        engine=engine,
-        weight_precision=weights,
-        kv_precision=kv,
-        kv_tokens=kv_tokens,
-        weights_gb=weights_gb,
-        enforce_eager=enforce_eager,
-        calibration=calibration,
-    )
+    with progress("predicting"):
+        result = predict_benchmark(
+            model,
+            gpu,
+            load_kind=load.value,
+            load_value=value,
+            prompt_tok=isl,
+            output_tok=osl,
+            range_ratio=range_ratio,
+            requests=requests,
+            serving=serving(batched_tokens, sequences, memory, not uncached),
+            gpus=gpus,
+            tensor=tensor,
+            parallelism=parallelism,
+            engine=engine,
+            weight_precision=weights,
+            kv_precision=kv,
+            kv_tokens=kv_tokens,
+            weights_gb=weights_gb,
+            enforce_eager=enforce_eager,
+            calibration=calibration,
+        )
     show_result(output, result)
 
 
