@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 UV := uv==0.13.9
 CYCLONEDX := cyclonedx-bom==7.5.0
 
-.PHONY: help run test check unit browser fuzz bench validation format clean
+.PHONY: help run test check unit browser fuzz bench validation pages format clean
 .PHONY: locked hashes newest sbom
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -45,6 +45,9 @@ bench: $(RUN_STAMP) ## measure speed and memory of engine and verdicts; BENCH="-
 
 validation: $(DEV_STAMP) ## compare predictions with the measured benchmarks in the folder DATA=...
 	$(BIN)/python validation/report.py $(DATA)
+
+pages: $(DEV_STAMP) ## rewrite the outputs that pages show, or those of PAGES="README.md docs/prices.md"
+	@$(BIN)/python docs/pages.py $(PAGES)
 
 format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff format .

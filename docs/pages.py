@@ -1,22 +1,93 @@
-"""What the scripts of generated pages share: their hand-written beginnings, and tables."""
+"""Rewrite what pages show of outputs, and what is generated as a whole, in place.
 
-from collections.abc import Iterable, Sequence
+usage: python docs/pages.py [PAGE]...
+
+PAGE is a path in the project, such as README.md or docs/prices.md; by default, it is all of them.
+Commands and code of the pages are run; everything but what they print stays as it is.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-FOLDER = Path(__file__).parent
+from commands_page import commands_page
+from outputs import PAGES, ROOT, filled_page
+from scenario_page import scenario_page
+from shown_lines import PageError
+
+from simulator.files.jsontext import json_text
+from simulator.files.writing import write_files
+from simulator.scenario.resolve.json_schema import json_schema
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "docs/scenario.md": scenario_page,
+    "docs/commands.md": commands_page,
+    "scenarios/scenario.schema.json": lambda: json_text(json_schema()) + "\n",
+}
+INTRODUCTIONS = {
+    "docs/scenario.md": "docs/scenario_intro.md",
+    "docs/commands.md": "docs/commands_intro.md",
+}
+"""Hand-written beginnings of generated pages."""
+PICTURES = {"README.md": {"docs/quickstart.svg": "out/plots/cost.svg"}}
+"""Pictures that the commands of a page draw, by their paths in the project."""
 
 
-def introduction(name: str) -> str:
-    """Return the hand-written beginning of a page."""
-    return (FOLDER / f"{name}_intro.md").read_text(encoding="utf-8").rstrip()
+def main() -> int:
+    """Rewrite the pages, and report each; return 1 if one has to be edited by hand."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pages", nargs="*", metavar="PAGE")
+    pages = parser.parse_args().pages or [*PAGES, *GENERATED]
+    unknown = set(pages) - {*PAGES, *GENERATED}
+    if unknown:
+        parser.error(f"no page shows outputs at {', '.join(sorted(unknown))}")
+    os.environ.setdefault("NUMBA_OPT", "1")  # as the command line does
+    failed = 0
+    for page in _with_introductions(pages):
+        try:
+            with TemporaryDirectory() as folder:
+                files = renewed_files(page, Path(folder))
+        except PageError as error:
+            print(f"{page}: {error}\nedit these lines by hand", file=sys.stderr)
+            failed = 1
+            continue
+        changed = {name: text for name, text in files.items() if text != stored(name)}
+        write_files(ROOT, changed)
+        print(f"{page}: {'rewritten' if changed else 'up to date'}", flush=True)
+    return failed
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of Markdown."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(map(_cell, cells)) + " |" for cells in lines)
+def _with_introductions(pages: list[str]) -> list[str]:
+    """Return the pages, each after its hand-written beginning."""
+    found = [INTRODUCTIONS[page] for page in pages if page in INTRODUCTIONS]
+    return list(dict.fromkeys([*found, *pages]))
 
 
-def _cell(text: str) -> str:
-    """Text of one line; RST's double backticks are Markdown's single ones."""
-    return " ".join(text.replace("``", "`").split()).replace("|", "\\|")
+def stored(name: str) -> str:
+    """Return a file of the project as it is."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def renewed_files(page: str, folder: Path) -> dict[str, str]:
+    """Return the files of a page as they should be, by their paths in the project.
+
+    Commands of the page run in the given folder.
+
+    Raises
+    ------
+    PageError
+        If one of them fails, or prints nothing like what the page shows.
+    """
+    if page in GENERATED:
+        return {page: GENERATED[page]()}
+    files = {page: filled_page(stored(page), folder)}
+    for name, drawn in PICTURES.get(page, {}).items():
+        files[name] = (folder / drawn).read_text(encoding="utf-8")
+    return files
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -59,11 +59,6 @@ def test_wheel_carries_what_it_needs(wheel: Path) -> None:
     assert "simulator/report/templates/report.html.j2" in names
 
 
-def test_schema_file_is_current() -> None:
-    stored = json.loads((ROOT / "scenarios" / "scenario.schema.json").read_text())
-    assert stored == json_schema(), "run: breakeven schema > scenarios/scenario.schema.json"
-
-
 def test_every_key_of_a_scenario_is_described() -> None:
     definitions = json_schema()["$defs"]
     silent = [
