@@ -25,17 +25,21 @@ STANDS_FOR = "breakeven run quickstart --out out"
 """The command that ``make run`` runs, which then prints where the report is."""
 WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 """All pages, and the hand-written beginnings of generated ones."""
-GENERATED = ("docs/scenario.md", "docs/commands.md")
-"""Pages whose blocks are those of their beginnings."""
+BEGINNING = "_intro.md"
+"""End of the name of such a beginning."""
 
 
 def page_blocks() -> dict[str, list[Block]]:
-    """Return the blocks of each page at which something happens, by its path in the project."""
+    """Return the blocks of each page at which something happens, by its path in the project.
+
+    Pages that are generated are left out, since their blocks are those of their beginnings.
+    """
     found = {
         path.relative_to(ROOT).as_posix(): blocks(path.read_text(encoding="utf-8"))
         for path in WRITTEN
     }
-    return {name: page for name, page in found.items() if page and name not in GENERATED}
+    generated = {name.replace(BEGINNING, ".md") for name in found if name.endswith(BEGINNING)}
+    return {name: page for name, page in found.items() if page and name not in generated}
 
 
 PAGES = page_blocks()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from blocks import FENCE, Block
-from outputs import PAGES, TIMES, WRITTEN, Run, output
-from pages import GENERATED, renewed_files, stored
+from outputs import BEGINNING, PAGES, TIMES, WRITTEN, Run, output
+from pages import GENERATED, INTRODUCTIONS, renewed_files, stored
 from shown_lines import PageError
 
 QUESTIONS = "docs/questions.md"
@@ -29,17 +29,20 @@ def case(name: object, page: list[Block], test_id: str) -> pytest.ParameterSet:
     return pytest.param(name, id=test_id, marks=marks)
 
 
-def check(page: str, name: str, text: str) -> None:
-    """Compare a file of a page with what it should be; says how to renew it."""
-    lines = difflib.unified_diff(
-        stored(name).splitlines(), text.splitlines(), "shown", "printed now", n=1, lineterm=""
-    )
-    changed = "\n".join(lines)
-    assert stored(name) == text, f"{name} is out of date; {renewal(page)}\n{changed}"
+def check(page: str, name: str, shown: str, printed: str) -> None:
+    """Compare a text of a page with what it should be; say how to renew it where they differ."""
+    if shown != printed:
+        lines = difflib.unified_diff(
+            shown.splitlines(), printed.splitlines(), "shown", "printed now", n=1, lineterm=""
+        )
+        changed = "\n".join(lines)
+        pytest.fail(f"{name} is out of date; {renewal(page)}\n{changed}", pytrace=False)
 
 
 def renewal(page: str) -> str:
-    return f"run: make pages PAGES={page}"
+    """What to do about a page that is out of date."""
+    whole = {beginning: name for name, beginning in INTRODUCTIONS.items()}
+    return f"run: make pages PAGES={whole.get(page, page)}"
 
 
 def test_there_are_fifteen_questions() -> None:
@@ -62,7 +65,7 @@ def test_every_page_shows_what_is_run() -> None:
 )
 def test_a_page_shows_what_is_printed(page: str, tmp_path: Path) -> None:
     for name, text in renewed(page, tmp_path).items():
-        check(page, name, text)
+        check(page, name, stored(name), text)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +75,8 @@ def test_a_question_has_the_answer_that_is_printed(block: Block, tmp_path: Path)
     try:
         printed = Run(tmp_path).filled(block)
     except PageError as error:
-        pytest.fail(f"{error}\nedit these lines, then {renewal(QUESTIONS)}")
-    assert block.text == printed.text, f"{QUESTIONS} is out of date; {renewal(QUESTIONS)}"
+        pytest.fail(f"{error}\nedit these lines, then {renewal(QUESTIONS)}", pytrace=False)
+    check(QUESTIONS, QUESTIONS, block.text, printed.text)
 
 
 @pytest.mark.xdist_group("docs")
@@ -82,7 +85,7 @@ def test_the_readme_shows_its_first_run(tmp_path: Path) -> None:
     files = renewed(README, tmp_path)
     assert set(files) == {README, "docs/quickstart.svg"}
     for name, text in files.items():
-        check(README, name, text)
+        check(README, name, stored(name), text)
     output("breakeven report out --out again", tmp_path)
     report = "report.html"
     assert (tmp_path / "again" / report).read_text() == (tmp_path / "out" / report).read_text()
@@ -120,7 +123,7 @@ def half_unit(figure: str) -> float:
 
 @pytest.mark.parametrize("page", GENERATED)
 def test_a_generated_page_is_up_to_date(page: str, tmp_path: Path) -> None:
-    check(page, page, renewed(page, tmp_path)[page])
+    check(page, page, stored(page), renewed(page, tmp_path)[page])
 
 
 def renewed(page: str, folder: Path) -> dict[str, str]:
@@ -128,11 +131,11 @@ def renewed(page: str, folder: Path) -> dict[str, str]:
     try:
         return renewed_files(page, folder)
     except PageError as error:
-        pytest.fail(f"{page}: {error}\nedit these lines, then {renewal(page)}")
+        pytest.fail(f"{page}: {error}\nedit these lines, then {renewal(page)}", pytrace=False)
 
 
 @pytest.mark.parametrize(
-    "page", [path for path in WRITTEN if not path.stem.endswith("_intro")], ids=lambda p: p.name
+    "page", [path for path in WRITTEN if not path.name.endswith(BEGINNING)], ids=lambda p: p.name
 )
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
