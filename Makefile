@@ -13,7 +13,7 @@ PIP := -m pip --disable-pip-version-check -qq
 UV := uv==0.13.9
 CYCLONEDX := cyclonedx-bom==7.5.0
 
-.PHONY: help run test check unit browser fuzz bench validation format generated clean
+.PHONY: help run test check unit browser fuzz bench validation pages generated format clean
 .PHONY: docs locked release hashes newest sbom
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -29,7 +29,7 @@ check: $(DEV_STAMP) ## check format, lint, types, import layers and generated fi
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python tools/generated.py --check
+	$(BIN)/python docs/pages.py --generated --check
 
 unit: $(DEV_STAMP) browser ## run all tests, including notebooks and the wheel
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -49,12 +49,15 @@ bench: $(RUN_STAMP) ## measure speed and memory of engine and verdicts; BENCH="-
 validation: $(DEV_STAMP) ## compare predictions with the measured benchmarks in the folder DATA=...
 	$(BIN)/python validation/report.py $(DATA)
 
+pages: $(DEV_STAMP) ## rewrite the outputs that pages show, or those of PAGES="README.md docs/prices.md"
+	@$(BIN)/python docs/pages.py $(PAGES)
+
 format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 generated: $(DEV_STAMP) ## rewrite the schema and the pages that are generated from the code
-	@$(BIN)/python tools/generated.py
+	@$(BIN)/python docs/pages.py --generated
 
 docs: $(DOCS_STAMP) ## build the documentation site in build/site; fails on a broken link
 	@rm -rf build/site

@@ -1,7 +1,4 @@
-"""Prints ``docs/commands.md``: its introduction, then all commands with all that they take.
-
-``make generated`` writes the page.
-"""
+"""The page ``docs/commands.md``: its introduction, then all commands with all that they take."""
 
 import typing
 from collections.abc import Iterator
@@ -12,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Any
 
 import typer
-from pages import introduction, table
+from page_parts import introduction, table
 from typer.models import ArgumentInfo, OptionInfo
 
 from simulator.cli.app import app
@@ -21,12 +18,10 @@ HEADINGS = ("takes", "type", "default", "what")
 NOUNS = {int: "whole number", float: "number", str: "text", Path: "path", datetime: "date"}
 
 
-def main() -> None:
-    """Print the page."""
-    print(introduction("commands"))
-    for part in _commands(typer.main.get_command(app), ("breakeven",)):
-        print()
-        print(part)
+def commands_page() -> str:
+    """Return the page."""
+    parts = _commands(typer.main.get_command(app), ("breakeven",))
+    return "\n\n".join([introduction("commands"), *parts]) + "\n"
 
 
 def _commands(command: Any, path: tuple[str, ...]) -> Iterator[str]:
@@ -88,7 +83,3 @@ def _default(parameter: Any) -> str:
 
 def _plain(text: str | None) -> str:
     return (text or "").strip()
-
-
-if __name__ == "__main__":
-    main()

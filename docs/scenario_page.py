@@ -1,7 +1,4 @@
-"""Prints ``docs/scenario.md``: its introduction, then all sections and keys of scenario files.
-
-``make generated`` writes the page.
-"""
+"""The page ``docs/scenario.md``: its introduction, then all sections and keys of scenario files."""
 
 import re
 import typing
@@ -11,7 +8,7 @@ from textwrap import wrap
 from types import NoneType, UnionType
 from typing import Any, Literal
 
-from pages import introduction, table
+from page_parts import introduction, table
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -56,14 +53,11 @@ UNITS = (
 QUANTILE = "quantile, such as p99"
 
 
-def main() -> None:
-    """Print the page."""
-    print(introduction("scenario"))
+def scenario_page() -> str:
+    """Return the page."""
     titles: dict[type[BaseModel], str] = {}
     _entitle(Scenario, "Top level", titles)
-    for part in _section(Scenario, titles, 3, set()):
-        print()
-        print(part)
+    return "\n\n".join([introduction("scenario"), *_section(Scenario, titles, 3, set())]) + "\n"
 
 
 def _entitle(model: type[BaseModel], title: str, titles: dict[type[BaseModel], str]) -> None:
@@ -235,7 +229,3 @@ def _kind(model: type[BaseModel]) -> str:
 
 def _plain(text: str | None) -> str:
     return (text or "").strip().replace("``", "`")
-
-
-if __name__ == "__main__":
-    main()

@@ -20,11 +20,10 @@ from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CONTEXTS
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.tables.usage import priced_columns
-from tests.support.checkout import TRACES
+from tests.support.checkout import on_sample, on_whole
 from tests.support.command import breakeven
 from tests.support.price_samples import token_cards
 
-OFFERS = TRACES.parent / "offers.csv"
 THEIR_CONTEXT = {
     "standard": None,
     "batch": {"processing": "batch"},
@@ -115,9 +114,9 @@ def test_ten_thousand_random_usages_agree_with_genai_prices() -> None:
     assert 50 < refused < 500
 
 
-@pytest.mark.skipif(not OFFERS.is_file(), reason=f"no offers at {OFFERS}")
-def test_offers_of_the_table_come_out_exactly() -> None:
-    """Base rates of all 51 offers; two of them bear another name in the book.
+@pytest.mark.parametrize(("data", "offers"), [on_sample(27), on_whole(51)])
+def test_offers_of_the_table_come_out_exactly(data: Path, offers: int) -> None:
+    """Base rates of all offers; two of them bear another name in the book.
 
     Together raised its price on 2026-10-19, which the table does not have.
     """
@@ -131,8 +130,9 @@ def test_offers_of_the_table_come_out_exactly() -> None:
         "cache_write_1h": "cache_write_1h",
         "output_per_mtok": "output",
     }
-    rows = list(csv.DictReader(OFFERS.open()))
-    assert len(rows) == 51
+    with (data / "offers.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == offers
     for row in rows:
         plain = row["offer"].split("(")[0]
         names = (f"{row['provider']}/{row['model']}", plain, f"fireworks/{row['model']}")

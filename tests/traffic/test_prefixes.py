@@ -1,6 +1,5 @@
 """Prefix trees and block caches against plain Python on random prompts."""
 
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,8 @@ from simulator.traffic.logs.log import ragged
 from simulator.traffic.prefixes import PrefixBuilder, runs_of
 from simulator.traffic.reuse.block_cache import block_hits
 from simulator.traffic.reuse.reuse import live_tokens, reuse
-from tests.support.checkout import TRACES, needs_traces
+from tests.support.checkout import on_sample, on_whole
+from tests.support.plain_logs import mooncake_prompts, plain_hits
 
 # A handful of token numbers makes prompts share, part, repeat and end inside one another.
 PROMPT = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 9)), max_size=5)
@@ -71,29 +71,6 @@ def blocks_of(text: tuple[int, ...], block_tok: int) -> list[tuple[int, ...]]:
     return [text[:end] for end in ends]
 
 
-def plain_hits(texts: list[tuple[int, ...]], block_tok: int, capacity: int, policy: str) -> int:
-    cache: OrderedDict[tuple, int] = OrderedDict()
-    hits = 0
-    for text in texts:
-        blocks = blocks_of(text, block_tok)
-        for block in blocks:
-            if block not in cache:
-                break
-            hits += 1
-        for block in blocks:
-            if block in cache:
-                cache[block] += 1
-                if policy != "fifo":
-                    cache.move_to_end(block)
-                continue
-            if len(cache) == capacity:
-                least = min(cache.values()) if policy == "lfu" else None
-                victim = next(b for b, uses in cache.items() if least in (None, uses))
-                del cache[victim]
-            cache[block] = 0
-    return hits
-
-
 @settings(max_examples=300, deadline=None)
 @given(PROMPTS, st.integers(1, 5), st.integers(1, 12), st.sampled_from(["lru", "lfu", "fifo"]))
 def test_block_cache_is_the_plain_one(
@@ -110,9 +87,10 @@ def test_block_cache_is_the_plain_one(
         capacity_blocks=capacity,
         policy=policy,
     )
-    assert found.hits == plain_hits(texts, block_tok, capacity, policy)
-    assert found.blocks == sum(len(blocks_of(t, block_tok)) for t in texts)
-    assert found.distinct == len({b for t in texts for b in blocks_of(t, block_tok)})
+    blocks = [blocks_of(text, block_tok) for text in texts]
+    assert found.hits == plain_hits(blocks, capacity, policy)
+    assert found.blocks == sum(map(len, blocks))
+    assert found.distinct == len({block for prompt in blocks for block in prompt})
 
 
 @settings(max_examples=200, deadline=None)
@@ -137,28 +115,45 @@ def test_reuse_is_the_longest_live_beginning(prompts: list, ttl_s: float, seed: 
         assert whole.younger(1e6) == 1.0
 
 
-PUBLISHED = {1000: 0.0445, 10_000: 0.2112, 30_000: 0.3257, 50_000: 0.3546, 100_000: 0.3637}
+PUBLISHED = {
+    ("lru", 1000): 0.0445, ("lru", 10_000): 0.2112, ("lru", 30_000): 0.3257,
+    ("lru", 50_000): 0.3546, ("lru", 100_000): 0.3637, ("lru", 10**9): 0.3664,
+    ("fifo", 10_000): 0.1815, ("lfu", 10_000): 0.1318,
+}  # fmt: skip
+SMALL_CACHES = [
+    ("lru", 100), ("lru", 500), ("lru", 10**9), ("fifo", 100), ("fifo", 500), ("lfu", 500)
+]  # fmt: skip
+"""Policies and numbers of blocks that tell caches apart on the sample of the trace."""
 
 
-@needs_traces
-def test_published_hit_ratios_of_the_mooncake_trace() -> None:
-    path = TRACES / "mooncake_conversation_trace.jsonl.gz"
+def counted_ratios(trace: Path) -> dict[tuple[str, int], float]:
+    """Hit ratios of small caches, counted in plain Python."""
+    prompts = [prompt.blocks for prompt in mooncake_prompts(trace)]
+    blocks = sum(map(len, prompts))
+    return {
+        (policy, capacity): plain_hits(prompts, capacity, policy) / blocks
+        for policy, capacity in SMALL_CACHES
+    }
+
+
+@pytest.mark.parametrize(("data", "published"), [on_sample(None), on_whole(PUBLISHED)])
+def test_hit_ratios_of_the_mooncake_trace(
+    data: Path, published: dict[tuple[str, int], float] | None
+) -> None:
+    path = data / "traces" / "mooncake_conversation_trace.jsonl.gz"
     log = read_log(path, FORMATS["mooncake"])
-
-    def hit(capacity: int, policy: str = "lru") -> float:
-        return block_hits(
+    ratios = published or counted_ratios(path)
+    assert len(set(ratios.values())) == len(ratios)
+    for (policy, capacity), ratio in ratios.items():
+        found = block_hits(
             log.tree,
             log.prefix_node,
             log.rows.input_tokens,
             block_tok=512,
             capacity_blocks=capacity,
             policy=policy,
-        ).hit_prefix
-
-    for capacity, ratio in {**PUBLISHED, 10**9: 0.3664}.items():
-        assert hit(capacity) == pytest.approx(ratio, abs=0.0001)
-    assert hit(10_000, "fifo") == pytest.approx(0.1815, abs=0.0001)
-    assert hit(10_000, "lfu") == pytest.approx(0.1318, abs=0.0001)
+        )
+        assert found.hit_prefix == pytest.approx(ratio, abs=0.0001), (policy, capacity)
 
 
 def test_no_prefixes_at_all(tmp_path: Path) -> None:

@@ -18,10 +18,9 @@ from simulator.traffic.formats.catalog import FORMATS, format_of, read_log
 from simulator.traffic.formats.records.reading import Skips
 from simulator.traffic.logs.log import UNKNOWN, Log
 from simulator.traffic.logs.replay import replay_requests
-from tests.support.checkout import TRACES, needs_traces
+from tests.support.checkout import on_sample, on_whole
 from tests.support.log_samples import AZURE, GOOD, SPEND, document, lines
-
-# A checkout beside a data directory finds real traces there; elsewhere the tests say they skip.
+from tests.support.plain_logs import MOONCAKE_BLOCK_TOK, azure_rows, mooncake_prompts, reuse
 
 
 def read(path: Path, fmt: str, skips: Skips | None = None) -> Log:
@@ -508,37 +507,64 @@ def test_any_json_value_in_any_field_is_read_or_refused(
         assert "\n" not in str(error)  # noqa: PT017
 
 
-@needs_traces
-def test_mooncake_conversation_trace() -> None:
-    """Published statistics of the trace: 12,031 requests, 37.4 % of tokens reusable."""
+def counted_mooncake(trace: Path) -> tuple[float, ...]:
+    """Figures of the trace as they are published, counted in plain Python."""
+    prompts = mooncake_prompts(trace)
+    share, tokens, ages_s = reuse(prompts, MOONCAKE_BLOCK_TOK)
+    order = np.argsort(ages_s)
+    upto = np.cumsum(tokens[order]) / tokens.sum()
+    medium_s, high_s = ages_s[order][np.searchsorted(upto, [0.5, 0.9])]
+    young = tokens[ages_s <= 300].sum() / tokens.sum()
+    mean_tok = sum(prompt.input_tok for prompt in prompts) / len(prompts)
+    return (len(prompts), mean_tok, share, medium_s, high_s, young)
+
+
+@pytest.mark.parametrize(
+    ("data", "published"), [on_sample(None), on_whole((12031, 12035, 0.374, 114, 519, 0.785))]
+)
+def test_mooncake_conversation_trace(data: Path, published: tuple[float, ...] | None) -> None:
     from simulator.traffic.logs.stats import statistics
 
-    log = read(TRACES / "mooncake_conversation_trace.jsonl.gz", "mooncake")
+    path = data / "traces" / "mooncake_conversation_trace.jsonl.gz"
+    rows, mean_tok, share, medium_s, high_s, young = published or counted_mooncake(path)
+    log = read(path, "mooncake")
     replay_requests(log, 1).check()
-    assert log.rows.size == 12031
+    assert log.rows.size == rows
     found = statistics(log)
-    assert found.lengths["input_tokens"]["mean"] == pytest.approx(12035, abs=1)
-    assert found.reuse.share == pytest.approx(0.374, abs=0.0005)
-    assert found.reuse.age_s(0.5) == pytest.approx(114, rel=0.01)
-    assert found.reuse.age_s(0.9) == pytest.approx(519, rel=0.01)
-    assert found.reuse.younger(300) == pytest.approx(0.785, abs=0.005)
+    assert found.lengths["input_tokens"]["mean"] == pytest.approx(mean_tok, abs=1)
+    assert found.reuse.share == pytest.approx(share, abs=0.0005)
+    assert found.reuse.age_s(0.5) == pytest.approx(medium_s, rel=0.01)
+    assert found.reuse.age_s(0.9) == pytest.approx(high_s, rel=0.01)
+    assert found.reuse.younger(300) == pytest.approx(young, abs=0.005)
 
 
-@needs_traces
-def test_azure_conversation_trace() -> None:
-    log = read(TRACES / "azure2023_conv.csv.gz", "azure")
-    assert log.rows.size == 19366
-    assert np.median(log.rows.input_tokens) == pytest.approx(1020, abs=1)
-    assert log.rows.size / log.rows.at_s[-1] == pytest.approx(5.53, abs=0.01)
+def counted_azure(trace: Path) -> tuple[float, ...]:
+    """Requests, their median prompt and their rate, counted in plain Python."""
+    rows = azure_rows(trace)
+    return len(rows), float(np.median([tokens for _, tokens in rows])), len(rows) / rows[-1][0]
 
 
-@needs_traces
-def test_agent_trace() -> None:
-    """48,658 requests and 676 of sub-agents, 96.3 % of tokens reusable."""
-    log = read(TRACES / "claude_code_agent_traces.jsonl.zst", "agent")
+@pytest.mark.parametrize(("data", "published"), [on_sample(None), on_whole((19366, 1020, 5.53))])
+def test_azure_conversation_trace(data: Path, published: tuple[float, ...] | None) -> None:
+    path = data / "traces" / "azure2023_conv.csv.gz"
+    rows, median_tok, per_s = published or counted_azure(path)
+    log = read(path, "azure")
+    assert log.rows.size == rows
+    assert np.median(log.rows.input_tokens) == pytest.approx(median_tok, abs=1)
+    assert log.rows.size / log.rows.at_s[-1] == pytest.approx(per_s, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("data", "requests", "sessions"),
+    [on_sample(236 + 56, 18), on_whole(48658 + 676, 773)],
+)
+def test_agent_trace(data: Path, requests: int, sessions: int) -> None:
+    """Requests of conversations and of their sub-agents."""
+    path = data / "traces" / "claude_code_agent_traces.jsonl.zst"
+    log = read(path, "agent")
     table = replay_requests(log, 1)
     table.check()
-    assert log.rows.size == 48658 + 676
-    assert len(table.sessions()) >= 773
+    assert log.rows.size == requests
+    assert len(table.sessions()) >= sessions
     depth = log.tree.depth_tok[log.prefix_node].astype(np.int64)
     np.testing.assert_array_equal(depth, log.rows.input_tokens // 64 * 64)
