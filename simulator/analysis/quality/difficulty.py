@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from simulator.bisection import bisect
 from simulator.errors import InputError
 
 DEFAULT_CORRELATION = 0.802
@@ -193,13 +194,12 @@ def fit_correlation(p1: float, p2: float, p_either: float) -> float:
         raise InputError("a model that solves nothing or everything shows nothing about difficulty")
     if not max(p1, p2) <= p_either + _PRECISION:
         raise InputError(f"either model solves {p_either:g}, less than one alone ({max(p1, p2):g})")
-    low, high = 0.0, 1.0
-    while high - low > _PRECISION:
-        middle = (low + high) / 2
-        if joint_failure((p1, p2), middle) < 1.0 - p_either:
-            low = middle
-        else:
-            high = middle
+    low, high = bisect(
+        lambda correlation: joint_failure((p1, p2), correlation) >= 1.0 - p_either,
+        0.0,
+        1.0,
+        math.ceil(-math.log2(_PRECISION)),
+    )
     return 0.0 if high <= 2 * _PRECISION else (low + high) / 2
 
 
@@ -211,9 +211,11 @@ def fit_outcomes(first: NDArray[np.float64], second: NDArray[np.float64]) -> Fit
     first, second : ndarray
         Share of a model's runs of each task that succeeded, 0 or 1 for a single run. (n_tasks,)
 
-    Notes ----- The tetrachoric correlation by moments, with its interval by the delta method: the
-    derivatives of a bivariate normal probability are its density, by the correlation, and its
-    conditional probabilities, by the margins.
+    Notes
+    -----
+    The tetrachoric correlation by moments, with its interval by the delta method: the derivatives
+    of a bivariate normal probability are its density, by the correlation, and its conditional
+    probabilities, by the margins.
     """
     fail1, fail2 = 1.0 - np.asarray(first, np.float64), 1.0 - np.asarray(second, np.float64)
     q1, q2, joint = (float(np.mean(v)) for v in (fail1, fail2, fail1 * fail2))

@@ -29,6 +29,7 @@ from simulator.analysis.size.judging import (
 )
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Slo, Study
+from simulator.bisection import bisect_whole, gallop
 
 STEP_TOLERANCE = 0.03
 """Relative precision of a volume at which another replica is needed."""
@@ -79,14 +80,11 @@ class CapacityCurve:
         if not self.speeds[speed]:
             return None
         wanted = volume / self.speeds[speed]
-        high = 1
-        while self.volume(high) < wanted:
-            high *= 2
-        low = high // 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self.volume(middle) >= wanted else (middle, high)
-        return high
+
+        def carries(replicas: int) -> bool:
+            return self.volume(replicas) >= wanted
+
+        return bisect_whole(carries, *gallop(carries, 1))
 
     def scaled_to_today(self, replicas: int) -> "CapacityCurve":
         """Return the curve scaled so that ``replicas`` is the fewest number for today's volume.

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from simulator.bisection import bisect
 from simulator.economics import interval
 from simulator.economics.interval import UncertainNumber
 from simulator.errors import InputError
@@ -104,13 +105,7 @@ def _furthest_score(is_allowed: Callable[[float], bool], end: float) -> float:
     """Find the allowed score nearest to an end by bisection; a score of 0 is always allowed."""
     if is_allowed(end):
         return end
-    inside, outside = 0.0, end
-    for _ in range(HALVINGS):
-        middle = (inside + outside) / 2
-        if is_allowed(middle):
-            inside = middle
-        else:
-            outside = middle
+    _, inside = bisect(is_allowed, end, 0.0, HALVINGS)
     return inside
 
 
