@@ -58,13 +58,13 @@ class Load:
 
     def __post_init__(self) -> None:
         if self.kind != "offline" and not 0 < self.value <= MOST_REQUESTS:
-            raise InputError(f"{self.kind} must be above zero, {self.value:g} given")
+            raise InputError(f"{self.kind} must be above zero, not {self.value:g}")
         if self.prompt_tok < 1 or self.output_tok < 0 or not 0 < self.range_ratio <= 1:
             raise InputError("prompts need a token, outputs none, range_ratio 0 < ratio <= 1")
         if max(self.prompt_tok, self.output_tok) > MOST_TOK:
             raise InputError(f"prompts and outputs have at most {MOST_TOK:,} tokens")
         if self.requests is not None and not 1 <= self.requests <= MOST_REQUESTS:
-            raise InputError(f"requests must be 1 to {MOST_REQUESTS:,}, {self.requests:g} given")
+            raise InputError(f"requests must be 1 to {MOST_REQUESTS:,}, not {self.requests:g}")
 
     @property
     def sequences(self) -> float:

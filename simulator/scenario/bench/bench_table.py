@@ -1,6 +1,5 @@
 """Predictions for tables of benchmark points, made by running the engine."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from simulator.analysis.bench.benchmark import (
     run_benchmark,
 )
 from simulator.errors import InputError, nearest
+from simulator.files.numbers import must_be, number_or_nan
 from simulator.scenario.catalog.deployments import (
     deployment,
     read_parallelism,
@@ -228,7 +228,7 @@ def _serving(row: dict[str, str]) -> Serving:
 def _is_true(text: str) -> bool:
     word = text.strip().lower()
     if word not in ("", "true", "false", "1", "0", "yes", "no"):
-        raise InputError(f"{text!r} is neither true nor false")
+        raise InputError(must_be("a setting", "true or false", text))
     return word in ("true", "1", "yes")
 
 
@@ -244,12 +244,9 @@ def _load(row: dict[str, str]) -> Load:
 
 
 def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = number_or_nan(text)
     if not 0 <= value <= MOST_REQUESTS * MOST_TOK:
-        raise InputError(f"{text!r} is not a number of 0 or more")
+        raise InputError(must_be("a figure", "a number, 0 or more", text))
     return value
 
 
