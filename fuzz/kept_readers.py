@@ -73,6 +73,7 @@ class _FixedAnswer(Executor):
 
 
 def _sweep(folder: Path, answer: Any) -> dict[str, str]:
+    from simulator.callbacks import ignore_progress
     from simulator.library.results import SweepResult
     from simulator.library.sweep import answer_points
     from simulator.scenario.resolve.load import read_document
@@ -82,9 +83,7 @@ def _sweep(folder: Path, answer: Any) -> dict[str, str]:
         document = read_document(scenario)
         sweep = read_sweep(document)
         points = sweep_points(document, sweep)
-        answers = answer_points(
-            points, sweep.each, _FixedAnswer(answer), folder, lambda done, of: None
-        )
+        answers = answer_points(points, sweep.each, _FixedAnswer(answer), folder, ignore_progress)
     return SweepResult.of(answers).files()
 
 

@@ -4,21 +4,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+
+from simulator.callbacks import Tell, ignore_progress
 
 PATIENCE_S = 2.0
 """Time after which the bar appears; shorter work shows none."""
-
-
-class Tell(Protocol):
-    """Callback for progress: amount done, and total amount or None if it is unknown."""
-
-    def __call__(self, done: float, of: float | None = None) -> None:
-        """Report progress."""
-
-
-def _ignore_progress(done: float, of: float | None = None) -> None:
-    """Ignore progress where standard error is not a terminal."""
 
 
 @contextmanager
@@ -31,7 +21,7 @@ def progress(what: str) -> Iterator[Tell]:
         Unit of the counted work, such as ``points``.
     """
     if not sys.stderr.isatty():
-        yield _ignore_progress
+        yield ignore_progress
         return
     from rich.console import Console
     from rich.progress import (

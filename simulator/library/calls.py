@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from simulator.callbacks import Tell, ignore_progress
 from simulator.errors import InputError
 from simulator.library.results import (
     BenchmarkResult,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from simulator.analysis.bench.benchmark import LoadKind, Serving
-    from simulator.library.workers import Tell
     from simulator.scenario.bench.benchmark import Deployed
 
 Named = str | Path | Loaded
@@ -170,7 +170,7 @@ def sweep(
     dask: str | None = None,
     folder: str | Path | None = None,
     anew: bool = False,
-    tell: "Tell | None" = None,
+    tell: Tell | None = None,
 ) -> SweepResult:
     """Evaluate variations of a scenario; see the section ``sweep`` of scenarios.
 
@@ -208,7 +208,7 @@ def sweep(
     elif each is not None:
         document = with_values(document, {"sweep.each": each}, "each: {}".format)
     cache = None if anew else Path(folder) if folder else cache_dir()
-    return SweepResult.of(run_sweep(document, jobs, dask, cache, tell))
+    return SweepResult.of(run_sweep(document, jobs, dask, cache, tell or ignore_progress))
 
 
 def price_usage(columns: Mapping[str, Any], book: str | Path | None = None) -> UsageResult:

@@ -22,9 +22,10 @@ from simulator.analysis.commands.result_cache import (
 )
 from simulator.analysis.decide.verdict import decide, simulate_as_written, size_options
 from simulator.analysis.study.study import Study
+from simulator.callbacks import Tell, ignore_progress
 from simulator.errors import InfeasibleError, InputError, SimulatorError
 from simulator.library.cluster import Cluster, cluster
-from simulator.library.workers import Tell, processes
+from simulator.library.workers import processes
 from simulator.report.documents.document import (
     option_document,
     simulation_document,
@@ -75,7 +76,7 @@ def run_sweep(
     jobs: int = 0,
     dask: str | None = None,
     folder: Path | None = None,
-    tell: Tell | None = None,
+    tell: Tell = ignore_progress,
 ) -> list[PointResult]:
     """Evaluate all points of a scenario's sweep.
 
@@ -102,7 +103,7 @@ def run_sweep(
     with ExitStack() as stack:
         cache = folder or Path(stack.enter_context(TemporaryDirectory()))
         executor = stack.enter_context(cluster(dask) if dask else processes(jobs))
-        return answer_points(points, section.each, executor, cache, tell or (lambda done, of: None))
+        return answer_points(points, section.each, executor, cache, tell)
 
 
 def answer_points(

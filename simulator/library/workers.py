@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
-Tell = Callable[[int, int], None]
-"""Callback for progress: number of tasks done, and of tasks so far."""
+from simulator.callbacks import Tell
 
 
 class Watched(Executor):

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.analysis.bench.benchmark import Benchmark, Load, Serving, replay, run_benchmark
-from simulator.economics.interval import Z_90
 from simulator.errors import InputError
+from simulator.normal import Z_90
 from simulator.serving.deployment import Deployment
 from simulator.serving.links import Link
 from simulator.traffic.table import RequestTable

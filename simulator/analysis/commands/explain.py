@@ -4,7 +4,6 @@ A static calculator divides a rent by a throughput, or multiplies tokens by list
 omission after another is added to this figure; each step is a factor on the one before.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from simulator.analysis.commands.capacity import Capacity, slo_capacity
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.tally import Tokens, repriced_usd
 from simulator.analysis.size.options import size_option
+from simulator.callbacks import Tell, ignore_progress
 from simulator.units import MONTH_HOURS, MTOK
 
 PRECISION = 0.1
@@ -41,9 +41,7 @@ class Explanation:
     """Reason why the option misses the targets even at its best size; None: it meets them."""
 
 
-def explain_options(
-    evaluator: Evaluator, tell: Callable[[int, int], None] = lambda done, of: None
-) -> list[Explanation]:
+def explain_options(evaluator: Evaluator, tell: Tell = ignore_progress) -> list[Explanation]:
     """Explain every option of a study that only calls, or only owns, at its best size.
 
     ``tell`` receives the number of options finished so far, and their total number.

@@ -1,6 +1,5 @@
 """The options as written, repeated under other seeds until their costs are precise enough."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from simulator.analysis.sampling.statistics import (
     replicate,
 )
 from simulator.analysis.study.study import Study
+from simulator.callbacks import Tell, ignore_progress
 from simulator.rng import stream
 
 
@@ -47,7 +47,7 @@ class Replications:
 
 
 def simulate_until(
-    study: Study, precision: float, most: int, tell: Callable[[int], None] = lambda count: None
+    study: Study, precision: float, most: int, tell: Tell = ignore_progress
 ) -> Replications:
     """Repeat ``simulate_as_written`` until every option's cost is precise, or ``most`` times.
 

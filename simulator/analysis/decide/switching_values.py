@@ -10,7 +10,6 @@ from functools import partial
 
 import numpy as np
 
-from simulator.analysis.decide.monte_carlo import Mapped
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size.kinds.contract import KnownSizes
@@ -18,6 +17,7 @@ from simulator.analysis.size.options import size_near
 from simulator.analysis.study.effort import with_smaller_sample
 from simulator.analysis.study.study import Study
 from simulator.bisection import bisect
+from simulator.callbacks import Mapped
 from simulator.errors import InputError
 
 FURTHEST = 4.0

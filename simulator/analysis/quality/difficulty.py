@@ -22,6 +22,7 @@ from scipy.special import ndtr, ndtri
 
 from simulator.bisection import bisect
 from simulator.errors import InputError
+from simulator.normal import Z_95
 
 DEFAULT_CORRELATION = 0.802
 """Computed by ``fit_correlation(0.6, 0.706, 0.756)``: SWE-bench Verified, gpt-5-mini, then
@@ -29,8 +30,6 @@ sonnet-4.5, by task (compiled 2026-11-23). Together they solve 75.6 %; the secon
 all and 39 % of what the first does not, hence the first solves 60.0 %. Independent models would
 solve 88.2 %."""
 
-Z_95 = 1.959963984540054
-"""Standard normal quantile: 95 % of values lie between it and its negative."""
 _FURTHEST = 8.25
 """Largest latent difficulty considered; less than 2e-16 of all are further out."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from simulator.analysis.size.judging import (
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Slo, Study
 from simulator.bisection import bisect_whole, gallop
+from simulator.callbacks import Mapped
 
 STEP_TOLERANCE = 0.03
 """Relative precision of a volume at which another replica is needed."""
@@ -115,7 +115,7 @@ def measure_capacity_curves(
     study: Study,
     sampler: Sampler,
     today: dict[str, tuple[SelfHostOption, int]],
-    mapped: Callable[..., Any] = map,
+    mapped: Mapped = map,
 ) -> dict[str, CapacityCurve]:
     """Measure the capacity curves of deployments around the volumes of a study.
 

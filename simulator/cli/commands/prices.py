@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from simulator.callbacks import Tell
 from simulator.cli.common import Output, OutputOption
 from simulator.cli.common import show_result as show_result
-from simulator.cli.progress import Tell, progress
+from simulator.cli.progress import progress
 
 if TYPE_CHECKING:
     from simulator.pricing.rates import RateCard

@@ -2,12 +2,12 @@
 
 import sys
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.callbacks import Tell
 from simulator.cli.common import (
     JobsOption,
     Output,
@@ -18,7 +18,8 @@ from simulator.cli.common import (
     WholeOption,
     show_result,
 )
-from simulator.cli.progress import Tell, progress
+from simulator.cli.progress import progress
+from simulator.files.optional import is_installed
 
 if TYPE_CHECKING:
     from simulator.analysis.sampling.sample import Sample
@@ -94,7 +95,7 @@ def run(
     show_result(output, result.document, result.rows, partial(print_verdict, result.document))
     if out is not None:
         result.save(out)
-        if find_spec("pyarrow") is None:
+        if not is_installed("pyarrow"):
             sys.stderr.write(
                 "breakeven: ledger.parquet is not written: it needs breakeven[parquet]\n"
             )
