@@ -19,7 +19,8 @@ from simulator.scenario.document.document import with_values
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from simulator.analysis.bench.benchmark import LoadKind, Serving
+    from simulator.analysis.bench.benchmark import Serving
+    from simulator.analysis.bench.loads import LoadKind
     from simulator.scenario.bench.benchmark import Deployed
 
 Named = str | Path | Loaded
@@ -301,7 +302,8 @@ def predict_benchmark(
     InputError
         If a name is unknown, or the model or one request does not fit into memory.
     """
-    from simulator.analysis.bench.benchmark import Load, Serving, run_benchmark
+    from simulator.analysis.bench.benchmark import Serving, run_benchmark
+    from simulator.analysis.bench.loads import Load
     from simulator.report.terminal.benchmark import benchmark_document
     from simulator.scenario.bench.benchmark import named_deployment
 

@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from fuzz.bench_readers import AIPERF
-from simulator.analysis.bench.benchmark import Load, Serving, logged_requests, replay, run_benchmark
+from simulator.analysis.bench.benchmark import Serving, logged_requests, replay, run_benchmark
 from simulator.analysis.bench.calibration import Measurement, calibrate, with_factors
+from simulator.analysis.bench.loads import Load
 from simulator.cli.app import app
 from simulator.errors import InputError
 from simulator.scenario.bench.benchmark import named_deployment
@@ -228,7 +229,7 @@ def test_loads_without_clients_are_open_or_offline(tmp_path: Path) -> None:
         (
             "a.csv",
             TABLE.replace("concurrency", "siege"),
-            "2:1: load_kind must be one of offline, .*, not .siege.",
+            "2:1: load_kind must be one of concurrency, .*, not .siege.",
         ),
         ("a.csv", TABLE.replace(",256,", ",,"), "output_tok_s must be a number above zero"),
     ],

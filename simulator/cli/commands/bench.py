@@ -2,25 +2,15 @@
 
 import csv
 import sys
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from simulator.analysis.bench.loads import LoadKind
 from simulator.cli.common import Output, OutputOption, show_result
 from simulator.cli.progress import progress
-
-
-class LoadChoice(StrEnum):
-    """Load patterns of a benchmark."""
-
-    CONCURRENCY = "concurrency"
-    OFFLINE = "offline"
-    REQUEST_RATE = "request-rate"
-    STATIC_BATCH = "static-batch"
-
 
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="Model to serve, or its config.json.")
@@ -95,7 +85,7 @@ def bench(
     sequences: SequencesOption = None,
     memory: MemoryOption = None,
     uncached: UncachedOption = False,
-    load: Annotated[LoadChoice, typer.Option(help="Load pattern.")] = LoadChoice.CONCURRENCY,
+    load: Annotated[LoadKind, typer.Option(help="Load pattern.")] = "concurrency",
     value: Annotated[
         float, typer.Option("--value", help="Load: clients, requests per second, or sequences.")
     ] = 16.0,
@@ -131,7 +121,7 @@ def bench(
     result = predict_benchmark(
         model,
         gpu,
-        load_kind=load.value,
+        load_kind=load,
         load_value=value,
         prompt_tok=isl,
         output_tok=osl,

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from simulator.analysis.bench.benchmark import Load, LoadKind
 from simulator.analysis.bench.calibration import Measurement
+from simulator.analysis.bench.loads import LOAD_KINDS, Load
 from simulator.errors import InputError
 from simulator.files.jsontext import NotJson, parse_json
 from simulator.files.numbers import must_be, number_or_nan
@@ -178,9 +178,8 @@ def _inner(node: Any, where: str, name: str) -> float:
 
 def _read_table_row(row: dict[str, str], where: str) -> Measurement:
     kind = row.get("load_kind", "")
-    kinds: tuple[LoadKind, ...] = get_args(LoadKind)
-    if kind not in kinds:
-        raise InputError(must_be(f"{where}: load_kind", f"one of {', '.join(kinds)}", kind))
+    if kind not in LOAD_KINDS:
+        raise InputError(must_be(f"{where}: load_kind", f"one of {', '.join(LOAD_KINDS)}", kind))
     value = 0.0 if kind == "offline" else _figure(row, where, "load_value")
     load = Load(
         kind,

@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from simulator.analysis.bench.benchmark import Load, logged_requests
+from simulator.analysis.bench.benchmark import logged_requests
 from simulator.analysis.bench.calibration import LogPart, Measurement, request_means
+from simulator.analysis.bench.loads import Load
 from simulator.errors import InputError
 from simulator.files.numbers import must_be, number_or_nan
 
