@@ -20,6 +20,7 @@ from simulator.cli.common import (
 )
 from simulator.cli.progress import progress
 from simulator.files.optional import is_installed
+from simulator.units import HOUR_S
 
 if TYPE_CHECKING:
     from simulator.analysis.sampling.sample import Sample
@@ -172,12 +173,12 @@ def simulate(
 def _progress_watch(study: "Study", tell: Tell, write: "Watch | None") -> "Watch":
     """Return a callback that reports simulated hours, and passes ledger pieces to ``write``."""
     indices = {option.name: index for index, option in enumerate(study.options)}
-    hours = study.traffic.horizon_s / 3600
+    hours = study.traffic.horizon_s / HOUR_S
 
     def watch(option: str, number: int, sample: "Sample", piece: "Ledger") -> None:
         if write is not None:
             write(option, number, sample, piece)
-        simulated = float(piece.arrival_s[piece.offered].max(initial=0.0)) / 3600
+        simulated = float(piece.arrival_s[piece.offered].max(initial=0.0)) / HOUR_S
         earlier = indices.get(option, 0) * hours
         tell(round(earlier + min(simulated, hours)), round(len(indices) * hours))
 

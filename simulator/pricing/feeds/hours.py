@@ -10,7 +10,7 @@ from simulator.files.numbers import must_be
 from simulator.pricing.rows import RateRow
 from simulator.units import DAY_S, MINUTE_S
 
-_MINUTES = 1440
+_MINUTES = round(DAY_S / MINUTE_S)
 
 
 def peak_rows(rates: dict[str, float], windows: list[Any], place: str) -> list[RateRow]:

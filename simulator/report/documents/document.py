@@ -26,7 +26,7 @@ from simulator.report.documents.values import (
     views_document,
 )
 from simulator.report.documents.warnings import decided_by, warnings
-from simulator.units import MONTH_S, MTOK
+from simulator.units import HOUR_S, MONTH_S, MTOK
 
 SCHEMA_VERSION = 1
 
@@ -226,7 +226,7 @@ def option_document(result: OptionResult, study: Study) -> dict[str, Any]:
         "restarts": outcome.restarts,
         "self_hosted_share": outcome.self_hosted_share,
         "sampling": _sampling(evaluation, total),
-        "simulated_hours": outcome.counted_s / 3600,
+        "simulated_hours": outcome.counted_s / HOUR_S,
     }
 
 

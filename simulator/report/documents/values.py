@@ -11,6 +11,7 @@ from simulator.analysis.study.study import Slo
 from simulator.analysis.views.cachemap import CacheMap
 from simulator.analysis.views.report_views import Views
 from simulator.analysis.views.timeline import Timeline
+from simulator.units import HOUR_S
 
 QUANTILES = (0.01, 0.05, *(k / 20 for k in range(2, 19)), 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
 """Shares of requests at which latencies are stored."""
@@ -69,8 +70,8 @@ def _timeline(timeline: Timeline) -> dict[str, Any]:
     )  # fmt: skip
     return {
         "option": timeline.option,
-        "begin_hours": timeline.begin_s / 3600,
-        "bin_hours": timeline.bin_s / 3600,
+        "begin_hours": timeline.begin_s / HOUR_S,
+        "bin_hours": timeline.bin_s / HOUR_S,
         # Thousands of numbers for charts, in which more digits are invisible.
         **{name: _rounded(getattr(timeline, name)) for name in columns},
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 from simulator.pricing.book import SNAPSHOT_DATE
 from simulator.report.formatting import share
-from simulator.units import WEEK_S
+from simulator.units import HOUR_S, WEEK_S
 
 _UNPUBLISHED = ("assumed", "hypothetical")
 OLD = timedelta(days=90)
@@ -24,7 +24,7 @@ def warnings(document: dict[str, Any], horizon_s: float) -> list[str]:
     """
     sentences = [*_contest(document), *_sampling(document), *_inputs(document)]
     if horizon_s < WEEK_S:
-        hours = horizon_s / 3600
+        hours = horizon_s / HOUR_S
         sentences.append(
             f"the traffic covers only {hours:.0f} hours: daily and weekly patterns are missing"
         )
