@@ -141,9 +141,7 @@ def joint_failure(rates: Sequence[float], correlation: float) -> float:
     return float(weights @ failing)
 
 
-def expected_chain(
-    rates: Sequence[float], correlation: float, attempts: Sequence[int] = ()
-) -> Chain:
+def expected_chain(rates: Sequence[float], correlation: float) -> Chain:
     """Return the success of a cascade and the expected calls of each stage.
 
     Parameters
@@ -152,27 +150,18 @@ def expected_chain(
         Success rate of each stage over all tasks, in the order in which stages are tried.
     correlation : float
         Share of the latent variance that is due to the task.
-    attempts : sequence of int
-        Largest number of calls of each stage; default: one.
 
     Raises
     ------
     InputError
-        When a rate or the correlation is not in [0, 1], or a stage has no attempt.
+        When a rate or the correlation is not in [0, 1].
     """
-    counts = tuple(attempts) or (1,) * len(rates)
-    if len(counts) != len(rates) or min(counts, default=1) < 1:
-        raise InputError(f"expected one attempt or more for each of {len(rates)} stages")
     difficulty, weights = task_grid(rates, correlation)
     failing = np.ones(len(difficulty))
     calls = []
-    for rate, count in zip(rates, counts, strict=True):
-        failure = 1.0 - success_given(difficulty, rate, correlation)
-        expected = 0.0
-        for _ in range(count):
-            expected += float(weights @ failing)
-            failing = failing * failure
-        calls.append(expected)
+    for rate in rates:
+        calls.append(float(weights @ failing))
+        failing = failing * (1.0 - success_given(difficulty, rate, correlation))
     return Chain(1.0 - float(weights @ failing), tuple(calls))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,8 +20,6 @@ from simulator.scenario.document.document import (
     value_at,
     with_values,
 )
-
-M = TypeVar("M", bound=BaseModel)
 
 FURTHEST_Z = 4.0
 """Normal scores are searched up to this one; larger ones occur once in thirty thousand draws."""
