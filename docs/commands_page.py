@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any
+from typing import Any, Literal
 
 import typer
 from page_parts import introduction, table
@@ -56,6 +56,8 @@ def _words(kind: Any, info: OptionInfo | ArgumentInfo | None) -> str:
     origin, inside = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, UnionType):
         return _words(next(part for part in inside if part is not NoneType), info)
+    if origin is Literal:
+        return ", ".join(f"`{each}`" for each in inside)
     if origin is list:
         return f"{_words(inside[0], info)}, repeatable"
     if origin is tuple:

@@ -74,9 +74,9 @@ class _FixedAnswer(Executor):
 
 
 def _sweep(folder: Path, answer: Any) -> dict[str, str]:
+    from simulator.callbacks import ignore_progress
     from simulator.library.results import SweepResult
     from simulator.library.sweep import answer_points
-    from simulator.progress import ignore_progress
     from simulator.scenario.resolve.load import read_document
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from simulator.progress import Tell, ignore_progress
+from simulator.callbacks import Tell, ignore_progress
 
 PATIENCE_S = 2.0
 """Time after which the bar appears; shorter work shows none."""

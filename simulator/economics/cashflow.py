@@ -64,12 +64,3 @@ def payback_month(npv_path_usd: Floats) -> Floats:
     """
     stays = np.logical_and.accumulate(npv_path_usd[..., ::-1] >= 0, axis=-1)[..., ::-1]
     return np.where(stays[..., -1], stays.argmax(axis=-1), np.nan)
-
-
-def simple_payback_months(capital_usd: Floats, saved_usd_per_month: Floats) -> Floats:
-    """Return the months after which a constant saving has paid back the capital, without interest.
-
-    ``t* = K / (A - O)``, not rounded; NaN means never. (...), (...) -> (...)
-    """
-    never = np.full(np.broadcast(capital_usd, saved_usd_per_month).shape, np.nan)
-    return np.divide(capital_usd, saved_usd_per_month, out=never, where=saved_usd_per_month > 0)

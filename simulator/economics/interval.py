@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Z_90 = 1.6448536269514722
-"""Standard normal score of the 95 % quantile: 90 % of cases lie between its negative and it."""
+from simulator.normal import Z_90
 
 
 @dataclass(frozen=True, slots=True)

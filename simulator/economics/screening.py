@@ -1,13 +1,12 @@
-"""Optimal capacity that is paid by time, if the rest of a load can be paid by use.
+"""Optimal number of own replicas, which are paid by time, if the rest of a load is paid by use.
 
-Screening curves: the cost of a unit of capacity over a period is a linear function of the share of
-the period in which it is busy. The load-duration curve gives the duration of each slice of a load;
-the slice is served by the technology with the lowest line at that duration. Capacity comes from a
-load series in equal steps of time; queues, cold starts and caches are left to simulation.
+A screening curve: the cost of a unit of capacity over a period is a linear function of the share of
+the period in which it is busy. Own capacity serves the slices of a load that are present for long
+enough. Loads are series in equal steps of time; queues, cold starts and caches are left to
+simulation.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,16 +33,6 @@ class Technology:
 
 
 @dataclass(frozen=True, slots=True)
-class Capacities:
-    """Capacity of each technology that serves a load at the least cost."""
-
-    per_s: Floats
-    """Capacity of each technology [units/s]. (n_technologies,)"""
-    usd_per_hour: float
-    """Total cost, mean over the load series."""
-
-
-@dataclass(frozen=True, slots=True)
 class ReplicaPlan:
     """Number of own replicas with the least cost if an API serves the load that exceeds them."""
 
@@ -55,30 +44,6 @@ class ReplicaPlan:
     """Cost of 0, 1, 2, ... replicas, up to the number that serves the peak. (n,)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Reserved capacity: a fee at the beginning of a term, and a lower price per slot of use."""
-
-    fee_usd: float
-    on_demand_usd_per_slot: float
-    discounted_share: float
-    """Price of a used slot with a reservation over its price on demand."""
-    term_slots: int
-    """Length of a term in slots of time."""
-
-    def __post_init__(self) -> None:
-        if self.fee_usd <= 0 or self.on_demand_usd_per_slot <= 0 or self.term_slots < 1:
-            raise InputError("a reservation needs a fee, a price and a term above zero")
-        if not 0 <= self.discounted_share < 1:
-            raise InputError("discounted_share must be from zero to below one")
-
-
-def load_duration(load_per_s: Floats, levels_per_s: Floats) -> Floats:
-    """Return the share of time in which load exceeds each level, P(load > x). (t,), (n,) -> (n,)"""
-    ordered = np.sort(load_per_s)
-    return 1 - np.searchsorted(ordered, levels_per_s, side="right") / len(ordered)
-
-
 def mean_served(load_per_s: Floats, capacities_per_s: Floats) -> Floats:
     """Return the mean work served by capacities, E[min(load, x)] [units/s]. (t,), (n,) -> (n,)"""
     ordered = np.sort(load_per_s)
@@ -87,61 +52,15 @@ def mean_served(load_per_s: Floats, capacities_per_s: Floats) -> Floats:
     return (sums[below] + (len(ordered) - below) * capacities_per_s) / len(ordered)
 
 
-def required_utilisation(base: Technology, peak: Technology) -> float:
-    """Return the utilisation above which ``base`` is cheaper than ``peak``, infinite for never.
-
-    It is the crossing of their screening curves, ``(f - g) / (3600 (v - s))``. For a replica of
-    ``f`` USD/hour and ``k`` units/s against an API without fixed cost, it is
-    ``u* = f / (3600 k (v - s))``.
-    """
-    saved_usd_per_hour = HOUR_S * (peak.usd_per_unit - base.usd_per_unit)
-    if saved_usd_per_hour <= 0:
-        return math.inf
-    return (base.usd_per_hour - peak.usd_per_hour) / saved_usd_per_hour
-
-
-def optimal_capacities(load_per_s: Floats, technologies: Sequence[Technology]) -> Capacities:
-    """Return the capacity of each technology that serves a load at the least cost.
-
-    Between two neighbours of the sorted loads all slices have the same duration, so the optimum is
-    exact for the series. Of equally cheap technologies, the first is chosen.
-
-    Parameters
-    ----------
-    load_per_s
-        Work that arrives in each of equal steps of time [units/s]. (t,)
-    technologies
-        At least one. Unserved load can be one too, at the price of the damage.
-
-    Raises
-    ------
-    InputError
-        If the load is empty, negative or always zero, or there is no technology.
-    """
-    _check_load(load_per_s)
-    if not technologies:
-        raise InputError("needs at least one technology")
-    tops = np.sort(load_per_s)
-    bottoms = np.concatenate(([0.0], tops[:-1]))
-    busy = load_duration(load_per_s, bottoms)
-    fixed = np.array([technology.usd_per_hour for technology in technologies])
-    variable = np.array([technology.usd_per_unit for technology in technologies])
-    curves = fixed[:, None] + HOUR_S * variable[:, None] * busy
-    widths, chosen = tops - bottoms, curves.argmin(axis=0)
-    return Capacities(
-        per_s=np.array([widths[chosen == index].sum() for index in range(len(technologies))]),
-        usd_per_hour=float(widths @ curves.min(axis=0)),
-    )
-
-
 def best_replicas(
     load_per_s: Floats, replica_per_s: float, replica: Technology, api: Technology
 ) -> ReplicaPlan:
     """Return the number of own replicas with the least cost if an API serves the rest.
 
     Own replicas serve ``E[min(load, n k)]``. The cost is convex in ``n``: replica ``n`` pays off as
-    long as its slice of the load is present for at least ``required_utilisation`` of the time, in
-    the mean over the slice. Of equally cheap numbers, the smallest is chosen.
+    long as its slice of the load is present for at least ``u* = f / (3600 k (v - s))`` of the time,
+    in the mean over the slice, where it costs ``f`` USD/hour, serves ``k`` units/s and saves
+    ``v - s`` USD a unit. Of equally cheap numbers, the smallest is chosen.
 
     Parameters
     ----------
@@ -174,62 +93,6 @@ def best_replicas(
     costs = by_time + HOUR_S * by_use
     best = int(costs.argmin())
     return ReplicaPlan(best, float(costs[best]), float(served[best] / mean_per_s), costs)
-
-
-def newsvendor(demand: Floats, under_usd: float, over_usd: float) -> float:
-    """Return the commitment with the least expected cost for an uncertain demand.
-
-    It is the smallest demand ``x`` with ``P(demand <= x) >= cu / (cu + co)`` (Arrow, Harris and
-    Marschak 1951). A reservation at ``r`` an hour of capacity that costs ``p`` on demand has
-    ``cu = p - r`` and ``co = r``.
-
-    Parameters
-    ----------
-    demand
-        Equally likely demands, in any unit. (n,)
-    under_usd, over_usd
-        Cost of committing one unit too few, and one unit too many [USD].
-
-    Raises
-    ------
-    InputError
-        If there is no demand, or a cost is not positive.
-    """
-    if not len(demand) or not (under_usd > 0 and over_usd > 0):
-        raise InputError("needs demands, and costs of too little and too much above zero")
-    ratio = under_usd / (under_usd + over_usd)
-    return float(np.quantile(demand, ratio, method="inverted_cdf"))
-
-
-def reserve_online(demand: NDArray[np.int64], terms: Reservation) -> NDArray[np.int64]:
-    """Return how many reservations to make in each slot without knowledge of later demand.
-
-    A reservation is made as soon as it would have paid off within the past term. The cost is at
-    most ``2 - discounted_share`` times that of perfect foresight, and no deterministic rule has a
-    better bound (Wang, Li and Liang 2013, arXiv:1305.5608). If use is free after the fee, it is the
-    ski rental rule: buy when the rents paid reach the price. (slots,) -> (slots,)
-    """
-    made = np.zeros_like(demand)
-    covered = np.zeros_like(demand)
-    saved_usd = terms.on_demand_usd_per_slot * (1 - terms.discounted_share)
-    for slot in range(len(demand)):
-        past_term = slice(max(0, slot + 1 - terms.term_slots), slot + 1)
-        while saved_usd * np.count_nonzero(demand[past_term] > covered[past_term]) > terms.fee_usd:
-            made[slot] += 1
-            # The past counts as covered too, so that no expense justifies two reservations.
-            covered[past_term.start : slot + terms.term_slots] += 1
-    return made
-
-
-def reserved_usd(demand: NDArray[np.int64], made: NDArray[np.int64], terms: Reservation) -> float:
-    """Return the cost of a demand with reservations made in the given slots [USD].
-
-    (slots,), (slots,) -> scalar
-    """
-    running = np.convolve(made, np.ones(terms.term_slots, dtype=np.int64))[: len(demand)]
-    reserved = np.minimum(demand, running)
-    used = terms.discounted_share * reserved + (demand - reserved)
-    return float(terms.fee_usd * made.sum() + terms.on_demand_usd_per_slot * used.sum())
 
 
 def _check_load(load_per_s: Floats) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulator.errors import InputError
+from simulator.files.optional import missing_package
 from simulator.files.text import checked_file, reason
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def open_parquet(path: Path) -> Iterator["ParquetFile"]:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise InputError(f"{path}: Parquet files need pyarrow: breakeven[parquet]") from None
+        raise missing_package("pyarrow", f"{path}: a Parquet file") from None
     checked_file(path)
     try:
         with ParquetFile(path) as file:

@@ -1,7 +1,7 @@
 """Reading of small CSV tables: rows by column name, each with its line."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from simulator.errors import nearest
@@ -36,10 +36,7 @@ def rows_of(
         for index, name in enumerate(header):
             if header.index(name) < index:
                 fail(path, before + 1, index + 1, f"duplicate column {name!r}")
-        for name in required:
-            if name not in header:
-                close = nearest(name, header).replace("did you mean", "found")
-                fail(path, before + 1, 1, f"missing column {name!r}{close}")
+        check_columns(path, header, required, before + 1)
         for fields in reader:
             line = before + reader.line_num
             if not fields:
@@ -49,3 +46,18 @@ def rows_of(
             yield line, dict(zip(header, fields, strict=True))
     except csv.Error as error:
         fail(path, before + reader.line_num, 1, f"not valid CSV: {error}")
+
+
+def check_columns(
+    path: Path, header: Sequence[str], required: Iterable[str], line: int = 1, hint: str = ""
+) -> None:
+    """Raise InputError if a required column is missing from the header in a line of a file."""
+    for name in required:
+        if name not in header:
+            fail(path, line, 1, missing_column(name, header) + hint)
+
+
+def missing_column(name: str, header: Sequence[str]) -> str:
+    """Return the message about a column that is missing, with the closest one that there is."""
+    close = nearest(name, list(header)).replace("did you mean", "found")
+    return f"missing column {name!r}{close}"

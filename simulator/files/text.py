@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 from urllib.parse import urlsplit
 
 from simulator.errors import InputError, printable
+from simulator.files.optional import missing_package
 
 MAX_LINE_CHARS = 64_000_000
 """Longest line. A longer one is no record of a request log, and would only fill the memory."""
@@ -122,7 +123,7 @@ def _zstd(path: Path, binary: BinaryIO) -> Any:
     try:
         from zstandard import ZstdDecompressor, ZstdError
     except ImportError:
-        raise InputError(f"{path}: zstd files need zstandard: breakeven[traces]") from None
+        raise missing_package("zstandard", f"{path}: a zstd file") from None
 
     class Reader(io.RawIOBase):
         """Stream that raises the library's errors as OSError, as gzip does."""

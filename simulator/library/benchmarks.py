@@ -5,11 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, Unpack
 
+from simulator.callbacks import Tell, ignore_progress
 from simulator.library.results import BenchmarkResult, CalibrationResult, Result
-from simulator.progress import Tell, ignore_progress
 
 if TYPE_CHECKING:
-    from simulator.analysis.bench.benchmark import LoadKind, Serving
+    from simulator.analysis.bench.benchmark import Serving
+    from simulator.analysis.bench.loads import LoadKind
     from simulator.scenario.bench.benchmark import Deployed
 
 
@@ -79,7 +80,8 @@ def predict_benchmark(
     InputError
         If a name is unknown, or the model or one request does not fit into memory.
     """
-    from simulator.analysis.bench.benchmark import Load, Serving, run_benchmark
+    from simulator.analysis.bench.benchmark import Serving, run_benchmark
+    from simulator.analysis.bench.loads import Load
     from simulator.report.terminal.benchmark import benchmark_document, print_benchmark
     from simulator.scenario.bench.benchmark import named_deployment
 

@@ -1,4 +1,6 @@
-"""Names that a user may give: of scenarios, offers, presets, models and accelerators."""
+"""Names that a user may give: of scenarios, offers, presets, models, accelerators and loads."""
+
+from simulator.analysis.bench.loads import LoadKind as LoadKind
 
 
 def scenario_names() -> list[str]:

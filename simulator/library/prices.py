@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from simulator.callbacks import Tell, ignore_progress
 from simulator.errors import InputError
 from simulator.library.results import PricedFile, Result, UsageResult
-from simulator.progress import Tell, ignore_progress
 
 if TYPE_CHECKING:
     from simulator.pricing.rates import RateCard

@@ -3,16 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import InputError
 from simulator.files.jsontext import json_text
 from simulator.files.names import file_name
+from simulator.files.optional import is_installed, missing_package
 from simulator.files.writing import Writer, write_files
 from simulator.report.documents.contract import (
     BreakEvenSection,
@@ -64,8 +63,8 @@ class Result:
         InputError
             If pandas is missing.
         """
-        if find_spec("pandas") is None:
-            raise InputError("tables need pandas: pip install 'breakeven[pandas]'")
+        if not is_installed("pandas"):
+            raise missing_package("pandas", "a data frame")
         import pandas as pd
 
         return pd.DataFrame(self.rows)
@@ -149,7 +148,7 @@ class VerdictResult(Result):
     def save(self, folder: str | Path) -> None:
         """Write all files, and the winner's ledger if pyarrow is installed."""
         files: dict[str, str | Writer] = {**self.files()}
-        if find_spec("pyarrow") is not None:
+        if is_installed("pyarrow"):
             from simulator.report.documents.ledger import write_ledger
 
             files["ledger.parquet"] = partial(write_ledger, self.verdict)
@@ -186,7 +185,7 @@ class SweepResult(Result):
     def save(self, folder: str | Path) -> None:
         """Write all files, and the table as Parquet if pyarrow is installed."""
         files: dict[str, str | Writer] = {**self.files()}
-        if find_spec("pyarrow") is not None:
+        if is_installed("pyarrow"):
             from simulator.report.documents.tidy import write_parquet
 
             files["sweep.parquet"] = partial(write_parquet, self.rows)

@@ -6,9 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from simulator.callbacks import Tell, ignore_progress
 from simulator.library.results import Result, SimulationResult
 from simulator.library.scenarios import Named, opened
-from simulator.progress import Tell, ignore_progress
 from simulator.units import HOUR_S
 
 if TYPE_CHECKING:

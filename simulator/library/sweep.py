@@ -23,12 +23,12 @@ from simulator.analysis.commands.result_cache import (
 )
 from simulator.analysis.decide.verdict import decide, simulate_as_written, size_options
 from simulator.analysis.study.study import Study
+from simulator.callbacks import Tell, ignore_progress
 from simulator.errors import InfeasibleError, InputError, SimulatorError
 from simulator.library.parallel.cluster import Cluster, cluster
 from simulator.library.parallel.workers import processes
 from simulator.library.results import SweepResult
 from simulator.library.scenarios import Named
-from simulator.progress import Tell, ignore_progress
 from simulator.report.documents.contract import PointDocument
 from simulator.report.documents.document import (
     option_document,

@@ -11,6 +11,7 @@ from simulator.errors import InputError, nearest
 from simulator.pricing.lifetimes import NOTHING_KNOWN, Lifetime
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import RateRow
+from simulator.units import HOUR_S, MINUTE_S
 
 SNAPSHOT_DATE = date(2026, 11, 23)
 """Day on which the pinned genai-prices snapshot was read."""
@@ -112,7 +113,7 @@ def _utc_seconds(clock: time) -> float:
     moment = datetime.combine(date(2000, 1, 3), clock)
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC)
-    return moment.hour * 3600.0 + moment.minute * 60.0 + moment.second
+    return moment.hour * HOUR_S + moment.minute * MINUTE_S + moment.second
 
 
 @cache

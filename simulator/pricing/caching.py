@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from simulator.units import DAY_S, HOUR_S, MINUTE_S
+
 Rule = Literal["none", "prefix", "breakpoint", "unit"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 """Names of the rules; the engine's code of a rule is its index."""
@@ -79,16 +81,16 @@ def _marks(ttl_s: float, min_tok: int, write: float, source: str) -> CacheOffer:
 
 
 CACHE_OFFERS = {
-    "openai-5m": _prefixes(300),
-    "openai-10m": _prefixes(600),
-    "openai-1h": _prefixes(3600),
-    "openai-24h": _prefixes(86400),
-    "openai-30m": _marks(1800, 1024, 1.25, _OPENAI),
-    "openai-12h": _marks(43200, 1024, 2.5, _OPENAI),
-    "anthropic-5m": _marks(300, 512, 1.25, _ANTHROPIC),
-    "anthropic-1h": _marks(3600, 512, 2.0, _ANTHROPIC),
+    "openai-5m": _prefixes(5 * MINUTE_S),
+    "openai-10m": _prefixes(10 * MINUTE_S),
+    "openai-1h": _prefixes(HOUR_S),
+    "openai-24h": _prefixes(DAY_S),
+    "openai-30m": _marks(30 * MINUTE_S, 1024, 1.25, _OPENAI),
+    "openai-12h": _marks(12 * HOUR_S, 1024, 2.5, _OPENAI),
+    "anthropic-5m": _marks(5 * MINUTE_S, 512, 1.25, _ANTHROPIC),
+    "anthropic-1h": _marks(HOUR_S, 512, 2.0, _ANTHROPIC),
     "deepseek": CacheOffer(
-        PromptCache("prefix", 86400, 64, 64),
+        PromptCache("prefix", DAY_S, 64, 64),
         0.02,
         1.0,
         "api-docs kv_cache, 64-token units, kept for hours to days (published); one day assumed",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.units import DAY_S
+from simulator.units import DAY_S, MINUTE_S
 
 if TYPE_CHECKING:
     from simulator.pricing.billing import Usage
@@ -140,9 +140,7 @@ class RateRow:
         if self.until_time is not None:
             texts.append(f"until {moment_text(self.until_time)}")
         if self.utc_window_s is not None:
-            begin, end = (
-                f"{int(s) // 3600:02}:{int(s) % 3600 // 60:02}" for s in self.utc_window_s
-            )
+            begin, end = map(clock_text, self.utc_window_s)
             texts.append(f"{begin}-{end} UTC")
         if self.utc_days is not None:
             texts.append(" ".join(_DAYS[day] for day in sorted(self.utc_days)))
@@ -206,3 +204,9 @@ def moment_text(moment: date) -> str:
         return moment.isoformat()
     at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}Z"
+
+
+def clock_text(second_of_day: float) -> str:
+    """Return a time of the day as hours and minutes."""
+    hours, minutes = divmod(int(second_of_day // MINUTE_S), 60)
+    return f"{hours:02}:{minutes:02}"

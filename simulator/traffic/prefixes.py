@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.rng import SPLITMIX
 from simulator.traffic.jit import compiled
 from simulator.traffic.table import NO_NODE, PrefixTree
 
-_HASH = np.uint64(0x9E3779B97F4A7C15)
+_HASH = np.uint64(SPLITMIX[0])
 
 
 class Runs(NamedTuple):

@@ -9,10 +9,10 @@ from simulator.economics.cashflow import (
     discount,
     npv_path,
     payback_month,
-    simple_payback_months,
 )
 from simulator.economics.purchase import capital_recovery
 from simulator.errors import InputError
+from tests.support.textbook import simple_payback_months
 
 
 def test_a_year_divides_by_one_and_the_rate() -> None:

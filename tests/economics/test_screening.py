@@ -5,24 +5,13 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import Bounds, LinearConstraint, milp
 
-from simulator.economics.screening import (
-    Reservation,
-    Technology,
-    best_replicas,
-    load_duration,
-    mean_served,
-    newsvendor,
-    optimal_capacities,
-    required_utilisation,
-    reserve_online,
-    reserved_usd,
-)
+from simulator.economics.screening import Technology, best_replicas, mean_served
 from simulator.errors import InputError
 from simulator.units import HOUR_S
+from tests.support.textbook import load_duration, optimal_capacities, required_utilisation
 
 LOADS = (
     st.lists(st.integers(0, 12), min_size=2, max_size=12)
@@ -118,86 +107,9 @@ def test_a_fixed_price_of_the_rest_is_paid_for_the_peak_above_the_replicas() -> 
 @pytest.mark.parametrize("load", [[], [0.0, 0.0], [1.0, -1.0], [1.0, math.nan], [math.inf]])
 def test_a_load_that_says_nothing_is_refused(load: list[float]) -> None:
     with pytest.raises(InputError, match="a load"):
-        optimal_capacities(np.array(load), [hourly(1.0, 1.0)])
-    with pytest.raises(InputError, match="a load"):
         best_replicas(np.array(load), 1.0, hourly(1.0, 1.0), hourly(0.0, 1.0))
 
 
 def test_what_serves_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match="at least one technology"):
-        optimal_capacities(np.array([1.0]), [])
     with pytest.raises(InputError, match="more than nothing"):
         best_replicas(np.array([1.0]), 0.0, hourly(1.0, 1.0), hourly(0.0, 1.0))
-    with pytest.raises(InputError, match="above zero"):
-        newsvendor(np.array([1.0]), 0.0, 1.0)
-
-
-@given(LOADS, PRICES, PRICES)
-def test_a_commitment_is_the_cheapest_and_the_screening_curves_say_the_same(
-    demand: np.ndarray, reserved: float, saved: float
-) -> None:
-    on_demand = reserved + saved
-
-    def cost(commitment: float) -> float:
-        return reserved * commitment + on_demand * np.maximum(demand - commitment, 0).mean()
-
-    commitment = newsvendor(demand, under_usd=saved, over_usd=reserved)
-    assert cost(commitment) == pytest.approx(min(cost(each) for each in range(13)))
-    curves = [hourly(reserved, 0.0), hourly(0.0, on_demand)]
-    assert cost(commitment) == pytest.approx(optimal_capacities(demand, curves).usd_per_hour)
-
-
-DEMANDS = st.lists(st.integers(0, 3), min_size=1, max_size=14).map(np.array)
-TERMS = st.builds(
-    Reservation,
-    fee_usd=st.floats(0.5, 8.0),
-    on_demand_usd_per_slot=st.just(1.0),
-    discounted_share=st.sampled_from([0.0, 0.25, 0.5, 0.9]),
-    term_slots=st.integers(1, 8),
-)
-
-
-def with_foresight_usd(demand: np.ndarray, terms: Reservation) -> float:
-    """The least that the demand can cost, by a program over when to reserve and what to use."""
-    slots = len(demand)
-    running = np.array(
-        [[int(0 <= t - s < terms.term_slots) for s in range(slots)] for t in range(slots)]
-    )
-    saved = terms.on_demand_usd_per_slot * (1 - terms.discounted_share)
-    solution = milp(
-        np.append(np.full(slots, terms.fee_usd), np.full(slots, -saved)),
-        integrality=np.ones(2 * slots),
-        bounds=Bounds(0, np.append(np.full(slots, np.inf), demand)),
-        constraints=LinearConstraint(np.hstack([running, -np.eye(slots)]), 0, np.inf),
-    )
-    return float(solution.fun + terms.on_demand_usd_per_slot * demand.sum())
-
-
-@settings(deadline=None)
-@given(DEMANDS, TERMS)
-def test_reserving_late_costs_at_most_two_less_the_discount(
-    demand: np.ndarray, terms: Reservation
-) -> None:
-    made = reserve_online(demand, terms)
-    least = with_foresight_usd(demand, terms)
-    paid = reserved_usd(demand, made, terms)
-    assert least - 1e-9 <= paid <= (2 - terms.discounted_share) * least + 1e-9
-    # What has happened does not depend on what comes.
-    np.testing.assert_array_equal(made[:-1], reserve_online(demand[:-1], terms))
-
-
-def test_ski_rental_buys_when_rents_have_come_to_the_price() -> None:
-    skis = Reservation(10.0, 1.0, 0.0, term_slots=1000)
-    for days in (1, 10, 11, 500):
-        demand = np.ones(days, dtype=np.int64)
-        made = reserve_online(demand, skis)
-        assert np.flatnonzero(made).tolist() == ([10] if days > 10 else [])
-        assert reserved_usd(demand, made, skis) <= 2 * min(days, 10)
-
-
-@pytest.mark.parametrize(
-    "terms", [(0.0, 1.0, 0.5, 3), (1.0, 0.0, 0.5, 3), (1.0, 1.0, 0.5, 0), (1.0, 1.0, 1.0, 3)]
-)
-def test_a_reservation_without_sense_is_refused(terms: tuple) -> None:
-    with pytest.raises(InputError):
-        Reservation(*terms)

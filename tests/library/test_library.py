@@ -345,6 +345,6 @@ def test_a_benchmark_that_cannot_be(
 def test_tables_say_what_they_need(
     simulated: SimulationResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulator.library.results.find_spec", lambda name: None)
+    monkeypatch.setattr("simulator.files.optional.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'breakeven\[pandas\]'"):
         simulated.to_dataframe()

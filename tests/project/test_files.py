@@ -1,6 +1,7 @@
 """The door that files come in and go out by."""
 
 import gzip
+import math
 import os
 import resource
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from simulator.files import yamltree
 from simulator.files.cells import harmless, unguarded
 from simulator.files.jsontext import NotJson, parse_json, read_json
 from simulator.files.names import MOST_CHARS, file_name
+from simulator.files.numbers import must_be, number_or_nan
 from simulator.files.text import read_text
 from simulator.files.writing import WriteError, whole, write_files
 from tests.support.tiny import exit_code, invoke, write_tiny
@@ -235,3 +238,20 @@ PLAIN = st.recursive(
 @given(st.dictionaries(st.sampled_from(["a", "b", "on", "1", "~"]), PLAIN, max_size=3))
 def test_what_is_written_is_read_back(data: dict) -> None:
     assert yamltree.parse(yamltree.dumped(data)) == data
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**300), 10**300))
+def test_numbers_are_read_from_values_and_texts(number: float) -> None:
+    assert number_or_nan(number) == number_or_nan(f" {number!r} ") == float(number)
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", "x", "nan", "inf", math.inf, True, False, [1], {}, 10**400, "1,5"]
+)
+def test_other_values_are_no_numbers(value: Any) -> None:
+    assert math.isnan(number_or_nan(value))
+
+
+def test_messages_show_the_value_on_one_short_line() -> None:
+    assert must_be("osl", "a number", "1\n2") == r"osl must be a number, not '1\n2'"
+    assert must_be("osl", "a number", "x" * 500) == f"osl must be a number, not '{'x' * 39}..."

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from simulator.analysis.size.assignment_program import assign_pools
-from simulator.economics.cashflow import npv_path, payback_month, simple_payback_months
-from simulator.economics.screening import (
-    best_replicas,
-    optimal_capacities,
-    required_utilisation,
-)
+from simulator.economics.cashflow import npv_path, payback_month
+from simulator.economics.screening import best_replicas
 from simulator.units import HOUR_S, MTOK
 from tests.support import published
 from tests.support.published import PanProfile
+from tests.support.textbook import (
+    optimal_capacities,
+    required_utilisation,
+    simple_payback_months,
+)
 
 PRINTED = np.array(published.PAN_MONTHS, dtype=np.float64)
 
@@ -43,17 +44,13 @@ def test_two_replicas_below_an_api_are_27_percent_under_the_best_pure_option() -
 
 
 def test_melange_rents_three_a10g_and_one_a100() -> None:
-    """Whole buckets, as its example; cut in halves or at will they fit into fewer GPUs."""
+    """Whole buckets, as in its example."""
     rates = published.MELANGE_SHARES * published.MELANGE_RATE
     load, rent = rates[:, None] / published.MELANGE_MOST_PER_S, published.MELANGE_USD_PER_HOUR
-    for slices, replicas, usd_per_hour in (
-        (1, *published.MELANGE_ANSWER),
-        (2, (2, 1), 5.69),
-        (None, (1, 1), 4.68),
-    ):
-        plan = assign_pools(np.zeros((4, 2)), load, rent, slices=slices)
-        assert tuple(plan.replicas) == replicas
-        assert plan.usd_per_hour == pytest.approx(usd_per_hour)
+    replicas, usd_per_hour = published.MELANGE_ANSWER
+    plan = assign_pools(np.zeros((4, 2)), load, rent)
+    assert tuple(plan.replicas) == replicas
+    assert plan.usd_per_hour == pytest.approx(usd_per_hour)
     alone = [assign_pools(np.zeros((4, 1)), load[:, [j]], rent[[j]]) for j in (0, 1)]
     assert [round(each.usd_per_hour, 2) for each in alone] == [12.12, 7.34]
 

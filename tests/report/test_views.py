@@ -223,7 +223,7 @@ def plain_costs(study: Study, volume: float) -> dict[str, float]:
     costs: dict[str, list[float]] = {"selfhost": [], "api": []}
     for option in study.options:
         if option.kind in costs:
-            sized = size_option(evaluator, option, start=1)
+            sized = size_option(evaluator, option)
             total = sized.evaluation.total_usd(study)
             costs[option.kind].append(total if sized.feasible else np.inf)
     return {kind: min(found) for kind, found in costs.items()}

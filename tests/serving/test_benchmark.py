@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 import simulator
-from simulator.analysis.bench.benchmark import Benchmark, Load, Serving, benchmark_requests
+from simulator.analysis.bench.benchmark import Benchmark, Serving, benchmark_requests
+from simulator.analysis.bench.loads import Load
 from simulator.cli.app import app
 from simulator.errors import InputError
 from simulator.scenario.bench.benchmark import named_deployment

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator.analysis.bench.benchmark import Load, Serving, run_benchmark
+from simulator.analysis.bench.benchmark import Serving, run_benchmark
+from simulator.analysis.bench.loads import Load
 from simulator.errors import InputError
 from simulator.scenario.catalog.deployments import deployment
 from simulator.scenario.catalog.profiles import (

@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.analysis.bench.loads import Load
 from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
 from simulator.engine.run import serve_table
@@ -17,8 +17,6 @@ from simulator.serving.deployment import Deployment
 from simulator.serving.engines import Engine, EngineLimits
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable
 
-LoadKind = Literal["offline", "concurrency", "request-rate", "static-batch"]
-
 MOST_DRIFT = 0.2
 """Largest share by which outputs of a fixed length drift apart."""
 
@@ -27,49 +25,6 @@ ROUNDS = 10
 
 FOREVER_S = 1e9
 """Time by which every benchmark has ended [s]."""
-
-
-MOST_REQUESTS = 10_000_000
-"""Largest number of requests, clients or sequences of one benchmark."""
-MOST_TOK = 100_000_000
-"""Largest number of tokens of one prompt or answer: ten times the largest context of any model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Requests of a benchmark: how many, how long, and how they are sent."""
-
-    kind: LoadKind
-    """Way in which requests are sent."""
-    value: float
-    """Number of clients, requests per second or sequences; unused if offline."""
-    prompt_tok: int
-    """Nominal length of a prompt."""
-    output_tok: int
-    """Nominal length of an answer."""
-    range_ratio: float = 1.0
-    """Lower bound of the lengths, which are uniform in [ratio, 1] of the nominal ones."""
-    requests: int | None = None
-    """Total number of requests; if it is less than the number of clients, that many clients send
-    one each. Default: ten per client; else 3,000, more if short and 1,500 if long, as trtllm-bench
-    documents it."""
-    seed: int = 0
-    """Seed of lengths and arrivals."""
-
-    def __post_init__(self) -> None:
-        if self.kind != "offline" and not 0 < self.value <= MOST_REQUESTS:
-            raise InputError(f"{self.kind} must be above zero, {self.value:g} given")
-        if self.prompt_tok < 1 or self.output_tok < 0 or not 0 < self.range_ratio <= 1:
-            raise InputError("prompts need a token, outputs none, range_ratio 0 < ratio <= 1")
-        if max(self.prompt_tok, self.output_tok) > MOST_TOK:
-            raise InputError(f"prompts and outputs have at most {MOST_TOK:,} tokens")
-        if self.requests is not None and not 1 <= self.requests <= MOST_REQUESTS:
-            raise InputError(f"requests must be 1 to {MOST_REQUESTS:,}, {self.requests:g} given")
-
-    @property
-    def sequences(self) -> float:
-        """Number of sequences in flight that the load sends; infinite if offline."""
-        return self.value if self.kind in ("concurrency", "static-batch") else math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.bench.benchmark import Benchmark, Load, Serving, replay, run_benchmark
-from simulator.economics.interval import Z_90
+from simulator.analysis.bench.benchmark import Benchmark, Serving, replay, run_benchmark
+from simulator.analysis.bench.loads import Load
 from simulator.errors import InputError
+from simulator.normal import Z_90
 from simulator.serving.deployment import Deployment
 from simulator.serving.links import Link
 from simulator.traffic.table import RequestTable

@@ -12,7 +12,7 @@ from simulator.analysis.commands.capacity import Capacity, slo_capacity
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.simulate.tally import Tokens, repriced_usd
 from simulator.analysis.size.options import size_option
-from simulator.progress import Tell, ignore_progress
+from simulator.callbacks import Tell, ignore_progress
 from simulator.units import MONTH_HOURS, MTOK
 
 PRECISION = 0.1

@@ -13,7 +13,7 @@ from simulator.analysis.sampling.statistics import (
     replicate,
 )
 from simulator.analysis.study.study import Study
-from simulator.progress import Tell, ignore_progress
+from simulator.callbacks import Tell, ignore_progress
 from simulator.rng import stream
 
 

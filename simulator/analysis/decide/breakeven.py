@@ -5,7 +5,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +26,7 @@ from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.study.axis import Axis, midpoint
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Study
+from simulator.callbacks import Mapped
 
 REFINEMENTS = 2
 """Number of volumes tried within a grid interval in which costs cross, each where straight lines
@@ -182,7 +182,7 @@ def _call_cost_ratios(
 
 
 def _capacity_curves(
-    study: Study, sampler: Sampler, known: KnownSizes, mapped: Any
+    study: Study, sampler: Sampler, known: KnownSizes, mapped: Mapped
 ) -> dict[str, CapacityCurve]:
     """Return the capacity curves of constant fleets whose size is to be found."""
     today = {
@@ -200,7 +200,7 @@ def _constant_fleets(study: Study) -> list[SelfHostOption]:
 
 
 def _volumes_around_capacity(
-    study: Study, sampler: Sampler, low: float, high: float, mapped: Any
+    study: Study, sampler: Sampler, low: float, high: float, mapped: Mapped
 ) -> list[float]:
     """Return the volumes on both sides of the capacity of stated numbers of replicas.
 
@@ -265,7 +265,7 @@ def _probabilities_best(costs: VolumeCosts) -> dict[str, float]:
 def _refine(
     curve: list[VolumeCosts],
     advantage: Callable[[VolumeCosts], float],
-    mapped: Any,
+    mapped: Mapped,
     costs_at: Callable[[float], VolumeCosts],
     stairs: list[str],
 ) -> list[VolumeCosts]:

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.analysis.decide.monte_carlo import Mapped, Worlds, stratified_scores
+from simulator.analysis.decide.monte_carlo import Worlds, stratified_scores
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import Sized
@@ -21,6 +21,7 @@ from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.options import Option, SelfHostOption
 from simulator.analysis.study.study import Study
+from simulator.callbacks import Mapped
 from simulator.economics.cashflow import npv_path, payback_month
 from simulator.economics.future import Future, along, yearly
 from simulator.engine.spec.plan import Endpoint

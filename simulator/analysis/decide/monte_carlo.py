@@ -5,7 +5,7 @@ as replicas and overflow are simulated for three speeds of the hardware, and eac
 outcome of its speed class. If a number of the scenario is uncertain, every world is simulated.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,15 +21,10 @@ from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.options import Option
 from simulator.analysis.study.study import People, Study
+from simulator.callbacks import Mapped
+from simulator.normal import Z_50
 from simulator.rng import stream
 from simulator.units import MONTH_HOURS
-
-Mapped = Callable[..., Any]
-"""``map``, or the map of an executor."""
-
-_QUARTER_Z = 0.6744897501960817
-"""Standard normal score of the upper quartile."""
-
 
 TIE = 1e-6
 """Share of a cost by which two options may differ and still count as equal."""
@@ -111,9 +106,7 @@ class Worlds:
     @property
     def speed_class(self) -> NDArray[np.int64]:
         """Class of speed of each world: SLOW, LIKELY or FAST. (n,)"""
-        return np.where(
-            self.speed_z < -_QUARTER_Z, SLOW, np.where(self.speed_z > _QUARTER_Z, FAST, LIKELY)
-        )
+        return np.where(self.speed_z < -Z_50, SLOW, np.where(self.speed_z > Z_50, FAST, LIKELY))
 
 
 def stratified_scores(seed: int, name: str, count: int) -> NDArray[np.float64]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from simulator.analysis.decide.monte_carlo import (
     RATES,
-    Mapped,
     Worlds,
     price_in_worlds,
     world_costs,
@@ -20,7 +19,9 @@ from simulator.analysis.size.judging import Sized
 from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.study import Study
-from simulator.economics.interval import Z_90, UncertainNumber
+from simulator.callbacks import Mapped
+from simulator.economics.interval import UncertainNumber
+from simulator.normal import Z_90
 
 NEGLIGIBLE_USD = 0.01
 """Monthly effect below which it is rounding, in costs that both options share."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.study.axis import midpoint
 from simulator.analysis.study.options import Size
 from simulator.analysis.study.study import Study
+from simulator.callbacks import Mapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def find_steps(
     curve: list[VolumeCosts],
     own: list[str],
     api: list[str],
-    mapped: Any,
+    mapped: Mapped,
 ) -> dict[Step, float]:
     """Find the volume of every step.
 

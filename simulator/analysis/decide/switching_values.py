@@ -10,13 +10,14 @@ from functools import partial
 
 import numpy as np
 
-from simulator.analysis.decide.monte_carlo import Mapped
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size.kinds.contract import KnownSizes
 from simulator.analysis.size.options import size_near
 from simulator.analysis.study.effort import with_smaller_sample
 from simulator.analysis.study.study import Study
+from simulator.bisection import bisect
+from simulator.callbacks import Mapped
 from simulator.errors import InputError
 
 FURTHEST = 4.0
@@ -184,20 +185,19 @@ def _find_change(
     The winner is looked at in the middle and at the end; it is assumed to change only once up to
     the first of these points at which it differs, so that halving the interval finds that change.
     """
+    winners: dict[float, str] = {}
+
+    def changes(factor: float) -> bool:
+        winners[factor] = winner_at(factor) or ""
+        return winners[factor] not in ("", winner)
+
     low = 1.0
     for high in (end**0.5, end):
-        other = winner_at(high)
-        if other is None:
-            return None
-        if other != winner:
-            for _ in range(HALVINGS):
-                middle = (low * high) ** 0.5
-                middle_winner = winner_at(middle)
-                if middle_winner is None or middle_winner == winner:
-                    low = middle
-                else:
-                    high, other = middle, middle_winner
-            return high, other
+        if changes(high):
+            _, nearest = bisect(changes, low, high, HALVINGS, lambda a, b: (a * b) ** 0.5)
+            return nearest, winners[nearest]
+        if not winners[high]:
+            return None  # no option is feasible there
         low = high
     return None
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from simulator.analysis.decide.breakeven import BreakEven, find_break_even
 from simulator.analysis.decide.horizon import HorizonResult, follow_horizon
 from simulator.analysis.decide.monte_carlo import (
-    Mapped,
     Standing,
     Worlds,
     compute_standings,
@@ -37,6 +36,7 @@ from simulator.analysis.size.options import correctness_shortfall, settle_size, 
 from simulator.analysis.study.axis import Axis
 from simulator.analysis.study.options import Option
 from simulator.analysis.study.study import Study
+from simulator.callbacks import Mapped
 from simulator.errors import InfeasibleError
 
 

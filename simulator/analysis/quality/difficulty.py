@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from simulator.bisection import bisect
 from simulator.errors import InputError
+from simulator.normal import Z_95
 
 DEFAULT_CORRELATION = 0.802
 """Computed by ``fit_correlation(0.6, 0.706, 0.756)``: SWE-bench Verified, gpt-5-mini, then
@@ -28,8 +30,6 @@ sonnet-4.5, by task (compiled 2026-11-23). Together they solve 75.6 %; the secon
 all and 39 % of what the first does not, hence the first solves 60.0 %. Independent models would
 solve 88.2 %."""
 
-Z_95 = 1.959963984540054
-"""Standard normal quantile: 95 % of values lie between it and its negative."""
 _FURTHEST = 8.25
 """Largest latent difficulty considered; less than 2e-16 of all are further out."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
@@ -141,9 +141,7 @@ def joint_failure(rates: Sequence[float], correlation: float) -> float:
     return float(weights @ failing)
 
 
-def expected_chain(
-    rates: Sequence[float], correlation: float, attempts: Sequence[int] = ()
-) -> Chain:
+def expected_chain(rates: Sequence[float], correlation: float) -> Chain:
     """Return the success of a cascade and the expected calls of each stage.
 
     Parameters
@@ -152,27 +150,18 @@ def expected_chain(
         Success rate of each stage over all tasks, in the order in which stages are tried.
     correlation : float
         Share of the latent variance that is due to the task.
-    attempts : sequence of int
-        Largest number of calls of each stage; default: one.
 
     Raises
     ------
     InputError
-        When a rate or the correlation is not in [0, 1], or a stage has no attempt.
+        When a rate or the correlation is not in [0, 1].
     """
-    counts = tuple(attempts) or (1,) * len(rates)
-    if len(counts) != len(rates) or min(counts, default=1) < 1:
-        raise InputError(f"expected one attempt or more for each of {len(rates)} stages")
     difficulty, weights = task_grid(rates, correlation)
     failing = np.ones(len(difficulty))
     calls = []
-    for rate, count in zip(rates, counts, strict=True):
-        failure = 1.0 - success_given(difficulty, rate, correlation)
-        expected = 0.0
-        for _ in range(count):
-            expected += float(weights @ failing)
-            failing = failing * failure
-        calls.append(expected)
+    for rate in rates:
+        calls.append(float(weights @ failing))
+        failing = failing * (1.0 - success_given(difficulty, rate, correlation))
     return Chain(1.0 - float(weights @ failing), tuple(calls))
 
 
@@ -193,13 +182,12 @@ def fit_correlation(p1: float, p2: float, p_either: float) -> float:
         raise InputError("a model that solves nothing or everything shows nothing about difficulty")
     if not max(p1, p2) <= p_either + _PRECISION:
         raise InputError(f"either model solves {p_either:g}, less than one alone ({max(p1, p2):g})")
-    low, high = 0.0, 1.0
-    while high - low > _PRECISION:
-        middle = (low + high) / 2
-        if joint_failure((p1, p2), middle) < 1.0 - p_either:
-            low = middle
-        else:
-            high = middle
+    low, high = bisect(
+        lambda correlation: joint_failure((p1, p2), correlation) >= 1.0 - p_either,
+        0.0,
+        1.0,
+        math.ceil(-math.log2(_PRECISION)),
+    )
     return 0.0 if high <= 2 * _PRECISION else (low + high) / 2
 
 
@@ -211,9 +199,11 @@ def fit_outcomes(first: NDArray[np.float64], second: NDArray[np.float64]) -> Fit
     first, second : ndarray
         Share of a model's runs of each task that succeeded, 0 or 1 for a single run. (n_tasks,)
 
-    Notes ----- The tetrachoric correlation by moments, with its interval by the delta method: the
-    derivatives of a bivariate normal probability are its density, by the correlation, and its
-    conditional probabilities, by the margins.
+    Notes
+    -----
+    The tetrachoric correlation by moments, with its interval by the delta method: the derivatives
+    of a bivariate normal probability are its density, by the correlation, and its conditional
+    probabilities, by the margins.
     """
     fail1, fail2 = 1.0 - np.asarray(first, np.float64), 1.0 - np.asarray(second, np.float64)
     q1, q2, joint = (float(np.mean(v)) for v in (fail1, fail2, fail1 * fail2))

@@ -17,12 +17,12 @@ from scipy.special import bdtr
 
 from simulator.analysis.quality.difficulty import (
     DEFAULT_CORRELATION,
-    Z_95,
     Fit,
     expected_chain,
     fit_outcomes,
 )
 from simulator.errors import InputError
+from simulator.normal import Z_95
 from simulator.rng import stream
 
 RESAMPLES = 2000

@@ -1,6 +1,6 @@
-"""Output statistics: the initial transient of a run, and the precision of a mean.
+"""Output statistics: the precision of a mean, and replications until it is precise enough.
 
-Sources: Law, Simulation Modeling and Analysis (2015), chapter 9; White (1997) for the truncation.
+Source: Law, Simulation Modeling and Analysis (2015), chapter 9.
 """
 
 import math
@@ -38,7 +38,7 @@ class Estimate:
         return self.half_width <= precision * abs(self.mean)
 
 
-def estimate(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> Estimate:
+def estimate(values: NDArray[np.float64]) -> Estimate:
     """Return the mean of independent values with its Student interval. (n_values,)"""
     from scipy.stats import t
 
@@ -47,90 +47,13 @@ def estimate(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> Est
         return Estimate(float(np.mean(values)), math.inf, count)
     spread = float(np.std(values, ddof=1)) / math.sqrt(count)
     return Estimate(
-        float(np.mean(values)), float(t.ppf(0.5 + confidence / 2, count - 1)) * spread, count
+        float(np.mean(values)), float(t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * spread, count
     )
 
 
-def ratio_error(
-    figure: NDArray[np.float64],
-    base: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    absolute: bool = False,
-) -> float:
-    """Return the half-width of a ratio of weighted sums over samples, by Student's t.
-
-    Samples of one weight are taken evenly along ``base``, as spans are along the load, so
-    neighbours show how much of the residuals ``figure - R base`` is due to chance (successive
-    differences; Wolter 2007, chapter 8). The result is a share of the ratio, or absolute.
-    (n_samples,) each
-    """
-    from scipy.stats import t
-
-    total, bases = float((weight * figure).sum()), float((weight * base).sum())
-    if not bases or not (total or absolute):
-        return 0.0
-    residual = figure - total / bases * base
-    variance, degrees = 0.0, 0
-    for each in np.unique(weight):
-        members = np.flatnonzero(weight == each)
-        if len(members) < 2:
-            continue
-        steps = np.diff(residual[members][np.argsort(base[members], kind="stable")])
-        variance += each**2 * len(members) * float((steps**2).sum()) / (2 * (len(members) - 1))
-        degrees += len(members) - 1
-    if not degrees:
-        return math.inf
-    half_width = float(t.ppf(0.5 + CONFIDENCE / 2, degrees)) * math.sqrt(variance)
-    return half_width / bases if absolute else half_width / total
-
-
-def estimate_difference(
-    one: NDArray[np.float64], other: NDArray[np.float64], confidence: float = CONFIDENCE
-) -> Estimate:
+def estimate_difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> Estimate:
     """Return the mean difference of pairs of values with common random numbers. (n_pairs,)"""
-    return estimate(one - other, confidence)
-
-
-def warm_up(values: NDArray[np.float64], batch: int = 5) -> int:
-    """Return the number of values at the start of a run to leave out.
-
-    MSER-5: the point after which the standard error of the mean of the remaining values is
-    smallest, searched in the first half; 0 for fewer than two batches. Values are in the order of
-    time. (n_values,)
-    """
-    if len(values) < 2 * batch:
-        return 0
-    means = _means_of_parts(values, len(values) // batch)
-    remaining = len(means) - np.arange(len(means) // 2 + 1)
-    # Sums over the remaining values, accumulated from the end.
-    total = np.cumsum(means[::-1])[::-1][: len(remaining)]
-    squares = np.cumsum((means**2)[::-1])[::-1][: len(remaining)]
-    return int(np.argmin((squares - total**2 / remaining) / remaining**2)) * batch
-
-
-def batch_means(
-    values: NDArray[np.float64], batches: int = 32, confidence: float = CONFIDENCE
-) -> Estimate:
-    """Return the mean of one long run's autocorrelated values, without its warm-up.
-
-    Parameters
-    ----------
-    values : ndarray
-        Values in the order of time, many times more than ``batches``. (n_values,)
-    batches : int
-        Number of parts whose means are taken as independent; fewer if there are fewer values.
-    confidence : float
-        Confidence of the interval.
-    """
-    steady = values[warm_up(values) :]
-    return estimate(_means_of_parts(steady, min(batches, len(steady))), confidence)
-
-
-def _means_of_parts(values: NDArray[np.float64], batches: int) -> NDArray[np.float64]:
-    """Return the means of equal parts; a remainder at the end is left out. (batches,)"""
-    size = len(values) // batches
-    means: NDArray[np.float64] = values[: size * batches].reshape(batches, size).mean(1)
-    return means
+    return estimate(one - other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 A pool is a number of equal replicas, or an API, which carries any load without replicas. The
 program uses mean loads only; simulation judges the latencies of its plan. It is the program of
-Griggs et al. 2024 (Mélange, arXiv:2404.14527), extended by usage prices, bounds and latency
-classes.
+Griggs et al. 2024 (Mélange, arXiv:2404.14527) with whole classes, extended by usage prices and
+latency classes.
 """
 
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ TOLERANCE = 1e-6
 class PoolPlan:
     """The cheapest assignment of classes to pools."""
 
-    share: Floats
-    """Share of each class that each pool serves; rows add up to one. (classes, pools)"""
+    pool: NDArray[np.int64]
+    """Pool of each class. (classes,)"""
     replicas: NDArray[np.int64]
     """Replicas of each pool. (pools,)"""
     usd_per_hour: float
@@ -35,14 +35,12 @@ def assign_pools(
     load_replicas: Floats,
     replica_usd_per_hour: Floats,
     *,
-    most_replicas: Floats | None = None,
     allowed: NDArray[np.bool_] | None = None,
-    slices: int | None = 1,
 ) -> PoolPlan:
     """Return the assignment of the least cost.
 
     Minimises ``sum c_ij x_ij + sum f_j y_j`` with ``sum_j x_ij = 1``,
-    ``sum_i load_ij x_ij <= y_j`` and whole ``y_j <= most_j``.
+    ``sum_i load_ij x_ij <= y_j`` and whole ``x_ij`` and ``y_j``.
 
     Parameters
     ----------
@@ -53,84 +51,59 @@ def assign_pools(
         within the latency targets; zero for an API. (classes, pools)
     replica_usd_per_hour
         Cost of one replica, zero for an API. (pools,)
-    most_replicas
-        Largest number of replicas available, unbounded by default. (pools,)
     allowed
         Whether a pool meets a class's targets, by default all pools do. (classes, pools)
-    slices
-        Number of equal parts of a class that are not divided further; ``None``: any division.
 
     Raises
     ------
     InputError
         If shapes disagree or a number is negative or unknown.
     InfeasibleError
-        If no pool may serve a class, or the available replicas do not carry the load.
+        If no pool may serve a class.
     """
-    matrix, row = (len(usage_usd_per_hour), len(replica_usd_per_hour)), (len(replica_usd_per_hour),)
+    matrix = (len(usage_usd_per_hour), len(replica_usd_per_hour))
     is_allowed = np.ones(matrix, dtype=np.bool_) if allowed is None else allowed
-    most = np.full(row, np.inf) if most_replicas is None else most_replicas
-    _check_shapes({matrix: [usage_usd_per_hour, load_replicas, is_allowed], row: [most]})
+    for array in (usage_usd_per_hour, load_replicas, is_allowed):
+        if array.shape != matrix:
+            raise InputError(f"needs numbers of shape {matrix}, got {array.shape}")
     usage, load = (
         np.where(is_allowed, usage_usd_per_hour, 0.0),
         np.where(is_allowed, load_replicas, 0.0),
     )
-    for numbers in (usage, load, replica_usd_per_hour, np.nan_to_num(most, nan=-1.0, posinf=0.0)):
+    for numbers in (usage, load, replica_usd_per_hour):
         if not np.all((numbers >= 0) & np.isfinite(numbers)):
             raise InputError("costs, loads and replicas must be known and not negative")
-    if slices is not None and slices < 1:
-        raise InputError("slices must be at least one")
     stranded = np.flatnonzero(~is_allowed.any(axis=1))
     if len(stranded):
         excuses = {f"class {index}": "no pool may serve it" for index in stranded}
         raise InfeasibleError(f"no pool may serve class {stranded[0]}", excuses)
-    share = _cheapest_share(usage, load, replica_usd_per_hour, most, is_allowed, slices)
-    replicas = np.ceil((load * share).sum(axis=0) - TOLERANCE)
-    cost = (usage * share).sum() + replica_usd_per_hour @ replicas
-    return PoolPlan(share, replicas.astype(np.int64), float(cost))
+    chosen = _solve(usage, load, replica_usd_per_hour, is_allowed)
+    replicas = np.ceil((load * chosen).sum(axis=0) - TOLERANCE)
+    cost = (usage * chosen).sum() + replica_usd_per_hour @ replicas
+    return PoolPlan(chosen.argmax(axis=1), replicas.astype(np.int64), float(cost))
 
 
-def _check_shapes(expected: dict[tuple[int, ...], list[NDArray]]) -> None:
-    """Raise InputError if an array does not have its expected shape."""
-    for shape, arrays in expected.items():
-        for array in arrays:
-            if array.shape != shape:
-                raise InputError(f"needs numbers of shape {shape}, got {array.shape}")
+def _solve(usage: Floats, load: Floats, rent: Floats, is_allowed: NDArray[np.bool_]) -> Floats:
+    """Solve the program; return 1 for the pool of each class, else 0. (classes, pools)
 
-
-def _cheapest_share(
-    usage: Floats,
-    load: Floats,
-    rent: Floats,
-    most: Floats,
-    is_allowed: NDArray[np.bool_],
-    slices: int | None,
-) -> Floats:
-    """Solve the program and return the shares. (classes, pools)
-
-    Its variables are the shares by row, then the replicas.
+    Its variables are these by row, then the replicas.
     """
     # The import takes 0.4 s, which commands without pools need not spend.
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     classes, pools = usage.shape
-    # Counting equal slices, rather than naming each, spares the solver their permutations.
-    parts = slices or 1
-    is_integer = np.append(np.full(usage.size, slices is not None), np.ones(pools, dtype=np.bool_))
     each_class = np.hstack([np.kron(np.eye(classes), np.ones(pools)), np.zeros((classes, pools))])
-    each_pool = np.hstack([*(np.diag(row / parts) for row in load), -np.eye(pools)])
+    each_pool = np.hstack([*(np.diag(row) for row in load), -np.eye(pools)])
     solution = milp(
-        np.append(usage / parts, rent),
-        integrality=is_integer,
-        bounds=Bounds(0, np.append(parts * is_allowed, most)),
+        np.append(usage, rent),
+        integrality=np.ones(usage.size + pools),
+        bounds=Bounds(0, np.append(is_allowed, np.full(pools, np.inf))),
         constraints=[
-            LinearConstraint(each_class, parts, parts),
+            LinearConstraint(each_class, 1, 1),
             LinearConstraint(each_pool, -np.inf, 0),
         ],
         options={"mip_rel_gap": 0},
     )
-    if not solution.success:
-        reason = "the available replicas do not carry the load"
-        raise InfeasibleError(reason, {"pools": reason})
-    taken = np.abs(solution.x[: usage.size].reshape(usage.shape))  # may be slightly negative
-    return (np.rint(taken) if slices else taken) / parts
+    assert solution.success, solution.message  # replicas are not limited
+    chosen: Floats = np.rint(np.abs(solution.x[: usage.size].reshape(usage.shape)))
+    return chosen

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -29,6 +28,8 @@ from simulator.analysis.size.judging import (
 )
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Slo, Study
+from simulator.bisection import bisect_whole, gallop
+from simulator.callbacks import Mapped
 
 STEP_TOLERANCE = 0.03
 """Relative precision of a volume at which another replica is needed."""
@@ -79,14 +80,11 @@ class CapacityCurve:
         if not self.speeds[speed]:
             return None
         wanted = volume / self.speeds[speed]
-        high = 1
-        while self.volume(high) < wanted:
-            high *= 2
-        low = high // 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self.volume(middle) >= wanted else (middle, high)
-        return high
+
+        def carries(replicas: int) -> bool:
+            return self.volume(replicas) >= wanted
+
+        return bisect_whole(carries, *gallop(carries, 1))
 
     def scaled_to_today(self, replicas: int) -> "CapacityCurve":
         """Return the curve scaled so that ``replicas`` is the fewest number for today's volume.
@@ -117,7 +115,7 @@ def measure_capacity_curves(
     study: Study,
     sampler: Sampler,
     today: dict[str, tuple[SelfHostOption, int]],
-    mapped: Callable[..., Any] = map,
+    mapped: Mapped = map,
 ) -> dict[str, CapacityCurve]:
     """Measure the capacity curves of deployments around the volumes of a study.
 

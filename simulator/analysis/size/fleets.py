@@ -6,6 +6,7 @@ from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size.judging import Sized, judge, margin, meets, speed_at
 from simulator.analysis.study.options import SelfHostOption, Size
 from simulator.analysis.study.study import Slo
+from simulator.bisection import bisect_whole, gallop
 
 FLEET_TOLERANCE = 0.01
 """Relative precision of the number of replicas, which matters from a hundred replicas on."""
@@ -37,27 +38,28 @@ def size_fleet(
     def evaluate_at(replicas: int) -> Evaluation:
         return evaluator.evaluate(option, Size(replicas, 0, speed))
 
+    def suffices(replicas: int) -> bool:
+        return meets(evaluate_at(replicas), slo)
+
+    def ends_search(replicas: int) -> bool:
+        return suffices(replicas) or _is_hopeless(
+            evaluate_at(first), evaluate_at(replicas), busy, slo
+        )
+
     busy = evaluator.need(option).replicas
-    replicas = min(start if start > 1 else max(1, busy), most)
-    step = max(1, replicas // 8)
-    if meets(evaluate_at(replicas), slo):
-        high = replicas
-        while high > 1 and meets(evaluate_at(max(1, high - step)), slo):
+    first = min(start if start > 1 else max(1, busy), most)
+    step = max(1, first // 8)
+    if suffices(first):
+        high = first
+        # One replica is tried before smaller steps down to it, hence no use of ``gallop``.
+        while high > 1 and suffices(max(1, high - step)):
             high, step = max(1, high - step), 2 * step
         low = max(0, high - step) if high > 1 else 0
     else:
-        low = high = replicas
-        while not meets(evaluate_at(high), slo):
-            if high == most or _is_hopeless(evaluate_at(replicas), evaluate_at(high), busy, slo):
-                return judge(evaluator, evaluate_at(high))
-            low, high, step = high, min(high + step, most), 2 * step
-    while high - low > max(1, round(FLEET_TOLERANCE * high)):
-        middle = (low + high) // 2
-        if meets(evaluate_at(middle), slo):
-            high = middle
-        else:
-            low = middle
-    return Sized(evaluate_at(high), None)
+        low, high = gallop(ends_search, first, step, most)
+        if not suffices(high):
+            return judge(evaluator, evaluate_at(high))
+    return Sized(evaluate_at(bisect_whole(suffices, low, high, FLEET_TOLERANCE)), None)
 
 
 def _is_hopeless(fewer: Evaluation, more: Evaluation, busy: int, slo: Slo) -> bool:

@@ -11,13 +11,9 @@ from simulator.analysis.study.options import Option, SelfHostOption
 from simulator.analysis.study.study import Quality
 
 
-def size_option(
-    evaluator: Evaluator, option: Option, speed_z: float = 0.0, start: int = 1
-) -> Sized:
+def size_option(evaluator: Evaluator, option: Option) -> Sized:
     """Find the cheapest feasible size of an option; see ``OptionKind.size``."""
-    return _check_correctness(
-        evaluator, option, kind_of(option).size(evaluator, option, speed_z, start)
-    )
+    return _check_correctness(evaluator, option, kind_of(option).size(evaluator, option))
 
 
 def size_near(

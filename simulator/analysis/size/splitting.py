@@ -11,6 +11,7 @@ from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size.fleets import size_fleet
 from simulator.analysis.size.judging import Sized, judge, margin, meets, speed_at
 from simulator.analysis.study.options import HybridOption, Size
+from simulator.bisection import bisect_whole
 from simulator.economics.screening import Technology, best_replicas
 from simulator.units import MONTH_HOURS, MONTH_S
 
@@ -254,10 +255,6 @@ def _largest_threshold(
                 return evaluate_at(2**low)
             low += 1
         high = low + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if meets(evaluate_at(2**middle), slo):
-            low = middle
-        else:
-            high = middle
-    return evaluate_at(_narrow_threshold(evaluator, evaluate_at, 2**low, 2**high, FINEST, rival))
+    low = bisect_whole(lambda power: meets(evaluate_at(2**power), slo), high, low)
+    threshold = _narrow_threshold(evaluator, evaluate_at, 2**low, 2 ** (low + 1), FINEST, rival)
+    return evaluate_at(threshold)

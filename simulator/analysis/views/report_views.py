@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 
-from simulator.analysis.decide.monte_carlo import Mapped
 from simulator.analysis.decide.verdict import Verdict
 from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluation
@@ -12,6 +11,7 @@ from simulator.analysis.study.options import SingleOption, Size
 from simulator.analysis.study.study import Study
 from simulator.analysis.views.cachemap import CacheMap, simulate_cache_map
 from simulator.analysis.views.timeline import Timeline, simulate_timeline
+from simulator.callbacks import Mapped
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """``breakeven bench`` and ``breakeven calibrate``: predict benchmarks, and fit to them."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,16 +8,7 @@ import typer
 
 from simulator.cli.common import Output, OutputOption, print_notes, show_result
 from simulator.cli.progress import progress
-
-
-class LoadChoice(StrEnum):
-    """Load patterns of a benchmark."""
-
-    CONCURRENCY = "concurrency"
-    OFFLINE = "offline"
-    REQUEST_RATE = "request-rate"
-    STATIC_BATCH = "static-batch"
-
+from simulator.library.names import LoadKind
 
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="Model to serve, or its config.json.")
@@ -93,7 +83,7 @@ def bench(
     sequences: SequencesOption = None,
     memory: MemoryOption = None,
     uncached: UncachedOption = False,
-    load: Annotated[LoadChoice, typer.Option(help="Load pattern.")] = LoadChoice.CONCURRENCY,
+    load: Annotated[LoadKind, typer.Option(help="Load pattern.")] = "concurrency",
     value: Annotated[
         float, typer.Option("--value", help="Load: clients, requests per second, or sequences.")
     ] = 16.0,
@@ -128,7 +118,7 @@ def bench(
         result = predict_benchmark(
             model,
             gpu,
-            load_kind=load.value,
+            load_kind=load,
             load_value=value,
             prompt_tok=isl,
             output_tok=osl,

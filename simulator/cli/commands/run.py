@@ -1,7 +1,6 @@
 """``breakeven run`` and ``breakeven simulate``: the verdict, and options as written."""
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from simulator.cli.common import (
     show_result,
 )
 from simulator.cli.progress import progress
+from simulator.files.optional import is_installed
 
 
 def run(
@@ -81,7 +81,7 @@ def run(
             executor=Watched(executor, tell),
         )
     show_result(output, result, out)
-    if out is not None and find_spec("pyarrow") is None:
+    if out is not None and not is_installed("pyarrow"):
         sys.stderr.write("breakeven: ledger.parquet is not written: it needs breakeven[parquet]\n")
 
 

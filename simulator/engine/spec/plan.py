@@ -10,6 +10,7 @@ from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import STANDARD
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
+from simulator.units import HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Fleet:
     """Time of a KV transfer per prompt token."""
     deferred_in_flight: int = 0
     """Batch work waits until a replica has fewer requests than this in flight."""
-    deferred_lead_s: float = 3600.0
+    deferred_lead_s: float = HOUR_S
     """Time before the deadline from which batch work does not wait and is served like any other."""
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from simulator.analysis.commands.result_cache import code_hash, content_hash
 from simulator.errors import InputError, SimulatorError
+from simulator.files.optional import missing_package
 from simulator.scenario.document.shipped import profiles_dir
 
 PATIENCE_S = 600.0
@@ -56,9 +57,7 @@ def cluster(address: str) -> Iterator["Cluster"]:
         import dask
         import distributed
     except ImportError:
-        raise InputError(
-            "a Dask cluster needs distributed: pip install 'breakeven[dask]'"
-        ) from None
+        raise missing_package("distributed", "a Dask cluster") from None
     # Dask has no type annotations.
     connect: Any = distributed.Client
     settings: Any = dask.config.set

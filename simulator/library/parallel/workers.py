@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
-from simulator.progress import Tell
+from simulator.callbacks import Tell
 
 
 class Watched(Executor):

@@ -12,7 +12,7 @@ import numpy as np
 
 from simulator.pricing.billing import Usage, rates
 from simulator.pricing.rates import RateCard
-from simulator.pricing.rows import BUCKETS, CONTEXTS, RateRow
+from simulator.pricing.rows import BUCKETS, CONTEXTS, RateRow, clock_text
 from simulator.units import DAY_S
 
 _PLAIN_TOK = 1
@@ -171,5 +171,5 @@ def _hours(rows: tuple[RateRow, ...], at_s: float) -> dict[float, str]:
         for middle in middles:
             moment = midnight + day * DAY_S + middle
             name = ("Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed")[int(moment // DAY_S) % 7]
-            names[moment] = f"{name} {int(middle) // 3600:02}:{int(middle) % 3600 // 60:02} UTC"
+            names[moment] = f"{name} {clock_text(middle)} UTC"
     return names

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 from simulator.pricing.rates import RateCard
 
@@ -56,9 +56,3 @@ class Feed:
     """Number of skipped prices and entries by their kind."""
     whole: bool = True
     """Whether the file lists every offer of its providers, so that missing offers are gone."""
-
-
-def abbreviated(value: Any) -> str:
-    """Return a value for a message, on one line of at most about 40 characters."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."

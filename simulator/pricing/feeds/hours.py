@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import InputError
-from simulator.pricing.feeds.feed import abbreviated
+from simulator.files.numbers import must_be
 from simulator.pricing.rows import RateRow
 from simulator.units import DAY_S, MINUTE_S
 
-_MINUTES = 1440
+_MINUTES = round(DAY_S / MINUTE_S)
 
 
 def peak_rows(rates: dict[str, float], windows: list[Any], place: str) -> list[RateRow]:
@@ -38,9 +38,7 @@ def peak_rows(rates: dict[str, float], windows: list[Any], place: str) -> list[R
         hours = window.get("hours_utc")
         days = window.get("weekdays", list(range(1, 8)))
         if not isinstance(days, list) or not all(day in range(1, 8) for day in days):
-            raise InputError(
-                f"{place}: weekdays must be numbers from 1 to 7, not {abbreviated(days)}"
-            )
+            raise InputError(must_be(f"{place}: weekdays", "numbers from 1 to 7", days))
         for text in hours if isinstance(hours, list) else [hours]:
             begin, end = _span(text, place)
             for day in days:
@@ -72,5 +70,5 @@ def _span(text: Any, place: str) -> tuple[int, int]:
     except (ValueError, IndexError):
         minutes = []
     if len(minutes) != 2 or not all(0 <= minute <= _MINUTES for minute in minutes):
-        raise InputError(f"{place}: hours must be such as 00:30-16:30, not {abbreviated(text)}")
+        raise InputError(must_be(f"{place}: hours", "such as 00:30-16:30", text))
     return minutes[0], minutes[1] or _MINUTES

@@ -9,7 +9,8 @@ from datetime import date
 from typing import Any
 
 from simulator.errors import InputError
-from simulator.pricing.feeds.feed import Facts, Feed, abbreviated, book_name
+from simulator.files.numbers import abbreviated, must_be
+from simulator.pricing.feeds.feed import Facts, Feed, book_name
 from simulator.pricing.feeds.hours import peak_rows
 from simulator.pricing.lifetimes import NOTHING_KNOWN, Lifetime
 from simulator.pricing.rates import RateCard
@@ -228,10 +229,8 @@ def _parse_key(key: str) -> _Key | None:
 
 def _usd(value: Any, key: str, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_USD:
-        raise InputError(
-            f"{place}: {key} must be a number, 0 or more and at most {_MOST_USD:,.0f}, "
-            f"not {abbreviated(value)}"
-        )
+        expected = f"a number, 0 or more and at most {_MOST_USD:,.0f}"
+        raise InputError(must_be(f"{place}: {key}", expected, value))
     return float(value)
 
 
@@ -241,9 +240,7 @@ def _tiered(entry: Mapping[str, Any], place: str) -> list[tuple[int | None, Mapp
     if tiers is None:
         return []
     if not isinstance(tiers, list) or not all(isinstance(part, Mapping) for part in tiers):
-        raise InputError(
-            f"{place}: tiered_pricing must be a list of ranges, not {abbreviated(tiers)}"
-        )
+        raise InputError(must_be(f"{place}: tiered_pricing", "a list of ranges", tiers))
     ranges: list[tuple[int | None, Mapping[str, Any]]] = []
     for part in tiers:
         span = part.get("range")
@@ -325,7 +322,7 @@ def _tok(value: Any, key: str, place: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or value == 0:
         return None
     if not _is_tok(value):
-        raise InputError(f"{place}: {key} must be a number of tokens, not {abbreviated(value)}")
+        raise InputError(must_be(f"{place}: {key}", "a number of tokens", value))
     return int(value)
 
 
@@ -336,8 +333,7 @@ def _day(value: Any, place: str) -> date | None:
         return date.fromisoformat(str(value))
     except ValueError:
         raise InputError(
-            f"{place}: deprecation_date must be a date, such as 2026-12-01, "
-            f"not {abbreviated(value)}"
+            must_be(f"{place}: deprecation_date", "a date, such as 2026-12-01", value)
         ) from None
 
 

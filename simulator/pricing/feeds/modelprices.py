@@ -7,7 +7,8 @@ from datetime import date, datetime
 from typing import Any
 
 from simulator.errors import InputError
-from simulator.pricing.feeds.feed import Facts, Feed, abbreviated, book_name
+from simulator.files.numbers import abbreviated, must_be
+from simulator.pricing.feeds.feed import Facts, Feed, book_name
 from simulator.pricing.holidays import CALENDARS
 from simulator.pricing.lifetimes import NOTHING_KNOWN, Lifetime
 from simulator.pricing.rates import RateCard
@@ -104,7 +105,7 @@ def _usd(rates: Mapping[str, Any]) -> dict[str, float]:
         if rates.get(bucket) is not None:
             usd = float(rates[bucket])
             if not 0 <= usd <= _MOST_USD_PER_MTOK:
-                raise ValueError(f"{bucket} must be a price, not {usd}")
+                raise ValueError(must_be(bucket, "a price", usd))
             by_bucket[bucket] = float(f"{usd:.12g}")
     multiple = rates.get("cache_write_1h_multiple")
     if multiple is not None and "cache_write" in by_bucket and "input" in by_bucket:
@@ -157,7 +158,7 @@ def _factor(multiplier: Any, model: str) -> float | None:
 
 def _share(value: Any) -> float:
     if not 0 <= float(value) <= _MOST_FACTOR:
-        raise ValueError(f"a multiple of a price must be a small number, not {abbreviated(value)}")
+        raise ValueError(must_be("a multiple of a price", "a small number", value))
     return float(value)
 
 

@@ -15,7 +15,7 @@ from simulator.analysis.size.kinds.contract import kind_of
 from simulator.analysis.study.effort import LEVELS
 from simulator.analysis.study.study import Effort, Study
 from simulator.analysis.views.report_views import Views
-from simulator.economics.interval import Z_90
+from simulator.normal import Z_90
 from simulator.report.documents.contract import (
     BreakEvenSection,
     EffortSection,

@@ -10,6 +10,7 @@ from simulator.report.documents.contract import (
     OverTimeSection,
     PaybackSection,
 )
+from simulator.report.documents.values import finite_or_none
 from simulator.report.formatting import quantity
 
 
@@ -48,8 +49,8 @@ def _payback(payback: Payback) -> PaybackSection:
     return {
         "option": payback.option,
         "against": payback.against,
-        "month": _month(middle),
-        "month_interval": [_month(low), _month(high)],
+        "month": finite_or_none(middle),
+        "month_interval": [finite_or_none(low), finite_or_none(high)],
         "probability_never": never,
         "saving_usd": {"p5": float(ends[0]), "p50": float(ends[2]), "p95": float(ends[-1])},
         "fan_usd": {f"p{p}": row.tolist() for p, row in _fan(payback.fan_usd)},
@@ -58,10 +59,6 @@ def _payback(payback: Payback) -> PaybackSection:
 
 def _fan(rows: NDArray[np.float64]) -> list[tuple[int, NDArray[np.float64]]]:
     return list(zip(FAN, rows, strict=True))
-
-
-def _month(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _spread(usd: NDArray[np.float64]) -> MeanSpread:

@@ -1,7 +1,6 @@
 """Ledgers as Parquet: one row per offered request, with all items of its bill."""
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from simulator.engine.spec.plan import Endpoint
 from simulator.errors import InputError
 from simulator.files.jsontext import read_json
 from simulator.files.names import file_name
+from simulator.files.optional import is_installed, missing_package
 from simulator.files.writing import whole, write_files
 from simulator.pricing.rows import BUCKETS, CONTENTS, CONTEXTS
 from simulator.traffic.table import RequestTable
@@ -65,8 +65,8 @@ def ledger_writer(folder: Path, study: Study, fingerprint: str) -> Watch:
     InputError
         If pyarrow is missing, or the folder holds rows of another run.
     """
-    if find_spec("pyarrow") is None:
-        raise InputError("a ledger needs pyarrow: pip install 'breakeven[parquet]'")
+    if not is_installed("pyarrow"):
+        raise missing_package("pyarrow", "a ledger")
     options = {part.name: part for option in study.options for part in option.parts}
     _claim_folder(
         folder, fingerprint, {name: _option_entry(option) for name, option in options.items()}

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from simulator.analysis.bench.benchmark import Benchmark
 from simulator.analysis.bench.calibration import Calibration
-from simulator.report.text_tables import plain_table
+from simulator.report.text_tables import add_figures, plain_table
 
 LATENCIES = {
     "ttft": "Time to First Token",
@@ -128,8 +128,7 @@ def print_points(points: list[dict[str, str]], console: Console) -> None:
     table = plain_table()
     for heading in ("deployment", "load"):
         table.add_column(heading, overflow="fold")
-    for heading in ("output tok/s", "TTFT ms", "TPOT ms"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    add_figures(table, ("output tok/s", "TTFT ms", "TPOT ms"))
     for p in points:
         deployed = f"{p['n_gpus']}x{p['gpu']} {p['model']} {p['engine']}"
         load = f"{p['isl']}/{p['osl']} {p['load_kind']} {p['load_value']}"

@@ -9,7 +9,7 @@ from simulator.analysis.commands.capacity import Capacity
 from simulator.analysis.study.study import Study
 from simulator.report.documents.values import finite_or_none
 from simulator.report.formatting import quantity, seconds
-from simulator.report.text_tables import plain_table
+from simulator.report.text_tables import add_figures, plain_table
 from simulator.units import MONTH_S
 
 
@@ -34,8 +34,7 @@ def print_capacities(document: dict[str, Any], console: Console) -> None:
     headings = (
         "replicas", "req/month", "req/s peak", "in flight", "TTFT p95", "TPOT p95", "limit"
     )  # fmt: skip
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
+    add_figures(table, headings)
     for row in document["capacities"]:
         table.add_row(
             row["option"],

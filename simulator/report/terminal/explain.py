@@ -9,6 +9,7 @@ from rich.console import Console
 from simulator.analysis.commands.explain import Explanation
 from simulator.analysis.study.study import Study
 from simulator.report.documents.values import finite_or_none
+from simulator.report.formatting import digits
 from simulator.report.text_tables import plain_table
 
 
@@ -58,7 +59,7 @@ def _nearly_equal(a: float | None, b: float | None) -> bool:
 
 
 def _usd(rung: dict[str, Any]) -> str:
-    return "-" if rung["usd_per_mtok"] is None else f"{rung['usd_per_mtok']:.4g}"
+    return digits(rung["usd_per_mtok"], 4)
 
 
 def _factor(before: dict[str, Any], after: dict[str, Any]) -> str:

@@ -5,8 +5,9 @@ from typing import Any
 from rich.console import Console
 
 from simulator.pricing.feeds.checking import Check, OfferDifference
+from simulator.report.formatting import digits
 from simulator.report.terminal.prices import SHORT
-from simulator.report.text_tables import plain_table
+from simulator.report.text_tables import add_figures, plain_table
 
 
 def print_changes(changes: list[dict[str, Any]], console: Console) -> None:
@@ -14,15 +15,14 @@ def print_changes(changes: list[dict[str, Any]], console: Console) -> None:
     table = plain_table()
     table.add_column("offer (USD per Mtok)", overflow="fold")
     table.add_column("what", overflow="fold")
-    for heading in ("before", "after"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    add_figures(table, ("before", "after"))
     for change in changes:
         if change["change"] != "rate":
             what = f"{change['when']} {change['change']}" if "when" in change else change["change"]
             table.add_row(change["offer"], what, "", "")
             continue
         what = f"{SHORT.get(change['bucket'], change['bucket'])}, {change['when']}"
-        rates = ("-" if change[k] is None else f"{change[k]:g}" for k in ("before", "after"))
+        rates = (digits(change[k]) for k in ("before", "after"))
         table.add_row(change["offer"], what, *rates)
     console.print(table)
     offers = {change["offer"] for change in changes}

@@ -10,8 +10,10 @@ from simulator.pricing.billing import Usage, rates
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import BUCKETS, CALL_BUCKETS, moment_text
 from simulator.pricing.standing import marks, standings
-from simulator.report.text_tables import plain_table
+from simulator.report.formatting import digits, tokens
+from simulator.report.text_tables import add_figures, plain_table
 from simulator.scenario.catalog.offer_schema import Behaviour, Offer
+from simulator.units import HOUR_S
 
 SHORT = {
     "cache_write_1h": "write long",
@@ -81,7 +83,7 @@ def _rates_at(card: RateCard, at_s: float) -> dict[str, float]:
     """Return the rates stated for a short prompt, the lowest of the day where hours matter."""
     hours = [at_s]
     if any(row.timed and row.in_force(at_s) for row in card.rows):
-        hours = [at_s + hour * 3600.0 for hour in range(24)]
+        hours = [at_s + hour * HOUR_S for hour in range(24)]
     calls = Usage.of(np.array(hours), uncached_input=np.ones(len(hours), np.int64))
     rates_usd = rates(card, calls, stated=True)
     return {b: float(np.nanmin(r)) for b, r in rates_usd.items() if not np.isnan(r).all()}
@@ -95,27 +97,18 @@ def print_cards(documents: list[dict[str, Any]], console: Console) -> None:
         return
     longest = max(len(document["offer"]) for document in documents)
     table.add_column("offer (USD per Mtok)", overflow="fold", min_width=min(longest, 26))
-    for heading in ("input", "read", "output", "context"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    add_figures(table, ("input", "read", "output", "context"))
     table.add_column("", min_width=18 if any(d["marks"] for d in documents) else 0)
     for document in documents:
-        known_rates = document["rates"]
-        context = document["context_tokens"]
         table.add_row(
             document["offer"],
-            *(f"{known_rates[b]:g}" if b in known_rates else "-" for b in _LISTED),
-            _thousands(context),
+            *(digits(document["rates"].get(bucket)) for bucket in _LISTED),
+            tokens(document["context_tokens"]),
             ", ".join(document["marks"]),
         )
     console.print(table)
     first = documents[0]
     console.print(f"{len(documents)} offers, prices at {first['at']}, book as of {first['as_of']}")
-
-
-def _thousands(tokens: int | None) -> str:
-    if tokens is None:
-        return "-"
-    return f"{tokens:,}" if tokens < 10_000 else f"{tokens / 1000:,.0f}K"
 
 
 def print_card(

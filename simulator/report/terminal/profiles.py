@@ -4,7 +4,8 @@ from typing import Any
 
 from rich.console import Console
 
-from simulator.report.text_tables import plain_table
+from simulator.report.formatting import digits
+from simulator.report.text_tables import add_figures, plain_table
 
 Profile = dict[str, Any]
 
@@ -14,8 +15,7 @@ def print_profiles(kind: str, profiles: dict[str, Profile], console: Console) ->
     table = plain_table()
     table.add_column(kind, no_wrap=True)
     columns = _COLUMNS[kind]
-    for heading in columns:
-        table.add_column(heading, justify="right", no_wrap=True)
+    add_figures(table, columns)
     for name, profile in profiles.items():
         table.add_row(name, *(show(profile) for show in columns.values()))
     console.print(table)
@@ -27,11 +27,7 @@ def _rent(profile: Profile) -> str:
 
 
 def _tflops(precision: str) -> Any:
-    def show(profile: Profile) -> str:
-        peak = profile["peak_tflops"].get(precision)
-        return "-" if peak is None else f"{peak:g}"
-
-    return show
+    return lambda profile: digits(profile["peak_tflops"].get(precision))
 
 
 _HARDWARE: dict[str, Any] = {

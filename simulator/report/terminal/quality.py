@@ -1,6 +1,5 @@
 """Documents and tables of ``quality``: the cost of a correct answer."""
 
-import math
 from typing import Any
 
 from rich.console import Console
@@ -17,8 +16,9 @@ from simulator.analysis.quality.quality import (
     cheapest_first,
     scores,
 )
-from simulator.report.formatting import quantity
-from simulator.report.text_tables import plain_table
+from simulator.report.documents.values import finite_or_none
+from simulator.report.formatting import digits, quantity
+from simulator.report.text_tables import add_figures, plain_table
 
 Document = dict[str, Any]
 
@@ -37,13 +37,13 @@ def _score(score: Score) -> Document:
         "model": score.model,
         "tasks": score.tasks,
         "success": _figure(score.success),
-        "first_try_success": _number(score.first_try),
-        "input_tokens_per_task": _number(score.input_tok),
-        "output_tokens_per_task": _number(score.output_tok),
-        "reasoning_tokens_per_task": _number(score.reasoning_tok),
-        "cached_tokens_per_task": _number(score.cached_tok),
-        "usd_per_task": _number(score.usd),
-        "seconds_per_task": _number(score.seconds),
+        "first_try_success": finite_or_none(score.first_try),
+        "input_tokens_per_task": finite_or_none(score.input_tok),
+        "output_tokens_per_task": finite_or_none(score.output_tok),
+        "reasoning_tokens_per_task": finite_or_none(score.reasoning_tok),
+        "cached_tokens_per_task": finite_or_none(score.cached_tok),
+        "usd_per_task": finite_or_none(score.usd),
+        "seconds_per_task": finite_or_none(score.seconds),
         "usd_per_correct": _figure(score.usd_per_correct),
     }
 
@@ -60,7 +60,7 @@ def comparison_document(comparison: Comparison) -> Document:
         "usd_per_correct_difference": _figure(comparison.usd_per_correct_difference),
         "output_tokens_ratio": _figure(comparison.verbosity),
         "solved_by_only": None if comparison.discordant is None else list(comparison.discordant),
-        "mcnemar_p": _number(comparison.p_value),
+        "mcnemar_p": finite_or_none(comparison.p_value),
         "difficulty_correlation": None
         if fit is None
         else _figure(Figure(fit.correlation, fit.low, fit.high)),
@@ -68,8 +68,8 @@ def comparison_document(comparison: Comparison) -> Document:
             name: {
                 "success": cascade.success,
                 "calls_of_b": cascade.second_calls,
-                "usd_per_task": _number(cascade.usd),
-                "usd_per_correct": _number(cascade.usd_per_correct),
+                "usd_per_task": finite_or_none(cascade.usd),
+                "usd_per_correct": finite_or_none(cascade.usd_per_correct),
             }
             for name, cascade in comparison.cascades.items()
         },
@@ -86,21 +86,19 @@ def chain_document(chain: AgentChain, result: ChainResult, step_usd: float | Non
         "correlation": chain.correlation,
         "success": result.success,
         "success_without_retries": chain.step_success**chain.steps,
-        "steps_per_run": _number(result.steps),
-        "steps_per_correct": _number(result.steps_per_correct),
-        "retry_steps_per_correct": _number(result.retry_steps_per_correct),
-        "failed_steps_per_correct": _number(result.failed_steps_per_correct),
-        "overhead": _number(result.steps_per_correct / chain.steps - 1.0),
-        "usd_per_correct": None if step_usd is None else _number(result.usd_per_correct(step_usd)),
+        "steps_per_run": finite_or_none(result.steps),
+        "steps_per_correct": finite_or_none(result.steps_per_correct),
+        "retry_steps_per_correct": finite_or_none(result.retry_steps_per_correct),
+        "failed_steps_per_correct": finite_or_none(result.failed_steps_per_correct),
+        "overhead": finite_or_none(result.steps_per_correct / chain.steps - 1.0),
+        "usd_per_correct": None
+        if step_usd is None
+        else finite_or_none(result.usd_per_correct(step_usd)),
     }
 
 
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _figure(figure: Figure) -> Document:
-    return {name: _number(getattr(figure, name)) for name in ("value", "low", "high")}
+    return {name: finite_or_none(getattr(figure, name)) for name in ("value", "low", "high")}
 
 
 def print_results(document: Document, console: Console) -> None:
@@ -118,7 +116,7 @@ def print_results(document: Document, console: Console) -> None:
             quantity(row["output_tokens_per_task"]),
             _usd(row["usd_per_task"]),
             _usd(row["usd_per_correct"]["value"]),
-            _short(row["seconds_per_task"]),
+            digits(row["seconds_per_task"], 4),
         )
     console.print(table)
     console.print("in, out, s: tokens and seconds per task; costs include failures; -: unknown")
@@ -151,7 +149,8 @@ def print_comparison(document: Document, console: Console) -> None:
         "-" if ratio["value"] is None else f"x {ratio['value']:.2f}",
         _interval(ratio, lambda x: f"x {x:.2f}"),
     )  # fmt: skip
-    table.add_row("s/task", _short(a["seconds_per_task"]), _short(b["seconds_per_task"]), "", "")
+    seconds = (digits(each["seconds_per_task"], 4) for each in (a, b))
+    table.add_row("s/task", *seconds, "", "")
     console.print(table)
     _print_pairs(document, console)
     _print_cascades(document, console)
@@ -196,7 +195,7 @@ def print_chain(document: Document, console: Console) -> None:
     rows = (
         ("correct runs", f"{document['success']:.1%}"),
         ("without retries", f"{document['success_without_retries']:.1%}"),
-        ("steps per correct run", _short(document["steps_per_correct"])),
+        ("steps per correct run", digits(document["steps_per_correct"], 4)),
         ("  without failure", f"{least}"),
         ("  + retries", _added_steps(document["retry_steps_per_correct"], least)),
         ("  + failed runs", _added_steps(document["failed_steps_per_correct"], least)),
@@ -214,17 +213,12 @@ def _added_steps(steps: float | None, least: int) -> str:
 def _table(first: str, headings: tuple[str, ...], gap: int = 2) -> Table:
     table = plain_table(gap)
     table.add_column(first, overflow="fold")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
+    add_figures(table, headings)
     return table
 
 
 def _usd(value: float | None, sign: str = "") -> str:
-    return "-" if value is None else f"{value:{sign}.3g}"
-
-
-def _short(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    return digits(value, 3, sign)
 
 
 def _interval(figure: Document, show: Any) -> str:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from simulator.report.documents.tidy import cheapest, total_usd
 from simulator.report.formatting import quantity, share, usd
-from simulator.report.text_tables import plain_table
+from simulator.report.text_tables import add_figures, plain_table
 
 SHARES: tuple[Literal["slo_attainment", "self_hosted_share"], ...] = (
     "slo_attainment",
@@ -26,8 +26,7 @@ def print_sweep(document: dict[str, Any], console: Console) -> None:
     has_break_even = any(point.get("break_even") for point in points)
     probability_column = ["P(best)"] if has_probability else []
     break_even_column = ["break-even"] if has_break_even else []
-    for heading in ("$/month", *probability_column, "SLO", "own", *break_even_column):
-        table.add_column(heading, justify="right", no_wrap=True)
+    add_figures(table, ("$/month", *probability_column, "SLO", "own", *break_even_column))
     for point in points:
         best = cheapest(point["options"])
         break_even = point.get("break_even") or {}

@@ -7,10 +7,11 @@ from matplotlib.axes import Axes
 from rich.console import Console
 
 from simulator.report.charts.plots import PALETTE, add_legend, new_axes, svg_text
-from simulator.report.formatting import quantity
-from simulator.report.text_tables import plain_table
+from simulator.report.formatting import duration, quantity
+from simulator.report.text_tables import add_figures, plain_table
 from simulator.traffic.logs.log import Log
 from simulator.traffic.logs.stats import WINDOWS_S, Statistics
+from simulator.units import HOUR_S
 
 _QUANTILES = ("mean", "p10", "p25", "p50", "p75", "p90", "p99")
 
@@ -19,7 +20,7 @@ def print_statistics(document: dict[str, Any], console: Console) -> None:
     """Print the statistics of a log."""
     facts = [
         ("trace", f"{document['trace']} ({document['format']})"),
-        ("requests", f"{document['requests']:,} in {_duration(document['span_s'])}"),
+        ("requests", f"{document['requests']:,} in {duration(document['span_s'])}"),
         (
             "rate",
             f"{document['requests_per_s']:.4g}/s, {document['requests_per_day']:,.0f} per day",
@@ -46,19 +47,11 @@ def print_statistics(document: dict[str, Any], console: Console) -> None:
     console.print()
     table = plain_table()
     table.add_column("", no_wrap=True)
-    for name in _QUANTILES:
-        table.add_column(name, justify="right", no_wrap=True)
+    add_figures(table, _QUANTILES)
     for row in ("input_tokens", "output_tokens", "reasoning_tokens", "turns", "gap_s"):
         if document[row]:
             table.add_row(row, *(quantity(document[row][name]) for name in _QUANTILES))
     console.print(table)
-
-
-def _duration(span_s: float) -> str:
-    for unit, seconds in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if span_s >= 2 * seconds:
-            return f"{span_s / seconds:.1f} {unit}"
-    return f"{span_s:.1f} s"
 
 
 def traffic_svg(log: Log, statistics: Statistics) -> str:
@@ -75,9 +68,9 @@ def plot_rate(log: Log, ax: Axes) -> Axes:
     """Draw requests per second over time, in at most 150 steps."""
     steps = min(150, max(10, log.rows.size // 20))
     counts, edges = np.histogram(log.rows.at_s, steps, (0, log.span_s))
-    unit, seconds = ("h", 3600.0) if log.span_s > 7200 else ("s", 1.0)
+    unit, unit_s = ("h", HOUR_S) if log.span_s > 2 * HOUR_S else ("s", 1.0)
     rate = counts / (log.span_s / steps)
-    ax.stairs(rate, edges / seconds, color=PALETTE[0])
+    ax.stairs(rate, edges / unit_s, color=PALETTE[0])
     ax.set(xlabel=f"time [{unit}]", ylabel="requests per second", ylim=(0, None))
     return ax
 

@@ -18,8 +18,8 @@ from simulator.report.documents.contract import (
 )
 from simulator.report.documents.horizon import over_time_text
 from simulator.report.documents.tidy import total_usd
-from simulator.report.formatting import quantity, seconds, share, usd
-from simulator.report.text_tables import plain_table
+from simulator.report.formatting import counted, quantity, seconds, share, usd
+from simulator.report.text_tables import add_figures, plain_table
 
 HEADING_WIDTH = 12
 CUT_SHARE = 0.01
@@ -61,8 +61,8 @@ def option_table(options: list[OptionDocument]) -> Table:
     intervals = [] if all(o["probability_best"] is None for o in options) else ["90 % interval"]
     if any("replications" in option for option in options):
         intervals = ["95 % interval"]
-    for heading in ("$/month", *intervals, "$/Mtok", "TTFT p95", "TPOT p95", "SLO", "own"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    figures = ("$/month", *intervals, "$/Mtok", "TTFT p95", "TPOT p95", "SLO", "own")
+    add_figures(table, figures)
     for option in options:
         cost = option["cost_usd_per_month"]
         per_mtok = option["usd_per_mtok"]
@@ -180,11 +180,11 @@ def _verdict_facts(document: ResultDocument) -> list[tuple[str, str]]:
         facts.append(("DRIVERS", f"the saving varies most with {top}"))
     if document["flips"]:
         facts.append(("CHANGES IF", "; ".join(flip_text(f) for f in document["flips"][:3])))
-    prices = len(document["provenance"]["prices"])
+    prices = counted(len(document["provenance"]["prices"]), "offer")
     facts.append(
         (
             "DATA",
-            f"prices as of {document['as_of']} ({prices} offer{'s' if prices != 1 else ''}); "
+            f"prices as of {document['as_of']} ({prices}); "
             f"seed {document['seed']}; "
             + "; ".join(
                 [
@@ -233,8 +233,7 @@ def _chosen_text(option: OptionDocument) -> str:
 def _part_text(part: Part) -> str:
     """Return the workloads, cost and replicas of a part of a composite option."""
     what = f" for {', '.join(part['workloads'])}" if part["workloads"] else ""
-    count = part["replicas"]
-    replicas = f", {count} replica{'s' if count != 1 else ''}" if count else ""
+    replicas = f", {counted(part['replicas'], 'replica')}" if part["replicas"] else ""
     return f"{part['name']}{what} {usd(part['cost_usd_per_month'])} ${replicas}"
 
 
@@ -304,8 +303,7 @@ def _axis_text(break_even: BreakEvenSection) -> str:
 
 def split_text(hybrid: HybridSection) -> str:
     """Return how the best hybrid splits the work, as a sentence."""
-    count = hybrid["replicas"]
-    replicas = f"{count} own replica{'s' if count != 1 else ''}"
+    replicas = counted(hybrid["replicas"], "own replica")
     return f"{hybrid['self_hosted_share']:.0%} of tokens on {replicas}; {hybrid['rule']}"
 
 

@@ -1,6 +1,5 @@
 """Predictions for tables of benchmark points, made by running the engine."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,29 +7,17 @@ from typing import TypeVar
 
 import numpy as np
 
-from simulator.analysis.bench.benchmark import (
-    MOST_REQUESTS,
-    MOST_TOK,
-    Benchmark,
-    Load,
-    LoadKind,
-    Serving,
-    run_benchmark,
-)
+from simulator.analysis.bench.benchmark import Benchmark, Serving, run_benchmark
+from simulator.analysis.bench.loads import LOAD_KINDS, MOST_REQUESTS, MOST_TOK, Load
 from simulator.errors import InputError, nearest
-from simulator.scenario.catalog.deployments import (
-    deployment,
-    read_parallelism,
-    read_weight_precision,
-    usual_kv_precision,
-)
-from simulator.scenario.catalog.names import known_engine, known_gpu, known_model, known_precision
-from simulator.scenario.catalog.profiles import load_accelerator, load_model, profile_names
+from simulator.files.numbers import must_be, number_or_nan
+from simulator.scenario.catalog.deployments import read_parallelism, tabulated_deployment
+from simulator.scenario.catalog.names import known_engine, known_gpu, known_model
+from simulator.scenario.catalog.profiles import load_accelerator, profile_names
 from simulator.scenario.catalog.serving_profile import ServingProfile
 from simulator.scenario.tables.csv_portions import table_portions
 from simulator.serving.accelerators import Accelerator
 from simulator.serving.deployment import Deployment
-from simulator.serving.models import ModelShape
 
 T = TypeVar("T")
 
@@ -44,7 +31,6 @@ PREDICTED = (
     "pred_output_tok_s", "pred_total_tok_s", "pred_ttft_mean_s", "pred_ttft_p99_s",
     "pred_tpot_mean_s", "pred_low", "pred_high", "pred_status",
 )  # fmt: skip
-LOAD_KINDS: tuple[LoadKind, ...] = ("offline", "concurrency", "request-rate", "static-batch")
 IMMATURE_BEFORE = 2025
 """First year of mature engines; older vLLM results use the coefficients of 2024 (study of
 2026-11-23)."""
@@ -168,7 +154,7 @@ def read_point(row: dict[str, str], profile: ServingProfile) -> BenchPoint:
     name = _read_or_status(
         "unknown_model", lambda: known_model(row["model"], profile_names("models"))
     )
-    return _read_or_status("unsupported", lambda: _build_point(row, profile, gpu, load_model(name)))
+    return _read_or_status("unsupported", lambda: _build_point(row, profile, gpu, name))
 
 
 def _read_or_status(status: str, read: Callable[[], T]) -> T:
@@ -179,9 +165,7 @@ def _read_or_status(status: str, read: Callable[[], T]) -> T:
         raise NotPredictedError(status) from None
 
 
-def _build_point(
-    row: dict[str, str], profile: ServingProfile, gpu: str, model: ModelShape
-) -> BenchPoint:
+def _build_point(row: dict[str, str], profile: ServingProfile, gpu: str, model: str) -> BenchPoint:
     """Build the benchmark point of a row with a known accelerator and model."""
     engine = known_engine(row["engine"], sorted(profile.engines))
     if engine == "vllm" and row.get("date", "")[:4].isdigit():
@@ -189,19 +173,15 @@ def _build_point(
     text = row.get("weight_precision", "")
     is_stated = text.strip().lower() != ELSEWHERE
     accelerator, _ = load_accelerator(gpu)
-    weights = read_weight_precision(text if is_stated else _submitted_precision(accelerator), model)
-    kv_text = row.get("kv_precision", "")
-    kv = (
-        known_precision(kv_text)
-        if kv_text
-        else usual_kv_precision(engine, accelerator.generation, weights)
-    )
+    weights = text if is_stated else _submitted_precision(accelerator)
     tensor = _whole(row.get("tp", ""))
     gpus = _whole(row["n_gpus"])
     if not gpus:
         raise InputError("n_gpus must be 1 or more")
     spread, replicas = read_parallelism(tensor, gpus, row.get("parallelism", ""))
-    served = deployment(profile, model.name, gpu, engine, spread, weights, kv)
+    served = tabulated_deployment(
+        profile, model, gpu, engine, spread, weights, row.get("kv_precision", "")
+    )
     served = replace(served, eager=_is_true(row.get("enforce_eager", "")))
     band_spread = 1.0 if text and is_stated else UNSTATED_SPREAD
     return BenchPoint(served, _load(row), replicas, _serving(row), band_spread)
@@ -228,7 +208,7 @@ def _serving(row: dict[str, str]) -> Serving:
 def _is_true(text: str) -> bool:
     word = text.strip().lower()
     if word not in ("", "true", "false", "1", "0", "yes", "no"):
-        raise InputError(f"{text!r} is neither true nor false")
+        raise InputError(must_be("a setting", "true or false", text))
     return word in ("true", "1", "yes")
 
 
@@ -244,12 +224,9 @@ def _load(row: dict[str, str]) -> Load:
 
 
 def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = number_or_nan(text)
     if not 0 <= value <= MOST_REQUESTS * MOST_TOK:
-        raise InputError(f"{text!r} is not a number of 0 or more")
+        raise InputError(must_be("a figure", "a number, 0 or more", text))
     return value
 
 

@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import TypedDict
 
 from simulator.scenario.catalog.deployments import (
-    deployment,
     read_parallelism,
-    read_weight_precision,
     stages_of,
-    usual_kv_precision,
+    tabulated_deployment,
 )
-from simulator.scenario.catalog.names import known_engine, known_gpu, known_model, known_precision
-from simulator.scenario.catalog.profiles import load_accelerator, load_model, profile_names
+from simulator.scenario.catalog.names import known_engine, known_gpu, known_model
+from simulator.scenario.catalog.profiles import profile_names
 from simulator.scenario.catalog.serving_profile import serving_profile
 from simulator.scenario.tables.calibration_file import calibrated
 from simulator.serving.deployment import Deployment
@@ -82,16 +80,14 @@ def named_deployment(
     profile = serving_profile()
     is_path = model.endswith(".json")
     name = model if is_path else known_model(model, profile_names("models"))
-    shape = load_model(name)
     engine_name = known_engine(engine, sorted(profile.engines))
-    weights = read_weight_precision(weight_precision, shape)
     gpu = known_gpu(accelerator, profile_names("accelerators"))
-    usual = usual_kv_precision(engine_name, load_accelerator(gpu)[0].generation, weights)
-    kv = known_precision(kv_precision) if kv_precision else usual
     spread, replicas = read_parallelism(
         tensor or max(1, gpus // stages_of(parallelism)), gpus, parallelism
     )
-    served = deployment(profile, name, gpu, engine_name, spread, weights, kv)
+    served = tabulated_deployment(
+        profile, name, gpu, engine_name, spread, weight_precision, kv_precision
+    )
     if calibration is not None:
         served = calibrated(served, Path(calibration))
     served = replace(served, kv_tok=kv_tokens, weights_gb=weights_gb, eager=enforce_eager)

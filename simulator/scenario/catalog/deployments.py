@@ -11,8 +11,6 @@ from simulator.serving.models import ModelShape
 from simulator.serving.parallelism import Parallelism
 
 _DEGREES = re.compile(r"(moe_tp|moe_ep|adp|dep|pp|ep|tp)(\d+)")
-NODE_GPUS = 8
-"""GPUs of a node with fast links; racks of 72 are accelerators with their own names."""
 
 
 def deployment(
@@ -45,6 +43,29 @@ def deployment(
         kv_precision=kv_precision,
         coefficients=profile.coefficients(shape, gpu, serving_engine, spread, weight_precision),
     )
+
+
+def tabulated_deployment(
+    profile: ServingProfile,
+    model: str,
+    accelerator: str,
+    engine: str,
+    spread: Parallelism,
+    weight_cell: str,
+    kv_cell: str,
+) -> Deployment:
+    """Return a deployment whose precisions are a table's cells; an empty one means the usual one.
+
+    Raises
+    ------
+    InputError
+        When a name or a precision is unknown.
+    """
+    weights = read_weight_precision(weight_cell, load_model(model))
+    generation = load_accelerator(accelerator)[0].generation
+    usual_kv = usual_kv_precision(engine, generation, weights)
+    kv = known_precision(kv_cell) if kv_cell else usual_kv
+    return deployment(profile, model, accelerator, engine, spread, weights, kv)
 
 
 def usual_precision(model: ModelShape) -> str:

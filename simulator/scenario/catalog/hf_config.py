@@ -5,6 +5,7 @@ from typing import Any
 
 from simulator.errors import InputError
 from simulator.files.jsontext import read_json
+from simulator.files.numbers import must_be
 from simulator.serving.models import ModelShape
 
 Config = dict[str, Any]
@@ -137,5 +138,5 @@ def _whole(c: Config, file: Path, name: str, default: int | None = None, least: 
     if value is None and default is not None:
         return default
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < _MOST:
-        raise InputError(f"{file}: {name} must be a whole number of {least} or more, not {value!r}")
+        raise InputError(must_be(f"{file}: {name}", f"a whole number, {least} or more", value))
     return value

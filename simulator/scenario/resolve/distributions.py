@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from simulator.bisection import bisect
 from simulator.economics import interval
 from simulator.economics.interval import UncertainNumber
 from simulator.errors import InputError
@@ -19,8 +20,6 @@ from simulator.scenario.document.document import (
     value_at,
     with_values,
 )
-
-M = TypeVar("M", bound=BaseModel)
 
 FURTHEST_Z = 4.0
 """Normal scores are searched up to this one; larger ones occur once in thirty thousand draws."""
@@ -104,13 +103,7 @@ def _furthest_score(is_allowed: Callable[[float], bool], end: float) -> float:
     """Find the allowed score nearest to an end by bisection; a score of 0 is always allowed."""
     if is_allowed(end):
         return end
-    inside, outside = 0.0, end
-    for _ in range(HALVINGS):
-        middle = (inside + outside) / 2
-        if is_allowed(middle):
-            inside = middle
-        else:
-            outside = middle
+    _, inside = bisect(is_allowed, end, 0.0, HALVINGS)
     return inside
 
 

@@ -15,7 +15,7 @@ from simulator.files.yamltree import copied
 from simulator.scenario.document.document import Document, Path_, existing_path, value_at
 from simulator.scenario.resolve.distributions import DISTRIBUTIONS, distributions
 from simulator.scenario.schema.traffic import AMOUNTS
-from simulator.units import MONTH_S
+from simulator.units import DAY_S, HOUR_S, MINUTE_S, MONTH_S, WEEK_S
 
 _NUMBER = r"[+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _QUANTITY = re.compile(rf"\$?\s*({_NUMBER})\s*([a-zA-Zµ%$]*)\s*(?:(?:/|per )\s*([a-zA-Z]+))?")
@@ -24,8 +24,8 @@ MOST_CHARS = 100
 _TIMES_S = {
     "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3,
     "s": 1.0, "sec": 1.0, "second": 1.0,
-    "min": 60.0, "minute": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0,
-    "d": 86400.0, "day": 86400.0, "w": 604800.0, "week": 604800.0,
+    "min": MINUTE_S, "minute": MINUTE_S, "h": HOUR_S, "hr": HOUR_S, "hour": HOUR_S,
+    "d": DAY_S, "day": DAY_S, "w": WEEK_S, "week": WEEK_S,
     "month": MONTH_S, "y": 12 * MONTH_S, "yr": 12 * MONTH_S, "year": 12 * MONTH_S,
 }  # fmt: skip
 _MAGNITUDES = {
@@ -33,7 +33,7 @@ _MAGNITUDES = {
     "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30,
 }  # fmt: skip
 _TIME_KEYS = {
-    "s": 1.0, "seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86400.0,
+    "s": 1.0, "seconds": 1.0, "minutes": MINUTE_S, "hours": HOUR_S, "days": DAY_S,
     "months": MONTH_S, "years": 12 * MONTH_S, "month": MONTH_S,
 }  # fmt: skip
 """Seconds of the unit that is named by the last word of a key."""

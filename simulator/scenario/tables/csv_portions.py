@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulator.errors import nearest
+from simulator.files.tables import check_columns
 from simulator.files.text import fail
 from simulator.traffic.formats.records.containers import csv_records
 
@@ -22,10 +22,7 @@ def table_portions(
         for broken in chunk.broken:
             fail(path, *broken)
         header = list(chunk.values[0]) if chunk.values else []
-        for name in required:
-            if name not in header:
-                close = nearest(name, header).replace("did you mean", "found")
-                fail(path, 1, 1, f"missing column {name!r}{close}{_separator_hint(header)}")
+        check_columns(path, header, required, hint=_separator_hint(header))
         yield header, chunk.values
 
 

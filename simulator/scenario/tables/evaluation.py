@@ -14,6 +14,8 @@ import numpy as np
 
 from simulator.analysis.quality.quality import TaskRuns
 from simulator.errors import nearest
+from simulator.files.numbers import must_be, number_or_nan
+from simulator.files.tables import check_columns
 from simulator.files.text import fail
 from simulator.traffic.formats.records.chunks import RecordChunk
 from simulator.traffic.formats.records.containers import csv_records, json_lines
@@ -64,10 +66,8 @@ def _chunks(path: Path) -> Iterator[RecordChunk]:
         yield from json_lines(path)
         return
     for chunk in csv_records(path):
-        for name in REQUIRED:
-            if chunk.values and name not in chunk.values[0]:
-                close = nearest(name, list(chunk.values[0])).replace("did you mean", "found")
-                fail(path, 1, 1, f"missing column {name!r}{close}")
+        if chunk.values:
+            check_columns(path, list(chunk.values[0]), REQUIRED)
         yield chunk
 
 
@@ -104,7 +104,7 @@ def read_name(record: Record, name: str) -> str:
     value = record[name]
     text = str(value).strip() if isinstance(value, str | int | float) else ""
     if not text or not text.isprintable() or isinstance(value, bool):
-        raise BadRecord(name, f"{name} must be a name, not {ascii(value)[:60]}")
+        raise BadRecord(name, must_be(name, "a name", value))
     return text
 
 
@@ -112,7 +112,7 @@ def _read_truth(record: Record, name: str) -> bool:
     value = record[name]
     text = str(value).strip().lower() if isinstance(value, str | bool | int) else ""
     if text not in _TRUTHS:
-        raise BadRecord(name, f"{name} must be 0, 1, true or false, not {ascii(value)[:60]}")
+        raise BadRecord(name, must_be(name, "0, 1, true or false", value))
     return _TRUTHS[text]
 
 
@@ -130,7 +130,7 @@ def read_count(record: Record, name: str) -> float:
     """Return a whole number in a record, NaN if it is blank or absent."""
     value = read_number(record, name)
     if value == value and not value.is_integer():
-        raise BadRecord(name, f"{name} must be a whole number, not {ascii(record[name])[:60]}")
+        raise BadRecord(name, must_be(name, "a whole number", record[name]))
     return value
 
 
@@ -139,10 +139,7 @@ def read_number(record: Record, name: str) -> float:
     value = record.get(name)
     if value is None or (isinstance(value, str) and not value.strip()):
         return np.nan
-    try:
-        number = np.inf if isinstance(value, bool) else float(value)
-    except (ValueError, TypeError, OverflowError):
-        number = np.inf
+    number = number_or_nan(value)
     if not 0.0 <= number <= _MOST:
-        raise BadRecord(name, f"{name} must be a number, 0 or more, not {ascii(value)[:60]}")
+        raise BadRecord(name, must_be(name, "a number, 0 or more", value))
     return number

@@ -1,15 +1,10 @@
 """Results of models in evaluations: aggregates of leaderboards, or single runs.
 
 Aggregates are Aider's ``polyglot_leaderboard.yml``, or CSV with the columns of ``TOTALS`` and
-``solved_1``, ``solved_2``, ... (tasks solved within 1, 2, ... attempts). The shipped table is made
-by
-
-    python -c "import sys; from simulator.scenario.tables.leaderboard import leaderboard_csv;
-    print(leaderboard_csv(sys.argv[1]), end='')" polyglot_leaderboard.yml
+``solved_1``, ``solved_2``, ... (tasks solved within 1, 2, ... attempts). ``tools/leaderboard.py``
+makes the shipped table.
 """
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -42,13 +37,6 @@ _AIDER = {
     "seconds_per_task": "seconds_per_case",
 }  # fmt: skip
 """Names of the columns in Aider's file."""
-_PROVENANCE = """\
-# source: https://github.com/Aider-AI/aider, aider/website/_data/polyglot_leaderboard.yml
-# licence: Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0
-# as_of: {as_of}
-# Measured by its authors on 225 Exercism tasks with two attempts. Made by leaderboard_csv of
-# simulator/scenario/tables/leaderboard.py: some columns only; a cost of 0 is unknown, and blank.
-"""
 
 
 def shipped_results() -> list[str]:
@@ -161,20 +149,6 @@ def _entries(path: Path) -> Any:
     if not isinstance(entries, yamltree.Sequence):
         fail(path, 1, 1, "expected a list of entries, as in Aider's leaderboard")
     return entries
-
-
-def leaderboard_csv(path: str | Path) -> str:
-    """Return Aider's leaderboard as the shipped CSV: comments of provenance, then totals."""
-    table = read_leaderboard(Path(path))
-    text = io.StringIO()
-    text.write(_PROVENANCE.format(as_of=table.as_of))
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*TOTALS[:3], "solved_1", "solved_2", *TOTALS[3:]])
-    for row in table.rows:
-        totals = (row.input_tok * row.tasks, row.output_tok * row.tasks, row.usd * row.tasks)
-        figures = ("" if x != x else f"{x:.10g}" for x in (*totals, row.seconds))
-        writer.writerow([row.model, row.date, row.tasks, *row.solved, *figures])
-    return text.getvalue()
 
 
 def _add_row(

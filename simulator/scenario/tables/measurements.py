@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from simulator.analysis.bench.benchmark import Load, LoadKind
 from simulator.analysis.bench.calibration import Measurement
+from simulator.analysis.bench.loads import LOAD_KINDS, Load
 from simulator.errors import InputError
 from simulator.files.jsontext import NotJson, parse_json
+from simulator.files.numbers import must_be, number_or_nan
 from simulator.files.tables import read_table
 from simulator.files.text import fail, read_text
 from simulator.scenario.tables.request_log import REQUEST_COLUMNS, read_request_log
@@ -177,9 +178,8 @@ def _inner(node: Any, where: str, name: str) -> float:
 
 def _read_table_row(row: dict[str, str], where: str) -> Measurement:
     kind = row.get("load_kind", "")
-    kinds: tuple[LoadKind, ...] = get_args(LoadKind)
-    if kind not in kinds:
-        raise InputError(f"{where}: load_kind must be one of {', '.join(kinds)}, {kind!r} given")
+    if kind not in LOAD_KINDS:
+        raise InputError(must_be(f"{where}: load_kind", f"one of {', '.join(LOAD_KINDS)}", kind))
     value = 0.0 if kind == "offline" else _figure(row, where, "load_value")
     load = Load(
         kind,
@@ -214,17 +214,14 @@ def _figure(record: Record, where: str, name: str) -> float:
     """Return a required number above zero."""
     value = _optional(record, name)
     if not value > 0:
-        raise InputError(f"{where}: {name} must be a number above zero, {record.get(name)!r} given")
+        raise InputError(must_be(f"{where}: {name}", "a number above zero", record.get(name)))
     return value
 
 
 def _optional(record: Record, name: str) -> float:
     """Return a number above zero, or NaN."""
-    try:
-        value = float(record.get(name) or "nan")
-    except (TypeError, ValueError):
-        return math.nan
-    return value if value > 0 and math.isfinite(value) else math.nan
+    value = number_or_nan(record.get(name))
+    return value if value > 0 else math.nan
 
 
 def _mean(metrics: Record, where: str, name: str) -> float:

@@ -6,9 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from simulator.analysis.bench.benchmark import Load, logged_requests
+from simulator.analysis.bench.benchmark import logged_requests
 from simulator.analysis.bench.calibration import LogPart, Measurement, request_means
+from simulator.analysis.bench.loads import Load
 from simulator.errors import InputError
+from simulator.files.numbers import must_be, number_or_nan
 
 REQUEST_COLUMNS = ("arrival_s", "input_tokens", "output_tokens", "first_token_s", "finished_s")
 CACHED = "cached_tokens"
@@ -71,10 +73,7 @@ def _read_row(row: dict[str, str], where: str) -> tuple[float, ...]:
 
 
 def _figure(text: str, name: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"{where}: {name} must be a number, {text!r} given")
+    value = number_or_nan(text)
+    if math.isnan(value):
+        raise InputError(must_be(f"{where}: {name}", "a number", text))
     return value

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError, nearest
+from simulator.files.numbers import must_be
 from simulator.pricing.billing import MORE, Usage, priced, problems
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CONTEXTS
@@ -218,7 +219,7 @@ def _whole_or_zero(name: str) -> Callable[[str], int]:
         if not text:
             return 0
         if not text.isascii() or not text.isdigit() or len(text) > 15:
-            raise InputError(f"{name} must be a whole number, 0 or more, not {text[:40]!r}")
+            raise InputError(must_be(name, "a whole number, 0 or more", text))
         return int(text)
 
     return parse

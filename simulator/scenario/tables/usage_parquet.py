@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.errors import InputError, nearest
+from simulator.files.numbers import must_be
 from simulator.files.parquet import open_parquet
+from simulator.files.tables import missing_column
 from simulator.pricing.rows import CONTEXTS
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.tables.usage import Calls, Errors, Spans, price_calls
@@ -47,8 +49,7 @@ def priced_portions(
         names = file.schema_arrow.names
         for name in REQUIRED:
             if name not in names:
-                close = nearest(name, names).replace("did you mean", "found")
-                raise InputError(f"{path}: missing column {name!r}{close}")
+                raise InputError(f"{path}: {missing_column(name, names)}")
         for batch in file.iter_batches(PORTION_ROWS):
             errors: Errors = {}
             portion = pa.table(batch)
@@ -163,7 +164,7 @@ def _read_counts(path: Path, portion: "pa.Table", name: str, errors: Errors) -> 
         raise InputError(f"{path}: column {name!r} must be whole numbers, not {column.type}")
     counts: np.ndarray = pc.fill_null(column, 0).to_numpy().astype(np.int64)
     for row in np.flatnonzero(counts < 0).tolist():
-        reason = f"{name} must be a whole number, 0 or more, not {counts[row]}"
+        reason = must_be(name, "a whole number, 0 or more", int(counts[row]))
         errors.setdefault(row, reason)
         counts[row] = 0
     return counts

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from simulator.errors import nearest
 from simulator.files.cells import unguarded
+from simulator.files.numbers import must_be
 from simulator.files.parquet import open_parquet
 from simulator.files.text import fail
 from simulator.traffic.formats.records.chunks import CHUNK_ROWS, Broken, ColumnChunk
@@ -129,9 +130,7 @@ def _parse_prefixes(texts: Column, session: NDArray[np.int64]) -> tuple[NDArray[
             if any(start < 0 or count < 1 for start, count in pairs) or shared[i] < 0:
                 raise ValueError
         except ValueError:
-            raise BadRecord(
-                "prefix", f"prefix must be runs start+count, not {text[:60]!r}"
-            ) from None
+            raise BadRecord("prefix", must_be("prefix", "runs start+count", text)) from None
         runs.append(pairs)
     return shared, ragged(runs)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from simulator.errors import InputError
 from simulator.files.cells import harmless
+from simulator.files.optional import missing_package
 from simulator.files.writing import whole
 from simulator.traffic.formats.canonical import COLUMNS
 from simulator.traffic.logs.collect import PromptRuns
@@ -199,7 +200,7 @@ def _parquet_sink(path: Path) -> Iterator[Sink]:
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
     except ImportError:
-        raise InputError(f"{path}: Parquet files need pyarrow: breakeven[parquet]") from None
+        raise missing_package("pyarrow", f"{path}: a Parquet file") from None
 
     def kind(name: str) -> Any:
         if name in _FLOATS:

@@ -15,6 +15,7 @@ from simulator.analysis.sampling.sampler import Sampler
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.carried import STEP_TOLERANCE
 from simulator.analysis.size.judging import meets
+from simulator.analysis.size.kinds.contract import kind_of
 from simulator.analysis.size.options import size_option
 from simulator.analysis.study.effort import with_effort_level
 from simulator.analysis.study.options import Size
@@ -116,7 +117,7 @@ def test_sizing_finds_the_smallest_fleet(study: Study) -> None:
     own = option(busy, "own-h100")
     evaluator = Evaluator(busy, 2.0)
     for start in (1, 3, 9):
-        sized = size_option(evaluator, own, start=start)
+        sized = kind_of(own).size(evaluator, own, start=start)
         replicas = sized.evaluation.size.replicas
         assert sized.feasible
         assert replicas > 1

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaderboard import leaderboard_csv
 
 from simulator.analysis.quality.difficulty import DEFAULT_CORRELATION
 from simulator.analysis.quality.quality import (
@@ -28,7 +29,6 @@ from simulator.scenario.building.study import load_study
 from simulator.scenario.tables.evaluation import OPTIONAL, REQUIRED, read_runs
 from simulator.scenario.tables.leaderboard import (
     find_model,
-    leaderboard_csv,
     read_leaderboard,
     read_results,
     read_success_table,

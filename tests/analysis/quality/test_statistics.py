@@ -1,26 +1,13 @@
-"""Intervals that hold as often as they say, warm-ups found, runs that extend themselves."""
+"""Intervals that hold as often as they say, and runs that extend themselves."""
 
 import numpy as np
 import pytest
 
 from simulator.analysis.sampling.statistics import (
-    batch_means,
     estimate,
     estimate_difference,
     replicate,
-    warm_up,
 )
-
-
-def autoregressive(rng: np.random.Generator, count: int, memory: float, begin: float = 0.0):
-    """Values of mean zero that remember, from a beginning that is not theirs."""
-    noise = rng.standard_normal(count)
-    values = np.empty(count)
-    last = begin
-    for k in range(count):
-        last = memory * last + noise[k]
-        values[k] = last
-    return values
 
 
 def test_student_intervals_cover_as_often_as_they_say() -> None:
@@ -28,24 +15,6 @@ def test_student_intervals_cover_as_often_as_they_say() -> None:
     found = [estimate(rng.exponential(3.0, 40)) for _ in range(2000)]
     held = np.mean([e.low <= 3.0 <= e.high for e in found])
     assert 0.92 <= held <= 0.96  # skewed values cost a little
-
-
-def test_batch_means_cover_where_independence_would_not() -> None:
-    rng = np.random.default_rng(2)
-    runs = [autoregressive(rng, 20_000, 0.9) for _ in range(150)]
-    held = np.mean([abs(batch_means(run).mean) <= batch_means(run).half_width for run in runs])
-    naive = np.mean([abs(estimate(run).mean) <= estimate(run).half_width for run in runs])
-    assert held >= 0.9
-    assert naive < 0.5
-
-
-def test_warm_up_is_left_out() -> None:
-    rng = np.random.default_rng(3)
-    cut = [warm_up(autoregressive(rng, 5000, 0.98, begin=60.0)) for _ in range(20)]
-    assert 100 <= np.median(cut) <= 800
-    assert np.median([warm_up(rng.standard_normal(5000)) for _ in range(20)]) <= 500
-    run = autoregressive(rng, 5000, 0.98, begin=60.0)
-    assert abs(batch_means(run).mean) < abs(run.mean())
 
 
 def test_pairs_that_share_their_luck_are_told_apart_sooner() -> None:

@@ -12,7 +12,7 @@ from simulator.analysis.decide.verdict import OptionResult
 from simulator.analysis.simulate.evaluate import Evaluation, Evaluator
 from simulator.analysis.size import splitting
 from simulator.analysis.size.judging import Sized, meets
-from simulator.analysis.size.options import size_option
+from simulator.analysis.size.kinds.contract import kind_of
 from simulator.analysis.study.options import HybridOption, Size
 from simulator.analysis.study.study import Study
 from simulator.errors import InputError
@@ -69,7 +69,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def sized(evaluator: Evaluator, name: str = "hybrid", start: int = 1) -> Sized:
     option = next(o for o in evaluator.study.options if o.name == name)
-    return size_option(evaluator, option, start=start)
+    return kind_of(option).size(evaluator, option, start=start)
 
 
 def usd_of(evaluator: Evaluator, name: str = "hybrid") -> float:

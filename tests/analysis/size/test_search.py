@@ -18,6 +18,7 @@ from simulator.analysis.sampling.sample import Sample, as_chunks
 from simulator.analysis.simulate.evaluate import Evaluator
 from simulator.analysis.size.judging import Sized
 from simulator.analysis.size.kinds.choice import Choice
+from simulator.analysis.size.kinds.contract import kind_of
 from simulator.analysis.size.options import size_option
 from simulator.analysis.study.options import HybridOption, SelfHostOption
 from simulator.analysis.study.study import Study
@@ -216,7 +217,7 @@ def test_turns_behind_the_end_of_a_window_are_no_work_within_it(tmp_path: Path) 
     (own,) = asked.options
     assert isinstance(own, SelfHostOption)
     assert not evaluator.sample(own).is_whole
-    found = size_option(evaluator, own, start=8)
+    found = kind_of(own).size(evaluator, own, start=8)
     assert found.feasible
     assert evaluator.busy_replicas(own) <= found.evaluation.size.replicas
 

@@ -243,7 +243,7 @@ def _first_guess(evaluator: Evaluator, option: Pools, speed_z: float, start: int
             plan = assign_pools(usage, load, rent, allowed=allowed)
         except InfeasibleError:
             continue  # moves from the other guess may still lead there
-        plans.append((plan.usd_per_hour + other_usd, plan.share.argmax(axis=1)))
+        plans.append((plan.usd_per_hour + other_usd, plan.pool))
     if not plans:
         return tuple(0 if pool is None else pool for pool in given)
     return tuple(int(pool) for pool in min(plans, key=lambda p: p[0])[1])

@@ -19,8 +19,9 @@ import numpy as np
 
 from simulator.engine.kernels.shared.jit import compiled, entry
 from simulator.engine.records.layout import NONE
+from simulator.rng import SPLITMIX
 
-_HASH = np.uint64(0x9E3779B97F4A7C15)
+_HASH = np.uint64(SPLITMIX[0])
 
 
 @compiled

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from simulator.errors import InputError
+from simulator.files.optional import missing_package
 from simulator.files.text import label
 from simulator.traffic.formats.gateways.litellm import litellm_row
 from simulator.traffic.formats.records.call_records import row_parser
@@ -42,7 +43,7 @@ def _rows(address: str) -> Iterator[Item]:
         from psycopg.rows import dict_row
         from psycopg.sql import SQL, Identifier
     except ImportError:
-        raise InputError("databases need psycopg: breakeven[postgres]") from None
+        raise missing_package("psycopg", "a database") from None
     database = label(address)
     try:
         with psycopg.connect(address, row_factory=dict_row) as connection:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator.files.jsontext import NotJson, parse_json
+from simulator.files.numbers import must_be
 from simulator.traffic.formats.records.reading import Names
 from simulator.traffic.formats.records.values import BadRecord, count_of, seconds_of
 from simulator.traffic.logs.log import UNKNOWN, Batch
@@ -81,7 +82,7 @@ def count(record: Fields, *names: str) -> int | None:
             try:
                 value = int(value)
             except ValueError:
-                raise BadRecord(name, f"{name} must be a whole number, not {value!r}") from None
+                raise BadRecord(name, must_be(name, "a whole number", value)) from None
         return count_of({name: value}, name)
     return None
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from simulator.errors import nearest
 from simulator.files.jsontext import NotJson, parse_json, read_json
+from simulator.files.tables import check_columns
 from simulator.files.text import fail, lines
 from simulator.traffic.formats.records.chunks import (
     CHUNK_ROWS,
@@ -31,10 +32,7 @@ def csv_columns(
     names = required + optional
     portions = _csv_portions(path)
     _, header, _ = next(portions)
-    for name in required:
-        if name not in header:
-            close = nearest(name, header).replace("did you mean", "found")
-            fail(path, 1, 1, f"missing column {name!r}{close}")
+    check_columns(path, header, required)
     for index, name in enumerate(header):
         if name not in names:
             fail(path, 1, index + 1, f"unknown column {name!r}{nearest(name, sorted(names))}")

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.files.numbers import must_be
+
 Column = tuple[Any, ...]
 """One column of text or of values. (n_rows,)"""
 
@@ -27,11 +29,9 @@ def count_of(record: dict[str, Any], name: str, default: int | None = None) -> i
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadRecord(
-            name, _missing(record, name) or f"{name} must be a whole number, not {value!r}"
-        )
+        raise BadRecord(name, _missing(record, name) or must_be(name, "a whole number", value))
     if value < 0:
-        raise BadRecord(name, f"{name} must be 0 or more, not {value}")
+        raise BadRecord(name, must_be(name, "0 or more", value))
     return value
 
 
@@ -39,9 +39,9 @@ def number_of(record: dict[str, Any], name: str) -> float:
     """Return a finite number of a JSON record; raise BadRecord if it is none."""
     value = record.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadRecord(name, _missing(record, name) or f"{name} must be a number, not {value!r}")
+        raise BadRecord(name, _missing(record, name) or must_be(name, "a number", value))
     if not abs(value) < 1e20:
-        raise BadRecord(name, f"{name} must be a finite number, not {value}")
+        raise BadRecord(name, must_be(name, "a finite number", value))
     return float(value)
 
 
@@ -61,7 +61,7 @@ def seconds_of(name: str, text: object) -> float:
     try:
         moment = datetime.fromisoformat(str(text).strip())
     except ValueError:
-        raise BadRecord(name, f"{name} must be a date and time, not {str(text)[:60]!r}") from None
+        raise BadRecord(name, must_be(name, "a date and time", text)) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
@@ -75,7 +75,7 @@ def _convert(
         return [blank if v == "" else convert(v) for v in values]
     except (ValueError, TypeError):
         bad = next(v for v in values if _fails(convert, v, blank))
-        raise BadRecord(name, f"{name} must be {expected}, not {str(bad)[:60]!r}") from None
+        raise BadRecord(name, must_be(name, expected, bad)) from None
 
 
 def _fails(convert: Callable[[Any], Any], value: Any, blank: float | None) -> bool:

@@ -5,6 +5,7 @@ They differ from Mooncake's by blocks of 16 tokens, times in seconds and chat id
 
 from typing import Any
 
+from simulator.files.numbers import must_be
 from simulator.traffic.formats.records.containers import json_lines
 from simulator.traffic.formats.records.reading import Format, Names
 from simulator.traffic.formats.records.values import BadRecord
@@ -21,7 +22,7 @@ def _parse(records: list[dict[str, Any]], names: Names) -> Batch:
     for record in records:
         chat, parent = record.get("chat_id"), record.get("parent_chat_id", -1)
         if isinstance(chat, bool) or not isinstance(chat, int):
-            raise BadRecord("chat_id", f"chat_id must be a whole number, not {chat!r}")
+            raise BadRecord("chat_id", must_be("chat_id", "a whole number", chat))
         first = f"chat {parent}"
         keys.append(first if first in names.sessions else f"chat {chat}")
         if first in names.sessions:

@@ -1,6 +1,7 @@
-"""Progress of long work: the callback that reports it."""
+"""Types of functions that callers hand over: to report progress, and to run in parallel."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 
 class Tell(Protocol):
@@ -11,4 +12,8 @@ class Tell(Protocol):
 
 
 def ignore_progress(done: float, of: float | None = None) -> None:
-    """Report nothing."""
+    """Ignore progress."""
+
+
+Mapped = Callable[..., Any]
+"""``map``, or the map of an executor."""
