@@ -33,7 +33,7 @@ def compare_models(results: str, a: str, b: str, *, seed: int = 0) -> Result:
     seed : int
         Seed of the resampled intervals.
     """
-    from simulator.analysis.quality.quality import compare
+    from simulator.analysis.quality.comparison import compare
     from simulator.report.terminal.quality import comparison_document, print_comparison
     from simulator.scenario.tables.leaderboard import find_model, read_results
 

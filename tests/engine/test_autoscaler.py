@@ -9,8 +9,8 @@ from simulator.engine.records import layout
 from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Plan
 from simulator.engine.spec.policies import Autoscaler
-from tests.support.plans import FLEET, OWN
-from tests.support.traffic_samples import random_table
+from tests.support.engine.plans import FLEET, OWN
+from tests.support.traffic.traffic_samples import random_table
 
 SCALER = Autoscaler(target=4.0, max_replicas=5, interval_s=1.0, scale_down_delay_s=20.0)
 

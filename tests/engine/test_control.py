@@ -15,9 +15,9 @@ from simulator.pricing.rows import RateRow
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import RequestTable
 from simulator.units import HOUR_S
-from tests.support.api_samples import CARD
-from tests.support.plans import DIRECT, ENDPOINT, FLEET, OWN, assert_invariants
-from tests.support.traffic_samples import open_loop, random_table
+from tests.support.engine.plans import DIRECT, ENDPOINT, FLEET, OWN, assert_invariants
+from tests.support.pricing.api_samples import CARD
+from tests.support.traffic.traffic_samples import open_loop, random_table
 
 MONDAY_S = 4 * 86400.0
 """A Monday's midnight, Unix time."""

@@ -10,8 +10,8 @@ from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.engine.spec.policies import Autoscaler
 from simulator.traffic.table import RequestTable
-from tests.support.plans import FLEET, OWN, assert_invariants
-from tests.support.traffic_samples import open_loop, random_table
+from tests.support.engine.plans import FLEET, OWN, assert_invariants
+from tests.support.traffic.traffic_samples import open_loop, random_table
 
 DEFERS = replace(FLEET, replicas=1, deferred_in_flight=3, deferred_lead_s=20.0)
 

@@ -23,8 +23,8 @@ from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import PrefixTree, RequestTable
 from tests.support.checkout import ROOT
-from tests.support.plans import DIRECT, ENDPOINT, FLEET, OWN, assert_invariants
-from tests.support.traffic_samples import open_loop, random_table
+from tests.support.engine.plans import DIRECT, ENDPOINT, FLEET, OWN, assert_invariants
+from tests.support.traffic.traffic_samples import open_loop, random_table
 
 
 def fleets() -> st.SearchStrategy[Fleet]:
@@ -143,8 +143,8 @@ from dataclasses import replace
 from simulator.engine.spec.plan import Overflow, Plan
 from simulator.engine.spec.policies import Autoscaler
 from simulator.engine.run import serve_table
-from tests.support.plans import DIRECT, ENDPOINT, FLEET, OWN
-from tests.support.traffic_samples import open_loop, random_table
+from tests.support.engine.plans import DIRECT, ENDPOINT, FLEET, OWN
+from tests.support.traffic.traffic_samples import open_loop, random_table
 fleet = replace(FLEET, autoscaler=Autoscaler(3.0, 6, 1.0, 4.0))
 plan = Plan(OWN, (fleet,), (ENDPOINT,), DIRECT, Overflow((0,), 5))
 ledger = serve_table(plan, random_table(3, sessions=25), 1e4)

@@ -13,8 +13,8 @@ from simulator.engine.run import Simulation, serve_table
 from simulator.engine.spec.plan import Overflow, Plan
 from simulator.engine.spec.policies import Autoscaler, Interruption, Rollout
 from simulator.traffic.table import RequestTable
-from tests.support.plans import DIRECT, ENDPOINT, FLEET, OWN, assert_invariants
-from tests.support.traffic_samples import open_loop, random_table
+from tests.support.engine.plans import DIRECT, ENDPOINT, FLEET, OWN, assert_invariants
+from tests.support.traffic.traffic_samples import open_loop, random_table
 
 SMALL = replace(FLEET, cold_start_s=0.7)
 POOLS = (

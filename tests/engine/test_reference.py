@@ -7,9 +7,9 @@ from simulator.engine.records import layout
 from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Plan
 from simulator.traffic.table import RequestTable
-from tests.support.random_plans import random_fleet, random_mixture, random_plan
-from tests.support.reference import Reference
-from tests.support.traffic_samples import random_table
+from tests.support.engine.random_plans import random_fleet, random_mixture, random_plan
+from tests.support.engine.reference import Reference
+from tests.support.traffic.traffic_samples import random_table
 
 
 def assert_equals_reference(plan: Plan, table: RequestTable) -> None:

@@ -15,9 +15,9 @@ from simulator.engine.spec.policies import Autoscaler, Interruption, Rollout
 from simulator.errors import InputError
 from simulator.traffic.joining import pruned
 from simulator.traffic.table import RequestTable
-from tests.support.plans import DIRECT, ENDPOINT, FLEET, OWN
-from tests.support.random_plans import random_mixture, random_plan
-from tests.support.traffic_samples import random_table
+from tests.support.engine.plans import DIRECT, ENDPOINT, FLEET, OWN
+from tests.support.engine.random_plans import random_mixture, random_plan
+from tests.support.traffic.traffic_samples import random_table
 
 COLUMNS = (
     "outcome", "server", "arrival_s", "start_s", "first_token_s", "finished_s", "cached_tok",

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import simulator
-from fuzz.bench_readers import LLAMA
+from fuzz.readers.bench_readers import LLAMA
 from simulator.errors import InputError, SimulatorError
-from simulator.library import cluster as dask_cluster
+from simulator.library.parallel import cluster as dask_cluster
 from simulator.library.parallel.cluster import cluster
 from simulator.library.sweep import answer_study
 from simulator.scenario.building.study import load

@@ -18,7 +18,7 @@ import pytest
 from simulator.errors import InputError
 from simulator.files.fetch import MAX_REDIRECTS, Limits, fetch_text
 from tests.support.command import breakeven
-from tests.support.price_samples import LITELLM
+from tests.support.pricing.price_samples import LITELLM
 
 TEXT = json.dumps(LITELLM)
 SMALL_LIMITS = Limits(size_bytes=20_000, time_s=20)

@@ -20,7 +20,7 @@ from simulator.scenario.catalog.offer_schema import Offer
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.tables.usage import priced_columns
 from tests.support.command import breakeven
-from tests.support.price_samples import LITELLM, token_cards
+from tests.support.pricing.price_samples import LITELLM, token_cards
 from tests.support.scenarios import SMALL, write_scenario
 
 DAY = date(2026, 12, 24)

@@ -22,7 +22,7 @@ from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.tables.usage import priced_columns
 from tests.support.checkout import on_sample, on_whole
 from tests.support.command import breakeven
-from tests.support.price_samples import token_cards
+from tests.support.pricing.price_samples import token_cards
 
 THEIR_CONTEXT = {
     "standard": None,

@@ -137,7 +137,7 @@ import numpy as np
 from simulator.engine.run import serve_table
 from simulator.pricing.caching import PromptCache
 from simulator.traffic.table import PrefixTree
-from tests.support.api_samples import EXACT, calls, direct
+from tests.support.pricing.api_samples import EXACT, calls, direct
 
 tree = PrefixTree.numbered(np.array([-1, 0, 0, 1], np.int32), np.array([500, 900, 900, 1400]))
 table = calls(np.arange(4) * 10.0, 2000, 51, np.array([1, 2, 1, 3]), tree)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from fuzz.bench_readers import AIPERF
+from fuzz.readers.bench_readers import AIPERF
 from simulator.analysis.bench.benchmark import Serving, logged_requests, replay, run_benchmark
 from simulator.analysis.bench.calibration import Measurement, calibrate, with_factors
 from simulator.analysis.bench.loads import Load

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzz.bench_readers import DEEPSEEK, GPT_OSS, LLAMA
+from fuzz.readers.bench_readers import DEEPSEEK, GPT_OSS, LLAMA
 from simulator import predict_benchmark
 from simulator.errors import InputError
 from simulator.scenario.catalog.hf_config import read_config

@@ -5,9 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from simulator.analysis.quality.difficulty import DEFAULT_CORRELATION, succeeds
-from simulator.analysis.quality.quality import (
-    TaskRuns,
-)
+from simulator.analysis.quality.quality import TaskRuns
 from simulator.rng import stream
 
 HEADER = "task,model,success,input_tokens,output_tokens"

@@ -13,7 +13,7 @@ from simulator.traffic.prefixes import PrefixBuilder, runs_of
 from simulator.traffic.reuse.block_cache import block_hits
 from simulator.traffic.reuse.reuse import live_tokens, reuse
 from tests.support.checkout import on_sample, on_whole
-from tests.support.plain_logs import mooncake_prompts, plain_hits
+from tests.support.traffic.plain_logs import mooncake_prompts, plain_hits
 
 # A handful of token numbers makes prompts share, part, repeat and end inside one another.
 PROMPT = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 9)), max_size=5)

@@ -5,7 +5,7 @@ import pytest
 from simulator.errors import InputError
 from simulator.scenario.resolve.presets import load_preset, preset_names
 from simulator.scenario.starter.generator import preset_workload, workloads_of
-from tests.support.preset_claims import measured
+from tests.support.traffic.preset_claims import measured
 
 TOLERANCE = 0.25
 CLASSES = {

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.log_readers import PROFILED
-from fuzz.log_readers import SERVED as SAMPLE
+from fuzz.readers.log_readers import PROFILED
+from fuzz.readers.log_readers import SERVED as SAMPLE
 from simulator.errors import InputError
 from simulator.traffic.formats.catalog import FORMATS, format_of, read_log
 from simulator.traffic.formats.records.reading import Skips
 from simulator.traffic.logs.log import UNKNOWN, Log
 from simulator.traffic.logs.replay import replay_requests
 from tests.support.checkout import on_sample, on_whole
-from tests.support.log_samples import AZURE, GOOD, SPEND, document, lines
-from tests.support.plain_logs import MOONCAKE_BLOCK_TOK, azure_rows, mooncake_prompts, reuse
+from tests.support.traffic.log_samples import AZURE, GOOD, SPEND, document, lines
+from tests.support.traffic.plain_logs import MOONCAKE_BLOCK_TOK, azure_rows, mooncake_prompts, reuse
 
 
 def read(path: Path, fmt: str, skips: Skips | None = None) -> Log:

@@ -17,7 +17,7 @@ from simulator.traffic.shapes import week_shape
 from simulator.traffic.source import GeneratedTraffic, ReplayedTraffic
 from simulator.traffic.table import RequestTable
 from simulator.units import DAY_S, HOUR_S, WEEK_S
-from tests.support.traffic_samples import random_table
+from tests.support.traffic.traffic_samples import random_table
 
 CHAT = SessionTraffic(
     name="chat",

@@ -15,9 +15,9 @@ from simulator.traffic.logs.stats import statistics
 from simulator.units import HOUR_S, WEEK_S
 from tests.support.checkout import BOTH, on_sample, on_whole
 from tests.support.command import breakeven
-from tests.support.log_samples import AZURE, GOOD, SPEND, document, lines
-from tests.support.plain_logs import AGENT_BLOCK_TOK, agent_prompts, reuse
 from tests.support.scenarios import SMALL, write_scenario
+from tests.support.traffic.log_samples import AZURE, GOOD, SPEND, document, lines
+from tests.support.traffic.plain_logs import AGENT_BLOCK_TOK, agent_prompts, reuse
 
 
 def convert(source: Path, target: Path, fmt: str | None = None) -> None:

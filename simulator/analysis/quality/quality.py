@@ -13,20 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
 
-from simulator.analysis.quality.difficulty import (
-    DEFAULT_CORRELATION,
-    Fit,
-    expected_chain,
-    fit_outcomes,
-)
-from simulator.errors import InputError
 from simulator.normal import Z_95
-from simulator.rng import stream
-
-RESAMPLES = 2000
-"""Number of bootstrap samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,50 +122,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class CascadeScore:
-    """Two models in order: the second is called where a failure of the first is detected."""
-
-    success: float
-    """Share of tasks solved."""
-    second_calls: float
-    """Calls of the second model per task."""
-    usd: float
-    """Cost per task [USD]."""
-
-    @property
-    def usd_per_correct(self) -> float:
-        """Cost of a correct answer [USD]."""
-        return self.usd / self.success if self.success > 0.0 else np.inf
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Comparison of two models on the same tasks; differences are the second less the first."""
-
-    first: Score
-    second: Score
-    tasks: int
-    """Number of common tasks, if single tasks are known."""
-    success_difference: Figure
-    """Difference of the success rates."""
-    usd_per_correct_difference: Figure
-    """Difference of the costs of a correct answer [USD]."""
-    verbosity: Figure
-    """Output tokens per task of the second model, relative to the first."""
-    discordant: tuple[int, int] | None
-    """Number of tasks that only the first, and only the second model solves; None unless each task
-    has one run of each model."""
-    p_value: float
-    """Probability of such a difference between equally good models (McNemar's exact test)."""
-    correlation: Fit | None
-    """Correlation due to difficulty, fitted to the pair."""
-    cascades: dict[str, CascadeScore]
-    """Cascade of the two models, by assumption: ``independent``, ``shared difficulty`` (at the
-    shipped correlation), and ``as logged`` if single tasks are known."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Tasks:
+class Tasks:
     """Means over a model's runs of each task, (n_tasks,) each."""
 
     task: NDArray[np.int64]
@@ -212,23 +157,23 @@ def wilson(rate: float, trials: float) -> Figure:
 def scores(results: TaskRuns | SuccessTable) -> list[Score]:
     """Return the score of each model, in the order of the results."""
     if isinstance(results, SuccessTable):
-        return [_published(row) for row in results.rows]
-    return [_logged(name, _by_task(results, k)) for k, name in enumerate(results.models)]
+        return [published_score(row) for row in results.rows]
+    return [logged_score(name, tasks_of(results, k)) for k, name in enumerate(results.models)]
 
 
-def _published(row: SuccessRow) -> Score:
+def published_score(row: SuccessRow) -> Score:
     """Return the score of a published row."""
     success = wilson(row.solved[-1] / row.tasks, row.tasks)
     first = row.solved[0] / row.tasks if len(row.solved) > 1 else np.nan
     # Costs of single tasks are unknown, so only the uncertainty of the rate can be propagated.
-    ends = (_ratio(row.usd, r) for r in (success.value, success.high, success.low))
+    ends = (ratio_of(row.usd, r) for r in (success.value, success.high, success.low))
     return Score(
         row.model, row.tasks, success, first, row.input_tok, row.output_tok, np.nan, np.nan,
         row.usd, row.seconds, Figure(*ends),
     )  # fmt: skip
 
 
-def _logged(name: str, tasks: _Tasks) -> Score:
+def logged_score(name: str, tasks: Tasks) -> Score:
     """Return the score of a model from the means of its tasks."""
     usd, rate = _mean(tasks.usd), _mean(tasks.solved)
     return Score(
@@ -246,7 +191,7 @@ def _logged(name: str, tasks: _Tasks) -> Score:
     )
 
 
-def _independent_trials(tasks: _Tasks) -> float:
+def _independent_trials(tasks: Tasks) -> float:
     """Return the number of independent trials that is as informative as all runs."""
     rate, count = float(tasks.solved.mean()), len(tasks.solved)
     spread = float(tasks.solved.var())
@@ -255,9 +200,9 @@ def _independent_trials(tasks: _Tasks) -> float:
     return min(rate * (1 - rate) * count / spread, float(tasks.runs.sum()))
 
 
-def _usd_per_correct(tasks: _Tasks, usd: float, rate: float) -> Figure:
+def _usd_per_correct(tasks: Tasks, usd: float, rate: float) -> Figure:
     """Return the cost of a correct answer, with its interval by the delta method."""
-    value = _ratio(usd, rate)
+    value = ratio_of(usd, rate)
     if not (np.isfinite(value) and value > 0.0 and len(tasks.task) > 1):
         return Figure(value)
     influence = tasks.usd / usd - tasks.solved / rate
@@ -265,7 +210,7 @@ def _usd_per_correct(tasks: _Tasks, usd: float, rate: float) -> Figure:
     return Figure(value, value * math.exp(-half_width), value * math.exp(half_width))
 
 
-def _by_task(runs: TaskRuns, model: int) -> _Tasks:
+def tasks_of(runs: TaskRuns, model: int) -> Tasks:
     """Return the means over a model's runs of each task."""
     rows = np.flatnonzero(runs.model == model)
     task, task_index, count = np.unique(runs.task[rows], return_inverse=True, return_counts=True)
@@ -274,143 +219,16 @@ def _by_task(runs: TaskRuns, model: int) -> _Tasks:
         return np.bincount(task_index, column[rows].astype(np.float64)) / count
 
     first = np.where(np.isnan(runs.attempts), np.nan, runs.success & (runs.attempts <= 1))
-    return _Tasks(
+    return Tasks(
         task, count, mean(runs.success), mean(first), mean(runs.input_tok), mean(runs.output_tok),
         mean(runs.reasoning_tok), mean(runs.cached_tok), mean(runs.usd), mean(runs.seconds),
     )  # fmt: skip
 
 
-def _take(tasks: _Tasks, common: NDArray[np.int64]) -> _Tasks:
+def take_tasks(tasks: Tasks, common: NDArray[np.int64]) -> Tasks:
     """Return some of the tasks."""
     rows = np.searchsorted(tasks.task, common)
-    return _Tasks(*(getattr(tasks, name)[rows] for name in _Tasks.__slots__))
-
-
-def compare(results: TaskRuns | SuccessTable, first: str, second: str, seed: int = 0) -> Comparison:
-    """Compare two models; if single tasks are known, on the tasks that both of them ran.
-
-    Parameters
-    ----------
-    results : Runs or SuccessTable
-        Results that contain both models.
-    first, second : str
-        Names of the models in the results.
-    seed : int
-        Seed of the bootstrap.
-
-    Raises
-    ------
-    InputError
-        When the models have no task in common.
-    """
-    if isinstance(results, SuccessTable):
-        by_name = {row.model: row for row in results.rows}
-        return _unpaired(_published(by_name[first]), _published(by_name[second]))
-    a, b = (_by_task(results, results.models.index(name)) for name in (first, second))
-    common = np.intersect1d(a.task, b.task)
-    if not len(common):
-        raise InputError(f"{first!r} and {second!r} have no task in common")
-    a, b = _take(a, common), _take(b, common)
-    return _paired(_logged(first, a), _logged(second, b), a, b, seed)
-
-
-def _unpaired(first: Score, second: Score) -> Comparison:
-    """Compare published figures; intervals hold unless successes correlate negatively."""
-    return Comparison(
-        first,
-        second,
-        min(first.tasks, second.tasks),
-        _difference(first.success, second.success),
-        _difference(first.usd_per_correct, second.usd_per_correct),
-        Figure(_ratio(second.output_tok, first.output_tok)),
-        None,
-        np.nan,
-        None,
-        _expected_cascades(first, second),
-    )
-
-
-def _difference(first: Figure, second: Figure) -> Figure:
-    """Return the second figure less the first, with both intervals (Newcombe 1998, method 10)."""
-    value = second.value - first.value
-    below = np.hypot(second.value - second.low, first.high - first.value)
-    above = np.hypot(second.high - second.value, first.value - first.low)
-    return Figure(value, float(value - below), float(value + above))
-
-
-def _paired(first: Score, second: Score, a: _Tasks, b: _Tasks, seed: int) -> Comparison:
-    """Compare two models task by task."""
-    success, cost, verbosity = _bootstrap_differences(a, b, seed)
-    once = bool((a.runs == 1).all() and (b.runs == 1).all())
-    only_first = int((a.solved > b.solved).sum())
-    only_second = int((a.solved < b.solved).sum())
-    fails = 1.0 - a.solved
-    logged = CascadeScore(
-        float((1.0 - fails * (1.0 - b.solved)).mean()),
-        float(fails.mean()),
-        float((a.usd + fails * b.usd).mean()),
-    )
-    return Comparison(
-        first,
-        second,
-        len(a.task),
-        success,
-        cost,
-        verbosity,
-        (only_first, only_second) if once else None,
-        _mcnemar(only_first, only_second) if once else np.nan,
-        fit_outcomes(a.solved, b.solved),
-        {**_expected_cascades(first, second), "as logged": logged},
-    )
-
-
-def _mcnemar(only_first: int, only_second: int) -> float:
-    """Return the p-value of McNemar's exact test."""
-    trials = only_first + only_second
-    return min(1.0, 2.0 * float(bdtr(min(only_first, only_second), trials, 0.5)))
-
-
-def _bootstrap_differences(a: _Tasks, b: _Tasks, seed: int) -> tuple[Figure, Figure, Figure]:
-    """Return differences of success and cost per correct answer, and verbosity, by bootstrap."""
-    columns = np.stack([a.solved, b.solved, a.usd, b.usd, a.output_tok, b.output_tok], axis=1)
-    size = len(columns)
-    rng = stream(seed, "quality/tasks")
-    means = np.array([columns[rng.integers(0, size, size)].mean(0) for _ in range(RESAMPLES)])
-    figures_at_means = _differences(columns.mean(0)[None, :])
-    if size < 2:
-        figures = [Figure(float(v[0])) for v in figures_at_means]
-    else:
-        resampled = _differences(means)
-        figures = [
-            _with_interval(float(v[0]), d) for v, d in zip(figures_at_means, resampled, strict=True)
-        ]
-    return figures[0], figures[1], figures[2]
-
-
-def _differences(means: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Return these three figures for rows of mean columns. (n,) each"""
-    solved1, solved2, usd1, usd2, output1, output2 = means.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return solved2 - solved1, usd2 / solved2 - usd1 / solved1, output2 / output1
-
-
-def _with_interval(value: float, drawn: NDArray[np.float64]) -> Figure:
-    """Return a figure with its percentile interval; no interval if a draw is undefined."""
-    if not np.isfinite(drawn).all():
-        return Figure(value)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Figure(value, float(low), float(high))
-
-
-def _expected_cascades(first: Score, second: Score) -> dict[str, CascadeScore]:
-    """Return the expected cascade of two models, by assumption about difficulty, at mean costs."""
-    correlations = {"independent": 0.0, "shared difficulty": DEFAULT_CORRELATION}
-    cascades = {}
-    for name, correlation in correlations.items():
-        chain_result = expected_chain((first.success.value, second.success.value), correlation)
-        usd = first.usd + chain_result.calls[1] * second.usd
-        cascades[name] = CascadeScore(chain_result.success, chain_result.calls[1], usd)
-    return cascades
+    return Tasks(*(getattr(tasks, name)[rows] for name in Tasks.__slots__))
 
 
 def cheapest_first(scored: Iterable[Score]) -> list[Score]:
@@ -431,5 +249,6 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(values.mean())
 
 
-def _ratio(one: float, other: float) -> float:
+def ratio_of(one: float, other: float) -> float:
+    """Return a ratio, NaN over zero."""
     return one / other if other > 0.0 else np.nan

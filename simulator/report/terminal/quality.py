@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from simulator.analysis.quality.agents import AgentChain, ChainResult
+from simulator.analysis.quality.comparison import Comparison
 from simulator.analysis.quality.quality import (
-    Comparison,
     Figure,
     Score,
     SuccessTable,

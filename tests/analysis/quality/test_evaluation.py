@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from leaderboard import leaderboard_csv
 
+from simulator.analysis.quality.comparison import compare
 from simulator.analysis.quality.difficulty import DEFAULT_CORRELATION
 from simulator.analysis.quality.quality import (
     SuccessTable,
     TaskRuns,
     cheapest_first,
-    compare,
     scores,
     wilson,
 )

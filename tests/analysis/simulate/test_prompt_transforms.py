@@ -19,8 +19,8 @@ from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Plan
 from simulator.rng import stream, uniforms
 from simulator.traffic.table import NO_NODE, RequestTable
-from tests.support.plans import FLEET, OWN
-from tests.support.traffic_samples import open_loop, random_table
+from tests.support.engine.plans import FLEET, OWN
+from tests.support.traffic.traffic_samples import open_loop, random_table
 
 MANY = 100_000
 WAYS = st.builds(

@@ -25,7 +25,7 @@ from simulator.traffic.spans import NOMINAL_S, NOMINAL_TOKEN_S, merged, span_of,
 from simulator.traffic.table import NO_NODE
 from simulator.units import HOUR_S, MONTH_S
 from tests.support.scenarios import SMALL, write_scenario
-from tests.support.traffic_samples import random_table
+from tests.support.traffic.traffic_samples import random_table
 
 SIZES = st.lists(st.floats(0.0, 50.0), min_size=1, max_size=80).filter(lambda s: sum(s) > 1e-6)
 

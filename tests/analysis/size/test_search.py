@@ -29,9 +29,9 @@ from simulator.scenario.building.study import load_study
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import RequestTable
-from tests.support.plans import FLEET, OWN
+from tests.support.engine.plans import FLEET, OWN
 from tests.support.scenarios import SMALL, write_scenario
-from tests.support.traffic_samples import open_loop, random_table
+from tests.support.traffic.traffic_samples import open_loop, random_table
 
 HORIZON_S = 1e5
 """By then everything is answered."""

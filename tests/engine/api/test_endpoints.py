@@ -20,8 +20,8 @@ from simulator.pricing.outages import draw_outages
 from simulator.pricing.rows import RateRow
 from simulator.rng import stream
 from simulator.scenario.catalog.price_book import PriceBook, known_offers
-from tests.support.api_samples import CARD, EXACT, calls, direct
-from tests.support.traffic_samples import random_table
+from tests.support.pricing.api_samples import CARD, EXACT, calls, direct
+from tests.support.traffic.traffic_samples import random_table
 
 MONDAY_S = datetime(2026, 11, 23, tzinfo=UTC).timestamp()
 

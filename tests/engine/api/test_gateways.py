@@ -12,8 +12,8 @@ from simulator.engine.ledger import Ledger
 from simulator.engine.records import layout
 from simulator.engine.run import serve_table
 from simulator.engine.spec.plan import Budget, Endpoint, Gateway, Limit, Target
-from tests.support.api_samples import CARD, EXACT, among, calls, in_tiers, through
-from tests.support.traffic_samples import random_table
+from tests.support.pricing.api_samples import CARD, EXACT, among, calls, in_tiers, through
+from tests.support.traffic.traffic_samples import random_table
 
 
 def priced(usd_per_mtok: float, **changes: object) -> Endpoint:

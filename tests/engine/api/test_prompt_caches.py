@@ -13,8 +13,8 @@ from simulator.engine.run import serve_table
 from simulator.pricing.caching import PromptCache
 from simulator.pricing.rows import RateRow
 from simulator.traffic.table import PrefixTree
-from tests.support.api_samples import CARD, EXACT, calls, direct
-from tests.support.traffic_samples import random_table
+from tests.support.pricing.api_samples import CARD, EXACT, calls, direct
+from tests.support.traffic.traffic_samples import random_table
 
 PREFIX = PromptCache("prefix", ttl_s=300.0, min_tok=100, step_tok=1)
 MARKS = PromptCache("breakpoint", ttl_s=300.0, min_tok=100, step_tok=1)

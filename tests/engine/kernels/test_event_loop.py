@@ -24,10 +24,10 @@ from simulator.engine.records.layout import (
 )
 from simulator.engine.spec.plan import Fleet, Overflow, Plan
 from simulator.serving.steptime import StepTime
-from tests.support.api_samples import EXACT, among, calls, direct
-from tests.support.kernel_states import engine_state, own_state, queued, running_rows, timers
-from tests.support.plans import ENDPOINT, FLEET
-from tests.support.traffic_samples import random_table
+from tests.support.engine.kernel_states import engine_state, own_state, queued, running_rows, timers
+from tests.support.engine.plans import ENDPOINT, FLEET
+from tests.support.pricing.api_samples import EXACT, among, calls, direct
+from tests.support.traffic.traffic_samples import random_table
 
 ONE = replace(
     FLEET, replicas=1, request_overhead_s=0.0, step_time=StepTime.linear(256, fixed_s=1.0)

@@ -12,9 +12,9 @@ from simulator.engine.records.layout import BLOCK_TOK_MAX, NONE, TIE_BITS, Engin
 from simulator.engine.spec.plan import Plan
 from simulator.traffic.table import PrefixTree
 from simulator.units import DAY_S
-from tests.support.api_samples import EXACT, among, calls
-from tests.support.kernel_states import engine_state
-from tests.support.plans import FLEET
+from tests.support.engine.kernel_states import engine_state
+from tests.support.engine.plans import FLEET
+from tests.support.pricing.api_samples import EXACT, among, calls
 
 TYPES = {
     name: value

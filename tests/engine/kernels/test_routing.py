@@ -22,9 +22,9 @@ from simulator.engine.records.layout import (
 )
 from simulator.engine.spec.plan import Fleet, Overflow, Plan
 from simulator.traffic.table import PrefixTree, RequestTable
-from tests.support.api_samples import EXACT, among, calls
-from tests.support.kernel_states import engine_state, own_state
-from tests.support.plans import FLEET
+from tests.support.engine.kernel_states import engine_state, own_state
+from tests.support.engine.plans import FLEET
+from tests.support.pricing.api_samples import EXACT, among, calls
 
 FREE = replace(FLEET, affinity="none", replicas=3)
 

@@ -20,7 +20,7 @@ from simulator.analysis.study.options import SelfHostOption
 from simulator.analysis.study.study import Study
 from simulator.engine.ledger import FleetAccount, Ledger
 from simulator.engine.records.layout import OWN, REJECTED
-from tests.support.theory import (
+from tests.support.engine.theory import (
     FALSE_ALARM,
     STEP_S,
     erlang_b,

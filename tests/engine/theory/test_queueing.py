@@ -14,8 +14,8 @@ from simulator.engine.spec.plan import Fleet, Overflow, Plan
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import RequestTable
-from tests.support.plans import DIRECT, ENDPOINT
-from tests.support.theory import (
+from tests.support.engine.plans import DIRECT, ENDPOINT
+from tests.support.engine.theory import (
     batching_exact,
     batching_limit,
     check_batching,
@@ -25,7 +25,7 @@ from tests.support.theory import (
     steady,
     waits_s,
 )
-from tests.support.traffic_samples import open_loop
+from tests.support.traffic.traffic_samples import open_loop
 
 # One request at a time, one second a token: service takes as many seconds as there are tokens.
 ONE_BY_ONE = Fleet(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from simulator.engine.records.layout import OWN, REJECTED
-from tests.support.theory import (
+from tests.support.engine.theory import (
     EXPONENTIAL,
     MEAN_TOK,
     STEP_S,

@@ -9,8 +9,8 @@ from simulator.engine.kernels.api.limits import answer_usd, current_rate
 from simulator.engine.records.api_layout import RATE
 from simulator.engine.records.layout import EngineState
 from simulator.engine.state.fleet_records import records
-from tests.support.api_samples import EXACT, calls, direct
-from tests.support.kernel_states import engine_state
+from tests.support.engine.kernel_states import engine_state
+from tests.support.pricing.api_samples import EXACT, calls, direct
 
 PERIODS_S, TIERS_TOK, SHARES = (0.0, 100.0, 200.0), (0, 1000, 5000), (0.0, 0.5)
 

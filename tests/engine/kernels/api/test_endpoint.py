@@ -32,8 +32,8 @@ from simulator.engine.spec.plan import Budget, Endpoint, Limit
 from simulator.pricing.caching import PromptCache
 from simulator.pricing.rows import RateRow
 from simulator.traffic.table import PrefixTree
-from tests.support.api_samples import CARD, EXACT, calls, direct
-from tests.support.kernel_states import engine_state, put_in_flight, queued, timers
+from tests.support.engine.kernel_states import engine_state, put_in_flight, queued, timers
+from tests.support.pricing.api_samples import CARD, EXACT, calls, direct
 
 ANSWER_USD = (1000 * 1.0 + 101 * 5.0) / 1e6
 """Price of the default call: 1,000 tokens of input and 101 of output."""

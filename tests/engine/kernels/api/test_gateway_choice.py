@@ -17,8 +17,8 @@ from simulator.engine.kernels.api.gateway import (
 from simulator.engine.kernels.shared.hashing import EXPLORE, uniform
 from simulator.engine.records.layout import LATENCIES, NONE, EngineState
 from simulator.engine.spec.plan import Budget, Endpoint, Gateway, Limit, Target
-from tests.support.api_samples import CARD, EXACT, among, calls, in_tiers, through
-from tests.support.kernel_states import engine_state, put_in_flight
+from tests.support.engine.kernel_states import engine_state, put_in_flight
+from tests.support.pricing.api_samples import CARD, EXACT, among, calls, in_tiers, through
 
 ROWS = 60
 

@@ -23,8 +23,8 @@ from simulator.engine.records.layout import (
     EngineState,
 )
 from simulator.engine.spec.plan import Budget, Endpoint, Gateway, Limit, Target
-from tests.support.api_samples import EXACT, among, calls, in_tiers, through
-from tests.support.kernel_states import engine_state, put_in_flight, timers
+from tests.support.engine.kernel_states import engine_state, put_in_flight, timers
+from tests.support.pricing.api_samples import EXACT, among, calls, in_tiers, through
 
 REPORTED_S = 0.25
 SLOW_TO_FAIL = replace(EXACT, error_s=REPORTED_S)

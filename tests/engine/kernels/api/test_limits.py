@@ -23,8 +23,8 @@ from simulator.engine.kernels.api.limits import (
 )
 from simulator.engine.records.layout import EngineState
 from simulator.engine.spec.plan import Budget, Limit
-from tests.support.api_samples import EXACT, calls, direct
-from tests.support.kernel_states import engine_state
+from tests.support.engine.kernel_states import engine_state
+from tests.support.pricing.api_samples import EXACT, calls, direct
 
 ROLLING = 3600.0
 """Length of a rolling period in these tests; each of its parts is a minute [s]."""

@@ -20,8 +20,8 @@ from simulator.engine.records.layout import NODE, NONE, EngineState
 from simulator.engine.state.fleet_records import records
 from simulator.pricing.caching import NO_CACHE, PromptCache
 from simulator.traffic.table import PrefixTree
-from tests.support.api_samples import EXACT, calls, direct
-from tests.support.kernel_states import engine_state
+from tests.support.engine.kernel_states import engine_state
+from tests.support.pricing.api_samples import EXACT, calls, direct
 
 TTL_S, TTFT_S = 300.0, 0.5
 PREFIX = PromptCache("prefix", TTL_S, min_tok=100, step_tok=1)

@@ -13,8 +13,8 @@ from simulator.engine.kernels.shared.hashing import EARLIER, UNSIMULATED, unifor
 from simulator.engine.records.layout import NONE, EngineState
 from simulator.pricing.caching import NO_CACHE, PromptCache
 from simulator.traffic.table import PrefixTree
-from tests.support.api_samples import EXACT, calls, direct
-from tests.support.kernel_states import engine_state, put_in_flight
+from tests.support.engine.kernel_states import engine_state, put_in_flight
+from tests.support.pricing.api_samples import EXACT, calls, direct
 
 TTL_S = 300.0
 PREFIX = PromptCache("prefix", TTL_S, min_tok=100, step_tok=1)

@@ -13,15 +13,15 @@ from simulator.engine.records.layout import NONE, EngineState
 from simulator.engine.spec.plan import Fleet
 from simulator.serving.capacity import KvCapacity
 from simulator.traffic.table import PrefixTree
-from tests.support.api_samples import calls
-from tests.support.kernel_states import (
+from tests.support.engine.kernel_states import (
     all_blocks,
     own_state,
     put_in_cache,
     put_on_replica,
     running,
 )
-from tests.support.plans import FLEET
+from tests.support.engine.plans import FLEET
+from tests.support.pricing.api_samples import calls
 
 BLOCKS = 20
 SMALL = replace(

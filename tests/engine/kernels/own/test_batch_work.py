@@ -15,9 +15,9 @@ from simulator.engine.kernels.own.batch_work import (
     take_due,
 )
 from simulator.engine.records.layout import NONE, TIMED_OUT, EngineState
-from tests.support.api_samples import calls
-from tests.support.kernel_states import own_state, put_in_flight
-from tests.support.plans import FLEET
+from tests.support.engine.kernel_states import own_state, put_in_flight
+from tests.support.engine.plans import FLEET
+from tests.support.pricing.api_samples import calls
 
 LEAD_S = 50.0
 PATIENT = replace(FLEET, replicas=1, deferred_in_flight=2, deferred_lead_s=LEAD_S)

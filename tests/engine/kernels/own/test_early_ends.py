@@ -10,9 +10,9 @@ from simulator.engine.kernels.own.replica import cancel, evict_until_now
 from simulator.engine.kernels.own.steps import decode_s
 from simulator.engine.records.layout import BOUNDARY, DECODE, PREFILL, TIMED_OUT, EngineState
 from simulator.traffic.table import PrefixTree
-from tests.support.api_samples import calls
-from tests.support.kernel_states import event, own_state, put_in_cache, running_rows, send
-from tests.support.plans import FLEET
+from tests.support.engine.kernel_states import event, own_state, put_in_cache, running_rows, send
+from tests.support.engine.plans import FLEET
+from tests.support.pricing.api_samples import calls
 
 ONE = replace(FLEET, replicas=1)
 

@@ -24,8 +24,7 @@ from simulator.engine.records.layout import (
 )
 from simulator.serving.capacity import KvCapacity
 from simulator.traffic.table import PrefixTree
-from tests.support.api_samples import calls
-from tests.support.kernel_states import (
+from tests.support.engine.kernel_states import (
     all_blocks,
     own_state,
     put_in_cache,
@@ -33,7 +32,8 @@ from tests.support.kernel_states import (
     running,
     timers,
 )
-from tests.support.plans import FLEET
+from tests.support.engine.plans import FLEET
+from tests.support.pricing.api_samples import calls
 
 BLOCKS = 40
 FLEET_OF_TWO = replace(FLEET, kv=KvCapacity(BLOCKS, 16, 0.5))

@@ -26,10 +26,10 @@ from simulator.engine.records.layout import NONE, EngineState
 from simulator.engine.state.fleet_records import kv_in_use
 from simulator.serving.capacity import KvCapacity
 from simulator.traffic.table import PrefixTree
-from tests.support.api_samples import calls
-from tests.support.kernel_states import own_state
-from tests.support.kv_model import NODES, SPANS, CacheModel, path
-from tests.support.plans import FLEET
+from tests.support.engine.kernel_states import own_state
+from tests.support.engine.kv_model import NODES, SPANS, CacheModel, path
+from tests.support.engine.plans import FLEET
+from tests.support.pricing.api_samples import calls
 
 BLOCKS = 7
 REPLICAS = 2

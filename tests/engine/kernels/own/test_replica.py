@@ -26,8 +26,7 @@ from simulator.engine.records.layout import (
 )
 from simulator.engine.spec.plan import Fleet
 from simulator.serving.capacity import KvCapacity
-from tests.support.api_samples import calls
-from tests.support.kernel_states import (
+from tests.support.engine.kernel_states import (
     all_blocks,
     event,
     own_state,
@@ -35,8 +34,9 @@ from tests.support.kernel_states import (
     running_rows,
     send,
 )
-from tests.support.plans import FLEET
-from tests.support.traffic_samples import random_table
+from tests.support.engine.plans import FLEET
+from tests.support.pricing.api_samples import calls
+from tests.support.traffic.traffic_samples import random_table
 
 ONE = replace(FLEET, replicas=1)
 FIXED_S, PREFILL_S, CONTEXT_S = 0.02, 1e-4, 1e-7

@@ -38,9 +38,15 @@ from simulator.engine.records.layout import (
 from simulator.engine.spec.plan import Fleet
 from simulator.serving.capacity import KvCapacity
 from simulator.traffic.table import PrefixTree, RequestTable
-from tests.support.api_samples import calls
-from tests.support.kernel_states import all_blocks, own_state, put_on_replica, running, timers
-from tests.support.plans import FLEET
+from tests.support.engine.kernel_states import (
+    all_blocks,
+    own_state,
+    put_on_replica,
+    running,
+    timers,
+)
+from tests.support.engine.plans import FLEET
+from tests.support.pricing.api_samples import calls
 
 BLOCKS, BLOCK_TOK, WINDOW_TOK = 40, 16, 60
 PLAIN = replace(FLEET, replicas=1, kv=KvCapacity(BLOCKS, BLOCK_TOK, 0.5))

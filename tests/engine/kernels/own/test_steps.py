@@ -22,8 +22,8 @@ from simulator.engine.records.layout import EngineState
 from simulator.engine.spec.plan import Fleet
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
-from tests.support.kernel_states import own_state
-from tests.support.plans import FLEET
+from tests.support.engine.kernel_states import own_state
+from tests.support.engine.plans import FLEET
 
 BLOCK_TOK = 16
 WINDOW_TOK = 100

@@ -17,7 +17,7 @@ from simulator.engine.kernels.shared.queues import (
 )
 from simulator.engine.records.layout import CLOCK, COMPLETED, DEFERRED, IN_FLIGHT, NONE, TIMED_OUT
 from simulator.engine.state.fleet_records import ledger_records, records
-from tests.support.kernel_states import queued
+from tests.support.engine.kernel_states import queued
 
 
 class Queue:

@@ -25,8 +25,8 @@ from simulator.engine.records.layout import (
     TIMED_OUT,
     EngineState,
 )
-from tests.support.api_samples import EXACT, calls, direct
-from tests.support.kernel_states import engine_state, put_in_flight, timers
+from tests.support.engine.kernel_states import engine_state, put_in_flight, timers
+from tests.support.pricing.api_samples import EXACT, calls, direct
 
 
 def state_of(

@@ -8,7 +8,7 @@ from simulator.engine.spec.plan import Endpoint, Fleet, Gateway, Plan, Target
 from simulator.pricing.caching import PromptCache
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
-from tests.support.api_samples import CARD
+from tests.support.pricing.api_samples import CARD
 
 FLEET = Fleet(
     step_time=StepTime.linear(256, fixed_s=0.02, prefill_token_s=1e-4, context_token_s=1e-7),

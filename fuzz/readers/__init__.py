@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from fuzz import bench_readers, kept_readers, log_readers, price_readers, scenario_readers
 from fuzz.cases import Reader
+from fuzz.readers import bench_readers, kept_readers, log_readers, price_readers, scenario_readers
 
 _MODULES = (scenario_readers, log_readers, price_readers, bench_readers, kept_readers)
 

@@ -10,7 +10,7 @@ from simulator.engine.spec.plan import Fleet, Plan
 from simulator.engine.state.data_plane import DataPlane
 from simulator.engine.state.fleet_records import kv_in_use
 from simulator.traffic.table import RequestTable
-from tests.support.api_samples import calls
+from tests.support.pricing.api_samples import calls
 
 HORIZON_S = 1e6
 

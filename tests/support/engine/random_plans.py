@@ -9,7 +9,7 @@ from simulator.engine.spec.plan import Fleet, Plan
 from simulator.serving.capacity import KvCapacity
 from simulator.serving.steptime import StepTime
 from simulator.traffic.table import RequestTable
-from tests.support.traffic_samples import random_table
+from tests.support.traffic.traffic_samples import random_table
 
 WORKLOADS = 3
 MAX_MODEL_TOK = 1900
