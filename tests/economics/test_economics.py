@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from simulator.analysis.study.options import SelfHostOption
 from simulator.analysis.study.study import Study
@@ -18,6 +19,7 @@ from simulator.economics.paths import (
 )
 from simulator.economics.purchase import Purchase, capital_recovery
 from simulator.errors import InputError
+from simulator.normal import Z_50, Z_90, Z_95
 from simulator.scenario.building.study import load_study
 from tests.support.scenarios import write_scenario
 
@@ -166,3 +168,8 @@ def test_further_monthly_costs_are_counted_by_name(tmp_path: Path) -> None:
     _, study = own(path, "people.monthly_usd={on_call: {low: 500, mid: 1500, high: 4000}}")
     assert study.people.monthly_usd["on_call"].mid == 1500
     assert set(study.people.monthly_usd) == {"tooling", "on_call"}
+
+
+@pytest.mark.parametrize(("z", "share"), [(Z_50, 0.5), (Z_90, 0.9), (Z_95, 0.95)])
+def test_normal_scores_bound_their_share_of_cases(z: float, share: float) -> None:
+    assert ndtr(z) - ndtr(-z) == pytest.approx(share, rel=1e-15)

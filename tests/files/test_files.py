@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,10 @@ from simulator.files.cells import harmless, unguarded
 from simulator.files.jsontext import NotJson, parse_json, read_json
 from simulator.files.names import MOST_CHARS, file_name
 from simulator.files.numbers import must_be, number_or_nan
+from simulator.files.optional import EXTRAS, missing_package
 from simulator.files.text import read_text
 from simulator.files.writing import WriteError, whole, write_files
+from tests.support.checkout import ROOT
 from tests.support.tiny import exit_code, invoke, write_tiny
 
 NAMES = st.text(max_size=80) | st.sampled_from(
@@ -255,3 +258,12 @@ def test_other_values_are_no_numbers(value: Any) -> None:
 def test_messages_show_the_value_on_one_short_line() -> None:
     assert must_be("osl", "a number", "1\n2") == r"osl must be a number, not '1\n2'"
     assert must_be("osl", "a number", "x" * 500) == f"osl must be a number, not '{'x' * 39}..."
+
+
+@pytest.mark.parametrize("package", EXTRAS)
+def test_extras_install_the_packages_that_are_missing(package: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (requirement,) = project["optional-dependencies"][EXTRAS[package]]
+    assert requirement.startswith(package)
+    message = f"x needs {package}: pip install 'breakeven[{EXTRAS[package]}]'"
+    assert str(missing_package(package, "x")) == message

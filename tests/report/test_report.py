@@ -16,7 +16,6 @@ from matplotlib.axes import Axes
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from simulator import find_break_even
-from simulator.report import formatting
 from simulator.report.charts import plots
 from simulator.report.charts.interactive import chart
 from simulator.report.html import render_report
@@ -300,12 +299,3 @@ def test_places_of_values_are_those_of_the_drawing(document: dict[str, Any]) -> 
     corners = list(zip(numbers[::2], numbers[1::2], strict=True))
     for x, y, _, _ in (line["points"][0], line["points"][-1]):
         assert min(abs(x - a) + abs(y - b) for a, b in corners) < 0.3
-
-
-def test_numbers_read_well() -> None:
-    assert formatting.usd(1234567.8) == "1,234,568"
-    assert formatting.quantity(7_000_000) == "7M"
-    assert formatting.quantity(2.5e9) == "2.5B"
-    assert formatting.quantity(None) == "-"
-    assert formatting.seconds(0.0261) == "26 ms"
-    assert formatting.seconds(1.234) == "1.23 s"

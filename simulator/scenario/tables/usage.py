@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import InputError, nearest
+from simulator.errors import InputError
 from simulator.files.numbers import must_be
 from simulator.pricing.billing import MORE, Usage, priced, problems
 from simulator.pricing.rates import RateCard
@@ -23,6 +23,8 @@ from simulator.scenario.tables.usage_columns import (
     counts_something,
     known_columns,
     paid_columns,
+    unknown_context,
+    unknown_paid_column,
 )
 from simulator.traffic.formats.records.values import BadRecord, seconds_of
 
@@ -178,10 +180,7 @@ def _refuse_paid(errors: Errors, name: str, texts: Sequence[str]) -> None:
     """Mark rows that count something in an unknown column that may be billed separately."""
     for row, text in enumerate(texts):
         if counts_something(text):
-            reason = (
-                f"column {name!r} is unknown, and may count something that is billed separately"
-            )
-            errors.setdefault(row, reason + nearest(name, list(COUNTS)))
+            errors.setdefault(row, unknown_paid_column(name))
 
 
 def _card_costs(
@@ -228,7 +227,7 @@ def _whole_or_zero(name: str) -> Callable[[str], int]:
 def _context(text: str) -> int:
     name = CONTEXT_NAMES.get(text, text)
     if name not in CONTEXTS:
-        raise InputError(f"unknown context {text!r}{nearest(text, list(CONTEXTS))}")
+        raise InputError(unknown_context(text))
     return CONTEXTS.index(name)
 
 

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from simulator.errors import InputError
+from simulator.errors import InputError, nearest
 from simulator.pricing.billing import MORE
+from simulator.pricing.rows import CONTEXTS
 
 COUNTS = (
     "input_total",
@@ -82,3 +83,14 @@ def counts_something(text: str) -> bool:
         return False
     plain = text.strip().lower()
     return plain[0].isdigit() or plain[0] in "+.{[" or plain in ("true", "yes", "batch", "flex")
+
+
+def unknown_paid_column(name: str) -> str:
+    """Return the reason why a row that counts something in such a column cannot be priced."""
+    reason = f"column {name!r} is unknown, and may count something that is billed separately"
+    return reason + nearest(name, list(COUNTS))
+
+
+def unknown_context(text: str) -> str:
+    """Return the reason why a row with an unknown context cannot be priced."""
+    return f"unknown context {text!r}{nearest(text, list(CONTEXTS))}"

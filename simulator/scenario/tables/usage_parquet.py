@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.errors import InputError, nearest
+from simulator.errors import InputError
 from simulator.files.numbers import must_be
 from simulator.files.parquet import open_parquet
 from simulator.files.tables import missing_column
@@ -16,11 +16,12 @@ from simulator.scenario.tables.usage import Calls, Errors, Spans, price_calls
 from simulator.scenario.tables.usage_columns import (
     ADDED,
     CONTEXT_NAMES,
-    COUNTS,
     REQUIRED,
     counts_something,
     known_columns,
     paid_columns,
+    unknown_context,
+    unknown_paid_column,
 )
 from simulator.traffic.formats.records.values import BadRecord, seconds_of
 
@@ -85,10 +86,7 @@ def _refuse_paid(portion: "pa.Table", known: dict[str, str], errors: Errors) -> 
     for name in paid_columns(portion.column_names, known):
         for row, value in enumerate(portion[name].to_pylist()):
             if value is not None and counts_something(str(value)):
-                reason = (
-                    f"column {name!r} is unknown, and may count something that is billed separately"
-                )
-                errors.setdefault(row, reason + nearest(name, list(COUNTS)))
+                errors.setdefault(row, unknown_paid_column(name))
 
 
 def _encoded_texts(path: Path, portion: "pa.Table", name: str) -> "pa.ChunkedArray":
@@ -117,7 +115,7 @@ def _read_contexts(path: Path, portion: "pa.Table", name: str | None, errors: Er
             codes[indices == index] = CONTEXTS.index(plain)
             continue
         for row in np.flatnonzero(indices == index).tolist():
-            errors[row] = f"unknown context {text!r}{nearest(text, list(CONTEXTS))}"
+            errors[row] = unknown_context(text)
     return codes
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from simulator.traffic.formats.records.call_records import Fields, row_parser
 from simulator.traffic.formats.records.containers import json_document
 from simulator.traffic.formats.records.reading import Format
-from simulator.traffic.formats.records.values import BadRecord, count_of, number_of
+from simulator.traffic.formats.records.values import count_of, missing_field, number_of
 
 
 def _items(document: Any) -> list[Any] | None:
@@ -29,7 +29,7 @@ def _row(record: Fields) -> Fields:
     )
     end_name = next((n for n in ("request_end", "request_end_time", "end_time") if n in times), "")
     if not start_name:
-        raise BadRecord("request_start", "missing field 'request_start'")
+        raise missing_field("request_start")
     return {
         "at_s": number_of(times, start_name),
         "end_s": number_of(times, end_name) if times.get(end_name) is not None else None,

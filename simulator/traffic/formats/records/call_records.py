@@ -14,7 +14,7 @@ import numpy as np
 from simulator.files.jsontext import NotJson, parse_json
 from simulator.files.numbers import must_be
 from simulator.traffic.formats.records.reading import Names
-from simulator.traffic.formats.records.values import BadRecord, count_of, seconds_of
+from simulator.traffic.formats.records.values import BadRecord, count_of, missing_field, seconds_of
 from simulator.traffic.logs.log import UNKNOWN, Batch
 
 Fields = dict[str, Any]
@@ -91,7 +91,7 @@ def required_count(record: Fields, *names: str) -> int:
     """Return the first count that the record has; raise BadRecord if it has none."""
     value = count(record, *names)
     if value is None:
-        raise BadRecord(names[0], f"missing field {names[0]!r}")
+        raise missing_field(names[0])
     return value
 
 
@@ -107,7 +107,7 @@ def required_moment(record: Fields, *names: str) -> float:
     """Return the first point in time that the record has; raise BadRecord if it has none."""
     at_s = moment(record, *names)
     if at_s is None:
-        raise BadRecord(names[0], f"missing field {names[0]!r}")
+        raise missing_field(names[0])
     return at_s
 
 

@@ -21,6 +21,11 @@ class BadRecord(Exception):
         self.field_name = field_name
 
 
+def missing_field(name: str) -> BadRecord:
+    """Return the error for a record without a required field."""
+    return BadRecord(name, f"missing field {name!r}")
+
+
 def count_of(record: dict[str, Any], name: str, default: int | None = None) -> int:
     """Return a token count of a JSON record; raise BadRecord if it is none."""
     value = record.get(name, default)
@@ -28,8 +33,10 @@ def count_of(record: dict[str, Any], name: str, default: int | None = None) -> i
         return default
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if value is None and name not in record:
+        raise missing_field(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadRecord(name, _missing(record, name) or must_be(name, "a whole number", value))
+        raise BadRecord(name, must_be(name, "a whole number", value))
     if value < 0:
         raise BadRecord(name, must_be(name, "0 or more", value))
     return value
@@ -37,16 +44,14 @@ def count_of(record: dict[str, Any], name: str, default: int | None = None) -> i
 
 def number_of(record: dict[str, Any], name: str) -> float:
     """Return a finite number of a JSON record; raise BadRecord if it is none."""
-    value = record.get(name)
+    if name not in record:
+        raise missing_field(name)
+    value = record[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadRecord(name, _missing(record, name) or must_be(name, "a number", value))
+        raise BadRecord(name, must_be(name, "a number", value))
     if not abs(value) < 1e20:
         raise BadRecord(name, must_be(name, "a finite number", value))
     return float(value)
-
-
-def _missing(record: dict[str, Any], name: str) -> str:
-    return "" if name in record else f"missing field {name!r}"
 
 
 def seconds_of(name: str, text: object) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 
 from simulator.traffic.formats.records.containers import json_lines
 from simulator.traffic.formats.records.reading import Format, Names
-from simulator.traffic.formats.records.values import BadRecord, count_of, number_of
+from simulator.traffic.formats.records.values import BadRecord, count_of, missing_field, number_of
 from simulator.traffic.formats.traces.hash_blocks import block_runs
 from simulator.traffic.logs.log import Batch, ragged
 
@@ -28,7 +28,7 @@ def _parse(conversations: list[dict[str, Any]], names: Names) -> Batch:
     for conversation in conversations:
         key = str(conversation.get("id", ""))
         if not key:
-            raise BadRecord("id", "missing field 'id'")
+            raise missing_field("id")
         index = names.clocks.setdefault(key, len(names.clocks))
         block_tok = count_of(conversation, "block_size", _BLOCK_TOK) or _BLOCK_TOK
         _add_rows(conversation, key, index, index * BEGIN_EVERY_S, block_tok, rows)

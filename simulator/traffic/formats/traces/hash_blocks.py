@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.traffic.formats.records.values import BadRecord, count_of, number_of
+from simulator.traffic.formats.records.values import BadRecord, count_of, missing_field, number_of
 from simulator.traffic.logs.log import Batch
 from simulator.traffic.prefixes import Runs
 
@@ -63,7 +63,7 @@ def _block_ids(record: dict[str, Any], prompt_tok: int, block_tok: int) -> NDArr
             return array.astype(np.int64)
         raise BadRecord("hash_ids", "hash_ids must be whole numbers, 0 or more, below 2**63")
     if "hash_ids" not in record:
-        raise BadRecord("hash_ids", "missing field 'hash_ids'")
+        raise missing_field("hash_ids")
     raise BadRecord(
         "hash_ids", f"hash_ids must list {expected} blocks of {block_tok} for {prompt_tok} tokens"
     )
