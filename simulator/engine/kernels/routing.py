@@ -10,15 +10,16 @@ from simulator.engine.kernels.own.kv_cache import kv_lookup
 from simulator.engine.kernels.own.replica import evict_until_now
 from simulator.engine.kernels.own.sequences import prompt_node, takes
 from simulator.engine.kernels.shared.jit import compiled
+from simulator.engine.records.choices import AFFINITIES
 from simulator.engine.records.layout import (
-    BY_NOTHING,
-    BY_SESSION,
     MANY,
     NONE,
     NOWHERE,
     OWN,
     READY,
 )
+
+BY_NOTHING, BY_SESSION, BY_PREFIX = map(AFFINITIES.index, AFFINITIES)
 
 
 @compiled

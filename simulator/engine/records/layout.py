@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from simulator.engine.records.choices import ORDERS
+
 Records: TypeAlias = Any
 """``np.recarray`` of one of the record types; type checkers cannot see its fields."""
 
@@ -29,16 +31,11 @@ ABSENT, IN_FLIGHT, COMPLETED, REJECTED, TIMED_OUT = 0, 1, 2, 3, 4
 # Purposes of a row's timer: its arrival, its next dispatch (after a failure or a transfer), the end
 # of an answer, the end of its client's patience.
 ARRIVAL, ATTEMPT, ANSWER, PATIENCE, NOTHING = 0, 1, 2, 3, 4
-# Orders in which a replica's queue is served; see ``plan.Fleet``.
-FIRST_COME, PRIORITY, SHORTEST = 0, 1, 2
-# What binds a request to a replica, other than its load.
-BY_NOTHING, BY_SESSION, BY_PREFIX = 0, 1, 2
+# Orders in which a queue is served.
+FIRST_COME, PRIORITY, SHORTEST = map(ORDERS.index, ORDERS)
 # Results of an attempt at an endpoint: it is served, queued, over a rate limit, failed, or refused
 # because the endpoint can never serve the request.
 ACCEPTED, QUEUED, LIMITED, FAILED, REFUSED = 0, 1, 2, 3, 4
-# Strategies of gateways; see ``plan.Gateway``. From SAMPLED on, a target is drawn by weight.
-ORDERED, LEAST_BUSY, LEAST_USED, FASTEST, CHEAPEST, SAMPLED = 0, 1, 2, 3, 4, 5
-SHUFFLE, INVERSE_SQUARE, ADJUSTED = 5, 6, 7
 # What rate limits count.
 REQUESTS, INPUT_TOK, OUTPUT_TOK, TOK, PRODUCED_TOK = 0, 1, 2, 3, 4
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from simulator.engine.records.choices import Affinity, Order, Strategy
 from simulator.engine.spec.policies import Autoscaler, Interruption, Rebalancer, Rollout
 from simulator.pricing.caching import PromptCache
 from simulator.pricing.rates import RateCard
@@ -43,13 +44,13 @@ class Fleet:
     chunked_prefill: bool = True
     """Whether prompts are computed in chunks; otherwise a prompt is computed in one step, and waits
     until the step's token budget has room for it."""
-    order: Literal["first-come", "priority", "shortest"] = "first-come"
+    order: Order = "first-come"
     """Order of a replica's queue: by arrival, by ``priority`` of the workload or by least declared
     output, ties by arrival. The request admitted last is preempted first in any case."""
     max_waiting: int | None = None
     """Requests that a replica may hold in addition to ``max_sequences``, and that may wait for a
     replica to become ready; others overflow or are refused. None: any number."""
-    affinity: Literal["none", "session", "prefix"] = "session"
+    affinity: Affinity = "session"
     """Replica to which a request is bound: that of its session, or that with its longest prefix."""
     affinity_slack: int = 8
     """Most requests that the bound replica may have in flight above the least loaded one, to which
@@ -146,12 +147,6 @@ class Endpoint:
     """Outages in which every attempt fails: begin and end as Unix times."""
     window_s: float = math.inf
     """Longest time that a call may take; batch work that takes longer expires and is not paid."""
-
-
-Strategy = Literal[
-    "ordered", "shuffle", "least-busy", "least-used", "latency", "cheapest", "inverse-square",
-    "adjusted",
-]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

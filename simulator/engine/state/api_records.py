@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from simulator.engine.records import api_layout, layout
+from simulator.engine.records.choices import STRATEGIES
 from simulator.engine.records.layout import MANY, NONE, Records
 from simulator.engine.spec.plan import Budget, Endpoint, Gateway, Plan
 from simulator.engine.state.fleet_records import copy_fields, records
@@ -14,16 +15,6 @@ from simulator.pricing.caching import RULES
 from simulator.pricing.schedule import PRICED, Schedule, schedule
 from simulator.units import MTOK
 
-_STRATEGIES = {
-    "ordered": layout.ORDERED,
-    "shuffle": layout.SHUFFLE,
-    "least-busy": layout.LEAST_BUSY,
-    "least-used": layout.LEAST_USED,
-    "latency": layout.FASTEST,
-    "cheapest": layout.CHEAPEST,
-    "inverse-square": layout.INVERSE_SQUARE,
-    "adjusted": layout.ADJUSTED,
-}
 _LIMITS = {
     "requests": layout.REQUESTS,
     "input_tok": layout.INPUT_TOK,
@@ -120,7 +111,7 @@ def gateway_records(plan: Plan) -> tuple[Records, Records]:
         record.failures_allowed = NONE if allowed is None else allowed
         record.max_prompt_usd = gateway.max_prompt_usd_per_mtok / MTOK
         record.max_output_usd = gateway.max_output_usd_per_mtok / MTOK
-        record.strategy = _STRATEGIES[gateway.strategy]
+        record.strategy = STRATEGIES.index(gateway.strategy)
         record.first_target, record.targets = first, len(gateway.targets)
         record.tiers = 1 + max(target.tier for target in gateway.targets)
         for k, target in enumerate(gateway.targets):

@@ -8,21 +8,12 @@ from numpy.typing import NDArray
 
 from simulator.engine.kernels.api.prompt_cache import put_levels
 from simulator.engine.records import layout
+from simulator.engine.records.choices import AFFINITIES, ORDERS
 from simulator.engine.records.layout import MANY, NONE, Records
 from simulator.engine.spec.plan import Fleet, Plan
 from simulator.errors import InputError
 from simulator.traffic.table import PrefixTree, RequestTable
 
-_ORDERS = {
-    "first-come": layout.FIRST_COME,
-    "priority": layout.PRIORITY,
-    "shortest": layout.SHORTEST,
-}
-_AFFINITIES = {
-    "none": layout.BY_NOTHING,
-    "session": layout.BY_SESSION,
-    "prefix": layout.BY_PREFIX,
-}
 _STEP_TABLES = ("token_s", "mixed_s", "decoding_s")
 
 
@@ -96,7 +87,8 @@ def fleet_records(plan: Plan) -> tuple[Records, dict[str, np.ndarray]]:
         record.max_waiting = MANY if fleet.max_waiting is None else fleet.max_waiting
         record.load = 1.0 / fleet.weight
         record.chunked = fleet.chunked_prefill
-        record.order, record.affinity = _ORDERS[fleet.order], _AFFINITIES[fleet.affinity]
+        record.order = ORDERS.index(fleet.order)
+        record.affinity = AFFINITIES.index(fleet.affinity)
         record.decode_fleet = NONE if fleet.decode_fleet is None else fleet.decode_fleet
         record.waiting_head = NONE
         record.first_slot, record.slots = first_slot, slots(plan, index)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator.analysis.study.options import ApiOption
-from simulator.engine.spec.plan import Endpoint, Gateway, Strategy, Target
+from simulator.engine.records.choices import Strategy
+from simulator.engine.spec.plan import Endpoint, Gateway, Target
 from simulator.errors import InputError, nearest
 from simulator.scenario.building.endpoints import budget
 from simulator.scenario.schema import api as api_schema

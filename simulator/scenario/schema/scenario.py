@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from simulator.engine.records.choices import Affinity, Order
 from simulator.scenario.catalog.profiles import Commitment
 from simulator.scenario.document.base_section import (
     Count,
@@ -155,14 +156,14 @@ class SelfHost(Section):
     chunked_prefill: bool = True
     """Whether a prompt may be computed over several steps. Otherwise it is computed in one, and
     `max_batched_tokens` must cover it."""
-    queue_order: Literal["first-come", "priority", "shortest"] = "first-come"
+    queue_order: Order = "first-come"
     """Order of the requests that wait at a replica: arrival, priority of the workload, or shortest
     declared output."""
     max_waiting: Whole | None = None
     """Requests that may wait at a replica beyond `max_sequences`, and requests that may wait while
     no replica is ready. Further ones go to the API of a hybrid, or are rejected. Default: any
     number."""
-    affinity: Literal["none", "session", "prefix"] = "session"
+    affinity: Affinity = "session"
     """Replica that a request prefers: the one that served its session last, or the one that holds
     the longest prefix of its prompt in its cache."""
     affinity_slack: Whole = 8

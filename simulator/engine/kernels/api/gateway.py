@@ -11,25 +11,23 @@ from simulator.engine.kernels.api.limits import budget_wait_s, current_rate, lim
 from simulator.engine.kernels.shared.hashing import EXPLORE, PAUSE, ROUTE, uniform
 from simulator.engine.kernels.shared.jit import compiled
 from simulator.engine.kernels.shared.requests import reject_row, wait_for
+from simulator.engine.records.choices import STRATEGIES
 from simulator.engine.records.layout import (
     ACCEPTED,
-    ADJUSTED,
     ATTEMPT,
-    CHEAPEST,
-    FASTEST,
     LATENCIES,
-    LEAST_BUSY,
-    LEAST_USED,
     LIMITED,
     NONE,
-    ORDERED,
     QUEUED,
     REFUSED,
-    SAMPLED,
-    SHUFFLE,
 )
 from simulator.units import MINUTE_S
 
+ORDERED, LEAST_BUSY, LEAST_USED, FASTEST, CHEAPEST, SHUFFLE, _, ADJUSTED = map(
+    STRATEGIES.index, STRATEGIES
+)
+SAMPLED = SHUFFLE
+"""Strategies from this one on draw a target by weight."""
 EXPLORED_SHARE = 0.02
 """Share of requests for which ``adjusted`` draws any target, so that it learns of all; assumed."""
 _SMOOTHING = 0.05
