@@ -14,7 +14,8 @@ def plain_kernels(request: pytest.FixtureRequest) -> Iterator[None]:
 
     Kernels look each other up in their modules, so that a kernel calls others in their plain form
     as well. The compiled functions are put back at the end of the test module, for tests of other
-    folders that run in the same process.
+    folders that run in the same process. All modules are imported before that, when tests are
+    collected.
     """
     engine = [module for name, module in sys.modules.items() if name.startswith("simulator.engine")]
     # Compiled code wraps integers around without a warning, and hashing relies on that.

@@ -1,4 +1,8 @@
-"""Small engine states for tests that call kernels one by one."""
+"""Small engine states for tests that call kernels one by one.
+
+Kernels are called through their modules here, in which ``tests/engine/kernels/conftest.py`` puts
+their plain form.
+"""
 
 import numpy as np
 

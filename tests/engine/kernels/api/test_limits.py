@@ -245,6 +245,19 @@ def test_money_of_a_month_is_spent_until_its_end() -> None:
     assert budget_wait_s(state, 0, left_s) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("later_s", "has_money"),
+    [(0.0, False), (3599.0, False), (3600.0, False), (3660.0, True), (7260.0, True), (1e6, True)],
+)
+def test_a_rolling_budget_forgets_a_part_after_sixty_others(
+    later_s: float, has_money: bool
+) -> None:
+    """After 61 and 121 minutes the same part of the array is used again."""
+    state = budgeted(Budget(10.0, ROLLING, "rolling"), zero_s=1.8e9)
+    spend(state, 0, 10.0, 0.0)
+    assert (budget_wait_s(state, 0, later_s) == 0) == has_money
+
+
 def remembered_usd(spent: list[tuple[float, float]], unix_s: float) -> float:
     """What was spent in this minute and in the sixty before it."""
     now = unix_s // 60

@@ -42,9 +42,9 @@ DECODING, PREFILLING, QUEUED, ELSEWHERE = range(4)
 
 
 def serving() -> EngineState:
-    """A busy replica: one row decodes, one is being prefilled, one waits; another has a row, too.
+    """A busy replica: a row decodes, one is being prefilled, and one waits after a preemption.
 
-    Both have a prefix that no row uses.
+    Another replica serves a row as well. Both have a prefix in the cache that no row uses.
     """
     table = calls(np.zeros(4), 100, 20, node=0, tree=TREE)
     state = own_state(FLEET_OF_TWO, table=table)
@@ -59,6 +59,10 @@ def serving() -> EngineState:
     admit(state, 0, 20, 0.0)
     for row in (PREFILLING, QUEUED):
         limit_patience(state, row)
+    state.ledger.first_token_s[DECODING] = 0.5
+    waiting = state.ledger[QUEUED]
+    waiting.resume_tok, waiting.cached_tok, waiting.pool, waiting.transferred = 107, 64, 0, 1
+    waiting.start_s, waiting.first_token_s = 0.1, 0.5
     rep = state.replicas[0]
     rep.phase, rep.busy_since_s, rep.busy_s = DECODE, 1.0, 10.0
     state.wakes.key[0] = 7.0

@@ -57,7 +57,7 @@ def test_draws_equal_those_of_columns(purpose: int) -> None:
 
 
 def test_no_two_purposes_of_a_request_share_a_number() -> None:
-    """Nor do two attempts. Draws that belong to no attempt are numbered by levels of the tree."""
+    """Nor do two attempts. Draws that belong to no attempt are numbered by level of the tree."""
     numbers = [8 * attempt + purpose for attempt in range(999) for purpose in IN_ATTEMPT]
     numbers += [8 * level + purpose for level in range(999) for purpose in (EARLIER, UNSIMULATED)]
     assert len(set(numbers)) == len(numbers)
@@ -85,6 +85,12 @@ def test_draws_of_different_purposes_and_attempts_are_independent() -> None:
     columns += [[uniform(each, 1, hashing.FAILURE) for each in bits]]
     correlation = np.corrcoef(columns) - np.eye(len(columns))
     assert np.abs(correlation).max() < 4 / math.sqrt(len(bits))
+
+
+def test_columns_of_different_names_and_numbers_are_independent() -> None:
+    columns = [uniforms(BITS, name, number) for name in ("a", "b", "tools") for number in (0, 1)]
+    correlation = np.corrcoef(columns) - np.eye(len(columns))
+    assert np.abs(correlation).max() < 4 / math.sqrt(len(BITS))
 
 
 def test_normal_draws_follow_from_two_uniform_ones() -> None:
