@@ -146,7 +146,7 @@ def test_names_are_no_elements_of_a_page(awkward: Path) -> None:
 def test_a_table_of_very_many_rows_shows_the_first() -> None:
     page = Tags(Result({}, [{"a": k, "b": None} for k in range(1000)])._repr_html_())
     assert page.tags.count("tr") == 201
-    assert "and 800 rows more" in page.texts
+    assert "and 800 more rows" in page.texts
 
 
 def test_a_verdict_is_what_the_command_prints(path: Path, tmp_path: Path) -> None:
