@@ -6,6 +6,8 @@ attempt; the attempt after a failure waits on a timer, as an arrival does.
 
 import math
 
+import numpy as np
+
 from simulator.engine.kernels.api.endpoint import attempt_at_endpoint, fits
 from simulator.engine.kernels.api.limits import budget_wait_s, current_rate, limit_wait_s, spend
 from simulator.engine.kernels.shared.hashing import EXPLORE, PAUSE, ROUTE, uniform
@@ -329,7 +331,7 @@ def attempt_through_gateway(state, row, time_s):
     if result in (ACCEPTED, QUEUED):
         return result == ACCEPTED
     if not state.gateways[g].repeats:
-        call.tried |= 1 << (t - state.gateways[g].first_target)
+        call.tried |= np.int64(1) << (t - state.gateways[g].first_target)
     if result != REFUSED:
         _record_failure(state, g, t, result, time_s)
     _retry_or_reject(state, g, t, row, result, time_s)

@@ -43,10 +43,11 @@ def limit_wait_s(state, e, row, time_s):
         limit = state.limits[k]
         _refill(limit, time_s)
         demand = _demand(state, e, row, limit.of)
-        if demand > limit.most:
+        # For rounding of capacity and refill. Output still to be produced is not foreseen.
+        tolerance = 1e-9 * limit.most
+        if demand > limit.most + tolerance:
             return math.inf
-        # The tolerance is for rounding in the refill. Output still to be produced is not foreseen.
-        if demand > limit.level + 1e-9 * limit.most:
+        if demand > limit.level + tolerance:
             wait_s = max(wait_s, (demand - limit.level) / limit.per_s)
     return wait_s
 

@@ -17,6 +17,8 @@ fit stays blocked until a sequence finishes, since decoding only takes blocks.
 
 import math
 
+import numpy as np
+
 from simulator.engine.kernels.own.admission import admit, continue_prompt, was_queued_in_time
 from simulator.engine.kernels.own.batch_work import take_deferred
 from simulator.engine.kernels.own.kv_cache import kv_take
@@ -282,7 +284,7 @@ def enqueue(state, r, row, time_s):
     ledger.reasoning_tok = min(request.reasoning_tok, ledger.completion_tok)
     rank = 0
     if fleet.order == SHORTEST:
-        rank = request.declared_tok
+        rank = np.int64(request.declared_tok)  # of 64 bits in plain Python, too
     elif fleet.order != FIRST_COME:
         rank = state.priority[request.workload]
     join_queue(state, rep, row, rank)

@@ -71,6 +71,13 @@ def test_what_exceeds_the_capacity_can_never_pass(input_tok: int, wait_s: float)
     assert limit_wait_s(state, 0, 0, 0.0) == wait_s
 
 
+@pytest.mark.parametrize("limit", [("requests", 1, 49.0, 49.0), ("input_tok", 31000, 60.0, 60.0)])
+def test_all_of_the_capacity_may_pass_however_it_is_rounded(
+    limit: tuple[str, float, float, float],
+) -> None:
+    assert limit_wait_s(limited(Limit(*limit), input_tok=int(limit[1])), 0, 0, 0.0) == 0.0
+
+
 def test_a_bucket_refills_up_to_its_capacity() -> None:
     state = limited(Limit("input_tok", 10, 1.0, 20.0))
     assert [passes(state, 0.0) for _ in range(3)] == [True, True, False]
