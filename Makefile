@@ -13,7 +13,7 @@ PIP := -m pip --disable-pip-version-check -qq
 UV := uv==0.13.9
 CYCLONEDX := cyclonedx-bom==7.5.0
 
-.PHONY: help run test check unit browser fuzz bench validation pages generated format clean
+.PHONY: help run test quick check kernels unit browser fuzz bench validation pages generated format clean
 .PHONY: docs locked release hashes newest sbom
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -22,7 +22,18 @@ run: $(RUN_STAMP) ## set up what is missing, print the quickstart's verdict and 
 	@$(BIN)/breakeven run scenarios/quickstart.yaml --out out
 	@echo "report: out/report.html"
 
-test: check unit ## run everything that gates a change
+test: $(DEV_STAMP) ## run everything that gates a change
+	@$(MAKE) --no-print-directory --jobs=2 check kernels
+	@$(MAKE) --no-print-directory unit
+
+quick: $(DEV_STAMP) ## check format, lint and types, and run the tests that take a moment
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -n 2 -m "not slow"
+
+kernels: $(RUN_STAMP) ## compile the engine, which takes a minute once per installation
+	@$(BIN)/breakeven run quickstart --effort 1 > /dev/null
 
 check: $(DEV_STAMP) ## check format, lint, types, import layers and generated files
 	$(BIN)/ruff format --check .

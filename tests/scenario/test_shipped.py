@@ -98,7 +98,7 @@ def test_a_small_model_first_saves_per_right_answer() -> None:
     study = load_study("cascade", ["options.own-small.replicas=2"])
     results = {r.name: r for r in simulate_as_written(study)}
     right = {
-        name: kind_of(r.evaluation.option).correctness(r.evaluation, study)
+        name: kind_of(r.evaluation.option).correctness(r.evaluation, study.quality)
         for name, r in results.items()
     }
     per_right = {

@@ -132,11 +132,11 @@ def test_without_a_cache_another_folder_is_used(
 ) -> None:
     folders = []
 
-    def known_capacity(*arguments: Any) -> None:
+    def cached_capacity(*arguments: Any) -> None:
         folders.append(arguments[-1])
         raise InputError("stop")
 
-    monkeypatch.setattr(remembered, "known_capacity", known_capacity)
+    monkeypatch.setattr(remembered, "cached_capacity", cached_capacity)
     file = write_scenario(tmp_path / "small.yaml", SMALL)
     for flags in ([], ["--no-cache"], ["--anew"]):
         invoke("capacity", file, *flags, code=3)

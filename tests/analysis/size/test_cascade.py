@@ -238,8 +238,8 @@ def test_a_check_that_turns_nothing_away_leaves_the_first_stage(
     assert found.total_usd(study) == pytest.approx(alone.total_usd(study))
     assert found.outcome.requests == alone.outcome.requests
     assert found.outcome.tokens == alone.outcome.tokens
-    assert kind_of(found.option).correctness(found, study) == pytest.approx(
-        kind_of(alone.option).correctness(alone, study)
+    assert kind_of(found.option).correctness(found, study.quality) == pytest.approx(
+        kind_of(alone.option).correctness(alone, study.quality)
     )
     assert found.outcome.e2e_s.mean == pytest.approx(alone.outcome.e2e_s.mean + 1.5, rel=1e-6)
     # Nobody sees a token before it is checked.
@@ -326,7 +326,7 @@ def test_right_answers_are_counted(stages: tuple[str, ...], tmp_path: Path) -> N
     found = evaluated(study)
     rates = [option(study, name).success_rate for name in stages]
     share = checked_success(rates, quality(study))
-    assert kind_of(found.option).correctness(found, study) == pytest.approx(share)
+    assert kind_of(found.option).correctness(found, study.quality) == pytest.approx(share)
     completed = found.outcome.requests["completed"]
     drawn = right_by_draws(study, found)
     assert_share(drawn * completed, completed, share)
@@ -342,7 +342,7 @@ def test_right_answers_are_counted(stages: tuple[str, ...], tmp_path: Path) -> N
 def test_what_a_cascade_solves_is_what_not_all_fail_at(tmp_path: Path) -> None:
     study = asked(tmp_path, scenario(("first", "last"), catches=1.0, false_alarms=0.0))
     found = evaluated(study)
-    share = kind_of(found.option).correctness(found, study)
+    share = kind_of(found.option).correctness(found, study.quality)
     assert share == pytest.approx(1 - joint_failure([0.5, 0.8], 0.7))
 
 
