@@ -17,15 +17,13 @@ from typing import Any, NoReturn
 GRACE_S = 1.2
 """Time for an orderly end after an interrupt, before the process is killed."""
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+_received: list[int] = []
+"""Number of the interrupt that is being handled, if any."""
 _end_lock, _message_lock = threading.Lock(), threading.Lock()
 
 
 class _Interrupted(BaseException):
     """Propagating interrupt; libraries would catch or convert a KeyboardInterrupt."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
 
 
 def main() -> None:
@@ -33,16 +31,23 @@ def main() -> None:
     try:
         _watch_interrupts()
         _run()
-    except _Interrupted as interrupt:
-        if "multiprocessing" not in sys.modules:
-            _end(interrupt.number)
-        # A regular exit releases the locks of multiprocessing; _end_after ends it if it is slow.
-        _print_interrupted()
-        sys.exit(128 + interrupt.number)
+    except BaseException:
+        # An extension module whose import is interrupted raises an error of its own instead.
+        if not _received:
+            raise
+        _exit_interrupted(_received[0])
     finally:
         # Python removes its own handlers during finalisation: a late signal would kill it.
         for number in _INTERRUPTS:
             signal.signal(number, signal.SIG_IGN)
+
+
+def _exit_interrupted(number: int) -> NoReturn:
+    if "multiprocessing" not in sys.modules:
+        _end(number)
+    # A regular exit releases the locks of multiprocessing; _end_after ends it if it is slow.
+    _print_interrupted()
+    sys.exit(128 + number)
 
 
 def _run() -> None:
@@ -111,10 +116,11 @@ def _watch_interrupts() -> None:
 
 def _raise_interrupted(number: int, _: FrameType | None) -> NoReturn:
     signal.signal(number, signal.SIG_IGN)
+    _received.append(number)
     # Errors of code that is being unwound are of no interest to the user.
     sys.unraisablehook = _ignore
     threading.excepthook = _ignore
-    raise _Interrupted(number)
+    raise _Interrupted
 
 
 def _ignore(_: Any) -> None:

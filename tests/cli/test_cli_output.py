@@ -124,6 +124,8 @@ COMMANDS: dict[str, tuple[Callable[[dict[str, Any]], Rows], list[str]]] = {
     "prices show": (of_rates, ["prices", "show", "openai/gpt-6.1-terra"]),
     "prices diff": (listed("changes"), ["prices", "diff", "{prices}"]),
     "prices check": (listed("offers"), ["prices", "check", "{prices}"]),
+    "validate": (itself, ["validate", "{scenario}"]),
+    "traffic cache": (itself, ["traffic", "cache", "{log}", "--rule", "openai-5m"]),
     "quality show": (listed("models"), ["quality", "show"]),
     "quality compare": (itself, ["quality", "compare", "aider", "gpt-oss-120b", "gpt-5 low"]),
     "quality chain": (itself, ["quality", "chain", "--steps", "3", "--step-success", "0.8"]),
