@@ -270,3 +270,9 @@ def test_profiles_are_listed_and_shown() -> None:
     missing = breakeven("hardware", "show", "h100-sxn")
     assert missing.returncode == 3
     assert "did you mean 'h100-sxm'?" in missing.stderr
+
+
+def test_validate_counts_what_it_checked() -> None:
+    counts = json.loads(breakeven("validate", "quickstart", "--output", "json").stdout)
+    assert counts["options"] == 4
+    assert counts["sweep_points"] == 0

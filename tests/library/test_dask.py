@@ -178,7 +178,8 @@ def test_a_worker_with_other_versions_is_refused(
         dask_cluster, "installed", lambda: mine | {"breakeven": "other", "numpy": "0.1"}
     )
     message = (
-        r"worker tcp://127\.0\.0\.1:\d+ has another version of breakeven, numpy, which may give "
+        r"worker tcp://127\.0\.0\.1:\d+ has another version of breakeven, numpy, "
+        "which may change results"
     )
     with cluster(machines.address) as executor, pytest.raises(InputError, match=message):
         executor.submit(len, "ab").result(60)
