@@ -214,6 +214,7 @@ ALLOWED = {
     "Tools": ("scenario.schema.traffic", "traffic.sessions"),
     "Uniform": ("economics.interval", "scenario.resolve.distributions"),
     "calibrate": ("analysis.bench.calibration", "library.benchmarks"),
+    "preset_names": ("library.names", "scenario.resolve.presets"),
     "find_break_even": ("analysis.decide.breakeven", "library.decisions"),
     "validate": ("cli.app", "scenario.document.document"),
 }  # fmt: skip

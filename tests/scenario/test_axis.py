@@ -64,7 +64,7 @@ def test_never_comes_with_the_nearest_miss(path: Path) -> None:
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     ends = ("--axis", "people.engineers_fte", "--between", "7", "8")
     screen = breakeven("run", str(path), "--fast", *settings, *ends).stdout
-    assert "never between 7 and 8 engineers_fte (you: 0.5); nearest at 7" in " ".join(
+    assert "never between 7 and 8 engineers_fte (you are at 0.5); closest at 7" in " ".join(
         screen.split()
     )
 

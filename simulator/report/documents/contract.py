@@ -31,7 +31,7 @@ class Percentiles(TypedDict):
     p99: float | None
 
 
-class Remedy(TypedDict):
+class RemedySection(TypedDict):
     """A way in which an option would meet the targets."""
 
     kind: str
@@ -41,14 +41,14 @@ class Remedy(TypedDict):
     spill_in_flight: int | None
 
 
-class Rejected(TypedDict):
+class RejectedSection(TypedDict):
     """A candidate of a choice that was not chosen."""
 
     candidate: str
     reason: str
 
 
-class Part(TypedDict):
+class PartSection(TypedDict):
     """One part of a composite option."""
 
     name: str
@@ -69,7 +69,7 @@ class Tokens(TypedDict):
     reasoning: float
 
 
-class Quantiles(TypedDict):
+class QuantilesSection(TypedDict):
     """Pairs of a share of the requests and the latency that it does not exceed [s]."""
 
     ttft_s: list[list[float]]
@@ -84,7 +84,7 @@ class Replicas(TypedDict):
     max: int
 
 
-class Sampling(TypedDict):
+class SamplingSection(TypedDict):
     """Extent of the sample, and half-widths of 90 % intervals."""
 
     windows: int
@@ -96,7 +96,7 @@ class Sampling(TypedDict):
     other_horizons_attainment_error: float | None
 
 
-class Replications(TypedDict):
+class ReplicationsSection(TypedDict):
     """Precision that replications with other seeds have reached."""
 
     count: int
@@ -113,11 +113,11 @@ class OptionDocument(TypedDict):
     kind: str
     feasible: bool
     excuse: str | None
-    remedies: list[Remedy]
+    remedies: list[RemedySection]
     chosen: str | None
     collapsed_to: str | None
-    rejected: list[Rejected]
-    parts: list[Part]
+    rejected: list[RejectedSection]
+    parts: list[PartSection]
     success_rate: float | None
     calls_per_request: float
     cost_usd_per_month: Spread
@@ -133,7 +133,7 @@ class OptionDocument(TypedDict):
     ttft_s: Percentiles
     tpot_s: Percentiles
     e2e_s: Percentiles
-    latency_quantiles: Quantiles
+    latency_quantiles: QuantilesSection
     replicas: Replicas
     served_by: dict[str, int]
     attempts: int
@@ -142,12 +142,12 @@ class OptionDocument(TypedDict):
     preemptions: int
     restarts: int
     self_hosted_share: float
-    sampling: Sampling
+    sampling: SamplingSection
     simulated_hours: float
-    replications: NotRequired[Replications]
+    replications: NotRequired[ReplicationsSection]
 
 
-class Saving(TypedDict):
+class SavingSection(TypedDict):
     """An option, and a saving relative to it or of it."""
 
     name: str
@@ -159,12 +159,12 @@ class VerdictSection(TypedDict):
 
     winner: str
     runner_up: str | None
-    other_kind: Saving | None
+    other_kind: SavingSection | None
     saving: float | None
     saving_interval: list[float] | None
     probability_best: float | None
     least_regret: str | None
-    disqualified: list[Saving]
+    disqualified: list[SavingSection]
     decided_by: list[str]
 
 

@@ -22,10 +22,10 @@ from simulator.report.documents.contract import (
     HybridSection,
     OptionDocument,
     OptionsDocument,
-    Part,
+    PartSection,
     ResultDocument,
-    Sampling,
-    Saving,
+    SamplingSection,
+    SavingSection,
     Spread,
 )
 from simulator.report.documents.horizon import over_time_document
@@ -120,7 +120,7 @@ def _effort(effort: Effort) -> EffortSection:
     }
 
 
-def _disqualified(verdict: Verdict) -> list[Saving]:
+def _disqualified(verdict: Verdict) -> list[SavingSection]:
     """Return options that would be cheaper than the winner if they met the targets."""
     winner_usd = verdict.winner.total_usd
     return [
@@ -130,7 +130,7 @@ def _disqualified(verdict: Verdict) -> list[Saving]:
     ]
 
 
-def _other_kind(verdict: Verdict) -> Saving | None:
+def _other_kind(verdict: Verdict) -> SavingSection | None:
     """Return the cheapest option of another kind, and the winner's saving against it."""
     other = verdict.other_kind
     if other is None:
@@ -243,7 +243,7 @@ def option_document(result: OptionResult, study: Study) -> OptionDocument:
     }
 
 
-def _sampling(evaluation: Evaluation, total_usd: float) -> Sampling:
+def _sampling(evaluation: Evaluation, total_usd: float) -> SamplingSection:
     """Return half-widths of 90 % intervals; that of the cost as a share of the total cost."""
     sampling = evaluation.outcome.sampling
     calls_usd = sum(evaluation.outcome.api_usd.values())
@@ -271,7 +271,7 @@ def _chosen(result: OptionResult) -> str | None:
     return evaluation.option.name if is_candidate else None
 
 
-def _part(part: Evaluation) -> Part:
+def _part(part: Evaluation) -> PartSection:
     """Return the figures of one part of a composite option."""
     outcome = part.outcome
     return {

@@ -13,7 +13,7 @@ from simulator.report.documents.contract import (
     HybridSection,
     OptionDocument,
     OptionsDocument,
-    Part,
+    PartSection,
     ResultDocument,
 )
 from simulator.report.documents.horizon import over_time_text
@@ -230,7 +230,7 @@ def _chosen_text(option: OptionDocument) -> str:
     return "; not ".join([text, *reasons])
 
 
-def _part_text(part: Part) -> str:
+def _part_text(part: PartSection) -> str:
     """Return the workloads, cost and replicas of a part of a composite option."""
     what = f" for {', '.join(part['workloads'])}" if part["workloads"] else ""
     replicas = f", {counted(part['replicas'], 'replica')}" if part["replicas"] else ""
