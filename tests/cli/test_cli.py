@@ -13,6 +13,8 @@ import pytest
 from tests.support.command import breakeven
 from tests.support.scenarios import SMALL, write_scenario
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:

@@ -14,6 +14,8 @@ import pytest
 from tests.support.scenarios import SMALL, write_scenario
 from tests.support.tiny import quiet_environment
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-c", "from simulator.cli.main import main; main()"]
 LONG = {
     "run": ["run", "FILE", "--out", "OUT", "--jobs", "2"],

@@ -34,6 +34,7 @@ def test_the_load_duration_curve_and_the_work_below_it(load: np.ndarray, level: 
     assert steps.sum() == pytest.approx(mean_served(load, at)[0])
 
 
+@pytest.mark.slow
 @given(LOADS, st.lists(st.tuples(PRICES, PRICES), min_size=1, max_size=3))
 def test_no_other_capacities_are_cheaper(load: np.ndarray, prices: list) -> None:
     """Against every way to build whole units, dispatched in the order of what work costs."""

@@ -69,6 +69,7 @@ def test_the_nearest_deadline_goes_first() -> None:
     np.testing.assert_array_equal(np.argsort(ledger.start_s), expected)
 
 
+@pytest.mark.slow
 def test_deferred_work_alone_starts_no_replica_until_it_is_due() -> None:
     scaler = Autoscaler(2.0, 3, 1.0, 5.0)
     fleet = replace(DEFERS, replicas=0, autoscaler=scaler, cold_start_s=4.0)

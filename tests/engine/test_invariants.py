@@ -87,6 +87,7 @@ def tables(sessions: int) -> st.SearchStrategy[RequestTable]:
     return st.builds(build, st.integers(0, 10_000), st.booleans(), st.booleans())
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(plans(), tables(30), st.sampled_from([15.0, 60.0, 1500.0]))
 def test_invariants_over_random_plans(plan: Plan, table: RequestTable, horizon_s: float) -> None:
@@ -97,6 +98,7 @@ def test_invariants_over_random_plans(plan: Plan, table: RequestTable, horizon_s
     np.testing.assert_array_equal(ledger.finished_s, again.finished_s)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(plans(), tables(20))
 def test_everything_is_served_in_the_end(plan: Plan, table: RequestTable) -> None:
@@ -135,6 +137,7 @@ def test_routing_never_uses_the_true_output_length() -> None:
     np.testing.assert_array_equal(a.server[rows], b.server[rows])
 
 
+@pytest.mark.slow
 def test_compiled_and_plain_python_agree(tmp_path: Path) -> None:
     script = """
 import sys

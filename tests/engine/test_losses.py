@@ -59,6 +59,7 @@ def after(time_s: float) -> float:
     return math.nextafter(time_s, math.inf)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANS)
 def test_a_failure_at_every_moment_of_a_small_run_loses_no_request(name: str) -> None:
     plan, table = PLANS[name], random_table(41, sessions=12, rate_per_s=5.0)
@@ -145,6 +146,7 @@ def test_a_rollout_replaces_every_replica_and_loses_nothing(surge: int, every_s:
         assert ledger.fleets[0].max_replicas == 3
 
 
+@pytest.mark.slow
 def test_rollouts_and_losses_together_leave_the_fleet_its_size() -> None:
     table = random_table(45, sessions=600, rate_per_s=1.0)
     for seed in range(10):
@@ -165,6 +167,7 @@ def test_rollouts_and_losses_together_leave_the_fleet_its_size() -> None:
         simulation.finish()
 
 
+@pytest.mark.slow
 def test_notices_and_rollouts_together_leave_the_fleet_its_size() -> None:
     table = random_table(47, sessions=600, rate_per_s=1.0)
     for seed in range(10):

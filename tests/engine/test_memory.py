@@ -4,12 +4,16 @@ import gc
 import weakref
 from pathlib import Path
 
+import pytest
+
 from simulator.analysis.sampling.sample import whole_horizon_sample
 from simulator.analysis.simulate.planning import plan_of
 from simulator.analysis.study.options import Size
 from simulator.engine.run import Simulation
 from simulator.scenario.building.study import load_study
 from tests.support.scenarios import SMALL, write_scenario
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_run_that_is_over_leaves_nothing_behind(tmp_path: Path) -> None:

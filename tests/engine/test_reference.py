@@ -11,6 +11,8 @@ from tests.support.engine.random_plans import random_fleet, random_mixture, rand
 from tests.support.engine.reference import Reference
 from tests.support.traffic.traffic_samples import random_table
 
+pytestmark = pytest.mark.slow
+
 
 def assert_equals_reference(plan: Plan, table: RequestTable) -> None:
     horizon_s = 1e4

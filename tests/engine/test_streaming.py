@@ -52,6 +52,7 @@ def assert_same_rows(pieces: list[Ledger], whole: Ledger) -> None:
         assert got_account.steps == account.steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_chunks_change_nothing_under_every_rule_of_scheduling(seed: int) -> None:
     plan, table = random_plan(seed), random_mixture(seed)
@@ -61,6 +62,7 @@ def test_chunks_change_nothing_under_every_rule_of_scheduling(seed: int) -> None
     assert_same_rows(pieces, serve_table(plan, table, 1e4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["prefix", "breakpoint", "unit"])
 @pytest.mark.parametrize("horizon_s", [12.0, 2000.0])
 def test_chunks_change_nothing_with_apis_control_and_deferred_work(
@@ -116,6 +118,7 @@ def test_what_arrives_with_the_horizon_is_not_lost() -> None:
     assert_same_rows(pieces, serve_table(plan, table, horizon_s))
 
 
+@pytest.mark.slow
 def test_a_run_from_a_checkpoint_ends_as_one_that_was_never_interrupted(tmp_path: Path) -> None:
     table = random_table(33, sessions=120, rate_per_s=4.0)
     fleet = replace(

@@ -77,6 +77,7 @@ def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path, size: int) -> None:
     assert (tmp_path / "new" / "b.txt").read_text() == "b" * 20
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_any_file_of_a_run_loses_nothing(tmp_path: Path) -> None:
     found = simulator.find_break_even(write_tiny(tmp_path / "t.yaml"), fast=True)
     out = tmp_path / "out"
@@ -96,6 +97,7 @@ def test_a_full_disk_at_any_file_of_a_run_loses_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_is_one_line_after_the_answer(tmp_path: Path) -> None:
     scenario = str(write_tiny(tmp_path / "t.yaml"))
     (tmp_path / "file").write_text("x")
@@ -237,6 +239,7 @@ PLAIN = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from(["a", "b", "on", "1", "~"]), PLAIN, max_size=3))
 def test_what_is_written_is_read_back(data: dict) -> None:

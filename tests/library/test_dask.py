@@ -26,7 +26,7 @@ from tests.support.scenarios import write_scenario
 from tests.support.tiny import exit_code, invoke, quiet_environment, tiny
 
 pytest.importorskip("distributed", reason="needs breakeven[dask]")
-pytestmark = pytest.mark.xdist_group("dask")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask")]
 
 POINTS = 8
 FORMS = ("sweep.csv", "sweep.json", "sweep.parquet")

@@ -15,6 +15,8 @@ import pytest
 from tests.support.scenarios import SMALL, write_scenario
 from tests.support.tiny import invoke
 
+pytestmark = pytest.mark.slow
+
 MOST_GROWTH = 2.3
 """Times as many calls for twice the size."""
 

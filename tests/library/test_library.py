@@ -127,6 +127,7 @@ def awkward(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scenario(tmp_path_factory.mktemp("awkward") / "t.yaml", said)
 
 
+@pytest.mark.slow
 def test_names_are_no_elements_of_a_page(awkward: Path) -> None:
     shown = [
         simulator.simulate(awkward),
@@ -149,6 +150,7 @@ def test_a_table_of_very_many_rows_shows_the_first() -> None:
     assert "and 800 more rows" in page.texts
 
 
+@pytest.mark.slow
 def test_a_verdict_is_what_the_command_prints(path: Path, tmp_path: Path) -> None:
     found = simulator.find_break_even(path, fast=True, views=False)
     assert found.to_dict() == printed("run", path, "--fast", "-j", "1")
@@ -174,6 +176,7 @@ def write(folder: Path, text: str) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_an_axis_of_any_number(path: Path) -> None:
     found = simulator.find_break_even(
         path, "options.own.rent_usd_per_gpu_hour", (0.5, 4), fast=True, views=False
@@ -191,6 +194,7 @@ def test_an_axis_of_any_number(path: Path) -> None:
         simulator.find_break_even(path, "options.own.rent_usd_per_gpu_hours", (1, 2))
 
 
+@pytest.mark.slow
 def test_a_verdict_is_saved_as_the_command_writes_it(awkward: Path, tmp_path: Path) -> None:
     simulator.find_break_even(awkward, fast=True).save(tmp_path / "library")
     invoke("run", awkward, "--fast", "-j", "1", "--out", tmp_path / "command", code=0)

@@ -170,6 +170,7 @@ def test_a_scenario_without_the_section_says_what_it_looks_like(tmp_path: Path) 
     assert len(simulator.sweep(path, {"seed": [1, 2]}, each="simulate", no_cache=True).rows) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", ["size", "run", "simulate"])
 def test_what_is_asked_at_each_point(tmp_path: Path, each: str) -> None:
     path = write_tiny(tmp_path / "tiny.yaml", sweep={"each": each, "grid": {"seed": [3]}})
@@ -189,6 +190,7 @@ def test_what_is_asked_at_each_point(tmp_path: Path, each: str) -> None:
         assert sum(chances) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_point_without_an_answer_says_why_and_the_others_have_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +277,7 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen | None = Non
     pytest.fail("it never came")
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,6 +309,7 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(
         assert (out / name).read_bytes() == (undisturbed / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_not_asked_again_but_without_a_cache(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,6 +335,7 @@ def two(tmp_path: Path) -> Path:
     return write_tiny(tmp_path / "two.yaml", sweep={"each": "simulate", "grid": {"seed": [1, 2]}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '"x"', "\xff", '{"error": null}'])
 def test_a_broken_answer_is_found_anew(two: Path, tmp_path: Path, text: str) -> None:
     first = simulator.sweep(two, folder=tmp_path)
@@ -342,6 +347,7 @@ def test_a_broken_answer_is_found_anew(two: Path, tmp_path: Path, text: str) -> 
     assert [path.read_bytes() for path in sorted((tmp_path / "sweep").iterdir())] == good
 
 
+@pytest.mark.slow
 def test_an_answer_cut_anywhere_is_found_anew(two: Path, tmp_path: Path) -> None:
     first = simulator.sweep(two, folder=tmp_path)
     path = min((tmp_path / "sweep").iterdir())
@@ -365,6 +371,7 @@ def log_text(rows: int, tokens: int = 500) -> str:
     return "arrival_s,input_tokens,output_tokens\n" + body
 
 
+@pytest.mark.slow
 def test_what_an_answer_depends_on_is_in_its_name(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(log_text(50))
     path = write_tiny(
@@ -468,6 +475,7 @@ def test_numbers_are_numbers_in_parquet(undisturbed: Path) -> None:
     assert str(schema.field("is_cheapest").type) == "bool"
 
 
+@pytest.mark.slow
 def test_json_and_csv_on_standard_output_are_the_files(undisturbed: Path) -> None:
     home = {"XDG_CACHE_HOME": str(undisturbed / "cache")}
     with pytest.MonkeyPatch.context() as patch:

@@ -59,6 +59,7 @@ def test_every_page_shows_what_is_run() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page",
     [case(name, blocks, name) for name, blocks in PAGES.items() if name not in (QUESTIONS, README)],
@@ -68,6 +69,7 @@ def test_a_page_shows_what_is_printed(page: str, tmp_path: Path) -> None:
         check(page, name, stored(name), text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "block", [case(block, [block], f"question-{number}") for number, block in FIFTEEN]
 )
@@ -79,6 +81,7 @@ def test_a_question_has_the_answer_that_is_printed(block: Block, tmp_path: Path)
     check(QUESTIONS, QUESTIONS, block.text, printed.text)
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("docs")
 def test_the_readme_shows_its_first_run(tmp_path: Path) -> None:
     """Its screens, its picture, and that the report can be drawn again from what the run leaves."""

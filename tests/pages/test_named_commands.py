@@ -20,6 +20,8 @@ from simulator.cli.app import app
 from tests.support.checkout import ROOT, SHIPPED
 from tests.support.scenarios import SMALL, write_scenario
 
+pytestmark = pytest.mark.slow
+
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
 Path_ = tuple[str, ...]

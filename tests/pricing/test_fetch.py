@@ -218,6 +218,7 @@ def test_addresses_that_are_not_fetched(url: str, message: str) -> None:
     assert "secret" not in str(found.value)
 
 
+@pytest.mark.slow
 def test_prices_from_an_address(tmp_path: Path) -> None:
     target = tmp_path / "book.json"
     with server(says(TEXT.encode())) as url:
@@ -235,6 +236,7 @@ def test_prices_from_an_address(tmp_path: Path) -> None:
     assert json.loads(compared.stdout)["changes"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "message"),
     [

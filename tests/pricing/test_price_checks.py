@@ -215,6 +215,7 @@ def test_other_media_searches_and_sizes_are_taken_over(tmp_path: Path) -> None:
     assert book.card(name).lifetime.ends == date(2026, 12, 31)
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_counted_and_said(tmp_path: Path) -> None:
     entries = {
         "gpt-9": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-6,
@@ -360,6 +361,7 @@ def test_every_explanation_is_about_an_offer_of_the_book() -> None:
         assert len(told.why) > 20
 
 
+@pytest.mark.slow
 def test_the_book_agrees_with_the_snapshot_that_it_stands_on() -> None:
     feeds, absent = installed_sources()
     assert set(absent) <= {"litellm", "model-prices"}
@@ -370,6 +372,7 @@ def test_the_book_agrees_with_the_snapshot_that_it_stands_on() -> None:
     assert 0 < len(found.explained) < 60
 
 
+@pytest.mark.slow
 def test_prices_check_of_a_file(tmp_path: Path) -> None:
     entries = {
         "gpt-4o": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 3e-6,
@@ -445,6 +448,7 @@ def test_states_of_a_life() -> None:
     assert replace(promised, ends=None).doubts("x", 0.0, at("2026-11-20")) == []
 
 
+@pytest.mark.slow
 def test_list_and_show_tell_the_price_of_a_moment() -> None:
     def listed(*options: str) -> dict[str, Any]:
         run = breakeven("prices", "list", "openai/o3", *options, "-o", "json")
@@ -465,6 +469,7 @@ def test_list_and_show_tell_the_price_of_a_moment() -> None:
     assert "varies by hour" in peak
 
 
+@pytest.mark.slow
 def test_costs_after_an_end_are_priced_and_told(tmp_path: Path) -> None:
     (tmp_path / "usage.csv").write_text(
         "offer,at,input_total,output_total\n"
@@ -518,6 +523,7 @@ def test_words_of_providers_logs_are_read_or_refused() -> None:
         assert priced_columns({**base, "image_ref": [text]})[1] == [""]
 
 
+@pytest.mark.slow
 def test_a_priced_table_can_be_priced_again(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     pq = pytest.importorskip("pyarrow.parquet")
@@ -538,6 +544,7 @@ def test_a_priced_table_can_be_priced_again(tmp_path: Path) -> None:
     assert priced["cost_usd"].to_pylist() == pytest.approx([32.5e-6, 10e-6])
 
 
+@pytest.mark.slow
 def test_tables_with_other_separators_are_told(tmp_path: Path) -> None:
     (tmp_path / "u.csv").write_text("offer;at;input_total;output_total\nopenai/gpt-4o;2026;9;1\n")
     run = breakeven("prices", "cost", "u.csv", cwd=tmp_path)

@@ -100,6 +100,7 @@ def test_files_that_are_no_prices(raw: Any, message: str) -> None:
         read_feed(raw, "f.json", DAY)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.recursive(st.none() | st.integers() | st.floats() | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
@@ -161,6 +162,7 @@ def test_changes_are_named_rate_by_rate() -> None:
     assert (rate["before"], rate["after"]) == pytest.approx((5, 6))
 
 
+@pytest.mark.slow
 def test_import_diff_and_use(tmp_path: Path) -> None:
     feed, target = tmp_path / "map.json", tmp_path / "book.json"
     feed.write_text(json.dumps(LITELLM))
@@ -195,6 +197,7 @@ def test_scenarios_bill_by_their_price_file(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

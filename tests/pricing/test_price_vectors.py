@@ -91,6 +91,7 @@ def test_most_vectors_are_at_boundaries() -> None:
 MONTHS = [date(2026, month, 15) for month in range(1, 13)]
 
 
+@pytest.mark.slow
 def test_every_month_of_2026_is_priced_for_all_offers_that_are_live_in_it() -> None:
     """Contexts included, from the day on which they are known to be sold."""
     book = PriceBook()

@@ -24,6 +24,8 @@ from tests.support.checkout import on_sample, on_whole
 from tests.support.command import breakeven
 from tests.support.pricing.price_samples import token_cards
 
+pytestmark = pytest.mark.slow
+
 THEIR_CONTEXT = {
     "standard": None,
     "batch": {"processing": "batch"},

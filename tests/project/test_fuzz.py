@@ -27,6 +27,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(QUICK))
 def test_every_input_is_read_or_refused(name: str, sandbox: Sandbox) -> None:
     """``python -m fuzz --seconds 600`` does the same for longer, and shows how to repeat a case."""

@@ -20,6 +20,8 @@ from simulator.report.documents.ledger import ABOUT, endpoint_labels, ledger_wri
 from simulator.scenario.building.study import load
 from simulator.scenario.document.shipped import shipped_scenarios
 
+pytestmark = pytest.mark.slow
+
 REQUESTS = 1500
 """Of each scenario's horizon, about."""
 

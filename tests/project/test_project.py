@@ -26,6 +26,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("breakeven-*.whl"))
 
 
+@pytest.mark.slow
 def test_wheel_finds_its_data_from_any_directory(wheel: Path, tmp_path: Path) -> None:
     installed, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -100,6 +101,7 @@ def test_public_names_exist() -> None:
         _ = simulator.nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_notebook_runs_and_is_stored_without_outputs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)

@@ -15,6 +15,8 @@ import pytest
 from tests.support.checkout import ROOT
 from tests.support.tiny import tiny, write_tiny
 
+pytestmark = pytest.mark.slow
+
 MENU_KIND = '''"""A menu: the cheapest of several options, chosen by their cost alone."""
 
 from dataclasses import dataclass, replace

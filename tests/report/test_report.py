@@ -24,7 +24,7 @@ from tests.support.scenarios import SMALL, write_scenario
 
 EVIL = "<script>alert('x')</script>&\"own"
 EVIL_OPTION = "</script><img src=x onerror=alert(1)>"
-pytestmark = pytest.mark.xdist_group("report")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("report")]
 
 
 @pytest.fixture(scope="module")

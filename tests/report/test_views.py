@@ -114,6 +114,7 @@ def direct_waiting(ledger: Ledger, begin_s: float, end_s: float) -> float:
     return total_s / (end_s - begin_s)
 
 
+@pytest.mark.slow
 def test_waiting_is_the_sum_of_the_times_that_requests_wait(study: Study) -> None:
     line, ledger, _ = seen(study, "own")
     edges = np.arange(len(line.waiting) + 1) * line.bin_s
@@ -233,6 +234,7 @@ def reversed_map(function: Callable[[Any], Any], cells: Iterable[Any]) -> list[A
     return [function(cell) for cell in list(cells)[::-1]][::-1]
 
 
+@pytest.mark.slow
 def test_the_map_with_all_prompts_kept_is_the_plain_verdict(mapped: Study) -> None:
     sampler = Sampler(mapped)
     found = simulate_cache_map(mapped, sampler, KnownSizes())
@@ -279,6 +281,7 @@ def test_there_is_no_map_without_both_sides(mapped: Study) -> None:
         assert simulate_cache_map(alone, Sampler(alone), KnownSizes()) is None
 
 
+@pytest.mark.slow
 def test_views_are_of_the_cheapest_of_each_kind(tmp_path: Path) -> None:
     verdict = decide(load_study(write_tiny(tmp_path / "t.yaml")))
     shown = simulate_views(verdict)

@@ -101,6 +101,7 @@ def test_contexts_without_price_or_behaviour_are_errors(tmp_path: Path) -> None:
         study(tmp_path, {"hosted": {**HOSTED, "served_as": "priority"}})
 
 
+@pytest.mark.slow
 def test_tiers_limits_and_spend(tmp_path: Path) -> None:
     fable = {"kind": "api", "offer": "anthropic/claude-fable-5-2"}
     busy = {"requests_per_month": 80_000_000}
@@ -187,6 +188,7 @@ def test_the_claims_of_the_article_can_be_tried(tmp_path: Path) -> None:
     assert paid[0] > 1e-6 > paid[1] > 0.39e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "policy",
     [

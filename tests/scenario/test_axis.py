@@ -9,6 +9,8 @@ import pytest
 from tests.support.command import breakeven
 from tests.support.scenarios import write_scenario
 
+pytestmark = pytest.mark.slow
+
 RENT = "options.own.rent_usd_per_gpu_hour"
 SETTINGS = ["options.own.replicas=2", f"{RENT}=2.0", "people.engineers_fte=0.5"]
 

@@ -338,6 +338,7 @@ def test_validation_tries_every_override(tmp_path: Path) -> None:
 # The schema.
 
 
+@pytest.mark.slow
 def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(json_schema())
 

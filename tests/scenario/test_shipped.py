@@ -12,6 +12,8 @@ from simulator.analysis.study.effort import with_effort_level
 from simulator.scenario.building.study import load_study
 from tests.support.checkout import SHIPPED
 
+pytestmark = pytest.mark.slow
+
 Costs = dict[str, float]
 """USD/month by option."""
 OTHER_NAMES = {"quickstart": "support-chat"}

@@ -45,6 +45,7 @@ def written(target: Path, *arguments: str) -> Loaded:
     return load(target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", preset_names())
 def test_every_preset_makes_a_valid_scenario(tmp_path: Path, preset: str) -> None:
     found = written(tmp_path / "mine.yaml", *flags(preset=preset))
@@ -99,6 +100,7 @@ def test_offers_of_one_model_are_told_apart(tmp_path: Path) -> None:
     assert found.scenario.options["hybrid"].overflow in found.scenario.options
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offer", known_offers())
 def test_every_offer_makes_a_name(tmp_path: Path, offer: str) -> None:
     found = invoke("new", tmp_path / "mine.yaml", *flags(offer=offer), code=0)
@@ -109,6 +111,7 @@ def test_every_offer_makes_a_name(tmp_path: Path, offer: str) -> None:
     assert said["options"]["hybrid"]["overflow"] == name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stem", ["1", "true", "my study", "x: y", "it's #1", "-", "null", "ü"])
 def test_any_file_name_is_a_name(tmp_path: Path, stem: str) -> None:
     assert written(tmp_path / f"{stem}.yaml", *flags()).study.name == stem
@@ -200,6 +203,7 @@ def test_a_bad_log_is_told_by_its_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [log]
 
 
+@pytest.mark.slow
 def test_a_person_is_asked_for_what_no_flag_says(tmp_path: Path) -> None:
     target = tmp_path / "mine.yaml"
     code = "from simulator.cli.main import main; main()"

@@ -85,6 +85,7 @@ def test_every_stratum_is_drawn_from_once(count: int, seed: int) -> None:
     assert sorted(places) == list(range(count))
 
 
+@pytest.mark.slow
 def test_worlds_are_simulated_alike_by_any_number_of_workers(tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
@@ -111,6 +112,7 @@ def uncertain_volume(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
     return decide(study)
 
 
+@pytest.mark.slow
 def test_costs_spread_as_the_volume_does(uncertain_volume: Verdict) -> None:
     api = next(r for r in uncertain_volume.results if r.name == "frontier")
     low, middle, high = np.quantile(api.world_usd, [0.05, 0.5, 0.95])
@@ -120,6 +122,7 @@ def test_costs_spread_as_the_volume_does(uncertain_volume: Verdict) -> None:
     assert high > 2.5 * middle
 
 
+@pytest.mark.slow
 def test_the_largest_unknown_drives_and_explains(uncertain_volume: Verdict) -> None:
     first = uncertain_volume.drivers[0]
     assert first.name == "traffic.chat.requests_per_month"
@@ -129,6 +132,7 @@ def test_the_largest_unknown_drives_and_explains(uncertain_volume: Verdict) -> N
     assert sum(totals) <= 1.0 + 1e-9
 
 
+@pytest.mark.slow
 def test_a_flip_of_a_number_is_one(uncertain_volume: Verdict, tmp_path: Path) -> None:
     found = {f.name: f for f in uncertain_volume.switching_values}
     flip = found["traffic.chat.requests_per_month"]

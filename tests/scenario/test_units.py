@@ -240,6 +240,7 @@ RATES_S = {"requests_per_month": 730 * 3600, "rent_usd_per_gpu_hour": 3600,
 AMOUNTS = st.decimals(0, 10**6, places=3).map(lambda d: f"{d.normalize():f}")
 
 
+@pytest.mark.slow
 @given(amount=AMOUNTS, key=st.sampled_from(sorted(KEYS_S)), unit=st.sampled_from(sorted(TIMES_S)))
 def test_times_in_any_unit(amount: str, key: str, unit: str) -> None:
     expected = float(amount) * TIMES_S[unit] / KEYS_S[key]

@@ -69,6 +69,7 @@ def shipped_width(found: Deployment) -> float:
     return np.log(found.coefficients.band_high / found.coefficients.band_low)
 
 
+@pytest.mark.slow
 def test_own_evidence_narrows_the_band() -> None:
     """The more points of one's own that the model explains, the narrower; never wider than
     shipped."""

@@ -53,6 +53,7 @@ def is_closed(m: Measured) -> bool:
     return m.requests is None and "num_prompts" not in m.row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wanted", "median", "tail"),
     [

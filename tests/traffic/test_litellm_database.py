@@ -13,6 +13,8 @@ from simulator.traffic.formats.catalog import format_of, read_log
 from simulator.traffic.formats.gateways.litellm_database import LITELLM_DATABASE
 from simulator.traffic.formats.records.reading import Names, Skips, read
 
+pytestmark = pytest.mark.slow
+
 # The columns of the proxy's schema that matter here and some of those that must not be read.
 TABLE = """
 CREATE TABLE "LiteLLM_SpendLogs" (

@@ -15,6 +15,8 @@ from simulator.traffic.reuse.reuse import live_tokens, reuse
 from tests.support.checkout import on_sample, on_whole
 from tests.support.traffic.plain_logs import mooncake_prompts, plain_hits
 
+pytestmark = pytest.mark.slow
+
 # A handful of token numbers makes prompts share, part, repeat and end inside one another.
 PROMPT = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 9)), max_size=5)
 PROMPTS = st.lists(PROMPT, min_size=1, max_size=25)

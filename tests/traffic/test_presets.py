@@ -18,6 +18,7 @@ def test_all_workload_classes_are_there() -> None:
     assert set(preset_names()) == CLASSES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(CLASSES))
 def test_preset_is_what_it_claims(name: str) -> None:
     document = load_preset(name).data

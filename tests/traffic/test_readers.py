@@ -490,6 +490,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.data(), st.sampled_from(["mooncake", "agent", "litellm", "langfuse", "helicone", "otel"]))
 def test_any_json_value_in_any_field_is_read_or_refused(
@@ -519,6 +520,7 @@ def counted_mooncake(trace: Path) -> tuple[float, ...]:
     return (len(prompts), mean_tok, share, medium_s, high_s, young)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "published"), [on_sample(None), on_whole((12031, 12035, 0.374, 114, 519, 0.785))]
 )
@@ -554,6 +556,7 @@ def test_azure_conversation_trace(data: Path, published: tuple[float, ...] | Non
     assert log.rows.size / log.rows.at_s[-1] == pytest.approx(per_s, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "requests", "sessions"),
     [on_sample(236 + 56, 18), on_whole(48658 + 676, 773)],

@@ -210,6 +210,7 @@ def counts(spec: SessionTraffic, window_s: float, hours: int = 60) -> np.ndarray
     return np.histogram(table.arrival_s, windows, (0, hours * HOUR_S))[0]
 
 
+@pytest.mark.slow
 def test_without_noise_arrivals_are_poisson() -> None:
     table = generate((flat(2.0),), 11, end_s=10 * HOUR_S)
     gaps = np.diff(table.arrival_s)
@@ -219,6 +220,7 @@ def test_without_noise_arrivals_are_poisson() -> None:
         assert found.var() / found.mean() == pytest.approx(1, abs=0.25)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [10, 60, 600])
 def test_noise_has_the_size_asked_for(scale: int) -> None:
     """Var(N) = mean + mean^2 CV^2 in windows well below the time scale of the noise."""
@@ -232,6 +234,7 @@ def test_noise_has_the_size_asked_for(scale: int) -> None:
     assert wide.var() / wide.mean() < 1 + 0.25 * wide.mean()
 
 
+@pytest.mark.slow
 def test_dispersion_grows_with_the_window() -> None:
     spec = flat(5.0, rate={"cv": {10: 0.3, 60: 0.3, 600: 0.3, 3600: 0.3}})
     found = [counts(spec, window) for window in (1, 10, 60, 600, 3600)]
@@ -240,6 +243,7 @@ def test_dispersion_grows_with_the_window() -> None:
     assert dispersion[-1] > 50
 
 
+@pytest.mark.slow
 def test_tenants_are_unequal_and_spikier_than_the_pool() -> None:
     tenants = Tenants(count=20, zipf=1.2, rate_cv=1.0)
     spec = flat(10.0, rate={"tenants": tenants}, system_prompt_tok=Quantity.lognormal(500, 0.5))
@@ -260,6 +264,7 @@ def test_tenants_are_unequal_and_spikier_than_the_pool() -> None:
     assert variation(at_s) < 0.7 * variation(at_s[root == 0])
 
 
+@pytest.mark.slow
 def test_volume_grows_by_the_month() -> None:
     spec = flat(0.5, rate={"growth_per_month": 0.5})
     table = generate((spec,), 1, end_s=4 * WEEK_S)
@@ -350,6 +355,7 @@ def test_documents_share_by_popularity() -> None:
     assert log.tree.depth_tok.max() == table.tree.depth_tok.max()
 
 
+@pytest.mark.slow
 def test_chunks_are_the_whole() -> None:
     """Hours that are drawn one by one and joined in time are the log of the whole span."""
     spec = replace(CHAT, gap_s=Quantity.lognormal(900, 1.0), prefix_share=0.8)

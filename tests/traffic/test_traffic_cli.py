@@ -19,6 +19,8 @@ from tests.support.scenarios import SMALL, write_scenario
 from tests.support.traffic.log_samples import AZURE, GOOD, SPEND, document, lines
 from tests.support.traffic.plain_logs import AGENT_BLOCK_TOK, agent_prompts, reuse
 
+pytestmark = pytest.mark.slow
+
 
 def convert(source: Path, target: Path, fmt: str | None = None) -> None:
     names = Names()

@@ -60,6 +60,7 @@ def test_more_effort_is_more_work(tmp_path: Path) -> None:
         assert {1.0, max(study.effort.volumes)} <= set(less.volumes)
 
 
+@pytest.mark.slow
 def test_the_effort_that_is_told_repeats_the_answer(tmp_path: Path) -> None:
     path = write_scenario(tmp_path / "s.yaml", SMALL)
     found = simulator.find_break_even(path, within_s=0.01, views=False)

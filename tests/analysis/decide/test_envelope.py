@@ -1,6 +1,7 @@
 """Crossings of cost curves: all of them, where they are."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,6 +47,7 @@ def test_what_is_infinite_never_wins() -> None:
 COSTS = st.lists(st.integers(-5, 5), min_size=6, max_size=6)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(COSTS, min_size=1, max_size=3), st.lists(COSTS, min_size=1, max_size=3))
 def test_intervals_are_those_of_a_fine_grid(ours: list, theirs: list) -> None:

@@ -64,6 +64,7 @@ def test_still_prices_make_annuities(tmp_path: Path) -> None:
     assert npv(found, "hosted") < npv(found, "frontier") * 2
 
 
+@pytest.mark.slow
 def test_prices_and_volume_grow_a_bill_as_they_should(tmp_path: Path) -> None:
     still = npv(followed(study_with(tmp_path, "discount_rate: 0")), "frontier")
     falling = npv(
@@ -127,6 +128,7 @@ def test_falling_api_prices_never_hasten_the_payback(tmp_path: Path) -> None:
     assert months == sorted(months)
 
 
+@pytest.mark.slow
 def test_an_option_that_cannot_grow_is_left_out(tmp_path: Path) -> None:
     found = followed(
         study_with(

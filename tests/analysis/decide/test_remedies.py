@@ -18,6 +18,8 @@ from simulator.errors import InfeasibleError
 from simulator.scenario.building.study import load_study
 from tests.support.scenarios import SMALL, write_scenario
 
+pytestmark = pytest.mark.slow
+
 BUSY: dict[str, Any] = {
     "traffic": {"chat": SMALL["traffic"]["chat"] | {"requests_per_month": 40_000_000}},
     "slo": {"ttft_s": 2.0, "tpot_s": 0.06, "attainment": 0.95},

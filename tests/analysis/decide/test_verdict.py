@@ -26,6 +26,8 @@ from simulator.errors import InfeasibleError, InputError
 from simulator.scenario.building.study import load_study
 from tests.support.scenarios import SMALL, write_scenario
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = [
     "traffic.support.requests_per_month=1500000",
     "analysis.worlds=32",

@@ -52,6 +52,7 @@ def _by_run(count: int, success: float, most: int, random) -> tuple[bool, int]:
     return False, steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restart", list(Restart))
 @pytest.mark.parametrize(
     ("count", "success", "attempts", "correlation"),

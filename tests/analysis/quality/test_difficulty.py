@@ -105,6 +105,7 @@ def test_fit_of_models_that_complement_each_other_is_zero() -> None:
     assert fit_correlation(0.5, 0.5, 0.9) == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.2, 0.6, 0.85])
 def test_fit_of_logs_covers_the_truth(correlation: float) -> None:
     """The stated interval holds the truth in about 95 of 100 repetitions."""

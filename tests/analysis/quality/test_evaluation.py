@@ -158,6 +158,7 @@ SAMPLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
@@ -239,6 +240,7 @@ def test_what_some_runs_do_not_tell_is_not_known() -> None:
     assert cheapest_first([cheap, dear])[0] is dear
 
 
+@pytest.mark.slow
 def test_comparison_of_pairs() -> None:
     runs = logs(2000)
     found = compare(runs, "cheap", "dear", seed=1)
@@ -266,6 +268,7 @@ def test_pairs_make_the_interval_narrower() -> None:
     assert paired.high - paired.low < 0.75 * (apart.high - apart.low)
 
 
+@pytest.mark.slow
 def test_cascade_of_the_logs_is_foretold_by_shared_difficulty_alone() -> None:
     found = compare(logs(20_000), "cheap", "dear").cascades
     logged, shared, apart = (

@@ -9,6 +9,8 @@ from simulator.analysis.quality.quality import TaskRuns
 from tests.support.command import breakeven
 from tests.support.evaluations import HEADER, logs, written
 
+pytestmark = pytest.mark.slow
+
 
 def log_file(path: Path, runs: TaskRuns) -> Path:
     rows = [

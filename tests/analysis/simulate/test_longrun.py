@@ -24,6 +24,8 @@ from simulator.scenario.building.study import load_study
 from tests.support.command import breakeven
 from tests.support.scenarios import SMALL, write_scenario
 
+pytestmark = pytest.mark.slow
+
 SIZES = [
     "traffic.chat.requests_per_month=800000",
     "options.own.replicas=2",

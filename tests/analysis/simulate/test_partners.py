@@ -99,6 +99,7 @@ def test_what_cannot_serve_together_is_refused(tmp_path: Path, said: dict, messa
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_rebalanced_hybrid_follows_prices(tmp_path: Path) -> None:
     scenario = deepcopy(SMALL)
     scenario["options"]["hybrid"] |= {

@@ -88,6 +88,7 @@ def test_any_way_of_asking_makes_a_table(table: RequestTable, how: Reshaping) ->
     assert (calls_by_row(calls, table.size) >= 1).all()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(TABLES, WAYS, CHECKS)
 def test_asking_again_makes_a_table_of_any(
@@ -260,6 +261,7 @@ def assert_share(found: np.ndarray, expected: float) -> None:
     assert found.mean() == pytest.approx(expected, abs=half)
 
 
+@pytest.mark.slow
 @RATES
 @QUALITIES
 def test_calls_and_right_answers_are_those_of_the_closed_form(
@@ -272,6 +274,7 @@ def test_calls_and_right_answers_are_those_of_the_closed_form(
     assert_share(right.astype(float), checked_success([rate] * quality.attempts, quality))
 
 
+@pytest.mark.slow
 @RATES
 @pytest.mark.parametrize("correlation", [0.0, 0.802, 1.0])
 @pytest.mark.parametrize("attempts", [2, 4])

@@ -88,6 +88,7 @@ def rag(volume: str, *changes: str) -> Study:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("study", "name"),
     [
@@ -121,6 +122,7 @@ def test_caches_are_as_warm_as_in_the_whole_horizon(study: Callable[[], Study], 
     assert sampled.outcome.cached_share == pytest.approx(whole.outcome.cached_share, abs=0.03)
 
 
+@pytest.mark.slow
 def test_growth_reaches_the_bill(tmp_path: Path) -> None:
     """Bills and fleets are of the same traffic: the mean over a horizon that grows."""
     made = {
@@ -139,6 +141,7 @@ def test_growth_reaches_the_bill(tmp_path: Path) -> None:
     assert per_month == pytest.approx(asked * mean, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_scaled_fleet_stands_for_the_whole_one(tmp_path: Path) -> None:
     study = load_study(write_scenario(tmp_path / "s.yaml", SMALL))
     own = next(o for o in study.options if o.name == "own")
@@ -187,6 +190,7 @@ def test_errors_that_options_share_cancel() -> None:
     assert one.sd == pytest.approx(np.hypot(0.01, 0.02))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.1, 0.4])
 def test_a_share_of_a_whole_horizon_states_what_it_leaves_out(scale: float) -> None:
     """Of six seeds, one may lie outside of an interval that holds nine in ten."""
@@ -207,6 +211,7 @@ def test_a_share_of_a_whole_horizon_states_what_it_leaves_out(scale: float) -> N
     assert covered >= 5
 
 
+@pytest.mark.slow
 def test_the_order_of_options_does_not_matter(tmp_path: Path) -> None:
     said = {**SMALL, "analysis": SMALL["analysis"] | {"volumes": [0.5, 1], "worlds": 16}}
     names = list(said["options"])
@@ -236,6 +241,7 @@ def test_another_name_draws_the_same_traffic(tmp_path: Path) -> None:
     np.testing.assert_array_equal(tables[0].arrival_s, tables[1].arrival_s)
 
 
+@pytest.mark.slow
 def test_a_fleet_whose_queue_outlasts_a_span_is_judged_by_the_whole_horizon() -> None:
     study = load(
         "buy-or-rent",

@@ -26,6 +26,8 @@ from simulator.scenario.building.study import load_study
 from simulator.units import MONTH_S
 from tests.support.scenarios import SMALL, write_scenario
 
+pytestmark = pytest.mark.slow
+
 CHAT = SMALL["traffic"]["chat"]
 TRAFFIC: dict[str, Any] = {
     "chat": CHAT | {"requests_per_month": 600_000},

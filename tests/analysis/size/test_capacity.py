@@ -21,6 +21,8 @@ from tests.support.command import breakeven
 from tests.support.scenarios import SMALL, write_scenario
 from tests.support.tiny import invoke
 
+pytestmark = pytest.mark.slow
+
 # A server without batching: one token per request after a fixed service time, so M/D/1.
 SERVICE_S = 1.0
 QUEUE = [

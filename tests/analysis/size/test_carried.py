@@ -50,6 +50,7 @@ def test_the_last_volume_that_holds_is_found_with_few_tries(
     assert len(set(tried)) == len(tried)
 
 
+@pytest.mark.slow
 def test_given_replicas_win_up_to_what_they_carry() -> None:
     """Between two volumes of the grid, at the smaller of which they are too dear still and at the
     larger too few, they may win all the same.
@@ -113,6 +114,7 @@ def quickstart() -> Study:
     return load_study("quickstart", ["analysis.sample_requests=8000", "analysis.volumes=[0.5, 3]"])
 
 
+@pytest.mark.slow
 def test_a_measured_curve_is_where_fleets_begin_to_miss(quickstart: Study) -> None:
     own = next(o for o in quickstart.options if isinstance(o, SelfHostOption))
     sampler = Sampler(quickstart)
@@ -138,6 +140,7 @@ def ids(sampler: Sampler, volume: float, need: Need) -> set[int]:
     return {int(random_bits) for random_bits in table.random_bits}
 
 
+@pytest.mark.slow
 def test_larger_volumes_contain_smaller_ones(quickstart: Study) -> None:
     """Whatever was drawn before; and as many requests more as the volume is larger."""
     need = Need(LEAST_WARM_UP_S, 1)

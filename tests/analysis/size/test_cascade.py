@@ -100,6 +100,7 @@ STAGES = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @STAGES
 @pytest.mark.parametrize("settings", [WHOLE, WINDOWS], ids=["whole", "windows"])
 def test_every_request_is_answered_once(
@@ -123,6 +124,7 @@ def test_every_request_is_answered_once(
     assert found.outcome.e2e_s.size == pytest.approx(done["completed"], rel=0.01)
 
 
+@pytest.mark.slow
 @STAGES
 @pytest.mark.parametrize("correlation", [0.0, 0.7, 1.0])
 def test_each_stage_sees_what_is_turned_away_before(
@@ -198,6 +200,7 @@ def test_the_next_stage_is_asked_the_requests_that_were_turned_away(tmp_path: Pa
     np.testing.assert_array_equal(depth[0], depth[1])
 
 
+@pytest.mark.slow
 @STAGES
 @pytest.mark.parametrize("settings", [WHOLE, WINDOWS], ids=["whole", "windows"])
 def test_every_stage_is_paid_for(
@@ -226,6 +229,7 @@ def test_every_stage_is_paid_for(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["first", "own"])
 @pytest.mark.parametrize("settings", [WHOLE, WINDOWS], ids=["whole", "windows"])
 def test_a_check_that_turns_nothing_away_leaves_the_first_stage(
@@ -320,6 +324,7 @@ def right_by_draws(study: Study, found: Evaluation) -> float:
     return float(right.mean())
 
 
+@pytest.mark.slow
 @STAGES
 def test_right_answers_are_counted(stages: tuple[str, ...], tmp_path: Path) -> None:
     study = asked(tmp_path, scenario(stages))
@@ -359,6 +364,7 @@ def test_simulate_is_what_the_parts_do(tmp_path: Path) -> None:
     assert said["replicas"]["mean"] == pytest.approx(3)
 
 
+@pytest.mark.slow
 def test_run_and_simulate_on_the_command_line(tmp_path: Path) -> None:
     """A small model of one's own, then an API."""
     from simulator.cli.app import app
@@ -381,6 +387,7 @@ def test_run_and_simulate_on_the_command_line(tmp_path: Path) -> None:
         assert share == pytest.approx(0.6 * 0.05 + 0.4 * 0.9, abs=0.05)
 
 
+@pytest.mark.slow
 @STAGES
 def test_chunks_of_the_horizon_come_to_the_same(
     stages: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -402,6 +409,7 @@ def test_chunks_of_the_horizon_come_to_the_same(
         assert one.total_usd(study) == pytest.approx(many.total_usd(study))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [{"output_factor": 3.0}, {"retrieve": {"tokens": 1900}}])
 def test_every_stage_asks_in_its_own_way(first: dict[str, Any], tmp_path: Path) -> None:
     """What one model's application does to prompts and answers is not done to the next one's."""

@@ -20,6 +20,8 @@ from simulator.report.documents.document import option_document
 from simulator.scenario.building.study import load_study
 from tests.support.scenarios import SMALL, write_scenario
 
+pytestmark = pytest.mark.slow
+
 MOST_SEQUENCES = 16
 VOLUMES = (0.2, 1.0, 2.5)
 

@@ -49,6 +49,7 @@ def usd_per_hour(problem: dict, pools: Sequence[int]) -> float:
     return usage + np.ceil(loads - 1e-9) @ problem["replica_usd_per_hour"]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(problems())
 def test_nothing_is_cheaper_than_the_plan(problem: dict) -> None:

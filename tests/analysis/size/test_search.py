@@ -133,6 +133,7 @@ LOADS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(fleets(), LOADS, st.sampled_from([0.9, 1.0]))
 def test_no_replica_is_busy_for_less_than_the_bound(
@@ -311,6 +312,7 @@ def cheapest(study: Study, sized: dict[str, Sized]) -> tuple[float, str]:
     return min(usd)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "volume"), [("own", 0.2), ("own", 3.0), ("hybrid", 1.0)])
 def test_the_cheapest_candidate_is_found_with_less_work(
     name: str, volume: float, forced: Callable[[str, float], Forced]
@@ -332,6 +334,7 @@ def test_the_cheapest_candidate_is_found_with_less_work(
     assert sorted([*others, found.evaluation.option.name]) == sorted(everyone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_the_cheapest_of_random_candidates_is_found(seed: int, tmp_path: Path) -> None:
     """Rents and speeds that leave candidates close to one another, where a wrong bound shows."""
@@ -352,6 +355,7 @@ def test_the_cheapest_of_random_candidates_is_found(seed: int, tmp_path: Path) -
     assert found.evaluation.total_usd(study) == pytest.approx(usd)
 
 
+@pytest.mark.slow
 def test_no_candidate_costs_less_than_it_is_said_to(
     forced: Callable[[str, float], Forced],
 ) -> None:
@@ -473,6 +477,7 @@ def test_simulate_searches_no_choice(tmp_path: Path) -> None:
         simulate_as_written(load_study(path))
 
 
+@pytest.mark.slow
 def test_a_choice_of_one_is_that_one(tmp_path: Path) -> None:
     plain = asked(tmp_path, SMALL)
     own = next(o for o in plain.options if o.name == "own")
@@ -488,6 +493,7 @@ def test_a_choice_of_one_is_that_one(tmp_path: Path) -> None:
     assert alone.feasible
 
 
+@pytest.mark.slow
 def test_order_of_values_does_not_matter(tmp_path: Path) -> None:
     study = asked(tmp_path, choosing())
     turned = asked(tmp_path, choosing({k: v[::-1] for k, v in reversed(CHOOSE.items())}))

@@ -88,6 +88,7 @@ def test_what_no_limit_can_ever_hold_is_refused_at_once() -> None:
     assert ledger.attempts[0] == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["requests", "input_tok", "tok"]),
@@ -325,6 +326,7 @@ def test_compiled_chance_is_normal_and_independent_of_order() -> None:
     assert abs(np.corrcoef(z, speed)[0, 1]) < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", known_offers())
 def test_the_engine_knows_the_same_prices_as_the_bill(name: str) -> None:
     """Budgets and gateways see, call by call, what the bill says; over a week, with its peaks."""

@@ -87,6 +87,7 @@ def test_outage_of_the_primary_loses_nothing_that_a_fallback_can_serve() -> None
     assert (ledger.server[~out & (ledger.arrival_s >= 5000.0)] == 0).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from(["well", "down", "short", "small", "limited", "flaky"]),

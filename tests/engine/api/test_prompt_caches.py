@@ -160,6 +160,7 @@ def bill_of(ledger: Ledger) -> float:
     return float(ledger.usd.sum())
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(rules, st.integers(0, 10_000))
 def test_what_holds_under_every_rule(cache: PromptCache, seed: int) -> None:
@@ -184,6 +185,7 @@ def test_what_holds_under_every_rule(cache: PromptCache, seed: int) -> None:
     assert bill_of(ledger) <= bill_of(without) * (1 + 1e-12)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["prefix", "unit"]))
 def test_a_longer_life_never_finds_less(seed: int, rule: str) -> None:

@@ -32,6 +32,8 @@ from tests.support.engine.theory import (
     study_of,
 )
 
+pytestmark = pytest.mark.slow
+
 HOUR_S = 3600.0
 
 

@@ -27,6 +27,8 @@ from tests.support.engine.theory import (
 )
 from tests.support.traffic.traffic_samples import open_loop
 
+pytestmark = pytest.mark.slow
+
 # One request at a time, one second a token: service takes as many seconds as there are tokens.
 ONE_BY_ONE = Fleet(
     step_time=StepTime.linear(1, fixed_s=1.0),

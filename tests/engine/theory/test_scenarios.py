@@ -34,6 +34,8 @@ from tests.support.engine.theory import (
     waits_s,
 )
 
+pytestmark = pytest.mark.slow
+
 CONSTANT = MEAN_TOK
 """Every answer takes one second."""
 
