@@ -365,6 +365,7 @@ def test_a_report_stands_beside_its_result(
         assert (tmp_path / "report.html").read_text() == "tiny"
 
 
+@pytest.mark.slow
 def test_tables_of_costs_add_up(finished: Path) -> None:
     document = json.loads((finished / "result.json").read_text())
     with (finished / "options.csv").open(newline="") as file:
@@ -418,6 +419,7 @@ FOREIGN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "message"), FOREIGN, ids=range(len(FOREIGN)))
 def test_what_is_no_result_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "result.json"

@@ -24,6 +24,7 @@ def test_a_year_divides_by_one_and_the_rate() -> None:
         discount(-1.0, months)
 
 
+@pytest.mark.slow
 @given(st.floats(0.001, 0.5), st.integers(1, 10))
 def test_capital_recovered_yearly_or_monthly_is_worth_the_capital(rate: float, years: int) -> None:
     capital = 45_000.0

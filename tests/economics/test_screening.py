@@ -78,6 +78,7 @@ def test_required_utilisation_of_a_replica() -> None:
     assert required_utilisation(Technology(1.0, 0.001), api) == math.inf
 
 
+@pytest.mark.slow
 @given(LOADS, st.floats(0.7, 5.0), PRICES, PRICES, st.integers(0, 10))
 def test_replicas_cost_what_adding_up_says(
     load: np.ndarray, per_s: float, f: float, v: float, s: int

@@ -60,6 +60,7 @@ def test_drained_replicas_finish_their_work() -> None:
     assert len(periods) > 3
 
 
+@pytest.mark.slow
 def test_slower_start_never_helps() -> None:
     waits = []
     for cold_start_s in (0.0, 20.0, 80.0):

@@ -183,6 +183,7 @@ def test_notices_and_rollouts_together_leave_the_fleet_its_size() -> None:
         assert ledger.fleets[0].owned_s(500.0, 1000.0) / 500.0 <= 4.6
 
 
+@pytest.mark.slow
 def test_a_fleet_at_its_most_waits_for_machines_that_drain() -> None:
     scaler = Autoscaler(2.0, 4, 1.0, 0.0)
     fleet = replace(SMALL, replicas=1, cold_start_s=0.1, autoscaler=scaler)

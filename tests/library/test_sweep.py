@@ -430,6 +430,7 @@ def test_one_more_value_asks_one_more_question(
 # The tables.
 
 
+@pytest.mark.slow
 def test_tidy_tables_can_be_queried_and_agree(undisturbed: Path) -> None:
     names = {form: str(undisturbed / f"sweep.{form}") for form in ("csv", "parquet")}
     columns = "point, ttft_s, seed, prefix_share, option, usd_per_month, feasible, is_cheapest"
@@ -490,6 +491,7 @@ def test_json_and_csv_on_standard_output_are_the_files(undisturbed: Path) -> Non
     assert len(table.splitlines()) >= POINTS + 1
 
 
+@pytest.mark.slow
 def test_a_point_in_a_sweep_is_the_scenario_with_its_values(undisturbed: Path) -> None:
     document = json.loads((undisturbed / "sweep.json").read_text())
     point = document["points"][7]

@@ -114,6 +114,7 @@ def test_any_json_is_a_feed_or_refused(raw: Any) -> None:
             assert "\n" not in str(error)  # noqa: PT017
 
 
+@pytest.mark.slow
 def test_every_card_survives_import() -> None:
     cards = token_cards()
     for name in sorted(cards)[::7]:

@@ -51,6 +51,7 @@ def test_wheel_finds_its_data_from_any_directory(wheel: Path, tmp_path: Path) ->
         assert result.stdout == "support-chat: valid, 4 options\n"
 
 
+@pytest.mark.slow
 def test_wheel_carries_what_it_needs(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for folder in ("scenarios", "hardware_profiles"):

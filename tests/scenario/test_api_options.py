@@ -149,6 +149,7 @@ def test_caching_choices(tmp_path: Path) -> None:
         study(tmp_path, {"a": {**HOSTED, "cache_lifetime": "long"}})
 
 
+@pytest.mark.slow
 def test_the_claims_of_the_article_can_be_tried(tmp_path: Path) -> None:
     def offer(name: str, **say: Any) -> dict[str, Any]:
         return {"kind": "api", "offer": f"article/{name}", **say}

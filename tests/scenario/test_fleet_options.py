@@ -302,6 +302,7 @@ def test_a_schedule_sets_the_number_of_replicas(tmp_path: Path) -> None:
     assert owned == pytest.approx(expected, abs=0.06)
 
 
+@pytest.mark.slow
 def test_spot_interruptions_restart_what_outlives_the_notice(tmp_path: Path) -> None:
     busy = {"requests_per_month": 2_000_000}
     restarts, replicas = [], []
@@ -355,6 +356,7 @@ def test_one_request_at_a_time_takes_as_long_as_said(tmp_path: Path) -> None:
     assert (ledger.finished_s - ledger.start_s)[done] == pytest.approx(0.01 * tokens, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_work_with_a_deadline_fills_idle_capacity(tmp_path: Path) -> None:
     said = scenario({"requests_per_month": 1_500_000}, max_sequences=4)
     said["traffic"]["nightly"] = {**said["traffic"]["chat"], "deadline_hours": 12}

@@ -56,6 +56,7 @@ def test_every_preset_makes_a_valid_scenario(tmp_path: Path, preset: str) -> Non
     assert [option.kind for option in found.study.options] == ["api", "selfhost", "hybrid"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "gpu", "gpus", "weights"),
     [
@@ -162,6 +163,7 @@ def test_missing_answers_are_listed_where_nobody_can_be_asked(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -38,6 +38,7 @@ def loads(*clients: float, prompt_tok: int = 1024, output_tok: int = 128) -> lis
     return [Load("concurrency", c, prompt_tok, output_tok, 0.8) for c in clients]
 
 
+@pytest.mark.slow
 def test_a_deployment_is_recognised_from_its_own_benchmarks() -> None:
     """Points of two shapes, made with known factors, predict a third shape to a few per cent."""
     true = with_factors(deployed(), TRUE)
@@ -56,6 +57,7 @@ def test_a_deployment_is_recognised_from_its_own_benchmarks() -> None:
     )
 
 
+@pytest.mark.slow
 def test_one_point_fits_a_scale_and_a_wide_band() -> None:
     slow = with_factors(deployed(), {"scale": 1.4})
     one = calibrate(deployed(), [measured(slow, loads(16)[0])], Serving())
@@ -244,6 +246,7 @@ def test_files_that_cannot_be_used_say_why(
         read_measurements([path])
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_scenarios_read(tmp_path: Path) -> None:
     """Calibrated on points of a slower deployment, a scenario becomes slower and surer."""
     slow = with_factors(deployed(), {"overhead": 1.5, "memory": 1.3})

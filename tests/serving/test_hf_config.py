@@ -72,6 +72,7 @@ def test_what_is_no_configuration_says_why(tmp_path: Path, text: str, message: s
         read_config(path)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from([*DEEPSEEK, *GPT_OSS, "text_config", "use_sliding_window"]),

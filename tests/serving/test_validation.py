@@ -74,6 +74,7 @@ def test_throughput_of_public_benchmarks(
     assert np.nanquantile(off, predicted.most) < tail
 
 
+@pytest.mark.slow
 def test_stated_bands_hold(predicted: Predicted) -> None:
     assert np.nanmean(in_band(predicted.points, predicted.errors)) > 0.85
 

@@ -319,6 +319,7 @@ def test_retries_repeat_the_prompt() -> None:
     np.testing.assert_array_equal(table.prefix_node[again], table.prefix_node[again - 1])
 
 
+@pytest.mark.slow
 def test_full_sessions_are_compacted_or_end() -> None:
     long = replace(CHAT, turns=Quantity.constant(60), prefix_share=1.0, max_prompt_tok=6000)
     ended = generate((long,), 7, end_s=DAY_S)

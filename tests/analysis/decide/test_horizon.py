@@ -57,6 +57,7 @@ def annuity(monthly_usd: float, rate: float, growth_per_year: float = 1.0) -> fl
     )
 
 
+@pytest.mark.slow
 def test_still_prices_make_annuities(tmp_path: Path) -> None:
     found = followed(study_with(tmp_path, "discount_rate: 0.08, up_front_usd: 5000"))
     own_usd = 2 * 2 * 2.5 * 730 + 0.5 * 200000 / 12 + 500
@@ -118,6 +119,7 @@ def test_payback_comes_when_it_is_due_or_never(tmp_path: Path) -> None:
     assert np.isnan(never.paybacks[0].months).all()
 
 
+@pytest.mark.slow
 def test_falling_api_prices_never_hasten_the_payback(tmp_path: Path) -> None:
     base = ("people.engineers_fte=0", "options.own.rent_usd_per_gpu_hour=1")
     months = []
@@ -146,6 +148,7 @@ def test_an_option_that_cannot_grow_is_left_out(tmp_path: Path) -> None:
     assert not found.paybacks
 
 
+@pytest.mark.slow
 def test_dated_prices_and_ends_are_followed_month_by_month(tmp_path: Path) -> None:
     """Argon doubles on 2026-12-01, eight days behind the first; gpt-4o is sold until January."""
     still = "discount_rate: 0"

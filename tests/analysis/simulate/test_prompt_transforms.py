@@ -78,6 +78,7 @@ def assert_is_made_of(calls: RequestTable, table: RequestTable, gap_s: float) ->
     np.testing.assert_array_equal(calls.turn, np.concatenate([np.arange(n) for n in lengths]))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(TABLES, WAYS)
 def test_any_way_of_asking_makes_a_table(table: RequestTable, how: Reshaping) -> None:
@@ -106,6 +107,7 @@ def test_asking_again_makes_a_table_of_any(
     repeat_rejected(apply_reshaping(table, how), "model", 0.6, quality).check()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(TABLES, st.integers(1, 700), st.integers(1, 40))
 def test_parts_of_a_prompt_are_all_of_it(

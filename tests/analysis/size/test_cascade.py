@@ -146,6 +146,7 @@ def test_each_stage_sees_what_is_turned_away_before(
         assert_share(part.outcome.requests["offered"], completed, share)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("traffic", "outcome"), [({"patience_s": 4.0}, "timed_out"), ({"deadline_hours": 2}, None)]
 )
@@ -355,6 +356,7 @@ def documents(study: Study) -> dict[str, dict[str, Any]]:
     return {r.name: option_document(r, study) for r in simulate_as_written(study)}
 
 
+@pytest.mark.slow
 def test_simulate_is_what_the_parts_do(tmp_path: Path) -> None:
     study = asked(tmp_path, scenario(("own", "last")), WINDOWS)
     said = documents(study)["cascade"]
@@ -436,6 +438,7 @@ def test_a_stage_that_splits_prompts_is_refused(place: str, tmp_path: Path) -> N
         asked(tmp_path, said)
 
 
+@pytest.mark.slow
 def test_a_hybrid_stage_whose_split_does_not_pay_answers_as_it_is_sized(tmp_path: Path) -> None:
     """All at home, in a queue where all spills cost: answers must be those that are paid for."""
     said = scenario(("both", "last"), check_s=0.0, catches=0.0, false_alarms=0.0)
@@ -452,6 +455,7 @@ def test_a_hybrid_stage_whose_split_does_not_pay_answers_as_it_is_sized(tmp_path
     np.testing.assert_array_equal(found.outcome.e2e_s.counts, alone.outcome.e2e_s.counts)
 
 
+@pytest.mark.slow
 def test_replicas_are_added_where_stages_are_too_slow_together(tmp_path: Path) -> None:
     said = scenario(("own", "late"), check_s=0.0)
     said["options"]["own"] = OWN | {"replicas": "auto", "max_sequences": 4}

@@ -223,6 +223,7 @@ def test_turns_behind_the_end_of_a_window_are_no_work_within_it(tmp_path: Path) 
     assert evaluator.busy_replicas(own) <= found.evaluation.size.replicas
 
 
+@pytest.mark.slow
 def test_an_option_that_asks_for_less_has_less_to_do(tmp_path: Path) -> None:
     """A bound is one for the calls that an option makes, not for the traffic as it says."""
     chat = LONG["traffic"]["chat"] | {"turns": 1, "requests_per_month": 4_000_000}

@@ -220,6 +220,7 @@ def test_produced_output_turns_calls_away_once_it_is_used_up() -> None:
     np.testing.assert_array_equal(served(ledger), [True] * 6 + [False, False, False, True])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.floats(50.0, 2000.0))
 def test_produced_output_never_runs_ahead_for_long(seed: int, per_s: float) -> None:

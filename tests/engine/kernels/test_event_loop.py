@@ -86,6 +86,7 @@ def test_later_turns_arrive_after_the_end_of_those_before_them() -> None:
     assert timers(state) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_many_short_advances_equal_one(seed: int) -> None:
     """With replicas that overflow to an endpoint, and clients that give up."""
