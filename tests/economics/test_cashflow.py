@@ -69,6 +69,7 @@ def test_paid_back_is_what_stays_paid_back() -> None:
     assert np.isnan(payback_month(path[:6]))
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.integers(-9, 9), min_size=5, max_size=5), min_size=2, max_size=4))
 def test_many_worlds_at_once_are_each_by_itself(worlds: list[list[int]]) -> None:
     flows = np.array([worlds, worlds[::-1]], dtype=np.float64)

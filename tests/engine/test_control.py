@@ -121,6 +121,7 @@ def rebalanced(endpoint: Endpoint, replicas: int, horizon_s: float = 3000.0) -> 
     return present[-int(horizon_s / 3) :], (ledger.server[late] == layout.OWN).mean()
 
 
+@pytest.mark.slow
 def test_replicas_that_earn_their_rent_are_launched_and_kept() -> None:
     present, share = rebalanced(at_prices(1.0), 0)
     assert present.min() >= 1

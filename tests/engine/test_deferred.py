@@ -82,6 +82,7 @@ def test_deferred_work_alone_starts_no_replica_until_it_is_due() -> None:
     assert 180.0 <= alone.start_s[0] <= 200.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_everything_is_served_and_accounted_for(seed: int) -> None:
     table = mixture([15.0, 40.0, 500.0][seed % 3], 0.6, seed)

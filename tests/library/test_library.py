@@ -69,6 +69,7 @@ def test_bad_values_are_told_by_their_path(path: Path, values: dict, message: st
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_simulation_is_what_the_command_prints(path: Path, simulated: SimulationResult) -> None:
     assert simulated.to_dict() == printed("simulate", path)
     assert simulator.simulate(simulator.load_scenario(path)).to_dict() == simulated.to_dict()
@@ -222,6 +223,7 @@ def test_nothing_within_the_targets_has_its_reasons(path: Path) -> None:
     assert set(caught.value.excuses) == set(tiny()["options"])
 
 
+@pytest.mark.slow
 def test_a_sweep_has_a_row_for_each_option_and_point(path: Path, tmp_path: Path) -> None:
     found = simulator.sweep(path, {"seed": [1, 2]}, each="simulate", folder=tmp_path)
     table = found.to_dataframe()

@@ -409,6 +409,7 @@ def test_what_is_known_of_hardware_is_in_the_name_too(
     assert sweeps._build(point[0], "size", tmp_path)[1] != before
 
 
+@pytest.mark.slow
 def test_one_more_value_asks_one_more_question(
     two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def _own(key: dict[str, Any]) -> Any:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda p: p.stem)
 def test_shipped_scenarios_build(path: Path) -> None:
     study = load_study(path)

@@ -60,6 +60,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return busy(tmp_path_factory.mktemp("busy"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 def test_a_timeline_has_every_request_once(study: Study, name: str) -> None:
     line, ledger, evaluation = seen(study, name)
@@ -83,6 +84,7 @@ def test_a_timeline_has_every_request_once(study: Study, name: str) -> None:
     assert total * line.bin_s == pytest.approx(there.sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 def test_what_is_spent_adds_up_to_the_cost_of_the_month(study: Study, name: str) -> None:
     line, _, evaluation = seen(study, name)
@@ -188,6 +190,7 @@ def test_of_a_large_volume_the_busiest_hours_in_a_row_are_shown(tmp_path: Path) 
     assert shown == pytest.approx(expected, rel=0.2)
 
 
+@pytest.mark.slow
 def test_autoscaled_replicas_are_those_that_are_paid_for(tmp_path: Path) -> None:
     said = busy(
         tmp_path,

@@ -228,6 +228,7 @@ def test_an_outage_of_the_primary_loses_nothing(tmp_path: Path, policy: dict[str
     assert sum(done.served_by.values()) == done.requests["completed"]
 
 
+@pytest.mark.slow
 def test_policies_choose_as_documented(tmp_path: Path) -> None:
     options = {
         **ALL,

@@ -442,6 +442,7 @@ def test_the_resolved_scenario_says_the_same(tmp_path: Path) -> None:
     assert resolved_yaml(again.scenario, again.document) == text
 
 
+@pytest.mark.slow
 def test_simulation_of_a_child_is_that_of_the_same_said_at_once(tmp_path: Path) -> None:
     child = extending(tmp_path / "child", "slo: {ttft_s: 1s}\nseed: 4\n")
     whole = write_tiny(tmp_path / "whole.yaml", seed=4, slo=tiny()["slo"] | {"ttft_s": 1})

@@ -290,6 +290,7 @@ def test_a_setting_is_named_as_the_place(tmp_path: Path) -> None:
         study(tmp_path, said, "options.own.autoscale.metric=kv")
 
 
+@pytest.mark.slow
 def test_a_schedule_sets_the_number_of_replicas(tmp_path: Path) -> None:
     least = [1] * 8 + [3] * 8 + [2] * 8
     rule = {"metric": "schedule", "max_replicas": 3, "least_by_hour": least}

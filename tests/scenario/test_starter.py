@@ -118,6 +118,7 @@ def test_any_file_name_is_a_name(tmp_path: Path, stem: str) -> None:
     assert written(tmp_path / f"{stem}.yaml", *flags()).study.name == stem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["log.csv", "logs #1/a: b.csv"])
 def test_a_log_in_the_place_of_a_preset(tmp_path: Path, place: str) -> None:
     log = tmp_path / place

@@ -59,6 +59,7 @@ def test_a_table_comes_back_with_predictions(tmp_path: Path) -> None:
     assert predicted(tmp_path, {}, output="json")[0] == few
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "status"),
     [

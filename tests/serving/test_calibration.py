@@ -83,6 +83,7 @@ def test_own_evidence_narrows_the_band() -> None:
     assert shipped_width(deployed()) > widths[0] > widths[1] > widths[2]
 
 
+@pytest.mark.slow
 def test_a_factor_unlike_any_deployment_is_doubted() -> None:
     """A proxy of half a second that was measured along is no engine's time per request."""
     true = with_factors(deployed(), {"request": 30.0})

@@ -464,6 +464,7 @@ HEADS = {
 SUFFIX = {"azure": ".csv", "canonical": ".csv", "vllm": ".json"}
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(sorted(HEADS)), st.booleans())
 def test_any_bytes_are_read_or_refused(

@@ -334,6 +334,7 @@ def test_full_sessions_are_compacted_or_end() -> None:
     assert (table.tree.parent[table.prefix_node[rows]] == 0).all()
 
 
+@pytest.mark.slow
 def test_documents_share_by_popularity() -> None:
     documents = Documents(200, 0.8, 4, 0.75, Quantity.lognormal(300, 0.3))
     spec = replace(CHAT, documents=documents, prefix_share=1.0)

@@ -16,6 +16,8 @@ from simulator.economics.cashflow import discount
 from simulator.scenario.building.study import load_study
 from tests.support.scenarios import SMALL, write_scenario
 
+pytestmark = pytest.mark.slow
+
 MONTHS = 24
 CERTAIN = [
     "people.engineers_fte=0.5",

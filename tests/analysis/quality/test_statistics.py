@@ -10,6 +10,7 @@ from simulator.analysis.sampling.statistics import (
 )
 
 
+@pytest.mark.slow
 def test_student_intervals_cover_as_often_as_they_say() -> None:
     rng = np.random.default_rng(1)
     found = [estimate(rng.exponential(3.0, 40)) for _ in range(2000)]

@@ -139,6 +139,7 @@ def test_parts_of_a_prompt_are_all_of_it(
         assert (calls.output_tokens[last], calls.reasoning_tokens[last]) == answer
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(TABLES, st.integers(1, 40), st.integers(1, 40))
 def test_the_last_call_reads_what_the_parts_were_answered_in(
@@ -155,6 +156,7 @@ def test_the_last_call_reads_what_the_parts_were_answered_in(
     np.testing.assert_array_equal(read[split], np.maximum(answered[split], 1))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(TABLES, st.integers(1, 900))
 def test_retrieval_never_lengthens_a_prompt(table: RequestTable, most_tok: int) -> None:

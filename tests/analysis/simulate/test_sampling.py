@@ -27,6 +27,8 @@ from simulator.units import HOUR_S, MONTH_S
 from tests.support.scenarios import SMALL, write_scenario
 from tests.support.traffic.traffic_samples import random_table
 
+pytestmark = pytest.mark.slow
+
 LOADS = st.just(0.0) | st.floats(1e-9, 50.0)
 SIZES = st.lists(LOADS, min_size=1, max_size=80).filter(lambda s: sum(s) > 1e-6)
 

@@ -1,10 +1,13 @@
 """Sketches: exact counts and sums, quantiles within their bound, parts that add up."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.analysis.simulate.sketch import ERROR, Sketch
+
+pytestmark = pytest.mark.slow
 
 VALUES = st.lists(st.floats(1e-5, 1e6), min_size=1, max_size=200)
 

@@ -278,6 +278,7 @@ def test_who_is_passed_on_waits_for_both(tmp_path: Path) -> None:
     assert found.outcome.ttft_s.mean == pytest.approx(ttft, rel=5e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check_s", [0.0, 20.0])
 def test_a_check_takes_its_time_for_everyone(check_s: float, tmp_path: Path) -> None:
     study = asked(tmp_path, scenario(check_s=check_s))

@@ -145,6 +145,7 @@ def test_no_replica_is_busy_for_less_than_the_bound(
     assert 0 <= least_s <= busy_s(fleet, table) * (1 + 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [True, False])
 @pytest.mark.parametrize("rate_per_s", [0.2, 4.0, 1000.0])
 def test_no_real_replica_is_busy_for_less_than_the_bound(

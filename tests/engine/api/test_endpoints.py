@@ -126,6 +126,7 @@ def test_concurrency_turns_away_or_queues() -> None:
     assert (ledger.outcome == layout.REJECTED).sum() == 1
 
 
+@pytest.mark.slow
 def test_slots_with_a_queue_are_m_m_c() -> None:
     """Mean wait against Erlang's C formula, within four standard errors of batch means."""
     servers, load, service_s = 5, 3.5, 2.0
@@ -162,6 +163,7 @@ def test_a_rolling_limit_forgets_what_is_a_period_old() -> None:
     np.testing.assert_array_equal(served(ledger), [True, True, False, False, True])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.005, 0.05))
 def test_no_rolling_window_spends_more_than_its_limit(seed: int, usd: float) -> None:
