@@ -33,6 +33,8 @@ from simulator.report.html import render_report
 from tests.support.scenarios import write_scenario
 from tests.support.tiny import exit_code, invoke, quiet_environment, tiny, write_tiny
 
+pytestmark = pytest.mark.slow
+
 Rows = list[dict[str, Any]]
 
 
@@ -178,7 +180,6 @@ def arguments(name: str, files: dict[str, str]) -> list[str]:
     return [text.format(**files) for text in COMMANDS[name][1]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_csv_has_the_rows_of_the_json(
     name: str, files: dict[str, str], monkeypatch: pytest.MonkeyPatch
@@ -305,7 +306,6 @@ def test_nothing_is_shown_where_nobody_watches(
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.slow
 def test_a_bar_is_on_standard_error_alone(files: dict[str, str]) -> None:
     code = "from simulator.cli import main, progress; progress.PATIENCE_S = 0.05; main.main()"
     command = ["sweep", files["scenario"], "--no-cache", "-j", "1", "-o", "json",
@@ -340,7 +340,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 DRAWN = ("report.html", "options.csv", "focus.csv")
 
 
-@pytest.mark.slow
 def test_a_report_is_drawn_again_in_the_same_bytes(finished: Path, tmp_path: Path) -> None:
     result = invoke("report", finished, "--out", tmp_path / "again", code=0)
     assert (result.stdout, result.stderr) == ("", f"{tmp_path}/again/report.html\n")
@@ -351,7 +350,6 @@ def test_a_report_is_drawn_again_in_the_same_bytes(finished: Path, tmp_path: Pat
     assert len(list((tmp_path / "again").rglob("*.*"))) == len(plots) + len(DRAWN)
 
 
-@pytest.mark.slow
 def test_a_report_stands_beside_its_result(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,7 +363,6 @@ def test_a_report_stands_beside_its_result(
         assert (tmp_path / "report.html").read_text() == "tiny"
 
 
-@pytest.mark.slow
 def test_tables_of_costs_add_up(finished: Path) -> None:
     document = json.loads((finished / "result.json").read_text())
     with (finished / "options.csv").open(newline="") as file:
@@ -419,7 +416,6 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("text", "message"), FOREIGN, ids=range(len(FOREIGN)))
 def test_what_is_no_result_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "result.json"
@@ -517,14 +513,12 @@ def texts_of(document: dict[str, Any]) -> None:
     csv_text(focus_rows(document))
 
 
-@pytest.mark.slow
 def test_a_whole_document_is_read(whole: dict[str, Any], tmp_path: Path) -> None:
     assert whole["schema_version"] == SCHEMA_VERSION
     for use in (texts_of, plots_of, render_report):
         assert told_in_a_line(json.dumps(whole), tmp_path / "r.json", use) == ""
 
 
-@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_mutated_documents_never_end_in_a_traceback(
@@ -536,7 +530,6 @@ def test_mutated_documents_never_end_in_a_traceback(
     told_in_a_line(mutated(whole, path, value), file, texts_of)
 
 
-@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_mutated_documents_never_end_in_a_traceback_of_plots(

@@ -27,6 +27,8 @@ from tests.support.command import COMMAND
 from tests.support.scenarios import write_scenario
 from tests.support.tiny import invoke, quiet_environment, tiny, write_tiny
 
+pytestmark = pytest.mark.slow
+
 
 def coordinates(folder: Path, overrides: dict[str, Any] | None = None, **sweep: Any) -> list[dict]:
     """The coordinates of a sweep's points, in their order."""
@@ -170,7 +172,6 @@ def test_a_scenario_without_the_section_says_what_it_looks_like(tmp_path: Path) 
     assert len(simulator.sweep(path, {"seed": [1, 2]}, each="simulate", no_cache=True).rows) == 8
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("each", ["size", "run", "simulate"])
 def test_what_is_asked_at_each_point(tmp_path: Path, each: str) -> None:
     path = write_tiny(tmp_path / "tiny.yaml", sweep={"each": each, "grid": {"seed": [3]}})
@@ -190,7 +191,6 @@ def test_what_is_asked_at_each_point(tmp_path: Path, each: str) -> None:
         assert sum(chances) == pytest.approx(1)
 
 
-@pytest.mark.slow
 def test_a_point_without_an_answer_says_why_and_the_others_have_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,7 +277,6 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen | None = Non
     pytest.fail("it never came")
 
 
-@pytest.mark.slow
 def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,7 +308,6 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(
         assert (out / name).read_bytes() == (undisturbed / name).read_bytes(), name
 
 
-@pytest.mark.slow
 def test_what_is_kept_is_not_asked_again_but_without_a_cache(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,7 +333,6 @@ def two(tmp_path: Path) -> Path:
     return write_tiny(tmp_path / "two.yaml", sweep={"each": "simulate", "grid": {"seed": [1, 2]}})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '"x"', "\xff", '{"error": null}'])
 def test_a_broken_answer_is_found_anew(two: Path, tmp_path: Path, text: str) -> None:
     first = simulator.sweep(two, folder=tmp_path)
@@ -347,7 +344,6 @@ def test_a_broken_answer_is_found_anew(two: Path, tmp_path: Path, text: str) -> 
     assert [path.read_bytes() for path in sorted((tmp_path / "sweep").iterdir())] == good
 
 
-@pytest.mark.slow
 def test_an_answer_cut_anywhere_is_found_anew(two: Path, tmp_path: Path) -> None:
     first = simulator.sweep(two, folder=tmp_path)
     path = min((tmp_path / "sweep").iterdir())
@@ -371,7 +367,6 @@ def log_text(rows: int, tokens: int = 500) -> str:
     return "arrival_s,input_tokens,output_tokens\n" + body
 
 
-@pytest.mark.slow
 def test_what_an_answer_depends_on_is_in_its_name(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(log_text(50))
     path = write_tiny(
@@ -409,7 +404,6 @@ def test_what_is_known_of_hardware_is_in_the_name_too(
     assert sweeps._build(point[0], "size", tmp_path)[1] != before
 
 
-@pytest.mark.slow
 def test_one_more_value_asks_one_more_question(
     two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,7 +425,6 @@ def test_one_more_value_asks_one_more_question(
 # The tables.
 
 
-@pytest.mark.slow
 def test_tidy_tables_can_be_queried_and_agree(undisturbed: Path) -> None:
     names = {form: str(undisturbed / f"sweep.{form}") for form in ("csv", "parquet")}
     columns = "point, ttft_s, seed, prefix_share, option, usd_per_month, feasible, is_cheapest"
@@ -477,7 +470,6 @@ def test_numbers_are_numbers_in_parquet(undisturbed: Path) -> None:
     assert str(schema.field("is_cheapest").type) == "bool"
 
 
-@pytest.mark.slow
 def test_json_and_csv_on_standard_output_are_the_files(undisturbed: Path) -> None:
     home = {"XDG_CACHE_HOME": str(undisturbed / "cache")}
     with pytest.MonkeyPatch.context() as patch:
@@ -492,7 +484,6 @@ def test_json_and_csv_on_standard_output_are_the_files(undisturbed: Path) -> Non
     assert len(table.splitlines()) >= POINTS + 1
 
 
-@pytest.mark.slow
 def test_a_point_in_a_sweep_is_the_scenario_with_its_values(undisturbed: Path) -> None:
     document = json.loads((undisturbed / "sweep.json").read_text())
     point = document["points"][7]

@@ -26,6 +26,8 @@ from report import in_band, kind
 from simulator.scenario.document.document import read_yaml, validate
 from tests.support.checkout import BOTH, SAMPLES, on_sample, on_whole
 
+pytestmark = pytest.mark.slow
+
 
 class Predicted(NamedTuple):
     """Points with the logarithms of predicted over measured figures, and what they must show."""
@@ -53,7 +55,6 @@ def is_closed(m: Measured) -> bool:
     return m.requests is None and "num_prompts" not in m.row
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wanted", "median", "tail"),
     [
@@ -74,7 +75,6 @@ def test_throughput_of_public_benchmarks(
     assert np.nanquantile(off, predicted.most) < tail
 
 
-@pytest.mark.slow
 def test_stated_bands_hold(predicted: Predicted) -> None:
     assert np.nanmean(in_band(predicted.points, predicted.errors)) > 0.85
 
