@@ -83,7 +83,9 @@ def _cases(study: Study, volume: float, case: Any) -> Iterator[Case]:
         begin_s = time.process_time()
         evaluation = kind_of(option).size(sampled, option).evaluation
         sampled_s = time.process_time()
-        truth = whole.evaluate(option, evaluation.size)
+        # A hybrid for which no split pays is its better side, which alone is compared.
+        judged = evaluation.parts[0] if evaluation.parts else evaluation
+        truth = whole.evaluate(judged.option, judged.size)
         end_s = time.process_time()
         is_sized = isinstance(option, SelfHostOption) and option.replicas is None
         best = _whole_size(whole, option, evaluation.size) if is_sized else None
