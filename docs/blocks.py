@@ -1,7 +1,7 @@
 """Blocks of pages at which something happens, and the lines that they show of what is printed.
 
 A block is a fence and its first line. ``console`` blocks that begin with ``$ breakeven`` or with
-``$ make run`` hold commands, each with lines of its output; ``...`` stands for lines that are left
+``$ make run`` hold commands, each with lines of its output; ``...`` marks lines that are left
 out, and a command without lines shows nothing. A block whose first line is ``# file: NAME`` is a
 file for the page's later commands, without that line where the format knows no comments.
 ``python`` blocks are run, in one namespace for each page; a ``text`` block after one shows lines

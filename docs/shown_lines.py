@@ -74,7 +74,7 @@ def _places(parts: list[list[str]], printed: Sequence[str]) -> list[range]:
     """Return the places in an output that are most like the parts, in their order.
 
     Places are found from the last part to the first: ``following[line]`` has the greatest
-    similarity of the parts behind the current one in the lines from there on, and their places.
+    similarity of the later parts to the output from that line on, and their places.
     """
     end = len(printed)
     following: list[_Found] = [(0.0, ())] * (end + 1)

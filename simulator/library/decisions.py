@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulator.errors import InputError
+from simulator.library.amounts import amount
 from simulator.library.results import Result, VerdictResult, drawn_files
 from simulator.library.scenarios import Named, opened
 
@@ -70,7 +71,6 @@ def find_break_even(
     from simulator.report.documents.tidy import option_rows
     from simulator.report.terminal.verdict import print_verdict
     from simulator.scenario.resolve.load import resolved_yaml
-    from simulator.scenario.resolve.quantities import in_unit
     from simulator.scenario.variations.axis import Along, scenario_axis
 
     loaded_scenario = opened(scenario)
@@ -93,9 +93,7 @@ def find_break_even(
         axis_at_level = along and axis_with_effort_level(along, level)
         return decide(with_effort_level(study, level), executor, axis_at_level)
 
-    if isinstance(within_s, str):
-        within_s = float(in_unit(("within_s",), within_s))
-    verdict = best_within(decide_at, least, within_s)
+    verdict = best_within(decide_at, least, amount("within_s", within_s))
     mapped = executor.map if executor else map
     document = verdict_document(verdict, simulate_views(verdict, mapped) if views else None)
     resolved = resolved_yaml(loaded_scenario.scenario, loaded_scenario.document)

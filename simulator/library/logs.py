@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from simulator.errors import InputError, nearest
+from simulator.library.amounts import amount
 from simulator.library.results import Result
 
 if TYPE_CHECKING:
@@ -127,16 +128,13 @@ def generate_log(
     InputError
         If the name is unknown, or the volume is below one request per month.
     """
-    from simulator.scenario.resolve.quantities import in_unit
     from simulator.scenario.starter.generator import workloads_of
     from simulator.traffic.formats.writing import write_log
     from simulator.traffic.generate import chunks
     from simulator.traffic.logs.replay import recorded_stream
     from simulator.units import HOUR_S
 
-    volume = requests_per_month
-    if isinstance(volume, str):
-        volume = float(in_unit(("requests_per_month",), volume))
+    volume = amount("requests_per_month", requests_per_month)
     if volume is not None and volume < 1:
         raise InputError("requests_per_month must be 1 or more")
     workloads = workloads_of(source, volume, settings)
@@ -181,7 +179,7 @@ def measure_reuse(
     from simulator.report.terminal.facts import print_reuse
 
     if (rule is None) == (capacity_blocks is None):
-        raise InputError("give either --rule or --capacity-blocks")
+        raise InputError("give either rule or capacity_blocks")
     if rule is not None:
         _check_rule(rule)
     log, read_as, notes = _read(trace, log_format, skip_bad)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import InputError
+from simulator.library.amounts import amount
 from simulator.library.results import Result
 from simulator.report.terminal.facts import print_validity
 from simulator.scenario.building.study import Loaded, load, load_document
@@ -135,15 +136,12 @@ def new_scenario(
         If a name is unknown, the file exists, or the scenario would not be valid.
     """
     from simulator.files.writing import write_files
-    from simulator.scenario.resolve.quantities import in_unit
     from simulator.scenario.starter.starter import Answers, starter
 
     path = Path(target)
     if os.path.lexists(path) and not overwrite:
         raise InputError(f"{path} exists already")
-    volume = requests_per_month
-    if isinstance(volume, str):
-        volume = float(in_unit(("requests_per_month",), volume))
+    volume = amount("requests_per_month", requests_per_month)
     log = None if trace is None else Path(trace)
     answers = Answers(
         offers, model, gpu, preset, None if log else volume, log, ttft, tpot, engineers

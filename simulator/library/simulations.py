@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from simulator.callbacks import Tell, ignore_progress
 from simulator.library.results import Result, SimulationResult
 from simulator.library.scenarios import Named, opened
+from simulator.scenario.building.study import Loaded
 from simulator.units import HOUR_S
 
 if TYPE_CHECKING:
@@ -49,20 +50,24 @@ def simulate(
     """
     from simulator.analysis.decide.verdict import simulate_as_written
     from simulator.analysis.simulate.longrun import Keep
-    from simulator.analysis.study.effort import whole_horizon
     from simulator.report.documents.document import simulation_document
     from simulator.report.documents.ledger import ledger_writer
     from simulator.scenario.resolve.load import fingerprint
 
     loaded = opened(scenario)
-    study = loaded.study
-    if whole or ledger is not None or keep is not None:
-        study = whole_horizon(study)
+    study = _study(loaded, whole or ledger is not None or keep is not None)
     content = fingerprint(loaded.scenario, loaded.document, study.provenance)
     kept = None if keep is None else Keep(Path(keep), content)
     write = None if ledger is None else ledger_writer(Path(ledger), study, content)
     options = simulate_as_written(study, kept, _progress_watch(study, tell, write))
     return SimulationResult.of(simulation_document(options, study))
+
+
+def _study(scenario: Loaded, whole: bool) -> "Study":
+    """Return the study of a scenario, to be simulated over the whole horizon if that is wanted."""
+    from simulator.analysis.study.effort import whole_horizon
+
+    return whole_horizon(scenario.study) if whole else scenario.study
 
 
 def _progress_watch(study: "Study", tell: Tell, write: "Watch | None") -> "Watch":
@@ -109,11 +114,9 @@ def simulate_to_precision(
         If a size is left open.
     """
     from simulator.analysis.commands.replications import simulate_until
-    from simulator.analysis.study.effort import whole_horizon
     from simulator.report.documents.document import replications_document
 
-    study = opened(scenario).study
-    study = whole_horizon(study) if whole else study
+    study = _study(opened(scenario), whole)
     replications = simulate_until(study, precision, most, tell)
     return SimulationResult.of(replications_document(replications, study))
 
@@ -156,12 +159,10 @@ def find_capacity(
         If the scenario has no self-hosted option, or none of the given name.
     """
     from simulator.analysis.commands.result_cache import cache_dir, cached_capacity
-    from simulator.analysis.study.effort import whole_horizon
     from simulator.report.terminal.capacity import capacity_document, print_capacities
     from simulator.scenario.building.deployed import self_hosted_options
 
-    study = opened(scenario).study
-    study = whole_horizon(study) if whole else study
+    study = _study(opened(scenario), whole)
     options = self_hosted_options(study, option)
     fleets = [(each, count) for each in options for count in sorted(set(replicas))]
     capacities: list[Capacity] = []
@@ -190,11 +191,9 @@ def explain(scenario: Named, *, whole: bool = False, tell: Tell = ignore_progres
     from simulator.analysis.commands.explain import explain_options
     from simulator.analysis.sampling.sampler import Sampler
     from simulator.analysis.simulate.evaluate import Evaluator
-    from simulator.analysis.study.effort import whole_horizon
     from simulator.report.terminal.explain import explanation_document, print_explanation
 
-    study = opened(scenario).study
-    study = whole_horizon(study) if whole else study
+    study = _study(opened(scenario), whole)
     evaluator = Evaluator(study, 1.0, Sampler(study, careful=True))
     document = explanation_document(explain_options(evaluator, tell), study)
     rungs = [{"option": o["name"], **rung} for o in document["options"] for rung in o["rungs"]]

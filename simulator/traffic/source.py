@@ -132,8 +132,8 @@ class GeneratedTraffic:
     def block_load(self, seed: int) -> NDArray[np.float64]:
         """Return the relative load of each ``BLOCK_S`` of the horizon, at this seed's random rate.
 
-        For more than ``MOST_DRAWN_RATES`` workloads it is the expected load, from which the sum of
-        so many random rates hardly differs. (n_blocks,)
+        For more than ``MOST_DRAWN_RATES`` workloads it is the expected load: the sum of that many
+        random rates differs little from it. (n_blocks,)
         """
         expected = np.repeat(self.hourly_load(), BLOCKS_PER_HOUR)
         if len(self.workloads) > MOST_DRAWN_RATES:

@@ -92,7 +92,7 @@ def new(
 
 
 class _Questions:
-    """Prompts for missing options; collects them as errors where nobody can answer."""
+    """Prompts for missing options; collects them as errors without a terminal."""
 
     def __init__(self, interactive: bool) -> None:
         self._interactive = interactive

@@ -98,14 +98,18 @@ def generate(
 
     Its requests are answered after 0.5 s at 50 tokens/s.
     """
+    from simulator.library.amounts import amount
     from simulator.library.logs import generate_log
 
+    volume = amount("requests_per_month", requests_per_month)
+    if volume is not None and volume < 1:
+        raise typer.BadParameter("must be 1 or more", param_hint="--requests-per-month")
     with progress("generating"):
         result = generate_log(
             what,
             target,
             hours=hours,
-            requests_per_month=requests_per_month,
+            requests_per_month=volume,
             settings=settings,
             seed=seed,
         )

@@ -111,7 +111,7 @@ def read_parallelism(tensor: int | None, gpus: int, text: str) -> tuple[Parallel
     """Return a replica's parallelism and the number of replicas from a table's cells.
 
     ``text`` contains degrees such as ``ep8``, ``pp2`` and ``dp_attn``, or, in AIConfigurator's
-    records, ``pp1;adp8;moe_tp1;moe_ep8``. Some of these records multiply one degree by itself:
+    records, ``pp1;adp8;moe_tp1;moe_ep8``. Some of these records count one degree twice:
     ``moe_tp8;moe_ep8`` and ``adp64`` have the same figures as another record of the same run with 8
     GPUs. A degree whose square is the number of GPUs is therefore counted once, and so is ``tp4``
     together with ``adp4``, because no engine both splits and copies attention over the same GPUs.
