@@ -304,3 +304,10 @@ def test_every_trace_replays_in_a_scenario(tmp_path: Path, data: Path, name: str
     assert run.returncode == 0, run.stderr
     for option in json.loads(run.stdout)["options"]:
         assert option["requests"]["offered"] > 0
+
+
+def test_a_volume_below_one_request_is_wrong_usage(tmp_path: Path) -> None:
+    run = breakeven("traffic", "generate", "rag", str(tmp_path / "x.csv"),
+                    "--requests-per-month", "0.5")  # fmt: skip
+    assert run.returncode == 2
+    assert not list(tmp_path.iterdir())
