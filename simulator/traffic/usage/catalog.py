@@ -1,0 +1,49 @@
+"""All formats of usage exports by name, and the reading of a file."""
+
+from pathlib import Path
+
+from simulator.errors import InputError, nearest
+from simulator.traffic.usage.buckets import Notices, Usage
+from simulator.traffic.usage.export_format import Content, ExportFormat, parsed
+from simulator.traffic.usage.formats.openai import OPENAI_USAGE
+
+EXPORT_FORMATS = {export.name: export for export in (OPENAI_USAGE,)}
+
+
+def export_of(content: Content, name: str | None = None) -> ExportFormat | None:
+    """Return the format of this name, or the one that a file matches; None if none matches.
+
+    Raises
+    ------
+    InputError
+        If there is no format of this name, or several match.
+    """
+    if name is not None:
+        if name not in EXPORT_FORMATS:
+            raise InputError(f"unknown format {name!r}{nearest(name, sorted(EXPORT_FORMATS))}")
+        return EXPORT_FORMATS[name]
+    matching = [export for export in EXPORT_FORMATS.values() if export.matches(content)]
+    if len(matching) > 1:
+        names = ", ".join(sorted(export.name for export in matching))
+        raise InputError(f"{content.path}: may be any of {names}; give --format")
+    return matching[0] if matching else None
+
+
+def read_usage(path: Path, name: str | None = None) -> tuple[Usage, ExportFormat, Notices]:
+    """Read a usage export.
+
+    Raises
+    ------
+    InputError
+        If the file has no known structure, or has a record that cannot be used.
+    """
+    content = parsed(path)
+    export = export_of(content, name)
+    if export is None:
+        known = ", ".join(sorted(EXPORT_FORMATS))
+        raise InputError(f"{path}: no usage export that is recognised ({known}); give --format")
+    notices = Notices()
+    buckets = list(export.read(content, notices))
+    if not buckets:
+        raise InputError(f"{path}: no usage in this export")
+    return Usage.of(buckets), export, notices
