@@ -137,7 +137,7 @@ def generate_log(
     volume = amount("requests_per_month", requests_per_month)
     if volume is not None and volume < 1:
         raise InputError("requests_per_month must be 1 or more")
-    workloads = workloads_of(source, volume, settings)
+    workloads = workloads_of(source, volume, settings, hours)
     tables = chunks(workloads, seed, volume=1.0, end_s=hours * HOUR_S)
     names = {w.name: index for index, w in enumerate(workloads)}
     stream = recorded_stream(tables, ANSWER_DELAY_S, TOKEN_TIME_S)

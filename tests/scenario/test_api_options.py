@@ -160,7 +160,7 @@ def test_the_claims_of_the_article_can_be_tried(tmp_path: Path) -> None:
     prose, code = (usd(offer("gpt-4o"), content=content) for content in ("prose", "code"))
     assert code["output"] == pytest.approx(1.2 * prose["output"], rel=1e-9)
     assert code["input"] == prose["input"]
-    long = {"system_prompt_tokens": 70_000, "max_prompt_tokens": 120_000, "prefix_share": 0}
+    long = {"system_prompt_tokens": 70_000, "max_prompt_tokens": 120_000, "stable_session_share": 0}
     mild = {**long, "system_prompt_tokens": 50_000, "turns": 1}
     per_tok = [
         usd(offer("deepseek-v3"), **{**say, "turns": 1})["input"] / tokens

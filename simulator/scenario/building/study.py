@@ -14,6 +14,7 @@ from simulator.scenario.building.evaluated import apply_evaluations
 from simulator.scenario.building.options import build_options
 from simulator.scenario.building.price_notes import price_notes
 from simulator.scenario.building.traffic import build_traffic
+from simulator.scenario.building.volume import Span
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.document.attachments import AttachedFile, read_attached_files, write_copies
 from simulator.scenario.document.document import Document, with_values
@@ -98,11 +99,11 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
     provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}}
     if any(getattr(option, "evaluated_as", None) for option in scenario.options.values()):
         scenario = apply_evaluations(scenario, document)
-    traffic, provenance["traffic"], notes = build_traffic(
-        scenario.traffic, scenario.horizon_hours, scenario.seed, document
-    )
     if scenario.start.weekday() != 0:
         raise document.fail(("start",), f"start must be a Monday, {scenario.start:%A} given")
+    traffic, provenance["traffic"], notes = build_traffic(
+        scenario.traffic, Span(scenario.start, scenario.horizon_hours), scenario.seed, document
+    )
     midnight = datetime.combine(scenario.start, time(), UTC)
     begin_s = midnight.timestamp()
     clock = Clock(begin_s, begin_s + traffic.horizon_s, scenario.seed)

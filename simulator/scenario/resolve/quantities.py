@@ -14,7 +14,7 @@ from simulator.errors import InputError
 from simulator.files.yamltree import copied
 from simulator.scenario.document.document import Document, Path_, existing_path, value_at
 from simulator.scenario.resolve.distributions import DISTRIBUTIONS, distributions
-from simulator.scenario.schema.traffic import AMOUNTS
+from simulator.scenario.schema.amounts import AMOUNTS
 from simulator.units import DAY_S, HOUR_S, MINUTE_S, MONTH_S, WEEK_S
 
 _NUMBER = r"[+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"

@@ -36,7 +36,7 @@ from simulator.scenario.schema.fleet import (
 )
 from simulator.scenario.schema.owning import Future, Purchase, Rent
 from simulator.scenario.schema.sweep import Sweep
-from simulator.scenario.schema.traffic import Replay, Sessions
+from simulator.scenario.schema.traffic import Replay, Sessions, Simple
 
 
 class Slo(Section):
@@ -265,7 +265,7 @@ class Analysis(Section):
     simulated."""
 
 
-Traffic = Annotated[Sessions | Replay, Field(discriminator="kind")]
+Traffic = Annotated[Sessions | Simple | Replay, Field(discriminator="kind")]
 Option = Annotated[Api | Gateway | SelfHost | Hybrid | Composite, Field(discriminator="kind")]
 
 
@@ -280,7 +280,7 @@ class Scenario(Section):
     """Seed of all random streams; the same seed gives the same bytes."""
     start: date
     """First simulated day (UTC), which must be a Monday because of weekly shapes; it determines
-    which dated prices hold."""
+    which dated prices and events hold."""
     horizon_hours: Annotated[int, Field(ge=1)] = 168
     """Length of generated traffic in hours; a replay is as long as its log."""
     traffic: dict[str, Traffic]
