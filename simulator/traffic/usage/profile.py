@@ -25,7 +25,7 @@ _LEAST_CV = 0.02
 """Smallest coefficient of variation that is kept; less cannot be told from chance."""
 _POINTS = 3600
 """Points of an interval between two knots; every quotient of two time scales divides them."""
-_MONDAY_S = 4 * DAY_S
+MONDAY_S = 4 * DAY_S
 """Monday 1970-01-05 00:00 UTC [s since 1970]."""
 
 
@@ -100,11 +100,11 @@ def _in_bins(
 
     A bin of which the export covers only a part is left out at either end. (n_bins,)
     """
-    first = int(np.ceil((first_s - _MONDAY_S) / bin_s - 1e-9))
-    last = int(np.floor((first_s + span_s - _MONDAY_S) / bin_s + 1e-9))
+    first = int(np.ceil((first_s - MONDAY_S) / bin_s - 1e-9))
+    last = int(np.floor((first_s + span_s - MONDAY_S) / bin_s + 1e-9))
     if last <= first:
         first, last = last, last + 1
-    index = np.floor((begin_s - _MONDAY_S) / bin_s + 1e-9).astype(np.int64) - first
+    index = np.floor((begin_s - MONDAY_S) / bin_s + 1e-9).astype(np.int64) - first
     inside = (index >= 0) & (index < last - first)
     binned = np.bincount(index[inside], counts[inside], last - first)
     return binned.astype(np.float64), first
@@ -193,7 +193,7 @@ def _days(
 
 def _weekday(at_s: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the days of the week, 0 for Monday. (n,) -> (n,)"""
-    return (np.floor((at_s - _MONDAY_S) / DAY_S) % 7).astype(np.int64)
+    return (np.floor((at_s - MONDAY_S) / DAY_S) % 7).astype(np.int64)
 
 
 def _growth(
