@@ -176,7 +176,7 @@ def _log_workload(name: str, log: LogWorkload) -> FittedWorkload:
 
 def _scaled_lengths(section: dict[str, Any], log: LogWorkload) -> dict[str, Any]:
     """Return the lengths and the share of stable sessions at which a draw has the log's means."""
-    message, output, stable, extra = 1.0, 1.0, 1.0, 0.0
+    message, output, stable = 1.0, 1.0, log.stable_share
     lengths: dict[str, Any] = {}
     requests = min(_SAMPLED_REQUESTS, max(_LEAST_SAMPLED, log.requests))
     for _ in range(_ROUNDS):
@@ -187,11 +187,9 @@ def _scaled_lengths(section: dict[str, Any], log: LogWorkload) -> dict[str, Any]
         }
         if log.message_tok is not None:
             lengths["first_message_tokens"] = _amount(log.first_tok, message)
-        if extra:
-            lengths["system_prompt_tokens"] = section["system_prompt_tokens"] + round(extra)
         prompt, completion, reused = _drawn({**section, **lengths}, requests)
         output *= log.completion_tok / completion if completion else 1.0
-        fixed = section["system_prompt_tokens"] + extra
+        fixed = section["system_prompt_tokens"]
         message *= max(0.05, log.input_tok - fixed) / max(0.05 * prompt, prompt - fixed)
         stable = min(1.0, stable * log.reused_share / reused) if reused else 1.0
     return lengths

@@ -42,6 +42,7 @@ class LogWorkload:
     requests: int
     span_s: float
     profile: Profile
+    """Profile of the starts of sessions."""
     input_tok: float
     """Mean prompt tokens."""
     completion_tok: float
@@ -56,6 +57,8 @@ class LogWorkload:
     """Tokens of the beginning that first prompts share."""
     shared_share: float
     """Share of first prompts that begin with it."""
+    stable_share: float
+    """Share of sessions whose prompts keep a stable prefix, as far as the log tells it."""
     first_tok: Described
     """Tokens of first prompts after the shared beginning."""
     message_tok: Described | None
@@ -107,22 +110,26 @@ def _workload(
         later = again > max(_LEAST_REPEATED_TOK, 1.5 * shared_tok)
         added = np.where(later, prompt - again - rows.output_tokens.mean(), prompt)
     shared_tok, shared_share = _shared(again, ~later)
-    # A first prompt that repeats less than the shared beginning does not have it.
-    has_shared = ~later & (again >= min(shared_tok, _LEAST_REPEATED_TOK)) & (shared_tok > 0)
-    added = np.maximum(1, added - np.where(has_shared, np.minimum(again, shared_tok), 0))
+    stable = 1.0
+    if known_turns and again.any():
+        stable = float((again[later] >= 0.9 * prompt[previous[later]]).mean())
+    if shared_share >= 0.9 * stable > 0:
+        # Sessions without a stable prefix have the same beginning, which repeats nothing.
+        shared_share, has_shared = 1.0, ~later
+    else:
+        stable, has_shared = 1.0, ~later & (again >= _LEAST_REPEATED_TOK)
+    added = np.maximum(1, added - np.where(has_shared, shared_tok, 0))
     turns, pauses = _sessions(log, rows, own, later, gap_s, known=bool(known_turns))
     reasoning = float(rows.reasoning_tokens.sum() / max(1, completion.sum()))
     limits = rows.max_output_tokens[rows.max_output_tokens != UNKNOWN]
-    at_s = rows.at_s
+    at_s, alone = rows.at_s, np.ones(int((~later).sum()))
     nodes, total = log.prefix_node[own], max(1, int(prompt.sum()))
     shared = (nodes != NO_NODE).any()
     return LogWorkload(
         name=name,
         requests=rows.size,
         span_s=log.span_s,
-        profile=profile_of(
-            MONDAY_S + at_s, np.ones(rows.size), np.ones(rows.size), MONDAY_S, log.span_s
-        ),
+        profile=profile_of(MONDAY_S + at_s[~later], alone, alone, MONDAY_S, log.span_s),
         input_tok=total / rows.size,
         completion_tok=float(completion.mean()),
         reasoning_share=reasoning,
@@ -130,6 +137,7 @@ def _workload(
         gap_s=pauses,
         shared_tok=shared_tok,
         shared_share=shared_share,
+        stable_share=stable,
         first_tok=_described(added[~later]),
         message_tok=_described(added[later]) if later.sum() >= _LEAST_ROWS else None,
         output_tok=_described(completion.astype(np.float64)),

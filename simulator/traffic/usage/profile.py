@@ -5,6 +5,7 @@ of its own. What the variance of the counts has beyond Poisson is the noise at t
 buckets (Cox process; see ``rate.py``).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +20,15 @@ ASSUMED_WEEK = "azure-conversation"
 FEWEST_WEEKS = 4.0
 """Weeks from which each of the 168 hours has a mean of its own. Before, hours are a product of a
 day's level and the shape of a weekday or of a day of the weekend, which has fewer parameters."""
+_SMOOTH_PARAMETERS = 7 + 24 + 24
+"""Days' levels, and the hours of a weekday and of a day of the weekend."""
 FEWEST_GROWTH_WEEKS = 4
 """Whole weeks from which growth is estimated."""
 _LEAST_CV = 0.02
 """Smallest coefficient of variation that is kept; less cannot be told from chance."""
 _POINTS = 3600
 """Points of an interval between two knots; every quotient of two time scales divides them."""
+_HOURS_PER_DAY = 24
 MONDAY_S = 4 * DAY_S
 """Monday 1970-01-05 00:00 UTC [s since 1970]."""
 
@@ -78,13 +82,15 @@ def profile_of(
         return Profile(week / week.mean(), False, days_known, {}, growth, error)
     hourly, first_hour = _in_bins(begin_s, counts, first_s, span_s, HOUR_S)
     trend = _trend(len(hourly), growth)
-    week, parameters = _smooth_week(hourly, first_hour)
-    smooth = None
-    if len(hourly) >= FEWEST_WEEKS * HOURS_PER_WEEK:
-        smooth, week, parameters = week, _by_hour(hourly, first_hour), HOURS_PER_WEEK
-    excess = _excess(begin_s, counts, first_s, span_s, bucket_s, week, trend, parameters)
-    if smooth is not None:
-        week = _shrunk(week, smooth, hourly, excess.get(int(HOUR_S), 0.0))
+    week = np.ones(HOURS_PER_WEEK)
+    excess: dict[int, float] = {}
+    for model, parameters in _models(hourly, first_hour):
+        excess = _excess(begin_s, counts, first_s, span_s, bucket_s, model, trend, parameters)
+        share = parameters / HOURS_PER_WEEK
+        week = _shrunk(model, week, hourly, excess.get(int(HOUR_S), 0.0), share)
+    if len(hourly) < _HOURS_PER_DAY:
+        week = week_shape(ASSUMED_WEEK)
+        excess = _excess(begin_s, counts, first_s, span_s, bucket_s, np.ones(1), trend, 0)
     days_known = span_s >= WEEK_S - HOUR_S
     return Profile(week, span_s >= DAY_S - HOUR_S, days_known, excess, growth, error)
 
@@ -117,35 +123,45 @@ def _by_hour(hourly: NDArray[np.float64], first_hour: int) -> NDArray[np.float64
     return week / week.mean()
 
 
+def _models(
+    hourly: NDArray[np.float64], first_hour: int
+) -> Iterator[tuple[NDArray[np.float64], int]]:
+    """Yield weekly shapes, (168,), of ever more parameters, as far as there are hours for them."""
+    if len(hourly) >= _HOURS_PER_DAY:
+        yield _smooth_week(hourly, first_hour), _SMOOTH_PARAMETERS
+    if len(hourly) >= FEWEST_WEEKS * HOURS_PER_WEEK:
+        yield _by_hour(hourly, first_hour), HOURS_PER_WEEK
+
+
 def _shrunk(
     week: NDArray[np.float64],
-    smooth: NDArray[np.float64],
+    simpler: NDArray[np.float64],
     hourly: NDArray[np.float64],
     excess: float,
+    share: float,
 ) -> NDArray[np.float64]:
-    """Return hourly means drawn towards the smooth week as far as they differ by chance alone.
+    """Return a weekly shape drawn towards a simpler one as far as they differ by chance alone.
 
-    The means of a few weeks have noise, and their largest hour is too large. (168,)
+    The means of few weeks or few calls have noise, so that their largest hour is too large.
+    ``share`` is the number of parameters of the shape for each of its 168 factors. (168,)
     """
-    weeks = len(hourly) / HOURS_PER_WEEK
-    expected = smooth * hourly.mean()
-    chance = (float((expected**2).sum()) * excess + float(expected.sum())) / weeks
-    seen = float(((week - smooth) ** 2).sum()) * hourly.mean() ** 2
+    weeks = max(1.0, len(hourly) / HOURS_PER_WEEK)
+    expected = simpler * hourly.mean()
+    chance = share * (float((expected**2).sum()) * excess + float(expected.sum())) / weeks
+    seen = float(((week - simpler) ** 2).sum()) * hourly.mean() ** 2
     kept = max(0.0, 1 - chance / seen) if seen > 0 else 0.0
-    shape: NDArray[np.float64] = smooth + kept * (week - smooth)
+    shape: NDArray[np.float64] = simpler + kept * (week - simpler)
     return shape / shape.mean()
 
 
-def _smooth_week(hourly: NDArray[np.float64], first_hour: int) -> tuple[NDArray[np.float64], int]:
+def _smooth_week(hourly: NDArray[np.float64], first_hour: int) -> NDArray[np.float64]:
     """Return a week of days' levels and the shapes of a weekday and of a day of the weekend.
 
-    It has (168,) factors, and fewer parameters, whose number is returned too.
+    (168,)
     """
     slot = (first_hour + np.arange(len(hourly))) % HOURS_PER_WEEK
     seen = np.bincount(slot, minlength=HOURS_PER_WEEK)
     sums = np.bincount(slot, hourly, HOURS_PER_WEEK)
-    if len(hourly) < 24:
-        return week_shape(ASSUMED_WEEK), 0
     day_sums, day_seen = sums.reshape(7, 24).sum(axis=1), seen.reshape(7, 24).sum(axis=1)
     level = np.divide(day_sums, day_seen, out=np.full(7, np.nan), where=day_seen >= 12)
     shape = np.empty((7, 24))
@@ -159,9 +175,7 @@ def _smooth_week(hourly: NDArray[np.float64], first_hour: int) -> tuple[NDArray[
             shape[days] = _ratio(sums.reshape(7, 24)[days].sum(axis=0), total)
     typical = float(np.nanmean(level)) if np.isfinite(level).any() else 1.0
     week = (np.where(np.isfinite(level), level, typical)[:, None] * shape).ravel()
-    if not week.sum() > 0:
-        return week_shape(ASSUMED_WEEK), 0
-    return week / week.mean(), 7 + 48
+    return week / week.mean() if week.sum() > 0 else np.ones(HOURS_PER_WEEK)
 
 
 def _ratio(sums: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -242,7 +256,7 @@ def _excess(
             continue
         per_hour = int(HOUR_S) // scale
         hours = np.arange(len(binned)) // per_hour
-        factor = week[(first // per_hour + hours) % HOURS_PER_WEEK]
+        factor = week[(first // per_hour + hours) % len(week)]
         factor = factor * trend[np.minimum(hours, len(trend) - 1)]
         expected = factor * binned.sum() / factor.sum()
         squares = float(((binned - expected) ** 2).sum()) * len(binned) / free
