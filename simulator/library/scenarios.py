@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,13 +60,14 @@ def opened(scenario: Named) -> Loaded:
 
 
 def validate_scenario(scenario: Named) -> Result:
-    """Check a scenario with all its overrides and sweep points, and all that it names.
+    """Check a scenario with all its overrides and sweep points, and sum up its traffic.
 
     Raises
     ------
     InputError
         If anything is invalid, with file, line and column of the first problem.
     """
+    from simulator.analysis.commands.traffic_summary import traffic_summary
     from simulator.scenario.resolve.load import apply_override
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
@@ -80,7 +82,9 @@ def validate_scenario(scenario: Named) -> Result:
         "overrides": len(checked.scenario.overrides),
         "sweep_points": len(sweep_points(document, read_sweep(document))) if has_sweep else 0,
     }
-    return Result(counts, [counts], printer=partial(print_validity, counts))
+    traffic = asdict(traffic_summary(checked.study))
+    facts = {**counts, "traffic": traffic}
+    return Result(facts, [counts], printer=partial(print_validity, facts))
 
 
 def scenario_schema() -> Result:

@@ -282,20 +282,22 @@ def rate_noise(excess: dict[int, float], assumed: dict[int, float]) -> dict[int,
     if not excess:
         return dict(assumed)
     windows = sorted(excess)
-    hidden = {scale: cv for scale, cv in assumed.items() if scale < windows[0] and cv > 0}
-    shown = sum(cv**2 * _window_share(scale, windows[0]) for scale, cv in hidden.items())
-    most = min(1.0, excess[windows[0]] / shown) if shown > 0 else 0.0
-    result = {scale: cv * float(np.sqrt(most)) for scale, cv in hidden.items()}
+    # Factors of the scales multiply, so the variances of their logarithms add up.
+    seen = {window: float(np.log1p(e)) for window, e in excess.items()}
+    hidden = {s: float(np.log1p(cv**2)) for s, cv in assumed.items() if s < windows[0] and cv > 0}
+    shown = sum(v * _window_share(s, windows[0]) for s, v in hidden.items())
+    most = min(1.0, seen[windows[0]] / shown) if shown > 0 else 0.0
+    variance = {s: v * most for s, v in hidden.items()}
     shares = np.array([[_window_share(scale, w) for scale in windows] for w in windows])
     left = [
-        max(0.0, excess[w] - sum(cv**2 * _window_share(s, w) for s, cv in result.items()))
+        max(0.0, seen[w] - sum(v * _window_share(s, w) for s, v in variance.items()))
         for w in windows
     ]
     from scipy.optimize import nnls
 
-    variances, _ = nnls(shares, np.array(left))
-    result.update({s: float(np.sqrt(v)) for s, v in zip(windows, variances, strict=True)})
-    return {scale: cv for scale, cv in sorted(result.items()) if cv >= _LEAST_CV}
+    variance |= dict(zip(windows, nnls(shares, np.array(left))[0].tolist(), strict=True))
+    noise = {scale: float(np.sqrt(np.expm1(v))) for scale, v in sorted(variance.items())}
+    return {scale: cv for scale, cv in noise.items() if cv >= _LEAST_CV}
 
 
 def _window_share(scale: int, window: int) -> float:
