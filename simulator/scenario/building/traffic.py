@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from simulator.errors import Faults
 from simulator.scenario.document.document import Document
 from simulator.scenario.schema import traffic as schema
 from simulator.traffic.formats.catalog import format_of, read_log
@@ -32,18 +33,21 @@ def build_traffic(
     Raises
     ------
     InputError
-        With the location of the value that cannot be used.
+        With a line for every value that cannot be used.
     """
     workloads: list[SessionTraffic] = []
     provenance = {}
+    faults = Faults()
     for name, workload in traffic.items():
         if isinstance(workload, schema.Replay):
             return _replay(name, workload, seed, document)
         index = len(workloads)
-        workloads.append(build_sessions(name, workload, document, ("traffic", name), index))
+        with faults.collected():
+            workloads.append(build_sessions(name, workload, document, ("traffic", name), index))
         provenance[name] = f"generated sessions, week shape {workload.week}"
         if workload.preset:
             provenance[name] += f", preset {workload.preset}"
+    faults.check()
     notes: tuple[str, ...] = ()
     if horizon_hours % 168:
         notes = ("the horizon is not a whole number of weeks: its hours represent the month",)
@@ -58,9 +62,12 @@ def build_sessions(
     index: int = 0,
 ) -> SessionTraffic:
     """Turn the section of a workload into plain values, given the workload's index among all."""
+    faults = Faults()
 
     def amount(field: str, value: schema.Amount) -> Quantity:
-        return document.made((*at, *field.split(".")), lambda: _quantity(value))
+        path = (*at, *field.split("."))
+        made = faults.attempt(lambda: document.made(path, lambda: _quantity(value)))
+        return made or Quantity.constant(1.0)  # not used: the fault is raised below
 
     turns = amount("turns", section.turns)
     tools = documents = None
@@ -88,7 +95,7 @@ def build_sessions(
     )
     first, reasoning = section.first_message_tokens, section.reasoning_share
     compact, retries = section.compact_to_tokens, section.retries or schema.Retries(share=0)
-    return SessionTraffic(
+    workload = SessionTraffic(
         name=name,
         requests_per_s=section.requests_per_month / MONTH_S,
         rate=rate,
@@ -111,6 +118,8 @@ def build_sessions(
         deadline_s=np.inf if section.deadline_hours is None else section.deadline_hours * HOUR_S,
         patience_s=section.patience_s or np.inf,
     )
+    faults.check()
+    return workload
 
 
 def mean_turns(turns: Quantity) -> float:

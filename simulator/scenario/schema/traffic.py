@@ -12,6 +12,7 @@ from simulator.scenario.document.base_section import (
     Share,
     Whole,
 )
+from simulator.scenario.schema.names import WeekName
 from simulator.traffic.rate import NOISE_SCALES_S
 
 
@@ -121,7 +122,7 @@ class Sessions(Section):
     """Mean requests per month at the start; a month has 730 hours."""
     growth_per_month: Annotated[float, Field(gt=-1)] = 0.0
     """Share by which the volume grows each month, compounded."""
-    week: str
+    week: WeekName
     """Weekly shape of the rate: flat, azure-conversation or azure-code."""
     rate_cv: dict[int, NonNegative] = Field(default_factory=dict)
     """Coefficient of variation of the rate at each time scale in seconds: 1, 10, 60, 600, 3600."""
@@ -192,7 +193,7 @@ class Replay(Section):
     are left out. Default: the end of the log."""
     stretch: Positive = 1.0
     """Factor on the times between arrivals of sessions; pauses within sessions do not change."""
-    repeat_week: str | None = None
+    repeat_week: WeekName | None = None
     """Weekly shape over which the replayed part is repeated end to end. Default: the replayed part
     is the whole horizon."""
     patience_s: Positive | None = None
