@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import InputError
+from simulator.errors import Faults, InputError
 from simulator.library.amounts import amount
 from simulator.library.results import Result
 from simulator.report.terminal.facts import print_validity
@@ -42,7 +42,8 @@ def load_scenario(
     Raises
     ------
     InputError
-        If the scenario is invalid, with file, line and column of the first problem.
+        If the scenario is invalid, with a line for each fault: file, line, column, and what was
+        expected; ``errors`` has them as a tuple.
     """
     scenario = load(name, overrides, seed)
     return changed(scenario, values) if values else scenario
@@ -59,32 +60,56 @@ def opened(scenario: Named) -> Loaded:
     return scenario if isinstance(scenario, Loaded) else load(scenario)
 
 
-def validate_scenario(scenario: Named) -> Result:
+def validate_scenario(scenario: Named, *, overrides: Sequence[str] = ()) -> Result:
     """Check a scenario with all its overrides and sweep points, and sum up its traffic.
+
+    Parameters
+    ----------
+    scenario : Loaded, str or Path
+        A scenario, the path of its file, or the name of a shipped scenario.
+    overrides : sequence of str
+        Names of overrides or settings to apply first, as in ``load_scenario``.
 
     Raises
     ------
     InputError
-        If anything is invalid, with file, line and column of the first problem.
+        If anything is invalid, with a line for each fault as in ``load_scenario``.
     """
     from simulator.analysis.commands.traffic_summary import traffic_summary
-    from simulator.scenario.resolve.load import apply_override
+    from simulator.scenario.resolve.load import apply_override, read_document
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
-    checked = opened(scenario)
-    document = checked.variations.document
-    for name in checked.scenario.overrides:
-        load_document(apply_override(document, name))
-    has_sweep = checked.scenario.sweep is not None
+    if isinstance(scenario, Loaded):
+        document = scenario.variations.document
+    else:
+        document = read_document(scenario, overrides)
+    faults = Faults()
+    checked = faults.attempt(lambda: load_document(document))
+    for name in _override_names(document.data):
+        with faults.collected():
+            load_document(apply_override(document, name))
+    points = 0
+    if document.data.get("sweep") is not None:
+        with faults.collected():
+            points = len(sweep_points(document, read_sweep(document)))
+    faults.check()
+    assert checked is not None
     counts: dict[str, Any] = {
         "scenario": checked.study.name,
         "options": len(checked.study.options),
         "overrides": len(checked.scenario.overrides),
-        "sweep_points": len(sweep_points(document, read_sweep(document))) if has_sweep else 0,
+        "sweep_points": points,
     }
     traffic = asdict(traffic_summary(checked.study))
     facts = {**counts, "traffic": traffic}
     return Result(facts, [counts], printer=partial(print_validity, facts))
+
+
+def _override_names(data: dict[str, Any]) -> list[str]:
+    """Return the names of the overrides of a document that may not be valid."""
+    overrides = data.get("overrides")
+    entries = overrides.items() if isinstance(overrides, dict) else ()
+    return [name for name, values in entries if isinstance(values, dict)]
 
 
 def scenario_schema() -> Result:

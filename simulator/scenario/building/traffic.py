@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from simulator.errors import Faults
 from simulator.scenario.building.simple import sessions_of
 from simulator.scenario.building.volume import Span, rate_of, requests_per_month, weekly_shape
 from simulator.scenario.document.document import Document
@@ -34,16 +35,20 @@ def build_traffic(
     Raises
     ------
     InputError
-        With the location of the value that cannot be used.
+        With a line for every value that cannot be used.
     """
     workloads: list[SessionTraffic] = []
     provenance = {}
+    faults = Faults()
     for name, workload in traffic.items():
         if isinstance(workload, schema.Replay):
             return _replay(name, workload, seed, document)
         index = len(workloads)
-        workloads.append(build_workload(name, workload, span, document, ("traffic", name), index))
+        with faults.collected():
+            at = ("traffic", name)
+            workloads.append(build_workload(name, workload, span, document, at, index))
         provenance[name] = _origin(workload)
+    faults.check()
     notes: tuple[str, ...] = ()
     if span.hours % 168:
         notes = ("the horizon is not a whole number of weeks: its hours represent the month",)
@@ -75,10 +80,12 @@ def build_workload(
     if isinstance(section, schema.Simple):
         simple = section
         section = document.made(at, lambda: sessions_of(simple))
+    faults = Faults()
 
     def amount(field: str, value: amounts.Amount) -> Quantity:
-        is_count = field.endswith("_tokens")
-        return document.made((*at, *field.split(".")), lambda: _quantity(value, is_count))
+        path, is_count = (*at, *field.split(".")), field.endswith("_tokens")
+        made = faults.attempt(lambda: document.made(path, lambda: _quantity(value, is_count)))
+        return made or Quantity.constant(1.0)  # not used: the fault is raised below
 
     turns = amount("turns", section.turns)
     tools = documents = None
@@ -96,18 +103,19 @@ def build_workload(
             section.documents.share,
             amount("documents.tokens", section.documents.tokens),
         )
-    monthly = document.made(at, lambda: requests_per_month(section, document, at))
-    rate = replace(
-        rate_of(section, monthly / MONTH_S / mean_turns(turns), span, document, at),
-        stream=f"workload {index}",
-        tenants=Tenants(**section.tenants.model_dump()),
-    )
+    monthly = faults.attempt(lambda: requests_per_month(section, document, at)) or 1.0
+    per_s = monthly / MONTH_S / mean_turns(turns)
+    rate = faults.attempt(lambda: rate_of(section, per_s, span, document, at))
+    tenants = Tenants(**section.tenants.model_dump())
     first, reasoning = section.first_message_tokens, section.reasoning_share
     compact, retries = section.compact_to_tokens, section.retries or schema.Retries(share=0)
-    return SessionTraffic(
+    if rate is None:
+        faults.check()
+    assert rate is not None
+    workload = SessionTraffic(
         name=name,
         requests_per_s=monthly / MONTH_S,
-        rate=rate,
+        rate=replace(rate, stream=f"workload {index}", tenants=tenants),
         turns=turns,
         gap_s=amount("gap_s", section.gap_s),
         system_prompt_tok=amount("system_prompt_tokens", section.system_prompt_tokens),
@@ -127,6 +135,8 @@ def build_workload(
         deadline_s=np.inf if section.deadline_hours is None else section.deadline_hours * HOUR_S,
         patience_s=section.patience_s or np.inf,
     )
+    faults.check()
+    return workload
 
 
 def mean_turns(turns: Quantity) -> float:

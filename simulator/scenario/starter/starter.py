@@ -16,9 +16,13 @@ from simulator.files.writing import made_folder
 from simulator.pricing.book import SNAPSHOT_DATE
 from simulator.scenario.building.study import load_document
 from simulator.scenario.catalog.deployments import deployment, usual_precision
-from simulator.scenario.catalog.names import known_gpu, known_model
 from simulator.scenario.catalog.price_book import known_offers
-from simulator.scenario.catalog.profiles import load_accelerator, load_model, profile_names
+from simulator.scenario.catalog.profiles import (
+    accelerator_name,
+    load_accelerator,
+    load_model,
+    model_name,
+)
 from simulator.scenario.catalog.serving_profile import serving_profile
 from simulator.scenario.document.document import parse_value
 from simulator.scenario.resolve.load import read_document
@@ -148,8 +152,8 @@ def _offer_names(offers: Sequence[str]) -> dict[str, str]:
 
 def _deployment_values(model: str, gpu: str) -> dict[str, Any]:
     """Return a deployment on the fewest GPUs that hold the model and a useful cache."""
-    shape = load_model(known_model(model, profile_names("models")))
-    name = known_gpu(gpu, profile_names("accelerators"))
+    shape = load_model(model_name(model))
+    name = accelerator_name(gpu)
     accelerator, _ = load_accelerator(name)
     weights = usual_precision(shape)
     if weights == "bf16" and "fp8" in accelerator.peak_tflops:
