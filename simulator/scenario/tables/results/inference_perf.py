@@ -1,0 +1,110 @@
+"""Lifecycle reports of inference-perf: a stage, or the summary of a run of one stage.
+
+``inference_perf/reportgen/base.py`` of kubernetes-sigs/inference-perf, 0.1 to 0.6 (2026-11).
+Times are in seconds. A report of a stage has its rate since 0.2, and the number of clients where
+the stage has one; reports without either are completed by the ``config.yaml`` of the run.
+"""
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import InputError
+from simulator.scenario.document.document import read_yaml
+from simulator.scenario.tables.results.fields import (
+    Record,
+    figure,
+    inner,
+    limit,
+    optional,
+    section,
+)
+from simulator.scenario.tables.results.result import Pattern, Result, Unknown
+
+CONFIG = "config.yaml"
+"""File of the settings of a run, in the folder of its reports."""
+_STAGE = re.compile(r"stage_(\d+)_")
+
+
+def is_inference_perf(record: Record) -> bool:
+    """Return whether a record is a lifecycle report."""
+    return "load_summary" in record and "successes" in record
+
+
+def read_inference_perf(record: Record, path: Path) -> Result:
+    """Read a report.
+
+    Its time per output token counts chunks of the stream, some of which are empty; here, TPOT is
+    computed from the time between the first and the last token.
+    """
+    where = str(path)
+    done = section(record, where, "successes")
+    latency = section(done, f"{where}: successes", "latency")
+    output_tok = _mean(done, where, "output_len", "output_tokens")
+    ttft_s = _mean_or_nan(latency, "time_to_first_token")
+    e2e_s = _mean_or_nan(latency, "request_latency")
+    return Result(
+        where,
+        _pattern(section(record, where, "load_summary"), path),
+        _mean(done, where, "prompt_len", "prompt_tokens"),
+        output_tok,
+        optional(done, "count"),
+        figure(section(done, where, "throughput"), where, "output_tokens_per_sec"),
+        tpot_s=(e2e_s - ttft_s) / (output_tok - 1) if output_tok > 1 else math.nan,
+        ttft_s=ttft_s,
+        e2e_s=e2e_s,
+    )
+
+
+def pattern_of_stage(stage: Any, where: str) -> Pattern | None:
+    """Return the pattern of a stage in the settings of a run, or None."""
+    if not isinstance(stage, dict):
+        return None
+    clients = limit(stage.get("concurrency_level"), f"{where}: concurrency_level")
+    if math.isfinite(clients):
+        return Pattern("concurrency", clients)
+    rate = limit(stage.get("rate"), f"{where}: rate")
+    return Pattern("request-rate", rate) if math.isfinite(rate) else None
+
+
+def stages_of(config: Any) -> list[Any]:
+    """Return the stages in the settings of a run."""
+    stages = inner(config, "load", "stages")
+    return stages if isinstance(stages, list) else []
+
+
+def _pattern(summary: Record, path: Path) -> Pattern | Unknown:
+    where = f"{path}: load_summary"
+    clients = limit(summary.get("concurrency"), f"{where}.concurrency")
+    if math.isfinite(clients):
+        return Pattern("concurrency", clients)
+    rate = limit(summary.get("requested_rate"), f"{where}.requested_rate")
+    if math.isfinite(rate):
+        return Pattern("request-rate", rate)
+    missing = "no load_summary.requested_rate and no load_summary.concurrency"
+    settings = path.parent / CONFIG
+    if not settings.is_file():
+        return Unknown(f"{missing}, and no {CONFIG} in the folder of the file")
+    stages = stages_of(read_yaml(settings).data)
+    name = _STAGE.search(path.name)
+    if name is None and len(stages) > 1:
+        raise InputError(
+            f"{path}: a summary of {len(stages)} stages with loads of their own; give the "
+            "stage_N_lifecycle_metrics.json of each stage instead"
+        )
+    index = int(name[1]) if name else 0
+    stage = stages[index] if index < len(stages) else None
+    found = pattern_of_stage(stage, f"{settings}: load.stages[{index}]")
+    return found or Unknown(f"{missing}, and {CONFIG} has none for stage {index}")
+
+
+def _mean(done: Record, where: str, *names: str) -> float:
+    """Return the mean of a length, whose name differs between versions."""
+    name = next((n for n in names if isinstance(done.get(n), dict)), names[0])
+    return figure(section(done, f"{where}: successes", name), f"{where}: {name}", "mean")
+
+
+def _mean_or_nan(latency: Record, name: str) -> float:
+    node = latency.get(name)
+    return optional(node, "mean") if isinstance(node, dict) else math.nan
