@@ -32,7 +32,7 @@ def _of_aiperf(documents: Documents, where: str) -> Iterator[tuple[int, Row]]:
         phase = inner(record, "metadata", "benchmark_phase") or "profiling"
         if phase != "profiling" or inner(record, "error"):
             continue
-        if inner(record, "metadata", "was_cancelled"):
+        if any(inner(record, "metadata", n) for n in ("was_cancelled", "context_overflow_skip")):
             continue
         ttft_ms = inner(record, "metrics", "time_to_first_token", "value")
         numbers = (start, end, ttft_ms)
