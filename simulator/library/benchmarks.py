@@ -174,7 +174,7 @@ def calibrate(
     from simulator.scenario.bench.benchmark import named_deployment
     from simulator.scenario.tables.calibration_file import calibration_text
     from simulator.scenario.tables.measurements import read_measurements
-    from simulator.scenario.tables.results.result import Stated
+    from simulator.scenario.tables.results.reported import Stated
 
     stated = Stated(load_kind, load_value, prompt_tok, output_tok)
     paths = [Path(path) for path in results]

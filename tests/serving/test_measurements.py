@@ -32,7 +32,7 @@ from simulator.analysis.bench.loads import Load
 from simulator.cli.app import app
 from simulator.errors import InputError
 from simulator.scenario.tables.measurements import read_measurements
-from simulator.scenario.tables.results.result import Stated
+from simulator.scenario.tables.results.reported import Stated
 
 TABLE = (
     "isl,osl,load_kind,load_value,output_tok_s,tpot_mean_ms,ttft_mean_ms\n"
@@ -317,6 +317,12 @@ def test_the_command_takes_a_stated_load(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*command, "--load", "concurrency", "--value", "8"])
     assert result.exit_code == 0, result.exception
     assert json.loads(result.stdout)["points"] == 1
+    path = tmp_path / "latency.json"
+    path.write_text(json.dumps(LATENCY | {"avg_latency": 0.75}))
+    command = ["calibrate", str(path), *DEPLOYED, "--output", "json"]
+    stated = ["--load", "static-batch", "--value", "8", "--isl", "1024", "--osl", "128"]
+    result = CliRunner().invoke(app, [*command, *stated])
+    assert result.exit_code == 0, result.exception
 
 
 def test_an_embedding_model_is_calibrated(tmp_path: Path) -> None:

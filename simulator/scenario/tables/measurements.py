@@ -22,14 +22,14 @@ from simulator.scenario.tables.results import (
 )
 from simulator.scenario.tables.results.fields import Record, figure, optional
 from simulator.scenario.tables.results.requests import Documents, request_rows
-from simulator.scenario.tables.results.result import Result, Stated, measurement
+from simulator.scenario.tables.results.reported import Reported, Stated, measurement
 
 POINT_COLUMNS = ("load_kind", "isl", "osl", "output_tok_s")
 """Columns that a table of points must have."""
 _HEADER_CHARS = 10_000
 TOOLS = "vLLM, SGLang, GuideLLM, AIPerf, GenAI-Perf, inference-perf or llm-d"
 
-_READERS: tuple[tuple[Callable[[Record], bool], Callable[[Record, Path], list[Result]]], ...] = (
+_READERS: tuple[tuple[Callable[[Record], bool], Callable[[Record, Path], list[Reported]]], ...] = (
     (llmd.is_report, lambda record, path: [llmd.read_report(record, str(path))]),
     (guidellm.is_guidellm, lambda record, path: guidellm.read_guidellm(record, str(path))),
     (aiperf.is_aiperf, lambda record, path: [aiperf.read_aiperf(record, str(path))]),
@@ -73,7 +73,7 @@ def read_measurements(paths: list[Path], stated: Stated | None = None) -> list[M
     """
     stated = stated or Stated()
     measured: list[Measurement] = []
-    results: list[Result] = []
+    results: list[Reported] = []
     for path in paths:
         known, found = _read_file(path)
         measured += known + [measurement(result, stated) for result in found]
@@ -83,7 +83,7 @@ def read_measurements(paths: list[Path], stated: Stated | None = None) -> list[M
     return measured
 
 
-def _read_file(path: Path) -> tuple[list[Measurement], list[Result]]:
+def _read_file(path: Path) -> tuple[list[Measurement], list[Reported]]:
     """Return the measurements of a file, and those results whose load may have to be stated."""
     if path.name.endswith((".csv", ".csv.gz")):
         return _read_csv(path)
@@ -98,7 +98,7 @@ def _read_file(path: Path) -> tuple[list[Measurement], list[Result]]:
     return [], results
 
 
-def _read_csv(path: Path) -> tuple[list[Measurement], list[Result]]:
+def _read_csv(path: Path) -> tuple[list[Measurement], list[Reported]]:
     with open_text(path) as file:
         first = file.readline(_HEADER_CHARS)
     if aiperf.is_aiperf_csv(first):
@@ -131,7 +131,7 @@ def _documents(path: Path) -> Documents:
         return documents
 
 
-def _read_record(record: Record, path: Path) -> list[Result]:
+def _read_record(record: Record, path: Path) -> list[Reported]:
     """Read a document of any known structure."""
     for is_known, read in _READERS:
         if is_known(record):

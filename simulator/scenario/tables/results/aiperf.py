@@ -3,7 +3,7 @@
 AIPerf of schema 1.0 to 1.2 tells its load in ``input_config.loadgen``, schema 1.3 in
 ``input_config.phases`` (``src/aiperf/config/phases.py``, AIPerf 0.10, 2026-11). GenAI-Perf has
 ``input_config.concurrency`` and ``request_rate``, later ``input_config.perf_analyzer.stimulus``
-(``genai_perf/export_data/json_exporter.py``, 0.0.16). The CSV exports of both have no load.
+(``genai_perf/export_data/json_exporter.py``). The CSV exports of both have no load.
 """
 
 import csv
@@ -13,7 +13,7 @@ from typing import Any
 
 from simulator.errors import InputError
 from simulator.scenario.tables.results.fields import Record, inner, limit, optional, time_s
-from simulator.scenario.tables.results.result import Pattern, Result, Unknown, pattern_of
+from simulator.scenario.tables.results.reported import Pattern, Reported, Unknown, pattern_of
 
 _TITLE = re.compile(r"(?P<name>[^(]+?)\s*(?:\((?P<unit>[^)]*)\))?")
 
@@ -30,7 +30,7 @@ def is_aiperf_csv(text: str) -> bool:
     return text.startswith("Metric,")
 
 
-def read_aiperf_csv(text: str, where: str) -> Result:
+def read_aiperf_csv(text: str, where: str) -> Reported:
     """Read a CSV export: sections with a header each, and a metric with its unit on each row."""
     record: Record = {}
     header: list[str] = []
@@ -49,7 +49,7 @@ def read_aiperf_csv(text: str, where: str) -> Result:
     return _result(record, where, Unknown(reason))
 
 
-def read_aiperf(record: Record, where: str) -> Result:
+def read_aiperf(record: Record, where: str) -> Reported:
     """Read ``profile_export_aiperf.json`` or ``profile_export_genai_perf.json``."""
     version = record.get("schema_version", "1")
     if not re.fullmatch(r"1(\.\d+)*", str(version)):
@@ -64,7 +64,7 @@ def read_aiperf(record: Record, where: str) -> Result:
     return _result(record, where, _pattern(config, where, in_flight))
 
 
-def _result(record: Record, where: str, pattern: Pattern | Unknown) -> Result:
+def _result(record: Record, where: str, pattern: Pattern | Unknown) -> Reported:
     output_tok = _mean(record, "output_sequence_length")
     e2e_s = _time_s(record, where, "request_latency")
     prompt_tok = _mean(record, "input_sequence_length")
@@ -76,7 +76,7 @@ def _result(record: Record, where: str, pattern: Pattern | Unknown) -> Result:
         ttft_s = e2e_s
     elif not is_silent and math.isnan(output_tok):
         raise InputError(f"{where}: no mean of output_sequence_length")
-    return Result(
+    return Reported(
         where,
         pattern,
         prompt_tok,

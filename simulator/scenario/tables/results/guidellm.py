@@ -17,7 +17,7 @@ from simulator.scenario.tables.results.fields import (
     optional,
     section,
 )
-from simulator.scenario.tables.results.result import Pattern, Result, Unknown, pattern_of
+from simulator.scenario.tables.results.reported import Pattern, Reported, Unknown, pattern_of
 
 KNOWN_VERSIONS = (None, 1, 2)
 """Values of ``metadata.version``; before 0.4 there is none."""
@@ -29,7 +29,7 @@ def is_guidellm(record: Record) -> bool:
     return isinstance(record.get("benchmarks"), list)
 
 
-def read_guidellm(record: Record, where: str) -> list[Result]:
+def read_guidellm(record: Record, where: str) -> list[Reported]:
     """Read every benchmark of a report."""
     version = inner(record, "metadata", "version")
     if isinstance(version, (list, dict)) or version not in KNOWN_VERSIONS:
@@ -42,7 +42,7 @@ def read_guidellm(record: Record, where: str) -> list[Result]:
     return [_read_benchmark(entry, f"{where}: benchmarks[{n}]") for n, entry in entries]
 
 
-def _read_benchmark(record: Any, where: str) -> Result:
+def _read_benchmark(record: Any, where: str) -> Reported:
     if not isinstance(record, dict):
         raise InputError(f"{where}: expected an object")
     kind = record.get("type_") or record.get("kind")
@@ -52,7 +52,7 @@ def _read_benchmark(record: Any, where: str) -> Result:
     if not isinstance(metrics, dict):
         raise InputError(f"{where}: a GuideLLM benchmark without metrics")
     done = optional(inner(metrics, "request_totals") or {}, "successful")
-    return Result(
+    return Reported(
         where,
         _pattern(record, where, _mean_or_nan(metrics, "request_concurrency")),
         _mean(metrics, where, "prompt_token_count"),

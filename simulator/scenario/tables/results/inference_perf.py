@@ -1,8 +1,8 @@
 """Lifecycle reports of inference-perf: a stage, or the summary of a run of one stage.
 
-``inference_perf/reportgen/base.py`` of kubernetes-sigs/inference-perf, 0.1 to 0.6 (2026-11).
-Times are in seconds. A report of a stage has its rate since 0.2, and the number of clients where
-the stage has one; reports without either are completed by the ``config.yaml`` of the run.
+``inference_perf/reportgen/base.py`` of kubernetes-sigs/inference-perf (2026-11). Times are in
+seconds. A report of a stage has its rate, and in newer versions the number of clients where the
+stage has one; reports without either are completed by the ``config.yaml`` of the run.
 """
 
 import math
@@ -20,7 +20,7 @@ from simulator.scenario.tables.results.fields import (
     optional,
     section,
 )
-from simulator.scenario.tables.results.result import Pattern, Result, Unknown
+from simulator.scenario.tables.results.reported import Pattern, Reported, Unknown
 
 CONFIG = "config.yaml"
 """File of the settings of a run, in the folder of its reports."""
@@ -32,7 +32,7 @@ def is_inference_perf(record: Record) -> bool:
     return "load_summary" in record and "successes" in record
 
 
-def read_inference_perf(record: Record, path: Path) -> Result:
+def read_inference_perf(record: Record, path: Path) -> Reported:
     """Read a report.
 
     Its time per output token counts chunks of the stream, some of which are empty; here, TPOT is
@@ -44,7 +44,7 @@ def read_inference_perf(record: Record, path: Path) -> Result:
     output_tok = _mean(done, where, "output_len", "output_tokens")
     ttft_s = _mean_or_nan(latency, "time_to_first_token")
     e2e_s = _mean_or_nan(latency, "request_latency")
-    return Result(
+    return Reported(
         where,
         _pattern(section(record, where, "load_summary"), path),
         _mean(done, where, "prompt_len", "prompt_tokens"),
@@ -68,7 +68,7 @@ def pattern_of_stage(stage: Any, where: str) -> Pattern | None:
     return Pattern("request-rate", rate) if math.isfinite(rate) else None
 
 
-def stages_of(config: Any) -> list[Any]:
+def configured_stages(config: Any) -> list[Any]:
     """Return the stages in the settings of a run."""
     stages = inner(config, "load", "stages")
     return stages if isinstance(stages, list) else []
@@ -86,7 +86,7 @@ def _pattern(summary: Record, path: Path) -> Pattern | Unknown:
     settings = path.parent / CONFIG
     if not settings.is_file():
         return Unknown(f"{missing}, and no {CONFIG} in the folder of the file")
-    stages = stages_of(read_yaml(settings).data)
+    stages = configured_stages(read_yaml(settings).data)
     name = _STAGE.search(path.name)
     if name is None and len(stages) > 1:
         raise InputError(

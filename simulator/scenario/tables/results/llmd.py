@@ -20,8 +20,8 @@ from simulator.scenario.tables.results.fields import (
     section,
     time_s,
 )
-from simulator.scenario.tables.results.inference_perf import pattern_of_stage, stages_of
-from simulator.scenario.tables.results.result import Pattern, Result, Unknown, pattern_of
+from simulator.scenario.tables.results.inference_perf import pattern_of_stage, configured_stages
+from simulator.scenario.tables.results.reported import Pattern, Reported, Unknown, pattern_of
 
 _INFERENCE_PERF = "inference-perf"
 
@@ -32,7 +32,7 @@ def is_report(record: Record) -> bool:
     return "version" in record and "scenario" in record and bool(parts)
 
 
-def read_report(record: Record, where: str) -> Result:
+def read_report(record: Record, where: str) -> Reported:
     """Read a Benchmark Report."""
     version = str(record["version"])
     if version == "0.1":
@@ -45,7 +45,7 @@ def read_report(record: Record, where: str) -> Result:
     )
 
 
-def _read_first(record: Record, where: str) -> Result:
+def _read_first(record: Record, where: str) -> Reported:
     load = inner(record, "scenario", "load")
     metrics = section(record, where, "metrics")
     throughput = section(metrics, f"{where}: metrics", "throughput")
@@ -60,7 +60,7 @@ def _read_first(record: Record, where: str) -> Result:
     return replace(measured, pattern=pattern)
 
 
-def _read_second(record: Record, where: str) -> Result:
+def _read_second(record: Record, where: str) -> Reported:
     load = inner(record, "scenario", "load", "standardized")
     found = inner(record, "results", "request_performance", "aggregate")
     if not isinstance(found, dict):
@@ -75,7 +75,7 @@ def _read_second(record: Record, where: str) -> Result:
 
 def _measured(
     found: Record, where: str, tool: str, output_tok_s: float, request_s: float
-) -> Result:
+) -> Reported:
     """Return the figures that both versions have in the same place; the load is still unknown."""
     requests = section(found, where, "requests")
     latency = section(found, where, "latency")
@@ -88,7 +88,7 @@ def _measured(
         tpot_s = (e2e_s - ttft_s) / (output_tok - 1) if output_tok > 1 else math.nan
     prompt = section(requests, f"{where}: requests", "input_length")
     total, failures = optional(requests, "total"), optional(requests, "failures")
-    return Result(
+    return Reported(
         where,
         Unknown(""),
         figure(prompt, f"{where}: input_length", "mean"),
@@ -131,7 +131,7 @@ def _pattern_of_settings(load: Any, where: str, in_flight: float) -> Pattern | U
     number = inner(load, "metadata", "stage")
     stage = number if isinstance(number, int) and number >= 0 else 0
     if tool == _INFERENCE_PERF:
-        stages = stages_of(settings)
+        stages = configured_stages(settings)
         found = pattern_of_stage(stages[stage], where) if stage < len(stages) else None
         return found or Unknown(f"{place}.load.stages has none for stage {stage}")
     if tool == "guidellm":

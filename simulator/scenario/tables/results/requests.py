@@ -1,8 +1,8 @@
 """Requests one by one, as AIPerf and inference-perf write them: logs for a calibration.
 
-``profile_export.jsonl`` of AIPerf (``src/aiperf/common/models/record_models.py``, 0.2 to 0.10) and
-``per_request_lifecycle_metrics.json`` of inference-perf (``reportgen/base.py``, 0.1 to 0.6),
-2026-11. Requests that failed, and those of warm-up phases, are left out.
+``profile_export.jsonl`` of AIPerf (``src/aiperf/common/models/record_models.py``) and
+``per_request_lifecycle_metrics.json`` of inference-perf (``reportgen/base.py``), 2026-11. Requests
+that failed, and those of warm-up phases, are left out.
 """
 
 from collections.abc import Iterator

@@ -1,15 +1,15 @@
 """Results of ``vllm bench`` and of ``sglang.bench_serving``, which descends from it.
 
-Structures as of vLLM 0.2 to 0.12 (``benchmarks/benchmark_serving.py``, later
-``vllm/benchmarks/serve.py``, ``throughput.py`` and ``latency.py``) and SGLang 0.3 to 0.5
-(``python/sglang/bench_serving.py``, ``bench_offline_throughput.py``), 2026-11.
+Structures are those of ``benchmarks/benchmark_serving.py`` of vLLM, later
+``vllm/benchmarks/serve.py``, ``throughput.py`` and ``latency.py``, and of
+``python/sglang/bench_serving.py`` and ``bench_offline_throughput.py`` (2026-11).
 """
 
 import math
 
 from simulator.errors import InputError
 from simulator.scenario.tables.results.fields import Record, figure, limit, optional
-from simulator.scenario.tables.results.result import Pattern, Result, Unknown, pattern_of
+from simulator.scenario.tables.results.reported import Pattern, Reported, Unknown, pattern_of
 
 
 def is_serving(record: Record) -> bool:
@@ -17,7 +17,7 @@ def is_serving(record: Record) -> bool:
     return "completed" in record and "total_input_tokens" in record
 
 
-def read_serving(record: Record, where: str) -> Result:
+def read_serving(record: Record, where: str) -> Reported:
     """Read a result of ``vllm bench serve`` or ``sglang.bench_serving``.
 
     Results of embedding and pooling models have no output tokens and no time to first token.
@@ -31,13 +31,17 @@ def read_serving(record: Record, where: str) -> Result:
         pattern = _pattern(record, where, request_s * e2e_s)
         # The latency of an offline load is the wait in its own queue.
         ttft_s = math.nan if pattern == Pattern("offline") else e2e_s
-        return Result(where, pattern, prompt_tok, 0.0, requests, request_s=request_s, ttft_s=ttft_s)
+        return Reported(
+            where, pattern, prompt_tok, 0.0, requests, request_s=request_s, ttft_s=ttft_s
+        )
     output_tok = figure(record, where, "total_output_tokens") / requests
     speed = figure(record, where, "output_throughput")
     if math.isnan(e2e_s):
         e2e_s = ttft_s + (tpot_s * (output_tok - 1) if output_tok > 1 else 0.0)
     pattern = _pattern(record, where, speed / output_tok * e2e_s)
-    return Result(where, pattern, prompt_tok, output_tok, requests, speed, math.nan, tpot_s, ttft_s)
+    return Reported(
+        where, pattern, prompt_tok, output_tok, requests, speed, math.nan, tpot_s, ttft_s
+    )
 
 
 def _generates_nothing(record: Record) -> bool:
@@ -75,12 +79,12 @@ def is_throughput(record: Record) -> bool:
     return {"elapsed_time", "num_requests", "requests_per_second"} <= set(record)
 
 
-def read_throughput(record: Record, where: str) -> Result:
+def read_throughput(record: Record, where: str) -> Reported:
     """Read a result of ``vllm bench throughput``, which has no separate lengths.
 
     All requests are given to the engine at once.
     """
-    return Result(
+    return Reported(
         where,
         Pattern("offline"),
         requests=figure(record, where, "num_requests"),
@@ -93,10 +97,10 @@ def is_latency(record: Record) -> bool:
     return "avg_latency" in record and "latencies" in record
 
 
-def read_latency(record: Record, where: str) -> Result:
+def read_latency(record: Record, where: str) -> Reported:
     """Read a result of ``vllm bench latency``: the time of a whole batch, of unknown size."""
     pattern = Unknown("no batch size (--load static-batch)")
-    return Result(where, pattern, e2e_s=figure(record, where, "avg_latency"))
+    return Reported(where, pattern, e2e_s=figure(record, where, "avg_latency"))
 
 
 def is_offline_throughput(record: Record) -> bool:
@@ -104,10 +108,10 @@ def is_offline_throughput(record: Record) -> bool:
     return {"successful_requests", "total_latency", "total_input_tokens"} <= set(record)
 
 
-def read_offline_throughput(record: Record, where: str) -> Result:
+def read_offline_throughput(record: Record, where: str) -> Reported:
     """Read a result of ``sglang.bench_offline_throughput``."""
     requests = figure(record, where, "successful_requests")
-    return Result(
+    return Reported(
         where,
         Pattern("offline"),
         figure(record, where, "total_input_tokens") / requests,

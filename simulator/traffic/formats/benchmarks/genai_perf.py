@@ -1,8 +1,7 @@
 """Reader of GenAI-Perf's ``profile_export.json``: the responses of every request.
 
-``perf_analyzer`` of triton-inference-server, 24.06 to 25.05 (``docs/schemas``, 2026-11). GenAI-Perf
-counts tokens with a tokenizer afterwards; the file has counts only where the server reports the
-usage of a call in its responses.
+Structure of triton-inference-server/perf_analyzer (2026-11). GenAI-Perf counts tokens afterwards,
+with a tokenizer; the file has counts only where the server reports the usage of a call.
 """
 
 from typing import Any

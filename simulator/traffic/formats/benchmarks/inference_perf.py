@@ -1,7 +1,7 @@
 """Reader of inference-perf's ``per_request_lifecycle_metrics.json``: one list of requests.
 
-``inference_perf/reportgen/base.py`` of kubernetes-sigs/inference-perf, 0.1 to 0.6 (2026-11): until
-0.3, ``info`` has the token counts; later they are in its ``request_metrics`` and
+``inference_perf/reportgen/base.py`` of kubernetes-sigs/inference-perf (2026-11). In older versions,
+``info`` has the token counts; in newer ones they are in its ``request_metrics`` and
 ``response_metrics``. Times are in seconds of a clock without a date.
 """
 

@@ -30,7 +30,7 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Reported:
     """One benchmark; times in seconds, NaN if not reported."""
 
     where: str
@@ -70,7 +70,7 @@ class Stated:
         """The stated way in which requests were sent."""
         return None if self.kind is None else Pattern(self.kind, self.value or 0.0)
 
-    def unused(self, results: list[Result]) -> str:
+    def unused(self, results: list[Reported]) -> str:
         """Return an option that states what every result contains, or an empty text."""
         if self.kind and not any(isinstance(r.pattern, Unknown) for r in results):
             return "--load"
@@ -100,7 +100,7 @@ def pattern_of(where: str, clients: float, rate: float, in_flight: float) -> Pat
     return Pattern("concurrency", clients) if is_closed else Pattern("offline")
 
 
-def measurement(result: Result, stated: Stated) -> Measurement:
+def measurement(result: Reported, stated: Stated) -> Measurement:
     """Return the measurement of a result, completed by what the user states.
 
     Raises
