@@ -78,6 +78,7 @@ OPEN_LOOPS = {
     "guidellm-0.5": guidellm({"type_": "poisson", "rate": 2.5, "max_concurrency": 10240}),
     "inference-perf": stage(requested_rate=2.5),
     "llm-d-0.1": report_v1("guidellm", {"profile": "constant", "rate": [2.5]}),
+    "llm-d-0.1-aiperf": report_v1("aiperf", {"loadgen": {"request_rate": 2.5}}),
     "llm-d-0.2": report_v2("inference-perf", rate_qps=2.5),
 }
 
@@ -100,6 +101,11 @@ OFFLINE_LOADS = {
 @pytest.mark.parametrize("tool", sorted(OFFLINE_LOADS))
 def test_an_unlimited_rate_without_a_limit_on_clients_is_offline(tmp_path: Path, tool: str) -> None:
     assert load_of(tmp_path, OFFLINE_LOADS[tool])[0] == "offline"
+
+
+def test_every_run_of_a_list_is_read(tmp_path: Path) -> None:
+    found = measured(tmp_path, [VLLM, RATE])
+    assert [m.load.kind for m in found] == ["concurrency", "request-rate"]
 
 
 def test_of_a_rate_and_a_limit_the_one_that_held_is_the_load(tmp_path: Path) -> None:
@@ -194,7 +200,10 @@ def test_stages_of_inference_perf_find_their_load_in_the_settings(tmp_path: Path
         ("stage_1_lifecycle_metrics.json", ("concurrency", 4)),
     ):
         assert load_of(tmp_path, stage(), name) == expected
-    with pytest.raises(InputError, match=r"config\.yaml has none for stage 2"):
+    # Older reports of a stage with clients contain a rate that was never meant.
+    report, name = stage(requested_rate=40.0), "stage_1_lifecycle_metrics.json"
+    assert load_of(tmp_path, report, name) == ("concurrency", 4)
+    with pytest.raises(InputError, match=r"config\.yaml has none for this stage"):
         load_of(tmp_path, stage(), "stage_2_lifecycle_metrics.json")
     with pytest.raises(InputError, match=r"a summary of 2 stages .* give the stage_N_lifecycle"):
         load_of(tmp_path, stage(), "summary_lifecycle_metrics.json")

@@ -21,8 +21,8 @@ from simulator.scenario.tables.results import (
     serving_scripts,
 )
 from simulator.scenario.tables.results.fields import Record, figure, optional
-from simulator.scenario.tables.results.requests import Documents, request_rows
 from simulator.scenario.tables.results.reported import Reported, Stated, measurement
+from simulator.scenario.tables.results.requests import Documents, request_rows
 
 POINT_COLUMNS = ("load_kind", "isl", "osl", "output_tok_s")
 """Columns that a table of points must have."""
@@ -91,10 +91,11 @@ def _read_file(path: Path) -> tuple[list[Measurement], list[Reported]]:
     if rows := request_rows(documents, str(path)):
         return read_request_log(rows, str(path)), []
     results = []
-    for line, record in documents:
-        if not isinstance(record, dict):
-            fail(path, line, 1, "expected a JSON object")
-        results += _read_record(record, path)
+    for line, document in documents:
+        for record in document if isinstance(document, list) else [document]:
+            if not isinstance(record, dict):
+                fail(path, line, 1, "expected a JSON object")
+            results += _read_record(record, path)
     return [], results
 
 

@@ -61,7 +61,7 @@ def read_aiperf(record: Record, where: str) -> Reported:
     if not isinstance(config, dict):
         return _result(record, where, Unknown("no input_config"))
     in_flight = _mean(record, "request_throughput") * _time_s(record, where, "request_latency")
-    return _result(record, where, _pattern(config, where, in_flight))
+    return _result(record, where, pattern_of_config(config, where, in_flight))
 
 
 def _result(record: Record, where: str, pattern: Pattern | Unknown) -> Reported:
@@ -90,7 +90,8 @@ def _result(record: Record, where: str, pattern: Pattern | Unknown) -> Reported:
     )
 
 
-def _pattern(config: Record, where: str, in_flight: float) -> Pattern | Unknown:
+def pattern_of_config(config: Record, where: str, in_flight: float) -> Pattern | Unknown:
+    """Return the pattern in the settings of a run, which its results repeat."""
     if "phases" in config:
         return _pattern_of_phases(config["phases"], f"{where}: input_config.phases", in_flight)
     dataset = inner(config, "input", "custom_dataset_type")

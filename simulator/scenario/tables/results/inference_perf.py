@@ -75,28 +75,39 @@ def configured_stages(config: Any) -> list[Any]:
 
 
 def _pattern(summary: Record, path: Path) -> Pattern | Unknown:
+    """Return the pattern in a report, or else in the settings.
+
+    Where a stage has clients, versions before the report contained them wrote a rate all the same.
+    """
     where = f"{path}: load_summary"
     clients = limit(summary.get("concurrency"), f"{where}.concurrency")
     if math.isfinite(clients):
         return Pattern("concurrency", clients)
     rate = limit(summary.get("requested_rate"), f"{where}.requested_rate")
-    if math.isfinite(rate):
-        return Pattern("request-rate", rate)
+    has_rate, settings = math.isfinite(rate), path.parent / CONFIG
+    found = _configured(path, settings, has_rate) if settings.is_file() else None
+    if has_rate:
+        return found if found and found.kind == "concurrency" else Pattern("request-rate", rate)
     missing = "no load_summary.requested_rate and no load_summary.concurrency"
-    settings = path.parent / CONFIG
     if not settings.is_file():
         return Unknown(f"{missing}, and no {CONFIG} in the folder of the file")
+    return found or Unknown(f"{missing}, and {CONFIG} has none for this stage")
+
+
+def _configured(path: Path, settings: Path, has_rate: bool) -> Pattern | None:
+    """Return the pattern of a report's stage in the settings of its run."""
     stages = configured_stages(read_yaml(settings).data)
     name = _STAGE.search(path.name)
     if name is None and len(stages) > 1:
+        if has_rate:
+            return None
         raise InputError(
             f"{path}: a summary of {len(stages)} stages with loads of their own; give the "
             "stage_N_lifecycle_metrics.json of each stage instead"
         )
     index = int(name[1]) if name else 0
     stage = stages[index] if index < len(stages) else None
-    found = pattern_of_stage(stage, f"{settings}: load.stages[{index}]")
-    return found or Unknown(f"{missing}, and {CONFIG} has none for stage {index}")
+    return pattern_of_stage(stage, f"{settings}: load.stages[{index}]")
 
 
 def _mean(done: Record, where: str, *names: str) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 
 from simulator.errors import InputError
 from simulator.files.numbers import abbreviated
+from simulator.scenario.tables.results.aiperf import pattern_of_config
 from simulator.scenario.tables.results.fields import (
     Record,
     figure,
@@ -20,7 +21,7 @@ from simulator.scenario.tables.results.fields import (
     section,
     time_s,
 )
-from simulator.scenario.tables.results.inference_perf import pattern_of_stage, configured_stages
+from simulator.scenario.tables.results.inference_perf import configured_stages, pattern_of_stage
 from simulator.scenario.tables.results.reported import Pattern, Reported, Unknown, pattern_of
 
 _INFERENCE_PERF = "inference-perf"
@@ -134,6 +135,8 @@ def _pattern_of_settings(load: Any, where: str, in_flight: float) -> Pattern | U
         stages = configured_stages(settings)
         found = pattern_of_stage(stages[stage], where) if stage < len(stages) else None
         return found or Unknown(f"{place}.load.stages has none for stage {stage}")
+    if tool == "aiperf":
+        return pattern_of_config(settings, f"{where}: {place}", in_flight)
     if tool == "guidellm":
         return _pattern_of_profile(settings, stage, f"{where}: {place}")
     clients = limit(settings.get("max_concurrency"), f"{where}: {place}.max_concurrency")
