@@ -104,7 +104,7 @@ def predict_benchmarks(
     Parameters
     ----------
     points : path
-        CSV table with a deployment and a load in each row; see ``docs/benchmarks.md``.
+        CSV table with a deployment and a load in each row; see ``docs/profiles.md``.
     stream : text stream, optional
         Receives the rows as CSV as they are predicted, for tables that are long.
     tell : callable

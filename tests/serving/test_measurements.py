@@ -103,6 +103,15 @@ def test_an_unlimited_rate_without_a_limit_on_clients_is_offline(tmp_path: Path,
     assert load_of(tmp_path, OFFLINE_LOADS[tool])[0] == "offline"
 
 
+def test_old_results_of_sglang_have_rates_of_tokens_and_no_first_token(tmp_path: Path) -> None:
+    kept = ("backend", "request_rate", "completed", "duration", "input_throughput",
+            "output_throughput")  # fmt: skip
+    (got,) = measured(tmp_path, {name: SGLANG[name] for name in kept})
+    assert got.load == Load("offline", 0.0, 1024, 128, requests=80)
+    assert got.output_tok_s == 256.0
+    assert math.isnan(got.ttft_s)
+
+
 def test_every_run_of_a_list_is_read(tmp_path: Path) -> None:
     found = measured(tmp_path, [VLLM, RATE])
     assert [m.load.kind for m in found] == ["concurrency", "request-rate"]

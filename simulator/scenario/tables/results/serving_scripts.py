@@ -14,7 +14,7 @@ from simulator.scenario.tables.results.reported import Pattern, Reported, Unknow
 
 def is_serving(record: Record) -> bool:
     """Return whether a record is a result of ``bench serve`` or ``bench_serving``."""
-    return "completed" in record and "total_input_tokens" in record
+    return "completed" in record and bool({"total_input_tokens", "input_throughput"} & set(record))
 
 
 def read_serving(record: Record, where: str) -> Reported:
@@ -23,7 +23,7 @@ def read_serving(record: Record, where: str) -> Reported:
     Results of embedding and pooling models have no output tokens and no time to first token.
     """
     requests = figure(record, where, "completed")
-    prompt_tok = figure(record, where, "total_input_tokens") / requests
+    prompt_tok = _total_tok(record, where, "input") / requests
     ttft_s, tpot_s = optional(record, "mean_ttft_ms") / 1e3, optional(record, "mean_tpot_ms") / 1e3
     e2e_s = _e2e_s(record)
     if _generates_nothing(record):
@@ -34,7 +34,7 @@ def read_serving(record: Record, where: str) -> Reported:
         return Reported(
             where, pattern, prompt_tok, 0.0, requests, request_s=request_s, ttft_s=ttft_s
         )
-    output_tok = figure(record, where, "total_output_tokens") / requests
+    output_tok = _total_tok(record, where, "output") / requests
     speed = figure(record, where, "output_throughput")
     if math.isnan(e2e_s):
         e2e_s = ttft_s + (tpot_s * (output_tok - 1) if output_tok > 1 else 0.0)
@@ -44,6 +44,14 @@ def read_serving(record: Record, where: str) -> Reported:
     )
 
 
+def _total_tok(record: Record, where: str, side: str) -> float:
+    """Return the tokens of all requests, which the oldest versions of SGLang have as a rate."""
+    name = f"total_{side}_tokens"
+    if name in record:
+        return figure(record, where, name)
+    return figure(record, where, f"{side}_throughput") * figure(record, where, "duration")
+
+
 def _generates_nothing(record: Record) -> bool:
     return math.isnan(optional(record, "total_output_tokens")) and math.isnan(
         optional(record, "output_throughput")
@@ -51,8 +59,8 @@ def _generates_nothing(record: Record) -> bool:
 
 
 def _e2e_s(record: Record) -> float:
-    """Return the mean latency, whose name differs between vLLM and SGLang, or NaN."""
-    names = ("mean_e2el_ms", "mean_e2e_latency_ms")
+    """Return the mean latency, whose name differs between tools and versions, or NaN."""
+    names = ("mean_e2el_ms", "mean_e2e_latency_ms", "mean_e2e_latency")
     return next((v / 1e3 for v in (optional(record, n) for n in names) if v > 0), math.nan)
 
 
