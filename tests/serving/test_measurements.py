@@ -352,3 +352,6 @@ def test_an_embedding_model_is_calibrated(tmp_path: Path) -> None:
     document = json.loads(result.stdout)
     assert document["median_error"]["throughput"] < 0.1
     assert document["median_error"]["tpot"] is None
+    path.write_text(json.dumps(VLLM))
+    result = CliRunner().invoke(app, command)
+    assert "128 tokens): bge-m3 generates no output tokens" in str(result.exception)

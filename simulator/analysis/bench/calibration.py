@@ -149,6 +149,9 @@ def calibrate(
     """
     if not measurements:
         raise InputError("there is nothing to calibrate with: no benchmark in the files")
+    for m in measurements:
+        if deployment.model.kind == "embedding" and m.load.output_tok:
+            raise InputError(f"{m.label}: {deployment.model.name} generates no output tokens")
     spreads = PRIOR_SPREADS if len(measurements) >= LEAST_POINTS else {"scale": SCALE_SPREAD}
     names, prior = list(spreads), np.array(list(spreads.values()))
     targets = np.array([m.logs for m in measurements])
