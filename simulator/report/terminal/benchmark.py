@@ -113,7 +113,7 @@ def print_calibration(document: dict[str, Any], console: Console) -> None:
             note = (
                 "  (implausible; does it include a proxy?)"
                 if value > 1
-                else "  (implausible; were there more GPUs, or a smaller model?)"
+                else "  (implausible; more GPUs, or a smaller model?)"
             )
         console.print(f"{name:<12}{value:6.2f} x shipped time{note}")
     residuals = ", ".join(
