@@ -1,0 +1,69 @@
+"""Reader of GenAI-Perf's ``profile_export.json``: the responses of every request.
+
+Structure of triton-inference-server/perf_analyzer (2026-11). GenAI-Perf counts tokens afterwards,
+with a tokenizer; the file has counts only where the server reports the usage of a call.
+"""
+
+from typing import Any
+
+from simulator.files.jsontext import NotJson, parse_json
+from simulator.traffic.formats.records.call_records import Fields, count, mapping, row_parser
+from simulator.traffic.formats.records.containers import json_document
+from simulator.traffic.formats.records.reading import Format
+from simulator.traffic.formats.records.values import BadRecord, count_of, number_of
+
+_EVENT = "data:"
+
+
+def _items(document: Any) -> list[Any] | None:
+    return [request for run in document["experiments"] for request in run["requests"]]
+
+
+def _row(record: Fields) -> Fields:
+    times = record.get("response_timestamps")
+    outputs = record.get("response_outputs")
+    if not isinstance(times, list) or not times or not isinstance(outputs, list):
+        raise BadRecord("response_timestamps", "expected response_timestamps and response_outputs")
+    usage = _usage(outputs)
+    details = mapping(usage.get("completion_tokens_details"), "completion_tokens_details")
+    cache = mapping(usage.get("prompt_tokens_details"), "prompt_tokens_details")
+    reasoning = count(details, "reasoning_tokens") or 0
+    return {
+        "at_s": number_of(record, "timestamp") / 1e9,
+        "end_s": number_of({"response_timestamps": times[-1]}, "response_timestamps") / 1e9,
+        "input": count_of(usage, "prompt_tokens"),
+        "cached": count(cache, "cached_tokens"),
+        "output": max(0, count_of(usage, "completion_tokens", 0) - reasoning),
+        "reasoning": reasoning,
+    }
+
+
+def _usage(outputs: list[Any]) -> Fields:
+    """Return the usage of a call, which is in one of its last responses."""
+    for output in reversed(outputs):
+        text = output.get("response") if isinstance(output, dict) else output
+        if not isinstance(text, str) or '"usage"' not in text:
+            continue
+        for line in reversed(text.splitlines()):
+            try:
+                event = parse_json(line.removeprefix(_EVENT))
+            except NotJson:
+                continue
+            usage = event.get("usage") if isinstance(event, dict) else None
+            if isinstance(usage, dict) and "prompt_tokens" in usage:
+                return usage
+    raise BadRecord(
+        "response_outputs",
+        "no response has a usage, and the file no other token counts; profile with "
+        '--extra-inputs \'{"stream_options": {"include_usage": true}}\'',
+    )
+
+
+GENAI_PERF = Format(
+    "genai-perf",
+    "GenAI-Perf profile_export.json",
+    ('"experiments"', '"requests"', '"timestamp"'),
+    lambda path: json_document(path, _items),
+    row_parser(_row),
+    in_order=False,
+)
