@@ -5,11 +5,12 @@ from pathlib import Path
 from simulator.errors import InputError, nearest
 from simulator.traffic.usage.buckets import Notices, Usage
 from simulator.traffic.usage.export_format import Content, ExportFormat, parsed
-from simulator.traffic.usage.formats.anthropic import ANTHROPIC_CONSOLE, ANTHROPIC_USAGE
-from simulator.traffic.usage.formats.anthropic_costs import (
+from simulator.traffic.usage.formats.anthropic import ANTHROPIC_USAGE
+from simulator.traffic.usage.formats.anthropic_console import (
+    ANTHROPIC_CONSOLE,
     ANTHROPIC_CONSOLE_COSTS,
-    ANTHROPIC_COSTS,
 )
+from simulator.traffic.usage.formats.anthropic_costs import ANTHROPIC_COSTS
 from simulator.traffic.usage.formats.langfuse import LANGFUSE_DAILY, LANGFUSE_METRICS
 from simulator.traffic.usage.formats.litellm import LITELLM_DAILY
 from simulator.traffic.usage.formats.litellm_activity import LITELLM_ACTIVITY

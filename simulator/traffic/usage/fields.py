@@ -144,7 +144,7 @@ def is_same(first: float, second: float) -> bool:
     return abs(first - second) <= _ROUNDING * max(abs(first), abs(second), 1e-3)
 
 
-def records(content: Content, *lists: str) -> Iterator[Fields]:
+def export_records(content: Content, *lists: str) -> Iterator[Fields]:
     """Yield the records of a table, of JSON lines, or of a list at one of these names.
 
     Raises
@@ -166,7 +166,7 @@ def records(content: Content, *lists: str) -> Iterator[Fields]:
 
 
 def first_record(content: Content, *lists: str) -> dict[str, Any]:
-    """Return the first record as ``records`` does, without fields if there is none."""
+    """Return the first record as ``export_records`` does, without fields if there is none."""
     document = content.first
     for name in lists:
         if isinstance(document, dict) and name in document:

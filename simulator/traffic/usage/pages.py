@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from simulator.traffic.usage.buckets import Notices
 from simulator.traffic.usage.export_format import Content, has_all
-from simulator.traffic.usage.fields import Fields, first_record, records
+from simulator.traffic.usage.fields import Fields, export_records, first_record
 
 OPENAI_SPAN = ("start_time", "end_time")
 ANTHROPIC_SPAN = ("starting_at", "ending_at")
@@ -23,7 +23,7 @@ def has_pages(content: Content, span: tuple[str, str]) -> bool:
 
 def results(content: Content) -> Iterator[tuple[Fields, Fields]]:
     """Yield each bucket of time with each of its results, which are one row in a table."""
-    for page in records(content):
+    for page in export_records(content):
         if content.header is not None:
             yield page, page
             continue
@@ -33,7 +33,7 @@ def results(content: Content) -> Iterator[tuple[Fields, Fields]]:
                 yield bucket, result
 
 
-def span_of(bucket: Fields, span: tuple[str, str]) -> tuple[float, float]:
+def begin_and_length(bucket: Fields, span: tuple[str, str]) -> tuple[float, float]:
     """Return begin and length of a bucket of time."""
     begin_s = bucket.moment(span[0])
     return begin_s, bucket.moment(span[1]) - begin_s
@@ -41,6 +41,6 @@ def span_of(bucket: Fields, span: tuple[str, str]) -> tuple[float, float]:
 
 def note_missing_pages(content: Content, notices: Notices) -> None:
     """Note if the last page says that there are more."""
-    pages = list(records(content)) if content.header is None else []
+    pages = list(export_records(content)) if content.header is None else []
     if pages and pages[-1].values.get("has_more"):
         notices.remark("The last page says has_more: the export does not hold all its buckets.")

@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from simulator.errors import InputError
-from simulator.traffic.usage.buckets import Notices, Usage
+from simulator.traffic.usage.buckets import COUNTS, Notices, Usage
 from simulator.traffic.usage.catalog import read_usage
 
 DAY = 1793491200
@@ -48,8 +49,7 @@ def columns(usage: Usage, *names: str) -> list[tuple[Any, ...]]:
 
 def known(usage: Usage) -> set[str]:
     """Return the names of the columns in which something is known."""
-    names = set(usage.__slots__) - {"groups", "group", "begin_s", "length_s"}
-    return {name for name in names if (getattr(usage, name) == getattr(usage, name)).any()}
+    return {name for name in COUNTS if not np.isnan(getattr(usage, name)).all()}
 
 
 def refusal(path: Path, name: str | None = None) -> str:

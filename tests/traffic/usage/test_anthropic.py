@@ -171,6 +171,8 @@ def test_table_of_the_console(tmp_path: Path) -> None:
 
 
 def test_older_table_of_the_console(tmp_path: Path) -> None:
+    both = table(tmp_path, row(usage_input_tokens_cache_write=50))
+    assert columns(read(both, "anthropic-console")[0], *PROMPT) == [(100, 900, 30, 20, 50)]
     fields = row(usage_input_tokens_cache_write=70)
     del fields["usage_input_tokens_cache_write_5m"], fields["usage_input_tokens_cache_write_1h"]
     usage, _ = read(table(tmp_path, fields), "anthropic-console")
@@ -182,6 +184,7 @@ def test_older_table_of_the_console(tmp_path: Path) -> None:
     [
         ({"usage_output_tokens": "1,5"}, "usage_output_tokens must be a number of 0 or more"),
         ({"usage_thinking_tokens": 5}, "unknown count of tokens 'usage_thinking_tokens' ('5')"),
+        ({"usage_input_tokens_cache_write": 51}, "is 50, but usage_input_tokens_cache_write is 51"),
         ({"usage_date_utc": "yesterday"}, "usage_date_utc must be a date and time"),
         ({"usage_date_utc": "20261101"}, "usage_date_utc must be a date, or seconds since 1970"),
         ({"usage_date_utc": ""}, "missing field 'usage_date_utc'"),

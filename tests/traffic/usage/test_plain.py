@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from simulator.traffic.usage.buckets import Bucket, Group, Usage
 from simulator.traffic.usage.catalog import read_usage
 from simulator.traffic.usage.formats.plain import SYNONYMS
+from tests.support.checkout import ROOT
 from tests.support.traffic.usage_exports import (
     DAY,
     columns,
@@ -198,6 +199,18 @@ def test_a_log_of_calls_is_not_recognised(tmp_path: Path) -> None:
     assert "no usage export that is recognised" in refusal(table(tmp_path, *rows))
 
 
+def test_documented_table_and_names(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
+    path = tmp_path / "usage.csv"
+    path.write_text(page.split("```csv\n")[1].split("```")[0])
+    usage, _ = read(path, "plain")
+    assert columns(usage, "length_s", "requests", "uncached_tok", "spend_usd") == [
+        (HOUR, 1200, 2100000, 9.8), (HOUR, 1350, 2300000, 11.1),
+    ]  # fmt: skip
+    names = {name for column in SYNONYMS for name in (column, *SYNONYMS[column])}
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
 COUNT = st.integers(0, 10**12)
 
 
@@ -229,5 +242,5 @@ def test_buckets_survive_their_table(
     found, _, _ = read_usage(table(tmp_path_factory.mktemp("plain"), *rows), "plain")
     expected = Usage.of(buckets)
     assert found.groups == expected.groups
-    for name in ("group", "begin_s", "length_s", *(known(expected) - {"groups"})):
+    for name in ("group", "begin_s", "length_s", *known(expected)):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from simulator.traffic.usage.buckets import Bucket, Group, Notices
 from simulator.traffic.usage.export_format import Content, ExportFormat, has_all
-from simulator.traffic.usage.fields import first_record, records
+from simulator.traffic.usage.fields import export_records, first_record
 from simulator.traffic.usage.lengths import lengths_between
 from simulator.traffic.usage.rows import Rows, has_amount
 from simulator.units import DAY_S
@@ -29,7 +29,7 @@ def _matches_daily(content: Content) -> bool:
 
 def _daily_buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
     rows = Rows(notices)
-    for day in records(content, "data"):
+    for day in export_records(content, "data"):
         begin_s = day.moment("date")
         for usage in day.mappings("usage"):
             rest = usage.count("totalUsage") - (
@@ -62,7 +62,7 @@ def _matches_rows(content: Content) -> bool:
 
 
 def _row_buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
-    found = list(records(content, "data"))
+    found = list(export_records(content, "data"))
     if not found:
         return
     begins_s = [row.moment("time_dimension") for row in found]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from simulator.traffic.usage.buckets import Bucket, Group, Notices
 from simulator.traffic.usage.export_format import Content, ExportFormat, has_all
-from simulator.traffic.usage.fields import Fields, first_record, known_sum, records
+from simulator.traffic.usage.fields import Fields, export_records, first_record, known_sum
 from simulator.traffic.usage.rows import Rows, has_amount
 from simulator.units import DAY_S
 
@@ -84,7 +84,7 @@ def _matches(content: Content) -> bool:
 def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
     rows = Rows(notices)
     owners: dict[str, str] = {}
-    for row in records(content, "data"):
+    for row in export_records(content, "data"):
         owner = next((name for name in _OWNERS if name in row.values), "")
         _refuse_double(row, owner, owners)
         group = Group(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from simulator.traffic.usage.buckets import Bucket, Group, Notices
 from simulator.traffic.usage.export_format import Content, ExportFormat, has_all
-from simulator.traffic.usage.fields import Fields, first_record, is_same, records
+from simulator.traffic.usage.fields import Fields, export_records, first_record, is_same
 from simulator.traffic.usage.formats.litellm import COUNTS, failures, sums
 from simulator.traffic.usage.rows import Detail, Rows, has_amount
 
@@ -34,7 +34,7 @@ def _matches(content: Content) -> bool:
 
 def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
     rows = Rows(notices)
-    for page in records(content):
+    for page in export_records(content):
         metadata = page.mapping("metadata")
         days = list(page.mappings("results"))
         _refuse_other_totals(metadata, days)

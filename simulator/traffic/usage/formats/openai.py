@@ -16,10 +16,10 @@ from simulator.traffic.usage.export_format import Content, ExportFormat, has_all
 from simulator.traffic.usage.fields import Fields, known_sum
 from simulator.traffic.usage.pages import (
     OPENAI_SPAN,
+    begin_and_length,
     has_pages,
     note_missing_pages,
     results,
-    span_of,
 )
 from simulator.traffic.usage.rows import Rows
 
@@ -77,7 +77,7 @@ def _bucket(result: Fields, span: Fields, is_embedding: bool) -> Bucket:
     _check_parts(result)
     cached, written = count("input_cached_tokens"), count("input_cache_write_tokens")
     return Bucket(
-        *span_of(span, OPENAI_SPAN),
+        *begin_and_length(span, OPENAI_SPAN),
         Group(
             result.text("model"),
             "openai",

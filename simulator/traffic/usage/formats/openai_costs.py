@@ -14,7 +14,7 @@ from simulator.traffic.usage.buckets import Bucket, Group, Notices
 from simulator.traffic.usage.export_format import Content, ExportFormat, has_all
 from simulator.traffic.usage.fields import Fields, cost_without_credits
 from simulator.traffic.usage.formats.openai import COSTS, kinds
-from simulator.traffic.usage.pages import OPENAI_SPAN, note_missing_pages, results, span_of
+from simulator.traffic.usage.pages import OPENAI_SPAN, begin_and_length, note_missing_pages, results
 from simulator.traffic.usage.rows import Rows
 
 _CSV_COLUMNS = (*OPENAI_SPAN, "amount_value", "amount_currency")
@@ -36,7 +36,7 @@ def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
     for span, result in results(content):
         spend_usd = _spend_usd(result, content.header is not None, notices)
         if spend_usd == spend_usd:
-            begin_s, length_s = span_of(span, OPENAI_SPAN)
+            begin_s, length_s = begin_and_length(span, OPENAI_SPAN)
             bucket = Bucket(begin_s, length_s, _group(result), spend_usd=spend_usd)
             rows.add(bucket, result, result.others(_NOT_DISTINGUISHED))
     yield from rows.buckets()

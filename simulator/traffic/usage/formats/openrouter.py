@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from simulator.traffic.usage.buckets import Bucket, Group, Notices
 from simulator.traffic.usage.export_format import Content, ExportFormat, has_all
-from simulator.traffic.usage.fields import first_record, known_sum, records
+from simulator.traffic.usage.fields import export_records, first_record, known_sum
 from simulator.traffic.usage.rows import Rows
 from simulator.units import DAY_S
 
@@ -27,7 +27,7 @@ def _matches(content: Content) -> bool:
 
 def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
     rows = Rows(notices, all_have_model=True)
-    for item in records(content, "data"):
+    for item in export_records(content, "data"):
         item.refuse_unknown_tokens(_COUNTS)
         item.refuse_excess("reasoning_tokens", "completion_tokens")
         item.refuse_excess("cached_tokens", "prompt_tokens")

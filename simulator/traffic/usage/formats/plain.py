@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from simulator.traffic.usage.buckets import Bucket, Group, Notices
 from simulator.traffic.usage.export_format import Content, ExportFormat
-from simulator.traffic.usage.fields import Fields, first_record, known_sum, records
+from simulator.traffic.usage.fields import Fields, export_records, first_record, known_sum
 from simulator.traffic.usage.lengths import SPANS, lengths_between, named_length_s
 from simulator.traffic.usage.rows import Rows
 
@@ -73,7 +73,7 @@ def _renamed(row: Fields) -> Fields:
 
 
 def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
-    found = [_renamed(row) for row in records(content)]
+    found = [_renamed(row) for row in export_records(content)]
     if not found:
         return
     begins_s = [_begin_s(row) for row in found]
