@@ -43,6 +43,8 @@ class Group(NamedTuple):
     """Service tier, such as ``batch``, ``flex`` or ``priority``; empty for the standard tier."""
     context: str = ""
     """Context lengths of the calls, such as ``0-200k`` and ``200k-1M``."""
+    region: str = ""
+    """Region of the inference where it may change the price; empty for anywhere."""
 
 
 class Bucket(NamedTuple):
@@ -57,7 +59,7 @@ class Bucket(NamedTuple):
     """Calls that reached a model, without failed ones where the export tells them apart."""
     uncached_tok: float = np.nan
     """Prompt tokens that were neither read from a cache nor written to one, text, audio and images
-    together."""
+    together; all prompt tokens if the export does not tell the others apart."""
     cached_tok: float = np.nan
     """Prompt tokens that were read from the provider's cache."""
     written_5m_tok: float = np.nan

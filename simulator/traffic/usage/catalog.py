@@ -5,9 +5,39 @@ from pathlib import Path
 from simulator.errors import InputError, nearest
 from simulator.traffic.usage.buckets import Notices, Usage
 from simulator.traffic.usage.export_format import Content, ExportFormat, parsed
+from simulator.traffic.usage.formats.anthropic import ANTHROPIC_USAGE
+from simulator.traffic.usage.formats.anthropic_console import (
+    ANTHROPIC_CONSOLE,
+    ANTHROPIC_CONSOLE_COSTS,
+)
+from simulator.traffic.usage.formats.anthropic_costs import ANTHROPIC_COSTS
+from simulator.traffic.usage.formats.langfuse import LANGFUSE_DAILY, LANGFUSE_METRICS
+from simulator.traffic.usage.formats.litellm import LITELLM_DAILY
+from simulator.traffic.usage.formats.litellm_activity import LITELLM_ACTIVITY
 from simulator.traffic.usage.formats.openai import OPENAI_USAGE
+from simulator.traffic.usage.formats.openai_costs import OPENAI_COSTS
+from simulator.traffic.usage.formats.openrouter import OPENROUTER
+from simulator.traffic.usage.formats.plain import PLAIN
 
-EXPORT_FORMATS = {export.name: export for export in (OPENAI_USAGE,)}
+EXPORT_FORMATS = {
+    export.name: export
+    for export in (
+        OPENAI_USAGE,
+        OPENAI_COSTS,
+        ANTHROPIC_USAGE,
+        ANTHROPIC_CONSOLE,
+        ANTHROPIC_COSTS,
+        ANTHROPIC_CONSOLE_COSTS,
+        OPENROUTER,
+        LITELLM_DAILY,
+        LITELLM_ACTIVITY,
+        LANGFUSE_DAILY,
+        LANGFUSE_METRICS,
+        PLAIN,
+    )
+}
+_CALL_COLUMNS = ("generation_id", "request_id", "trace_id", "arrival_s")
+"""Columns of logs, which have a row for each call."""
 
 
 def export_of(content: Content, name: str | None = None) -> ExportFormat | None:
@@ -23,6 +53,14 @@ def export_of(content: Content, name: str | None = None) -> ExportFormat | None:
             raise InputError(f"unknown format {name!r}{nearest(name, sorted(EXPORT_FORMATS))}")
         return EXPORT_FORMATS[name]
     matching = [export for export in EXPORT_FORMATS.values() if export.matches(content)]
+    if len(matching) > 1:
+        matching = [export for export in matching if not export.is_general]
+    calls = [name for name in _CALL_COLUMNS if name in (content.header or ())]
+    if calls and all(export.is_general for export in matching):
+        raise InputError(
+            f"{content.path}: with a column {calls[0]!r} its rows are single calls, not sums: a "
+            "log, not a usage export"
+        )
     if len(matching) > 1:
         names = ", ".join(sorted(export.name for export in matching))
         raise InputError(f"{content.path}: may be any of {names}; give --format")

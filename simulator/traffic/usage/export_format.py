@@ -1,6 +1,7 @@
 """Formats of usage exports: how a file is recognised by its structure, and read into buckets."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,11 @@ from simulator.files.tables import read_table
 from simulator.files.text import fail, lines
 from simulator.traffic.formats.records.values import BadRecord, seconds_of
 from simulator.traffic.usage.buckets import Bucket, Notices
+
+MOST = 1e18
+"""Upper limit of one sum; a larger one is no count of calls or tokens, and sums would overflow."""
+_GROUPED = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
+"""A number with commas between thousands; a comma elsewhere may be a decimal point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class ExportFormat:
     read: Callable[[Content, Notices], Iterator[Bucket]]
     """Yield the buckets of a file. It raises InputError, with file and line, for what cannot be
     used."""
+    is_general: bool = False
+    """Whether it reads tables of any origin, so that every other format that matches goes first."""
 
 
 def parsed(path: Path) -> Content:
@@ -59,8 +67,9 @@ def parsed(path: Path) -> Content:
         try:
             return Content(path, None, [(1, read_json(path))])
         except InputError:
-            records = list(_json_lines(path))
-            return Content(path, None, records)
+            if not _is_json(start):
+                raise
+            return Content(path, None, list(_json_lines(path)))
     rows: list[tuple[int, Any]] = list(read_table(path))
     header = tuple(rows[0][1]) if rows else tuple(n.strip() for n in start.strip().split(","))
     return Content(path, header, rows)
@@ -68,6 +77,14 @@ def parsed(path: Path) -> Content:
 
 def _first_line(path: Path) -> str:
     return next((line for line in lines(path) if line.strip()), "")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        parse_json(text)
+    except NotJson:
+        return False
+    return True
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -79,8 +96,10 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
                 fail(path, number, error.column, str(error))
 
 
-def sum_of(record: dict[str, Any], name: str, path: Path, line: int) -> float:
+def sum_of(record: dict[str, Any], name: str, path: Path, line: int, where: str = "") -> float:
     """Return a sum of tokens, calls or USD from a number or a text, NaN if it is missing.
+
+    ``where`` is the path of the record within a JSON document, for messages.
 
     Raises
     ------
@@ -90,29 +109,37 @@ def sum_of(record: dict[str, Any], name: str, path: Path, line: int) -> float:
     value = record.get(name)
     if value is None or value == "":
         return math.nan
-    text = value.replace(",", "").strip().removeprefix("$") if isinstance(value, str) else value
+    text = value
+    if isinstance(value, str):
+        text = value.strip().removeprefix("$")
+        text = text.replace(",", "") if _GROUPED.fullmatch(text) else text
     number = number_or_nan(text)
-    if not number >= 0:
-        fail(path, line, 1, must_be(name, "a number of 0 or more", value))
+    if not 0 <= number < MOST:
+        expected = "a number of 0 or more" if not number >= MOST else f"below {MOST:.0e}"
+        fail(path, line, 1, must_be(where + name, expected, value))
     return number
 
 
-def moment_of(record: dict[str, Any], name: str, path: Path, line: int) -> float:
+def moment_of(record: dict[str, Any], name: str, path: Path, line: int, where: str = "") -> float:
     """Return a moment [s since 1970, UTC] from Unix seconds or an ISO date.
+
+    ``where`` is the path of the record within a JSON document, for messages.
 
     Raises
     ------
     InputError
         If the field is missing or no moment.
     """
+    value = record.get(name)
+    if value is None or value == "":
+        fail(path, line, 1, f"missing field {where + name!r}")
+    number = number_or_nan(value)
     try:
-        value = record.get(name)
-        if value is None or value == "":
-            fail(path, line, 1, f"missing field {name!r}")
-        number = number_or_nan(value)
-        return seconds_of(name, value if math.isnan(number) else number)
+        return seconds_of(where + name, value if math.isnan(number) else number)
     except BadRecord as error:
         fail(path, line, 1, str(error))
+    except (OverflowError, ValueError):  # an offset that leaves the years 1 to 9999
+        fail(path, line, 1, must_be(where + name, "a date and time", value))
 
 
 def has_all(record: Any, names: Sequence[str]) -> bool:
