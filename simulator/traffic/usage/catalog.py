@@ -6,8 +6,15 @@ from simulator.errors import InputError, nearest
 from simulator.traffic.usage.buckets import Notices, Usage
 from simulator.traffic.usage.export_format import Content, ExportFormat, parsed
 from simulator.traffic.usage.formats.openai import OPENAI_USAGE
+from simulator.traffic.usage.metrics.azure import AZURE_METRICS
+from simulator.traffic.usage.metrics.cloudwatch import CLOUDWATCH
+from simulator.traffic.usage.metrics.google import GOOGLE_MONITORING
+from simulator.traffic.usage.metrics.prometheus import PROMETHEUS
 
-EXPORT_FORMATS = {export.name: export for export in (OPENAI_USAGE,)}
+EXPORT_FORMATS = {
+    export.name: export
+    for export in (OPENAI_USAGE, CLOUDWATCH, AZURE_METRICS, GOOGLE_MONITORING, PROMETHEUS)
+}
 
 
 def export_of(content: Content, name: str | None = None) -> ExportFormat | None:
@@ -46,4 +53,5 @@ def read_usage(path: Path, name: str | None = None) -> tuple[Usage, ExportFormat
     buckets = list(export.read(content, notices))
     if not buckets:
         raise InputError(f"{path}: no usage in this export")
-    return Usage.of(buckets), export, notices
+    lengths = export.lengths(content) if export.lengths else None
+    return Usage.of(buckets, lengths), export, notices

@@ -12,7 +12,7 @@ from simulator.files.numbers import must_be, number_or_nan
 from simulator.files.tables import read_table
 from simulator.files.text import fail, lines
 from simulator.traffic.formats.records.values import BadRecord, seconds_of
-from simulator.traffic.usage.buckets import Bucket, Notices
+from simulator.traffic.usage.buckets import Bucket, Group, Lengths, Notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,9 @@ class ExportFormat:
     read: Callable[[Content, Notices], Iterator[Bucket]]
     """Yield the buckets of a file. It raises InputError, with file and line, for what cannot be
     used."""
+    lengths: Callable[[Content], dict[Group, Lengths]] | None = None
+    """Return the distributions of lengths in a file, if this kind of export has any. It is called
+    after ``read``."""
 
 
 def parsed(path: Path) -> Content:
