@@ -15,6 +15,10 @@ from simulator.traffic.formats.records.values import BadRecord, seconds_of
 from simulator.traffic.usage.buckets import Bucket, Group, Lengths, Notices
 
 
+_LAST_S = 1e11
+"""Latest moment that is read [s since 1970]; a later one is probably in milliseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """A parsed file: a table with its header, or JSON documents."""
@@ -113,7 +117,10 @@ def moment_of(record: dict[str, Any], name: str, path: Path, line: int) -> float
         if value is None or value == "":
             fail(path, line, 1, f"missing field {name!r}")
         number = number_or_nan(value)
-        return seconds_of(name, value if math.isnan(number) else number)
+        moment_s = seconds_of(name, value if math.isnan(number) else number)
+        if not 0 <= moment_s < _LAST_S:
+            fail(path, line, 1, must_be(name, "a date, or seconds since 1970", value))
+        return moment_s
     except BadRecord as error:
         fail(path, line, 1, str(error))
 

@@ -32,6 +32,8 @@ def _matches(content: Content) -> bool:
     page = next((page for _, page in _pages(content)), None)
     if page is None or content.header is not None or not has_all(page, ["data"]):
         return False
+    if not isinstance(page["data"], list):
+        return False
     return all(
         has_all(bucket, ["start_time", "end_time"]) and isinstance(_results(bucket), list)
         for bucket in page["data"]

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from simulator.files.text import Source, fail
+from simulator.files.text import Source
 from simulator.traffic.usage.buckets import Group, Notices
 from simulator.traffic.usage.metrics.counters import Recorded, recorded
+from simulator.traffic.usage.metrics.points import refuse
 from simulator.traffic.usage.metrics.series import Series
 from simulator.traffic.usage.metrics.systems import SYSTEMS, System, plain
 
@@ -59,7 +60,7 @@ def chosen_from(series: Sequence[Series], source: Source, notices: Notices) -> C
     if not found:
         systems = ", ".join(system.name for system in SYSTEMS)
         line = series[0].line if series else 1
-        fail(source, line, 1, f"no counter of {systems} such as {SYSTEMS[0].counters[0]}")
+        refuse(source, line, f"no counter of {systems} such as {SYSTEMS[0].counters[0]}")
     groups = _Groups([(one, system) for one, system, *_ in found] + [(s, y) for s, y, _ in lengths])
     groups.remark(notices)
     return Choice(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.files.text import Source, fail
-from simulator.traffic.usage.metrics.points import period_s
+from simulator.files.text import Source
+from simulator.traffic.usage.metrics.points import period_s, refuse
 from simulator.traffic.usage.metrics.series import Series
 
 _LEAST_DROPS = 4
@@ -65,14 +65,14 @@ def common_step_s(series: Sequence[Series], source: Source) -> float:
     step_s = period_s(one.times_s for one in sampled)
     if not step_s > 0:
         line = sampled[0].line if sampled else 1
-        fail(source, line, 1, "no series has two samples, so that nothing can be counted")
+        refuse(source, line, "no series has two samples, so that nothing can be counted")
     origin_s = sampled[0].times_s[0]
     shortest_s: dict[str, tuple[float, Series]] = {}
     for one in sampled:
         offsets_ms = np.round((one.times_s - origin_s) * 1000) % round(step_s * 1000)
         if np.any(offsets_ms):
             message = f"{one.shown} has samples at other moments than {sampled[0].shown}"
-            fail(source, one.line, 1, f"{message}; ask for all metrics with one start and step")
+            refuse(source, one.line, f"{message}; ask for all metrics with one start and step")
         if len(one.times_s) > 1:
             distance_s = float(np.min(np.diff(one.times_s)))
             shortest_s[one.name] = min(
@@ -81,7 +81,7 @@ def common_step_s(series: Sequence[Series], source: Source) -> float:
     for name, (distance_s, one) in shortest_s.items():
         if round(distance_s * 1000) != round(step_s * 1000):
             message = f"{name} has samples every {distance_s:g} s, others every {step_s:g} s"
-            fail(source, one.line, 1, f"{message}; ask for all metrics with one step")
+            refuse(source, one.line, f"{message}; ask for all metrics with one step")
     return step_s
 
 
@@ -89,11 +89,9 @@ def check_counter(series: Series, source: Source) -> None:
     """Raise InputError for a series that decreases too often for a counter."""
     drops = int(np.sum(np.diff(series.values) < 0))
     if drops >= _LEAST_DROPS and drops > _DROPPING_SHARE * (len(series.values) - 1):
-        fail(
-            source, series.line, 1,
-            f"{series.shown} decreases at {drops} of {len(series.values) - 1} steps, and so is no "
-            "counter; query the counter itself, without rate() or increase()",
-        )  # fmt: skip
+        steps = len(series.values) - 1
+        message = f"{series.shown} decreases at {drops} of {steps} steps, and so is no counter"
+        refuse(source, series.line, f"{message}; query it without rate() or increase()")
 
 
 def increases(

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.files.numbers import number_or_nan
-from simulator.files.text import Source, fail
+from simulator.files.text import Source
 from simulator.traffic.usage.buckets import Group, LengthHistogram, Lengths, Notices
 from simulator.traffic.usage.metrics.choosing import Chosen, chosen_from
 from simulator.traffic.usage.metrics.counters import common_step_s, increases, moments_of_targets
-from simulator.traffic.usage.metrics.points import PROMPT
+from simulator.traffic.usage.metrics.points import PROMPT, refuse
 from simulator.traffic.usage.metrics.series import Series, joined
 
 _Process = dict[float, list[Series]]
@@ -64,7 +64,7 @@ def _processes(members: Iterable[Chosen], source: Source) -> list[_Process]:
         text = one.labels.get("le", "")
         edge = math.inf if text == "+Inf" else number_or_nan(text)
         if math.isnan(edge):
-            fail(source, one.line, 1, f"{one.name}: le must be a number or +Inf, not {text!r}")
+            refuse(source, one.line, f"{one.name}: le must be a number or +Inf, not {text!r}")
         rest = tuple(sorted((n, v) for n, v in one.labels.items() if n != "le"))
         # Versions of Prometheus write the same edge as 1 and as 1.0.
         found.setdefault(rest, {}).setdefault(edge, []).append(one)
@@ -81,7 +81,7 @@ def _cumulative(
     edges = sorted(process)
     series = [joined(source, process[edge]) for edge in edges]
     if not math.isinf(edges[-1]):
-        fail(source, series[0].line, 1, f'{series[0].name} has no series with le="+Inf"')
+        refuse(source, series[0].line, f'{series[0].name} has no series with le="+Inf"')
     times_s = series[0].times_s
     for one in series[1:]:
         times_s = np.intersect1d(times_s, one.times_s)
@@ -107,7 +107,7 @@ def _histogram(
     if np.any(counts < 0):
         edge = edges[int(np.argmin(counts))]
         message = f"fewer calls up to {edge:g} tokens than up to the edge before"
-        fail(source, first.line, 1, f"{first.name}: {message}")
+        refuse(source, first.line, f"{first.name}: {message}")
     if len(edges) < 2 or not cumulative[-1] > 0:
         return None
     return LengthHistogram(np.array(edges, np.float64), counts)

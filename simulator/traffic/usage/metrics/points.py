@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
-from simulator.files.text import Source, fail
+from simulator.errors import InputError
+from simulator.files.text import Source, fail, label
 from simulator.traffic.usage.buckets import Bucket, Group
 from simulator.traffic.usage.export_format import Content
 
@@ -33,7 +35,7 @@ class Points:
     def once(self, series: str, begin_s: float, line: int) -> None:
         """Raise InputError if a series has a second value at a moment."""
         if (series, begin_s) in self._seen:
-            self.refuse(line, f"{series} has two values at {moment(begin_s)}")
+            refuse(self.source, line, f"{series} has two values at {moment(begin_s)}")
         self._seen.add((series, begin_s))
 
     def add(self, line: int, key: Key, column: str, value: float) -> None:
@@ -42,15 +44,11 @@ class Points:
         sums[column] = sums.get(column, 0.0) + value
         self._lines.setdefault(key, line)
 
-    def refuse(self, line: int, message: str) -> None:
-        """Raise InputError for a line of the source."""
-        fail(self.source, line, 1, message)
-
-    def refuse_bucket(self, key: Key, message: str) -> None:
+    def refuse_bucket(self, key: Key, message: str) -> NoReturn:
         """Raise InputError for a bucket."""
         begin_s, _, group = key
         model = group.model or "all models"
-        self.refuse(self._lines[key], f"{model} at {moment(begin_s)}: {message}")
+        refuse(self.source, self._lines[key], f"{model} at {moment(begin_s)}: {message}")
 
     def _check_periods(self) -> None:
         """Raise InputError if all buckets of a group have one column, and not all the same one."""
@@ -78,6 +76,13 @@ class Points:
                 columns["uncached_tok"] = prompt - cache
             begin_s, length_s, group = key
             yield Bucket(begin_s, length_s, group, **columns)
+
+
+def refuse(source: Source, line: int, message: str) -> NoReturn:
+    """Raise InputError for a line of a file, or for what a server answered."""
+    if isinstance(source, Path):
+        fail(source, line, 1, message)
+    raise InputError(f"{label(source)}: {message}")
 
 
 def moment(time_s: float) -> str:

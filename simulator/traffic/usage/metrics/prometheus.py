@@ -6,18 +6,19 @@ increases between samples (``counters.py``), summed over all processes.
 
 from collections.abc import Iterator, Sequence
 
-from simulator.files.text import Source, fail
+from simulator.files.text import Source
 from simulator.traffic.usage.buckets import Bucket, Group, Lengths, Notices
 from simulator.traffic.usage.export_format import Content, ExportFormat
 from simulator.traffic.usage.metrics.choosing import Choice, Chosen, chosen_from
 from simulator.traffic.usage.metrics.counters import (
+    Recorded,
     check_counter,
     common_step_s,
     increases,
     moments_of_targets,
 )
 from simulator.traffic.usage.metrics.lengths import lengths_of
-from simulator.traffic.usage.metrics.points import CACHE_COLUMNS, PROMPT, Key, Points
+from simulator.traffic.usage.metrics.points import CACHE_COLUMNS, PROMPT, Key, Points, refuse
 from simulator.traffic.usage.metrics.series import Series, is_answer, series_of
 
 
@@ -50,7 +51,7 @@ def buckets_of(series: Sequence[Series], source: Source, notices: Notices) -> It
     _add_counters([c for c in choice.sums if c.rule is None], series, step_s, points, notices)
     for chosen in choice.sums:
         if chosen.rule is not None:
-            _add_recorded(chosen, step_s, points)
+            _add_recorded(chosen, chosen.rule, step_s, points)
     _remark(choice, notices)
     _limit_cache(points, notices)
     yield from points.buckets()
@@ -88,16 +89,12 @@ def _add_counters(
             points.add(one.line, (begin_s, step_s, chosen.group), chosen.column, amount)
 
 
-def _add_recorded(chosen: Chosen, step_s: float, points: Points) -> None:
+def _add_recorded(chosen: Chosen, rule: Recorded, step_s: float, points: Points) -> None:
     """Add the values of a recording rule, each of which holds the span before its moment."""
-    one, rule = chosen.series, chosen.rule
-    if rule is None or round(rule.window_s) != round(step_s):
-        window = "" if rule is None else f"{rule.window_s:g} s"
-        fail(
-            points.source, one.line, 1,
-            f"{one.name} holds spans of {window} and has samples every {step_s:g} s; ask for a "
-            "step of the same length, or for the counter itself",
-        )  # fmt: skip
+    one = chosen.series
+    if round(rule.window_s) != round(step_s):
+        message = f"{one.name} holds spans of {rule.window_s:g} s and has samples every {step_s:g}"
+        refuse(points.source, one.line, f"{message} s; ask for a step of the same length")
     factor = rule.window_s if rule.is_rate else 1.0
     for time_s, value in zip(one.times_s.tolist(), one.values.tolist(), strict=True):
         key = (time_s - step_s, step_s, chosen.group)

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.files.numbers import abbreviated, number_or_nan
-from simulator.files.text import Source, fail
+from simulator.files.text import Source
 from simulator.traffic.usage.buckets import Notices
 from simulator.traffic.usage.export_format import has_all
-from simulator.traffic.usage.metrics.points import moment
+from simulator.traffic.usage.metrics.points import moment, refuse
 
 _LAST_S = 1e11
 """Latest moment that is read [s since 1970]; a later one is probably in milliseconds."""
@@ -98,22 +98,20 @@ def _records(source: Source, line: int, answer: Any, notices: Notices) -> Iterat
     elif has_all(answer, ["resultType", "result"]):
         kind, result = answer["resultType"], answer["result"]
         if kind != "matrix" or not isinstance(result, list):
-            fail(
-                source, line, 1,
-                f"the resultType must be matrix, not {abbreviated(kind)}; ask query_range",
-            )  # fmt: skip
+            message = f"the resultType must be matrix, not {abbreviated(kind)}"
+            refuse(source, line, f"{message}; ask query_range")
         for record in result:
             if not _is_series(record):
-                fail(source, line, 1, "a series must have metric and values")
+                refuse(source, line, "a series must have metric and values")
             yield record
     elif has_all(answer, ["status", "data"]) and answer["status"] == "success":
         for text in _texts(answer.get("warnings")) + _texts(answer.get("infos")):
             notices.remark(f"Prometheus says: {text}")
         yield from _records(source, line, answer["data"], notices)
     elif has_all(answer, ["status", "error"]):
-        fail(source, line, 1, f"Prometheus answered with an error: {answer['error']}")
+        refuse(source, line, f"Prometheus answered with an error: {answer['error']}")
     else:
-        fail(source, line, 1, "expected an answer of query_range, or a list of series")
+        refuse(source, line, "expected an answer of query_range, or a list of series")
 
 
 def _texts(value: Any) -> list[str]:
@@ -125,7 +123,7 @@ def _refuse_without_values(
 ) -> None:
     """Count a native histogram, and refuse a single moment."""
     if "histograms" not in record:
-        fail(source, line, 1, "a series has one value and no range of them; ask query_range")
+        refuse(source, line, "a series has one value and no range of them; ask query_range")
     notices.leave_out(f"native histograms of {record['metric'].get('__name__', 'no name')}")
 
 
@@ -133,18 +131,15 @@ def _series(source: Source, line: int, record: dict[str, Any]) -> Series:
     labels = {str(name): str(value) for name, value in record["metric"].items()}
     name = labels.pop("__name__", "")
     if not name:
-        fail(
-            source, line, 1,
-            "a series has no name, as after rate(), increase() or sum(): what it counts is "
-            "unknown. Query the counters themselves, such as vllm:prompt_tokens_total",
-        )  # fmt: skip
+        message = "a series has no name, as after rate(), increase() or sum()"
+        refuse(source, line, f"{message}; query counters such as vllm:prompt_tokens_total")
     values = record["values"]
     if not isinstance(values, list) or not all(isinstance(v, list) and len(v) == 2 for v in values):
-        fail(source, line, 1, f"{name}: values must be pairs of a moment and a value")
+        refuse(source, line, f"{name}: values must be pairs of a moment and a value")
     samples = [(number_or_nan(time_s), _value(text)) for time_s, text in values]
     for (time_s, value), pair in zip(samples, values, strict=True):
         if not 0 <= time_s <= _LAST_S or value is None:
-            fail(source, line, 1, f"{name}: {abbreviated(pair)} is no moment in seconds and value")
+            refuse(source, line, f"{name}: {abbreviated(pair)} is no moment in seconds and value")
     # NaN marks a sample that is missing.
     kept = [(t, v) for t, v in samples if v is not None and not math.isnan(v)]
     columns = np.array(kept, np.float64).reshape(-1, 2)
@@ -170,6 +165,6 @@ def joined(source: Source, parts: list[Series]) -> Series:
     differing = np.flatnonzero(repeated & (np.diff(values) != 0))
     if len(differing):
         message = f"{first.shown} has two values at {moment(times_s[differing[0]])}"
-        fail(source, first.line, 1, message)
+        refuse(source, first.line, message)
     kept = np.concatenate([[True], ~repeated]) if len(times_s) else np.ones(0, bool)
     return Series(first.name, first.labels, times_s[kept], values[kept], first.line)
