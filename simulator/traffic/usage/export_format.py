@@ -14,7 +14,6 @@ from simulator.files.text import fail, lines
 from simulator.traffic.formats.records.values import BadRecord, seconds_of
 from simulator.traffic.usage.buckets import Bucket, Group, Lengths, Notices
 
-
 _LAST_S = 1e11
 """Latest moment that is read [s since 1970]; a later one is probably in milliseconds."""
 

@@ -118,7 +118,6 @@ class _Groups:
         self._labels: dict[str, set[str]] = {}
         self._systems: dict[str, System] = {}
         for one, system in members:
-            # An empty label is the same as none, and LiteLLM writes None for what is unknown.
             names = set(one.labels)
             self._labels[system.name] = self._labels.get(system.name, names) & names
             self._systems[system.name] = system
@@ -135,7 +134,7 @@ class _Groups:
     def _value(self, series: Series, system: System, names: Sequence[str]) -> str:
         common = self._labels[system.name]
         value = next((series.labels[name] for name in names if name in common), "")
-        return "" if value == "None" else value
+        return "" if value == "None" else value  # LiteLLM writes None for what is unknown.
 
     def remark(self, notices: Notices) -> None:
         """Note what the labels cannot tell."""

@@ -32,6 +32,9 @@ class Increases:
     """Increase in each step. (n_steps,) or (n_counters, n_steps)"""
     missing: int
     """Number of steps between the first and the last sample that lack a sample."""
+    restarts: int
+    """Number of steps in which the process restarted, so that what it counted before that in the
+    step is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +131,12 @@ def increases(
     amounts = np.where(restarts, values[..., 1:], differences)
     steps = np.round(np.diff(times_s) / step_s)
     kept = steps == 1
+    restarted = int(np.sum(restarts & kept))
     begin_s, amounts = times_s[:-1][kept], amounts[..., kept]
     if before_ms is not None and round((times_s[0] - step_s) * 1000) in before_ms:
         begin_s = np.concatenate([[times_s[0] - step_s], begin_s])
         amounts = np.concatenate([values[..., :1], amounts], axis=-1)
-    return Increases(begin_s, amounts, int(np.sum(steps[~kept])))
+    return Increases(begin_s, amounts, int(np.sum(steps[~kept])), restarted)
 
 
 def moments_of_targets(series: Iterable[Series]) -> dict[tuple[str, ...], set[int]]:

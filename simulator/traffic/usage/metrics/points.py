@@ -51,15 +51,17 @@ class Points:
         refuse(self.source, self._lines[key], f"{model} at {moment(begin_s)}: {message}")
 
     def _check_periods(self) -> None:
-        """Raise InputError if all buckets of a group have one column, and not all the same one."""
+        """Raise InputError if the metrics of a group have buckets of different lengths."""
         by_group: dict[Group, list[Key]] = {}
         for key in self.sums:
             by_group.setdefault(key[2], []).append(key)
         for keys in by_group.values():
+            lengths_s = sorted({key[1] for key in keys})
             columns = set().union(*(self.sums[key] for key in keys))
-            if len(columns) > 1 and all(len(self.sums[key]) == 1 for key in keys):
-                lengths_s = " and ".join(f"{s:g} s" for s in sorted({key[1] for key in keys}))
-                message = f"no two metrics have a bucket in common; buckets are {lengths_s} long"
+            separate = len(columns) > 1 and all(len(self.sums[key]) == 1 for key in keys)
+            if separate and len(lengths_s) > 1:
+                shown = " and ".join(f"{length_s:g} s" for length_s in lengths_s)
+                message = f"no two metrics have a bucket in common; buckets are {shown} long"
                 self.refuse_bucket(keys[0], f"{message}. Query all metrics with one period")
 
     def buckets(self) -> Iterator[Bucket]:

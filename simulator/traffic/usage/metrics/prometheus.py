@@ -76,6 +76,9 @@ def _add_counters(
             continue
         if found.missing:
             notices.leave_out(f"steps without samples in series of {one.name}", found.missing)
+        if found.restarts:
+            text = f"parts of steps before a restart in series of {one.name}"
+            notices.leave_out(text, found.restarts)
         began_here = len(found.begin_s) and found.begin_s[0] < one.times_s[0]
         if one.times_s[0] > first_s and not began_here:
             notices.leave_out(f"first samples of {one.name}, which began to count before them")

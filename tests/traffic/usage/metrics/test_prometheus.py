@@ -70,8 +70,10 @@ def test_counters_become_increases_in_every_form_of_file(tmp_path: Path, form: s
 
 
 def test_a_drop_is_a_restart(tmp_path: Path) -> None:
-    usage, _ = read(tmp_path, answer(series("vllm:prompt_tokens_total", 900, 1000, 40, 50)))
+    name = "vllm:prompt_tokens_total"
+    usage, notices = read(tmp_path, answer(series(name, 900, 1000, 40, 50)))
     assert usage.prompt_tok.tolist() == [100, 40, 10]
+    assert notices.left_out == {f"parts of steps before a restart in series of {name}": 1}
 
 
 @pytest.mark.parametrize("gap", [(None, None), ("NaN", "NaN")])
