@@ -7,14 +7,21 @@ from fuzz.readers import (
     bench_readers,
     kept_readers,
     log_readers,
+    metrics_readers,
     price_readers,
     scenario_readers,
     usage_readers,
 )
 
 _MODULES = (
-    scenario_readers, log_readers, usage_readers, price_readers, bench_readers, kept_readers,
-)  # fmt: skip
+    scenario_readers,
+    log_readers,
+    usage_readers,
+    metrics_readers,
+    price_readers,
+    bench_readers,
+    kept_readers,
+)
 
 
 @cache

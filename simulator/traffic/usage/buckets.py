@@ -103,6 +103,24 @@ class Notices:
 
 
 @dataclass(frozen=True, slots=True)
+class LengthHistogram:
+    """Number of calls by the length of their prompts or of their completions."""
+
+    edges_tok: NDArray[np.float64]
+    """Upper edges of the classes in ascending order, the last of which is infinite. (n_classes,)"""
+    counts: NDArray[np.float64]
+    """Calls that are longer than the edge before and at most as long as this one. (n_classes,)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Distributions of lengths in one group; None where an export does not tell them."""
+
+    prompt: LengthHistogram | None
+    completion: LengthHistogram | None
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """All buckets of an export as columns, in the order of time."""
 
@@ -125,9 +143,11 @@ class Usage:
     audio_output_tok: NDArray[np.float64]
     image_input_tok: NDArray[np.float64]
     spend_usd: NDArray[np.float64]
+    lengths: dict[Group, Lengths] = field(default_factory=dict)
+    """Distributions of lengths in the whole export, for the groups that have any."""
 
     @staticmethod
-    def of(buckets: Sequence[Bucket]) -> "Usage":
+    def of(buckets: Sequence[Bucket], lengths: dict[Group, Lengths] | None = None) -> "Usage":
         """Return the columns of buckets; groups are numbered in the order of their names."""
         groups = sorted({b.group for b in buckets})
         number = {group: index for index, group in enumerate(groups)}
@@ -138,7 +158,7 @@ class Usage:
         columns = {
             name: np.array([getattr(b, name) for b in buckets], np.float64)[order] for name in names
         }
-        return Usage(tuple(groups), group[order], begin_s[order], **columns)
+        return Usage(tuple(groups), group[order], begin_s[order], lengths=lengths or {}, **columns)
 
     @property
     def size(self) -> int:
@@ -156,6 +176,7 @@ class Usage:
         return total
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Usage":
-        """Return the chosen buckets, with all groups."""
-        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "groups"}
-        return Usage(self.groups, **columns)
+        """Return the chosen buckets, with all groups and their distributions of lengths."""
+        names = [f.name for f in fields(self) if f.name not in ("groups", "lengths")]
+        columns = {name: getattr(self, name)[rows] for name in names}
+        return Usage(self.groups, lengths=self.lengths, **columns)

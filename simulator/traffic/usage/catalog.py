@@ -18,6 +18,10 @@ from simulator.traffic.usage.formats.openai import OPENAI_USAGE
 from simulator.traffic.usage.formats.openai_costs import OPENAI_COSTS
 from simulator.traffic.usage.formats.openrouter import OPENROUTER
 from simulator.traffic.usage.formats.plain import PLAIN
+from simulator.traffic.usage.metrics.azure import AZURE_METRICS
+from simulator.traffic.usage.metrics.cloudwatch import CLOUDWATCH
+from simulator.traffic.usage.metrics.google import GOOGLE_MONITORING
+from simulator.traffic.usage.metrics.prometheus import PROMETHEUS
 
 EXPORT_FORMATS = {
     export.name: export
@@ -33,6 +37,10 @@ EXPORT_FORMATS = {
         LITELLM_ACTIVITY,
         LANGFUSE_DAILY,
         LANGFUSE_METRICS,
+        CLOUDWATCH,
+        AZURE_METRICS,
+        GOOGLE_MONITORING,
+        PROMETHEUS,
         PLAIN,
     )
 }
@@ -84,4 +92,5 @@ def read_usage(path: Path, name: str | None = None) -> tuple[Usage, ExportFormat
     buckets = list(export.read(content, notices))
     if not buckets:
         raise InputError(f"{path}: no usage in this export")
-    return Usage.of(buckets), export, notices
+    lengths = export.lengths(content) if export.lengths else None
+    return Usage.of(buckets, lengths), export, notices

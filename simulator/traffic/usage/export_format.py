@@ -13,7 +13,12 @@ from simulator.files.numbers import must_be, number_or_nan
 from simulator.files.tables import read_table
 from simulator.files.text import fail, lines
 from simulator.traffic.formats.records.values import BadRecord, seconds_of
-from simulator.traffic.usage.buckets import Bucket, Notices
+from simulator.traffic.usage.buckets import Bucket, Group, Lengths, Notices
+
+_EARLIEST_S = 1e9
+"""September 2001: earlier times are dates without separators, or counted from another moment."""
+_LATEST_S = 1e11
+"""Year 5138: later times are in milliseconds."""
 
 MOST = 1e18
 """Upper limit of one sum; a larger one is no count of calls or tokens, and sums would overflow."""
@@ -52,6 +57,9 @@ class ExportFormat:
     used."""
     is_general: bool = False
     """Whether it reads tables of any origin, so that every other format that matches goes first."""
+    lengths: Callable[[Content], dict[Group, Lengths]] | None = None
+    """Return the distributions of lengths in a file, if this kind of export has any. It is called
+    after ``read``."""
 
 
 def parsed(path: Path) -> Content:
@@ -135,7 +143,11 @@ def moment_of(record: dict[str, Any], name: str, path: Path, line: int, where: s
         fail(path, line, 1, f"missing field {where + name!r}")
     number = number_or_nan(value)
     try:
-        return seconds_of(where + name, value if math.isnan(number) else number)
+        moment_s = seconds_of(where + name, value if math.isnan(number) else number)
+        if not _EARLIEST_S <= moment_s < _LATEST_S:
+            expected = "a date, or seconds since 1970 between the years 2001 and 5138"
+            fail(path, line, 1, must_be(where + name, expected, value))
+        return moment_s
     except BadRecord as error:
         fail(path, line, 1, str(error))
     except (OverflowError, ValueError):  # an offset that leaves the years 1 to 9999
