@@ -82,9 +82,14 @@ def _usage_workload(name: str, workload: UsageWorkload) -> FittedWorkload:
         # What is written once is read by the later requests of its session.
         section["cached_share"] = _rounded(cached + written, 5)
         section["requests_per_session"] = _rounded((cached + written) / written, 5)
-    if workload.completion_tok:
-        section["output_sigma"] = dict(OUTPUT_SIGMA)
-    section["input_sigma"] = dict(INPUT_SIGMA)
+    assumed = []
+    for key, measured, spread in (
+        ("input_sigma", workload.input_sigma, INPUT_SIGMA),
+        ("output_sigma", workload.output_sigma, OUTPUT_SIGMA),
+    ):
+        known = not math.isnan(measured)
+        section[key] = _rounded(measured, 3) if known else dict(spread)
+        assumed += [] if known else [key]
     section |= _shape(workload.profile)
     is_batch = workload.tier in BATCH_TIERS
     if is_batch:
@@ -95,9 +100,12 @@ def _usage_workload(name: str, workload: UsageWorkload) -> FittedWorkload:
         + (f", tier {workload.tier}" if workload.tier else "")
         + ".",
         "Volume and means are those of the export.",
-        "An export of sums cannot tell how lengths vary: input_sigma and output_sigma are assumed.",
         _shape_source(workload.profile),
     ]
+    if assumed:
+        about.append(
+            f"Sums cannot tell how lengths vary: {' and '.join(assumed)} are assumed, as intervals."
+        )
     if math.isnan(cached):
         about.append("The export does not tell cached tokens: no prompt is assumed to share any.")
     return FittedWorkload(

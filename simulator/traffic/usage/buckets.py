@@ -3,9 +3,10 @@
 A bucket has no single calls. What it lacks is NaN, since zero would be a fact.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -91,6 +92,14 @@ class Notices:
     """Number of records left out, by their kind in words, such as ``embedding results``."""
     remarks: list[str] = field(default_factory=list)
     """Whole sentences about what an export cannot tell, each once."""
+    covered_s: tuple[float, float] = (math.inf, -math.inf)
+    """Begin and end of the time that an export covers, empty buckets included, as far as it states
+    them [s since 1970, UTC]."""
+
+    def cover(self, begin_s: float, length_s: float) -> None:
+        """Note that an export covers a span, whether or not it has any calls."""
+        begin, end = self.covered_s
+        self.covered_s = (min(begin, begin_s), max(end, begin_s + length_s))
 
     def leave_out(self, kind: str, count: int = 1) -> None:
         """Count records that are left out."""
@@ -143,12 +152,21 @@ class Usage:
     audio_output_tok: NDArray[np.float64]
     image_input_tok: NDArray[np.float64]
     spend_usd: NDArray[np.float64]
+    covered_s: tuple[float, float]
+    """Begin and end of the time that the export covers [s since 1970, UTC]."""
     lengths: dict[Group, Lengths] = field(default_factory=dict)
     """Distributions of lengths in the whole export, for the groups that have any."""
 
     @staticmethod
-    def of(buckets: Sequence[Bucket], lengths: dict[Group, Lengths] | None = None) -> "Usage":
-        """Return the columns of buckets; groups are numbered in the order of their names."""
+    def of(
+        buckets: Sequence[Bucket],
+        lengths: dict[Group, Lengths] | None = None,
+        covered_s: tuple[float, float] = (math.inf, -math.inf),
+    ) -> "Usage":
+        """Return the columns of buckets; groups are numbered in the order of their names.
+
+        The export covers ``covered_s`` in addition to its buckets.
+        """
         groups = sorted({b.group for b in buckets})
         number = {group: index for index, group in enumerate(groups)}
         begin_s = np.array([b.begin_s for b in buckets], np.float64)
@@ -158,7 +176,18 @@ class Usage:
         columns = {
             name: np.array([getattr(b, name) for b in buckets], np.float64)[order] for name in names
         }
-        return Usage(tuple(groups), group[order], begin_s[order], lengths=lengths or {}, **columns)
+        covered = (
+            min(covered_s[0], *(b.begin_s for b in buckets)),
+            max(covered_s[1], *(b.begin_s + b.length_s for b in buckets)),
+        )
+        return Usage(
+            tuple(groups),
+            group[order],
+            begin_s[order],
+            covered_s=covered,
+            lengths=lengths or {},
+            **columns,
+        )
 
     @property
     def size(self) -> int:
@@ -177,6 +206,6 @@ class Usage:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Usage":
         """Return the chosen buckets, with all groups and their distributions of lengths."""
-        names = [f.name for f in fields(self) if f.name not in ("groups", "lengths")]
-        columns = {name: getattr(self, name)[rows] for name in names}
-        return Usage(self.groups, lengths=self.lengths, **columns)
+        whole = ("groups", "lengths", "covered_s")
+        names = [f.name for f in fields(self) if f.name not in whole]
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})

@@ -93,4 +93,4 @@ def read_usage(path: Path, name: str | None = None) -> tuple[Usage, ExportFormat
     if not buckets:
         raise InputError(f"{path}: no usage in this export")
     lengths = export.lengths(content) if export.lengths else None
-    return Usage.of(buckets, lengths), export, notices
+    return Usage.of(buckets, lengths, notices.covered_s), export, notices

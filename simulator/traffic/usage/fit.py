@@ -5,18 +5,21 @@ the noise of the rate follow from the counts of the buckets as far as their leng
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError
-from simulator.traffic.usage.buckets import Usage
+from simulator.traffic.usage.buckets import LengthHistogram, Usage
 from simulator.traffic.usage.profile import Profile, profile_of
 from simulator.units import DAY_S, MONTH_S
 
 BATCH_TIERS = ("batch",)
 """Service tiers whose calls have a deadline instead of a latency target."""
+
+_LOW_SHARE, _HIGH_SHARE = 0.1587, 0.8413
+"""Shares of a normal distribution below one standard deviation under and above its mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,10 @@ class UsageWorkload:
     spend_usd: float
     """Cost that the export states, NaN if it states none."""
     profile: Profile
+    input_sigma: float
+    """Standard deviation of the logarithm of prompt lengths, NaN if the export does not tell it."""
+    output_sigma: float
+    """The same of completions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,8 @@ def fit_usage(usage: Usage, *, mean_input_tok: float | None = None) -> UsageFit:
     """
     if not np.isfinite(usage.prompt_tok).any():
         raise InputError("the export has no prompt tokens: a bill without usage is no traffic")
-    begin_s = float(usage.begin_s.min())
-    span_s = float((usage.begin_s + usage.length_s).max()) - begin_s
+    begin_s = usage.covered_s[0]
+    span_s = usage.covered_s[1] - begin_s
     remarks: list[str] = []
     parts: dict[tuple[str, str, str, str], list[int]] = {}
     for index, group in enumerate(usage.groups):
@@ -95,7 +102,10 @@ def fit_usage(usage: Usage, *, mean_input_tok: float | None = None) -> UsageFit:
         rows = usage.take(np.isin(usage.group, groups))
         workload = _workload(key, rows, begin_s, span_s, mean_input_tok, remarks)
         if workload is not None:
-            workloads.append(workload)
+            lengths = [usage.lengths[g] for i in groups if (g := usage.groups[i]) in usage.lengths]
+            prompt = _log_spread([each.prompt for each in lengths if each.prompt])
+            completion = _log_spread([each.completion for each in lengths if each.completion])
+            workloads.append(replace(workload, input_sigma=prompt, output_sigma=completion))
     if not workloads:
         raise InputError("the export has no calls")
     workloads.sort(key=lambda w: -w.requests * (w.input_tok + w.completion_tok))
@@ -152,7 +162,29 @@ def _workload(
         other_modality_share=float(np.nan_to_num(other)) / (prompt + completion),
         spend_usd=_total(rows.spend_usd),
         profile=profile_of(rows.begin_s, rows.length_s, np.nan_to_num(counts), begin_s, span_s),
+        input_sigma=float("nan"),
+        output_sigma=float("nan"),
     )
+
+
+def _log_spread(histograms: Sequence[LengthHistogram]) -> float:
+    """Return half the distance of the logarithms of two quantiles, 16 % and 84 %; NaN if unknown.
+
+    Between the edges of a class, the logarithm is interpolated linearly.
+    """
+    if not histograms:
+        return float("nan")
+    edges = np.unique(np.concatenate([h.edges_tok for h in histograms]))
+    below = np.zeros(len(edges))
+    for h in histograms:
+        below += np.interp(edges, h.edges_tok, np.cumsum(h.counts), left=0.0)
+    finite = np.isfinite(edges) & (edges > 0)
+    shares = below[finite] / max(below[-1], 1e-300)
+    if len(shares) < 2 or shares[-1] < _HIGH_SHARE or not below[-1] > 0:
+        return float("nan")
+    first = max(0, int(np.searchsorted(shares, _LOW_SHARE)) - 1)
+    low, high = np.interp([_LOW_SHARE, _HIGH_SHARE], shares[first:], np.log(edges[finite])[first:])
+    return float(high - low) / 2
 
 
 def _total(*columns: NDArray[np.float64]) -> float:

@@ -39,8 +39,11 @@ def begin_and_length(bucket: Fields, span: tuple[str, str]) -> tuple[float, floa
     return begin_s, bucket.moment(span[1]) - begin_s
 
 
-def note_missing_pages(content: Content, notices: Notices) -> None:
-    """Note if the last page says that there are more."""
+def note_pages(content: Content, span: tuple[str, str], notices: Notices) -> None:
+    """Note the time that pages cover, and if the last one says that there are more."""
     pages = list(export_records(content)) if content.header is None else []
+    for page in pages:
+        for bucket in page.mappings("data"):
+            notices.cover(*begin_and_length(bucket, span))
     if pages and pages[-1].values.get("has_more"):
         notices.remark("The last page says has_more: the export does not hold all its buckets.")

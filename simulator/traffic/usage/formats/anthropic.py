@@ -16,7 +16,7 @@ from simulator.traffic.usage.pages import (
     ANTHROPIC_SPAN,
     begin_and_length,
     has_pages,
-    note_missing_pages,
+    note_pages,
     results,
 )
 from simulator.traffic.usage.rows import Rows, has_amount
@@ -62,7 +62,7 @@ def refuse_overlapping_teams(result: Fields) -> None:
 
 
 def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
-    note_missing_pages(content, notices)
+    note_pages(content, ANTHROPIC_SPAN, notices)
     rows = Rows(notices, all_have_model=True)
     for span, result in results(content):
         refuse_overlapping_teams(result)

@@ -21,7 +21,7 @@ from simulator.traffic.usage.formats.anthropic import (
 from simulator.traffic.usage.pages import (
     ANTHROPIC_SPAN,
     begin_and_length,
-    note_missing_pages,
+    note_pages,
     results,
 )
 from simulator.traffic.usage.rows import Rows
@@ -34,7 +34,7 @@ _NOT_DISTINGUISHED = (
 
 
 def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
-    note_missing_pages(content, notices)
+    note_pages(content, ANTHROPIC_SPAN, notices)
     rows = Rows(notices)
     for span, result in results(content):
         refuse_overlapping_teams(result)

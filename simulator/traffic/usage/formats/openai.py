@@ -18,7 +18,7 @@ from simulator.traffic.usage.pages import (
     OPENAI_SPAN,
     begin_and_length,
     has_pages,
-    note_missing_pages,
+    note_pages,
     results,
 )
 from simulator.traffic.usage.rows import Rows
@@ -52,7 +52,7 @@ def _matches(content: Content) -> bool:
 
 
 def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
-    note_missing_pages(content, notices)
+    note_pages(content, OPENAI_SPAN, notices)
     rows = Rows(notices, all_have_model=True)
     for span, result in results(content):
         kind = result.text("object") or COMPLETIONS

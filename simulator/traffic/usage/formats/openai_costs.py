@@ -14,7 +14,7 @@ from simulator.traffic.usage.buckets import Bucket, Group, Notices
 from simulator.traffic.usage.export_format import Content, ExportFormat, has_all
 from simulator.traffic.usage.fields import Fields, cost_without_credits
 from simulator.traffic.usage.formats.openai import COSTS, kinds
-from simulator.traffic.usage.pages import OPENAI_SPAN, begin_and_length, note_missing_pages, results
+from simulator.traffic.usage.pages import OPENAI_SPAN, begin_and_length, note_pages, results
 from simulator.traffic.usage.rows import Rows
 
 _CSV_COLUMNS = (*OPENAI_SPAN, "amount_value", "amount_currency")
@@ -31,7 +31,7 @@ def _matches(content: Content) -> bool:
 
 
 def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
-    note_missing_pages(content, notices)
+    note_pages(content, OPENAI_SPAN, notices)
     rows = Rows(notices)
     for span, result in results(content):
         spend_usd = _spend_usd(result, content.header is not None, notices)

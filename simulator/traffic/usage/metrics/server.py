@@ -76,7 +76,8 @@ def read_server(
     buckets = list(buckets_of(series, base, notices))
     if not buckets:
         raise InputError(f"{label(base)}: no usage in the last {span.days:g} days")
-    return Usage.of(buckets, lengths_of(series, base, Notices())), notices
+    lengths = lengths_of(series, base, Notices())
+    return Usage.of(buckets, lengths, notices.covered_s), notices
 
 
 def _base(address: str) -> str:
