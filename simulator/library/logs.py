@@ -201,6 +201,52 @@ def measure_reuse(
     return Result(document, [document], printer=partial(print_reuse, document), notes=notes)
 
 
+def fit_traffic(
+    source: str,
+    target: str | Path | None = None,
+    *,
+    log_format: str | None = None,
+    skip_bad: bool = False,
+    mean_input_tokens: float | None = None,
+) -> Result:
+    """Fit workloads of a few numbers to a log, a usage export or the metrics of a server.
+
+    Parameters
+    ----------
+    source : str
+        Log or usage export, the URL of a LiteLLM database, or the address of a Prometheus server.
+    target : path, optional
+        YAML file to write, with the ``traffic`` section of a scenario.
+    log_format : str, optional
+        Name of the format; default: detected from the content.
+    skip_bad : bool
+        Skip invalid rows of a log, and note their number.
+    mean_input_tokens : float, optional
+        Mean prompt of a call, for exports that do not count calls.
+
+    Raises
+    ------
+    InputError
+        If the source is not recognised, has a row that cannot be read, or counts no calls.
+    """
+    from simulator.files.writing import write_files
+    from simulator.report.terminal.fitted import print_fitted
+    from simulator.scenario.starter.sources import read_source
+    from simulator.scenario.starter.traffic_text import traffic_text
+
+    found = read_source(
+        source, log_format=log_format, skip_bad=skip_bad, mean_input_tok=mean_input_tokens
+    )
+    notes = found.notes
+    if target is not None:
+        path = Path(target)
+        write_files(path.parent, {path.name: traffic_text(found.workloads)})
+        notes = (*notes, f"{len(found.workloads)} workloads -> {path}")
+    document = found.to_dict()
+    printer = partial(print_fitted, document)
+    return Result(document, document["workloads"], printer=printer, notes=notes)
+
+
 def _check_rule(rule: str) -> None:
     from simulator.pricing.caching import CACHE_OFFERS
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.normal import Z_90
 from simulator.scenario.building.traffic import build_workload
 from simulator.scenario.building.volume import Span
 from simulator.scenario.document.document import Document, validate
@@ -113,11 +114,16 @@ def _usage_workload(name: str, workload: UsageWorkload) -> FittedWorkload:
     )
 
 
-def _shape(profile: Profile) -> dict[str, Any]:
-    """Return the weekly shape and the noise of the rate."""
+def noise_of(profile: Profile) -> dict[int, float]:
+    """Return the noise of the rate by time scale [s], as measured, and assumed below a bucket."""
     assumed = load_preset(NOISE_PRESET).data["sessions"]["rate_cv"]
     noise = rate_noise(profile.excess, {int(s): float(cv) for s, cv in assumed.items()})
-    shape: dict[str, Any] = {"rate_cv": {s: _rounded(cv, 3) for s, cv in noise.items()}}
+    return {scale: _rounded(cv, 3) for scale, cv in noise.items()}
+
+
+def _shape(profile: Profile) -> dict[str, Any]:
+    """Return the weekly shape and the noise of the rate."""
+    shape: dict[str, Any] = {"rate_cv": noise_of(profile)}
     if profile.hours_known or profile.days_known:
         shape["week"] = [_rounded(v, 4) for v in profile.week.tolist()]
     else:
@@ -130,7 +136,7 @@ def _shape_source(profile: Profile) -> str:
     if not math.isnan(profile.growth_per_month):
         growth = (
             f" Weekly totals changed by {profile.growth_per_month:+.1%} a month "
-            f"(+-{1.645 * profile.growth_error:.1%}), which is not in the volume."
+            f"(+-{Z_90 * profile.growth_error:.1%}), which is not in the volume."
         )
     if profile.hours_known and profile.days_known:
         return "The hours of the week are those of the export." + growth
