@@ -57,6 +57,8 @@ class FittedWorkload:
     about: str
     """Where its numbers come from, as a comment of several sentences."""
     is_batch: bool = False
+    written_share: float = 0.0
+    """Share of prompt tokens that the source counts as written to a cache."""
 
 
 def usage_workloads(fit: UsageFit) -> tuple[FittedWorkload, ...]:
@@ -81,7 +83,6 @@ def _usage_workload(name: str, workload: UsageWorkload) -> FittedWorkload:
         section["cached_share"] = _rounded(cached, 5)
     if cached > 0 and written > 0:
         # What is written once is read by the later requests of its session.
-        section["cached_share"] = _rounded(cached + written, 5)
         section["requests_per_session"] = _rounded((cached + written) / written, 5)
     assumed = []
     for key, measured, spread in (
@@ -110,7 +111,13 @@ def _usage_workload(name: str, workload: UsageWorkload) -> FittedWorkload:
     if math.isnan(cached):
         about.append("The export does not tell cached tokens: no prompt is assumed to share any.")
     return FittedWorkload(
-        name, workload.model, workload.provider, section, " ".join(about), is_batch
+        name=name,
+        model=workload.model,
+        provider=workload.provider,
+        section=section,
+        about=" ".join(about),
+        is_batch=is_batch,
+        written_share=0.0 if math.isnan(written) else written,
     )
 
 
