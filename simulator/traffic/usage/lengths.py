@@ -17,7 +17,7 @@ SPANS = (*_LENGTHS_S, "month")
 _OTHER_NAMES = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}
 _MULTIPLE = re.compile(r"(\d{1,9})\s*([smhdw])")
 _UNITS_S = {"s": 1.0, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S, "w": WEEK_S}
-_SHORTEST_MONTH_S, _LONGEST_MONTH_S = 28 * DAY_S, 31 * DAY_S
+_LONGEST_MONTH_S = 31 * DAY_S
 _LONGEST_S = 366 * DAY_S
 
 
@@ -72,12 +72,12 @@ def _usual_length_s(begins_s: Sequence[float], row: Fields, notices: Notices) ->
     moments = sorted(set(begins_s))
     if len(moments) < 2:
         row.fail("a single bucket does not show its length; add a column 'bucket', such as 1d")
-    shortest_s = min(after - before for before, after in pairwise(moments))
-    if shortest_s >= _SHORTEST_MONTH_S and all(map(_begins_month, moments)):
+    if all(map(_begins_month, moments)):
         notices.remark("Buckets are taken for calendar months, since all begin with one.")
         return math.nan
     if any(not moment.is_integer() for moment in moments):
         row.fail("times with fractions of a second are those of single calls, not of buckets")
+    shortest_s = min(after - before for before, after in pairwise(moments))
     length_s = float(math.gcd(*(int(moment - moments[0]) for moment in moments)))
     if length_s < MINUTE_S:
         row.fail(

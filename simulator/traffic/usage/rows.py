@@ -98,8 +98,12 @@ class Rows:
         sums: dict[Any, list[Bucket]] = defaultdict(list)
         for row in rows:
             sums[*row.span, row.bucket.group].append(row.bucket)
-        for parts in sums.values():
-            yield parts[0]._replace(**{n: sum(getattr(p, n) for p in parts) for n in COUNTS})
+        for first, *more in sums.values():
+            if not more:
+                yield first
+                continue
+            parts = (first, *more)
+            yield first._replace(**{n: sum(getattr(p, n) for p in parts) for n in COUNTS})
 
 
 def _values(bucket: Bucket) -> list[float | None]:

@@ -229,6 +229,21 @@ def test_table_of_the_dashboard(tmp_path: Path) -> None:
     assert (notices.left_out, notices.remarks) == ({}, [])
 
 
+def test_names_in_a_table(tmp_path: Path) -> None:
+    first = row(project_id="", project_name="Desk")
+    again = table(tmp_path, first, {**first, "output_tokens": 7})
+    text = refusal(again)
+    assert "bucket of 2026-11-01T00:00:00Z (model gpt-x, project Desk, key key, user_id a" in text
+    assert "iso" not in text
+
+
+def test_other_name_of_the_list_of_results(tmp_path: Path) -> None:
+    bucket = span()
+    bucket["result"] = [result()]
+    del bucket["results"]
+    assert read(document(tmp_path, page(bucket)), "openai-usage")[0].size == 1
+
+
 def test_table_of_embeddings(tmp_path: Path) -> None:
     columns_of_embeddings = (
         "start_time",

@@ -194,6 +194,18 @@ def test_nothing_is_counted_twice(tmp_path: Path, rows: list, message: str) -> N
     assert message in refusal(table(tmp_path, *rows))
 
 
+def test_a_total_of_other_columns_is_refused(tmp_path: Path) -> None:
+    names = ("requests", "input_tokens", "cached_tokens", "written_tokens", "output_tokens")
+    total = {name: 2 * row()[name] for name in (*names, "cost_usd")}
+    path = table(tmp_path, row(office="a"), row(office="b"), row(office="", **total))
+    assert "(model m, project p, key k) is the total of the rows with office" in refusal(path)
+
+
+def test_dates_are_those_of_sums(tmp_path: Path) -> None:
+    rows = [{"date": f"2026-11-0{n}", "model": "m", "spend": n} for n in (1, 2)]
+    assert columns(read(table(tmp_path, *rows), "plain")[0], "spend_usd") == [(1,), (2,)]
+
+
 def test_a_log_of_calls_is_not_recognised(tmp_path: Path) -> None:
     rows = [{"time": f"2026-11-01T00:0{n}:00Z", "model": "m", "input_tokens": 7} for n in range(3)]
     assert "no usage export that is recognised" in refusal(table(tmp_path, *rows))

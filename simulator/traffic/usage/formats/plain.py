@@ -11,6 +11,7 @@ input excludes them, others' includes them.
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 from simulator.traffic.usage.buckets import Bucket, Group, Notices
 from simulator.traffic.usage.export_format import Content, ExportFormat
@@ -46,6 +47,7 @@ _COLUMN = {name: column for column, names in SYNONYMS.items() for name in (colum
 _AMOUNTS = ("requests", "input_tokens", "uncached_tokens", "output_tokens", "cost_usd")
 
 
+@cache
 def _column(name: str) -> str:
     """Return the column that a name in a header means."""
     plain = name.strip().lower().replace(" ", "_").replace("-", "_")
