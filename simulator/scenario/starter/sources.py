@@ -16,7 +16,7 @@ from simulator.scenario.starter.fitted import (
 )
 from simulator.traffic.formats.catalog import format_of, read_log, source_of
 from simulator.traffic.formats.records.reading import Skips
-from simulator.traffic.usage.buckets import Notices, Usage
+from simulator.traffic.usage.buckets import Notices, UsageTable
 from simulator.traffic.usage.catalog import EXPORT_FORMATS, export_of, read_usage
 from simulator.traffic.usage.export_format import parsed
 from simulator.traffic.usage.fit import UsageFit, UsageWorkload, fit_usage
@@ -116,7 +116,7 @@ def _is_export(path: Path | str) -> bool:
 
 
 def _of_usage(
-    source: str, name: str, usage: Usage, notices: Notices, mean_input_tok: float | None
+    source: str, name: str, usage: UsageTable, notices: Notices, mean_input_tok: float | None
 ) -> FittedSource:
     fit: UsageFit = fit_usage(usage, mean_input_tok=mean_input_tok)
     workloads = usage_workloads(fit)

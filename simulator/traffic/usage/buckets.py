@@ -130,7 +130,7 @@ class Lengths:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class UsageTable:
     """All buckets of an export as columns, in the order of time."""
 
     groups: tuple[Group, ...]
@@ -162,7 +162,7 @@ class Usage:
         buckets: Sequence[Bucket],
         lengths: dict[Group, Lengths] | None = None,
         covered_s: tuple[float, float] = (math.inf, -math.inf),
-    ) -> "Usage":
+    ) -> "UsageTable":
         """Return the columns of buckets; groups are numbered in the order of their names.
 
         The export covers ``covered_s`` in addition to its buckets.
@@ -180,7 +180,7 @@ class Usage:
             min(covered_s[0], *(b.begin_s for b in buckets)),
             max(covered_s[1], *(b.begin_s + b.length_s for b in buckets)),
         )
-        return Usage(
+        return UsageTable(
             tuple(groups),
             group[order],
             begin_s[order],
@@ -204,7 +204,7 @@ class Usage:
         total: NDArray[np.float64] = self.uncached_tok + sum(map(np.nan_to_num, parts))
         return total
 
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Usage":
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "UsageTable":
         """Return the chosen buckets, with all groups and their distributions of lengths."""
         whole = ("groups", "lengths", "covered_s")
         names = [f.name for f in fields(self) if f.name not in whole]

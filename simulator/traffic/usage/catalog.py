@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from simulator.errors import InputError, nearest
-from simulator.traffic.usage.buckets import Notices, Usage
+from simulator.traffic.usage.buckets import Notices, UsageTable
 from simulator.traffic.usage.export_format import Content, ExportFormat, parsed
 from simulator.traffic.usage.formats.anthropic import ANTHROPIC_USAGE
 from simulator.traffic.usage.formats.anthropic_console import (
@@ -75,7 +75,7 @@ def export_of(content: Content, name: str | None = None) -> ExportFormat | None:
     return matching[0] if matching else None
 
 
-def read_usage(path: Path, name: str | None = None) -> tuple[Usage, ExportFormat, Notices]:
+def read_usage(path: Path, name: str | None = None) -> tuple[UsageTable, ExportFormat, Notices]:
     """Read a usage export.
 
     Raises
@@ -93,4 +93,4 @@ def read_usage(path: Path, name: str | None = None) -> tuple[Usage, ExportFormat
     if not buckets:
         raise InputError(f"{path}: no usage in this export")
     lengths = export.lengths(content) if export.lengths else None
-    return Usage.of(buckets, lengths, notices.covered_s), export, notices
+    return UsageTable.of(buckets, lengths, notices.covered_s), export, notices

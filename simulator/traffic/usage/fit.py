@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError
-from simulator.traffic.usage.buckets import LengthHistogram, Usage
+from simulator.traffic.usage.buckets import LengthHistogram, UsageTable
 from simulator.traffic.usage.profile import Profile, profile_of
 from simulator.units import DAY_S, MONTH_S
 
@@ -73,12 +73,12 @@ class UsageFit:
     """Whole sentences about what the export cannot tell."""
 
 
-def fit_usage(usage: Usage, *, mean_input_tok: float | None = None) -> UsageFit:
+def fit_usage(usage: UsageTable, *, mean_input_tok: float | None = None) -> UsageFit:
     """Return the workloads of an export, one for each model, project and service tier.
 
     Parameters
     ----------
-    usage : Usage
+    usage : UsageTable
         The export's buckets.
     mean_input_tok : float, optional
         Mean prompt of a call, for exports that do not count calls.
@@ -116,7 +116,7 @@ def fit_usage(usage: Usage, *, mean_input_tok: float | None = None) -> UsageFit:
 
 def _workload(
     key: tuple[str, str, str, str],
-    rows: Usage,
+    rows: UsageTable,
     begin_s: float,
     span_s: float,
     mean_input_tok: float | None,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.traffic.usage.buckets import Bucket, Group, Usage
+from simulator.traffic.usage.buckets import Bucket, Group, UsageTable
 from simulator.traffic.usage.catalog import read_usage
 from simulator.traffic.usage.formats.plain import SYNONYMS
 from tests.support.checkout import ROOT
@@ -252,7 +252,7 @@ def test_buckets_survive_their_table(
             "reasoning_tokens": thought, "cost_usd": "" if cents is None else cents / 128,
         })  # fmt: skip
     found, _, _ = read_usage(table(tmp_path_factory.mktemp("plain"), *rows), "plain")
-    expected = Usage.of(buckets)
+    expected = UsageTable.of(buckets)
     assert found.groups == expected.groups
     for name in ("group", "begin_s", "length_s", *known(expected)):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))

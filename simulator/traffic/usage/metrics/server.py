@@ -16,7 +16,7 @@ from simulator.errors import InputError
 from simulator.files.fetch import Access, HttpError, ask
 from simulator.files.jsontext import NotJson, parse_json
 from simulator.files.text import label
-from simulator.traffic.usage.buckets import Notices, Usage
+from simulator.traffic.usage.buckets import Notices, UsageTable
 from simulator.traffic.usage.export_format import has_all
 from simulator.traffic.usage.metrics.lengths import lengths_of
 from simulator.traffic.usage.metrics.prometheus import buckets_of
@@ -41,7 +41,7 @@ class Span:
 
 def read_server(
     address: str, span: Span | None = None, now_s: float | None = None
-) -> tuple[Usage, Notices]:
+) -> tuple[UsageTable, Notices]:
     """Return the usage that a Prometheus server has recorded of known systems.
 
     Parameters
@@ -77,7 +77,7 @@ def read_server(
     if not buckets:
         raise InputError(f"{label(base)}: no usage in the last {span.days:g} days")
     lengths = lengths_of(series, base, Notices())
-    return Usage.of(buckets, lengths, notices.covered_s), notices
+    return UsageTable.of(buckets, lengths, notices.covered_s), notices
 
 
 def _base(address: str) -> str:

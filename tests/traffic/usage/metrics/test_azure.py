@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simulator.errors import InputError
-from simulator.traffic.usage.buckets import Group, Notices, Usage
+from simulator.traffic.usage.buckets import Group, Notices, UsageTable
 from simulator.traffic.usage.catalog import read_usage
 
 ACCOUNT = (
@@ -43,7 +43,7 @@ def document(*metrics: Any, interval: str = "PT1H") -> Any:
     return {"cost": 0, "interval": interval, "timespan": "x/y", "value": list(metrics)}
 
 
-def read(tmp_path: Path, *documents: Any) -> tuple[Usage, Notices]:
+def read(tmp_path: Path, *documents: Any) -> tuple[UsageTable, Notices]:
     path = tmp_path / "metrics.json"
     path.write_text("\n".join(json.dumps(d) for d in documents))
     usage, export, notices = read_usage(path)

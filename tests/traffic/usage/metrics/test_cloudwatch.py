@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simulator.errors import InputError
-from simulator.traffic.usage.buckets import Group, Notices, Usage
+from simulator.traffic.usage.buckets import Group, Notices, UsageTable
 from simulator.traffic.usage.catalog import read_usage
 
 HAIKU, SONNET = "anthropic.claude-haiku-4-5-20251001-v1:0", "us.anthropic.claude-sonnet-4-6"
@@ -23,7 +23,7 @@ def result(label: str, *values: float, hours: tuple[int, ...] | None = None, **m
     }  # fmt: skip
 
 
-def read(tmp_path: Path, *documents: Any) -> tuple[Usage, Notices]:
+def read(tmp_path: Path, *documents: Any) -> tuple[UsageTable, Notices]:
     path = tmp_path / "metrics.json"
     path.write_text("\n".join(json.dumps(d) for d in documents))
     usage, export, notices = read_usage(path)

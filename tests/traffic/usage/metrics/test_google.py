@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simulator.errors import InputError
-from simulator.traffic.usage.buckets import Group, Notices, Usage
+from simulator.traffic.usage.buckets import Group, Notices, UsageTable
 from simulator.traffic.usage.catalog import read_usage
 
 FAMILY = "aiplatform.googleapis.com/publisher/online_serving/"
@@ -34,7 +34,7 @@ def page(*parts: Any, **more: Any) -> Any:
     return {"timeSeries": list(parts), "unit": "1", **more}
 
 
-def read(tmp_path: Path, *documents: Any) -> tuple[Usage, Notices]:
+def read(tmp_path: Path, *documents: Any) -> tuple[UsageTable, Notices]:
     path = tmp_path / "series.json"
     path.write_text("\n".join(json.dumps(d) for d in documents))
     usage, export, notices = read_usage(path)

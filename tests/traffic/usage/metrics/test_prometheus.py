@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simulator.errors import InputError
-from simulator.traffic.usage.buckets import Group, Notices, Usage
+from simulator.traffic.usage.buckets import Group, Notices, UsageTable
 from simulator.traffic.usage.catalog import read_usage
 
 BEGIN_S, STEP_S = 1_793_577_600, 3600
@@ -34,7 +34,7 @@ def answer(*parts: Any, **more: Any) -> Any:
     return {"status": "success", "data": data, **more}
 
 
-def read(tmp_path: Path, *documents: Any) -> tuple[Usage, Notices]:
+def read(tmp_path: Path, *documents: Any) -> tuple[UsageTable, Notices]:
     path = tmp_path / "range.json"
     path.write_text("\n".join(json.dumps(d) for d in documents))
     usage, export, notices = read_usage(path)
@@ -42,7 +42,7 @@ def read(tmp_path: Path, *documents: Any) -> tuple[Usage, Notices]:
     return usage, notices
 
 
-def hours(usage: Usage) -> list[float]:
+def hours(usage: UsageTable) -> list[float]:
     return ((usage.begin_s - BEGIN_S) / STEP_S).tolist()
 
 
