@@ -1,4 +1,4 @@
-"""Usage exports for tests: files from values, and what reading them gives."""
+"""UsageTable exports for tests: files from values, and what reading them gives."""
 
 import csv
 import json
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from simulator.errors import InputError
-from simulator.traffic.usage.buckets import COUNTS, Notices, Usage
+from simulator.traffic.usage.buckets import COUNTS, Notices, UsageTable
 from simulator.traffic.usage.catalog import read_usage
 
 DAY = 1793491200
@@ -34,20 +34,20 @@ def document(folder: Path, value: Any) -> Path:
     return path
 
 
-def read(path: Path, name: str) -> tuple[Usage, Notices]:
+def read(path: Path, name: str) -> tuple[UsageTable, Notices]:
     """Read an export that must be recognised as one of this format."""
     usage, export, notices = read_usage(path)
     assert export.name == name
     return usage, notices
 
 
-def columns(usage: Usage, *names: str) -> list[tuple[Any, ...]]:
+def columns(usage: UsageTable, *names: str) -> list[tuple[Any, ...]]:
     """Return columns as one tuple for each bucket, with None for unknown values."""
     values = [[None if v != v else v for v in getattr(usage, name).tolist()] for name in names]
     return list(zip(*values, strict=True))
 
 
-def known(usage: Usage) -> set[str]:
+def known(usage: UsageTable) -> set[str]:
     """Return the names of the columns in which something is known."""
     return {name for name in COUNTS if not np.isnan(getattr(usage, name)).all()}
 
