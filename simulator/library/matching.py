@@ -13,7 +13,7 @@ from typing import Any
 
 from simulator.scenario.building.study import load_document
 from simulator.scenario.document.document import Document
-from simulator.scenario.starter.fitted import FittedWorkload
+from simulator.scenario.starter.traffic_text import TrafficSection
 
 PRECISION = 0.005
 """Relative difference of cached tokens that is accepted."""
@@ -33,13 +33,13 @@ class _Served:
 
 
 def match_cached_shares(
-    workloads: Sequence[FittedWorkload], offers: Mapping[str, str], start: str
-) -> tuple[FittedWorkload, ...]:
+    workloads: Sequence[TrafficSection], offers: Mapping[str, str], start: str
+) -> tuple[TrafficSection, ...]:
     """Return the workloads with shares at which simulated calls have the cached tokens.
 
     Parameters
     ----------
-    workloads : sequence of FittedWorkload
+    workloads : sequence of TrafficSection
         Workloads as fitted.
     offers : mapping
         Offer that serves each workload, by the workload's name, for those that can be simulated.
@@ -54,7 +54,7 @@ def match_cached_shares(
     )
 
 
-def _matched(workload: FittedWorkload, offer: str, start: str) -> FittedWorkload:
+def _matched(workload: TrafficSection, offer: str, start: str) -> TrafficSection:
     wanted = _Served(workload.section["cached_share"], workload.written_share)
     section = dict(workload.section)
     best, error, best_served = section, math.inf, wanted

@@ -126,8 +126,8 @@ def new_scenario(
     target: str | Path,
     *,
     offers: Sequence[str] = (),
-    model: str | None = None,
-    gpu: str | None = None,
+    model: str | Sequence[str] = (),
+    gpu: str | Sequence[str] = (),
     preset: str | None = None,
     requests_per_month: float | str | None = None,
     trace: str | Path | None = None,
@@ -144,8 +144,9 @@ def new_scenario(
         File to write.
     offers : sequence of str
         API offers to compare, as provider/model.
-    model, gpu : str, optional
-        Model to self-host, and the accelerator to host it on.
+    model, gpu : str or sequence of str, optional
+        Models to self-host, and accelerators to host them on. Of several, every pair that fits is
+        an option; the notes of the result state those that are left out, and why.
     preset : str, optional
         Kind of traffic, such as ``chat``; requires ``requests_per_month``.
     requests_per_month : number or str, optional
@@ -162,19 +163,46 @@ def new_scenario(
     Raises
     ------
     InputError
-        If a name is unknown, the file exists, or the scenario would not be valid.
+        If a name is unknown, no model fits an accelerator, the file exists, or the scenario would
+        not be valid; with a line for each fault.
     """
     from simulator.files.writing import write_files
-    from simulator.scenario.starter.starter import Answers, starter
+    from simulator.scenario.starter.answers import Answers
+    from simulator.scenario.starter.starter import starter
 
     path = Path(target)
     if os.path.lexists(path) and not overwrite:
         raise InputError(f"{path} exists already")
     volume = amount("requests_per_month", requests_per_month)
     log = None if trace is None else Path(trace)
-    answers = Answers(
-        offers, model, gpu, preset, None if log else volume, log, ttft, tpot, engineers
+    models, gpus = (
+        (each,) if isinstance(each, str) else tuple(each or ()) for each in (model, gpu)
     )
-    write_files(path.parent, {path.name: starter(answers, path)})
+    answers = Answers(
+        offers, models, gpus, preset, None if log else volume, log, ttft, tpot, engineers
+    )
+    start = starter(answers, path)
+    write_files(path.parent, {path.name: start.text})
     written = {"file": str(path)}
-    return Result(written, [written], notes=(f"{path}: breakeven run {path} --out out",))
+    left_out = (f"left out: {reason}" for reason in start.left_out)
+    return Result(written, [written], notes=(*left_out, f"{path}: breakeven run {path} --out out"))
+
+
+def check_answers(given: Mapping[str, Sequence[str]]) -> None:
+    """Check answers for a new scenario by the names of the flags of ``breakeven new``.
+
+    Raises
+    ------
+    InputError
+        With a line for every answer that is not valid.
+    """
+    from simulator.scenario.starter import answers
+
+    answers.check_answers(given)
+
+
+def answer_choices(flag: str) -> list[str]:
+    """Return what may be answered to a question of ``breakeven new``: names, or examples."""
+    from simulator.scenario.starter import answers
+
+    return answers.choices(flag)

@@ -7,7 +7,6 @@ draw of its traffic has the log's mean prompt.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from simulator.scenario.building.volume import Span
 from simulator.scenario.document.document import Document, validate
 from simulator.scenario.resolve.presets import load_preset
 from simulator.scenario.schema.traffic import Sessions
+from simulator.scenario.starter.traffic_text import TrafficSection
 from simulator.traffic.generate import generate
 from simulator.traffic.logs.collect import collect
 from simulator.traffic.logs.replay import recorded
@@ -45,23 +45,7 @@ ANSWER_S, TOKEN_S = 0.5, 0.02
 _ROUNDS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class FittedWorkload:
-    """A traffic section, and what its comment says."""
-
-    name: str
-    model: str
-    """Model as the source names it, empty if it names none."""
-    provider: str
-    section: dict[str, Any]
-    about: str
-    """Where its numbers come from, as a comment of several sentences."""
-    is_batch: bool = False
-    written_share: float = 0.0
-    """Share of prompt tokens that the source counts as written to a cache."""
-
-
-def usage_workloads(fit: UsageFit) -> tuple[FittedWorkload, ...]:
+def usage_workloads(fit: UsageFit) -> tuple[TrafficSection, ...]:
     """Return the traffic sections of a usage export."""
     names = _names([(w.model, w.project, w.tier) for w in fit.workloads])
     return tuple(
@@ -69,7 +53,7 @@ def usage_workloads(fit: UsageFit) -> tuple[FittedWorkload, ...]:
     )
 
 
-def _usage_workload(name: str, workload: UsageWorkload) -> FittedWorkload:
+def _usage_workload(name: str, workload: UsageWorkload) -> TrafficSection:
     section: dict[str, Any] = {
         "kind": "simple",
         "requests_per_month": _rounded(workload.requests_per_month, 7),
@@ -110,7 +94,7 @@ def _usage_workload(name: str, workload: UsageWorkload) -> FittedWorkload:
         )
     if math.isnan(cached):
         about.append("The export does not tell cached tokens: no prompt is assumed to share any.")
-    return FittedWorkload(
+    return TrafficSection(
         name=name,
         model=workload.model,
         provider=workload.provider,
@@ -157,13 +141,13 @@ def _shape_source(profile: Profile) -> str:
     return "The shape of the week is assumed as in Azure's conversations." + growth
 
 
-def log_workloads(found: Sequence[LogWorkload]) -> tuple[FittedWorkload, ...]:
+def log_workloads(found: Sequence[LogWorkload]) -> tuple[TrafficSection, ...]:
     """Return the traffic sections that resemble the workloads of a log."""
     names = _names([(w.name, "", "") for w in found])
     return tuple(_log_workload(name, w) for name, w in zip(names, found, strict=True))
 
 
-def _log_workload(name: str, log: LogWorkload) -> FittedWorkload:
+def _log_workload(name: str, log: LogWorkload) -> TrafficSection:
     per_month = log.requests * MONTH_S / log.span_s
     section: dict[str, Any] = {
         "kind": "sessions",
@@ -192,7 +176,9 @@ def _log_workload(name: str, log: LogWorkload) -> FittedWorkload:
         f"turns, pauses and reuse ({log.reused_share:.0%} of prompt tokens) are those of the log. "
         + _shape_source(log.profile)
     )
-    return FittedWorkload(name, log.name, "", section, about, np.isfinite(log.deadline_s))
+    return TrafficSection(
+        name, section, about, log.name, is_batch=bool(np.isfinite(log.deadline_s))
+    )
 
 
 def _scaled_lengths(section: dict[str, Any], log: LogWorkload) -> dict[str, Any]:

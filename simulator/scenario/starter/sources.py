@@ -9,11 +9,11 @@ from simulator.errors import InputError
 from simulator.files.text import label
 from simulator.normal import Z_90
 from simulator.scenario.starter.fitted import (
-    FittedWorkload,
     log_workloads,
     noise_of,
     usage_workloads,
 )
+from simulator.scenario.starter.traffic_text import TrafficSection
 from simulator.traffic.formats.catalog import format_of, read_log, source_of
 from simulator.traffic.formats.records.reading import Skips
 from simulator.traffic.usage.buckets import Notices, UsageTable
@@ -32,7 +32,7 @@ class FittedSource:
     source: str
     format: str
     span_s: float
-    workloads: tuple[FittedWorkload, ...]
+    workloads: tuple[TrafficSection, ...]
     figures: tuple[dict[str, Any], ...]
     """What the source tells about each workload, None where it does not."""
     remarks: tuple[str, ...]
@@ -134,7 +134,7 @@ def _of_usage(
     )
 
 
-def _usage_figures(usage: UsageWorkload, fitted: FittedWorkload) -> dict[str, Any]:
+def _usage_figures(usage: UsageWorkload, fitted: TrafficSection) -> dict[str, Any]:
     return {
         "name": fitted.name,
         "model": usage.model,
@@ -156,7 +156,7 @@ def _usage_figures(usage: UsageWorkload, fitted: FittedWorkload) -> dict[str, An
     }
 
 
-def _log_figures(log: LogWorkload, fitted: FittedWorkload) -> dict[str, Any]:
+def _log_figures(log: LogWorkload, fitted: TrafficSection) -> dict[str, Any]:
     return {
         "name": fitted.name,
         "model": log.name,

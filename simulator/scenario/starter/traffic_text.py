@@ -2,22 +2,41 @@
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from simulator.files.yamltree import dumped
-from simulator.scenario.starter.fitted import FittedWorkload
 
 _WIDTH = 100
 _PER_LINE = 12
 """Hourly factors in a line: half a day."""
 
 
-def traffic_text(workloads: Sequence[FittedWorkload]) -> str:
+@dataclass(frozen=True, slots=True)
+class TrafficSection:
+    """A workload as it is written in a scenario, with a comment."""
+
+    name: str
+    section: dict[str, Any]
+    about: str
+    """Where its numbers come from: whole sentences, which become a comment above it."""
+    model: str = ""
+    """Model as the source names it, empty if it names none."""
+    provider: str = ""
+    is_batch: bool = False
+    """Whether its calls are batch work, which has a deadline."""
+    written_share: float = 0.0
+    """Share of prompt tokens that the source counts as written to a cache."""
+    hints: Sequence[str] = ()
+    """Lines under its last key: other keys that a user may want."""
+
+
+def traffic_text(workloads: Sequence[TrafficSection]) -> str:
     """Return the ``traffic`` section of a scenario with these workloads."""
     return "\n".join(["traffic:", *(line for w in workloads for line in _lines(w))]) + "\n"
 
 
-def _lines(workload: FittedWorkload) -> list[str]:
+def _lines(workload: TrafficSection) -> list[str]:
     """Return the lines of one workload."""
     comment = textwrap.wrap(workload.about, _WIDTH - 4, break_on_hyphens=False)
     lines = [f"  # {line}" for line in comment]
@@ -27,7 +46,7 @@ def _lines(workload: FittedWorkload) -> list[str]:
             lines += _hours(key, value)
         else:
             lines.append(f"    {key}: {_flow(value)}")
-    return lines
+    return lines + [f"    # {hint}" for hint in workload.hints]
 
 
 def _hours(key: str, factors: Sequence[float]) -> list[str]:
