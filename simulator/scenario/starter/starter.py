@@ -11,13 +11,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from simulator.errors import InputError, nearest
+from simulator.errors import InputError
 from simulator.files.writing import made_folder
 from simulator.pricing.book import SNAPSHOT_DATE
 from simulator.scenario.building.study import load_document
 from simulator.scenario.catalog.deployments import deployment, usual_precision
 from simulator.scenario.catalog.names import known_gpu, known_model
-from simulator.scenario.catalog.price_book import known_offers
+from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.catalog.profiles import load_accelerator, load_model, profile_names
 from simulator.scenario.catalog.serving_profile import serving_profile
 from simulator.scenario.document.document import parse_value
@@ -133,17 +133,21 @@ def _preset_values(name: str) -> dict[str, Any]:
 
 def _offer_names(offers: Sequence[str]) -> dict[str, str]:
     """Return names of options by offer: the model, with its provider if it is ambiguous."""
-    known = known_offers()
-    for offer in offers:
-        if offer not in known:
-            near = nearest(offer, list(known))
-            raise InputError(f"no offer {offer!r} that can be simulated{near}")
-    models = {offer: offer.rpartition("/")[2] for offer in offers}
+    models = {offer: offer.rpartition("/")[2] for offer in map(_simulated_offer, offers)}
     shared = {model for model in models.values() if list(models.values()).count(model) > 1}
     return {
         offer: (offer.replace("/", "-") if model in shared else model).replace(".", "-")
         for offer, model in models.items()
     }
+
+
+def _simulated_offer(name: str) -> str:
+    """Return the book's name of an offer that can be simulated; its name with a region stays."""
+    book = PriceBook()
+    found = book.find(name)
+    book.simulated(found.offer)
+    book.card(name)
+    return found.offer if found.region is None else name
 
 
 def _deployment_values(model: str, gpu: str) -> dict[str, Any]:
