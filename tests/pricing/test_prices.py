@@ -343,4 +343,4 @@ def test_list_and_show() -> None:
     assert "book as of 2026-11-23" in screen
     missing = breakeven("prices", "show", "anthropic/claude-opus-5.6")
     assert missing.returncode == 3
-    assert "did you mean 'anthropic/claude-opus-5-5'?" in missing.stderr
+    assert "did you mean 'anthropic/claude-opus-5'?" in missing.stderr

@@ -16,14 +16,16 @@ from simulator.scenario.catalog.offers.matching import ANY, HOME, Entry, Gap, ga
 from simulator.scenario.catalog.offers.naming import (
     OfferName,
     is_maker,
+    name_parts,
     provider_names,
     provider_of,
-    read_name,
     tables,
 )
 
 MOST_CANDIDATES = 5
 """Most candidates in a message."""
+MOST_COMPARED_CHARS = 200
+"""Longest text that suggestions are sought for."""
 _HYPOTHETICAL = "article"
 """Provider whose offers are found by their full names only."""
 _LEAST_LIKENESS = 0.5
@@ -60,10 +62,10 @@ class OfferIndex:
         for offer in sorted(self._known):
             self._lowered[offer.lower()].append(offer)
             provider, model = _split(offer)
-            own = read_name(model, provider)
+            own = name_parts(model, provider)
             self._families[provider, own.family].append(offer)
             for text in (model, *aliases.get(offer, ())):
-                name = read_name(text, provider)
+                name = name_parts(text, provider)
                 entry = Entry(offer, name, text.lower(), own.region, text == model)
                 self._entries[name.words, name.variant].append(entry)
 
@@ -78,7 +80,7 @@ class OfferIndex:
         same = [text] if text in self._known else self._lowered.get(text.strip().lower(), [])
         if len(same) == 1:
             return FoundOffer(same[0])
-        name = read_name(text)
+        name = name_parts(text)
         offers = self._meant(name)
         if offers and (why := _contested(text, offers[0])):
             raise InputError(f"offer {text!r}: {why}; name one of {self._alike(name)}")
@@ -90,11 +92,12 @@ class OfferIndex:
 
     def further_names(self, offer: str) -> list[str]:
         """Return the snapshot's further names that lead to an offer, with its provider."""
-        provider = _split(offer)[0]
+        prefix, provider = offer.partition("/")[0], _split(offer)[0]
         return [
-            f"{offer.partition('/')[0]}/{alias}"
+            f"{prefix}/{alias}"
             for alias in snapshot_aliases().get(offer, ())
-            if self._closest(read_name(alias, provider)) == [offer]
+            if self._closest(name_parts(alias, provider)) == [offer]
+            and not _contested(alias, offer)
         ]
 
     def _meant(self, name: OfferName) -> list[str]:
@@ -211,6 +214,8 @@ class OfferIndex:
             other = offer.rpartition("/")[2].lower()
             return difflib.SequenceMatcher(None, model.lower(), other).ratio()
 
+        if len(model) > MOST_COMPARED_CHARS:
+            return None
         near = [offer for offer in offers if likeness(offer) >= _LEAST_LIKENESS]
         return max(near, key=lambda o: (_common(name, o), likeness(o)), default=None)
 
@@ -235,7 +240,7 @@ def _split(offer: str) -> tuple[str, str]:
 
 def _own_name(offer: str) -> OfferName:
     provider, model = _split(offer)
-    return read_name(model, provider)
+    return name_parts(model, provider)
 
 
 def _common(name: OfferName, offer: str) -> int:

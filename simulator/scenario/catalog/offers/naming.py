@@ -155,7 +155,7 @@ def provider_names() -> list[str]:
     return list(_provider_names())
 
 
-def read_name(text: str, provider: str | None = None) -> OfferName:
+def name_parts(text: str, provider: str | None = None) -> OfferName:
     """Return the parts of a name, of a known provider's model if one is given.
 
     Raises
@@ -184,7 +184,7 @@ def read_name(text: str, provider: str | None = None) -> OfferName:
         maker = "/".join(path)
     if provider == "aws" or (provider is None and not path):
         model, provider, maker, region = _without_bedrock(model, provider, maker, region)
-    return _read_model(model, OfferName(provider, _maker(maker), region, ()))
+    return _with_model(model, OfferName(provider, _maker(maker), region, ()))
 
 
 def _leading_provider(path: list[str]) -> tuple[str | None, list[str]]:
@@ -232,7 +232,7 @@ def _maker(name: str | None) -> str | None:
     return None if name is None else _maker_names().get(name, name)
 
 
-def _read_model(model: str, name: OfferName) -> OfferName:
+def _with_model(model: str, name: OfferName) -> OfferName:
     """Add the parts of the last segment of a path."""
     if not _PLAIN.fullmatch(model):
         return replace(name, words=(model,))

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from simulator.errors import InputError, nearest
 from simulator.scenario.catalog.offers.naming import (
+    name_parts,
     names_of_maker,
     names_of_provider,
     provider_of,
-    read_name,
 )
 from simulator.scenario.catalog.price_book import PriceBook, known_offers
 
@@ -61,7 +61,7 @@ class _Description:
         self._name = offer.lower()
         prefix, _, model = offer.partition("/")
         provider = provider_of(prefix) or prefix
-        name = read_name(model, provider)
+        name = name_parts(model, provider)
         self._words = f"-{'-'.join(name.words)}-"
         self._others = {*names_of_provider(provider), *names_of_maker(name.made_by)}
         self.terms = {provider, name.family, *self._others} - {""}
@@ -70,7 +70,7 @@ class _Description:
         """Return whether a word is in the name, or is a name of the provider or the maker."""
         if word in self._name or word in self._others:
             return True
-        words = "-".join(read_name(word).words)
+        words = "-".join(name_parts(word).words)
         return bool(words) and f"-{words}-" in self._words
 
 
