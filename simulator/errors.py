@@ -104,13 +104,16 @@ def printable(text: str) -> str:
 
 def nearest(name: str, known: list[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the closest known name, or an empty string."""
+    close = closest(name, known)
+    return "" if close is None else f" (did you mean {close!r}?)"
+
+
+def closest(name: str, known: list[str]) -> str | None:
+    """Return the known name whose spelling is closest, None if none is close."""
     import difflib
 
     longer = [k for k in known if re.match(re.escape(name) + r"[^a-z0-9]", k, re.IGNORECASE)]
     if len(longer) == 1:
         return f" (did you mean {longer[0]!r}?)"
     close = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=1, cutoff=0.5)
-    if not close:
-        return ""
-    original = next(k for k in known if k.lower() == close[0])
-    return f" (did you mean {original!r}?)"
+    return next(k for k in known if k.lower() == close[0]) if close else None

@@ -89,6 +89,9 @@ def build_options(
 
 
 def _api(name: str, section: Api, site: Site) -> ApiOption:
+    at = ("options", name, "offer")
+    found = site.document.made(at, lambda: site.book.find(section.offer, section.region))
+    section = section.model_copy(update={"offer": found.offer, "region": found.region})
     option = api_option(name, section, site.book, site.clock, site.contents, site.document)
     site.provenance["prices"][section.offer] = _source(site.book, section)
     return option

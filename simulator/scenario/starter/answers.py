@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from simulator.errors import Faults, InputError, nearest
-from simulator.scenario.catalog.price_book import known_offers
+from simulator.errors import Faults, InputError
+from simulator.scenario.catalog.price_book import PriceBook, known_offers
 from simulator.scenario.catalog.profiles import accelerator_name, model_name, profile_names
 from simulator.scenario.document.document import (
     Document,
@@ -68,18 +68,19 @@ def choices(flag: str) -> list[str]:
     return NAMES[flag]() if flag in NAMES else EXAMPLES[flag]
 
 
-def known_offer(text: str) -> str:
-    """Return the name of an offer that can be simulated.
+def known_offer(name: str) -> str:
+    """Return the book's name of an offer that can be simulated; its name with a region stays.
 
     Raises
     ------
     InputError
         When there is none of that name.
     """
-    known = known_offers()
-    if text not in known:
-        raise InputError(f"no offer {text!r} that can be simulated{nearest(text, known)}")
-    return text
+    book = PriceBook()
+    found = book.find(name)
+    book.simulated(found.offer)
+    book.card(name)
+    return found.offer if found.region is None else name
 
 
 def _check_number(

@@ -121,11 +121,9 @@ def _monday(day: date) -> date:
 def _offer_names(offers: Sequence[str]) -> dict[str, str]:
     """Return names of options by offer: the model, with its provider if it is ambiguous."""
     faults = Faults()
-    for offer in offers:
-        with faults.collected():
-            known_offer(offer)
+    known = [faults.attempt(lambda each=each: known_offer(each)) or each for each in offers]  # type: ignore[misc]
     faults.check()
-    models = {offer: offer.rpartition("/")[2] for offer in offers}
+    models = {offer: offer.rpartition("/")[2] for offer in known}
     shared = {model for model in models.values() if list(models.values()).count(model) > 1}
     return {
         offer: (offer.replace("/", "-") if model in shared else model).replace(".", "-")
