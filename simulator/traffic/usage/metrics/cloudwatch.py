@@ -31,8 +31,8 @@ from simulator.traffic.usage.metrics.points import (
     documents,
     first_document,
     list_of,
-    moment,
     period_s,
+    shown_moment,
 )
 
 _COLUMNS = {
@@ -99,8 +99,8 @@ def _length_s(series: list[_Series], content: Content) -> float:
             if round((time_s - origin_s) * 1000) % round(length_s * 1000):
                 fail(
                     content.path, line, 1,
-                    f"{label}: {moment(time_s)} is no multiple of {length_s:g} s after "
-                    f"{moment(origin_s)}; query all metrics with one period",
+                    f"{label}: {shown_moment(time_s)} is no multiple of {length_s:g} s after "
+                    f"{shown_moment(origin_s)}; query all metrics with one period",
                 )  # fmt: skip
     return length_s
 
