@@ -18,7 +18,7 @@ from simulator.scenario.building.options import build_options
 from simulator.scenario.building.price_notes import price_notes
 from simulator.scenario.building.references import workloads_named_by
 from simulator.scenario.building.traffic import build_traffic
-from simulator.scenario.building.volume import Span
+from simulator.scenario.building.volume import Horizon
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.document.attachments import AttachedFile, read_attached_files, write_copies
 from simulator.scenario.document.document import Document, PlacedFaults, with_values
@@ -204,7 +204,10 @@ def _parts(
     notes: tuple[str, ...] = ()
     with faults.collected():
         traffic, provenance["traffic"], notes = build_traffic(
-            scenario.traffic, Span(scenario.start, scenario.horizon_hours), scenario.seed, document
+            scenario.traffic,
+            Horizon(scenario.start, scenario.horizon_hours),
+            scenario.seed,
+            document,
         )
     if scenario.start.weekday() != 0:
         problem = f"start must be a Monday, {scenario.start:%A} given"

@@ -7,7 +7,7 @@ import numpy as np
 
 from simulator.errors import Faults
 from simulator.scenario.building.simple import sessions_of
-from simulator.scenario.building.volume import Span, rate_of, requests_per_month, weekly_shape
+from simulator.scenario.building.volume import Horizon, rate_of, requests_per_month, weekly_shape
 from simulator.scenario.document.document import Document
 from simulator.scenario.schema import amounts
 from simulator.scenario.schema import traffic as schema
@@ -26,7 +26,7 @@ Built = tuple[TrafficSource, dict[str, str], tuple[str, ...]]
 
 def build_traffic(
     traffic: dict[str, schema.Sessions | schema.Simple | schema.Replay],
-    span: Span,
+    span: Horizon,
     seed: int,
     document: Document,
 ) -> Built:
@@ -71,7 +71,7 @@ def _origin(section: schema.Sessions | schema.Simple) -> str:
 def build_workload(
     name: str,
     section: schema.Sessions | schema.Simple,
-    span: Span,
+    span: Horizon,
     document: Document,
     at: tuple[str | int, ...] = (),
     index: int = 0,

@@ -21,7 +21,7 @@ _SEPARATORS = re.compile(r"[\s,;]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Horizon:
     """The horizon of generated traffic."""
 
     start: date
@@ -73,7 +73,7 @@ def weekly_shape(week: Week, document: Document, at: Path_) -> NDArray[np.float6
 
 
 def rate_of(
-    section: Workload, sessions_per_s: float, span: Span, document: Document, at: Path_
+    section: Workload, sessions_per_s: float, span: Horizon, document: Document, at: Path_
 ) -> Rate:
     """Return the rate of a workload's sessions, of one tenant and without a stream.
 

@@ -99,7 +99,7 @@ class Sessions(Workload):
     """Longest prompt; a session that would exceed it ends, or is compacted."""
     stable_session_share: Share = 1.0
     """Share of sessions whose prompts keep a stable prefix; no cache can reuse those of the rest.
-    (The share of a prompt that all requests have in common follows from `system_prompt_tokens`.)"""
+    The part of a prompt that all requests have in common is `system_prompt_tokens`."""
 
 
 class Simple(Workload):

@@ -22,9 +22,9 @@ class DayShapes(Section):
     """A weekly shape by the hours of a weekday and of a day of the weekend."""
 
     weekday: Annotated[list[Factor], Field(min_length=24, max_length=24)]
-    """24 factors of the hours of Monday to Friday, from 00:00."""
+    """Factors of the 24 hours of Monday to Friday, from 00:00."""
     weekend: Annotated[list[Factor], Field(min_length=24, max_length=24)]
-    """24 factors of the hours of Saturday and Sunday, on the same scale."""
+    """Factors of the 24 hours of Saturday and Sunday, on the same scale."""
 
 
 def _week_kind(value: Any) -> str:
@@ -71,7 +71,7 @@ class PerDay(Section):
     """A volume by units that each cause a number of requests a day."""
 
     unit: str
-    """What is counted, such as developers, agents or documents."""
+    """Kind of unit, such as developers, agents or documents."""
     count: Positive
     """Number of units."""
     requests_each: Positive
@@ -97,7 +97,7 @@ class Workload(Section):
     from Monday 00:00; {weekday: [24 factors], weekend: [24 factors]}; or the path of a text file
     with 24 or 168 numbers, relative to the scenario. Only their ratios matter."""
     months: Annotated[list[Factor], Field(min_length=12, max_length=12)] | None = None
-    """12 factors of the months January to December; only their ratios matter. Default: all months
+    """Factors of the 12 months January to December; only their ratios matter. Default: all months
     are equal."""
     events: list[DatedFactor] = Field(default_factory=list)
     """Dated factors for holidays, launches and campaigns; they change the volume."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from simulator.normal import Z_90
 from simulator.scenario.building.traffic import build_workload
-from simulator.scenario.building.volume import Span
+from simulator.scenario.building.volume import Horizon
 from simulator.scenario.document.document import Document, validate
 from simulator.scenario.resolve.presets import load_preset
 from simulator.scenario.schema.traffic import Sessions
@@ -205,7 +205,7 @@ def _scaled_lengths(section: dict[str, Any], log: LogWorkload) -> dict[str, Any]
 def _drawn(section: dict[str, Any], requests: int) -> tuple[float, float, float]:
     """Return mean prompt and completion tokens and the reused share of a draw of a workload."""
     document = Document(Path("fitted"), {**section, "week": "flat", "rate_cv": {}})
-    spec = build_workload("fitted", validate(Sessions, document), Span(_MONDAY, 168), document)
+    spec = build_workload("fitted", validate(Sessions, document), Horizon(_MONDAY, 168), document)
     hours = math.ceil(requests / (section["requests_per_month"] / MONTH_HOURS))
     table = generate((spec,), 1, end_s=min(hours, _MOST_HOURS) * HOUR_S)
     log = collect([recorded(table, ANSWER_S, TOKEN_S)], ["fitted"])

@@ -5,7 +5,7 @@ from datetime import date
 
 from simulator.errors import InputError
 from simulator.scenario.building.traffic import build_workload
-from simulator.scenario.building.volume import Span
+from simulator.scenario.building.volume import Horizon
 from simulator.scenario.document.document import Document, parse_value, validate, with_values
 from simulator.scenario.resolve.load import check_scenario, read_document
 from simulator.scenario.resolve.presets import load_preset, preset_names
@@ -36,7 +36,7 @@ def workloads_of(
             if isinstance(section, Replay):
                 raise document.fail(("traffic", key), "a replayed log cannot be generated")
             at = ("traffic", key)
-            span = Span(scenario.start, max(hours, scenario.horizon_hours))
+            span = Horizon(scenario.start, max(hours, scenario.horizon_hours))
             workloads.append(build_workload(key, section, span, document, at))
         return tuple(workloads)
     return (preset_workload(name, requests_per_month, settings),)
@@ -55,5 +55,5 @@ def preset_workload(
         path, _, text = setting.partition("=")
         values[path] = parse_value(text, f"--set {path}")
     document = with_values(document, values)
-    span = Span(_ANY_MONDAY, HOURS_PER_WEEK)  # presets have no dates
+    span = Horizon(_ANY_MONDAY, HOURS_PER_WEEK)  # presets have no dates
     return build_workload(name, validate(Sessions, document), span, document)

@@ -23,7 +23,7 @@ from simulator.scenario.starter.workload import traffic_of
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartedScenario:
     """A new scenario, which is not written yet."""
 
     text: str
@@ -31,7 +31,7 @@ class Start:
     """Why pairs of a model and an accelerator are not in it."""
 
 
-def starter(answers: Answers, target: Path) -> Start:
+def starter(answers: Answers, target: Path) -> StartedScenario:
     """Return a new scenario for a path, without writing it.
 
     Raises
@@ -74,7 +74,7 @@ def starter(answers: Answers, target: Path) -> Start:
         engineers=answers.engineers_fte,
     )
     _check(text, target)
-    return Start(text.rstrip() + "\n", pairs.left_out)
+    return StartedScenario(text.rstrip() + "\n", pairs.left_out)
 
 
 def _check(text: str, target: Path) -> None:

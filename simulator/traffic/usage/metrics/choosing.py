@@ -1,4 +1,4 @@
-"""Choice of the series that count, among those of answers of Prometheus, and their groups."""
+"""UsedSeries of the series that count, among those of answers of Prometheus, and their groups."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from simulator.files.text import Source
 from simulator.traffic.usage.buckets import Group, Notices
-from simulator.traffic.usage.metrics.counters import Recorded, recorded
+from simulator.traffic.usage.metrics.counters import Recorded, rule_of
 from simulator.traffic.usage.metrics.points import refuse
 from simulator.traffic.usage.metrics.series import Series
-from simulator.traffic.usage.metrics.systems import SYSTEMS, System, plain
+from simulator.traffic.usage.metrics.systems import SYSTEMS, System, without_colons
 
-_COUNTERS = {plain(name): (system, name) for system in SYSTEMS for name in system.counters}
-_LENGTHS = {plain(name): (system, name) for system in SYSTEMS for name in system.length_names}
+_COUNTERS = {without_colons(name): (system, name) for system in SYSTEMS for name in system.counters}
+_LENGTHS = {
+    without_colons(name): (system, name) for system in SYSTEMS for name in system.length_names
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class UsedSeries:
     """All series that count."""
 
     sums: list[Chosen]
@@ -36,7 +38,7 @@ class Choice:
     """Series of the buckets of histograms, with the column whose lengths they have."""
 
 
-def chosen_from(series: Sequence[Series], source: Source, notices: Notices) -> Choice:
+def chosen_from(series: Sequence[Series], source: Source, notices: Notices) -> UsedSeries:
     """Return the series that count; the others are counted in the notices.
 
     Raises
@@ -47,15 +49,19 @@ def chosen_from(series: Sequence[Series], source: Source, notices: Notices) -> C
     found: list[tuple[Series, System, str, Recorded | None]] = []
     unknown: Counter[str] = Counter()
     for one in series:
-        rule = recorded(one.name)
+        rule = rule_of(one.name)
         system, name = _counter_of(one.name, rule)
         if system is None:
             unknown[one.name] += 1
         else:
             found.append((one, system, name, rule))
-    lengths = [(one, *_LENGTHS[plain(one.name)]) for one in series if plain(one.name) in _LENGTHS]
+    lengths = [
+        (one, *_LENGTHS[without_colons(one.name)])
+        for one in series
+        if without_colons(one.name) in _LENGTHS
+    ]
     for name, count in unknown.items():
-        if plain(name) not in _LENGTHS:
+        if without_colons(name) not in _LENGTHS:
             notices.leave_out(f"series of {name}", count)
     if not found:
         systems = ", ".join(system.name for system in SYSTEMS)
@@ -63,7 +69,7 @@ def chosen_from(series: Sequence[Series], source: Source, notices: Notices) -> C
         refuse(source, line, f"no counter of {systems} such as {SYSTEMS[0].counters[0]}")
     groups = _Groups([(one, system) for one, system, *_ in found] + [(s, y) for s, y, _ in lengths])
     groups.remark(notices)
-    return Choice(
+    return UsedSeries(
         _preferred(found, groups, notices),
         [
             Chosen(one, system, system.length_names[name], groups.of(one, system))
@@ -75,8 +81,8 @@ def chosen_from(series: Sequence[Series], source: Source, notices: Notices) -> C
 def _counter_of(name: str, rule: Recorded | None) -> tuple[System | None, str]:
     """Return the system of a counter, and its name as the system exports it."""
     if rule is None:
-        return _COUNTERS.get(plain(name), (None, ""))
-    metric = plain(rule.metric)
+        return _COUNTERS.get(without_colons(name), (None, ""))
+    metric = without_colons(rule.metric)
     for known, (system, exported) in _COUNTERS.items():
         for form in (known, known.removesuffix("_total")):
             if metric == form or metric.endswith(f"_{form}"):

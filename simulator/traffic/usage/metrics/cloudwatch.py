@@ -1,11 +1,11 @@
 """Reader of Amazon CloudWatch metrics of Amazon Bedrock (namespace ``AWS/Bedrock``).
 
 Sources, read on 2026-11-28: Amazon Bedrock user guide, "Monitor bedrock-runtime inference using
-CloudWatch metrics" and "How tokens are counted" (token burndown); CloudWatch API reference,
-``GetMetricData`` and ``GetMetricStatistics``; AWS CLI reference.
+CloudWatch metrics", and its page on the token burndown of quotas as public repositories quote it;
+CloudWatch API reference, ``MetricDataResult``; Amazon CloudWatch user guide, "Use dynamic labels".
 
 * ``InputTokenCount`` has neither the tokens that were read from a cache nor those that were written
-  to one: the user guide computes the input of a request as ``InputTokenCount`` plus
+  to one: the user guide computes the tokens of a request as ``InputTokenCount`` plus
   ``CacheReadInputTokens`` plus ``CacheWriteInputTokens``. CloudWatch calls the latter two
   ``CacheReadInputTokenCount`` and ``CacheWriteInputTokenCount``; both spellings are read.
 * The lifetime of what was written is not told; five minutes are Bedrock's usual one.
@@ -31,8 +31,8 @@ from simulator.traffic.usage.metrics.points import (
     documents,
     first_document,
     list_of,
-    moment,
     period_s,
+    shown_moment,
 )
 
 _COLUMNS = {
@@ -99,8 +99,8 @@ def _length_s(series: list[_Series], content: Content) -> float:
             if round((time_s - origin_s) * 1000) % round(length_s * 1000):
                 fail(
                     content.path, line, 1,
-                    f"{label}: {moment(time_s)} is no multiple of {length_s:g} s after "
-                    f"{moment(origin_s)}; query all metrics with one period",
+                    f"{label}: {shown_moment(time_s)} is no multiple of {length_s:g} s after "
+                    f"{shown_moment(origin_s)}; query all metrics with one period",
                 )  # fmt: skip
     return length_s
 

@@ -47,7 +47,7 @@ class Recorded:
     window_s: float
 
 
-def recorded(name: str) -> Recorded | None:
+def rule_of(name: str) -> Recorded | None:
     """Return what a name such as ``vllm:prompt_tokens_total:increase1h`` tells, or None."""
     match = _RECORDED.fullmatch(name)
     if match is None:

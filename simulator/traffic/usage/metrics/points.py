@@ -35,7 +35,7 @@ class Points:
     def once(self, series: str, begin_s: float, line: int) -> None:
         """Raise InputError if a series has a second value at a moment."""
         if (series, begin_s) in self._seen:
-            refuse(self.source, line, f"{series} has two values at {moment(begin_s)}")
+            refuse(self.source, line, f"{series} has two values at {shown_moment(begin_s)}")
         self._seen.add((series, begin_s))
 
     def add(self, line: int, key: Key, column: str, value: float) -> None:
@@ -48,7 +48,7 @@ class Points:
         """Raise InputError for a bucket."""
         begin_s, _, group = key
         model = group.model or "all models"
-        refuse(self.source, self._lines[key], f"{model} at {moment(begin_s)}: {message}")
+        refuse(self.source, self._lines[key], f"{model} at {shown_moment(begin_s)}: {message}")
 
     def _check_periods(self) -> None:
         """Raise InputError if the metrics of a group have buckets of different lengths."""
@@ -87,7 +87,7 @@ def refuse(source: Source, line: int, message: str) -> NoReturn:
     raise InputError(f"{label(source)}: {message}")
 
 
-def moment(time_s: float) -> str:
+def shown_moment(time_s: float) -> str:
     """Return a moment for a message."""
     try:
         return datetime.fromtimestamp(time_s, UTC).isoformat()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from simulator.files.text import Source
 from simulator.traffic.usage.buckets import Bucket, Group, Lengths, Notices
 from simulator.traffic.usage.export_format import Content, ExportFormat
-from simulator.traffic.usage.metrics.choosing import Choice, Chosen, chosen_from
+from simulator.traffic.usage.metrics.choosing import Chosen, UsedSeries, chosen_from
 from simulator.traffic.usage.metrics.counters import (
     Recorded,
     check_counter,
@@ -104,7 +104,7 @@ def _add_recorded(chosen: Chosen, rule: Recorded, step_s: float, points: Points)
         points.add(one.line, key, chosen.column, value * factor)
 
 
-def _remark(choice: Choice, notices: Notices) -> None:
+def _remark(choice: UsedSeries, notices: Notices) -> None:
     for system in {c.system.name for c in choice.sums}:
         columns = {c.column for c in choice.sums if c.system.name == system}
         if "cached_tok" not in columns:

@@ -16,7 +16,7 @@ from simulator.files.numbers import abbreviated, number_or_nan
 from simulator.files.text import Source
 from simulator.traffic.usage.buckets import Notices
 from simulator.traffic.usage.export_format import has_all
-from simulator.traffic.usage.metrics.points import moment, refuse
+from simulator.traffic.usage.metrics.points import refuse, shown_moment
 
 _LAST_S = 1e11
 """Latest moment that is read [s since 1970]; a later one is probably in milliseconds."""
@@ -164,7 +164,7 @@ def joined(source: Source, parts: list[Series]) -> Series:
     repeated = np.diff(times_s) == 0
     differing = np.flatnonzero(repeated & (np.diff(values) != 0))
     if len(differing):
-        message = f"{first.shown} has two values at {moment(times_s[differing[0]])}"
+        message = f"{first.shown} has two values at {shown_moment(times_s[differing[0]])}"
         refuse(source, first.line, message)
     kept = np.concatenate([[True], ~repeated]) if len(times_s) else np.ones(0, bool)
     return Series(first.name, first.labels, times_s[kept], values[kept], first.line)

@@ -31,7 +31,7 @@ _DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class AskedTime:
     """The time that a server is asked for, up to now."""
 
     days: float = 28.0
@@ -40,7 +40,7 @@ class Span:
 
 
 def read_server(
-    address: str, span: Span | None = None, now_s: float | None = None
+    address: str, span: AskedTime | None = None, now_s: float | None = None
 ) -> tuple[UsageTable, Notices]:
     """Return the usage that a Prometheus server has recorded of known systems.
 
@@ -49,7 +49,7 @@ def read_server(
     address : str
         Address such as ``http://prometheus:9090``, with the path under which the server runs, if
         any. A token for it is read from the environment variable ``TOKEN_VARIABLE``.
-    span : Span, optional
+    span : AskedTime, optional
         Time to ask for.
     now_s : float, optional
         End of that time [s since 1970, UTC], by default the present.
@@ -59,7 +59,7 @@ def read_server(
     InputError
         If the server cannot be asked, or has no metrics of a known system.
     """
-    span = span or Span()
+    span = span or AskedTime()
     moments = _moments(span, time.time() if now_s is None else now_s)
     base = _base(address)
     access = Access(allow_http=True, bearer=os.environ.get(TOKEN_VARIABLE, ""))
@@ -106,7 +106,7 @@ class _Moments:
             yield self.begin_s + first * self.step_s, self.begin_s + last * self.step_s
 
 
-def _moments(span: Span, now_s: float) -> _Moments:
+def _moments(span: AskedTime, now_s: float) -> _Moments:
     if not span.step_s >= 1:
         raise InputError(f"the step must be 1 s or more, not {span.step_s:g} s")
     steps = int(span.days * _DAY_S / span.step_s)

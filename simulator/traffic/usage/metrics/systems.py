@@ -124,6 +124,6 @@ SYSTEMS = (
 )
 
 
-def plain(name: str) -> str:
+def without_colons(name: str) -> str:
     """Return the name of a metric as systems write it that allow no colon."""
     return name.replace(":", "_")

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulator.errors import InputError
 from simulator.traffic.usage.buckets import Group, Notices, UsageTable
-from simulator.traffic.usage.catalog import read_usage
+from tests.support.traffic.metric_files import read_documents, refusal
 
 ACCOUNT = (
     "/subscriptions/0/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/desk"
@@ -44,11 +43,7 @@ def document(*metrics: Any, interval: str = "PT1H") -> Any:
 
 
 def read(tmp_path: Path, *documents: Any) -> tuple[UsageTable, Notices]:
-    path = tmp_path / "metrics.json"
-    path.write_text("\n".join(json.dumps(d) for d in documents))
-    usage, export, notices = read_usage(path)
-    assert export.name == "azure-metrics"
-    return usage, notices
+    return read_documents(tmp_path / "metrics.json", "azure-metrics", *documents)
 
 
 def test_azure_openai_metrics_by_deployment(tmp_path: Path) -> None:
@@ -175,10 +170,7 @@ def test_intervals(tmp_path: Path, interval: str, length_s: float) -> None:
 def test_what_cannot_be_used_is_one_line_with_its_location(
     tmp_path: Path, value: Any, message: str
 ) -> None:
-    with pytest.raises(InputError) as found:
-        read(tmp_path, value)
-    assert str(found.value).startswith(f"{tmp_path / 'metrics.json'}:1:1: ")
-    assert message in str(found.value)
+    assert message in refusal(tmp_path / "metrics.json", value)
 
 
 def test_series_without_totals_are_left_out(tmp_path: Path) -> None:

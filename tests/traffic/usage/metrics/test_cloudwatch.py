@@ -1,15 +1,13 @@
 """CloudWatch metrics of Amazon Bedrock."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from simulator.errors import InputError
 from simulator.traffic.usage.buckets import Group, Notices, UsageTable
-from simulator.traffic.usage.catalog import read_usage
+from tests.support.traffic.metric_files import read_documents, refusal
 
 HAIKU, SONNET = "anthropic.claude-haiku-4-5-20251001-v1:0", "us.anthropic.claude-sonnet-4-6"
 
@@ -24,11 +22,7 @@ def result(label: str, *values: float, hours: tuple[int, ...] | None = None, **m
 
 
 def read(tmp_path: Path, *documents: Any) -> tuple[UsageTable, Notices]:
-    path = tmp_path / "metrics.json"
-    path.write_text("\n".join(json.dumps(d) for d in documents))
-    usage, export, notices = read_usage(path)
-    assert export.name == "bedrock-cloudwatch"
-    return usage, notices
+    return read_documents(tmp_path / "metrics.json", "bedrock-cloudwatch", *documents)
 
 
 def data(*results: Any, **more: Any) -> Any:
@@ -140,7 +134,4 @@ def test_statistics_of_several_metrics_are_read_together(tmp_path: Path) -> None
 def test_what_cannot_be_used_is_one_line_with_its_location(
     tmp_path: Path, document: Any, message: str
 ) -> None:
-    with pytest.raises(InputError) as found:
-        read(tmp_path, document)
-    assert str(found.value).startswith(f"{tmp_path / 'metrics.json'}:1:1: ")
-    assert message in str(found.value)
+    assert message in refusal(tmp_path / "metrics.json", document)

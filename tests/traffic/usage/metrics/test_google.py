@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulator.errors import InputError
 from simulator.traffic.usage.buckets import Group, Notices, UsageTable
-from simulator.traffic.usage.catalog import read_usage
+from tests.support.traffic.metric_files import read_documents, refusal
 
 FAMILY = "aiplatform.googleapis.com/publisher/online_serving/"
 GROUP = Group("gemini-2.5-pro", "vertex", "desk")
@@ -35,11 +34,7 @@ def page(*parts: Any, **more: Any) -> Any:
 
 
 def read(tmp_path: Path, *documents: Any) -> tuple[UsageTable, Notices]:
-    path = tmp_path / "series.json"
-    path.write_text("\n".join(json.dumps(d) for d in documents))
-    usage, export, notices = read_usage(path)
-    assert export.name == "vertex-monitoring"
-    return usage, notices
+    return read_documents(tmp_path / "series.json", "vertex-monitoring", *documents)
 
 
 def test_tokens_and_calls_of_a_model(tmp_path: Path) -> None:
@@ -111,7 +106,4 @@ OTHER_PERIOD = json.loads(
 def test_what_cannot_be_used_is_one_line_with_its_location(
     tmp_path: Path, value: Any, message: str
 ) -> None:
-    with pytest.raises(InputError) as found:
-        read(tmp_path, value)
-    assert str(found.value).startswith(f"{tmp_path / 'series.json'}:1:1: ")
-    assert message in str(found.value)
+    assert message in refusal(tmp_path / "series.json", value)

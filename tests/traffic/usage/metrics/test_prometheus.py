@@ -1,6 +1,5 @@
 """Range data of Prometheus in files: counters, histograms, groups and what is refused."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from simulator.errors import InputError
 from simulator.traffic.usage.buckets import Group, Notices, UsageTable
-from simulator.traffic.usage.catalog import read_usage
+from tests.support.traffic.metric_files import read_documents, refusal
 
 BEGIN_S, STEP_S = 1_793_577_600, 3600
 LLAMA = Group("llama", "vllm")
@@ -35,11 +34,7 @@ def answer(*parts: Any, **more: Any) -> Any:
 
 
 def read(tmp_path: Path, *documents: Any) -> tuple[UsageTable, Notices]:
-    path = tmp_path / "range.json"
-    path.write_text("\n".join(json.dumps(d) for d in documents))
-    usage, export, notices = read_usage(path)
-    assert export.name == "prometheus"
-    return usage, notices
+    return read_documents(tmp_path / "range.json", "prometheus", *documents)
 
 
 def hours(usage: UsageTable) -> list[float]:
@@ -337,10 +332,7 @@ def valued(*values: Any) -> Any:
 def test_what_cannot_be_used_is_one_line_with_its_location(
     tmp_path: Path, document: Any, message: str
 ) -> None:
-    with pytest.raises(InputError) as found:
-        read(tmp_path, document)
-    assert str(found.value).startswith(f"{tmp_path / 'range.json'}:1:1: ")
-    assert message in str(found.value)
+    assert message in refusal(tmp_path / "range.json", document)
 
 
 def test_the_line_of_an_answer_is_said(tmp_path: Path) -> None:

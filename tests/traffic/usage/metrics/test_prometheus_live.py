@@ -21,7 +21,7 @@ import pytest
 from simulator.errors import InputError
 from simulator.traffic.usage.buckets import Group
 from simulator.traffic.usage.catalog import read_usage
-from simulator.traffic.usage.metrics.server import Span, read_server
+from simulator.traffic.usage.metrics.server import AskedTime, read_server
 
 pytestmark = pytest.mark.skipif(
     shutil.which("prometheus") is None or shutil.which("promtool") is None,
@@ -111,7 +111,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_hours_of_two_servers_with_a_restart_and_a_gap(address: str) -> None:
-    usage, notices = read_server(address, Span(days=HOURS / 24), NOW_S)
+    usage, notices = read_server(address, AskedTime(days=HOURS / 24), NOW_S)
     assert usage.groups == (GROUP,)
     assert usage.begin_s.tolist() == [BEGIN_S + hour * STEP_S for hour in range(HOURS)]
     hours = np.arange(HOURS)
@@ -131,16 +131,16 @@ def test_hours_of_two_servers_with_a_restart_and_a_gap(address: str) -> None:
 
 
 def test_pieces_give_what_one_answer_gives(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, _ = read_server(address, Span(days=HOURS / 24), NOW_S)
+    whole, _ = read_server(address, AskedTime(days=HOURS / 24), NOW_S)
     monkeypatch.setattr("simulator.traffic.usage.metrics.server.MOST_POINTS", 7)
-    pieces, _ = read_server(address, Span(days=HOURS / 24), NOW_S)
+    pieces, _ = read_server(address, AskedTime(days=HOURS / 24), NOW_S)
     assert pieces.requests.tolist() == whole.requests.tolist()
 
 
 def test_what_the_server_refuses_is_said(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulator.traffic.usage.metrics.server.MOST_POINTS", 20_000)
     with pytest.raises(InputError, match="exceeded maximum resolution of 11,000 points"):
-        read_server(address, Span(days=10, step_s=60), NOW_S)
+        read_server(address, AskedTime(days=10, step_s=60), NOW_S)
 
 
 def test_a_span_without_samples(address: str) -> None:
@@ -149,7 +149,7 @@ def test_a_span_without_samples(address: str) -> None:
 
 
 def test_files_that_promtool_and_the_api_write(address: str, tmp_path: Path) -> None:
-    whole, _ = read_server(address, Span(days=HOURS / 24), NOW_S)
+    whole, _ = read_server(address, AskedTime(days=HOURS / 24), NOW_S)
     printed = []
     for name in ("prompt_tokens_total", "prompt_tokens_cached_total", "generation_tokens_total",
                  "request_success_total", "request_prompt_tokens_bucket"):  # fmt: skip

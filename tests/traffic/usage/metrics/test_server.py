@@ -11,7 +11,7 @@ import pytest
 
 from simulator.errors import InputError
 from simulator.traffic.usage.buckets import Group
-from simulator.traffic.usage.metrics.server import TOKEN_VARIABLE, Span, read_server
+from simulator.traffic.usage.metrics.server import TOKEN_VARIABLE, AskedTime, read_server
 from tests.support.local_server import Answer, leads, says, server
 
 STEP_S = 3600
@@ -67,7 +67,7 @@ def base(url: str) -> str:
 def test_whole_steps_up_to_now_are_asked_for(path: str, end: str) -> None:
     prometheus = Prometheus(path)
     with server(prometheus) as url:
-        usage, notices = read_server(base(url) + path + end, Span(days=1), NOW_S)
+        usage, notices = read_server(base(url) + path + end, AskedTime(days=1), NOW_S)
     assert usage.groups == (Group("llama", "vllm"),)
     assert usage.begin_s.tolist() == [END_S - k * STEP_S for k in range(20, 0, -1)]
     assert set(usage.prompt_tok.tolist()) == {5.0 * STEP_S}
@@ -81,7 +81,7 @@ def test_whole_steps_up_to_now_are_asked_for(path: str, end: str) -> None:
 def test_long_spans_are_asked_in_pieces() -> None:
     prometheus = Prometheus()
     with server(prometheus) as url:
-        usage, _ = read_server(base(url), Span(days=10, step_s=60), NOW_S)
+        usage, _ = read_server(base(url), AskedTime(days=10, step_s=60), NOW_S)
     assert usage.size == 20 * 60 + 16
     assert usage.prompt_tok.sum() == 5 * (72_000 + 16 * 60)
     one = [q for q in prometheus.asked if "vllm[:_]prompt_tokens_total" in q["query"]]
@@ -105,10 +105,10 @@ def test_a_token_is_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv(TOKEN_VARIABLE, SECRET)
     prometheus = Prometheus()
     with server(prometheus) as url:
-        read_server(base(url), Span(days=1), NOW_S)
+        read_server(base(url), AskedTime(days=1), NOW_S)
     assert prometheus.tokens == {f"Bearer {SECRET}"}
     with server(says(b"no", 401)) as url, pytest.raises(InputError, match="401 Unauth") as found:
-        read_server(base(url), Span(days=1), NOW_S)
+        read_server(base(url), AskedTime(days=1), NOW_S)
     assert SECRET not in str(found.value)
 
 
@@ -120,7 +120,7 @@ def test_a_token_is_not_sent_to_where_a_server_redirects(monkeypatch: pytest.Mon
         return lambda handler: leads(to() + handler.path.removeprefix("/old"))(handler)
 
     with server(there) as other, server(redirect(lambda: base(other))) as url:
-        usage, _ = read_server(base(url), Span(days=1), NOW_S)
+        usage, _ = read_server(base(url), AskedTime(days=1), NOW_S)
     assert usage.size == 20
     assert there.tokens == {None}
 
@@ -128,7 +128,7 @@ def test_a_token_is_not_sent_to_where_a_server_redirects(monkeypatch: pytest.Mon
         (redirect(lambda: "") if handler.path.startswith("/old") else here)(handler)
 
     with server(moved) as url:
-        read_server(base(url) + "/old", Span(days=1), NOW_S)
+        read_server(base(url) + "/old", AskedTime(days=1), NOW_S)
     assert here.tokens == {f"Bearer {SECRET}"}
 
 
@@ -136,7 +136,7 @@ def test_a_token_is_not_sent_to_where_a_server_redirects(monkeypatch: pytest.Mon
 def test_a_token_that_no_header_can_have(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, token)
     with pytest.raises(InputError, match="the token must be printable ASCII") as found:
-        read_server("http://127.0.0.1:9", Span(days=1), NOW_S)
+        read_server("http://127.0.0.1:9", AskedTime(days=1), NOW_S)
     assert token.split()[0] not in str(found.value).split("token", 1)[1]
 
 
@@ -169,7 +169,7 @@ def said(code: int, **document: Any) -> Answer:
 )  # fmt: skip
 def test_what_a_server_answers_instead(answer: Answer, message: str) -> None:
     with server(answer) as url, pytest.raises(InputError, match=re.escape(message)) as found:
-        read_server(base(url), Span(days=1), NOW_S)
+        read_server(base(url), AskedTime(days=1), NOW_S)
     assert str(found.value).isprintable()
     assert re.match("http://127.0.0.1(/[^ ]+)?: ", str(found.value))
 
@@ -178,7 +178,7 @@ def test_a_server_that_is_not_there() -> None:
     with server(Prometheus()) as url:
         pass
     with pytest.raises(InputError, match="Connection refused"):
-        read_server(base(url), Span(days=1), NOW_S)
+        read_server(base(url), AskedTime(days=1), NOW_S)
 
 
 @pytest.mark.parametrize(
@@ -192,19 +192,19 @@ def test_a_server_that_is_not_there() -> None:
 )
 def test_addresses_that_are_not_asked(address: str, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)) as found:
-        read_server(address, Span(days=1), NOW_S)
+        read_server(address, AskedTime(days=1), NOW_S)
     assert "pw" not in str(found.value)
 
 
 @pytest.mark.parametrize(
     ("span", "message"),
     [
-        (Span(step_s=0), "the step must be 1 s or more, not 0 s"),
-        (Span(step_s=float("nan")), "the step must be 1 s or more, not nan s"),
-        (Span(days=0.01), "0.01 days have no step of 3600 s"),
-        (Span(days=-1), "-1 days have no step"),
+        (AskedTime(step_s=0), "the step must be 1 s or more, not 0 s"),
+        (AskedTime(step_s=float("nan")), "the step must be 1 s or more, not nan s"),
+        (AskedTime(days=0.01), "0.01 days have no step of 3600 s"),
+        (AskedTime(days=-1), "-1 days have no step"),
     ],
 )
-def test_spans_that_hold_nothing(span: Span, message: str) -> None:
+def test_spans_that_hold_nothing(span: AskedTime, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         read_server("http://127.0.0.1:9", span, NOW_S)
