@@ -26,8 +26,16 @@ class Question:
 class Dialog:
     """Asks for what the flags of a command leave open, and keeps what was answered."""
 
-    def __init__(self, command: str, given: Mapping[str, str | Sequence[str] | None]) -> None:
+    def __init__(
+        self,
+        command: str,
+        given: Mapping[str, str | Sequence[str] | None],
+        *,
+        takes_defaults: bool = False,
+    ) -> None:
+        """Keep the values of the flags; ``takes_defaults`` without a terminal to ask on."""
         self._command = command
+        self._takes_defaults = takes_defaults
         self._interactive = sys.stdin.isatty()
         self._answers = {
             flag: [value] if isinstance(value, str) else list(value)
@@ -48,6 +56,8 @@ class Dialog:
         from simulator.library.scenarios import check_answers
 
         missing = [q for q in questions if q.flag not in self._answers]
+        if missing and self._takes_defaults and not self._interactive:
+            missing = self._take_defaults(missing)
         if missing and not self._interactive:
             flags = ", ".join(f"--{question.flag}" for question in missing)
             raise typer.BadParameter(f"missing {flags}")
@@ -57,6 +67,15 @@ class Dialog:
         for question in missing:
             self._answers[question.flag] = self._ask(question)
         return self._answers
+
+    def _take_defaults(self, questions: Sequence[Question]) -> list[Question]:
+        """Answer questions with their defaults, say so, and return those without one."""
+        taken = [q for q in questions if q.default is not None]
+        self._answers |= {q.flag: [str(q.default)] for q in taken}
+        if taken:
+            values = " ".join(f"--{q.flag} {q.default}" for q in taken)
+            _say(f"assumed, since there is no terminal to ask on: {values}")
+        return [q for q in questions if q.default is None]
 
     def _ask(self, question: Question) -> list[str]:
         """Ask until the answer is valid together with those before."""

@@ -1,4 +1,4 @@
-"""Shares of cached tokens in fitted traffic, matched to what an export counts.
+"""Answers for a new scenario from a source, with cached tokens matched to what it counts.
 
 How much of a prompt a provider's cache serves depends on its rule, on the volume and on the pauses.
 The share with which a workload is written is therefore changed until a simulation of its calls
@@ -8,11 +8,17 @@ counts the cached tokens of the export.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from simulator.errors import InputError
+from simulator.pricing.book import SNAPSHOT_DATE
 from simulator.scenario.building.study import load_document
 from simulator.scenario.document.document import Document
+from simulator.scenario.starter.answers import Answers
+from simulator.scenario.starter.serving_offers import ServingOffer, serving_offers
+from simulator.scenario.starter.sources import read_source
 from simulator.scenario.starter.traffic_text import TrafficSection
 
 PRECISION = 0.005
@@ -32,8 +38,31 @@ class _Served:
     written: float
 
 
+def measured_answers(
+    answers: Answers, source: str, mean_input_tok: float | None
+) -> tuple[Answers, tuple[str, ...]]:
+    """Return answers with the workloads of a source and the offers that serve them, and notes.
+
+    Raises
+    ------
+    InputError
+        If the source cannot be read, or no offer is asked for and none serves its workloads.
+    """
+    found = read_source(source, mean_input_tok=mean_input_tok)
+    day = datetime.combine(SNAPSHOT_DATE, time(), UTC)
+    served_by, reasons = serving_offers(found.workloads, day.timestamp())
+    unserved = [f"no offer serves {reason}" for reason in reasons]
+    if not answers.offers and len(served_by) < len(found.workloads):
+        raise InputError(*(f"{reason}; give --offer" for reason in unserved))
+    start = (day - timedelta(days=day.weekday())).date().isoformat()
+    workloads = match_cached_shares(found.workloads, served_by, start)
+    read = f"{found.source}: {found.format}, {len(workloads)} workloads"
+    notes = (read, *found.notes, *found.remarks, *unserved)
+    return replace(answers, workloads=workloads, served_by=served_by), notes
+
+
 def match_cached_shares(
-    workloads: Sequence[TrafficSection], offers: Mapping[str, str], start: str
+    workloads: Sequence[TrafficSection], offers: Mapping[str, ServingOffer], start: str
 ) -> tuple[TrafficSection, ...]:
     """Return the workloads with shares at which simulated calls have the cached tokens.
 
@@ -54,7 +83,7 @@ def match_cached_shares(
     )
 
 
-def _matched(workload: TrafficSection, offer: str, start: str) -> TrafficSection:
+def _matched(workload: TrafficSection, offer: ServingOffer, start: str) -> TrafficSection:
     wanted = _Served(workload.section["cached_share"], workload.written_share)
     section = dict(workload.section)
     best, error, best_served = section, math.inf, wanted
@@ -70,7 +99,7 @@ def _matched(workload: TrafficSection, offer: str, start: str) -> TrafficSection
     if best is not workload.section:
         note = (
             f" In the export {wanted.read:.1%} of prompt tokens are cached; cached_share is what "
-            f"the simulated cache of {offer} needs to serve {best_served.read:.1%}."
+            f"the simulated cache of {offer.offer} needs to serve {best_served.read:.1%}."
         )
     return replace(workload, section=best, about=workload.about + note)
 
@@ -113,7 +142,7 @@ def _digits(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def _simulated(section: dict[str, Any], offer: str, start: str) -> _Served:
+def _simulated(section: dict[str, Any], offer: ServingOffer, start: str) -> _Served:
     """Return what the cache of an offer serves of a workload's prompts in a week."""
     from simulator.analysis.decide.verdict import simulate_as_written
 
@@ -123,7 +152,14 @@ def _simulated(section: dict[str, Any], offer: str, start: str) -> _Served:
         "start": start,
         "traffic": {"calls": section},
         "slo": {"e2e_s": 1e6},
-        "options": {"api": {"kind": "api", "offer": offer}},
+        "options": {
+            "api": {
+                "kind": "api",
+                "offer": offer.offer,
+                "behaves_like": offer.behaves_like,
+                "served_as": "batch" if "deadline_hours" in section else "standard",
+            },
+        },
         "people": {
             "engineers_fte": 0, "engineer_usd_per_year": 0, "tooling_usd_per_month": 0,
         },

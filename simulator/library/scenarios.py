@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,9 @@ def new_scenario(
     preset: str | None = None,
     requests_per_month: float | str | None = None,
     trace: str | Path | None = None,
+    usage: str | None = None,
+    mean_input_tokens: float | None = None,
+    means: Mapping[str, str] | None = None,
     ttft: str | None = None,
     tpot: str | None = None,
     engineers: str = "0.5",
@@ -153,6 +156,14 @@ def new_scenario(
         Volume of the preset, such as ``10M`` or ``3.2/s``.
     trace : path, optional
         Request log to replay instead of a preset.
+    usage : str, optional
+        Usage export, log or address of a Prometheus server, to which workloads are fitted. Offers
+        that serve them today are found by the names of their models.
+    mean_input_tokens : float, optional
+        Mean prompt of a call, for exports that do not count calls.
+    means : dict of str to str, optional
+        Keys of ``simple`` traffic as written, such as ``{"input_tokens": "2.2k"}``, instead of a
+        preset; requires ``requests_per_month``.
     ttft, tpot : str, optional
         Latency targets with units, such as ``2s`` and ``60ms``.
     engineers : str
@@ -167,8 +178,10 @@ def new_scenario(
         not be valid; with a line for each fault.
     """
     from simulator.files.writing import write_files
+    from simulator.library.matching import measured_answers
     from simulator.scenario.starter.answers import Answers
     from simulator.scenario.starter.starter import starter
+    from simulator.scenario.starter.workload import stated_workload
 
     path = Path(target)
     if os.path.lexists(path) and not overwrite:
@@ -178,14 +191,20 @@ def new_scenario(
     models, gpus = (
         (each,) if isinstance(each, str) else tuple(each or ()) for each in (model, gpu)
     )
+    notes: tuple[str, ...] = ()
     answers = Answers(
         offers, models, gpus, preset, None if log else volume, log, ttft, tpot, engineers
     )
+    if usage is not None:
+        answers, notes = measured_answers(answers, usage, mean_input_tokens)
+    elif means is not None:
+        answers = replace(answers, workloads=(stated_workload(means, volume),))
     start = starter(answers, path)
     write_files(path.parent, {path.name: start.text})
     written = {"file": str(path)}
     left_out = (f"left out: {reason}" for reason in start.left_out)
-    return Result(written, [written], notes=(*left_out, f"{path}: breakeven run {path} --out out"))
+    next_step = f"{path}: breakeven run {path} --out out"
+    return Result(written, [written], notes=(*notes, *left_out, next_step))
 
 
 def check_answers(given: Mapping[str, Sequence[str]]) -> None:

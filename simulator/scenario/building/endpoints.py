@@ -80,7 +80,8 @@ def api_option(
         it does not have.
     """
     here = ("options", name)
-    offer = document.made((*here, "offer"), lambda: book.simulated(option.offer))
+    like = "offer" if option.behaves_like is None else "behaves_like"
+    offer = document.made((*here, like), lambda: book.simulated(getattr(option, like)))
     faults = Faults()
     with faults.collected():
         card = document.made((*here, "region"), lambda: _card(option, book))

@@ -98,7 +98,11 @@ def _api(name: str, section: Api, site: Site) -> ApiOption:
 
 
 def _source(book: PriceBook, section: Api) -> str:
-    card, source = book.card(section.offer), book.simulated(section.offer).source
+    card = book.card(section.offer)
+    if section.behaves_like is not None:
+        like = book.find(section.behaves_like).offer
+        return f"{card.source}, as of {card.as_of}; speed, cache and limits assumed as of {like}"
+    source = book.simulated(section.offer).source
     parts = (f"{card.source}, as of {card.as_of}", "" if source in card.source else source)
     return "; ".join(part for part in parts if part)
 

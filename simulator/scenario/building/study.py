@@ -26,6 +26,7 @@ from simulator.scenario.resolve.load import read_document, resolve
 from simulator.scenario.resolve.sound import sound_part
 from simulator.scenario.schema import composites as composite_schema
 from simulator.scenario.schema import scenario as schema
+from simulator.scenario.schema.api import Api
 from simulator.scenario.schema.composites import Cascade
 from simulator.scenario.schema.owning import future_of, plain
 from simulator.scenario.schema.traffic import Replay
@@ -122,7 +123,8 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         name: version(name) for name in ("breakeven", "numpy", "numba", "simpy", "genai-prices")
     }
     people = scenario.people
-    options = tuple(parts.built[name] for name in scenario.options)
+    compared = [name for name, o in scenario.options.items() if getattr(o, "compared", True)]
+    options = tuple(parts.built[name] for name in compared)
     months = scenario.future.months if scenario.future else None
     return Study(
         name=scenario.name,
@@ -148,11 +150,25 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
         ),
         future=parts.future,
         provenance=parts.provenance,
-        notes=(*parts.notes, *price_notes(options, parts.clock, months)),
+        notes=(
+            *parts.notes,
+            *_assumed_behaviours(scenario),
+            *price_notes(options, parts.clock, months),
+        ),
         quality=_quality(scenario),
         numbers=document.uncertain,
         priorities=_priorities(scenario, traffic),
     )
+
+
+def _assumed_behaviours(scenario: schema.Scenario) -> list[str]:
+    """Return notes on offers that are simulated with the behaviour of another one."""
+    return [
+        f"{name}: speed, cache rule and limits of {option.offer} are assumed to be those of "
+        f"{option.behaves_like}"
+        for name, option in scenario.options.items()
+        if isinstance(option, Api) and option.behaves_like is not None
+    ]
 
 
 def note_further_faults(document: Document, faults: PlacedFaults) -> None:

@@ -55,6 +55,11 @@ class Api(Section):
     kind: Literal["api"]
     offer: str
     """Name of the offer in the price book, as ``provider/model``."""
+    behaves_like: str | None = None
+    """Offer whose speed, cache rule and limits are assumed for this one, if the price book has its
+    prices and not its behaviour. Default: the offer's own behaviour."""
+    compared: bool = True
+    """Whether the option is an answer by itself; false for a mere target of a gateway."""
     region: str | None = None
     """Region in which calls must be processed; it determines the provider's surcharge. Default: no
     restriction."""

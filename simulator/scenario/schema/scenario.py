@@ -322,4 +322,6 @@ class Scenario(Section):
     def _check_options(cls, value: dict[str, Option]) -> dict[str, Option]:
         if not value:
             raise ValueError("needs at least one option")
+        if not any(getattr(option, "compared", True) for option in value.values()):
+            raise ValueError("needs at least one option that is compared")
         return value

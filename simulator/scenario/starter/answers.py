@@ -1,7 +1,7 @@
 """Answers from which a new scenario is written, and the check of each as soon as it is given."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from simulator.scenario.resolve.presets import load_preset, preset_names
 from simulator.scenario.resolve.quantities import in_unit, parse_units
 from simulator.scenario.schema.scenario import People, Slo
 from simulator.scenario.starter.deployments import pairs_of
+from simulator.scenario.starter.serving_offers import ServingOffer
+from simulator.scenario.starter.traffic_text import TrafficSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ class Answers:
     tpot: str | None
     """Target for the time per further token, as written, such as 60ms."""
     engineers_fte: str
+    workloads: Sequence[TrafficSection] = ()
+    """Fitted workloads, instead of a preset and a log."""
+    served_by: Mapping[str, ServingOffer] = field(default_factory=dict)
+    """Offer that serves each fitted workload today, by the workload's name."""
 
 
 def check_answers(given: Mapping[str, Sequence[str]]) -> None:

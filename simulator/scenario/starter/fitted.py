@@ -7,18 +7,13 @@ draw of its traffic has the log's mean prompt.
 import math
 import re
 from collections.abc import Sequence
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from simulator.normal import Z_90
-from simulator.scenario.building.traffic import build_workload
-from simulator.scenario.building.volume import Horizon
-from simulator.scenario.document.document import Document, validate
 from simulator.scenario.resolve.presets import load_preset
-from simulator.scenario.schema.traffic import Sessions
+from simulator.scenario.starter.generator import section_workload
 from simulator.scenario.starter.traffic_text import TrafficSection
 from simulator.traffic.generate import generate
 from simulator.traffic.logs.collect import collect
@@ -36,7 +31,6 @@ INPUT_SIGMA = {"low": 0.7, "mid": 1.0, "high": 1.4}
 the ends are those of RAG desks and of mixed chats (traces named in the presets), as an interval."""
 OUTPUT_SIGMA = {"low": 0.6, "mid": 0.9, "high": 1.3}
 """Spread of answer lengths, from the same sources (0.86)."""
-_MONDAY = date(2026, 1, 5)
 _SAMPLED_REQUESTS = 20_000
 _LEAST_SAMPLED = 2_000
 _MOST_HOURS = 10_000
@@ -204,8 +198,7 @@ def _scaled_lengths(section: dict[str, Any], log: LogWorkload) -> dict[str, Any]
 
 def _drawn(section: dict[str, Any], requests: int) -> tuple[float, float, float]:
     """Return mean prompt and completion tokens and the reused share of a draw of a workload."""
-    document = Document(Path("fitted"), {**section, "week": "flat", "rate_cv": {}})
-    spec = build_workload("fitted", validate(Sessions, document), Horizon(_MONDAY, 168), document)
+    spec = section_workload("fitted", {**section, "week": "flat", "rate_cv": {}})
     hours = math.ceil(requests / (section["requests_per_month"] / MONTH_HOURS))
     table = generate((spec,), 1, end_s=min(hours, _MOST_HOURS) * HOUR_S)
     log = collect([recorded(table, ANSWER_S, TOKEN_S)], ["fitted"])

@@ -1,7 +1,9 @@
 """Workloads to generate, from a preset or a scenario."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 from simulator.errors import InputError
 from simulator.scenario.building.traffic import build_workload
@@ -40,6 +42,30 @@ def workloads_of(
             workloads.append(build_workload(key, section, span, document, at))
         return tuple(workloads)
     return (preset_workload(name, requests_per_month, settings),)
+
+
+def section_workload(name: str, section: Mapping[str, Any]) -> SessionTraffic:
+    """Return the workload of a section as a scenario has it, at the medians of its numbers.
+
+    Raises
+    ------
+    InputError
+        When the section is not valid.
+    """
+    data = {
+        "schema_version": 1,
+        "name": name,
+        "start": str(_ANY_MONDAY),
+        "traffic": {name: dict(section)},
+        "slo": {"e2e_s": 1},
+        "options": {"any": {"kind": "api", "offer": "any"}},
+        "people": {"engineers_fte": 0, "engineer_usd_per_year": 0, "tooling_usd_per_month": 0},
+    }
+    scenario, document = check_scenario(Document(Path(name), data))
+    workload = scenario.traffic[name]
+    assert not isinstance(workload, Replay)
+    horizon = Horizon(_ANY_MONDAY, HOURS_PER_WEEK)
+    return build_workload(name, workload, horizon, document, ("traffic", name))
 
 
 def preset_workload(

@@ -1,7 +1,6 @@
 """Write a new scenario from a few answers: commented, complete and checked."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,7 +15,8 @@ from simulator.pricing.book import SNAPSHOT_DATE
 from simulator.scenario.building.study import load_document
 from simulator.scenario.document.document import parse_value
 from simulator.scenario.resolve.load import read_document
-from simulator.scenario.starter.answers import Answers, known_offer
+from simulator.scenario.starter.answers import Answers
+from simulator.scenario.starter.api_options import api_parts
 from simulator.scenario.starter.deployments import Pairs, pairs_of
 from simulator.scenario.starter.traffic_text import traffic_text
 from simulator.scenario.starter.workload import traffic_of
@@ -41,16 +41,15 @@ def starter(answers: Answers, target: Path) -> StartedScenario:
         is not valid.
     """
     faults = Faults()
-    names = faults.attempt(lambda: _offer_names(answers.offers)) or {}
-    traffic = faults.attempt(
-        lambda: traffic_of(answers.preset, answers.requests_per_month, answers.trace, target)
-    )
+    apis = faults.attempt(lambda: api_parts(answers))
+    traffic = faults.attempt(lambda: traffic_of(answers, target))
     pairs = None
     if answers.models and answers.gpus:
         longest_tok = traffic.longest_tok if traffic else 0
         pairs = faults.attempt(lambda: pairs_of(answers.models, answers.gpus, longest_tok))
     faults.check()
     assert traffic is not None
+    assert apis is not None
     pairs = pairs or Pairs((), ())
     environment = Environment(
         loader=PackageLoader("simulator.scenario.starter"), undefined=StrictUndefined,
@@ -60,13 +59,11 @@ def starter(answers: Answers, target: Path) -> StartedScenario:
     text = environment.get_template("new.yaml.j2").render(
         name=_quoted(target.stem),
         file=target.name,
-        about="API or own hardware, on the requests of a log"
-        if answers.trace
-        else "API or own hardware",
+        about=_about(answers),
         start=_monday(SNAPSHOT_DATE).isoformat(),
         traffic=traffic,
         traffic_text=traffic_text(traffic.workloads),
-        offers=[{"name": name, "offer": offer} for offer, name in names.items()],
+        apis=apis,
         pairs=pairs.fitting,
         left_out=pairs.left_out,
         ttft=answers.ttft,
@@ -118,14 +115,8 @@ def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def _offer_names(offers: Sequence[str]) -> dict[str, str]:
-    """Return names of options by offer: the model, with its provider if it is ambiguous."""
-    faults = Faults()
-    known = [faults.attempt(lambda each=each: known_offer(each)) or each for each in offers]  # type: ignore[misc]
-    faults.check()
-    models = {offer: offer.rpartition("/")[2] for offer in known}
-    shared = {model for model in models.values() if list(models.values()).count(model) > 1}
-    return {
-        offer: (offer.replace("/", "-") if model in shared else model).replace(".", "-")
-        for offer, model in models.items()
-    }
+def _about(answers: Answers) -> str:
+    """Return what the scenario is about."""
+    if answers.workloads:
+        return "API or own hardware, for measured usage"
+    return "API or own hardware" + (", on the requests of a log" if answers.trace else "")

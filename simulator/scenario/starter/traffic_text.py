@@ -63,4 +63,6 @@ def _flow(value: Any) -> str:
     if isinstance(value, dict):
         inside = ", ".join(f"{_flow(k)}: {_flow(v)}" for k, v in value.items())
         return f"{{{inside}}}"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return dumped(value).removesuffix("\n").removesuffix("\n...")
