@@ -97,6 +97,9 @@ _COUNTS = (
 )
 
 
+TOO_LONG = "the prompt is longer than"
+"""First words of the reason why a prompt that an offer does not take has no price."""
+
 Problems = list[tuple[NDArray[np.bool_], str]]
 """Reasons why calls cannot be priced, each with a mask of the affected calls."""
 
@@ -109,7 +112,7 @@ def problems(card: RateCard, usage: Usage) -> Problems:
         (card.context_tok, "context window"),
     ):
         if most is not None:
-            text = f"the prompt is longer than the {what} of {most} tokens"
+            text = f"{TOO_LONG} the {what} of {most} tokens"
             reasons.append((usage.prompt_tok > most, text))
     for bucket, tokens in amounts(usage).items():
         if (used := tokens > 0).any():

@@ -17,6 +17,7 @@ from simulator.scenario.tables.usage_calls import Calls, Costs, Errors, Periods,
 from simulator.scenario.tables.usage_columns import (
     COUNTS,
     REQUIRED,
+    SUMS,
     added_columns,
     context_of,
     counts_something,
@@ -111,23 +112,24 @@ def _periods(
     errors: Errors,
 ) -> Periods | None:
     """Return rows as sums of calls, if the table has a column that says so."""
-    if "requests" not in known and "until" not in known:
+    if not any(name in known for name in SUMS):
         return None
     blank = [""] * len(at_s)
-    requests = columns.get(known.get("requests", ""))
-    counts = np.ones(len(at_s), np.int64)
     until_s = _parsed(
         columns.get(known.get("until", ""), blank),
         errors,
         np.float64,
         lambda text: seconds_of("until", text) if text else np.nan,
     )
-    if requests is not None:
-        count = _whole_or_zero(known["requests"])
-        counts = _parsed(requests, errors, np.int64, lambda text: count(text) if text else UNKNOWN)
-    else:
-        counts = np.where(np.isnan(until_s), 1, UNKNOWN)
-    return Periods.of(at_s, counts, until_s)
+    windows = columns.get(known.get("context_window", ""), blank)
+    in_window = np.array([bool(text.strip()) for text in windows])
+    if "requests" not in known:
+        return Periods.of(at_s, None, until_s, in_window)
+    count = _whole_or_zero(known["requests"])
+    requests = _parsed(
+        columns[known["requests"]], errors, np.int64, lambda text: count(text) if text else UNKNOWN
+    )
+    return Periods.of(at_s, requests, until_s, in_window)
 
 
 def _ranges(texts: Sequence[str], errors: Errors) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

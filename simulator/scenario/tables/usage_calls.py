@@ -7,17 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import InputError
-from simulator.pricing.billing import MORE, Usage, priced, problems
+from simulator.pricing.billing import MORE, TOO_LONG, Usage, priced, problems
 from simulator.pricing.rates import RateCard
-from simulator.pricing.sums import NO_LIMIT_TOK, Sums, bounds, sum_problems
+from simulator.pricing.sums import NO_LIMIT_TOK, UNKNOWN, Sums, bounds, sum_problems
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.tables.usage_columns import COUNTS
 from simulator.units import DAY_S
+
+MOST_PERIOD_S = 400 * DAY_S
+"""Longest period of a sum of calls: more than a year."""
 
 _CACHED_APART = (
     "more tokens read and written than input_total, which is the whole prompt: where cached tokens "
     "are counted apart from input, as in Anthropic's usage, it is the sum of both"
 )
+_SUM_HINT = "; a sum of requests needs a column requests with their number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,23 @@ class Periods:
 
     @staticmethod
     def of(
-        at_s: NDArray[np.float64], requests: NDArray[np.int64], until_s: NDArray[np.float64]
+        at_s: NDArray[np.float64],
+        requests: NDArray[np.int64] | None,
+        until_s: NDArray[np.float64],
+        in_window: NDArray[np.bool_],
     ) -> "Periods":
-        """Return periods; those of several calls without an end (NaN) are a day long."""
-        days = np.where(requests == 1, at_s, at_s + DAY_S)
-        return Periods(requests, np.where(np.isnan(until_s), days, until_s))
+        """Return the periods of a table.
+
+        Without numbers of requests, rows with an end or a context window are sums of unknown
+        numbers of calls, and others are calls. Sums without an end (NaN) are of a day.
+        """
+        no_end = np.isnan(until_s)
+        if requests is None:
+            is_sum = ~no_end | in_window
+            requests = np.where(is_sum, UNKNOWN, 1)
+        else:
+            is_sum = np.ones(len(at_s), np.bool_)
+        return Periods(requests, np.where(no_end, at_s + np.where(is_sum, DAY_S, 0.0), until_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +127,8 @@ def price_calls(calls: Calls, errors: Errors, book: PriceBook, spans: Spans | No
     sums = _sums(calls, usage)
     single = (sums.calls == 1) & (sums.until_s == at_s)
     _mark(errors, ~single & (sums.until_s <= at_s), "the end of the period is not after its start")
+    long = sums.until_s - at_s > MOST_PERIOD_S
+    _mark(errors, long, f"the period is longer than {MOST_PERIOD_S / DAY_S:.0f} days")
     prompt = usage.prompt_tok
     outside = (prompt < sums.least_prompt_tok) | (prompt > sums.most_prompt_tok)
     _mark(errors, single & outside, "input_total contradicts the context window")
@@ -211,7 +229,8 @@ def _card_costs(
     """Price the rows of one offer, NaN for those that the card cannot price."""
     able = np.ones(len(rows), np.bool_)
     for mask, reason in problems(card, usage):
-        _mark_rows(errors, rows[mask & able], reason)
+        hint = _SUM_HINT if reason.startswith(TOO_LONG) else ""
+        _mark_rows(errors, rows[mask & able], reason + hint)
         able &= ~mask
     cost_usd = np.full(len(rows), np.nan)
     cost_usd[able] = 0.0

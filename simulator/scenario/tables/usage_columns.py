@@ -25,7 +25,7 @@ and the tokens of a medium include its cached ones; ``total`` is input and outpu
 REQUIRED = ("offer", "at", "input_total", "output_total")
 _ADDED = ("cost_usd", "error")
 _ADDED_TO_SUMS = ("cost_usd", "cost_low_usd", "cost_high_usd", "depends_on", "error")
-_SUMS = ("requests", "until")
+SUMS = ("requests", "until", "context_window")
 """Columns that make rows sums of calls."""
 CONTEXT_NAMES = {"": "standard", "default": "standard", "auto": "standard", "fast": "priority"}
 """Names of contexts in the logs of providers, if they differ from those of the price book."""
@@ -71,7 +71,7 @@ _OTHER_NAMES = {
     "period_end": "until",
     "ending_at": "until",
 }
-_KNOWN = (*COUNTS, "context", "batch", "context_window", *_SUMS)
+_KNOWN = (*COUNTS, "context", "batch", *SUMS)
 _PAID = re.compile(
     r"audio|image|video|search|citation|document|grounding|cach|reason|think|service_?tier"
 )
@@ -85,7 +85,7 @@ _YES, _NO = ("true", "1", "yes", "batch"), ("", "false", "0", "no", "none", "nul
 
 def added_columns(known: Container[str]) -> tuple[str, ...]:
     """Return the columns that pricing adds; they replace those of an earlier pricing."""
-    return _ADDED_TO_SUMS if any(name in known for name in _SUMS) else _ADDED
+    return _ADDED_TO_SUMS if any(name in known for name in SUMS) else _ADDED
 
 
 def known_columns(names: Iterable[str], location: str = "usage") -> dict[str, str]:

@@ -17,6 +17,7 @@ from simulator.scenario.tables.usage_calls import Calls, Errors, Periods, Spans,
 from simulator.scenario.tables.usage_columns import (
     COUNTS,
     REQUIRED,
+    SUMS,
     added_columns,
     context_of,
     counts_something,
@@ -95,16 +96,18 @@ def _read_periods(
     path: Path, portion: "pa.Table", known: dict[str, str], at_s: np.ndarray, errors: Errors
 ) -> Periods | None:
     """Return rows as sums of calls, if the table has a column that says so."""
-    if "requests" not in known and "until" not in known:
+    if not any(name in known for name in SUMS):
         return None
     until_s = np.full(len(at_s), np.nan)
     if "until" in known and not _is_null(portion, known["until"]):
         until_s = _read_times(path, portion, known["until"], errors, required=False)
+    window = known.get("context_window")
+    in_window = _by_text(path, portion, window, errors, lambda text: bool(text.strip())) > 0
     if "requests" not in known:
-        return Periods.of(at_s, np.where(np.isnan(until_s), 1, UNKNOWN), until_s)
+        return Periods.of(at_s, None, until_s, in_window)
     missing = portion[known["requests"]].is_null().to_numpy()
     requests = _read_counts(path, portion, known["requests"], errors)
-    return Periods.of(at_s, np.where(missing, UNKNOWN, requests), until_s)
+    return Periods.of(at_s, np.where(missing, UNKNOWN, requests), until_s, in_window)
 
 
 def _encoded_texts(path: Path, portion: "pa.Table", name: str) -> "pa.ChunkedArray":
