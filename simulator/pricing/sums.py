@@ -31,7 +31,7 @@ NO_LIMIT_TOK = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class CallSums:
     """Sums of calls of one context within a period, all (n_sums,)."""
 
     usage: Usage
@@ -45,9 +45,9 @@ class Sums:
     most_prompt_tok: NDArray[np.int64]
     """Longest prompt that any of the calls may have had, or ``NO_LIMIT_TOK``."""
 
-    def take(self, rows: NDArray[Any]) -> "Sums":
+    def take(self, rows: NDArray[Any]) -> "CallSums":
         """Return some of the sums, by indices or by a mask."""
-        return Sums(
+        return CallSums(
             self.usage.take(rows),
             self.until_s[rows],
             self.calls[rows],
@@ -82,7 +82,7 @@ class _Unknown:
     choices: list[_Choice]
 
 
-def sum_problems(card: RateCard, sums: Sums) -> Problems:
+def sum_problems(card: RateCard, sums: CallSums) -> Problems:
     """Return reasons why sums cannot be priced, each with a mask of the affected ones."""
     prompt = sums.usage.prompt_tok
     calls = np.where(sums.calls == UNKNOWN, 1, sums.calls).astype(np.float64)
@@ -112,7 +112,7 @@ def sum_problems(card: RateCard, sums: Sums) -> Problems:
     return [(mask, text) for mask, text in reasons if mask.any()]
 
 
-def bounds(card: RateCard, sums: Sums) -> Bounds:
+def bounds(card: RateCard, sums: CallSums) -> Bounds:
     """Return the bounds of the costs of sums; see ``sum_problems`` for those without a price."""
     unknowns = _unknowns(card, sums, _times(card, sums))
     low_usd, high_usd = _costs(card, sums, unknowns)
@@ -136,7 +136,7 @@ def bounds(card: RateCard, sums: Sums) -> Bounds:
 
 
 def _costs(
-    card: RateCard, sums: Sums, unknowns: list[_Unknown]
+    card: RateCard, sums: CallSums, unknowns: list[_Unknown]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the lowest and highest costs that the possible values allow. (n_sums,) each"""
     used = {bucket: counts for bucket, counts in amounts(sums.usage).items() if counts.any()}
@@ -151,7 +151,7 @@ def _costs(
 
 
 def _extremes(
-    card: RateCard, sums: Sums, unknowns: list[_Unknown], buckets: tuple[str, ...]
+    card: RateCard, sums: CallSums, unknowns: list[_Unknown], buckets: tuple[str, ...]
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Return the lowest and highest rate of each bucket; NaN where a possible call has none."""
     size = len(sums.calls)
@@ -175,7 +175,7 @@ def _extremes(
     return {bucket: (low[bucket], high[bucket]) for bucket in buckets}
 
 
-def _unknowns(card: RateCard, sums: Sums, times: _Unknown) -> list[_Unknown]:
+def _unknowns(card: RateCard, sums: CallSums, times: _Unknown) -> list[_Unknown]:
     """Return what may differ among the calls of each sum, in the order of ``_extremes``."""
     return [_prompts(card, sums), _thinking(card, sums), _shares(card, sums), times]
 
@@ -188,12 +188,12 @@ def _first(unknown: _Unknown) -> _Choice:
     return _Choice(value, np.ones(len(value), np.bool_))
 
 
-def _most_tok(card: RateCard, sums: Sums) -> NDArray[np.int64]:
+def _most_tok(card: RateCard, sums: CallSums) -> NDArray[np.int64]:
     most = card.most_prompt_tok
     return sums.most_prompt_tok if most is None else np.minimum(sums.most_prompt_tok, most)
 
 
-def _prompts(card: RateCard, sums: Sums) -> _Unknown:
+def _prompts(card: RateCard, sums: CallSums) -> _Unknown:
     """Return the shortest possible prompts of each tier.
 
     Of ``n`` calls, each has at most the prompt that the others leave, and at least what they cannot
@@ -217,7 +217,7 @@ def _prompts(card: RateCard, sums: Sums) -> _Unknown:
     return _Unknown(f"length of each prompt (other price from {edges} tokens on)", choices)
 
 
-def _thinking(card: RateCard, sums: Sums) -> _Unknown:
+def _thinking(card: RateCard, sums: CallSums) -> _Unknown:
     """Return whether calls may have reasoned, for cards that price that."""
     size = len(sums.calls)
     reasons = sums.usage.reasoning > 0
@@ -230,7 +230,7 @@ def _thinking(card: RateCard, sums: Sums) -> _Unknown:
     )
 
 
-def _shares(card: RateCard, sums: Sums) -> _Unknown:
+def _shares(card: RateCard, sums: CallSums) -> _Unknown:
     """Return the possible cached shares of prompts, for cards that price them."""
     whole = sums.usage.cached_share
     every = np.ones(len(whole), np.bool_)
@@ -242,7 +242,7 @@ def _shares(card: RateCard, sums: Sums) -> _Unknown:
     return _Unknown("cached share of each prompt", [_Choice(whole, same), *choices])
 
 
-def _times(card: RateCard, sums: Sums) -> _Unknown:
+def _times(card: RateCard, sums: CallSums) -> _Unknown:
     """Return the starts of the periods, and the times within them at which a rate may change."""
     begin_s, until_s = sums.usage.at_s, sums.until_s
     periods, of_sum = np.unique(np.stack([begin_s, until_s], axis=1), axis=0, return_inverse=True)

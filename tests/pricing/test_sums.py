@@ -15,7 +15,7 @@ from simulator import price_usage
 from simulator.pricing.billing import Usage, bill
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import RateRow
-from simulator.pricing.sums import NO_LIMIT_TOK, UNKNOWN, Sums, bounds, sum_problems
+from simulator.pricing.sums import NO_LIMIT_TOK, UNKNOWN, CallSums, bounds, sum_problems
 from tests.support.command import breakeven
 from tests.support.pricing.price_samples import costs_and_errors
 
@@ -42,9 +42,9 @@ def summed(
     most: int = NO_LIMIT_TOK,
     audio: int = 0,
     **tokens: int,
-) -> Sums:
+) -> CallSums:
     counts = {name: np.array([count]) for name, count in tokens.items()}
-    return Sums(
+    return CallSums(
         Usage.of(np.array([BEGIN_S]), **counts, more={"input_audio": np.array([audio])}),
         np.array([until_s]),
         np.array([calls]),
@@ -53,13 +53,13 @@ def summed(
     )
 
 
-def low_high(offer: RateCard, sums: Sums) -> tuple[float, float, str]:
+def low_high(offer: RateCard, sums: CallSums) -> tuple[float, float, str]:
     assert sum_problems(offer, sums) == []
     found = bounds(offer, sums)
     return found.low_usd[0] * 1e6, found.high_usd[0] * 1e6, found.depends_on[0]
 
 
-def refusal(offer: RateCard, sums: Sums) -> str:
+def refusal(offer: RateCard, sums: CallSums) -> str:
     return sum_problems(offer, sums)[0][1]
 
 
@@ -167,7 +167,7 @@ def test_fees_of_requests_need_their_number() -> None:
         ),
     ],
 )
-def test_sums_that_cannot_be(sums: Sums, reason: str) -> None:
+def test_sums_that_cannot_be(sums: CallSums, reason: str) -> None:
     assert reason in refusal(card(), sums)
 
 
@@ -279,3 +279,15 @@ def test_counts_that_are_not_read_or_do_not_add_up_are_refused() -> None:
     assert errors == ["total is not input_total + output_total"]
     _, errors = costs_and_errors({**base, "cached_tokens": ["101"]})
     assert "counted apart from input, as in Anthropic's usage, it is the sum of both" in errors[0]
+
+
+def test_a_commitment_has_no_price_per_token() -> None:
+    offers = ["anthropic/claude-opus-5-5", "anthropic/claude-opus-5-5", "openai/gpt-4o"]
+    columns = {"offer": offers, "at": ["2026-11-20"] * 3, "input_total": ["1000"] * 3,
+               "output_total": ["0"] * 3}  # fmt: skip
+    tiers = ["priority", "standard", "priority"]
+    usd, errors = costs_and_errors({**columns, "service_tier": tiers})
+    assert "a commitment without a price per token" in errors[0]
+    assert np.isnan(usd).tolist() == [True, False, False]
+    # The book's context of that name is the fast mode.
+    assert costs_and_errors({**columns, "context": tiers})[1] == ["", "", ""]

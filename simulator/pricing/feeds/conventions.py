@@ -10,6 +10,8 @@
   Studio price list, by way of LiteLLM 1.106.2, 2026-11-23); others only the reasoning tokens.
 * Absent cache prices. A tier states all of its prices; reads and writes without one cost as much as
   its input (LiteLLM 1.110.2, ``_get_token_base_cost``).
+* Cached prompts at Fireworks cost half the input price where no other is given (Fireworks' page on
+  prompt caching, 2026-11-23; LiteLLM 1.110.2, ``FIREWORKS_AI_DEFAULT_CACHE_READ_RATE_RATIO``).
 * Cache writes for an hour cost Anthropic's customers twice the input price (Anthropic's page on
   prompt caching, 2026-11-23).
 """
@@ -22,6 +24,7 @@ from simulator.pricing.rows import RateRow
 _THRESHOLD_IN_HIGHER_TIER = frozenset({"x-ai"})
 _REASONING_RATE_ON_OUTPUT = frozenset({"alibaba", "alibaba-cn"})
 _LONG_WRITE_MULTIPLES = {"anthropic": 2.0}
+_CACHE_READ_SHARES = {"fireworks": 0.5}
 _CACHE_BUCKETS = ("cache_read", "cache_write", "cache_write_1h")
 
 
@@ -62,6 +65,11 @@ def thinking_rows(offer: str, rows: Iterable[RateRow]) -> list[RateRow]:
 def long_write_multiple(offer: str) -> float | None:
     """Return the price of a long cache write over that of input, if the provider defines it so."""
     return _LONG_WRITE_MULTIPLES.get(_provider(offer))
+
+
+def cache_read_share(offer: str) -> float | None:
+    """Return the price of cached prompt tokens over that of input, where a file names none."""
+    return _CACHE_READ_SHARES.get(_provider(offer))
 
 
 def complete_tier(tier: dict[str, float], base: dict[str, float]) -> dict[str, float]:

@@ -9,7 +9,12 @@ from typing import Any
 
 from simulator.errors import InputError
 from simulator.files.numbers import abbreviated, must_be
-from simulator.pricing.feeds.conventions import complete_tier, thinking_rows, tier_row
+from simulator.pricing.feeds.conventions import (
+    cache_read_share,
+    complete_tier,
+    thinking_rows,
+    tier_row,
+)
 from simulator.pricing.feeds.feed import Facts, Feed, LeftOut, book_name
 from simulator.pricing.feeds.hours import peak_rows
 from simulator.pricing.feeds.litellm_keys import priced_keys, unread_keys
@@ -125,6 +130,10 @@ def _rows(entry: Mapping[str, Any], offer: str, place: str, unread: list[str]) -
         raise _Unusable(f"unknown key {keys.of_text[0]}")
     unread += [f"key {key}" for key in keys.other]
     _add_long_writes(by_condition)
+    share = cache_read_share(offer)
+    if share is not None and "input" in by_condition[None, None]:
+        read = float(f"{share * by_condition[None, None]['input']:.12g}")
+        by_condition[None, None].setdefault("cache_read", read)
     if by_condition[None, None].get("reasoning") == by_condition[None, None].get("output"):
         # Reasoning is billed as output, so it follows the output rate of every context.
         for rates in by_condition.values():

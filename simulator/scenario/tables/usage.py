@@ -13,7 +13,15 @@ from simulator.files.numbers import must_be
 from simulator.pricing.sums import UNKNOWN
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.tables.csv_portions import table_portions
-from simulator.scenario.tables.usage_calls import Calls, Costs, Errors, Periods, Spans, price_calls
+from simulator.scenario.tables.usage_calls import (
+    Calls,
+    Costs,
+    Errors,
+    Periods,
+    Spans,
+    price_calls,
+    refuse_commitments,
+)
 from simulator.scenario.tables.usage_columns import (
     COUNTS,
     REQUIRED,
@@ -21,6 +29,7 @@ from simulator.scenario.tables.usage_columns import (
     added_columns,
     context_of,
     counts_something,
+    has_service_tiers,
     known_columns,
     prompt_range,
     unread_columns,
@@ -99,6 +108,8 @@ def priced_columns(
         least,
         most,
     )
+    if has_service_tiers(known):
+        refuse_commitments(calls.offers, calls.offer, calls.context, errors)
     for name, reason in unread_columns(columns, known).items():
         _refuse(errors, reason, columns[name])
     costs = price_calls(calls, errors, book or PriceBook(), spans)

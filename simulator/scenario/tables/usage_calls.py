@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from simulator.errors import InputError
 from simulator.pricing.billing import MORE, TOO_LONG, Usage, priced, problems
 from simulator.pricing.rates import RateCard
-from simulator.pricing.sums import NO_LIMIT_TOK, UNKNOWN, Sums, bounds, sum_problems
+from simulator.pricing.rows import CONTEXTS
+from simulator.pricing.sums import NO_LIMIT_TOK, UNKNOWN, CallSums, bounds, sum_problems
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.tables.usage_columns import COUNTS
 from simulator.units import DAY_S
@@ -120,6 +121,24 @@ class Spans:
         ]
 
 
+def refuse_commitments(
+    offers: Sequence[str], offer: NDArray[np.int64], context: NDArray[np.int8], errors: Errors
+) -> None:
+    """Mark rows of Anthropic whose service tier is priority, where the column is a service tier.
+
+    Anthropic's Priority Tier is capacity that was committed to (platform.claude.com, Service tiers,
+    read on 2026-11-28), while the book's context is the fast mode, which costs several times as
+    much as standard.
+    """
+    committed = [k for k, name in enumerate(offers) if name.startswith("anthropic/")]
+    _mark(
+        errors,
+        np.isin(offer, committed) & (context == CONTEXTS.index("priority")),
+        "Anthropic's service tier priority is a commitment without a price per token; calls in "
+        "fast mode have priority in a column context",
+    )
+
+
 def price_calls(calls: Calls, errors: Errors, book: PriceBook, spans: Spans | None = None) -> Costs:
     """Price rows, with NaN for those that cannot be priced, and add the reasons to ``errors``."""
     usage = _usage(calls, errors)
@@ -152,11 +171,11 @@ def price_calls(calls: Calls, errors: Errors, book: PriceBook, spans: Spans | No
     return costs
 
 
-def _sums(calls: Calls, usage: Usage) -> Sums:
+def _sums(calls: Calls, usage: Usage) -> CallSums:
     size = len(calls.at_s)
     periods = calls.sums or Periods(np.ones(size, np.int64), calls.at_s)
     least, most = calls.least_prompt_tok, calls.most_prompt_tok
-    return Sums(
+    return CallSums(
         usage,
         periods.until_s,
         periods.requests,
@@ -166,7 +185,7 @@ def _sums(calls: Calls, usage: Usage) -> Sums:
 
 
 def _bound_sums(
-    card: RateCard, sums: Sums, rows: NDArray[np.int64], costs: Costs, errors: Errors
+    card: RateCard, sums: CallSums, rows: NDArray[np.int64], costs: Costs, errors: Errors
 ) -> None:
     """Set the bounds of the costs of sums of calls of one offer."""
     if not len(rows):

@@ -113,6 +113,11 @@ def known_columns(names: Iterable[str], location: str = "usage") -> dict[str, st
     return columns
 
 
+def has_service_tiers(known: Mapping[str, str]) -> bool:
+    """Return whether a table has the providers' service tiers, instead of the book's contexts."""
+    return known.get("context", "").strip().lower() == "service_tier"
+
+
 def unread_columns(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
     """Return columns that are not read and may be paid for, each with the reason to refuse a row.
 

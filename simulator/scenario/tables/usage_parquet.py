@@ -13,7 +13,14 @@ from simulator.files.tables import missing_column
 from simulator.pricing.sums import UNKNOWN
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.tables.usage import Priced
-from simulator.scenario.tables.usage_calls import Calls, Errors, Periods, Spans, price_calls
+from simulator.scenario.tables.usage_calls import (
+    Calls,
+    Errors,
+    Periods,
+    Spans,
+    price_calls,
+    refuse_commitments,
+)
 from simulator.scenario.tables.usage_columns import (
     COUNTS,
     REQUIRED,
@@ -21,6 +28,7 @@ from simulator.scenario.tables.usage_columns import (
     added_columns,
     context_of,
     counts_something,
+    has_service_tiers,
     known_columns,
     prompt_range,
     unread_columns,
@@ -75,12 +83,16 @@ def _read_calls(path: Path, portion: "pa.Table", errors: Errors) -> Calls:
         for row, value in enumerate(portion[name].to_pylist()):
             if value is not None and counts_something(str(value)):
                 errors.setdefault(row, reason)
+    names, offer = offers.dictionary.to_pylist(), offers.indices.to_numpy().astype(np.int64)
+    contexts = _read_contexts(path, portion, known, errors)
+    if has_service_tiers(known):
+        refuse_commitments(names, offer, contexts, errors)
     window = known.get("context_window")
     return Calls(
-        offers.dictionary.to_pylist(),
-        offers.indices.to_numpy().astype(np.int64),
+        names,
+        offer,
         at_s,
-        _read_contexts(path, portion, known, errors),
+        contexts,
         {
             plain: _read_counts(path, portion, known[plain], errors)
             for plain in COUNTS
