@@ -139,6 +139,15 @@ def test_thresholds_in_tokens_and_realtime_models_are_read(tmp_path: Path) -> No
     assert total == pytest.approx(sum(parts) / 1e6)
 
 
+def test_fireworks_reads_its_cache_at_half_the_price_of_input(tmp_path: Path) -> None:
+    entry = {"litellm_provider": "fireworks_ai", "mode": "chat", **PLAIN}
+    use = {"input_total": 1000, "cache_read": 400}
+    raw = {"fireworks_ai/m": entry}
+    assert usd(raw, tmp_path, "fireworks/m", **use) == pytest.approx((600 + 400 * 0.5) / 1e6)
+    raw = {"fireworks_ai/m": {**entry, "cache_read_input_token_cost": 1e-7}}
+    assert usd(raw, tmp_path, "fireworks/m", **use) == pytest.approx((600 + 400 * 0.1) / 1e6)
+
+
 # genai-prices' data file and model-prices' snapshot.
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +94,13 @@ def priced_columns(
         columns.get(known.get("batch", ""), blank),
         strict=True,
     )
-    least, most = _ranges(columns.get(known.get("context_window", ""), blank), errors)
+    context_code = cache(context_of)  # few of its arguments differ
+    least, most = _ranges(columns.get(known.get("context_window", "")), errors)
     calls = Calls(
         list(offers),
         offer,
         at_s,
-        _parsed(list(served), errors, np.int8, lambda pair: context_of(*pair)),
+        _parsed(list(served), errors, np.int8, lambda pair: context_code(*pair)),
         {
             plain: _parsed(columns[known[plain]], errors, np.int64, _whole_or_zero(known[plain]))
             for plain in COUNTS
@@ -143,8 +145,12 @@ def _periods(
     return Periods.of(at_s, requests, until_s, in_window)
 
 
-def _ranges(texts: Sequence[str], errors: Errors) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the shortest and longest prompts that context windows allow."""
+def _ranges(
+    texts: Sequence[str] | None, errors: Errors
+) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+    """Return the shortest and longest prompts that context windows allow, if there are any."""
+    if texts is None:
+        return None, None
     least = _parsed(texts, errors, np.int64, lambda text: prompt_range(text)[0])
     return least, _parsed(texts, errors, np.int64, lambda text: prompt_range(text)[1])
 
