@@ -11,6 +11,8 @@ from simulator.pricing.lifetimes import NOTHING_KNOWN, Lifetime
 from simulator.pricing.rows import BUCKETS, CONTENTS, CONTEXTS, STANDARD, RateRow, unix_s
 from simulator.units import DAY_S
 
+_MOST_TOK = 10**12
+
 
 @dataclass(frozen=True, slots=True)
 class RateCard:
@@ -50,9 +52,10 @@ class RateCard:
                     f"{nearest(row.content, list(CONTENTS))}"
                 )
             for edge in (row.prompt_tokens_above, row.prompt_tokens_from):
-                if edge is not None and edge < 1:
+                if edge is not None and not 1 <= edge <= _MOST_TOK:
                     raise InputError(
-                        f"{self.offer}: a tier must start at 1 token or more, not at {edge}"
+                        f"{self.offer}: a tier must start at 1 token or more, and at most at "
+                        f"{_MOST_TOK:.0e}, not at {edge}"
                     )
             for bucket, rate in row.rates.items():
                 if bucket not in BUCKETS:

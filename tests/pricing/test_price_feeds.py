@@ -84,6 +84,23 @@ def test_genai_file() -> None:
         ([], "contains no token prices"),
         ([{"id": 3}], "not a price file of genai-prices"),
         (
+            [
+                {
+                    **GENAI[0],
+                    "models": [
+                        {
+                            "id": "m",
+                            "match": {"equals": "m"},
+                            "prices": {
+                                "input_mtok": {"base": 1, "tiers": [{"start": 2**62, "price": 2}]}
+                            },
+                        }
+                    ],
+                }
+            ],
+            "acme/m: a tier must start at 1 token or more, and at most at 1e",
+        ),
+        (
             {"m": {**LITELLM["gpt-4o"], "output_cost_per_token": "free"}},
             "output_cost_per_token must",
         ),
