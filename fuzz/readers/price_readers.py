@@ -67,6 +67,22 @@ _MODEL_PRICES = {
         "batch": [{"rates": None, "start": None},
                   {"rates": {"input": 0.5}, "start": "2026-10-01T00:00:00Z"}]}}},
 }  # fmt: skip
+_MODELS_DEV = {
+    "anthropic": {"id": "anthropic", "env": ["KEY"], "models": {"claude-9": {
+        "id": "claude-9", "status": "deprecated", "deprecation_date": "2027-01-14",
+        "modalities": {"input": ["text"], "output": ["text"]},
+        "limit": {"context": 1000000, "input": 900000, "output": 8000},
+        "cost": {"input": 5, "output": 25, "cache_read": 0.5, "cache_write": 6.25,
+                 "reasoning": 30, "input_audio": 40, "output_audio": 80,
+                 "context_over_200k": {"input": 10, "output": 37.5},
+                 "tiers": [{"input": 10, "output": 37.5,
+                            "tier": {"type": "context", "size": 200000}}]},
+        "experimental": {"modes": {"fast": {
+            "cost": {"input": 30, "output": 150}, "provider": {"body": {"speed": "fast"}}}}}}}},
+    "xai": {"id": "xai", "models": {"grok-9": {
+        "type": "chat", "cost": {"input": 1, "output": 2,
+                                 "context_over_200k": {"input": 2, "output": 4}}}}},
+}  # fmt: skip
 _GENAI = [{
     "id": "acme", "name": "Acme", "api_pattern": "https://api\\.acme\\.example", "models": [
         {"id": "small", "match": {"equals": "small"}, "prices": [
@@ -102,6 +118,11 @@ _USAGE: dict[str, list[Any]] = {
     "cache_read": [500, 0, 0], "cache_write_5m": [0, 0, 0], "cache_write_1h": [0, 0, 0],
     "output_total": [100, 200, 300], "reasoning": [0, 0, 10], "web_search": [0, 1, 0],
     "input_audio_tokens": [0, 0, 5], "image_count": [0, 0, 0],
+}  # fmt: skip
+_SUMS: dict[str, list[Any]] = {
+    **_USAGE, "requests": [7, 1, 40], "until": ["2026-11-03", "2026-12-02", "2026-11-02T10:00Z"],
+    "context_window": ["0-200k", "200k-1M", "0-8k"], "batch": ["true", "", "false"],
+    "total_tokens": [1100, 2200, 3300],
 }  # fmt: skip
 _RUN = {
     "task": "t1", "model": "a", "success": True, "input_tokens": 1000, "output_tokens": 50,
@@ -178,6 +199,11 @@ def _book(path: Path, out: Path) -> None:
 
 
 @cache
+def _sums_table() -> Sample:
+    return csv_sample("sums.csv", list(_SUMS), *zip(*_SUMS.values(), strict=True))
+
+
+@cache
 def _usage_table() -> Sample:
     return csv_sample("usage.csv", list(_USAGE), *zip(*_USAGE.values(), strict=True))
 
@@ -234,13 +260,21 @@ def readers() -> tuple[Reader, ...]:
         json_sample("litellm.json", _LITELLM),
         json_sample("genai.json", _GENAI),
         json_sample("model-prices.json", _MODEL_PRICES),
+        json_sample("models-dev.json", _MODELS_DEV),
     )
+
+    def parquet_tables() -> tuple[Sample, ...]:
+        return parquet_sample("usage.parquet", _USAGE), parquet_sample("sums.parquet", _SUMS)
+
+    def usage_columns() -> tuple[Sample, ...]:
+        return json_sample("usage.json", _USAGE), json_sample("sums.json", _SUMS)
+
     return (
         Reader("price-feed", lambda: feeds, _import),
         Reader("price-book", lambda: (json_sample("book.json", _BOOK),), _book),
-        Reader("usage", lambda: (_usage_table(),), _cost),
-        Reader("usage-parquet", lambda: (parquet_sample("usage.parquet", _USAGE),), _cost),
-        Reader("usage-columns", lambda: (json_sample("usage.json", _USAGE),), _price_columns),
+        Reader("usage", lambda: (_usage_table(), _sums_table()), _cost),
+        Reader("usage-parquet", parquet_tables, _cost),
+        Reader("usage-columns", usage_columns, _price_columns),
         Reader("offer-name", lambda: text_samples("openai/gpt-4o"), _offer, slow=True),
         Reader("evaluations", _evaluations, _quality),
         Reader("evaluated-name", lambda: text_samples("o1-mini-2024-09-12", "o3 (high)"), _shipped),

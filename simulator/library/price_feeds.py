@@ -1,7 +1,8 @@
 """Prices of other projects: imported, compared with the book, and checks of the book."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,12 @@ from simulator.library.prices import Book, cards, moment_s, open_book
 from simulator.library.results import Result
 
 if TYPE_CHECKING:
-    from collections import Counter
+    from simulator.pricing.feeds.feed import Feed, LeftOut
 
-    from simulator.pricing.feeds.feed import Feed
-
-KINDS_SHOWN = 8
-"""Most kinds of skipped entries that are named."""
+KINDS_SHOWN = 12
+"""Most reasons, and most kinds of prices, that are named of what is left out."""
+EXAMPLES_SHOWN = 3
+"""Most offers that are named of each."""
 NAMES_SHOWN = 12
 """Most offers that are named."""
 
@@ -29,7 +30,7 @@ def import_prices(
     Parameters
     ----------
     source : str
-        Prices of genai-prices, LiteLLM or model-prices: a JSON file or an https:// URL.
+        Prices of genai-prices, LiteLLM, model-prices or models.dev: a JSON file or an https:// URL.
     target : path
         File to write.
     as_of : datetime, optional
@@ -46,10 +47,15 @@ def import_prices(
     notes = [
         f"{len(feed.cards)} offers -> {path}",
         *_replacement_notes(path, feed),
-        *_skip_notes(feed.left_out),
+        *_left_out_notes(feed.left_out),
     ]
     offers = [{"offer": name} for name in feed.cards]
-    document = {"file": str(path), "offers": list(feed.cards), "skipped": dict(feed.left_out)}
+    document = {
+        "file": str(path),
+        "offers": list(feed.cards),
+        "skipped": feed.left_out.counts(),
+        "left_out": asdict(feed.left_out),
+    }
     return Result(document, offers, notes=tuple(notes))
 
 
@@ -75,16 +81,39 @@ def _replacement_notes(target: Path, feed: "Feed") -> list[str]:
     return notes
 
 
-def _skip_notes(left_out: "Counter[str]", name: str = "") -> list[str]:
-    if not left_out:
-        return []
-    total = sum(left_out.values())
-    notes = [f"{name}skipped {total} prices and entries of these kinds:"]
-    notes += [f"  {count} {what}" for what, count in left_out.most_common(KINDS_SHOWN)]
-    if len(left_out) > KINDS_SHOWN:
-        rest = sum(count for _, count in left_out.most_common()[KINDS_SHOWN:])
-        notes.append(f"  {rest} of {len(left_out) - KINDS_SHOWN} other kinds")
+def _left_out_notes(left_out: "LeftOut", feed: str = "") -> list[str]:
+    """Return which offers are left out and why, and which prices of the others are not read."""
+    offers = sorted(
+        left_out.offers.items(), key=lambda item: (item[0].startswith("mode "), -len(item[1]))
+    )
+    prices = sorted(
+        left_out.prices.items(), key=lambda item: ("token" not in item[0], -len(item[1]))
+    )
+    notes = [
+        f"{feed}{_number(names)} left out: {_examples(names)} ({why})"
+        for why, names in offers[:KINDS_SHOWN]
+    ]
+    notes += [
+        f"{feed}{what} is not read: {_number(names)} ({_examples(names)})"
+        for what, names in prices[:KINDS_SHOWN]
+    ]
+    for what, rest in (
+        ("reasons", offers[KINDS_SHOWN:]),
+        ("kinds of prices", prices[KINDS_SHOWN:]),
+    ):
+        if rest:
+            touched = {name for _, names in rest for name in names}
+            notes.append(f"{feed}{len(rest)} more {what}: {_number(touched)}")
     return notes
+
+
+def _number(names: Collection[str]) -> str:
+    return f"{len(names)} offer{'' if len(names) == 1 else 's'}"
+
+
+def _examples(names: Sequence[str]) -> str:
+    more = len(names) - EXAMPLES_SHOWN
+    return ", ".join(names[:EXAMPLES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def diff_prices(
@@ -165,7 +194,7 @@ def check_prices(
         write_files(path.parent, {path.name: text})
         notes.append(f"rows for {len(text.splitlines())} offers -> {path}")
     for feed in feeds.values():
-        notes += _skip_notes(feed.left_out, f"{feed.name}: ")
+        notes += _left_out_notes(feed.left_out, f"{feed.name}: ")
     document = check_document(checks)
     printer = partial(print_check, checks, everything)
     return Result(document, document["offers"], printer=printer, notes=tuple(notes))

@@ -1,6 +1,7 @@
 """Prices: the shipped book, and the cost of usage."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from simulator.library.results import PricedFile, Result, UsageResult
 if TYPE_CHECKING:
     from simulator.pricing.rates import RateCard
     from simulator.scenario.catalog.price_book import PriceBook
-    from simulator.scenario.tables.usage import Spans
+    from simulator.scenario.tables.usage_calls import Spans
 
 Book = str | Path | None
 """File written by ``import_prices``, whose prices precede the shipped ones; None: only these."""
@@ -160,7 +161,8 @@ def price_usage(columns: Mapping[str, Any], book: Book = None) -> UsageResult:
         ``offer`` (provider/model), ``at`` (ISO 8601, UTC by default), ``context`` (standard if
         blank or absent), and counts: ``input_total``, ``cache_read``, ``cache_write_5m``,
         ``cache_write_1h``, ``output_total``, ``reasoning``, and those of other media and of tools
-        that ``docs/prices.md`` lists.
+        that ``docs/prices.md`` lists. A row of several calls has their number in ``requests``;
+        ``until`` and ``context_window`` narrow its bounds.
     book : path, optional
         File written by ``import_prices``; its prices come first.
 
@@ -180,7 +182,7 @@ def price_usage(columns: Mapping[str, Any], book: Book = None) -> UsageResult:
             raise InputError(f"usage: column {name!r} is missing")
     if len({len(column) for column in texts.values()}) > 1:
         raise InputError("usage: columns must have equal lengths")
-    return UsageResult.of(listed, *priced_columns(texts, open_book(book)))
+    return UsageResult.of(listed, priced_columns(texts, open_book(book)))
 
 
 def _list(column: Any) -> list[Any]:
@@ -202,7 +204,8 @@ def price_usage_file(
 ) -> PricedFile:
     """Price the rows of a usage file: write them with the further columns cost_usd and error.
 
-    Files of any size are read and written in portions.
+    Files of any size are read and written in portions. Tables of sums of calls also receive the
+    columns cost_low_usd, cost_high_usd and depends_on.
 
     Parameters
     ----------
@@ -216,22 +219,45 @@ def price_usage_file(
     tell : callable
         Callback with the number of rows done.
     """
-    from simulator.scenario.tables.usage import Spans
+    from simulator.scenario.tables.usage_calls import Spans
 
     path, prices, spans = Path(usage), open_book(book), Spans()
+    counts = _Counts(tell)
     if isinstance(target, Path):
-        failed, total = _price_parquet(path, target, prices, spans, tell)
+        _price_parquet(path, target, prices, spans, counts)
     else:
-        failed, total = _price_csv(path, target, prices, spans, tell)
-    return PricedFile.of(total, failed, _usage_notes(total, failed, book, spans.doubts(prices)))
+        _price_csv(path, target, prices, spans, counts)
+    notes = _usage_notes(counts, book, spans.doubts(prices))
+    return PricedFile.of(counts.total, counts.failed, counts.bounded, notes)
 
 
-def _usage_notes(total: int, failed: int, book: Book, doubts: Sequence[str]) -> list[str]:
+@dataclass(slots=True)
+class _Counts:
+    """Numbers of rows that are done."""
+
+    tell: Tell
+    total: int = 0
+    failed: int = 0
+    bounded: int = 0
+
+    def add(self, rows: int, failed: int, bounded: int) -> None:
+        self.total += rows
+        self.failed += failed
+        self.bounded += bounded
+        self.tell(self.total)
+
+
+def _usage_notes(counts: _Counts, book: Book, doubts: Sequence[str]) -> list[str]:
     from simulator.pricing.book import SNAPSHOT_DATE
 
     first = f"from {book}, else " if book else ""
-    unpriced = f", {failed} could not be priced" if failed else ""
-    notes = [f"{total} rows priced {first}as of {SNAPSHOT_DATE}{unpriced}"]
+    unpriced = f", {counts.failed} could not be priced" if counts.failed else ""
+    notes = [f"{counts.total} rows priced {first}as of {SNAPSHOT_DATE}{unpriced}"]
+    if counts.bounded:
+        notes.append(
+            f"{counts.bounded} sums of requests have a lower and an upper bound; the column "
+            "depends_on states what decides between them"
+        )
     notes += [f"note: {text}" for text in doubts[:MOST_DOUBTS]]
     if len(doubts) > MOST_DOUBTS:
         notes.append(f"note: and {len(doubts) - MOST_DOUBTS} more notes")
@@ -239,16 +265,15 @@ def _usage_notes(total: int, failed: int, book: Book, doubts: Sequence[str]) -> 
 
 
 def _price_parquet(
-    usage: Path, target: Path, book: "PriceBook", spans: "Spans", tell: Tell
-) -> tuple[int, int]:
-    """Write a priced Parquet table, whole or not at all; return failed and all rows."""
+    usage: Path, target: Path, book: "PriceBook", spans: "Spans", counts: _Counts
+) -> None:
+    """Write a priced Parquet table, whole or not at all."""
     from concurrent.futures import ThreadPoolExecutor
     from itertools import chain
 
     from simulator.files.writing import whole
     from simulator.scenario.tables.usage_parquet import priced_portions
 
-    failed = total = 0
     portions = priced_portions(usage, book, spans)
     first = next(portions, None)
     if first is None:
@@ -256,7 +281,7 @@ def _price_parquet(
     from pyarrow.parquet import ParquetWriter
 
     # Costs rarely repeat: encoding them by dictionary takes most of the time and saves nothing.
-    repetitive = [name for name in first.column_names if name != "cost_usd"]
+    repetitive = [name for name in first.column_names if not name.endswith("_usd")]
     with (
         whole(target) as path,
         ParquetWriter(path, first.schema, use_dictionary=repetitive) as writer,
@@ -267,27 +292,23 @@ def _price_parquet(
             if portion is not first:
                 written.result()
                 written = background.submit(writer.write_table, portion)
-            total += len(portion)
-            tell(total)
-            failed += portion["cost_usd"].null_count
+            failed = len(portion) - portion["error"].null_count
+            counts.add(len(portion), failed, portion["cost_usd"].null_count - failed)
         written.result()
-    return failed, total
 
 
 def _price_csv(
-    usage: Path, stream: TextIO, book: "PriceBook", spans: "Spans", tell: Tell
-) -> tuple[int, int]:
-    """Write a priced CSV table to a stream; return failed and all rows."""
+    usage: Path, stream: TextIO, book: "PriceBook", spans: "Spans", counts: _Counts
+) -> None:
+    """Write a priced CSV table to a stream."""
     from simulator.files.cells import write_rows
     from simulator.scenario.tables.usage import priced_rows
 
-    failed = total = 0
     for header, rows in priced_rows(usage, book, spans):
-        write_rows(stream, rows if total else [header, *rows])
-        total += len(rows)
-        tell(total)
-        failed += sum(1 for row in rows if row[-1])
-    return failed, total
+        write_rows(stream, rows if counts.total else [header, *rows])
+        cost = header.index("cost_usd")
+        failed = sum(1 for row in rows if row[-1])
+        counts.add(len(rows), failed, sum(1 for row in rows if not row[cost]) - failed)
 
 
 def open_book(path: Book) -> "PriceBook":

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from simulator.analysis.bench.calibration import Calibration
     from simulator.analysis.decide.verdict import Verdict
     from simulator.library.sweep import PointResult
+    from simulator.scenario.tables.usage import Priced
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +221,12 @@ class PricedFile(Result):
     """Counts of a usage file that was priced row by row into another file."""
 
     @staticmethod
-    def of(total: int, failed: int, notes: Sequence[str]) -> "PricedFile":
-        """Build the result from the numbers of all rows and of those that have no price."""
-        counts = {"rows": total, "failed": failed}
+    def of(total: int, failed: int, bounded: int, notes: Sequence[str]) -> "PricedFile":
+        """Build the result from the numbers of all rows, of those without a price, and with bounds.
+
+        Rows with bounds are sums of calls whose cost is not known exactly.
+        """
+        counts = {"rows": total, "failed": failed, "bounded": bounded}
         return PricedFile(counts, [counts], notes=tuple(notes))
 
 
@@ -231,20 +235,32 @@ class UsageResult(Result):
     """Priced usage rows."""
 
     cost_usd: NDArray[np.float64] = field(repr=False)
-    """Cost of each row, NaN if it cannot be priced. (n_rows,)"""
+    """Cost of each row, NaN if it is not known exactly. (n_rows,)"""
+    low_usd: NDArray[np.float64] = field(repr=False)
+    """Lower bound of the cost of each row, NaN if it cannot be priced. (n_rows,)"""
+    high_usd: NDArray[np.float64] = field(repr=False)
+    """Upper bound of the cost of each row, NaN if it cannot be priced. (n_rows,)"""
+    depends_on: list[str] = field(repr=False)
+    """What decides between different bounds, else an empty text. (n_rows,)"""
     errors: list[str] = field(repr=False)
     """Reason why a row cannot be priced, else an empty text. (n_rows,)"""
 
     @staticmethod
-    def of(
-        columns: Mapping[str, Any], cost_usd: NDArray[np.float64], errors: list[str]
-    ) -> "UsageResult":
-        """Build the rows with the further columns ``cost_usd`` and ``error``."""
-        rows = [
-            {**{name: columns[name][k] for name in columns},
-             "cost_usd": None if error else cost, "error": error}
-            for k, (cost, error) in enumerate(zip(cost_usd.tolist(), errors, strict=True))
-        ]  # fmt: skip
-        priced = [row["cost_usd"] for row in rows if not row["error"]]
-        document = {"rows": rows, "cost_usd": sum(priced), "failed": len(rows) - len(priced)}
-        return UsageResult(document, rows, cost_usd, errors)
+    def of(columns: Mapping[str, Any], priced: "Priced") -> "UsageResult":
+        """Build the rows with the columns that pricing adds."""
+        table = {name: columns[name] for name in columns if name not in priced.added}
+        table |= priced.columns()
+        rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+        costs, errors = priced.costs, priced.errors
+        document: dict[str, Any] = {
+            "rows": rows,
+            "cost_usd": float(np.nansum(costs.cost_usd)),
+            "failed": sum(1 for error in errors if error),
+        }
+        if "cost_low_usd" in priced.added:
+            document["cost_low_usd"] = float(np.nansum(costs.low_usd))
+            document["cost_high_usd"] = float(np.nansum(costs.high_usd))
+        depends_on = [costs.depends_on.get(row, "") for row in range(len(rows))]
+        return UsageResult(
+            document, rows, costs.cost_usd, costs.low_usd, costs.high_usd, depends_on, errors
+        )

@@ -97,8 +97,32 @@ _COUNTS = (
 )
 
 
-def problems(card: RateCard, usage: Usage) -> list[tuple[NDArray[np.bool_], str]]:
+TOO_LONG = "the prompt is longer than"
+"""First words of the reason why a prompt that an offer does not take has no price."""
+
+Problems = list[tuple[NDArray[np.bool_], str]]
+"""Reasons why calls cannot be priced, each with a mask of the affected calls."""
+
+
+def problems(card: RateCard, usage: Usage) -> Problems:
     """Return reasons why calls cannot be priced, each with a mask of the affected calls."""
+    reasons = context_problems(card, usage)
+    for most, what in (
+        (card.max_input_tok, "maximum input"),
+        (card.context_tok, "context window"),
+    ):
+        if most is not None:
+            text = f"{TOO_LONG} the {what} of {most} tokens"
+            reasons.append((usage.prompt_tok > most, text))
+    for bucket, tokens in amounts(usage).items():
+        if (used := tokens > 0).any():
+            unknown = used & np.isnan(rates(card, usage, buckets=(bucket,))[bucket])
+            reasons.append((unknown, no_price(card, bucket)))
+    return [(mask, text) for mask, text in reasons if mask.any()]
+
+
+def context_problems(card: RateCard, usage: Usage) -> Problems:
+    """Return which calls were made in a context that the offer does not have at their time."""
     reasons = []
     for code in np.unique(usage.context).tolist():
         if code == STANDARD:
@@ -120,18 +144,7 @@ def problems(card: RateCard, usage: Usage) -> list[tuple[NDArray[np.bool_], str]
                 reasons.append(
                     (in_context & ~offered & mask, _not_offered(card, context, moment, word))
                 )
-    for most, what in (
-        (card.max_input_tok, "maximum input"),
-        (card.context_tok, "context window"),
-    ):
-        if most is not None:
-            text = f"the prompt is longer than the {what} of {most} tokens"
-            reasons.append((usage.prompt_tok > most, text))
-    for bucket, tokens in _amounts(usage).items():
-        if (used := tokens > 0).any():
-            unknown = used & np.isnan(rates(card, usage, buckets=(bucket,))[bucket])
-            reasons.append((unknown, _no_price(card, bucket)))
-    return [(mask, text) for mask, text in reasons if mask.any()]
+    return reasons
 
 
 def _not_offered(card: RateCard, context: str, moment: date | None, word: str) -> str:
@@ -142,7 +155,7 @@ def _not_offered(card: RateCard, context: str, moment: date | None, word: str) -
     return f"{card.offer} has no {context} price; its contexts: {', '.join(card.contexts)}"
 
 
-def _no_price(card: RateCard, bucket: str) -> str:
+def no_price(card: RateCard, bucket: str) -> str:
     """Return that a bucket has no price, with advice for media that may be billed as text."""
     text = f"{card.offer} has no price for {bucket}"
     if bucket in _MEDIA_IN or bucket in _MEDIA_OUT:
@@ -150,7 +163,8 @@ def _no_price(card: RateCard, bucket: str) -> str:
     return text
 
 
-def _amounts(usage: Usage) -> dict[str, NDArray[Any]]:
+def amounts(usage: Usage) -> dict[str, NDArray[Any]]:
+    """Return tokens and other counts by the buckets that price them."""
     return {
         "input": usage.uncached_input,
         "cache_read": usage.cache_read,
@@ -183,15 +197,15 @@ def bill(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
 
 def priced(card: RateCard, usage: Usage) -> dict[str, NDArray[np.float64]]:
     """Price calls without checking them for ``problems``; returns the same as ``bill``."""
-    amounts = {bucket: counts for bucket, counts in _amounts(usage).items() if counts.any()}
+    used = {bucket: counts for bucket, counts in amounts(usage).items() if counts.any()}
     has_fee = any("per_request" in row.rates for row in card.rows)
-    rate = rates(card, usage, buckets=(*amounts, "per_request") if has_fee else tuple(amounts))
+    rate = rates(card, usage, buckets=(*used, "per_request") if has_fee else tuple(used))
     usd = {
         # Unused buckets cost 0 even where their rate is unknown (NaN).
         bucket: counts
         / (1.0 if bucket in CALL_BUCKETS else MTOK)
         * np.where(counts > 0, rate[bucket], 0.0)
-        for bucket, counts in amounts.items()
+        for bucket, counts in used.items()
     }
     if has_fee:
         usd["per_request"] = rate["per_request"]

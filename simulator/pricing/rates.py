@@ -9,6 +9,9 @@ from simulator.errors import InputError, nearest
 from simulator.pricing.holidays import KNOWN_UNTIL
 from simulator.pricing.lifetimes import NOTHING_KNOWN, Lifetime
 from simulator.pricing.rows import BUCKETS, CONTENTS, CONTEXTS, STANDARD, RateRow, unix_s
+from simulator.units import DAY_S
+
+_MOST_TOK = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,10 @@ class RateCard:
                     f"{nearest(row.content, list(CONTENTS))}"
                 )
             for edge in (row.prompt_tokens_above, row.prompt_tokens_from):
-                if edge is not None and edge < 1:
+                if edge is not None and not 1 <= edge <= _MOST_TOK:
                     raise InputError(
-                        f"{self.offer}: a tier must start at 1 token or more, not at {edge}"
+                        f"{self.offer}: a tier must start at 1 token or more, and at most at "
+                        f"{_MOST_TOK:.0e}, not at {edge}"
                     )
             for bucket, rate in row.rates.items():
                 if bucket not in BUCKETS:
@@ -79,6 +83,26 @@ class RateCard:
         """Unix times at which dated rows start or end."""
         dates = {moment for row in self.rows for moment in (row.from_time, row.until_time)}
         return {unix_s(moment) for moment in dates if moment is not None}
+
+    @property
+    def tier_starts(self) -> set[int]:
+        """Shortest prompts [tokens] of tiers."""
+        above = {r.prompt_tokens_above + 1 for r in self.rows if r.prompt_tokens_above is not None}
+        return above | {r.prompt_tokens_from for r in self.rows if r.prompt_tokens_from is not None}
+
+    @property
+    def cached_shares(self) -> set[float]:
+        """Cached shares of a prompt at which rates change."""
+        return {r.cached_share_from for r in self.rows if r.cached_share_from is not None}
+
+    def moments_within(self, begin_s: float, end_s: float) -> set[float]:
+        """Return the Unix times between two others at which any row may start or end."""
+        moments = self.moments_s
+        of_day = {second for row in self.rows for second in row.seconds_of_day}
+        days = range(int(begin_s // DAY_S), int(end_s // DAY_S) + 1) if of_day else ()
+        for day in days:
+            moments |= {day * DAY_S + second for second in of_day}
+        return {moment for moment in moments if begin_s < moment < end_s}
 
     def begins(self, context: str) -> date | None:
         """Return when a context was first sold, None if it has always been."""

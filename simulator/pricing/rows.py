@@ -92,6 +92,12 @@ class RateRow:
         return self.utc_window_s is not None or self.utc_days is not None
 
     @property
+    def seconds_of_day(self) -> set[float]:
+        """Seconds of the UTC day at which the row may start or end."""
+        midnight = {0.0} if self.utc_days is not None or self.not_on else set()
+        return midnight | set(self.utc_window_s or ())
+
+    @property
     def undated(self) -> "RateRow":
         """The row's conditions without dates and rates, for comparing rows."""
         return replace(

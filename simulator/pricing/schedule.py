@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from simulator.pricing.billing import Usage, rates
 from simulator.pricing.rates import RateCard
-from simulator.pricing.rows import RateRow
-from simulator.units import DAY_S, MTOK
+from simulator.units import MTOK
 
 PRICED = (
     "input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning", "storage",
@@ -40,9 +39,9 @@ class Schedule:
 
 def schedule(card: RateCard, context: int, content: int, begin_s: float, end_s: float) -> Schedule:
     """Tabulate a card for calls of one context and content between two Unix times."""
-    from_s = np.array(sorted({begin_s, *_moments(card, begin_s, end_s)}))
-    from_tok = np.array(sorted({0, *_tiers(card)}), np.int64)
-    from_share = np.array(sorted({0.0, *_shares(card)}))
+    from_s = np.array(sorted({begin_s, *card.moments_within(begin_s, end_s)}))
+    from_tok = np.array(sorted({0, *card.tier_starts}), np.int64)
+    from_share = np.array(sorted({0.0, *card.cached_shares}))
     cells = list(product(from_s, (0, 1), from_tok, from_share))
     at_s, reasons, prompt_tok, share = (np.array(c) for c in zip(*cells, strict=True))
     calls = Usage.of(
@@ -59,27 +58,3 @@ def schedule(card: RateCard, context: int, content: int, begin_s: float, end_s: 
     )
     shape = (len(from_s), 2, len(from_tok), len(from_share), len(PRICED))
     return Schedule(from_s, from_tok, from_share, usd.reshape(shape))
-
-
-def _tiers(card: RateCard) -> set[int]:
-    above = {r.prompt_tokens_above + 1 for r in card.rows if r.prompt_tokens_above is not None}
-    return above | {r.prompt_tokens_from for r in card.rows if r.prompt_tokens_from is not None}
-
-
-def _shares(card: RateCard) -> set[float]:
-    return {r.cached_share_from for r in card.rows if r.cached_share_from is not None}
-
-
-def _moments(card: RateCard, begin_s: float, end_s: float) -> set[float]:
-    """Return the times within the span at which any row may start or end."""
-    moments = card.moments_s
-    of_day = {second for row in card.rows for second in _seconds_of_day(row)}
-    days = range(int(begin_s // DAY_S), int(end_s // DAY_S) + 1) if of_day else ()
-    for day in days:
-        moments |= {day * DAY_S + second for second in of_day}
-    return {moment for moment in moments if begin_s < moment < end_s}
-
-
-def _seconds_of_day(row: RateRow) -> set[float]:
-    midnight = {0.0} if row.utc_days is not None or row.not_on else set()
-    return midnight | set(row.utc_window_s or ())

@@ -184,7 +184,7 @@ def test_prices_from_an_address(tmp_path: Path) -> None:
     assert taken.returncode == 0
     assert taken.stderr.startswith(f"2 offers -> {target}\n")
     assert "1 are replaced, 37 are missing\n" in taken.stderr
-    assert "1 offers of mode 'image_generation'" in taken.stderr
+    assert "1 offer left out: x/painter (mode image_generation)" in taken.stderr
     sources = {entry["source"] for entry in json.loads(target.read_text()).values()}
     assert sources == {"LiteLLM file map.json"}
     assert json.loads(compared.stdout)["changes"]

@@ -27,8 +27,8 @@ from simulator.scenario.catalog.price_checks import (
     installed_sources,
     proposal,
 )
-from simulator.scenario.tables.usage import priced_columns
 from tests.support.command import breakeven
+from tests.support.pricing.price_samples import costs_and_errors
 
 DAY = date(2026, 11, 27)
 AT_S = datetime(2026, 11, 27, 12, tzinfo=UTC).timestamp()
@@ -49,7 +49,7 @@ def cost(book: PriceBook, offer: str, at: str = "2026-11-25T09:00Z", **counts: i
     columns = {"offer": [offer], "at": [at], "input_total": ["0"], "output_total": ["0"]}
     context = counts.pop("context", "")
     columns |= {name: [str(count)] for name, count in counts.items()}
-    usd, errors = priced_columns({**columns, "context": [str(context)]}, book)
+    usd, errors = costs_and_errors({**columns, "context": [str(context)]}, book)
     if errors[0]:
         raise InputError(errors[0])
     return float(usd[0]) * 1e6
@@ -215,26 +215,6 @@ def test_other_media_searches_and_sizes_are_taken_over(tmp_path: Path) -> None:
     assert book.card(name).lifetime.ends == date(2026, 12, 31)
 
 
-@pytest.mark.slow
-def test_what_is_left_out_is_counted_and_said(tmp_path: Path) -> None:
-    entries = {
-        "gpt-9": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-6,
-                  "input_cost_per_token_balanced": 1e-6, "input_cost_per_second": 1},
-        "gpt-8": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_second": 1},
-        "painter": {"litellm_provider": "openai", "mode": "image_generation"},
-    }  # fmt: skip
-    feed = read_feed(entries, "map.json", DAY)
-    assert dict(feed.left_out) == {
-        "input_cost_per_token_balanced": 1, "input_cost_per_second": 2,
-        "offers without a token price": 1, "offers of mode 'image_generation'": 1,
-    }  # fmt: skip
-    (tmp_path / "map.json").write_text(json.dumps(entries))
-    run = breakeven("prices", "import", "map.json", "book.json", cwd=tmp_path)
-    assert run.stderr.startswith("1 offers -> book.json\n")
-    assert "skipped 5 prices and entries of these kinds:\n" in run.stderr
-    assert "  2 input_cost_per_second\n" in run.stderr
-
-
 # model-prices' snapshot.
 
 
@@ -253,7 +233,7 @@ def test_a_dated_history_with_modes_and_peak_hours(tmp_path: Path) -> None:
     batch = [{"rates": None, "start": None},
              {"rates": {"input": 0.5, "output": 1.0}, "start": "2026-10-01T00:00:00Z"}]  # fmt: skip
     feed = read_feed(snapshot(standard=[first, later], batch=batch, odd=[]), "s.json", DAY)
-    assert dict(feed.left_out) == {"prices of mode 'odd'": 1}
+    assert feed.left_out.counts() == {"mode odd": 1}
     book, name = book_of(feed, tmp_path), "deepseek/deepseek-flash"
     for moment, prompt, rate in (
         ("2026-08-01T12:00Z", 1000, 1.0), ("2026-08-01T12:00Z", 1001, 3.0),
@@ -490,16 +470,16 @@ def test_a_column_that_may_be_billed_apart_is_not_passed_over(tmp_path: Path) ->
     columns = {"offer": ["openai/gpt-audio"] * 2, "at": ["2026-09-15"] * 2,
                "input_total": ["150"] * 2, "output_total": ["0"] * 2,
                "audio_in": ["50", "0"]}  # fmt: skip
-    usd, errors = priced_columns(columns)
+    usd, errors = costs_and_errors(columns)
     assert "column 'audio_in' is unknown" in errors[0]
     assert errors[1] == ""
     assert usd[1] == pytest.approx(150 * 2.5e-6)
     suffixed = {**columns, "input_audio_tokens": ["50", "50"]}
     del suffixed["audio_in"]
-    assert priced_columns(suffixed)[0] == pytest.approx((100 * 2.5 + 50 * 32) / 1e6)
+    assert costs_and_errors(suffixed)[0] == pytest.approx((100 * 2.5 + 50 * 32) / 1e6)
     twice = {**suffixed, "input_audio": ["50", "50"]}
     with pytest.raises(InputError, match="both count input_audio"):
-        priced_columns(twice)
+        costs_and_errors(twice)
 
 
 def test_words_of_providers_logs_are_read_or_refused() -> None:
@@ -513,14 +493,14 @@ def test_words_of_providers_logs_are_read_or_refused() -> None:
         ("reasoning_tokens", 20_000 + 800 * 5),
     ):
         count = "500" if name.startswith("reason") else "10000"
-        assert priced_columns({**base, name: [count]})[0] * 1e6 == pytest.approx(micro_usd)
-    batch = priced_columns({**base, "service_tier": ["batch"]})
+        assert costs_and_errors({**base, name: [count]})[0] * 1e6 == pytest.approx(micro_usd)
+    batch = costs_and_errors({**base, "service_tier": ["batch"]})
     assert batch[0] * 1e6 == pytest.approx(10_000 + 800 * 2.5)
     for text in ("1e3", "1,000", "+4", "true", "7.0"):
-        _, errors = priced_columns({**base, "audio_in_total": [text]})
+        _, errors = costs_and_errors({**base, "audio_in_total": [text]})
         assert "may count something that is billed separately" in errors[0], text
     for text in ("", "0", "0.0", "none", "NaN", "https://host/a.png"):
-        assert priced_columns({**base, "image_ref": [text]})[1] == [""]
+        assert costs_and_errors({**base, "image_ref": [text]})[1] == [""]
 
 
 @pytest.mark.slow

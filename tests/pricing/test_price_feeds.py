@@ -18,9 +18,8 @@ from simulator.scenario.building.study import load_study
 from simulator.scenario.catalog.offer_cards import imported_entry, own_card
 from simulator.scenario.catalog.offer_schema import Offer
 from simulator.scenario.catalog.price_book import PriceBook
-from simulator.scenario.tables.usage import priced_columns
 from tests.support.command import breakeven
-from tests.support.pricing.price_samples import LITELLM, token_cards
+from tests.support.pricing.price_samples import LITELLM, costs_and_errors, token_cards
 from tests.support.scenarios import SMALL, write_scenario
 
 DAY = date(2026, 12, 24)
@@ -85,6 +84,23 @@ def test_genai_file() -> None:
         ([], "contains no token prices"),
         ([{"id": 3}], "not a price file of genai-prices"),
         (
+            [
+                {
+                    **GENAI[0],
+                    "models": [
+                        {
+                            "id": "m",
+                            "match": {"equals": "m"},
+                            "prices": {
+                                "input_mtok": {"base": 1, "tiers": [{"start": 2**62, "price": 2}]}
+                            },
+                        }
+                    ],
+                }
+            ],
+            "acme/m: a tier must start at 1 token or more, and at most at 1e",
+        ),
+        (
             {"m": {**LITELLM["gpt-4o"], "output_cost_per_token": "free"}},
             "output_cost_per_token must",
         ),
@@ -144,7 +160,7 @@ def test_an_imported_offer_keeps_what_feeds_do_not_tell(tmp_path: Path) -> None:
         }
     weekend = {"offer": [names[0]], "at": ["2026-11-28T09:00:00Z"], "input_total": ["20000"],
                "output_total": ["800"]}  # fmt: skip
-    assert priced_columns(weekend, imported)[0] == pytest.approx(priced_columns(weekend)[0])
+    assert costs_and_errors(weekend, imported)[0] == pytest.approx(costs_and_errors(weekend)[0])
 
 
 def test_changes_are_named_rate_by_rate() -> None:
@@ -160,7 +176,11 @@ def test_changes_are_named_rate_by_rate() -> None:
     ]
     rate = found[1]
     assert (rate["bucket"], rate["when"]) == ("output", "batch")
-    assert (rate["before"], rate["after"]) == pytest.approx((5, 6))
+    assert (rate["before"], rate["after"], rate["percent"]) == pytest.approx((5, 6, 20))
+    assert found[0]["rates"] == found[2]["rates"]
+    assert found[2]["rates"]["input"] == pytest.approx(1)
+    some = changes(before, read_feed(newer, "map.json", DAY).cards, False, AT_S, 0.0)
+    assert [change["change"] for change in some] == ["rate", "new"]
 
 
 @pytest.mark.slow

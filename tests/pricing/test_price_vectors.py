@@ -13,8 +13,8 @@ from simulator.pricing.billing import Usage, problems
 from simulator.pricing.book import NoTokenPriceError
 from simulator.pricing.rows import CONTEXTS
 from simulator.scenario.catalog.price_book import PriceBook, known_offers
-from simulator.scenario.tables.usage import priced_columns
 from tests.support.checkout import ROOT
+from tests.support.pricing.price_samples import costs_and_errors
 
 VECTORS = ROOT / "tests/support/data" / "price_vectors.csv"
 OPERATIONS: dict[type, Callable[[float, float], float]] = {
@@ -49,7 +49,7 @@ def test_every_vector_is_exact() -> None:
     names = sorted({name for count in counts for name in count} | {"output_total"})
     columns = {name: [row[name] for row in rows] for name in ("offer", "at", "context")}
     columns |= {name: [count.get(name, "") for count in counts] for name in names}
-    cost_usd, errors = priced_columns(columns)
+    cost_usd, errors = costs_and_errors(columns)
     wrong = []
     for row, usd, error in zip(rows, cost_usd.tolist(), errors, strict=True):
         expected = row["micro_usd"]
@@ -65,7 +65,7 @@ def test_contexts_go_by_the_names_of_logs_too() -> None:
     columns = {"offer": ["openai/gpt-4o"] * 3, "at": ["2026-09-15"] * 3,
                "context": ["default", "fast", "priority"],
                "input_total": ["1000"] * 3, "output_total": ["0"] * 3}  # fmt: skip
-    assert priced_columns(columns)[0] == pytest.approx([0.0025, 0.00425, 0.00425])
+    assert costs_and_errors(columns)[0] == pytest.approx([0.0025, 0.00425, 0.00425])
 
 
 def test_most_vectors_are_at_boundaries() -> None:

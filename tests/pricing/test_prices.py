@@ -19,10 +19,9 @@ from simulator.pricing.billing import Usage, bill
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CONTEXTS
 from simulator.scenario.catalog.price_book import PriceBook
-from simulator.scenario.tables.usage import priced_columns
 from tests.support.checkout import on_sample, on_whole
 from tests.support.command import breakeven
-from tests.support.pricing.price_samples import token_cards
+from tests.support.pricing.price_samples import costs_and_errors, token_cards
 
 pytestmark = pytest.mark.slow
 
@@ -324,10 +323,10 @@ def test_many_rows_cost_what_each_costs_alone() -> None:
         columns["cache_read"].append(str(rng.randrange(prompt)))
         columns["output_total"].append(str(output))
         columns["reasoning"].append(str(rng.randrange(output + 1)))
-    cost_usd, errors = priced_columns(columns)
+    cost_usd, errors = costs_and_errors(columns)
     assert (np.isnan(cost_usd) == [bool(e) for e in errors]).all()
     for row in range(0, 500, 7):
-        alone, reason = priced_columns(
+        alone, reason = costs_and_errors(
             {name: [values[row]] for name, values in columns.items()}, PriceBook()
         )
         np.testing.assert_array_equal(alone, cost_usd[[row]])

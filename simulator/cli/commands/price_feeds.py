@@ -13,7 +13,8 @@ SourceArgument = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="Prices of genai-prices, LiteLLM or model-prices: JSON file or https:// URL.",
+        help="Prices of genai-prices, LiteLLM, model-prices or models.dev: JSON file or "
+        "https:// URL.",
     ),
 ]
 HttpOption = Annotated[

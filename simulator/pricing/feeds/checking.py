@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
+
+from simulator.pricing.billing import Usage, rates
 from simulator.pricing.feeds.comparing import CardComparison, Difference, compared
 from simulator.pricing.feeds.feed import Facts, Feed
 from simulator.pricing.rates import RateCard
@@ -16,7 +19,7 @@ class KnownDifference:
     """Reason why a source differs from a book that is right, or why the truth is unknown."""
 
     source: str
-    """Kind of source: ``genai-prices``, ``litellm``, ``model-prices``, or ``*``."""
+    """Kind of source: ``genai-prices``, ``litellm``, ``model-prices``, ``models.dev``, or ``*``."""
     offer: str
     """Name of the offer, or a pattern with ``*``."""
     why: str
@@ -176,13 +179,16 @@ def changes(
     """Return what differs between two sets of cards at a Unix time, offer by offer.
 
     Unless ``whole``, offers that the second set lacks do not count as gone. The caller removes from
-    the first set offers from other sources, such as the overlay.
+    the first set offers from other sources, such as the overlay. A new offer, and one that is gone,
+    has its standard rates for short prompts.
     """
     found: list[dict[str, Any]] = []
-    for offer in sorted({*ours, *theirs} if whole else {*ours}.intersection(theirs)):
+    for offer in sorted({*ours, *theirs} if whole else theirs):
         before, after = ours.get(offer), theirs.get(offer)
         if before is None or after is None:
-            found.append({"offer": offer, "change": "new" if before is None else "gone"})
+            change, card = ("new", after) if before is None else ("gone", before)
+            if card is not None:
+                found.append({"offer": offer, "change": change, "rates": _base_rates(card, at_s)})
             continue
         result = compared(before, after, at_s, tolerance)
         for change, contexts in (("gone", result.gone), ("new", result.new)):
@@ -192,7 +198,21 @@ def changes(
                 continue
             words = [rate.context] if rate.context != "standard" else []
             words += [rate.when] if rate.when != "always" or not words else []
-            usd = {"before": rate.before, "after": rate.after}
+            usd = {"before": rate.before, "after": rate.after, "percent": _percent(rate)}
             key = {"offer": offer, "bucket": rate.bucket, "when": ", ".join(words)}
             found.append({"change": "rate", **key, **usd})
     return found
+
+
+def _base_rates(card: RateCard, at_s: float) -> dict[str, float]:
+    """Return the named rates of a short standard call."""
+    call = Usage.of(np.array([at_s]))
+    by_bucket = rates(card, call, stated=True)
+    return {bucket: float(rate[0]) for bucket, rate in by_bucket.items() if not np.isnan(rate[0])}
+
+
+def _percent(rate: Difference) -> float | None:
+    """Return by how much a rate changes, None if one side has none or the first is free."""
+    if not rate.before or rate.after is None:
+        return None
+    return 100 * (rate.after / rate.before - 1)

@@ -1,6 +1,5 @@
-"""Contents of a price file: rate cards, facts, and counts of what cards cannot represent."""
+"""Contents of a price file: rate cards, facts, and what the cards leave out."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -44,15 +43,39 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a file contains and the cards do not."""
+
+    offers: dict[str, list[str]] = field(default_factory=dict)
+    """Offers without a card, by the reason."""
+    prices: dict[str, list[str]] = field(default_factory=dict)
+    """Offers with a card that lacks a price of the file, by what the price is of."""
+
+    def offer(self, name: str, why: str) -> None:
+        """Note that an offer has no card."""
+        self.offers.setdefault(why, []).append(name)
+
+    def price(self, name: str, what: str) -> None:
+        """Note that a card lacks a price."""
+        names = self.prices.setdefault(what, [])
+        if name not in names[-1:]:
+            names.append(name)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of offers by what is left out of them."""
+        offers = {f"offers: {why}": len(names) for why, names in self.offers.items()}
+        return offers | {what: len(names) for what, names in self.prices.items()}
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """Contents of one price file."""
 
     name: str
-    kind: Literal["genai-prices", "litellm", "model-prices"]
+    kind: Literal["genai-prices", "litellm", "model-prices", "models.dev"]
     cards: dict[str, RateCard]
     """Rate cards by the book's names of offers."""
     facts: dict[str, Facts] = field(default_factory=dict)
-    left_out: Counter[str] = field(default_factory=Counter)
-    """Number of skipped prices and entries by their kind."""
+    left_out: LeftOut = field(default_factory=LeftOut)
     whole: bool = True
     """Whether the file lists every offer of its providers, so that missing offers are gone."""

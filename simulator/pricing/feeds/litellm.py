@@ -2,71 +2,39 @@
 
 import math
 import re
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from simulator.errors import InputError
 from simulator.files.numbers import abbreviated, must_be
-from simulator.pricing.feeds.feed import Facts, Feed, book_name
+from simulator.pricing.feeds.conventions import (
+    cache_read_share,
+    complete_tier,
+    thinking_rows,
+    tier_row,
+)
+from simulator.pricing.feeds.feed import Facts, Feed, LeftOut, book_name
 from simulator.pricing.feeds.hours import peak_rows
+from simulator.pricing.feeds.litellm_keys import priced_keys, unread_keys
 from simulator.pricing.lifetimes import NOTHING_KNOWN, Lifetime
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import CALL_BUCKETS, RateRow
 from simulator.units import MTOK
 
-# Stems of keys, per token or per call; `_above_200k_tokens` and contexts follow as suffixes.
-_BUCKETS = {
-    "input_cost_per_token": "input",
-    "cache_read_input_token_cost": "cache_read",
-    "cache_creation_input_token_cost": "cache_write",
-    "cache_creation_input_token_cost_above_1hr": "cache_write_1h",
-    "cache_creation_input_token_cost_above_12hr": "cache_write_1h",
-    "output_cost_per_token": "output",
-    "output_cost_per_reasoning_token": "reasoning",
-    "input_cost_per_audio_token": "input_audio",
-    "cache_read_input_audio_token_cost": "cache_read_audio",
-    "input_cost_per_image_token": "input_image",
-    "input_cost_per_video_token": "input_video",
-    "output_cost_per_audio_token": "output_audio",
-    "output_cost_per_image_token": "output_image",
-    "output_cost_per_video_token": "output_video",
-    "input_cost_per_request": "per_request",
-    "google_maps_grounding_cost_per_query": "maps_search",
-    "code_interpreter_cost_per_session": "code_session",
-}
-_CONTEXTS = {
-    "batches": "batch", "flex": "flex", "priority": "priority", "ultrafast": "ultrafast",
-}  # fmt: skip
-_TIER = re.compile(r"_above_(\d{1,6})k_tokens")
-# Keys that repeat others, or that are read separately.
-_READ_SEPARATELY = (
-    "input_cost_per_token_cache_hit",
-    "search_context_cost_per_query",
-    "off_peak_pricing",
-    "tiered_pricing",
-)
-_BILLED = ("cost", "pric", "uplift", "free_requests")
-"""Words in keys that affect a bill."""
-_MODES = ("chat", "completion", "responses", "embedding")
+_MODES = ("chat", "completion", "responses", "embedding", "realtime", None)
+"""Modes of entries that are read; an entry without a mode is read if it prices tokens."""
 _MOST_USD = 1e6
 _MOST_TOK = 1e12
 _REGIONS = re.compile(r"regional_processing_uplift_multiplier_([a-z]{2})")
-# Providers whose threshold is part of the higher tier ("from 200K tokens").
-_INCLUSIVE = ("xai",)
-# Providers that bill the whole output of a reasoning call at the rate of reasoning.
-_REASONING_RATE_ON_OUTPUT = ("dashscope",)
+
+_Rates = dict[tuple[str | None, int | None], dict[str, float]]
+"""USD by bucket, in the units of ``BUCKETS``, by context and lower end of a tier."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """Bucket and conditions that a key prices."""
-
-    bucket: str
-    context: str | None
-    above: int | None
+class _Unusable(Exception):
+    """An entry from which no card can be made, with the reason."""
 
 
 def is_litellm(raw: Any) -> bool:
@@ -84,27 +52,24 @@ def litellm_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
     InputError
         If a price or a size is not a number, or out of range.
     """
-    cards, facts = {}, {}
-    left_out: Counter[str] = Counter()
-    for key, entry in raw.items():
-        if not isinstance(entry, Mapping) or key == "sample_spec":
-            continue
-        mode = entry.get("mode")
-        if mode not in _MODES:
-            left_out[f"offers of mode {abbreviated(mode)}"] += 1
-            continue
+    cards, facts, left_out = {}, {}, LeftOut()
+    for key, entry in _entries(raw, left_out):
         provider = str(entry.get("litellm_provider", ""))
         offer = book_name(key if key.startswith(f"{provider}/") else f"{provider}/{key}")
         place = f"{name}: {key}"
-        rows = _rows(entry, provider, place, left_out)
-        known = _facts(entry, place)
-        if not rows:
-            left_out["offers without a token price"] += 1
+        prices: list[str] = []
+        try:
+            rows = _rows(entry, offer, place, prices)
+        except _Unusable as reason:
+            left_out.offer(_label(key, provider), str(reason))
             continue
+        known = _facts(entry, place)
         if offer in cards:
-            left_out[f"second entries of {offer}"] += 1
+            left_out.offer(_label(key, provider), "second entry of an offer")
             if not key.startswith(f"{provider}/"):
                 continue
+        for what in prices:
+            left_out.price(offer, what)
         facts[offer] = known
         cards[offer] = RateCard(
             offer,
@@ -117,71 +82,97 @@ def litellm_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
     return Feed(name, "litellm", cards, facts, left_out, whole=False)
 
 
-def _rows(
-    entry: Mapping[str, Any], provider: str, place: str, left_out: Counter[str]
-) -> list[RateRow]:
-    """Return rows of base rates, then of contexts and their tiers, then of peak hours."""
-    inclusive = provider in _INCLUSIVE
-    by_condition = _rates(entry, place, left_out)
-    for above, tier in _tiered(entry, place):
-        for (context, _), rates in _rates(tier, place, left_out).items():
+def _label(key: str, provider: str) -> str:
+    """Return the name of an entry in messages: that of the file, with its provider."""
+    return key if not provider or key.startswith(f"{provider}/") else f"{provider}/{key}"
+
+
+def _entries(raw: Mapping[str, Any], left_out: LeftOut) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield keys and entries; an entry that refers to another has the contents of that one."""
+    for key, entry in raw.items():
+        if key == "sample_spec":
+            continue
+        target = entry.get("alias_of") if isinstance(entry, Mapping) else None
+        if target is not None:
+            entry = raw.get(target) if isinstance(target, str) else None
+        if isinstance(entry, Mapping):
+            yield key, entry
+        else:
+            left_out.offer(key, "no prices" if target is None else "alias of an unknown entry")
+
+
+def _rows(entry: Mapping[str, Any], offer: str, place: str, unread: list[str]) -> list[RateRow]:
+    """Return rows of base rates, then of contexts and their tiers, then of peak hours.
+
+    What the rows do not price is added to ``unread``.
+
+    Raises
+    ------
+    _Unusable
+        If the entry has no price of tokens, or one that is not understood.
+    """
+    mode = entry.get("mode")
+    if mode not in _MODES:
+        raise _Unusable(f"mode {abbreviated(mode)}".replace("'", ""))
+    keys = unread_keys(entry)
+    by_condition = _rates(entry, place)
+    tiers = _tiered(entry, place)
+    base: dict[str, float] = {}
+    for above, tier in tiers:
+        for (context, _), rates in _rates(tier, place).items():
+            if context is None:
+                base = base or rates
+                rates = complete_tier(rates, base)
             by_condition.setdefault((context, above), {}).update(rates)
-    if (None, None) not in by_condition:
-        return []
+    if not {"input", "output"}.intersection(by_condition.get((None, None), {})):
+        raise _Unusable("no price of tokens")
+    if keys.of_text:
+        raise _Unusable(f"unknown key {keys.of_text[0]}")
+    unread += [f"key {key}" for key in keys.other]
     _add_long_writes(by_condition)
+    share = cache_read_share(offer)
+    if share is not None and "input" in by_condition[None, None]:
+        read = float(f"{share * by_condition[None, None]['input']:.12g}")
+        by_condition[None, None].setdefault("cache_read", read)
     if by_condition[None, None].get("reasoning") == by_condition[None, None].get("output"):
         # Reasoning is billed as output, so it follows the output rate of every context.
         for rates in by_condition.values():
             rates.pop("reasoning", None)
     _add_fast(by_condition, entry)
-    search = _search_usd(entry, place, left_out)
+    search = _search_usd(entry, place, unread)
     if search is not None:
         by_condition[None, None]["web_search"] = search
     rows = [
-        RateRow(
-            by_condition[context, above],
-            context=context,
-            prompt_tokens_above=None if inclusive else above,
-            prompt_tokens_from=above if inclusive else None,
-        )
+        tier_row(offer, by_condition[context, above], above, context=context)
         for context, above in sorted(by_condition, key=lambda key: (key[0] or "", key[1] or 0))
     ]
-    if provider in _REASONING_RATE_ON_OUTPUT:
-        rows += [
-            RateRow({"output": rate}, prompt_tokens_above=row.prompt_tokens_above, thinking=True)
-            for row in rows
-            if (rate := row.rates.get("reasoning")) is not None and row.context is None
-        ]
-    return _with_hours(rows, entry, place, left_out)
+    rows += thinking_rows(offer, rows)
+    return _with_hours(rows, entry, place)
 
 
-def _rates(
-    entry: Mapping[str, Any], place: str, left_out: Counter[str]
-) -> dict[tuple[str | None, int | None], dict[str, float]]:
-    """Return rates by context and tier: USD by bucket, in the units of ``BUCKETS``."""
-    by_condition: dict[tuple[str | None, int | None], dict[str, float]] = {}
-    for key, value in entry.items():
-        parsed = _parse_key(key)
-        if value is None or key in _READ_SEPARATELY:
-            continue
-        if parsed is None:
-            if any(word in key for word in _BILLED):
-                left_out[key] += 1
-            continue
+def _rates(entry: Mapping[str, Any], place: str) -> _Rates:
+    """Return the rates of the keys that are understood.
+
+    Raises
+    ------
+    _Unusable
+        If two keys give different prices of the same tokens.
+    """
+    by_condition: _Rates = {}
+    for key, priced, value in priced_keys(entry):
         usd = _usd(value, key, place)
-        if usd == 0 and parsed.bucket in ("cache_write", "cache_write_1h"):
+        if usd == 0 and priced.bucket in ("cache_write", "cache_write_1h"):
             continue  # no separate fee: written tokens are billed as input
-        scale = 1.0 if parsed.bucket in CALL_BUCKETS else MTOK
+        scale = 1.0 if priced.bucket in CALL_BUCKETS else MTOK
         # Rounded to 12 digits, since the map has prices per token, such as 1e-06.
-        by_condition.setdefault((parsed.context, parsed.above), {})[parsed.bucket] = float(
-            f"{usd * scale:.12g}"
-        )
+        rate = float(f"{usd * scale:.12g}")
+        rates = by_condition.setdefault((priced.context, priced.above), {})
+        if rates.setdefault(priced.bucket, rate) != rate:
+            raise _Unusable(f"two prices of {priced.bucket}")
     return by_condition
 
 
-def _add_long_writes(
-    by_condition: dict[tuple[str | None, int | None], dict[str, float]],
-) -> None:
+def _add_long_writes(by_condition: _Rates) -> None:
     """Add long writes to contexts with a price of short writes only.
 
     Anthropic and OpenAI define the price of a write as a multiple of the input price in the same
@@ -195,9 +186,7 @@ def _add_long_writes(
             rates["cache_write_1h"] = float(f"{share * long:.12g}")
 
 
-def _add_fast(
-    by_condition: dict[tuple[str | None, int | None], dict[str, float]], entry: Mapping[str, Any]
-) -> None:
+def _add_fast(by_condition: _Rates, entry: Mapping[str, Any]) -> None:
     """Add the fast mode of Anthropic's models, which the map gives as a factor on all rates."""
     specific = entry.get("provider_specific_entry")
     value = specific.get("fast") if isinstance(specific, Mapping) else None
@@ -213,20 +202,6 @@ def _add_fast(
         }
 
 
-def _parse_key(key: str) -> _Key | None:
-    """Return bucket, context and tier that a key prices; None for other keys."""
-    tiers = _TIER.findall(key)
-    stem = _TIER.sub("", key)
-    context = None
-    for suffix, name in _CONTEXTS.items():
-        if stem.endswith(f"_{suffix}"):
-            stem, context = stem.removesuffix(f"_{suffix}"), name
-    bucket = _BUCKETS.get(stem)
-    if bucket is None or len(tiers) > 1:
-        return None
-    return _Key(bucket, context, int(tiers[0]) * 1000 if tiers else None)
-
-
 def _usd(value: Any, key: str, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_USD:
         expected = f"a number, 0 or more and at most {_MOST_USD:,.0f}"
@@ -235,22 +210,35 @@ def _usd(value: Any, key: str, place: str) -> float:
 
 
 def _tiered(entry: Mapping[str, Any], place: str) -> list[tuple[int | None, Mapping[str, Any]]]:
-    """Return the ranges of ``tiered_pricing`` with their lower ends, None for the base."""
+    """Return the ranges of ``tiered_pricing`` with their lower ends, None for the base.
+
+    The range of the whole prompt prices all tokens of a call. Prompts beyond the last range are
+    priced by it.
+
+    Raises
+    ------
+    _Unusable
+        If ranges overlap or leave out a prompt between them.
+    """
     tiers = entry.get("tiered_pricing")
     if tiers is None:
         return []
     if not isinstance(tiers, list) or not all(isinstance(part, Mapping) for part in tiers):
         raise InputError(must_be(f"{place}: tiered_pricing", "a list of ranges", tiers))
-    ranges: list[tuple[int | None, Mapping[str, Any]]] = []
-    for part in tiers:
-        span = part.get("range")
+    spans = [part.get("range") for part in tiers]
+    for span in spans:
         if not isinstance(span, list) or len(span) != 2 or not _is_tok(span[0], least=0):
             raise InputError(f"{place}: a range of tiered_pricing must be two numbers of tokens")
-        ranges.append((int(span[0]) or None, {k: v for k, v in part.items() if k != "range"}))
-    return ranges
+    ordered = sorted(zip(spans, tiers, strict=True), key=lambda pair: pair[0][0])
+    if any(span[1] != after[0] for (span, _), (after, _) in pairwise(ordered)):
+        raise _Unusable("ranges of tiered_pricing that do not follow one another")
+    return [
+        (int(span[0]) or None, {key: value for key, value in part.items() if key != "range"})
+        for span, part in ordered
+    ]
 
 
-def _search_usd(entry: Mapping[str, Any], place: str, left_out: Counter[str]) -> float | None:
+def _search_usd(entry: Mapping[str, Any], place: str, unread: list[str]) -> float | None:
     """Return the price of a web search, None if unknown or dependent on how much it reads."""
     costs = entry.get("search_context_cost_per_query")
     if costs is None:
@@ -261,25 +249,27 @@ def _search_usd(entry: Mapping[str, Any], place: str, left_out: Counter[str]) ->
     if len(prices) == 1:
         return prices.pop()
     if prices:
-        left_out["web searches whose price depends on what they read"] += 1
+        unread.append("price of a web search by what it reads")
     return None
 
 
-def _with_hours(
-    rows: list[RateRow], entry: Mapping[str, Any], place: str, left_out: Counter[str]
-) -> list[RateRow]:
-    """Return rows with the off-peak price as their base, and rows of peak hours after it."""
+def _with_hours(rows: list[RateRow], entry: Mapping[str, Any], place: str) -> list[RateRow]:
+    """Return rows with the off-peak price as their base, and rows of peak hours after it.
+
+    Raises
+    ------
+    _Unusable
+        If rows of contexts or tiers would also depend on the hour.
+    """
     off_peak = entry.get("off_peak_pricing")
     if off_peak is None:
         return rows
     if not isinstance(off_peak, Mapping) or len(rows) > 1:
-        left_out["prices by the hour"] += 1
-        return rows
-    low = _rates({k: v for k, v in off_peak.items() if k != "windows"}, place, left_out)
+        raise _Unusable("prices by the hour together with tiers or contexts")
+    low = _rates({key: value for key, value in off_peak.items() if key != "windows"}, place)
     windows = off_peak.get("windows")
     if set(low) != {(None, None)} or not isinstance(windows, list):
-        left_out["prices by the hour"] += 1
-        return rows
+        raise _Unusable("prices by the hour in an unknown form")
     peak, base = rows[0].rates, {**rows[0].rates, **low[None, None]}
     changed = {bucket: rate for bucket, rate in peak.items() if base[bucket] != rate}
     return [RateRow(base), *peak_rows(changed, windows, place)]

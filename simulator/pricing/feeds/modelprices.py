@@ -1,6 +1,5 @@
 """Reader of model-prices' snapshot: dated prices of models by lab and service tier."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -8,18 +7,22 @@ from typing import Any
 
 from simulator.errors import InputError
 from simulator.files.numbers import abbreviated, must_be
-from simulator.pricing.feeds.feed import Facts, Feed, book_name
+from simulator.pricing.feeds.conventions import tier_row
+from simulator.pricing.feeds.feed import Facts, Feed, LeftOut, book_name
 from simulator.pricing.holidays import CALENDARS
 from simulator.pricing.lifetimes import NOTHING_KNOWN, Lifetime
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import RateRow
 from simulator.units import MINUTE_S
 
-_CONTEXTS = {
-    "standard": None, "batch": "batch", "flex": "flex", "fast": "priority",
-    "ultrafast": "ultrafast",
+# Conditions of the prices of a mode.
+_MODES: dict[str, dict[str, Any]] = {
+    "standard": {}, "batch": {"context": "batch"}, "flex": {"context": "flex"},
+    "fast": {"context": "priority"}, "ultrafast": {"context": "ultrafast"},
+    "thinking": {"thinking": True},
 }  # fmt: skip
 _BUCKETS = ("input", "cache_read", "cache_write", "output")
+_READ_SEPARATELY = ("cache_write_1h_multiple", "tiers", "above")
 _MOST_USD_PER_MTOK = 1e12
 _MOST_TOK = 1e12
 _MOST_FACTOR = 1e3
@@ -39,17 +42,21 @@ def model_prices_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
     InputError
         If it does not have the form of the first schema.
     """
-    cards, facts = {}, {}
-    left_out: Counter[str] = Counter()
+    cards, facts, left_out = {}, {}, LeftOut()
     try:
         schedules = raw["schedules"]["schedule"]
         for provider, models in raw["prices"].items():
             for model, modes in models.items():
                 offer = book_name(f"{provider}/{model}")
-                rows = _rows(modes, left_out)
-                if not rows:
-                    left_out["offers without a token price"] += 1
+                rows = _rows(offer, modes)
+                unknown = _unknown_key(modes)
+                if not rows or unknown is not None:
+                    why = f"unknown key {unknown}" if rows else "no price of tokens"
+                    left_out.offer(offer, why)
                     continue
+                for mode in modes:
+                    if mode not in _MODES:
+                        left_out.price(offer, f"mode {abbreviated(mode)}".replace("'", ""))
                 rows += _hours(rows, provider, model, schedules)
                 source = f"model-prices file {name}"
                 deprecated = bool(raw.get("status", {}).get(provider, {}).get(model))
@@ -62,38 +69,45 @@ def model_prices_feed(raw: Mapping[str, Any], name: str, as_of: date) -> Feed:
     return Feed(name, "model-prices", cards, facts, left_out, whole=False)
 
 
-def _rows(modes: Mapping[str, Any], left_out: Counter[str]) -> list[RateRow]:
-    """Return rows of the standard price, each set replacing the one before, then of contexts."""
+def _unknown_key(modes: Mapping[str, Any]) -> str | None:
+    """Return a key with a number that is not understood, of the modes that are read."""
+    known = (*_BUCKETS, *_READ_SEPARATELY)
+    for mode in _MODES:
+        for entry in modes.get(mode, ()):
+            rates = entry["rates"] or {}
+            for part in (rates, *rates.get("tiers", ())):
+                for key, value in part.items():
+                    if isinstance(value, int | float) and key not in known:
+                        return str(key)
+    return None
+
+
+def _rows(offer: str, modes: Mapping[str, Any]) -> list[RateRow]:
+    """Return rows of the standard price, each set replacing the one before, then of other modes."""
     rows: list[RateRow] = []
     for mode in sorted(modes, key=lambda m: m != "standard"):
-        if mode not in _CONTEXTS:
-            left_out[f"prices of mode {abbreviated(mode)}"] += 1
+        if mode not in _MODES:
             continue
         entries = modes[mode]
         ends = [entry["start"] for entry in entries[1:]] + [None]
         for entry, end in zip(entries, ends, strict=True):
             if entry["rates"] is None:
                 continue
-            begin = _moment(entry["start"])
-            if mode == "standard":
-                rows += _set_rows(entry["rates"], None, begin, None, bool(rows))
-            else:
-                rows += _set_rows(entry["rates"], _CONTEXTS[mode], begin, _moment(end), False)
-    return rows if rows and rows[0].context is None else []
+            conditions: dict[str, Any] = {"from_time": _moment(entry["start"]), **_MODES[mode]}
+            if mode != "standard":
+                conditions["until_time"] = _moment(end)
+            replaces = mode == "standard" and bool(rows)
+            rows += _set_rows(offer, entry["rates"], conditions, replaces)
+    return rows if rows and rows[0].context is None and rows[0].thinking is None else []
 
 
 def _set_rows(
-    rates: Mapping[str, Any],
-    context: str | None,
-    begin: date | None,
-    end: date | None,
-    replaces: bool,
+    offer: str, rates: Mapping[str, Any], conditions: dict[str, Any], replaces: bool
 ) -> list[RateRow]:
-    conditions: dict[str, Any] = {"context": context, "from_time": begin, "until_time": end}
     base = RateRow(_usd(rates), replaces=replaces, **conditions)
     long = {"cache_write_1h_multiple": rates.get("cache_write_1h_multiple")}
     tiers = [
-        RateRow(_usd({**long, **tier}), prompt_tokens_above=_tokens(tier["above"]), **conditions)
+        tier_row(offer, _usd({**long, **tier}), _tokens(tier["above"]), **conditions)
         for tier in rates.get("tiers", ())
     ]
     return [base, *tiers]

@@ -9,24 +9,42 @@ from simulator.report.formatting import digits
 from simulator.report.terminal.prices import SHORT
 from simulator.report.text_tables import add_figures, plain_table
 
+NAMES_SHOWN = 20
+"""Most new offers, and most that are gone, that are named one by one."""
+
 
 def print_changes(changes: list[dict[str, Any]], console: Console) -> None:
     """Print the changes from one price book to another."""
     table = plain_table()
     table.add_column("offer (USD per Mtok)", overflow="fold")
     table.add_column("what", overflow="fold")
-    add_figures(table, ("before", "after"))
+    add_figures(table, ("before", "after", "change"))
     for change in changes:
-        if change["change"] != "rate":
-            what = f"{change['when']} {change['change']}" if "when" in change else change["change"]
-            table.add_row(change["offer"], what, "", "")
-            continue
-        what = f"{SHORT.get(change['bucket'], change['bucket'])}, {change['when']}"
-        rates = (digits(change[k]) for k in ("before", "after"))
-        table.add_row(change["offer"], what, *rates)
-    console.print(table)
+        if change["change"] == "rate":
+            what = f"{SHORT.get(change['bucket'], change['bucket'])}, {change['when']}"
+            usd = (digits(change[k]) for k in ("before", "after"))
+            percent = change["percent"]
+            table.add_row(
+                change["offer"], what, *usd, "" if percent is None else f"{percent:+.1f}%"
+            )
+        elif "when" in change:
+            table.add_row(change["offer"], f"{change['when']} {change['change']}", "", "", "")
+    if table.row_count:
+        console.print(table)
+    for word in ("new", "gone"):
+        _print_offers(word, [c for c in changes if c["change"] == word and "rates" in c], console)
     offers = {change["offer"] for change in changes}
     console.print(f"{len(changes)} changes in {len(offers)} offers")
+
+
+def _print_offers(word: str, changes: list[dict[str, Any]], console: Console) -> None:
+    """Print the names and rates of offers that only one book has."""
+    for change in changes[:NAMES_SHOWN]:
+        usd = ", ".join(f"{SHORT.get(b, b)} {digits(rate)}" for b, rate in change["rates"].items())
+        console.print(f"{word}: {change['offer']} ({usd})", markup=False, soft_wrap=True)
+    if len(changes) > NAMES_SHOWN:
+        rest = len(changes) - NAMES_SHOWN
+        console.print(f"{word}: {rest} more offers, which --output json lists")
 
 
 def check_document(checks: list[Check]) -> dict[str, Any]:

@@ -78,10 +78,12 @@ def complete_from_overlay(card: RateCard, offer: Offer) -> RateCard:
 def fill_from_book(card: RateCard, shipped: RateCard) -> RateCard:
     """Return an imported card with the buckets and sizes that its feed cannot express.
 
-    These are the buckets of ``_APART`` and the context window. Text rates are not filled in: a
-    feed could have contained them.
+    These are the buckets of ``_APART``, long cache writes where it has short ones only, and the
+    context window. Other text rates are not filled in: a feed could have contained them.
     """
     known = {bucket for row in card.rows for bucket in row.rates}
+    if "cache_write" in known and "cache_write_1h" not in known:
+        card = _long_writes(card, _long_write_multiple(shipped))
     rows = [
         replace(row, rates=rates, replaces=False)
         for row in shipped.rows
@@ -139,6 +141,16 @@ def _long_writes(card: RateCard, multiple: float | None) -> RateCard:
         for row in card.rows
     )
     return replace(card, rows=rows)
+
+
+def _long_write_multiple(card: RateCard) -> float | None:
+    """Return the price of long cache writes over that of input, if it is the same in all rows."""
+    multiples = {
+        float(f"{row.rates['cache_write_1h'] / row.rates['input']:.6g}")
+        for row in card.rows
+        if "cache_write_1h" in row.rates and row.rates.get("input")
+    }
+    return multiples.pop() if len(multiples) == 1 else None
 
 
 def _product(rate: float, multiple: float) -> float:

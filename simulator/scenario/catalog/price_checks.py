@@ -31,7 +31,7 @@ _INSTALLED = {
 class _Explanation(Section):
     """An explanation of a difference between a source and the book."""
 
-    source: Literal["genai-prices", "litellm", "model-prices", "*"]
+    source: Literal["genai-prices", "litellm", "model-prices", "models.dev", "*"]
     """Source that differs, or ``*`` for all."""
     offers: list[str]
     """Names of offers, or patterns with ``*``."""

@@ -1,10 +1,16 @@
-"""Price cards and feeds for tests."""
+"""Price cards and feeds for tests, and the pricing of usage rows."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from simulator.errors import InputError
 from simulator.pricing.book import snapshot_card, snapshot_offers
 from simulator.pricing.rates import RateCard
+from simulator.scenario.catalog.price_book import PriceBook
+from simulator.scenario.tables.usage import priced_columns
 
 LITELLM: dict[str, Any] = {
     "sample_spec": {"mode": "chat", "litellm_provider": "one of the providers"},
@@ -34,3 +40,11 @@ def token_cards() -> dict[str, RateCard]:
         except InputError as error:
             assert "no token price" in str(error)  # noqa: PT017
     return cards
+
+
+def costs_and_errors(
+    columns: Mapping[str, Sequence[str]], book: PriceBook | None = None
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Return the costs of usage rows, NaN where there is none, and the reasons for that."""
+    priced = priced_columns(columns, book)
+    return priced.costs.cost_usd, priced.errors
