@@ -239,6 +239,20 @@ def test_an_empty_list_is_an_error(arguments: tuple[str, ...], message: str) -> 
 
 
 @pytest.mark.slow
+def test_the_commands_list_what_the_functions_return(tmp_path: Path) -> None:
+    book = tmp_path / "own.json"
+    entry = {"rates": {"input": 7, "output": 9}, "as_of": "2026-11-01", "source": "a contract"}
+    book.write_text(json.dumps({"azure/gpt-4o": entry}))
+    found = breakeven(
+        "prices", "find", "azure", "4o", "--book", str(book), "--sort", "input", "--output", "json"
+    )
+    assert [offer["offer"] for offer in json.loads(found.stdout)["offers"]] == ["azure/gpt-4o"]
+    listed = breakeven("prices", "list", "grok", "--sort", "output", "--output", "json").stdout
+    expected = simulator.list_offers("grok", sort="output").document["offers"]
+    assert [o["offer"] for o in json.loads(listed)["offers"]] == [o["offer"] for o in expected]
+
+
+@pytest.mark.slow
 def test_show_prints_the_further_names() -> None:
     shown = breakeven("prices", "show", "gpt-4o-2024-11-20").stdout
     assert shown.startswith("openai/gpt-4o, ")

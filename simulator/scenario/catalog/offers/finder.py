@@ -53,13 +53,12 @@ class OfferIndex:
 
     def __init__(self, offers: Iterable[str], first: Collection[str]) -> None:
         """Read the names of all offers."""
-        self._known = frozenset(offers)
         self._first = first
         self._lowered: dict[str, list[str]] = defaultdict(list)
         self._entries: dict[tuple[tuple[str, ...], str], list[Entry]] = defaultdict(list)
         self._families: dict[tuple[str, str], list[str]] = defaultdict(list)
         aliases = snapshot_aliases()
-        for offer in sorted(self._known):
+        for offer in sorted(offers):
             self._lowered[offer.lower()].append(offer)
             provider, model = _split(offer)
             own = name_parts(model, provider)
@@ -77,7 +76,7 @@ class OfferIndex:
         InputError
             When no offer has the name, or several have it; with the candidates.
         """
-        same = [text] if text in self._known else self._lowered.get(text.strip().lower(), [])
+        same = self._lowered.get(text.strip().lower(), [])
         if len(same) == 1:
             return FoundOffer(same[0])
         name = name_parts(text)
@@ -288,6 +287,8 @@ def find_offer(
     InputError
         When no offer has the name, or several have it; with the candidates.
     """
+    if name in offers:
+        return FoundOffer(name)  # without reading the names of all offers
     return _index(frozenset(offers), frozenset(first)).find(name)
 
 

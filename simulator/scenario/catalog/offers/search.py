@@ -86,7 +86,8 @@ def select(
     """
     kept = list(names)
     if provider is not None:
-        kept = [name for name in kept if _provider(name) == _known_provider(book, provider)]
+        wanted = _known_provider(book, provider)
+        kept = [name for name in kept if _provider(name) == wanted]
         if not kept:
             raise InputError(f"{provider} sells none of the offers found: {_counted(names)}")
     if simulated:
