@@ -116,7 +116,7 @@ def _tree_span(record: Fields) -> Span:
         parent=f"{trace} {parent}" if parent else "",
         usage=_tree_usage(record),
         left_out=kind,
-        is_barrier=kind in ("agent spans", "tool spans"),
+        is_tool=kind == "tool spans",
         model=None if model is None else str(model),
     )
 

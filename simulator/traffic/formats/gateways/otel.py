@@ -89,7 +89,7 @@ def _tree_span(span: Fields, values: Mapping[str, Any]) -> Span:
         left_out=left_out,
         is_call=named.is_call(values),
         is_root=named.is_framework_root(values),
-        is_barrier=left_out in (named.TOOL, named.AGENT),
+        is_tool=left_out == named.TOOL,
         response=str(values.get("gen_ai.response.id") or ""),
         model=_text(values, *named.MODEL),
     )

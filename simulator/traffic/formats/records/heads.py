@@ -86,7 +86,7 @@ def read_heads(path: Path) -> Iterator[Head]:
     InputError
         If there is no such file, or it is not text.
     """
-    length = 0
+    length = -1
     for chars in _CHARS:
         with open_text(path) as file:
             text = file.read(chars)
@@ -105,7 +105,10 @@ def head_of(text: str) -> Head:
         return Head(Container.ARRAY, values=values[:_RECORDS])
     if text[0] == "{":
         return _objects(text)
-    header = next(csv.reader(text.splitlines()[:1]), [])
+    try:
+        header = next(csv.reader(text.splitlines()[:1]), [])
+    except csv.Error:  # for instance a field as long as a book
+        header = []
     return Head(Container.CSV, columns=tuple(name.strip() for name in header))
 
 

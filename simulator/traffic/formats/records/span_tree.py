@@ -28,8 +28,8 @@ class Span:
     """Whether the span says that it is a call, with or without tokens."""
     is_root: bool = False
     """Whether the span is an operation of a framework, whose calls are spans of their own."""
-    is_barrier: bool = False
-    """Whether calls below the span are no part of the calls above it, as below a tool."""
+    is_tool: bool = False
+    """Whether the span is that of a tool, whose calls may be no part of the call above it."""
     response: str = ""
     """Identifier of the answer, empty if it is unknown."""
     model: str | None = None
@@ -74,26 +74,35 @@ def _without_repeats(spans: Iterable[Span]) -> dict[str, Span]:
 
 
 def _judge(span: Span) -> None:
-    below = _calls_below(span)
-    if not below or (span.usage is None and not span.is_call):
-        return
-    totals = (sum(u[0] for u in below), sum(u[1] for u in below))
-    if span.is_root or span.usage is None or span.usage == totals or span.usage in below:
-        span.left_out = REPEATS_CHILDREN
+    below = _calls_below(span, through_tools=False)
+    every = _calls_below(span, through_tools=True)
+    totals = _total(below)
+    if span.usage is None:
+        is_repeat = span.is_call and bool(below)
+    elif span.is_root:
+        is_repeat = bool(every)
     else:
+        is_repeat = span.usage in (*below, totals, _total(every))
+    if is_repeat:
+        span.left_out = REPEATS_CHILDREN
+    elif below and span.usage is not None:
         span.problem = (
             f"the span has {span.usage[0]} input and {span.usage[1]} output tokens, but the calls "
-            f"below it have {totals[0]} and {totals[1]}: it is unclear which are calls of a model"
+            f"below it have others: it is unclear which are calls of a model"
         )
 
 
-def _calls_below(span: Span) -> list[Usage]:
-    """Return the tokens of the nearest calls below a span, except those that belong to a tool."""
+def _total(calls: list[Usage]) -> Usage | None:
+    return (sum(u[0] for u in calls), sum(u[1] for u in calls)) if calls else None
+
+
+def _calls_below(span: Span, *, through_tools: bool) -> list[Usage]:
+    """Return the tokens of the nearest calls below a span."""
     found = []
     open_spans, seen = list(span.children), {id(span)}
     while open_spans:
         child = open_spans.pop()
-        if id(child) in seen or child.is_barrier:
+        if id(child) in seen or (child.is_tool and not through_tools):
             continue
         seen.add(id(child))
         if child.usage is not None and child.left_out in (None, REPEATS_CHILDREN):

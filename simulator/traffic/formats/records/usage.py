@@ -120,7 +120,7 @@ def _check_unknown(name: str, value: Any) -> None:
     if isinstance(value, str):
         number = int(value) if value.strip().isdigit() else 0
     if isinstance(number, int | float) and number:
-        text = f"unknown token count {name!r} of {abbreviated(value)}"
+        text = f"unknown token count {name!r} of {abbreviated(number)}"
         raise BadRecord(name, text, UNKNOWN_COUNT)
 
 
