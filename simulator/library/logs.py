@@ -105,7 +105,7 @@ def convert_log(
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class LoggedCalls:
     """All calls of a log, for bills."""
 
     calls: "list[Call]" = field(repr=False)
@@ -114,7 +114,7 @@ class Calls:
     """What was read, what is no request of a model, and what could not be read."""
 
 
-def read_calls(trace: str, *, log_format: str | None = None, skip_bad: bool = False) -> Calls:
+def read_calls(trace: str, *, log_format: str | None = None, skip_bad: bool = False) -> LoggedCalls:
     """Return the calls of a log with model, provider, team, key, tokens and recorded cost.
 
     Parameters
@@ -133,7 +133,7 @@ def read_calls(trace: str, *, log_format: str | None = None, skip_bad: bool = Fa
         found = (list(names.workloads), list(names.labels), list(names.kinds))
         calls.extend(calls_of(batch, *found))
     requests = sum(call.left_out is None for call in calls)
-    return Calls(calls, skips.tally.summary(requests))
+    return LoggedCalls(calls, skips.tally.summary(requests))
 
 
 def generate_log(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fuzz.readers.log_readers import PROFILED
 from simulator.errors import InputError
 from simulator.library.logs import convert_log, log_statistics, read_calls
 from simulator.traffic.formats.catalog import format_of, read_log
@@ -169,6 +170,15 @@ def test_burstgpt_totals_are_checked(tmp_path: Path) -> None:
     path.write_text(header + "5,GPT-4,472,18,490,API log\n6,GPT-4,10,5,16,API log\n")
     with pytest.raises(InputError, match=r"b.csv:3:\d+: 10 \+ 5 tokens do not give Total tokens"):
         read(path, "burstgpt")
+
+
+def test_aiperf_reasoning_is_part_of_the_output(tmp_path: Path) -> None:
+    few = {**PROFILED["metrics"], "output_sequence_length": {"value": 3}}
+    warm_up = {**PROFILED, "metadata": {**PROFILED["metadata"], "benchmark_phase": "warmup"}}
+    with pytest.raises(InputError, match=r":2:\d+: 4 reasoning tokens of only 3 output"):
+        read(lines(tmp_path, PROFILED, {**PROFILED, "metrics": few}), "aiperf")
+    log = read(lines(tmp_path, PROFILED, warm_up), "aiperf")
+    assert log.summary.left_out == {"calls of the warmup phase": 1}
 
 
 BILLED = {

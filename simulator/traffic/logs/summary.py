@@ -24,7 +24,7 @@ class Summary:
 
     def text(self) -> str:
         """Return the summary as one line."""
-        parts = [f"read {counted('calls', self.calls)}"]
+        parts = [f"read {kind_count('calls', self.calls)}"]
         if self.left_out:
             parts.append("left out " + _counted(self.left_out))
         if self.refused:
@@ -51,7 +51,7 @@ class Summary:
 
 
 @dataclass(slots=True)
-class Tally:
+class ReadingCounts:
     """Counts that grow while a log is read."""
 
     left_out: Counter[str] = field(default_factory=Counter)
@@ -72,10 +72,10 @@ class Tally:
 
 
 def _counted(kinds: dict[str, int]) -> str:
-    return ", ".join(counted(kind, count) for kind, count in kinds.items())
+    return ", ".join(kind_count(kind, count) for kind, count in kinds.items())
 
 
-def counted(kind: str, count: int) -> str:
+def kind_count(kind: str, count: int) -> str:
     """Return a count with its kind, such as ``1 cache hit`` or ``1,234 cache hits``."""
     if count != 1:
         return f"{count:,} {kind}"

@@ -25,12 +25,14 @@ def _row(record: Fields) -> Fields:
     if prompt is None or answer is None:
         raise BadRecord("metrics", "metrics must contain input_ and output_sequence_length")
     reasoning = value("reasoning_token_count") or 0
+    if reasoning > answer:
+        raise BadRecord("metrics", f"{reasoning} reasoning tokens of only {answer} output")
     return {
         "at_s": number_of(metadata, "request_start_ns") / 1e9,
         "end_s": number_of(metadata, "request_end_ns") / 1e9,
         "input": prompt,
         "cached": value("usage_prompt_cache_read_tokens"),
-        "output": max(0, answer - reasoning),
+        "output": answer - reasoning,
         "reasoning": reasoning,
         "session": metadata.get("conversation_id"),
     }

@@ -9,12 +9,12 @@ from simulator.traffic.formats.records.call_records import (
     CACHE_HITS,
     FAILED,
     Fields,
-    amount,
     call_row,
     count,
     export_items,
     mapping,
     moment,
+    money,
     required_moment,
     row_parser,
 )
@@ -47,7 +47,7 @@ def _row(record: Fields) -> Fields:
         "provider": record.get("provider"),
         "team": record.get("organization_id"),
         "key": record.get("helicone_proxy_key_id") or record.get("helicone_api_key_id"),
-        "spend_usd": amount(record, "cost", "cost_usd", "costUSD"),
+        "spend_usd": money(record, "cost", "cost_usd", "costUSD"),
     }
     return call_row(fields, lambda: _counts(record), SEPARATE, left_out, names=_NAMES)
 

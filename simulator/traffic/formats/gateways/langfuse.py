@@ -13,12 +13,12 @@ from typing import Any
 from simulator.traffic.formats.records.call_records import (
     FAILED,
     Fields,
-    amount,
     call_row,
     count,
     export_items,
     mapping,
     moment,
+    money,
     required_moment,
     row_parser,
 )
@@ -27,7 +27,7 @@ from simulator.traffic.formats.records.containers import container_of, csv_recor
 from simulator.traffic.formats.records.count_names import Part, flat_counts
 from simulator.traffic.formats.records.heads import Container, Head
 from simulator.traffic.formats.records.reading import Format
-from simulator.traffic.formats.records.span_tree import Span, resolve
+from simulator.traffic.formats.records.span_tree import TreeSpan, resolve
 from simulator.traffic.formats.records.usage import GEMINI, SEPARATE, Counts
 from simulator.traffic.formats.records.values import BadRecord
 
@@ -106,12 +106,12 @@ def _stated(observation: Fields) -> Fields:
     return {k: v for k, v in observation.items() if v is not None}
 
 
-def _tree_span(record: Fields) -> Span:
+def _tree_span(record: Fields) -> TreeSpan:
     trace = str(_first(record, *_TRACE) or "")
     parent = _first(record, "parentObservationId", "parent_observation_id")
     kind = _KINDS.get(_type(record))
     model = _first(record, "model", "providedModelName", "provided_model_name")
-    return Span(
+    return TreeSpan(
         key=f"{trace} {record['id']}" if record.get("id") else "",
         parent=f"{trace} {parent}" if parent else "",
         usage=_tree_usage(record),
@@ -155,7 +155,7 @@ def _row(record: Fields) -> Fields:
         "session": _first(record, "sessionId", "session_id", *_TRACE),
         "workload": tree.model,
         "model": tree.model,
-        "spend_usd": amount({**costs, **record}, *_SPEND),
+        "spend_usd": money({**costs, **record}, *_SPEND),
     }
     has_output = kind != "EMBEDDING"
     rule = GEMINI if _is_gemini(record) else SEPARATE

@@ -10,11 +10,11 @@ from simulator.traffic.formats.records.call_records import (
     CACHE_HITS,
     FAILED,
     Fields,
-    amount,
     call_row,
     export_items,
     mapping,
     moment,
+    money,
     required_moment,
     row_parser,
 )
@@ -51,7 +51,7 @@ def litellm_row(record: Fields) -> Fields:
         or record.get("team_id")
         or metadata.get("user_api_key_team_id"),
         "key": metadata.get("user_api_key_alias") or record.get("api_key"),
-        "spend_usd": amount(record, "spend"),
+        "spend_usd": money(record, "spend"),
     }
     return call_row(
         fields, lambda: Counts.of(_counts(record, metadata)), INCLUSIVE, left_out, names=_NAMES

@@ -15,16 +15,16 @@ from simulator.traffic.formats.gateways.otlp import otlp_spans
 from simulator.traffic.formats.records.call_records import (
     FAILED,
     Fields,
-    amount,
     call_row,
     count,
+    money,
     row_parser,
 )
 from simulator.traffic.formats.records.chunks import Broken, Item, Record, RecordChunk, in_chunks
 from simulator.traffic.formats.records.count_names import Part
 from simulator.traffic.formats.records.heads import Head
 from simulator.traffic.formats.records.reading import Format
-from simulator.traffic.formats.records.span_tree import Span, resolve
+from simulator.traffic.formats.records.span_tree import TreeSpan, resolve
 from simulator.traffic.formats.records.usage import INCLUSIVE, Counts
 from simulator.traffic.formats.records.values import BadRecord, missing_field, whole_count
 
@@ -77,12 +77,12 @@ def _reduced(span: Fields) -> Fields:
     }
 
 
-def _tree_span(span: Fields, values: Mapping[str, Any]) -> Span:
+def _tree_span(span: Fields, values: Mapping[str, Any]) -> TreeSpan:
     trace = str(span.get("traceId", span.get("trace_id")) or "")
     own = span.get("spanId", span.get("span_id"))
     parent = span.get("parentSpanId", span.get("parent_span_id"))
-    left_out = named.kind_of(values)
-    return Span(
+    left_out = named.left_out_kind(values)
+    return TreeSpan(
         key=f"{trace} {own}" if own else "",
         parent=f"{trace} {parent}" if parent else "",
         usage=_usage(values),
@@ -128,7 +128,7 @@ def _row(record: Fields) -> Fields:
         "workload": tree.model,
         "model": _text(values, *named.ANSWERED_BY) or tree.model,
         "provider": _text(values, *named.PROVIDER),
-        "spend_usd": amount(values, *named.SPEND),
+        "spend_usd": money(values, *named.SPEND),
     }
     return call_row(
         fields,

@@ -111,7 +111,7 @@ def _langfuse_usage(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield from flat_counts(usage)
 
 
-def kind_of(values: Mapping[str, Any]) -> str | None:
+def left_out_kind(values: Mapping[str, Any]) -> str | None:
     """Return what a span is if it is no call of a model, else None."""
     for name, kinds in _NO_CALLS.items():
         value = values.get(name)

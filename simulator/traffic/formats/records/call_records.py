@@ -17,7 +17,7 @@ from simulator.files.numbers import must_be, number_or_nan
 from simulator.traffic.formats.records.count_names import Part
 from simulator.traffic.formats.records.heads import LISTS
 from simulator.traffic.formats.records.reading import Names
-from simulator.traffic.formats.records.usage import Counts, Rule, Tokens, tokens_of
+from simulator.traffic.formats.records.usage import CallTokens, Counts, Rule, tokens_of
 from simulator.traffic.formats.records.values import (
     BadRecord,
     missing_field,
@@ -46,7 +46,7 @@ def row_parser(row: Callable[[Fields], Fields]) -> Callable[[list[Fields], Names
 def batch_of(rows: list[Fields], names: Names) -> Batch:
     """Return the batch of rows.
 
-    Their keys are at_s, end_s, the names of ``Tokens``, limit, session, workload, the names of
+    Their keys are at_s, end_s, the names of ``CallTokens``, limit, session, workload, the names of
     ``LABELS``, spend_usd, and left_out, which is the reason why a row is no request of a model.
     Only at_s, input and output are required. ``session`` and ``workload`` are names.
     """
@@ -118,7 +118,7 @@ def call_row(
     except BadRecord:
         if left_out is None:
             raise
-        tokens = Tokens(0, None, None, None, 0, None)
+        tokens = CallTokens(0, None, None, None, 0, None)
     return {**fields, **tokens._asdict(), "left_out": left_out}
 
 
@@ -153,7 +153,7 @@ def moment(record: Fields, *names: str) -> float | None:
     return None
 
 
-def amount(record: Fields, *names: str) -> float | None:
+def money(record: Fields, *names: str) -> float | None:
     """Return the first amount of money that the record has [USD], None if there is none."""
     for name in names:
         value = record.get(name)

@@ -17,7 +17,7 @@ from simulator.files.text import Source, fail, label
 from simulator.traffic.formats.records.chunks import Chunk
 from simulator.traffic.formats.records.values import BadRecord
 from simulator.traffic.logs.log import UNKNOWN, Batch, concatenate
-from simulator.traffic.logs.summary import UNUSABLE, Tally, counted
+from simulator.traffic.logs.summary import UNUSABLE, ReadingCounts, kind_count
 
 if TYPE_CHECKING:
     from simulator.traffic.formats.records.heads import Head
@@ -84,7 +84,7 @@ class Skips:
     allowed: bool = False
     count: int = 0
     first: str = ""
-    tally: Tally = field(default_factory=Tally)
+    tally: ReadingCounts = field(default_factory=ReadingCounts)
 
     def note(
         self, path: Source, line: int, column: int, message: str, kind: str = UNUSABLE
@@ -149,7 +149,7 @@ def read(
 
 
 def _fail_without_rows(path: Source, skips: Skips) -> NoReturn:
-    found = [counted(kind, count) for kind, count in skips.tally.left_out.items()]
+    found = [kind_count(kind, count) for kind, count in skips.tally.left_out.items()]
     reasons = [f"left out {', '.join(found)}"] if found else []
     reasons += [f"{skips.count} skipped"] if skips.count else []
     fail(path, 1, 1, "no usable records" + (f" ({'; '.join(reasons)})" if reasons else ""))

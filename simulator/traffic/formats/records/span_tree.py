@@ -14,7 +14,7 @@ Usage = tuple[int, int]
 
 
 @dataclass(slots=True)
-class Span:
+class TreeSpan:
     """What the tree of spans needs of one span."""
 
     key: str
@@ -35,10 +35,10 @@ class Span:
     model: str | None = None
     problem: str = ""
     """Why it is unclear whether the span is a call."""
-    children: list["Span"] = field(default_factory=list)
+    children: list["TreeSpan"] = field(default_factory=list)
 
 
-def resolve(spans: Sequence[Span]) -> None:
+def resolve(spans: Sequence[TreeSpan]) -> None:
     """Set ``left_out`` of spans whose tokens are those of other spans, and pass on models.
 
     A span with calls below it is left out if it has the same tokens as they have together. If it
@@ -58,9 +58,9 @@ def resolve(spans: Sequence[Span]) -> None:
             span.model = _model_above(span, by_key)
 
 
-def _without_repeats(spans: Iterable[Span]) -> dict[str, Span]:
+def _without_repeats(spans: Iterable[TreeSpan]) -> dict[str, TreeSpan]:
     """Return the spans by key, and leave out those that were exported once more."""
-    by_key: dict[str, Span] = {}
+    by_key: dict[str, TreeSpan] = {}
     for span in spans:
         earlier = by_key.get(span.key) if span.key else None
         if earlier is None or earlier.left_out is not None:
@@ -73,7 +73,7 @@ def _without_repeats(spans: Iterable[Span]) -> dict[str, Span]:
     return by_key
 
 
-def _judge(span: Span) -> None:
+def _judge(span: TreeSpan) -> None:
     below = _calls_below(span, through_tools=False)
     every = _calls_below(span, through_tools=True)
     totals = _total(below)
@@ -96,7 +96,7 @@ def _total(calls: list[Usage]) -> Usage | None:
     return (sum(u[0] for u in calls), sum(u[1] for u in calls)) if calls else None
 
 
-def _calls_below(span: Span, *, through_tools: bool) -> list[Usage]:
+def _calls_below(span: TreeSpan, *, through_tools: bool) -> list[Usage]:
     """Return the tokens of the nearest calls below a span."""
     found = []
     open_spans, seen = list(span.children), {id(span)}
@@ -112,7 +112,7 @@ def _calls_below(span: Span, *, through_tools: bool) -> list[Usage]:
     return found
 
 
-def _leave_out_same_answers(spans: Iterable[Span]) -> None:
+def _leave_out_same_answers(spans: Iterable[TreeSpan]) -> None:
     """Leave out all but the first of the spans with the same answer and the same tokens."""
     known: set[tuple[str, Usage]] = set()
     for span in spans:
@@ -124,7 +124,7 @@ def _leave_out_same_answers(spans: Iterable[Span]) -> None:
         known.add(call)
 
 
-def _model_above(span: Span, by_key: dict[str, Span]) -> str | None:
+def _model_above(span: TreeSpan, by_key: dict[str, TreeSpan]) -> str | None:
     """Return the model of the nearest span above that names one."""
     seen = {span.key}
     above = by_key.get(span.parent)

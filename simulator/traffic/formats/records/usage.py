@@ -48,7 +48,7 @@ GEMINI = Rule(True, True, False, True, False)
 _RULES = [Rule(*flags) for flags in product((True, False), repeat=5)]
 
 
-class Tokens(NamedTuple):
+class CallTokens(NamedTuple):
     """The tokens of one call; counts that are not reported are None."""
 
     input: int
@@ -130,7 +130,7 @@ def tokens_of(
     *,
     has_output: bool = True,
     names: Mapping[Part, str] | None = None,
-) -> Tokens:
+) -> CallTokens:
     """Return the tokens of a call by the rule of its format, or by the one that gives its total.
 
     Parameters
@@ -167,7 +167,7 @@ def tokens_of(
     prompt, completion = chosen
     reasoning = counts.values.get(Part.REASONING)
     cached = counts.values.get(Part.READ)
-    return Tokens(prompt, cached, written, written_1h, completion - (reasoning or 0), reasoning)
+    return CallTokens(prompt, cached, written, written_1h, completion - (reasoning or 0), reasoning)
 
 
 def _written(counts: Counts) -> tuple[int | None, int | None]:
