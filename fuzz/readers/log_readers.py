@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from fuzz.cases import Reader, Sample, Unusable
 from fuzz.commands import argument, command
+from fuzz.otlp import otlp_request, with_lengths
 from fuzz.samples import (
     compressed,
     csv_sample,
@@ -25,6 +26,10 @@ _MOONCAKE = (
     {"timestamp": 0, "input_length": 1100, "output_length": 5, "hash_ids": [1, 2, 3]},
     {"timestamp": 10, "input_length": 1536, "output_length": 6, "hash_ids": [1, 2, 4]},
     {"timestamp": 2500.5, "input_length": 100, "output_length": 0, "hash_ids": [9]},
+)
+_DELAYED = (
+    {"session_id": "s", "timestamp": 0, "input_length": 1100, "output_length": 5},
+    {"session_id": "s", "delay": 500, "input_length": 1536, "output_length": 6},
 )
 _CHAT = {"type": "text", "output_length": 7, "turn": 1, "input_length": 33, "hash_ids": [7, 8, 9]}
 _BAILIAN = (
@@ -109,6 +114,51 @@ _SPANS = {"resourceSpans": [{"scopeSpans": [{"spans": [{
     "endTimeUnixNano": "1793606402250000000",
     "attributes": [{"key": key, "value": value} for key, value in _ATTRIBUTES.items()],
 }]}]}]}  # fmt: skip
+_GEMINI = {
+    "id": "g", "traceId": "t", "type": "GENERATION", "startTime": "2026-11-02T08:00:00.250Z",
+    "usageDetails": {
+        "promptTokenCount": 40, "candidatesTokenCount": 9, "thoughtsTokenCount": 4,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 40}], "totalTokenCount": 53},
+}  # fmt: skip
+_TRACE = {"id": "t", "sessionId": "s", "timestamp": "2026-11-02T08:00:00Z", "observations": [
+    {"id": "a", "type": "AGENT", "startTime": "2026-11-02T08:00:00Z"},
+    {**_OBSERVATION, "parentObservationId": "a"},
+    {**_GEMINI, "parentObservationId": "a"},
+]}  # fmt: skip
+
+
+def _spans(*values: dict[str, Any]) -> dict[str, Any]:
+    """Return a document of spans, each of which is the parent of the next one."""
+    kinds = {int: "intValue", float: "doubleValue", str: "stringValue"}
+    spans = [
+        {
+            "traceId": "ab" * 16, "spanId": f"{i:016x}", "parentSpanId": f"{i - 1:016x}",
+            "startTimeUnixNano": "1793606400250000000", "endTimeUnixNano": "1793606402250000000",
+            "attributes": [{"key": k, "value": {kinds[type(v)]: v}} for k, v in named.items()],
+        }
+        for i, named in enumerate(values, start=1)
+    ]  # fmt: skip
+    return {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+
+
+_TREE = _spans(
+    {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 100},
+    {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 100,
+     "gen_ai.usage.output_tokens": 20, "gen_ai.usage.details.cache_read_tokens": 64,
+     "gen_ai.response.id": "r", "gen_ai.usage.cost": 0.5},
+    {"gen_ai.usage.prompt_tokens": 100, "gen_ai.usage.completion_tokens": 20},
+)  # fmt: skip
+_OPEN_INFERENCE = _spans(
+    {"openinference.span.kind": "LLM", "llm.token_count.prompt": 36,
+     "llm.token_count.completion": 20, "llm.token_count.prompt_details.cache_read": 64,
+     "llm.token_count.total": 120},
+)  # fmt: skip
+_VERCEL = _spans(
+    {"ai.operationId": "ai.generateText", "ai.usage.promptTokens": 9,
+     "ai.usage.completionTokens": 2},
+    {"ai.operationId": "ai.generateText.doGenerate", "ai.usage.inputTokens": 9,
+     "ai.usage.outputTokens": 2, "ai.usage.reasoningTokens": 1},
+)  # fmt: skip
 _AT = "2023-11-16 18:15:46.6805900", "2023-11-16 18:15:50.9951690"
 _CANONICAL: dict[str, list[Any]] = {
     "arrival_s": [0.0, 1.5, 2.0], "input_tokens": [30, 40, 25], "output_tokens": [5, 6, 7],
@@ -116,6 +166,8 @@ _CANONICAL: dict[str, list[Any]] = {
     "max_output_tokens": [10, 10, 10], "workload": ["chat", "chat", "rag"],
     "session": ["a", "a", "b"], "end_s": [1.0, 2.0, 3.0], "gap_s": [0.0, 0.5, 0.0],
     "deadline_s": [60.0, 60.0, 60.0], "prefix": ["100+20 7+10", "^25 900+15", "100+25"],
+    "model": ["m", "m", "n"], "provider": ["p", "p", "p"], "team": ["t", "t", "u"],
+    "key": ["k", "k", "k"], "spend_usd": [0.1, 0.2, 0.3], "written_1h_tokens": [0, 5, 0],
 }  # fmt: skip
 
 
@@ -146,6 +198,7 @@ def _export(name: str, record: dict[str, Any]) -> tuple[Sample, ...]:
 _SAMPLES: dict[str, Callable[[], tuple[Sample, ...]]] = {
     "canonical": _canonical,
     "mooncake": lambda: (
+        lines_sample("log.jsonl", *_DELAYED),
         lines_sample("log.jsonl", *_MOONCAKE),
         compressed(lines_sample("log.jsonl", *_MOONCAKE)),
     ),
@@ -153,6 +206,8 @@ _SAMPLES: dict[str, Callable[[], tuple[Sample, ...]]] = {
     "azure": lambda: (
         csv_sample("log.csv", ["TIMESTAMP", "ContextTokens", "GeneratedTokens"],
                    [_AT[0], 374, 44], [_AT[1], 396, 109]),
+        csv_sample("log.csv", ["TIMESTAMP", "NumImages", "ContextTokens", "GeneratedTokens"],
+                   [_AT[0], 1, 374, 44], [_AT[1], 0, 396, 109]),
     ),
     "burstgpt": lambda: (
         csv_sample("log.csv", ["Timestamp", "Model", "Request tokens", "Response tokens",
@@ -176,9 +231,20 @@ _SAMPLES: dict[str, Callable[[], tuple[Sample, ...]]] = {
                                   "info": {"input_tokens": 7, "output_tokens": 3}}]),
     ),
     "litellm": partial(_export, "litellm", _SPEND),
-    "langfuse": partial(_export, "langfuse", _OBSERVATION),
+    "langfuse": lambda: (
+        *_export("langfuse", _OBSERVATION),
+        json_sample("log.json", {"data": [_TRACE, _TRACE]}),
+        json_sample("log.json", _TRACE),
+        lines_sample("log.jsonl", _GEMINI),
+    ),
     "helicone": partial(_export, "helicone", _HELICONE),
-    "otel": lambda: (json_sample("log.json", _SPANS), lines_sample("log.jsonl", _SPANS, _SPANS)),
+    "otel": lambda: (
+        json_sample("log.json", _SPANS),
+        json_sample("log.json", [_TREE, _OPEN_INFERENCE, _VERCEL]),
+        lines_sample("log.jsonl", _SPANS, _TREE),
+        Sample("log.pb", otlp_request()),
+        Sample("log.bin", with_lengths(otlp_request(), otlp_request())),
+    ),
 }  # fmt: skip
 
 

@@ -86,17 +86,39 @@ def read_text(path: Path) -> str:
     return text
 
 
+def read_bytes(path: Path, most: int = MAX_WHOLE_CHARS) -> bytes:
+    """Return the first bytes of a file, plain or compressed.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is not readable.
+    """
+    checked_file(path)
+    try:
+        with ExitStack() as stack:
+            return _open_binary(path, stack).read(most)
+    except (EOFError, OSError, zlib.error) as error:
+        raise InputError(f"{path}: not readable: {reason(error)}") from error
+
+
+def _open_binary(path: Path, stack: ExitStack) -> BinaryIO:
+    """Open a file, plain or compressed, until the stack is closed."""
+    binary: BinaryIO = stack.enter_context(path.open("rb"))
+    if path.suffix == ".gz":
+        return cast(BinaryIO, stack.enter_context(gzip.open(binary)))
+    if path.suffix == ".zst":
+        return cast(BinaryIO, stack.enter_context(_zstd(path, binary)))
+    return binary
+
+
 @contextmanager
 def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
     """Open a text file, plain or compressed (``.gz``, ``.zst``)."""
     checked_file(path)
     try:
         with ExitStack() as stack:
-            binary: BinaryIO = stack.enter_context(path.open("rb"))
-            if path.suffix == ".gz":
-                binary = cast(BinaryIO, stack.enter_context(gzip.open(binary)))
-            elif path.suffix == ".zst":
-                binary = stack.enter_context(_zstd(path, binary))
+            binary = _open_binary(path, stack)
             yield stack.enter_context(io.TextIOWrapper(binary, encoding="utf-8-sig", newline=""))
     except UnicodeDecodeError as error:
         line, column = _undecodable(path)

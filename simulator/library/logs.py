@@ -12,8 +12,10 @@ from simulator.library.results import Result
 
 if TYPE_CHECKING:
     from simulator.traffic.formats.records.reading import Format, Skips
+    from simulator.traffic.logs.calls import Call
     from simulator.traffic.logs.log import Log
     from simulator.traffic.logs.stats import Statistics
+    from simulator.traffic.logs.summary import Summary
 
 ANSWER_DELAY_S, TOKEN_TIME_S = 0.5, 0.02
 """Answering times of generated logs: a time to the first token, and 50 tokens per second."""
@@ -59,14 +61,17 @@ def log_statistics(
     from simulator.files.text import label
     from simulator.report.terminal.traffic import print_statistics
     from simulator.traffic.formats.catalog import source_of
-    from simulator.traffic.logs.stats import statistics
+    from simulator.traffic.logs.stats import statistics, thin_tail
 
     log, read_as, notes = _read(trace, log_format, skip_bad)
     figures = statistics(log)
+    tail = thin_tail(log)
+    notes = notes if tail is None else (*notes, tail)
     document = {
         "trace": Path(label(source_of(trace))).name,
         "format": read_as.name,
         **figures.to_dict(),
+        "summary": {**log.summary.to_dict(), "text": log.summary.text()},
     }
     printer = partial(print_statistics, document)
     return LogResult(document, [document], log, figures, printer=printer, notes=notes)
@@ -91,10 +96,44 @@ def convert_log(
     names, skips = Names(), Skips(skip_bad)
     source = source_of(trace)
     read_as = format_of(source, log_format)
-    rows = write_log(read(source, read_as, names, skips), names.workloads, Path(target))
-    notes = (*_skip_notes(skips), f"{rows} rows, {read_as.name} -> {target}")
+    batches = read(source, read_as, names, skips)
+    rows = write_log(batches, names.workloads, Path(target), names.labels)
+    summary = skips.tally.summary(rows)
+    notes = (*_notes(skips, summary), f"{rows} rows, {read_as.name} -> {target}")
     written = {"file": str(target), "rows": rows, "format": read_as.name, "skipped": skips.count}
-    return Result(written, [written], notes=notes)
+    return Result({**written, "summary": summary.to_dict()}, [written], notes=notes)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCalls:
+    """All calls of a log, for bills."""
+
+    calls: "list[Call]" = field(repr=False)
+    """In the order of time, with those that are no requests of a model."""
+    summary: "Summary"
+    """What was read, what is no request of a model, and what could not be read."""
+
+
+def read_calls(trace: str, *, log_format: str | None = None, skip_bad: bool = False) -> LoggedCalls:
+    """Return the calls of a log with model, provider, team, key, tokens and recorded cost.
+
+    Parameters
+    ----------
+    trace, log_format, skip_bad
+        See ``log_statistics``.
+    """
+    from simulator.traffic.formats.catalog import format_of, source_of
+    from simulator.traffic.formats.records.reading import Names, Skips, read
+    from simulator.traffic.logs.calls import calls_of
+
+    names, skips = Names(), Skips(skip_bad)
+    source = source_of(trace)
+    calls: list[Call] = []
+    for batch in read(source, format_of(source, log_format), names, skips, whole=True):
+        found = (list(names.workloads), list(names.labels), list(names.kinds))
+        calls.extend(calls_of(batch, *found))
+    requests = sum(call.left_out is None for call in calls)
+    return LoggedCalls(calls, skips.tally.summary(requests))
 
 
 def generate_log(
@@ -107,6 +146,8 @@ def generate_log(
     seed: int = 1,
 ) -> Result:
     """Write a generated log of sessions, answered after 0.5 s at 50 tokens per second.
+
+    It contains the requests of the given hours, also those of sessions that began before.
 
     Parameters
     ----------
@@ -130,18 +171,15 @@ def generate_log(
     """
     from simulator.scenario.starter.generator import workloads_of
     from simulator.traffic.formats.writing import write_log
-    from simulator.traffic.generate import chunks
-    from simulator.traffic.logs.replay import recorded_stream
-    from simulator.units import HOUR_S
+    from simulator.traffic.logs.generated import generated_log
 
     volume = amount("requests_per_month", requests_per_month)
     if volume is not None and volume < 1:
         raise InputError("requests_per_month must be 1 or more")
     workloads = workloads_of(source, volume, settings, hours)
-    tables = chunks(workloads, seed, volume=1.0, end_s=hours * HOUR_S)
     names = {w.name: index for index, w in enumerate(workloads)}
-    stream = recorded_stream(tables, ANSWER_DELAY_S, TOKEN_TIME_S)
-    rows = write_log(stream, names, Path(target))
+    batches = generated_log(workloads, seed, hours, ANSWER_DELAY_S, TOKEN_TIME_S)
+    rows = write_log(batches, names, Path(target))
     written = {"file": str(target), "rows": rows}
     return Result(written, [written], notes=(f"{rows} rows -> {target}",))
 
@@ -272,10 +310,10 @@ def _read(
     source = source_of(trace)
     read_as = format_of(source, log_format)
     log = read_log(source, read_as, skips)
-    return log, read_as, _skip_notes(skips)
+    return log, read_as, _notes(skips, log.summary)
 
 
-def _skip_notes(skips: "Skips") -> tuple[str, ...]:
-    if not skips.count:
-        return ()
-    return (f"breakeven: {skips.count} rows skipped, the first {skips.first}",)
+def _notes(skips: "Skips", summary: "Summary") -> tuple[str, ...]:
+    """Return what is to be said of rows that were skipped or left out, nothing if all were read."""
+    skipped = f"breakeven: {skips.count} rows skipped, the first {skips.first}"
+    return (*([skipped] if skips.count else []), *([] if summary.is_plain else [summary.text()]))

@@ -96,7 +96,7 @@ def test_mooncake_time_goes_backwards_and_empty(tmp_path: Path) -> None:
     [
         ("a,b\n1,2\n", "1:1", "missing column 'TIMESTAMP'"),
         ("TIMESTAMP,ContextToken,GeneratedTokens\n", "1:1", "(found 'ContextToken'?)"),
-        (AZURE.strip() + ",extra\n", "1:4", "unknown column 'extra'"),
+        (AZURE.strip() + ",CachedTokens\n", "1:4", "unknown column 'CachedTokens'"),
         (AZURE + "yesterday,5,5\n", "2:1", "must be a date and time"),
         (AZURE + "2023-11-16 18:15:46,5\n", "2:1", "expected 3 fields, found 2"),
         (AZURE + "2023-11-16 18:15:46,-5,5\n", "2:21", "ContextTokens must be 1 or more, not -5"),
@@ -258,6 +258,9 @@ SPAN = {
 }  # fmt: skip
 
 
+CACHED = {"cache_read_input_tokens": 600, "cache_creation_input_tokens": 100}
+
+
 def spans(*found: dict) -> dict:
     return {"resourceSpans": [{"scopeSpans": [{"spans": list(found)}]}]}
 
@@ -316,7 +319,12 @@ def test_otel_spans_as_collectors_write_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fmt", "record", "message"),
     [
-        ("litellm", {**SPEND, "prompt_tokens": 650}, "700 tokens read from and written to a cache"),
+        ("litellm", {**SPEND, "prompt_tokens": 650}, "is 1000, but prompt_tokens is 650"),
+        (
+            "litellm",
+            {**SPEND, "prompt_tokens": 650, "metadata": {"usage_object": CACHED}},
+            "700 tokens read from and written to a cache",
+        ),
         ("litellm", {**SPEND, "prompt_tokens": None}, "missing field 'prompt_tokens'"),
         ("litellm", {**SPEND, "startTime": "soon"}, "startTime must be a date and time"),
         ("litellm", {**SPEND, "metadata": "{"}, "metadata is not valid JSON"),

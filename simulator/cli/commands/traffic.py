@@ -137,7 +137,7 @@ def generate(
 ) -> None:
     """Generate a log of sessions.
 
-    Its requests are answered after 0.5 s at 50 tokens/s.
+    It has the requests of the given hours, answered after 0.5 s at 50 tokens/s.
     """
     from simulator.library.amounts import amount
     from simulator.library.logs import generate_log

@@ -20,6 +20,7 @@ def print_statistics(document: dict[str, Any], console: Console) -> None:
     """Print the statistics of a log."""
     facts = [
         ("trace", f"{document['trace']} ({document['format']})"),
+        ("summary", document["summary"]["text"]),
         ("requests", f"{document['requests']:,} in {duration(document['span_s'])}"),
         (
             "rate",

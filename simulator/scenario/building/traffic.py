@@ -14,6 +14,7 @@ from simulator.scenario.schema import traffic as schema
 from simulator.traffic.formats.catalog import format_of, read_log
 from simulator.traffic.formats.records.reading import Skips
 from simulator.traffic.logs.replay import replay_requests
+from simulator.traffic.logs.stats import thin_tail
 from simulator.traffic.quantity import Quantity
 from simulator.traffic.rate import Tenants
 from simulator.traffic.sessions import Documents, SessionTraffic, Tools
@@ -201,6 +202,11 @@ def _replay(name: str, section: schema.Replay, seed: int, document: Document) ->
     elif source.span_s < WEEK_S:
         hours = source.span_s / HOUR_S
         notes.append(f"{hours:.1f} h of trace represent the month: no daily or weekly peaks")
+    tail = thin_tail(log)
+    if tail is not None and section.end_s is None:
+        notes.append(f"{path.name}: {tail} (end_s)")
+    if not log.summary.is_plain:
+        notes.append(f"{path.name}: {log.summary.text()}")
     if skips.count:
         notes.append(
             f"{skips.count} unusable rows of {path.name} left out, the first {skips.first}"

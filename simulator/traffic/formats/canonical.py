@@ -15,9 +15,16 @@ CSV with a header, JSON lines or Parquet, with these columns, of which the first
 ``prefix``              shared tokens of the prompt as runs of token numbers ``start+count``.
                         A leading ``^count`` repeats the first ``count`` tokens of the session's
                         previous prompt
+
+Logs of gateways have six more, which bills need and traffic does not:
+
+``model``, ``provider``, ``team``, ``key``   names, as the gateway has them
+``spend_usd``           cost of the call, as the gateway recorded it
+``written_1h_tokens``   part of ``written_tokens`` that the cache keeps for an hour
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -30,29 +37,36 @@ from simulator.files.numbers import must_be
 from simulator.files.parquet import open_parquet
 from simulator.files.text import fail
 from simulator.traffic.formats.records.chunks import CHUNK_ROWS, Broken, ColumnChunk
-from simulator.traffic.formats.records.containers import csv_columns, json_lines
+from simulator.traffic.formats.records.containers import container_of, csv_columns, json_lines
+from simulator.traffic.formats.records.heads import Container
 from simulator.traffic.formats.records.reading import Format, Names
 from simulator.traffic.formats.records.values import BadRecord, Column, floats, ints, times
+from simulator.traffic.logs.billing import LABELS, Billing
 from simulator.traffic.logs.log import UNKNOWN, Batch, no_runs, ragged
 from simulator.traffic.prefixes import Runs
 
 REQUIRED = ("arrival_s", "input_tokens", "output_tokens")
 COUNTS = ("reasoning_tokens", "cached_tokens", "written_tokens", "max_output_tokens")
 OPTIONAL = (*COUNTS, "workload", "session", "end_s", "gap_s", "deadline_s", "prefix")
-COLUMNS = REQUIRED + OPTIONAL
+BILLING = (*LABELS, "spend_usd", "written_1h_tokens")
+"""Columns that a log has only if its source names callers or costs."""
+TRAFFIC = REQUIRED + OPTIONAL
+COLUMNS = TRAFFIC + BILLING
 
 
 def _chunks(path: Path) -> Iterator[ColumnChunk]:
     if path.suffix == ".parquet":
         return _parquet(path)
-    if ".jsonl" in path.suffixes:
+    if container_of(path) is not Container.CSV:
         return _json(path)
-    return map(_unguard_names, csv_columns(path, REQUIRED, OPTIONAL))
+    return map(_unguard_names, csv_columns(path, REQUIRED, OPTIONAL + BILLING))
 
 
 def _unguard_names(chunk: ColumnChunk) -> ColumnChunk:
-    """Remove the apostrophes that protect workload names from spreadsheets."""
-    chunk.columns["workload"] = tuple(map(unguarded, chunk.columns["workload"]))
+    """Remove the apostrophes that protect names from spreadsheets."""
+    for name in ("workload", *LABELS):
+        if name in chunk.header:
+            chunk.columns[name] = tuple(map(unguarded, chunk.columns[name]))
     return chunk
 
 
@@ -109,7 +123,21 @@ def _parse(columns: dict[str, Column], names: Names) -> Batch:
         ints("input_tokens", columns["input_tokens"], None),
         ints("output_tokens", columns["output_tokens"], None),
         runs,
+        _parse_billing(columns, names),
         **optional,
+    )
+
+
+def _parse_billing(columns: dict[str, Column], names: Names) -> Billing | None:
+    """Return callers and costs, None if the columns are empty."""
+    size = len(columns["arrival_s"])
+    if all(columns[name].count("") == size for name in BILLING):
+        return None
+    return replace(
+        Billing.unknown(size),
+        **{name: names.label(columns[name]) for name in LABELS},
+        spend_usd=floats("spend_usd", columns["spend_usd"], np.nan),
+        written_1h_tokens=ints("written_1h_tokens", columns["written_1h_tokens"], UNKNOWN),
     )
 
 
@@ -138,7 +166,7 @@ def _parse_prefixes(texts: Column, session: NDArray[np.int64]) -> tuple[NDArray[
 CANONICAL = Format(
     "canonical",
     "columns arrival_s, input_tokens, output_tokens and more; CSV, JSON lines or Parquet",
-    REQUIRED,
+    lambda head: head.has(*REQUIRED),
     _chunks,
     _parse,
 )

@@ -1,20 +1,23 @@
 """All formats by name, and the recognition of a file's format."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from simulator.errors import InputError, nearest
-from simulator.files.text import Source, open_text
+from simulator.files.text import Source
 from simulator.traffic.formats.benchmarks.aiperf import AIPERF
 from simulator.traffic.formats.benchmarks.genai_perf import GENAI_PERF
 from simulator.traffic.formats.benchmarks.guidellm import GUIDELLM
 from simulator.traffic.formats.benchmarks.inference_perf import INFERENCE_PERF
 from simulator.traffic.formats.benchmarks.serving_benchmarks import SGLANG, VLLM
-from simulator.traffic.formats.canonical import CANONICAL
+from simulator.traffic.formats.canonical import CANONICAL, REQUIRED
 from simulator.traffic.formats.gateways.helicone import HELICONE
 from simulator.traffic.formats.gateways.langfuse import LANGFUSE
 from simulator.traffic.formats.gateways.litellm import LITELLM
 from simulator.traffic.formats.gateways.litellm_database import LITELLM_DATABASE
 from simulator.traffic.formats.gateways.otel import OTEL
+from simulator.traffic.formats.gateways.otlp import is_protobuf
+from simulator.traffic.formats.records.heads import read_heads
 from simulator.traffic.formats.records.reading import Format, Names, Skips, read
 from simulator.traffic.formats.traces.agents import AGENT
 from simulator.traffic.formats.traces.azure import AZURE
@@ -28,24 +31,24 @@ FORMATS = {
     fmt.name: fmt
     for fmt in (
         CANONICAL,
-        MOONCAKE,
         BAILIAN,
+        MOONCAKE,
         AZURE,
         BURSTGPT,
         AGENT,
-        VLLM,
         SGLANG,
+        VLLM,
         AIPERF,
         GUIDELLM,
         GENAI_PERF,
         INFERENCE_PERF,
+        OTEL,
         LITELLM,
         LANGFUSE,
         HELICONE,
-        OTEL,
     )
 }
-_HEAD_CHARS = 65_536
+"""By name. A format that another one extends follows it, so that the first match is right."""
 
 
 def source_of(text: str) -> Source:
@@ -54,7 +57,7 @@ def source_of(text: str) -> Source:
 
 
 def format_of(path: Source, name: str | None = None) -> Format:
-    """Return the format of this name, or the one that the beginning of the file matches.
+    """Return the format of this name, or the one whose structure the beginning of the file has.
 
     Raises
     ------
@@ -72,14 +75,19 @@ def format_of(path: Source, name: str | None = None) -> Format:
         raise InputError(f"no logs are read from {scheme}:// addresses, only from postgresql://")
     if path.suffix == ".parquet":
         return CANONICAL
-    with open_text(path) as text:
-        head = text.read(_HEAD_CHARS)
-    matches = [fmt for fmt in FORMATS.values() if all(key in head for key in fmt.keys)]
-    if not matches:
-        known = ", ".join(sorted(FORMATS))
-        raise InputError(f"{path}: none of the formats is recognised ({known}); give --format")
-    # Of several matching formats, the one with the most keys is the most specific.
-    return max(matches, key=lambda fmt: len(fmt.keys))
+    if is_protobuf(path):
+        return OTEL
+    seen = ""
+    for head in read_heads(path):
+        found = next((fmt for fmt in FORMATS.values() if fmt.matches(head)), None)
+        if found is not None:
+            return found
+        seen = head.seen()
+    known = ", ".join(sorted(FORMATS))
+    raise InputError(
+        f"{path}: none of the formats is recognised: this is {seen}; known are {known}; give "
+        f"--format, or write a CSV file with the columns {', '.join(REQUIRED)} (docs/logs.md)"
+    )
 
 
 def read_log(path: Source, fmt: Format, skips: Skips | None = None) -> Log:
@@ -91,5 +99,7 @@ def read_log(path: Source, fmt: Format, skips: Skips | None = None) -> Log:
         With file, line and column of the first unusable row.
     """
     names = Names()
-    batches = list(read(path, fmt, names, skips or Skips()))
-    return collect(batches, list(names.workloads))
+    skips = skips or Skips()
+    batches = list(read(path, fmt, names, skips))
+    log = collect(batches, list(names.workloads))
+    return replace(log, summary=skips.tally.summary(log.rows.size))

@@ -1,12 +1,14 @@
 """Writer of logs in the canonical format: times, lengths and anonymous token numbers, never text.
 
 Times count from the first request. Sessions and tokens are renumbered in the order of their first
-use, so that no identifier or content hash of the source remains.
+use, so that no identifier of a user or content hash of the source remains. Models, providers, teams
+and keys keep their names, for bills.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,22 +19,28 @@ from simulator.errors import InputError
 from simulator.files.cells import harmless
 from simulator.files.optional import missing_package
 from simulator.files.writing import whole
-from simulator.traffic.formats.canonical import COLUMNS
+from simulator.traffic.formats.canonical import COLUMNS, TRAFFIC
+from simulator.traffic.logs.billing import LABELS, Billing
 from simulator.traffic.logs.collect import PromptRuns
 from simulator.traffic.logs.log import UNKNOWN, Batch
 from simulator.traffic.prefixes import PrefixBuilder
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 _TIMES = ("arrival_s", "end_s")
-_FLOATS = (*_TIMES, "gap_s", "deadline_s")
-_TEXTS = ("workload", "prefix")
+_FLOATS = (*_TIMES, "gap_s", "deadline_s", "spend_usd")
+_TEXTS = ("workload", "prefix", *LABELS)
 
 _ROW_GROUP_ROWS = 65_536
 
 Chain = list[tuple[int, int]]
 
 
-def write_log(batches: Iterable[Batch], workloads: Mapping[str, int], target: Path) -> int:
+def write_log(
+    batches: Iterable[Batch],
+    workloads: Mapping[str, int],
+    target: Path,
+    labels: Mapping[str, int] | None = None,
+) -> int:
     """Write batches one after the other and return the number of rows.
 
     If writing fails, no file is left.
@@ -45,18 +53,28 @@ def write_log(batches: Iterable[Batch], workloads: Mapping[str, int], target: Pa
         Numbers of the workloads by name, in order. It may grow while batches are read.
     target : Path
         File with the suffix ``.csv``, ``.jsonl`` or ``.parquet``.
+    labels : mapping from str to int, optional
+        Numbers of models, providers, teams and keys by name, as ``workloads``. They are written
+        with the costs if the log has them; None: they are left out.
     """
     if target.suffix not in SUFFIXES:
         raise InputError(f"{target}: logs are written as {', '.join(SUFFIXES)}")
     if not target.parent.is_dir():
         raise InputError(f"{target.parent}: no such directory")
     rows = 0
-    with whole(target) as path, _SINKS[target.suffix](path) as sink:
+    batches = iter(batches)
+    first = next(batches, None)
+    with_billing = labels is not None and first is not None and first.billing is not None
+    names = COLUMNS if with_billing else TRAFFIC
+    with whole(target) as path, _SINKS[target.suffix](path, names) as sink:
         origin_s: float | None = None
         prefixes = _Prefixes()
-        for batch in batches:
+        for batch in batches if first is None else chain([first], batches):
             origin_s = float(batch.at_s[0]) if origin_s is None else origin_s
-            sink(_canonical_columns(batch, origin_s, list(workloads), prefixes.texts(batch)))
+            columns = _canonical_columns(batch, origin_s, list(workloads), prefixes.texts(batch))
+            if with_billing:
+                columns |= _billing_columns(batch, list(labels or ()))
+            sink(columns)
             rows += batch.size
     return rows
 
@@ -84,7 +102,7 @@ def _canonical_columns(
 ) -> dict[str, _Column]:
     """Return the canonical columns of a batch."""
     columns = {}
-    for name in COLUMNS:
+    for name in TRAFFIC:
         if name == "prefix":
             unknown = np.array([text is None for text in prefixes], np.bool_)
             columns[name] = _Column(prefixes, unknown)
@@ -100,6 +118,19 @@ def _canonical_columns(
             values = getattr(batch, name)
             columns[name] = _Column(values, values == UNKNOWN)
     return columns
+
+
+def _billing_columns(batch: Batch, labels: list[str]) -> dict[str, _Column]:
+    """Return the columns of callers and costs."""
+    billing = batch.billing or Billing.unknown(batch.size)
+    columns = {}
+    for name in LABELS:
+        numbers = getattr(billing, name)
+        texts = ["" if n == UNKNOWN else labels[n] for n in numbers.tolist()]
+        columns[name] = _Column(texts, numbers == UNKNOWN)
+    columns["spend_usd"] = _Column(billing.spend_usd, np.isnan(billing.spend_usd))
+    written = billing.written_1h_tokens
+    return {**columns, "written_1h_tokens": _Column(written, written == UNKNOWN)}
 
 
 class _Prefixes:
@@ -147,13 +178,14 @@ def _split_common(before: Chain, chain: Chain) -> tuple[int, Chain]:
     return shared, chain[len(before) :]
 
 
+Names = tuple[str, ...]
 Sink = Callable[[dict[str, _Column]], object]
 
 
 @contextmanager
-def _csv_sink(path: Path) -> Iterator[Sink]:
+def _csv_sink(path: Path, names: Names) -> Iterator[Sink]:
     with path.open("w", newline="", encoding="utf-8") as file:
-        file.write(",".join(COLUMNS) + "\n")
+        file.write(",".join(names) + "\n")
 
         def write(columns: dict[str, _Column]) -> None:
             # Formatting all rows with one format string takes half the time of csv.writer.
@@ -182,20 +214,20 @@ def _csv_field(value: Any) -> str:
 
 
 @contextmanager
-def _json_sink(path: Path) -> Iterator[Sink]:
+def _json_sink(path: Path, names: Names) -> Iterator[Sink]:
     with path.open("w", encoding="utf-8") as file:
 
         def write(columns: dict[str, _Column]) -> None:
             lists = [column.to_list() for column in columns.values()]
             for row in zip(*lists, strict=True):
-                fields = {n: v for n, v in zip(COLUMNS, row, strict=True) if v is not None}
+                fields = {n: v for n, v in zip(names, row, strict=True) if v is not None}
                 file.write(json.dumps(fields) + "\n")
 
         yield write
 
 
 @contextmanager
-def _parquet_sink(path: Path) -> Iterator[Sink]:
+def _parquet_sink(path: Path, names: Names) -> Iterator[Sink]:
     try:
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
@@ -207,7 +239,7 @@ def _parquet_sink(path: Path) -> Iterator[Sink]:
             return pa.float64()
         return pa.string() if name in _TEXTS else pa.int64()
 
-    schema = pa.schema([(name, kind(name)) for name in COLUMNS])
+    schema = pa.schema([(name, kind(name)) for name in names])
     with ParquetWriter(path, schema, compression="zstd") as writer:
         pending: list[Any] = []
 

@@ -1,15 +1,16 @@
 """Request logs, independent of their format: columns of numbers, without any prompt text."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.traffic.logs.billing import UNKNOWN, Billing
+from simulator.traffic.logs.summary import Summary
 from simulator.traffic.prefixes import Runs
 from simulator.traffic.table import PrefixTree
 
-UNKNOWN = -1
-"""Value of counts that the log lacks; zero would be a fact."""
+__all__ = ["UNKNOWN", "Batch", "Log", "concatenate", "no_runs", "ragged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Batch:
     """Tokens that the prompt shares with its session's previous prompt. (n_rows,)"""
     runs: Runs
     """Token numbers of the prompt after the first ``shared_tok``; empty if the log has none."""
+    billing: Billing | None = None
+    """Callers and costs, None if the format has none."""
 
     @staticmethod
     def of(
@@ -48,6 +51,7 @@ class Batch:
         input_tokens: NDArray[np.int64],
         output_tokens: NDArray[np.int64],
         runs: Runs | None = None,
+        billing: Billing | None = None,
         **optional: NDArray,
     ) -> "Batch":
         """Return a batch; columns that are not given are unknown."""
@@ -71,7 +75,8 @@ class Batch:
             "input_tokens": input_tokens,
             "output_tokens": output_tokens,
         }
-        return Batch(**columns, runs=no_runs(count) if runs is None else runs)
+        runs = no_runs(count) if runs is None else runs
+        return Batch(**columns, runs=runs, billing=billing)
 
     @property
     def size(self) -> int:
@@ -81,10 +86,11 @@ class Batch:
     def take(self, rows: NDArray[np.int64]) -> "Batch":
         """Return the chosen rows."""
         columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
-        return Batch(**columns, runs=_take_runs(self.runs, rows))
+        billing = None if self.billing is None else self.billing.take(rows)
+        return Batch(**columns, runs=_take_runs(self.runs, rows), billing=billing)
 
 
-_COLUMNS = tuple(f.name for f in fields(Batch) if f.name != "runs")
+_COLUMNS = tuple(f.name for f in fields(Batch) if f.name not in ("runs", "billing"))
 
 
 def no_runs(count: int) -> Runs:
@@ -116,7 +122,8 @@ def concatenate(batches: list[Batch]) -> Batch:
         np.concatenate([b.runs.length for b in batches]),
         np.concatenate([np.zeros(1, np.int64), *offsets]),
     )
-    return Batch(**columns, runs=runs)
+    billing = Billing.concatenate([b.billing for b in batches], [b.size for b in batches])
+    return Batch(**columns, runs=runs, billing=billing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,7 @@ class Log:
     prefix_node: NDArray[np.int32]
     """Deepest prefix-tree node of each prompt or ``NO_NODE``. (n_rows,)"""
     workloads: tuple[str, ...]
+    summary: Summary = field(default_factory=Summary)
 
     @property
     def span_s(self) -> float:

@@ -15,6 +15,11 @@ WINDOWS_S = (1, 10, 60, 600, 3600)
 AGES_S = (60, 300, 600, 3600, 86400)
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 _FEWEST_WINDOWS = 10
+_TAIL = 0.05
+_FEWEST_IN_TAIL = 10
+_LONG_TAIL = 1 / 3
+"""Share of the span from which the last ``_TAIL`` of requests are a thin tail. A quiet weekend at
+the end of a week takes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,8 @@ class Statistics:
     requests: int
     span_s: float
     requests_per_s: float
+    tail_share: float
+    """Share of the span that the last 5 % of requests take."""
     dispersion: dict[int, float | None]
     """Variance over mean of the request counts in windows, by their length [s]; 1 for Poisson
     arrivals."""
@@ -49,6 +56,7 @@ class Statistics:
             "span_s": self.span_s,
             "requests_per_s": self.requests_per_s,
             "requests_per_day": self.requests_per_s * DAY_S,
+            "tail_share": self.tail_share,
             "peak_hour_over_mean": peak,
             "dispersion": {f"{window}s": value for window, value in self.dispersion.items()},
             **self.lengths,
@@ -85,6 +93,7 @@ def statistics(log: Log) -> Statistics:
         requests=rows.size,
         span_s=log.span_s,
         requests_per_s=rows.size / log.span_s,
+        tail_share=tail_share(log),
         dispersion={w: dispersion(rows.at_s, w, log.span_s) for w in WINDOWS_S},
         hourly=np.histogram(rows.at_s, hours, (0, hours * HOUR_S))[0],
         lengths={name: summary(c) if c.any() else None for name, c in counts.items()},
@@ -97,6 +106,23 @@ def statistics(log: Log) -> Statistics:
         reuse=(
             reuse(log.tree, log.prefix_node, rows.input_tokens, rows.at_s) if is_shared else None
         ),
+    )
+
+
+def tail_share(log: Log) -> float:
+    """Return the share of a log's span that its last 5 % of requests take."""
+    first = log.rows.at_s[int(log.rows.size * (1 - _TAIL))]
+    return float(1 - first / log.span_s)
+
+
+def thin_tail(log: Log) -> str | None:
+    """Return the warning about a log whose rate is low only because of its last few requests."""
+    share = tail_share(log)
+    if log.rows.size * _TAIL < _FEWEST_IN_TAIL or share <= _LONG_TAIL:
+        return None
+    return (
+        f"the last {_TAIL:.0%} of requests take {share:.0%} of the log's span: this thin tail "
+        "lowers the mean rate, and a replay has it too; cut the log where the traffic ends"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from simulator.files.jsontext import NotJson, parse_json
 from simulator.traffic.formats.records.call_records import Fields, count, mapping, row_parser
 from simulator.traffic.formats.records.containers import json_document
+from simulator.traffic.formats.records.heads import Head
 from simulator.traffic.formats.records.reading import Format
 from simulator.traffic.formats.records.values import BadRecord, count_of, number_of
 
@@ -59,10 +60,16 @@ def _usage(outputs: list[Any]) -> Fields:
     )
 
 
+def _matches(head: Head) -> bool:
+    runs = next((record.get("experiments") for record in head.records()), None)
+    first = runs[0] if isinstance(runs, list) and runs else None
+    return isinstance(first, dict) and "requests" in first
+
+
 GENAI_PERF = Format(
     "genai-perf",
     "GenAI-Perf profile_export.json",
-    ('"experiments"', '"requests"', '"timestamp"'),
+    _matches,
     lambda path: json_document(path, _items),
     row_parser(_row),
     in_order=False,

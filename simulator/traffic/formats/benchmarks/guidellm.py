@@ -48,7 +48,7 @@ def _count(record: Fields, name: str, metrics: str) -> int:
 GUIDELLM = Format(
     "guidellm",
     "GuideLLM benchmarks.json",
-    ('"benchmarks"',),
+    lambda head: head.has("benchmarks"),
     lambda path: json_document(path, _items),
     row_parser(_row),
     in_order=False,

@@ -7,7 +7,13 @@
 
 from typing import Any
 
-from simulator.traffic.formats.records.call_records import Fields, count, mapping, row_parser
+from simulator.traffic.formats.records.call_records import (
+    FAILED,
+    Fields,
+    count,
+    mapping,
+    row_parser,
+)
 from simulator.traffic.formats.records.containers import json_document
 from simulator.traffic.formats.records.reading import Format
 from simulator.traffic.formats.records.values import missing_field, number_of
@@ -17,9 +23,9 @@ def _items(document: Any) -> list[Any] | None:
     return document if isinstance(document, list) else None
 
 
-def _row(record: Fields) -> Fields | None:
+def _row(record: Fields) -> Fields:
     if record.get("error"):
-        return None
+        return {"input": 0, "output": 0, "left_out": FAILED}
     info = mapping(record.get("info"), "info")
     answer = mapping(info.get("response_metrics"), "response_metrics")
     asked = mapping(mapping(info.get("request_metrics"), "request_metrics").get("text"), "text")
@@ -47,7 +53,7 @@ def _first(*places: tuple[Any, ...]) -> int:
 INFERENCE_PERF = Format(
     "inference-perf",
     "inference-perf per_request_lifecycle_metrics.json",
-    ('"start_time"', '"end_time"', '"info"', '"input_tokens"'),
+    lambda head: head.has("start_time", "end_time", "info"),
     lambda path: json_document(path, _items),
     row_parser(_row),
     in_order=False,

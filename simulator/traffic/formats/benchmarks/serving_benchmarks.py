@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulator.traffic.formats.records.call_records import Fields, row_parser
+from simulator.traffic.formats.records.call_records import FAILED, Fields, row_parser
 from simulator.traffic.formats.records.chunks import Broken, Item, Record, RecordChunk, in_chunks
 from simulator.traffic.formats.records.containers import document_items, json_items
 from simulator.traffic.formats.records.reading import Format
@@ -47,9 +47,9 @@ def _requests_of_run(run: Item) -> Iterator[Item]:
         yield Record(i + 1, row)
 
 
-def _row(record: Fields) -> Fields | None:
+def _row(record: Fields) -> Fields:
     if record.get("errors"):
-        return None
+        return {"input": 0, "output": 0, "left_out": FAILED}
     at_s = number_of(record, "start_times")
     duration_s = None
     itls = record.get("itls")
@@ -66,7 +66,7 @@ def _row(record: Fields) -> Fields | None:
 VLLM = Format(
     "vllm",
     "results of vllm bench serve --save-detailed",
-    ('"input_lens"', '"output_lens"', '"start_times"'),
+    lambda head: head.has(*_ARRAYS[:2]),
     _chunks,
     row_parser(_row),
     in_order=False,
@@ -74,7 +74,7 @@ VLLM = Format(
 SGLANG = Format(
     "sglang",
     "results of sglang.bench_serving --output-details",
-    ('"input_lens"', '"output_lens"', '"start_times"', '"server_info"'),
+    lambda head: head.has(*_ARRAYS[:2], "server_info"),
     _chunks,
     row_parser(_row),
     in_order=False,

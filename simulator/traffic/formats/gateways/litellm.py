@@ -1,59 +1,89 @@
-"""Reader of exported LiteLLM SpendLogs; their prompt counts include cached and written tokens."""
+"""Reader of exported LiteLLM SpendLogs; their prompt counts include cached and written tokens.
+
+The fields are those of the proxy's schema and of its ``metadata`` as of 2026.
+"""
+
+from collections.abc import Iterator
+from typing import Any
 
 from simulator.traffic.formats.records.call_records import (
+    CACHE_HITS,
+    FAILED,
     Fields,
-    count,
+    call_row,
     export_items,
     mapping,
     moment,
-    required_count,
+    money,
     required_moment,
     row_parser,
-    visible_tokens,
 )
 from simulator.traffic.formats.records.containers import records_of
+from simulator.traffic.formats.records.count_names import Part, flat_counts
 from simulator.traffic.formats.records.reading import Format
+from simulator.traffic.formats.records.usage import INCLUSIVE, Counts
+from simulator.traffic.formats.records.values import missing_field
+
+_NAMES = {Part.INPUT: "prompt_tokens", Part.OUTPUT: "completion_tokens"}
+_OTHER_CALLS = {
+    "batch": "batch summaries",
+    "image": "image calls",
+    "speech": "audio calls",
+    "transcription": "audio calls",
+    "video": "video calls",
+}
+"""Kinds of rows that are no calls of a language model, by a word in ``call_type``."""
 
 
-def litellm_row(record: Fields) -> Fields | None:
-    """Return the row of one SpendLogs record, whose prompt includes cached and written tokens.
-
-    Failed calls, and calls that LiteLLM answered from its own cache, give None.
-    """
+def litellm_row(record: Fields) -> Fields:
+    """Return the row of one SpendLogs record, whose prompt includes cached and written tokens."""
     metadata = mapping(record.get("metadata"), "metadata")
-    status = str(record.get("status") or metadata.get("status") or "success").lower()
-    if status == "failure" or str(record.get("cache_hit", "")).lower() == "true":
-        return None
-    usage = mapping(metadata.get("usage_object"), "usage_object")
-    extra = mapping(metadata.get("additional_usage_values"), "additional_usage_values")
-    details = mapping(
-        usage.get("prompt_tokens_details") or extra.get("prompt_tokens_details"),
-        "prompt_tokens_details",
-    )
-    completion_details = mapping(
-        usage.get("completion_tokens_details") or extra.get("completion_tokens_details"),
-        "completion_tokens_details",
-    )
-    counts = {**details, **extra, **usage}
-    output = required_count(record, "completion_tokens")
-    reasoning = count(completion_details, "reasoning_tokens")
-    return {
-        "at_s": required_moment(record, "startTime"),
+    left_out = _left_out(record, metadata)
+    find = required_moment if left_out is None else moment
+    fields = {
+        "at_s": find(record, "startTime"),
         "end_s": moment(record, "endTime"),
-        "input": required_count(record, "prompt_tokens"),
-        "cached": count(counts, "cache_read_input_tokens", "cached_tokens"),
-        "written": count(counts, "cache_creation_input_tokens", "cache_creation_tokens"),
-        "output": visible_tokens(output, reasoning),
-        "reasoning": reasoning,
         "session": record.get("session_id"),
         "workload": record.get("model_group") or record.get("model"),
+        "model": record.get("model"),
+        "provider": record.get("custom_llm_provider"),
+        "team": metadata.get("user_api_key_team_alias")
+        or record.get("team_id")
+        or metadata.get("user_api_key_team_id"),
+        "key": metadata.get("user_api_key_alias") or record.get("api_key"),
+        "spend_usd": money(record, "spend"),
     }
+    return call_row(
+        fields, lambda: Counts.of(_counts(record, metadata)), INCLUSIVE, left_out, names=_NAMES
+    )
+
+
+def _left_out(record: Fields, metadata: Fields) -> str | None:
+    status = str(record.get("status") or metadata.get("status") or "success").lower()
+    if status == "failure":
+        return FAILED
+    if str(record.get("cache_hit", "")).lower() == "true":
+        return CACHE_HITS
+    call_type = str(record.get("call_type") or "").lower()
+    return next((kind for word, kind in _OTHER_CALLS.items() if word in call_type), None)
+
+
+def _counts(record: Fields, metadata: Fields) -> Iterator[tuple[str, Any]]:
+    """Yield the counts of the row, then those of the provider's usage in its metadata."""
+    for name in ("prompt_tokens", "completion_tokens"):
+        if record.get(name) in (None, ""):
+            raise missing_field(name)
+        yield name, record[name]
+    if record.get("total_tokens") not in (None, "", 0):  # 0 is the default of the column
+        yield "total_tokens", record["total_tokens"]
+    for field in ("usage_object", "additional_usage_values"):
+        yield from flat_counts(mapping(metadata.get(field), field), field)
 
 
 LITELLM = Format(
     "litellm",
     "LiteLLM SpendLogs: CSV, JSON or JSON lines, or postgresql:// of the proxy's database",
-    ("startTime", "completion_tokens", "prompt_tokens"),
+    lambda head: head.has("startTime", "completion_tokens", "prompt_tokens"),
     lambda path: records_of(path, export_items),
     row_parser(litellm_row),
     in_order=False,

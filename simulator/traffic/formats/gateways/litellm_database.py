@@ -16,12 +16,18 @@ _COLUMNS = (
     "endTime",
     "prompt_tokens",
     "completion_tokens",
+    "total_tokens",
+    "call_type",
     "model",
     "model_group",
     "session_id",
     "cache_hit",
     "status",
     "metadata",
+    "spend",
+    "custom_llm_provider",
+    "team_id",
+    "api_key",
 )
 
 
@@ -69,7 +75,7 @@ def _rows(address: str) -> Iterator[Item]:
 LITELLM_DATABASE = Format(
     "litellm-database",
     "the database of a LiteLLM proxy, by its postgresql:// address",
-    (),
+    lambda head: False,
     _chunks,
     row_parser(litellm_row),
 )

@@ -24,6 +24,10 @@ class Chunk(Protocol):
     """Some records, which are parsed together or one by one."""
 
     broken: list[Broken]
+    unread_columns: Sequence[str]
+    """Columns of the file that the format does not know."""
+    remarks: Sequence[str]
+    """What to know about these records."""
 
     @property
     def size(self) -> int:
@@ -52,6 +56,8 @@ class RecordChunk:
     texts: list[str] = field(default_factory=list)
     """Source line of each record, empty for a record without one."""
     broken: list[Broken] = field(default_factory=list)
+    unread_columns: Sequence[str] = ()
+    remarks: Sequence[str] = ()
 
     @property
     def size(self) -> int:
@@ -80,6 +86,8 @@ class ColumnChunk:
     header: list[str]
     """Columns in the order of the file."""
     broken: list[Broken] = field(default_factory=list)
+    unread_columns: Sequence[str] = ()
+    remarks: Sequence[str] = ()
 
     @property
     def size(self) -> int:

@@ -19,27 +19,38 @@ from simulator.traffic.formats.records.chunks import (
     RecordChunk,
     in_chunks,
 )
+from simulator.traffic.formats.records.heads import Container, read_heads
 from simulator.traffic.formats.records.values import Column
 
 
 def csv_columns(
-    path: Path, required: tuple[str, ...], optional: tuple[str, ...] = ()
+    path: Path,
+    required: tuple[str, ...],
+    optional: tuple[str, ...] = (),
+    *,
+    is_closed: bool = True,
 ) -> Iterator[ColumnChunk]:
     """Yield columns of text.
 
-    Missing optional columns are empty; missing required and unknown columns are errors.
+    Missing optional columns are empty, and missing required ones are errors. Unknown columns are
+    errors too, unless the format is not closed, as public traces of several versions are: then they
+    are named as unread, unless they count tokens.
     """
     names = required + optional
     portions = _csv_portions(path)
     _, header, _ = next(portions)
     check_columns(path, header, required)
+    unread = []
     for index, name in enumerate(header):
-        if name not in names:
+        if name in names:
+            continue
+        if is_closed or "token" in name.lower():
             fail(path, 1, index + 1, f"unknown column {name!r}{nearest(name, sorted(names))}")
+        unread.append(name)
     for row_lines, rows, broken in portions:
         columns: dict[str, Column] = dict.fromkeys(names, ("",) * len(rows))
         columns.update(zip(header, zip(*rows, strict=True), strict=True) if rows else ())
-        yield ColumnChunk(columns, row_lines, header, broken)
+        yield ColumnChunk(columns, row_lines, header, broken, unread)
 
 
 def csv_records(path: Path) -> Iterator[RecordChunk]:
@@ -137,11 +148,25 @@ def document_items(path: Path, items: Callable[[Any], list[Any] | None]) -> Iter
             yield Broken(number, 1, "expected a JSON object")
 
 
+def container_of(path: Path) -> Container:
+    """Return the container of a file's records, by its suffix or by its content."""
+    if ".csv" in path.suffixes:
+        return Container.CSV
+    if ".jsonl" in path.suffixes or ".ndjson" in path.suffixes:
+        return Container.LINES
+    # The collector's file exporter, for instance, writes JSON lines to files of any name.
+    return next(read_heads(path)).container
+
+
+def record_items(path: Path, items: Callable[[Any], list[Any] | None]) -> Iterator[Item]:
+    """Yield the JSON records of an export, which may be JSON lines or one document, one by one."""
+    if container_of(path) is Container.LINES:
+        return json_items(path)
+    return document_items(path, items)
+
+
 def records_of(path: Path, items: Callable[[Any], list[Any] | None]) -> Iterator[RecordChunk]:
     """Yield the records of an export, which may be CSV, JSON lines or one JSON document."""
-    if ".csv" in path.suffixes:
-        yield from csv_records(path)
-    elif ".jsonl" in path.suffixes or ".ndjson" in path.suffixes:
-        yield from json_lines(path)
-    else:
-        yield from json_document(path, items)
+    if container_of(path) is Container.CSV:
+        return csv_records(path)
+    return in_chunks(record_items(path, items))

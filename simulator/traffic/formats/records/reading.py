@@ -7,7 +7,7 @@ the row, and so that ``--skip-bad`` leaves out only that row.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ from simulator.files.text import Source, fail, label
 from simulator.traffic.formats.records.chunks import Chunk
 from simulator.traffic.formats.records.values import BadRecord
 from simulator.traffic.logs.log import UNKNOWN, Batch, concatenate
+from simulator.traffic.logs.summary import UNUSABLE, ReadingCounts, kind_count
+
+if TYPE_CHECKING:
+    from simulator.traffic.formats.records.heads import Head
 
 MAX_TOKENS = 100_000_000
 """Upper limit of one prompt or answer: ten times the largest context of any model."""
@@ -28,10 +32,14 @@ _OTHER_SHAPE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, 
 
 @dataclass
 class Names:
-    """Sessions and workloads of one log, numbered in the order of their first appearance."""
+    """Names in one log, numbered in the order of their first appearance."""
 
     sessions: dict[str, int] = field(default_factory=dict)
     workloads: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    """Models, providers, teams and keys."""
+    kinds: dict[str, int] = field(default_factory=dict)
+    """Reasons why rows are no requests of a model."""
     clocks: dict[str, int] = field(default_factory=dict)
     """Parts of a log whose timestamps restart at zero."""
 
@@ -45,6 +53,14 @@ class Names:
         if _count_blanks(keys):
             nameless = self.workloads.setdefault("replay", len(self.workloads))
         return self._number(self.workloads, keys, nameless).astype(np.int32)
+
+    def label(self, keys: Sequence[Any]) -> NDArray[np.int32]:
+        """Return the number of each model, provider, team or key, or ``UNKNOWN``. (n_rows,)"""
+        return self._number(self.labels, keys, UNKNOWN).astype(np.int32)
+
+    def kind(self, keys: Sequence[Any]) -> NDArray[np.int32]:
+        """Return the number of each reason to leave a row out, or ``UNKNOWN``. (n_rows,)"""
+        return self._number(self.kinds, keys, UNKNOWN).astype(np.int32)
 
     @staticmethod
     def _number(numbers: dict[str, int], keys: Sequence[Any], blank: int) -> NDArray[np.int64]:
@@ -68,14 +84,18 @@ class Skips:
     allowed: bool = False
     count: int = 0
     first: str = ""
+    tally: ReadingCounts = field(default_factory=ReadingCounts)
 
-    def note(self, path: Source, line: int, column: int, message: str) -> None:
+    def note(
+        self, path: Source, line: int, column: int, message: str, kind: str = UNUSABLE
+    ) -> None:
         """Count one bad row or raise InputError for it."""
         text = f"{label(path)}:{line}:{column}: {message}"
         if not self.allowed:
             raise InputError(text)
         self.count += 1
         self.first = self.first or text
+        self.tally.refused[kind] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +104,8 @@ class Format:
 
     name: str
     about: str
-    keys: tuple[str, ...]
-    """Texts that the beginning of every file of this format contains."""
+    matches: "Callable[[Head], bool]"
+    """Whether the beginning of a file has the structure of this format."""
     chunks: Callable[[Any], Iterator[Chunk]]
     """Reads the records of a path, or of the address of a database."""
     parse: Callable[[Any, Names], Batch]
@@ -98,15 +118,20 @@ class Format:
     """The format's names for the columns of a batch, used in messages."""
 
 
-def read(path: Source, fmt: Format, names: Names, skips: Skips) -> Iterator[Batch]:
-    """Yield a log's rows in the order of time.
+def read(
+    path: Source, fmt: Format, names: Names, skips: Skips, *, whole: bool = False
+) -> Iterator[Batch]:
+    """Yield a log's requests in the order of time.
+
+    With ``whole``, the rows that are no requests are yielded too, such as failed calls; they have a
+    reason in ``billing.left_out``, and their tokens are not checked.
 
     Raises
     ------
     InputError
         At the first unusable row, unless ``skips`` allows it, and if there is no usable row.
     """
-    batches = _read_batches(path, fmt, names, skips)
+    batches = _read_batches(path, fmt, names, skips, whole)
     if not fmt.in_order:
         rows = list(batches)
         if rows:
@@ -124,21 +149,54 @@ def read(path: Source, fmt: Format, names: Names, skips: Skips) -> Iterator[Batc
 
 
 def _fail_without_rows(path: Source, skips: Skips) -> NoReturn:
-    fail(path, 1, 1, f"no usable records{f' ({skips.count} skipped)' if skips.count else ''}")
+    found = [kind_count(kind, count) for kind, count in skips.tally.left_out.items()]
+    reasons = [f"left out {', '.join(found)}"] if found else []
+    reasons += [f"{skips.count} skipped"] if skips.count else []
+    fail(path, 1, 1, "no usable records" + (f" ({'; '.join(reasons)})" if reasons else ""))
 
 
-def _read_batches(path: Source, fmt: Format, names: Names, skips: Skips) -> Iterator[Batch]:
+def _read_batches(
+    path: Source, fmt: Format, names: Names, skips: Skips, whole: bool
+) -> Iterator[Batch]:
     last_s = -np.inf
     for chunk in fmt.chunks(path):
-        for broken in chunk.broken:
-            skips.note(path, *broken)
+        _note_chunk(chunk, path, skips)
         try:
             batch = _check_batch(fmt, fmt.parse(chunk.take(), names), last_s)
         except (BadRecord, *_OTHER_SHAPE):
             batch = _parse_one_by_one(path, fmt, names, skips, chunk, last_s)
-        if batch.size:
-            last_s = float(batch.at_s[-1])
-            yield batch
+        requests = _requests(batch)
+        if requests.size:
+            last_s = float(requests.at_s[-1])
+        if requests.size < batch.size:
+            _count_left_out(batch, names, skips)
+        found = batch if whole else requests
+        if found.size:
+            yield found
+
+
+def _note_chunk(chunk: Chunk, path: Source, skips: Skips) -> None:
+    for broken in chunk.broken:
+        skips.note(path, *broken)
+    skips.tally.remarks |= dict.fromkeys(chunk.remarks)
+    if not skips.tally.unread_columns:
+        skips.tally.unread_columns.extend(chunk.unread_columns)
+
+
+def _requests(batch: Batch) -> Batch:
+    """Return the rows that are requests of a model."""
+    if batch.billing is None or (batch.billing.left_out == UNKNOWN).all():
+        return batch
+    return batch.take(np.flatnonzero(batch.billing.left_out == UNKNOWN))
+
+
+def _count_left_out(batch: Batch, names: Names, skips: Skips) -> None:
+    if batch.billing is None:
+        return
+    counts = np.bincount(batch.billing.left_out + 1, minlength=len(names.kinds) + 1)[1:]
+    for kind, number in names.kinds.items():
+        if counts[number]:
+            skips.tally.left_out[kind] += int(counts[number])
 
 
 def _parse_one_by_one(
@@ -152,14 +210,15 @@ def _parse_one_by_one(
         except BadRecord as error:
             name = fmt.own_names.get(error.field_name, error.field_name)
             message = str(error).replace(error.field_name, name) if name else str(error)
-            skips.note(path, chunk.line(row), chunk.column(row, name), message)
+            skips.note(path, chunk.line(row), chunk.column(row, name), message, error.kind)
             continue
         except _OTHER_SHAPE as error:
             reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
             skips.note(path, chunk.line(row), 1, f"no {fmt.name} record: {reason}")
             continue
         if batch.size:
-            last_s = float(batch.at_s[-1])
+            requests = _requests(batch)
+            last_s = float(requests.at_s[-1]) if requests.size else last_s
             good.append(batch)
     # The good rows are not parsed again together: the conversion of a value may depend on the other
     # values of its column.
@@ -167,9 +226,10 @@ def _parse_one_by_one(
 
 
 def _check_batch(fmt: Format, batch: Batch, last_s: float) -> Batch:
-    """Return a batch that satisfies the rules of all logs, or raise BadRecord."""
-    _check_values(batch)
-    backwards = batch.size and (batch.at_s[0] < last_s or (np.diff(batch.at_s) < 0).any())
+    """Return a batch whose requests satisfy the rules of all logs, or raise BadRecord."""
+    rows = _requests(batch)
+    _check_values(rows)
+    backwards = rows.size and (rows.at_s[0] < last_s or (np.diff(rows.at_s) < 0).any())
     if fmt.in_order and backwards:
         raise BadRecord("arrival_s", "arrival_s goes backwards")
     return batch

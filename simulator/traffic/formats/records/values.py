@@ -8,17 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.files.numbers import must_be
+from simulator.traffic.logs.summary import UNUSABLE
 
 Column = tuple[Any, ...]
 """One column of text or of values. (n_rows,)"""
 
 
 class BadRecord(Exception):
-    """A record is unusable: the reason, and the field at fault, empty if there is none."""
+    """A record is unusable: the reason, and the field at fault, empty if there is none.
 
-    def __init__(self, field_name: str, message: str) -> None:
+    ``kind`` is what summaries call such rows.
+    """
+
+    def __init__(self, field_name: str, message: str, kind: str = UNUSABLE) -> None:
         super().__init__(message)
         self.field_name = field_name
+        self.kind = kind
 
 
 def missing_field(name: str) -> BadRecord:
@@ -40,6 +45,16 @@ def count_of(record: dict[str, Any], name: str, default: int | None = None) -> i
     if value < 0:
         raise BadRecord(name, must_be(name, "0 or more", value))
     return value
+
+
+def whole_count(name: str, value: Any) -> int:
+    """Return a token count from a number or from a text; raise BadRecord if it is none."""
+    if isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:
+            raise BadRecord(name, must_be(name, "a whole number", value)) from None
+    return count_of({name: value}, name)
 
 
 def number_of(record: dict[str, Any], name: str) -> float:

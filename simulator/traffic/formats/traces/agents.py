@@ -32,7 +32,7 @@ def _parse(conversations: list[dict[str, Any]], names: Names) -> Batch:
         index = names.clocks.setdefault(key, len(names.clocks))
         block_tok = count_of(conversation, "block_size", _BLOCK_TOK) or _BLOCK_TOK
         _add_rows(conversation, key, index, index * BEGIN_EVERY_S, block_tok, rows)
-    columns = {
+    columns: dict[str, Any] = {
         name: np.array([row[name] for row in rows])
         for name in ("at_s", "end_s", "gap_s", "input_tokens", "output_tokens", "shared_tok")
     }
@@ -109,7 +109,7 @@ def _prompt_runs(
 AGENT = Format(
     "agent",
     "JSON lines, one coding-agent conversation each, with block ids (kv-cache-tester)",
-    ('"requests"', '"hash_id_scope"'),
+    lambda head: head.has("requests", "hash_id_scope"),
     json_lines,
     _parse,
     in_order=False,

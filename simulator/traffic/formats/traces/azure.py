@@ -1,4 +1,9 @@
-"""Reader of the Azure LLM inference traces of 2023 and 2024 (CC-BY 4.0)."""
+"""Reader of the Azure inference traces of 2023 and 2024, and of the multimodal one of 2025.
+
+They are CC-BY 4.0. The document of the multimodal trace (AzureLMMInferenceDataset2025.md) describes
+``NumImages`` as the number of images in the request and ``ContextTokens`` as the number of context
+tokens, and does not say whether these include those of the images.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +15,19 @@ from simulator.traffic.formats.records.values import Column, ints, times
 from simulator.traffic.logs.log import Batch
 
 _AZURE = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
+_IMAGES = "NumImages"
+_IMAGES_REMARK = (
+    "requests have images (NumImages), and the trace does not say whether ContextTokens include "
+    "their tokens; only ContextTokens are read"
+)
 
 
 def _chunks(path: Path) -> Iterator[ColumnChunk]:
-    return csv_columns(path, _AZURE)
+    for chunk in csv_columns(path, _AZURE, is_closed=False):
+        if _IMAGES in chunk.header:
+            chunk.unread_columns = [name for name in chunk.unread_columns if name != _IMAGES]
+            chunk.remarks = (_IMAGES_REMARK,)
+        yield chunk
 
 
 def _parse(columns: dict[str, Column], _: Names) -> Batch:
@@ -27,7 +41,7 @@ def _parse(columns: dict[str, Column], _: Names) -> Batch:
 AZURE = Format(
     "azure",
     f"CSV with the columns {', '.join(_AZURE)}",
-    _AZURE,
+    lambda head: head.has(*_AZURE),
     _chunks,
     _parse,
     own_names=dict(zip(("arrival_s", "input_tokens", "output_tokens"), _AZURE, strict=True)),

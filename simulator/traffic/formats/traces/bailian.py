@@ -37,7 +37,7 @@ def _parse(records: list[dict[str, Any]], names: Names) -> Batch:
 BAILIAN = Format(
     "bailian",
     "JSON lines with hash_ids of 16-token blocks, chat ids and timestamps in s",
-    ('"hash_ids"', '"timestamp"', '"input_length"', '"chat_id"'),
+    lambda head: head.has("chat_id", "input_length", "hash_ids"),
     json_lines,
     _parse,
     block_tok=_BLOCK_TOK,

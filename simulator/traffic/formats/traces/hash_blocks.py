@@ -25,16 +25,23 @@ def block_runs(ids: NDArray[np.int64], block_tok: int, prompt_tok: int) -> list[
 
 
 def hash_block_batch(
-    records: list[dict[str, Any]], unit_s: float, block_tok: int, **optional: NDArray
+    records: list[dict[str, Any]],
+    unit_s: float,
+    block_tok: int,
+    *,
+    needs_blocks: bool = True,
+    **optional: Any,
 ) -> Batch:
     """Return the batch of records whose times are in ``unit_s`` and blocks of ``block_tok`` tokens.
 
+    Without ``needs_blocks``, records may have no blocks, so that what they share is unknown.
     ``optional`` are further columns of the batch, (n_rows,).
     """
     inputs = [count_of(r, "input_length") for r in records]
     starts, counts, offsets = [], [], [0]
     for record, prompt_tok in zip(records, inputs, strict=True):
-        ids = _block_ids(record, prompt_tok, block_tok)
+        has_blocks = needs_blocks or record.get("hash_ids") is not None
+        ids = _block_ids(record, prompt_tok, block_tok) if has_blocks else np.empty(0, np.int64)
         for start, count in block_runs(ids, block_tok, prompt_tok) if len(ids) else ():
             starts.append(start)
             counts.append(count)
