@@ -177,10 +177,10 @@ def new_scenario(
     answers = Answers(
         offers, models, gpus, preset, None if log else volume, log, ttft, tpot, engineers
     )
-    start = starter(answers, path)
-    write_files(path.parent, {path.name: start.text})
+    made = starter(answers, path)
+    write_files(path.parent, {path.name: made.text})
     written = {"file": str(path)}
-    left_out = (f"left out: {reason}" for reason in start.left_out)
+    left_out = (f"left out: {reason}" for reason in made.left_out)
     return Result(written, [written], notes=(*left_out, f"{path}: breakeven run {path} --out out"))
 
 
@@ -194,7 +194,7 @@ def check_answers(given: Mapping[str, Sequence[str]]) -> None:
     """
     from simulator.scenario.starter import answers
 
-    answers.check_answers(given)
+    answers.check_given(given)
 
 
 def answer_choices(flag: str) -> list[str]:

@@ -55,6 +55,11 @@ _SHAPES = {
 }
 
 
+def shape_names() -> list[str]:
+    """Return the names of the weekly shapes."""
+    return list(_SHAPES)
+
+
 def week_shape(name: str) -> NDArray[np.float64]:
     """Return a named weekly shape, (168,), mean 1.
 

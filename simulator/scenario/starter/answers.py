@@ -44,7 +44,7 @@ class Answers:
     engineers_fte: str
 
 
-def check_answers(given: Mapping[str, Sequence[str]]) -> None:
+def check_given(given: Mapping[str, Sequence[str]]) -> None:
     """Check answers by the names of their flags, as far as they are given.
 
     Raises

@@ -22,7 +22,7 @@ from simulator.scenario.starter.workload import traffic_of
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class NewScenario:
     """A new scenario, which is not written yet."""
 
     text: str
@@ -30,7 +30,7 @@ class Start:
     """Why pairs of a model and an accelerator are not in it."""
 
 
-def starter(answers: Answers, target: Path) -> Start:
+def starter(answers: Answers, target: Path) -> NewScenario:
     """Return a new scenario for a path, without writing it.
 
     Raises
@@ -71,7 +71,7 @@ def starter(answers: Answers, target: Path) -> Start:
         engineers=answers.engineers_fte,
     )
     _check(text, target)
-    return Start(text.rstrip() + "\n", pairs.left_out)
+    return NewScenario(text.rstrip() + "\n", pairs.left_out)
 
 
 def _check(text: str, target: Path) -> None:
