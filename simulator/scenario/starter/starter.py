@@ -82,7 +82,8 @@ def _check(text: str, target: Path) -> None:
         try:
             document = read_document(draft)
         except InputError as error:
-            raise InputError(str(error).replace(str(draft), str(target))) from None
+            lines = (line.replace(str(draft), str(target)) for line in error.errors)
+            raise InputError(*lines) from None
     # Relative paths out of the folder can only be resolved if the folder exists.
     with made_folder(target.parent):
         load_document(replace(document, path=target))
