@@ -217,7 +217,7 @@ def check_answers(given: Mapping[str, Sequence[str]]) -> None:
     """
     from simulator.scenario.starter import answers
 
-    answers.check_answers(given)
+    answers.check_given(given)
 
 
 def answer_choices(flag: str) -> list[str]:

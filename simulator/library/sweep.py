@@ -212,7 +212,7 @@ def answer_points(
             try:
                 scenario, path = _build(point, each, folder)
             except InputError as error:
-                known: Any = {"error": str(error), "options": []}
+                known: Any = {"error": "; ".join(error.errors), "options": []}
             else:
                 known = read_cached(path)
             if isinstance(known, dict) and {"error", "options"} <= set(known):

@@ -60,9 +60,9 @@ _SHAPES = {
 }
 
 
-def week_shapes() -> list[str]:
-    """Return the names of all weekly shapes."""
-    return sorted(_SHAPES)
+def shape_names() -> list[str]:
+    """Return the names of the weekly shapes."""
+    return list(_SHAPES)
 
 
 def week_shape(name: str) -> NDArray[np.float64]:

@@ -463,3 +463,33 @@ def test_two_ways_may_begin_with_the_same_key(tmp_path: Path) -> None:
     child.write_text(f"extends: quickstart\n{said}\n")
     found = read_document(child).data["traffic"]["support"]["output_tokens"]
     assert found == {"median": 90, "log_sd": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "some", "other"),
+    [
+        ("SelfHost", "model", "gpt-oss-120b", "meta-llama/Llama-3.1-8B-Instruct"),
+        ("SelfHost", "accelerator", "h100-sxm", "H100"),
+        ("SelfHost", "engine", "sglang", "vLLM"),
+        ("Api", "offer", "openai/gpt-4.1", "of/my-own-price-file"),
+        ("Api", "region", "eu", "mars"),
+        ("Sessions", "preset", "rag", "mine"),
+        ("Sessions", "week", "flat", "mine"),
+        ("Replay", "format", "canonical", "mine"),
+        ("Scenario", "extends", "quickstart", "mine.yaml"),
+    ],
+)
+def test_the_schema_lists_names_and_accepts_others(
+    section: str, key: str, some: str, other: str
+) -> None:
+    definitions = json_schema()["$defs"]
+    for name in (section, f"Part{section}"):
+        found = definitions[name]["properties"][key]
+        texts = found["anyOf"][0]["anyOf"] if name.startswith("Part") else found["anyOf"]
+        assert some in texts[0]["enum"]
+        assert len(set(texts[0]["enum"])) == len(texts[0]["enum"])
+        validator = Draft202012Validator(found)
+        assert validator.is_valid(some)
+        assert validator.is_valid(other)
+        assert not validator.is_valid(["a", "list"])
+        assert definitions[section]["properties"][key]["description"]

@@ -13,7 +13,7 @@ from simulator.scenario.document.document import Document, Path_
 from simulator.scenario.schema.volume import DayShapes, Week, Workload
 from simulator.traffic.calendar import DatedFactor, dated_factors, week_in_utc, zone_of
 from simulator.traffic.rate import Rate
-from simulator.traffic.shapes import week_of, week_shape, week_shapes, with_peak
+from simulator.traffic.shapes import shape_names, week_of, week_shape, with_peak
 from simulator.units import HOUR_S, MONTH_HOURS, WEEK_S
 
 _HOURS_PER_WEEK = WEEK_S / HOUR_S
@@ -58,11 +58,11 @@ def weekly_shape(week: Week, document: Document, at: Path_) -> NDArray[np.float6
         return document.made(at, lambda: week_of(5 * week.weekday + 2 * week.weekend))
     if isinstance(week, list):
         return document.made(at, lambda: week_of(week))
-    if week in week_shapes():
+    if week in shape_names():
         return week_shape(week)
     path = document.file(at, week)
     if not path.is_file():
-        near = nearest(week, week_shapes())
+        near = nearest(week, shape_names())
         raise document.fail(at, f"{week!r} is neither a weekly shape nor a file{near}")
     words = [word for word in _SEPARATORS.split(read_text(path)) if word]
     try:

@@ -5,6 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 from simulator.scenario.resolve.distributions import DISTRIBUTIONS
+from simulator.scenario.resolve.known_names import with_known_names
 from simulator.scenario.schema.scenario import Scenario
 
 _WRITTEN = {
@@ -30,6 +31,7 @@ def json_schema() -> dict[str, Any]:
     whole["$defs"]["Sessions"]["required"] = ["kind"]
     definitions = whole.pop("$defs")
     definitions["Scenario"] = whole
+    definitions = with_known_names(definitions)
     definitions = {name: _lenient(schema) for name, schema in definitions.items()}
     parts = {_PART + name: _partial(schema) for name, schema in definitions.items()}
     return {

@@ -50,7 +50,7 @@ class Answers:
     """Offer that serves each fitted workload today, by the workload's name."""
 
 
-def check_answers(given: Mapping[str, Sequence[str]]) -> None:
+def check_given(given: Mapping[str, Sequence[str]]) -> None:
     """Check answers by the names of their flags, as far as they are given.
 
     Raises

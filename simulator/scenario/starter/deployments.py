@@ -66,12 +66,13 @@ def pairs_of(models: Sequence[str], gpus: Sequence[str], longest_tok: int = 0) -
                 name = find(text)
                 found[kind] += [] if name in found[kind] else [name]
     faults.check()
-    fitting, left_out = [], []
+    fitting: list[Pair] = []
+    left_out: list[str] = []
     for model, gpu in product(found["model"], found["gpu"]):
         try:
             pair = _pair(load_model(model), gpu, longest_tok)
         except InputError as error:
-            left_out.append(str(error))
+            left_out.extend(error.errors)
         else:
             fitting.append(pair)
     if not fitting:

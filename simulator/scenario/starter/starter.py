@@ -23,7 +23,7 @@ from simulator.scenario.starter.workload import traffic_of
 
 
 @dataclass(frozen=True, slots=True)
-class StartedScenario:
+class NewScenario:
     """A new scenario, which is not written yet."""
 
     text: str
@@ -31,7 +31,7 @@ class StartedScenario:
     """Why pairs of a model and an accelerator are not in it."""
 
 
-def starter(answers: Answers, target: Path) -> StartedScenario:
+def starter(answers: Answers, target: Path) -> NewScenario:
     """Return a new scenario for a path, without writing it.
 
     Raises
@@ -71,7 +71,7 @@ def starter(answers: Answers, target: Path) -> StartedScenario:
         engineers=answers.engineers_fte,
     )
     _check(text, target)
-    return StartedScenario(text.rstrip() + "\n", pairs.left_out)
+    return NewScenario(text.rstrip() + "\n", pairs.left_out)
 
 
 def _check(text: str, target: Path) -> None:
@@ -82,7 +82,8 @@ def _check(text: str, target: Path) -> None:
         try:
             document = read_document(draft)
         except InputError as error:
-            raise InputError(str(error).replace(str(draft), str(target))) from None
+            lines = (line.replace(str(draft), str(target)) for line in error.errors)
+            raise InputError(*lines) from None
     # Relative paths out of the folder can only be resolved if the folder exists.
     with made_folder(target.parent):
         load_document(replace(document, path=target))
