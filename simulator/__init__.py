@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simulator.library.benchmarks import calibrate, predict_benchmark, predict_benchmarks
+    from simulator.library.bills import reproduce_bill
     from simulator.library.decisions import find_break_even, redraw_report
-    from simulator.library.logs import convert_log, generate_log, log_statistics, measure_reuse
+    from simulator.library.logs import (
+        convert_log,
+        fit_traffic,
+        generate_log,
+        log_statistics,
+        measure_reuse,
+    )
     from simulator.library.price_feeds import check_prices, diff_prices, import_prices
     from simulator.library.prices import (
         find_offers,
@@ -54,6 +61,7 @@ __all__ = [
     "find_break_even",
     "find_capacity",
     "find_offers",
+    "fit_traffic",
     "generate_log",
     "import_prices",
     "list_accelerators",
@@ -69,6 +77,7 @@ __all__ = [
     "price_usage",
     "price_usage_file",
     "redraw_report",
+    "reproduce_bill",
     "scenario_schema",
     "show_accelerator",
     "show_model",
@@ -81,8 +90,9 @@ __all__ = [
 
 _MODULES = {
     "benchmarks": ("calibrate", "predict_benchmark", "predict_benchmarks"),
+    "bills": ("reproduce_bill",),
     "decisions": ("find_break_even", "redraw_report"),
-    "logs": ("convert_log", "generate_log", "log_statistics", "measure_reuse"),
+    "logs": ("convert_log", "fit_traffic", "generate_log", "log_statistics", "measure_reuse"),
     "price_feeds": ("check_prices", "diff_prices", "import_prices"),
     "prices": ("find_offers", "list_offers", "price_usage", "price_usage_file", "show_offer"),
     "profiles": ("list_accelerators", "list_models", "show_accelerator", "show_model"),

@@ -6,6 +6,7 @@ import typer
 
 from simulator.cli.commands import (
     bench,
+    bill,
     capacity,
     explain,
     new,
@@ -52,6 +53,7 @@ app.command("capacity")(capacity.capacity)
 app.command("explain")(explain.explain)
 app.command("bench")(bench.bench)
 app.command("calibrate")(bench.calibrate)
+app.command("bill")(bill.bill)
 
 
 def _version(value: bool) -> None:

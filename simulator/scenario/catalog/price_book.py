@@ -155,6 +155,28 @@ class PriceBook:
             raise InputError(f"offer {name!r} is of region {found.region!r}, not {region!r}")
         return replace(found, region=region)
 
+    def find_sold(self, model: str, provider: str = "") -> str:
+        """Return the offer of a model as a provider sells it, or as its maker does.
+
+        A gateway or a platform that is named as the provider may have no prices of its own.
+
+        Raises
+        ------
+        InputError
+            When the model has no name, no offer has it, or several have it.
+        """
+        if not model:
+            raise InputError("the source names no model")
+        if not provider:
+            return self.find(model).offer
+        try:
+            return self.find(f"{provider}/{model}").offer
+        except InputError as error:
+            try:
+                return self.find(model).offer
+            except InputError:
+                raise error from None
+
     def further_names(self, offer: str) -> list[str]:
         """Return further names that lead to an offer."""
         return further_names(offer, self.names())

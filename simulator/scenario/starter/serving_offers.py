@@ -32,9 +32,6 @@ def serving_offers(
     found: dict[str, ServingOffer] = {}
     reasons: list[str] = []
     for workload in workloads:
-        if not workload.model:
-            reasons.append(f"{workload.name}: the source names no model")
-            continue
         try:
             found[workload.name] = _serving_offer(workload, at_s)
         except InputError as error:
@@ -44,31 +41,11 @@ def serving_offers(
 
 def _serving_offer(workload: TrafficSection, at_s: float) -> ServingOffer:
     book = PriceBook()
-    offer = _find(book, workload)
+    offer = book.find_sold(workload.model, workload.provider)
     book.card(offer)
     if offer in known_offers():
         return ServingOffer(offer)
     return ServingOffer(offer, _alike(book, offer, at_s))
-
-
-def _find(book: PriceBook, workload: TrafficSection) -> str:
-    """Return the offer of a model, first as its provider sells it.
-
-    Raises
-    ------
-    InputError
-        If no offer, or more than one, has the name.
-    """
-    if workload.provider:
-        try:
-            return book.find(f"{workload.provider}/{workload.model}").offer
-        except InputError as error:
-            # The platform may be a gateway or a serving system, of which the book has no prices.
-            try:
-                return book.find(workload.model).offer
-            except InputError:
-                raise error from None
-    return book.find(workload.model).offer
 
 
 def _alike(book: PriceBook, offer: str, at_s: float) -> str:

@@ -24,6 +24,8 @@ from simulator.traffic.usage.log_fit import LogWorkload, fit_log
 from simulator.traffic.usage.metrics.server import read_server
 from simulator.units import MONTH_S
 
+_HTTP = ("http://", "https://")
+
 
 @dataclass(frozen=True, slots=True)
 class FittedSource:
@@ -65,19 +67,14 @@ def read_source(
     InputError
         If the source is not recognised, cannot be read, or counts no calls.
     """
-    if source.startswith(("http://", "https://")):
-        usage, notices = read_server(source)
-        return _of_usage(source, "prometheus", usage, notices, mean_input_tok)
+    if is_export(source, log_format):
+        return _of_usage(source, *usage_of(source, log_format), mean_input_tok)
     path = source_of(source)
-    if log_format in EXPORT_FORMATS or (log_format is None and _is_export(path)):
-        assert isinstance(path, Path)
-        usage, export, notices = read_usage(path, log_format)
-        return _of_usage(source, export.name, usage, notices, mean_input_tok)
     read_as = format_of(path, log_format)
     skips = Skips(skip_bad)
     log = read_log(path, read_as, skips)
     found = fit_log(log)
-    notes = () if not skips.count else (f"{skips.count} rows skipped, the first {skips.first}",)
+    notes = () if log.summary.is_plain and not skips.count else (log.summary.text(),)
     return FittedSource(
         Path(label(path)).name,
         read_as.name,
@@ -89,15 +86,18 @@ def read_source(
     )
 
 
-def _is_export(path: Path | str) -> bool:
-    """Return whether a file is no log of single calls, but a usage export.
+def is_export(source: str, name: str | None = None) -> bool:
+    """Return whether a source has sums instead of the single calls of a log.
 
     Raises
     ------
     InputError
         If it is neither a log nor a usage export.
     """
-    if isinstance(path, str):
+    if source.startswith(_HTTP) or name in EXPORT_FORMATS:
+        return True
+    path = source_of(source)
+    if name is not None or isinstance(path, str):
         return False
     try:
         format_of(path)
@@ -115,14 +115,27 @@ def _is_export(path: Path | str) -> bool:
     return False
 
 
+def usage_of(source: str, name: str | None = None) -> tuple[UsageTable, str, Notices]:
+    """Return the sums of an export or of a server, the name of its format, and notices.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    if source.startswith(_HTTP):
+        usage, notices = read_server(source)
+        return usage, "prometheus", notices
+    usage, export, notices = read_usage(Path(source), name)
+    return usage, export.name, notices
+
+
 def _of_usage(
-    source: str, name: str, usage: UsageTable, notices: Notices, mean_input_tok: float | None
+    source: str, usage: UsageTable, name: str, notices: Notices, mean_input_tok: float | None
 ) -> FittedSource:
     fit: UsageFit = fit_usage(usage, mean_input_tok=mean_input_tok)
     workloads = usage_workloads(fit)
     figures = tuple(map(_usage_figures, fit.workloads, workloads))
-    left_out = [f"{count:,} {kind}" for kind, count in sorted(notices.left_out.items())]
-    notes = (f"left out {', '.join(left_out)}",) if left_out else ()
     return FittedSource(
         label(source_of(source)) if "://" in source else Path(source).name,
         name,
@@ -130,7 +143,7 @@ def _of_usage(
         workloads,
         figures,
         (*fit.remarks, *notices.remarks),
-        notes,
+        notices.texts(),
     )
 
 

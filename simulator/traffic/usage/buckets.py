@@ -105,6 +105,13 @@ class Notices:
         """Count records that are left out."""
         self.left_out[kind] += count
 
+    def texts(self) -> tuple[str, ...]:
+        """Return what was left out in one line, or none."""
+        if not self.left_out:
+            return ()
+        counts = (f"{count:,} {kind}" for kind, count in sorted(self.left_out.items()))
+        return (f"left out {', '.join(counts)}",)
+
     def remark(self, sentence: str) -> None:
         """Note a sentence, once."""
         if sentence not in self.remarks:

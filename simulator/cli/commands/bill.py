@@ -1,0 +1,36 @@
+"""``breakeven bill``: reproduce the bill of a log or a usage export."""
+
+from typing import Annotated
+
+import typer
+
+from simulator.cli.commands.prices import BookOption
+from simulator.cli.commands.traffic import FormatOption, SkipOption
+from simulator.cli.common import Output, OutputOption, show_result
+from simulator.cli.progress import progress
+
+
+def bill(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Log or usage export, URL of a LiteLLM database, or address of a Prometheus "
+            "server.",
+        ),
+    ],
+    book: BookOption = None,
+    fmt: FormatOption = None,
+    skip_bad: SkipOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Price calls at list prices, by model, provider, team and key.
+
+    A cost that the source has recorded is compared with the list price, and the difference is
+    explained.
+    """
+    from simulator.library.bills import reproduce_bill
+
+    with progress("reading"):
+        result = reproduce_bill(source, book=book, log_format=fmt, skip_bad=skip_bad)
+    show_result(output, result)
