@@ -190,6 +190,40 @@ def test_names_of_workloads_are_not_wrong_while_the_log_cannot_be_read(tmp_path:
     assert "has no priority price" in found[1]
 
 
+def test_unknown_traffic_makes_no_names_of_workloads_wrong(tmp_path: Path) -> None:
+    scenario = deepcopy(SMALL)
+    scenario["options"]["own"] |= {"serves": ["nightly"], "gpus_per_replica": 3}
+    scenario["options"]["both"] = {
+        "kind": "pools", "pools": ["frontier", "hosted"], "assign": {"nightly": "hostd"},
+    }  # fmt: skip
+    for traffic in ({"log": {"kind": "replay"}}, 5, None):
+        scenario["traffic"] = traffic
+        if traffic is None:
+            del scenario["traffic"]
+        found = faults_of(write_scenario(tmp_path / "s.yaml", scenario))
+        assert len(found) == 3, found
+        for part in ("3 GPUs cannot share", "'hostd' is no pool of this option"):
+            assert any(part in line for line in found), part
+
+
+def test_a_fault_of_a_pool_does_not_hide_wrong_assignments(tmp_path: Path) -> None:
+    scenario = deepcopy(SMALL)
+    scenario["options"]["own"]["gpus_per_replica"] = 3
+    scenario["options"]["both"] = {
+        "kind": "pools", "pools": ["own", "hosted"], "assign": {"chatt": "hosted", "chat": "x"},
+    }  # fmt: skip
+    scenario["options"]["other"] = {"kind": "foo"}
+    found = faults_of(write_scenario(tmp_path / "s.yaml", scenario))
+    assert len(found) == 4, found
+    for part in (
+        "3 GPUs",
+        "'chatt' is not a workload (did you mean 'chat'?)",
+        "'x' is no pool of this option",
+        "unknown kind 'foo'; expected api, gateway",
+    ):
+        assert any(part in line for line in found), part
+
+
 def test_faults_of_settings_overrides_and_sweeps_are_collected(tmp_path: Path) -> None:
     path = write_scenario(
         tmp_path / "s.yaml",

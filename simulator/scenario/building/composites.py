@@ -153,26 +153,10 @@ def hybrid(
 
 
 def pools(
-    name: str,
-    section: composite_schema.Pools,
-    document: Document,
-    built: dict[str, Option],
-    workloads: list[str],
+    name: str, section: composite_schema.Pools, built: dict[str, Option], workloads: list[str]
 ) -> Pools:
     """Build pools of options that are already built."""
-    location = ("options", name)
     members = _members(section.pools, built)
-    faults = Faults()
-    for workload, pool in section.assign.items():
-        key_location = (*location, "assign", workload)
-        if workload not in workloads:
-            problem = f"{workload!r} is no workload{nearest(workload, workloads)}"
-            faults.add(document.fail(key_location, problem))
-        if pool not in section.pools:
-            hint = nearest(pool, section.pools)
-            problem = f"{pool!r} is no pool of this option{hint}"
-            faults.add(document.fail(key_location, problem))
-    faults.check()
     assigned = (section.assign.get(workload) for workload in workloads)
     assignment = tuple(None if pool is None else section.pools.index(pool) for pool in assigned)
     return Pools(name, tuple(members), assignment, _kind(members))

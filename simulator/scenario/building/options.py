@@ -67,7 +67,7 @@ def build_options(
     site = Site(document, book, clock, contents, attempts, provenance)
     broken = set(missing)
     named = {
-        name: check_references(name, scenario.options, missing, document, faults)
+        name: check_references(name, scenario.options, missing, list(contents), document, faults)
         for name in scenario.options
     }
     for stage in STAGES:
@@ -156,7 +156,7 @@ def _hybrid(name: str, section: Hybrid, site: Site) -> Option:
 
 
 def _pools(name: str, section: Pools, site: Site) -> Option:
-    return pools(name, section, site.document, site.built, site.workloads)
+    return pools(name, section, site.built, site.workloads)
 
 
 def _cascade(name: str, section: Cascade, site: Site) -> Option:

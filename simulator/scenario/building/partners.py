@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from simulator.analysis.study.options import Partner, SelfHostOption
 from simulator.engine.spec.plan import Fleet
-from simulator.errors import Faults, nearest
-from simulator.scenario.document.document import Document, Path_
+from simulator.scenario.document.document import Document
 from simulator.scenario.schema.scenario import SelfHost
 
 
@@ -22,20 +21,15 @@ def with_partners(
     Raises
     ------
     InputError
-        When a workload is unknown, or the decode pool has another KV cache.
+        When the decode pool has another KV cache.
     """
     here = ("options", name)
-    faults = Faults()
-    serves: frozenset[int] | None = None
-    with faults.collected():
-        serves = _workload_indices(section.serves, workloads, document, (*here, "serves"))
+    serves = _workload_indices(section.serves, workloads)
     fleet = replace(own.fleet, serves=serves)
     partners = []
-    for index, partner in enumerate(section.partners):
-        at = (*here, "partners", index)
+    for partner in section.partners:
         option = deployments[partner.option]
-        with faults.collected():
-            serves = _workload_indices(partner.serves, workloads, document, (*at, "serves"))
+        serves = _workload_indices(partner.serves, workloads)
         partner_fleet = _fixed_fleet(option, partner.replicas)
         partner_fleet = replace(partner_fleet, serves=serves, weight=partner.weight)
         partners.append(Partner(replace(option, spare_replicas=0), partner_fleet))
@@ -45,7 +39,7 @@ def with_partners(
         option = deployments[pool.option]
         if option.kv_bytes_per_tok != own.kv_bytes_per_tok:
             problem = f"{pool.option!r} has another KV cache: prompts cannot be decoded there"
-            faults.add(document.fail(pool_at, problem))
+            raise document.fail(pool_at, problem)
         fleet = replace(
             fleet,
             decode_fleet=1 + len(partners),
@@ -54,7 +48,6 @@ def with_partners(
         )
         decode_fleet = replace(_fixed_fleet(option, pool.replicas), serves=frozenset())
         partners.append(Partner(replace(option, spare_replicas=0), decode_fleet))
-    faults.check()
     return replace(own, fleet=fleet, partners=tuple(partners))
 
 
@@ -63,16 +56,6 @@ def _fixed_fleet(option: SelfHostOption, replicas: int) -> Fleet:
     return replace(option.fleet, replicas=replicas, autoscaler=None)
 
 
-def _workload_indices(
-    names: list[str] | None, workloads: list[str], document: Document, at: Path_
-) -> frozenset[int] | None:
+def _workload_indices(names: list[str] | None, workloads: list[str]) -> frozenset[int] | None:
     """Return the indices of workloads by name; None means all."""
-    if names is None:
-        return None
-    faults = Faults()
-    for index, name in enumerate(names):
-        if name not in workloads:
-            problem = f"{name!r} is not a workload{nearest(name, workloads)}"
-            faults.add(document.fail((*at, index), problem))
-    faults.check()
-    return frozenset(workloads.index(name) for name in names)
+    return None if names is None else frozenset(workloads.index(name) for name in names)

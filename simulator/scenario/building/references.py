@@ -27,6 +27,7 @@ def check_references(
     name: str,
     options: dict[str, Option],
     missing: Collection[str],
+    workloads: list[str],
     document: Document,
     faults: Faults,
 ) -> list[str] | None:
@@ -48,7 +49,12 @@ def check_references(
         wrong.append(document.fail((*here, *reference.at), message))
     for at, target, targets in _targets(options[name]):
         if target not in targets:
-            message = f"{target!r} is not among the targets{nearest(target, targets)}"
+            what = "no pool of this option" if at[0] == "assign" else "not among the targets"
+            message = f"{target!r} is {what}{nearest(target, targets)}"
+            wrong.append(document.fail((*here, *at), message))
+    for at, workload in _workloads(options[name]):
+        if workload not in workloads:
+            message = f"{workload!r} is not a workload{nearest(workload, workloads)}"
             wrong.append(document.fail((*here, *at), message))
     for error in wrong:
         faults.add(error)
@@ -84,6 +90,9 @@ def _references(name: str, section: Option) -> Iterator[Reference]:
 
 def _targets(section: Option) -> Iterator[tuple[Path_, str, list[str]]]:
     """Yield the path and the name of everything that must be among some names of a section."""
+    if isinstance(section, Pools):
+        for workload, pool in section.assign.items():
+            yield ("assign", workload), pool, section.pools
     if not isinstance(section, Gateway):
         return
     policy, targets = section.policy, section.targets
@@ -105,6 +114,21 @@ def _targets(section: Option) -> Iterator[tuple[Path_, str, list[str]]]:
         keyed = isinstance(getattr(policy, key), dict)
         for k, name in enumerate(names):
             yield ("policy", key, name if keyed else k), name, targets
+
+
+def _workloads(section: Option) -> Iterator[tuple[Path_, str]]:
+    """Yield the path and the name of every workload that an option names."""
+    match section:
+        case Pools():
+            yield from ((("assign", name), name) for name in section.assign)
+        case SelfHost():
+            yield from ((("serves", k), name) for k, name in enumerate(section.serves or ()))
+            for index, partner in enumerate(section.partners):
+                at = ("partners", index, "serves")
+                yield from (((*at, k), name) for k, name in enumerate(partner.serves or ()))
+        case Gateway() if isinstance(section.policy, Portkey):
+            at_policy = ("policy", "conditions")
+            yield from (((*at_policy, name), name) for name in section.policy.conditions)
 
 
 def _is(*kinds: type) -> Callable[[str, dict[str, Option]], bool]:

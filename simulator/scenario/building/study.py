@@ -1,6 +1,6 @@
 """Build the study of a checked scenario; later stages know no YAML names or locations."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from functools import partial
@@ -23,7 +23,7 @@ from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.document.attachments import AttachedFile, read_attached_files, write_copies
 from simulator.scenario.document.document import Document, PlacedFaults, with_values
 from simulator.scenario.resolve.load import read_document, resolve
-from simulator.scenario.resolve.sound import sound_part
+from simulator.scenario.resolve.sound import SoundPart, sound_part
 from simulator.scenario.schema import composites as composite_schema
 from simulator.scenario.schema import scenario as schema
 from simulator.scenario.schema.api import Api
@@ -174,9 +174,7 @@ def _assumed_behaviours(scenario: schema.Scenario) -> list[str]:
 def note_further_faults(document: Document, faults: PlacedFaults) -> None:
     """Note what cannot be built in the valid part of a scenario with faults."""
     part = sound_part(document, faults)
-    if part is None:
-        return
-    book = _parts(part.scenario, document, faults, part.missing).book
+    book = _parts(part.scenario, document, faults, part).book
     for name in part.missing:
         section = document.data["options"][name]
         offer = section.get("offer") if isinstance(section, dict) else None
@@ -207,12 +205,13 @@ def _parts(
     scenario: schema.Scenario,
     document: Document,
     faults: Faults,
-    missing: Collection[str] = (),
+    part: SoundPart | None = None,
 ) -> _Parts:
     """Build the parts of a study, and note the faults of each.
 
-    ``missing`` are the options whose sections are not valid.
+    ``part`` is given if the scenario is only the valid part of another one.
     """
+    missing = part.missing if part else frozenset()
     provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}}
     if any(getattr(option, "evaluated_as", None) for option in scenario.options.values()):
         scenario = apply_evaluations(scenario, document, faults)
@@ -234,7 +233,10 @@ def _parts(
     book = faults.attempt(lambda: _price_book(scenario, document))
     built: dict[str, Option] = {}
     if book is not None:
-        names = traffic.workload_names if traffic else _named_workloads(scenario)
+        names = traffic.workload_names if traffic else list(scenario.traffic)
+        is_replay = any(isinstance(each, Replay) for each in scenario.traffic.values())
+        if (part and part.has_unknown_workloads) or (traffic is None and is_replay):
+            names = [*names, *_named_workloads(scenario)]
         contents = _contents(scenario, names)
         built = build_options(
             scenario, document, book, clock, contents, provenance, faults, missing
@@ -249,15 +251,8 @@ def _parts(
 
 
 def _named_workloads(scenario: schema.Scenario) -> list[str]:
-    """Return the workloads of traffic that cannot be built: those that the scenario names.
-
-    The workloads of a log are not known if it cannot be read: whatever an option names may be one.
-    """
-    names = dict.fromkeys(scenario.traffic)
-    if any(isinstance(workload, Replay) for workload in scenario.traffic.values()):
-        for option in scenario.options.values():
-            names |= dict.fromkeys(workloads_named_by(option))
-    return list(names)
+    """Return the workloads that options name: the real ones, where the traffic is not known."""
+    return [name for option in scenario.options.values() for name in workloads_named_by(option)]
 
 
 def _future(scenario: schema.Scenario, document: Document) -> Future | None:

@@ -3,6 +3,7 @@
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -101,10 +102,10 @@ def _with_near_kinds(data: Any, error: ValidationError) -> tuple[set[Path_], Any
         if problem["type"] != "union_tag_invalid":
             continue
         path = existing_path(data, problem["loc"])
-        near = nearest(problem["ctx"]["tag"], _tags(problem)).split("'")
-        if len(near) > 1:
+        near = _near_tag(problem)
+        if near:
             at = _place(path, problem)
-            data = _with_value(data, at, near[1])
+            data = _with_value(data, at, near)
             corrected.add(at)
     return corrected, data
 
@@ -123,6 +124,12 @@ def _tags(problem: Any) -> list[str]:
     return [tag.strip("' ") for tag in problem["ctx"]["expected_tags"].split(",")]
 
 
+def _near_tag(problem: Any) -> str | None:
+    """Return the kind of section that a misspelt one is meant to be, if that is clear."""
+    tag = str(problem["ctx"]["tag"]).lower().replace("_", "-")
+    return next(iter(get_close_matches(tag, _tags(problem), n=1, cutoff=0.7)), None)
+
+
 def _explain(model: type[BaseModel], problem: Any, path: Path_) -> str:
     """Return the message of a pydantic problem at a path."""
     name, kind, message = str(path[-1]) if path else "document", problem["type"], problem["msg"]
@@ -137,8 +144,9 @@ def _explain(model: type[BaseModel], problem: Any, path: Path_) -> str:
         return f"missing key {problem['ctx']['discriminator']}"
     if kind == "union_tag_invalid":
         key, tag = problem["ctx"]["discriminator"].strip("'"), problem["ctx"]["tag"]
-        near = nearest(tag, _tags(problem)) or f"; expected {', '.join(_tags(problem))}"
-        return f"unknown {key} {tag!r}{near}"
+        meant = _near_tag(problem)
+        hint = f" (did you mean {meant!r}?)" if meant else f"; expected {', '.join(_tags(problem))}"
+        return f"unknown {key} {tag!r}{hint}"
     message = message.removeprefix("Value error, ").removeprefix("Input should be ")
     given = problem.get("input")
     shown = f", not {given!r}" if isinstance(given, int | float | str | bool) else ""

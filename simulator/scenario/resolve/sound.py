@@ -29,16 +29,19 @@ class SoundPart:
     """The scenario with neutral values for its faulty sections and without its faulty options."""
     missing: frozenset[str]
     """Names of the faulty options."""
+    has_unknown_workloads: bool
+    """Whether there may be other workloads than those of the scenario."""
 
 
-def sound_part(document: Document, faults: PlacedFaults) -> SoundPart | None:
-    """Return the valid part of a document with faults; None if there is none to look at."""
+def sound_part(document: Document, faults: PlacedFaults) -> SoundPart:
+    """Return the valid part of a document with faults."""
     data = document.data
     options, traffic = data.get("options"), data.get("traffic")
-    if not isinstance(options, dict) or not isinstance(traffic, dict) or not traffic:
-        return None
+    options = options if isinstance(options, dict) else {}
+    traffic = traffic if isinstance(traffic, dict) and traffic else {"": None}
     paths = faults.known.paths | faults.known.incomplete
     broken = {path[:2] for path in paths if len(path) > 1}
+    is_unknown = ("traffic",) in paths or "traffic" not in data
     sections = {str(path[0]) for path in paths if path}
     values = {
         key: value
@@ -48,7 +51,7 @@ def sound_part(document: Document, faults: PlacedFaults) -> SoundPart | None:
     workload = _neutral_workload()
     values |= {key: value for key, value in _NEUTRAL.items() if key not in values}
     values["traffic"] = {
-        name: workload if ("traffic", name) in broken or ("traffic",) in paths else section
+        name: workload if is_unknown or ("traffic", name) in broken else section
         for name, section in traffic.items()
     }
     sound = {name: section for name, section in options.items() if ("options", name) not in broken}
@@ -57,7 +60,11 @@ def sound_part(document: Document, faults: PlacedFaults) -> SoundPart | None:
     scenario = Scenario.model_validate(values | {"options": sound or filler})
     if not sound:
         scenario = scenario.model_copy(update={"options": {}})
-    return SoundPart(scenario, frozenset(map(str, options)) - frozenset(map(str, sound)))
+    # The workloads of a log are not known if its section is not valid.
+    logs = (s for n, s in traffic.items() if ("traffic", n) in broken)
+    is_unknown |= any(not isinstance(s, dict) or s.get("kind") != "sessions" for s in logs)
+    missing = frozenset(map(str, options)) - frozenset(map(str, sound))
+    return SoundPart(scenario, missing, is_unknown)
 
 
 def _neutral_workload() -> dict[str, Any]:

@@ -326,7 +326,7 @@ def test_simulate_wants_every_workload_assigned(tmp_path: Path) -> None:
         ),
         ({"pools": ["large", "pools"]}, "'pools' is no api, selfhost or hybrid"),
         ({"pools": ["large"]}, "at least 2"),
-        ({"assign": {"chatt": "large"}}, "'chatt' is no workload (did you mean 'chat'?)"),
+        ({"assign": {"chatt": "large"}}, "'chatt' is not a workload (did you mean 'chat'?)"),
         (
             {"assign": {"chat": "hostde"}},
             "'hostde' is no pool of this option (did you mean 'hosted'?)",
