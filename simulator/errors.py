@@ -114,6 +114,6 @@ def closest(name: str, known: list[str]) -> str | None:
 
     longer = [k for k in known if re.match(re.escape(name) + r"[^a-z0-9]", k, re.IGNORECASE)]
     if len(longer) == 1:
-        return f" (did you mean {longer[0]!r}?)"
+        return longer[0]
     close = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=1, cutoff=0.5)
     return next(k for k in known if k.lower() == close[0]) if close else None

@@ -82,12 +82,12 @@ def _rows(
 ) -> "tuple[BilledRows, str, tuple[str, ...]]":
     """Return the rows of a source, its format, and notes on what was left out of it."""
     from simulator.scenario.bills.billed_rows import rows_of_log, rows_of_usage
-    from simulator.scenario.starter.sources import is_export, usage_of
+    from simulator.scenario.starter.sources import export_usage, is_export
     from simulator.traffic.formats.catalog import format_of, source_of
     from simulator.traffic.formats.records.reading import Names, Skips, read
 
     if is_export(source, log_format):
-        usage, name, notices = usage_of(source, log_format)
+        usage, name, notices = export_usage(source, log_format)
         return rows_of_usage(usage), name, (*notices.texts(), *notices.remarks)
     path = source_of(source)
     read_as = format_of(path, log_format)

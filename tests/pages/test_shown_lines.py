@@ -68,6 +68,7 @@ PAGE = """\
 ```console
 $ breakeven validate mine.yaml
 mine: valid, 1 option
+...
 ```
 
 A file, code, what it prints, and commands that are not run:
@@ -81,6 +82,7 @@ name: mine
 ```console
 $ breakeven validate mine.yaml
 mine: valid, 1 option
+...
 $ breakeven validate quickstart
 ```
 

@@ -218,7 +218,6 @@ ALLOWED = {
     "preset_names": ("library.names", "scenario.resolve.presets"),
     "find_break_even": ("analysis.decide.breakeven", "library.decisions"),
     "validate": ("cli.app", "scenario.document.document"),
-    "check_answers": ("library.scenarios", "scenario.starter.answers"),
 }  # fmt: skip
 """The same idea in two layers: a section of a file and its plain values, what a user configures and
 what acts by it, a library call and the function that does its work."""

@@ -488,7 +488,7 @@ def test_the_schema_lists_names_and_accepts_others(
         texts = found["anyOf"][0]["anyOf"] if name.startswith("Part") else found["anyOf"]
         assert some in texts[0]["enum"]
         assert len(set(texts[0]["enum"])) == len(texts[0]["enum"])
-        validator = Draft202012Validator(found)
+        validator = Draft202012Validator({**found, "$defs": definitions})
         assert validator.is_valid(some)
         assert validator.is_valid(other)
         assert not validator.is_valid(["a", "list"])

@@ -38,16 +38,16 @@ def test_settings_and_volume_of_a_preset() -> None:
     assert spec.requests_per_s == 1.0
     assert spec.documents.per_request == 2
     assert (spec.rate.week == 1).all()
-    with pytest.raises(InputError, match="--set week: unknown week shape"):
+    with pytest.raises(InputError, match=r"--set week: .* neither a weekly shape nor a file"):
         preset_workload("rag", 1e6, ["week=round"])
     with pytest.raises(InputError, match="--set turns: turns must be"):
         preset_workload("rag", 1e6, ["turns=many"])
 
 
 def test_workloads_of_a_scenario() -> None:
-    (spec,) = workloads_of("quickstart", None, ["traffic.support.requests_per_month=1000"])
+    (spec,) = workloads_of("quickstart", None, ["traffic.support.requests_per_month=1000"], 1)
     assert spec.name == "support"
     with pytest.raises(InputError, match="is for presets"):
-        workloads_of("quickstart", 1e6, None)
+        workloads_of("quickstart", 1e6, None, 1)
     with pytest.raises(InputError, match="no such file"):
-        workloads_of("chatt", None, None)
+        workloads_of("chatt", None, None, 1)

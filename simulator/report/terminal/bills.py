@@ -65,6 +65,7 @@ def _print_table(console: Console, heading: str, rows: Sequence[dict[str, Any]])
     for row in rows[:_MOST_ROWS]:
         difference = row["difference_usd"]
         agrees = "agrees" if row["agrees"] else "-" if difference is None else f"{difference:+,.2f}"
+        partly = difference is not None and row["rows_without_price"] > 0
         table.add_row(
             row["name"] or "-",
             quantity(row["calls"]),
@@ -72,9 +73,11 @@ def _print_table(console: Console, heading: str, rows: Sequence[dict[str, Any]])
             quantity(row["output_tokens"]),
             _range(row) if row["list_high_usd"] or not row["rows_without_price"] else "-",
             "-" if row["recorded_usd"] is None else _usd(row["recorded_usd"]),
-            agrees,
+            f"{agrees}*" if partly else agrees,
         )
     console.print(table)
+    if any(r["rows_without_price"] and r["difference_usd"] is not None for r in rows[:_MOST_ROWS]):
+        _say(console, "* of the rows that have a list price")
     if len(rows) > _MOST_ROWS:
         _say(console, f"and {len(rows) - _MOST_ROWS} more, which --output csv lists")
 

@@ -79,7 +79,7 @@ class BillLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class CheckedBill:
     """A whole bill."""
 
     lines: tuple[BillLine, ...]
@@ -114,7 +114,7 @@ class Bill:
         }
 
 
-def bill_of(rows: BilledRows, book: PriceBook) -> Bill:
+def bill_of(rows: BilledRows, book: PriceBook) -> CheckedBill:
     """Price the rows of a source by line, and compare them with what it recorded."""
     offers, reasons = _offers(rows.lines, book)
     errors: Errors = {}
@@ -134,7 +134,7 @@ def bill_of(rows: BilledRows, book: PriceBook) -> Bill:
             BillLine(line, offers[index], found, tuple(notes))
         )
     kept = np.flatnonzero(_requests(rows))
-    return Bill(
+    return CheckedBill(
         tuple(sorted(lines, key=lambda each: -_size(each.sum))),
         tuple(left_out),
         _summed(rows, costs, kept),

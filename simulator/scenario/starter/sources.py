@@ -68,7 +68,7 @@ def read_source(
         If the source is not recognised, cannot be read, or counts no calls.
     """
     if is_export(source, log_format):
-        return _of_usage(source, *usage_of(source, log_format), mean_input_tok)
+        return _of_usage(source, *export_usage(source, log_format), mean_input_tok)
     path = source_of(source)
     read_as = format_of(path, log_format)
     skips = Skips(skip_bad)
@@ -115,7 +115,7 @@ def is_export(source: str, name: str | None = None) -> bool:
     return False
 
 
-def usage_of(source: str, name: str | None = None) -> tuple[UsageTable, str, Notices]:
+def export_usage(source: str, name: str | None = None) -> tuple[UsageTable, str, Notices]:
     """Return the sums of an export or of a server, the name of its format, and notices.
 
     Raises

@@ -214,7 +214,7 @@ def test_a_log_of_calls_is_not_recognised(tmp_path: Path) -> None:
 def test_documented_table_and_names(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
     path = tmp_path / "usage.csv"
-    path.write_text(page.split("```csv\n")[1].split("```")[0])
+    path.write_text("hour," + page.split("```csv\nhour,")[1].split("```")[0])
     usage, _ = read(path, "plain")
     assert columns(usage, "length_s", "requests", "uncached_tok", "spend_usd") == [
         (HOUR, 1200, 2100000, 9.8), (HOUR, 1350, 2300000, 11.1),
