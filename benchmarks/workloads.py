@@ -189,7 +189,7 @@ def day(requests_per_s: float) -> Load:
     the load itself.
     """
     rate = Rate("day", requests_per_s, week_shape("azure-code"))
-    spec = _spec("day", requests_per_s, 1.0, rate=rate, prefix_share=0.0)
+    spec = _spec("day", requests_per_s, 1.0, rate=rate, stable_session_share=0.0)
     rule = Autoscaler(target=32.0, max_replicas=32, interval_s=15.0, scale_down_delay_s=300.0)
     return Load(
         plan(2, autoscaler=rule),

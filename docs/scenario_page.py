@@ -13,9 +13,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from simulator.scenario.document.base_section import Interval, Section
+from simulator.scenario.schema.amounts import AMOUNTS
 from simulator.scenario.schema.composites import Choose
 from simulator.scenario.schema.scenario import Scenario
-from simulator.scenario.schema.traffic import AMOUNTS, Sessions
+from simulator.scenario.schema.traffic import Sessions
 
 HEADINGS = ("key", "type", "unit", "default", "what")
 DEEPEST = 5

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from simulator.library.decisions import find_break_even, redraw_report
     from simulator.library.logs import convert_log, generate_log, log_statistics, measure_reuse
     from simulator.library.price_feeds import check_prices, diff_prices, import_prices
-    from simulator.library.prices import list_offers, price_usage, price_usage_file, show_offer
+    from simulator.library.prices import (
+        find_offers,
+        list_offers,
+        price_usage,
+        price_usage_file,
+        show_offer,
+    )
     from simulator.library.profiles import (
         list_accelerators,
         list_models,
@@ -47,6 +53,7 @@ __all__ = [
     "explain",
     "find_break_even",
     "find_capacity",
+    "find_offers",
     "generate_log",
     "import_prices",
     "list_accelerators",
@@ -77,7 +84,7 @@ _MODULES = {
     "decisions": ("find_break_even", "redraw_report"),
     "logs": ("convert_log", "generate_log", "log_statistics", "measure_reuse"),
     "price_feeds": ("check_prices", "diff_prices", "import_prices"),
-    "prices": ("list_offers", "price_usage", "price_usage_file", "show_offer"),
+    "prices": ("find_offers", "list_offers", "price_usage", "price_usage_file", "show_offer"),
     "profiles": ("list_accelerators", "list_models", "show_accelerator", "show_model"),
     "quality": ("agent_chain", "compare_models", "model_quality"),
     "scenarios": (

@@ -3,9 +3,25 @@
 from functools import cache
 
 from fuzz.cases import Reader
-from fuzz.readers import bench_readers, kept_readers, log_readers, price_readers, scenario_readers
+from fuzz.readers import (
+    bench_readers,
+    kept_readers,
+    log_readers,
+    metrics_readers,
+    price_readers,
+    scenario_readers,
+    usage_readers,
+)
 
-_MODULES = (scenario_readers, log_readers, price_readers, bench_readers, kept_readers)
+_MODULES = (
+    scenario_readers,
+    log_readers,
+    usage_readers,
+    metrics_readers,
+    price_readers,
+    bench_readers,
+    kept_readers,
+)
 
 
 @cache

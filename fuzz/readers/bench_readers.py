@@ -4,38 +4,10 @@ from pathlib import Path
 
 from fuzz.cases import Reader, Sample
 from fuzz.commands import command, given, texts
+from fuzz.results import SGLANG, VLLM, samples, silent_samples
 from fuzz.samples import compressed, csv_sample, json_sample, lines_sample, yaml_file
 
 _DEPLOYED = ("--model", "llama-3.1-8b", "--gpu", "h100-sxm", "--weights", "fp8")
-_SERVED = {
-    "backend": "vllm", "max_concurrency": 8, "request_rate": "inf", "completed": 80,
-    "duration": 40.0, "total_input_tokens": 81920, "total_output_tokens": 10240,
-    "output_throughput": 256.0, "mean_ttft_ms": 120.0, "mean_tpot_ms": 20.0,
-}  # fmt: skip
-_MEANS = {
-    "prompt_token_count": 1024.0, "output_token_count": 128.0, "output_tokens_per_second": 256.0,
-    "inter_token_latency_ms": 20.0, "time_to_first_token_ms": 120.0,
-}  # fmt: skip
-_GUIDELLM = {"benchmarks": [{
-    "config": {"strategy": {"type_": "concurrent", "streams": 8}},
-    "metrics": {name: {"successful": {"mean": value}} for name, value in _MEANS.items()},
-}]}  # fmt: skip
-AIPERF = {
-    "input_config": {"loadgen": {"concurrency": 8, "request_count": 80}},
-    "input_sequence_length": {"unit": "tokens", "avg": 1024.0},
-    "output_sequence_length": {"unit": "tokens", "avg": 128.0},
-    "output_token_throughput": {"unit": "tokens/sec", "avg": 256.0},
-    "inter_token_latency": {"unit": "ms", "avg": 20.0},
-    "time_to_first_token": {"unit": "ms", "avg": 120.0},
-}
-_STAGE = {
-    "load_summary": {"requested_rate": 2.0, "count": 50},
-    "successes": {
-        "count": 50, "prompt_len": {"mean": 200.4}, "output_len": {"mean": 128.0},
-        "latency": {"request_latency": {"mean": 1.38}, "time_to_first_token": {"mean": 0.11}},
-        "throughput": {"output_tokens_per_sec": 255.0},
-    },
-}  # fmt: skip
 _POINT = {
     "gpu": "h100-sxm", "n_gpus": 1, "tp": 1, "parallelism": "", "engine": "vllm",
     "model": "llama-3.1-8b", "weight_precision": "fp8", "kv_precision": "fp8", "isl": 256,
@@ -72,6 +44,11 @@ def _calibrate(path: Path, out: Path) -> None:
     # The calibration that was written must be readable.
     command("bench", *_DEPLOYED, "--isl", "64", "--osl", "8", "--requests", "4",
             "--calibration", target)  # fmt: skip
+
+
+def _calibrate_stated(path: Path, out: Path) -> None:
+    command("calibrate", path, *_DEPLOYED, "--load", "static-batch", "--value", "8",
+            "--isl", "256", "--osl", "32", "--output", "json")  # fmt: skip
 
 
 def _calibration(path: Path, out: Path) -> None:
@@ -115,10 +92,7 @@ def _measurements() -> tuple[Sample, ...]:
         (256, 32, "request-rate", 2, "", 8, 60, 15, 100),
     )  # fmt: skip
     return (
-        table, compressed(table), json_sample("m.json", _SERVED),
-        lines_sample("m.jsonl", {**_SERVED, "backend": "sglang"}, _SERVED),
-        json_sample("m.json", _GUIDELLM), json_sample("m.json", AIPERF),
-        json_sample("m.json", _STAGE),
+        table, compressed(table), lines_sample("m.jsonl", SGLANG, VLLM), *samples(),
         csv_sample("m.csv", ("arrival_s", "input_tokens", "output_tokens", "first_token_s",
                              "finished_s", "cached_tokens"),
                    *((k / 2, 300 + k, 20, k / 2 + 0.1, k / 2 + 0.5, 10) for k in range(8))),
@@ -131,6 +105,7 @@ def readers() -> tuple[Reader, ...]:
     points = csv_sample("points.csv", list(_POINT), list(_POINT.values()))
     return (
         Reader("calibrate", _measurements, _calibrate),
+        Reader("calibrate-stated", silent_samples, _calibrate_stated),
         Reader("calibration-file", _calibration_samples, _calibration),
         Reader("bench-points", lambda: (points,), _bench),
         Reader("bench-names", lambda: (json_sample("names.json", _NAMES),), _bench_names),

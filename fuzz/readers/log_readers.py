@@ -1,5 +1,6 @@
 """Readers of request logs: for each format, one that stops at bad rows and one that skips them."""
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -64,6 +65,20 @@ _GUIDED = {"benchmarks": [{"requests": {"successful": [
     {"prompt_tokens": 7, "output_tokens": 3,
      "info": {"timings": {"request_start": 7.0, "request_end": 8.5}}},
 ]}}]}  # fmt: skip
+PERFED = {
+    "start_time": 1393.25, "end_time": 1395.5, "request": '{"prompt": "SECRET"}', "error": None,
+    "info": {"request_metrics": {"text": {"input_tokens": 40}},
+             "response_metrics": {"output_tokens": 9, "output_token_times": [1393.5, 1395.5],
+                                  "server_usage": {"prompt_tokens": 40, "prompt_tokens_details":
+                                                   {"cached_tokens": 16}}}},
+}  # fmt: skip
+_USAGE = {"prompt_tokens": 40, "completion_tokens": 9}
+PROFILE: dict[str, Any] = {"experiments": [{"experiment": {"mode": "concurrency"}, "requests": [
+    {"timestamp": 10**18, "response_timestamps": [10**18 + 10**8, 10**18 + 10**9],
+     "request_inputs": {"payload": "SECRET"},
+     "response_outputs": [{"response": 'data: {"choices": [{"delta": {"content": "a"}}]}'},
+                          {"response": "data: " + json.dumps({"choices": [], "usage": _USAGE})}]},
+]}]}  # fmt: skip
 _SPEND = {
     "request_id": "r1", "call_type": "acompletion", "startTime": "2026-11-02T08:00:00.250Z",
     "endTime": "2026-11-02T08:00:02.250Z", "prompt_tokens": 1000, "completion_tokens": 80,
@@ -209,6 +224,12 @@ _SAMPLES: dict[str, Callable[[], tuple[Sample, ...]]] = {
     "sglang": lambda: (lines_sample("log.jsonl", {**SERVED, "server_info": {}}),),
     "aiperf": lambda: (lines_sample("log.jsonl", PROFILED, {**PROFILED, "error": {"code": 5}}),),
     "guidellm": lambda: (json_sample("log.json", _GUIDED),),
+    "genai-perf": lambda: (json_sample("log.json", PROFILE),),
+    "inference-perf": lambda: (
+        json_sample("log.json", [PERFED, {**PERFED, "error": {"error_type": "x"}}]),
+        json_sample("log.json", [{"start_time": 1.0, "end_time": 2.5,
+                                  "info": {"input_tokens": 7, "output_tokens": 3}}]),
+    ),
     "litellm": partial(_export, "litellm", _SPEND),
     "langfuse": lambda: (
         *_export("langfuse", _OBSERVATION),

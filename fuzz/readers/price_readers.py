@@ -164,7 +164,8 @@ def _show(path: Path) -> None:
         with suppress(NoTokenPriceError):
             documents.append({**card_document(book.card(name), _AT_S), "simulated": False})
     json_text({"offers": documents}).encode()
-    print_cards(documents, Console(file=io.TextIOWrapper(io.BytesIO(), encoding="utf-8")))
+    if documents:
+        print_cards(documents, Console(file=io.TextIOWrapper(io.BytesIO(), encoding="utf-8")))
 
 
 def _book(path: Path, out: Path) -> None:
@@ -200,8 +201,9 @@ def _offer(path: Path, out: Path) -> None:
     name = argument(path)
     if name.startswith("-"):
         raise Unusable("an option")
-    command("prices", "list", name)
     command("prices", "show", name)
+    command("prices", "list", name)
+    command("prices", "find", name)
 
 
 def _quality(path: Path, out: Path) -> None:

@@ -119,7 +119,7 @@ def _generate(path: Path, out: Path) -> None:
 
     volume, _, setting = argument(path).partition(" ")
     float(in_unit(("requests_per_month",), volume))
-    workloads_of("chat", 1e6, [setting])
+    workloads_of("chat", 1e6, [setting], 1)
 
 
 def _quantity(path: Path, out: Path) -> None:

@@ -81,9 +81,9 @@ def validate(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Check a scenario and all files and names that it refers to."""
-    from simulator.library.scenarios import load_scenario, validate_scenario
+    from simulator.library.scenarios import validate_scenario
 
-    show_result(output, validate_scenario(load_scenario(scenario, overrides=settings or ())))
+    show_result(output, validate_scenario(scenario, overrides=settings or ()))
 
 
 @app.command()

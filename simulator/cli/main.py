@@ -1,8 +1,8 @@
 """The entry point of ``breakeven``: runs a command and turns failures into exit codes.
 
-Every expected failure is one line on standard error: an unusable input, a full disk, a closed pipe,
-an interrupt. An interrupt ends the process within a second or two even in the middle of compiled
-code, with no file half-written and no worker process left.
+Every expected failure is a line on standard error: each fault of an input, a full disk, a closed
+pipe, an interrupt. An interrupt ends the process within a second or two even in the middle of
+compiled code, with no file half-written and no worker process left.
 """
 
 import os
@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 
 GRACE_S = 1.2
 """Time for an orderly end after an interrupt, before the process is killed."""
+MOST_FAULTS = 20
+"""Faults of an input that are printed at most."""
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _received: list[int] = []
 """Number of the interrupt that is being handled, if any."""
@@ -27,7 +29,7 @@ class _Interrupted(BaseException):
 
 
 def main() -> None:
-    """Run the command line; print expected failures as one line and exit with their code."""
+    """Run the command line; print expected failures, a line each, and exit with their code."""
     try:
         _watch_interrupts()
         _run()
@@ -67,7 +69,7 @@ def _run() -> None:
                 errors="backslashreplace"
             )  # no error for characters that the terminal cannot show
     from simulator.cli.app import app
-    from simulator.errors import InfeasibleError, SimulatorError
+    from simulator.errors import InfeasibleError, InputError, SimulatorError
 
     try:
         try:
@@ -77,6 +79,8 @@ def _run() -> None:
     except InfeasibleError as error:
         reasons = "".join(f"\n  {name}: {reason}" for name, reason in error.excuses.items())
         _fail(f"{error}{reasons}", error.exit_code)
+    except InputError as error:
+        _fail(_listed(error.errors), error.exit_code)
     except SimulatorError as error:
         _fail(str(error), error.exit_code)
     except BrokenPipeError:
@@ -89,6 +93,13 @@ def _run() -> None:
         _fail(f"{name}: {error.strerror or error}", 1)
     except MemoryError:
         _fail("out of memory: try fewer requests, options or jobs", 1)
+
+
+def _listed(faults: tuple[str, ...]) -> str:
+    """Return the lines of a message: the first faults, and how many there are besides."""
+    more = len(faults) - MOST_FAULTS
+    lines = [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
+    return "\nbreakeven: ".join(lines)
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:

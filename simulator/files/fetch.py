@@ -49,6 +49,25 @@ class Limits:
     """Longest time from name resolution to the last byte [s]."""
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How an address may be asked."""
+
+    allow_http: bool = False
+    """Whether ``http://`` is allowed, whose content anyone on the network path can change. An
+    encrypted address never redirects to an unencrypted one."""
+    bearer: str = ""
+    """Token that is sent to the host of the address, and to no host that it redirects to."""
+
+
+class HttpError(InputError):
+    """An address answered with an error; ``text`` is the begin of what it said."""
+
+    def __init__(self, message: str, text: str) -> None:
+        super().__init__(message)
+        self.text = text
+
+
 def is_address(source: str) -> bool:
     """Return whether a source is an address and not a path."""
     return "://" in source
@@ -72,9 +91,24 @@ def fetch_text(url: str, allow_http: bool = False, limits: Limits | None = None)
     InputError
         If the address may not be fetched, or does not return a text within the limits.
     """
+    return ask(url, Access(allow_http), limits)
+
+
+def ask(url: str, access: Access, limits: Limits | None = None) -> str:
+    """Return the text at an address that may need a token; see ``fetch_text``.
+
+    Raises
+    ------
+    HttpError
+        If the answer is an error.
+    InputError
+        If the address may not be fetched, or does not return a text within the limits.
+    """
     limits = limits or Limits()
-    _check_address(url, ("https", "http") if allow_http else ("https",))
-    body = _run_within(limits, url, lambda: _download(url, allow_http, limits))
+    _check_address(url, ("https", "http") if access.allow_http else ("https",))
+    if not (access.bearer.isascii() and access.bearer.isprintable()) or " " in access.bearer:
+        raise InputError(f"{label(url)}: the token must be printable ASCII without blanks")
+    body = _run_within(limits, url, lambda: _download(url, access, limits))
     if body.startswith(_GZIP):
         body = _decompressed(body, url, limits)
     try:
@@ -124,26 +158,41 @@ def _run_within(limits: Limits, url: str, work: Callable[[], bytes]) -> bytes:
     return results[0]
 
 
-def _download(url: str, allow_http: bool, limits: Limits) -> bytes:
+def _download(url: str, access: Access, limits: Limits) -> bytes:
     """Return the body of an address, following redirects."""
     ends = time.monotonic() + limits.time_s
     current = url
     for _ in range(MAX_REDIRECTS + 1):
         try:
-            with _open(current, max(ends - time.monotonic(), 0.001)) as answer:
+            bearer = access.bearer if _host(current) == _host(url) else ""
+            with _open(current, max(ends - time.monotonic(), 0.001), bearer) as answer:
                 _check_headers(answer, current, limits)
                 return _read_body(answer, current, limits, ends)
         except HTTPError as error:
-            # The body of an error or a redirect is not read, since it may be endless.
-            error.close()
             target = error.headers.get("Location")
             if error.code not in _REDIRECTS or not target:
                 status = f"{error.code} {error.reason}".strip()
-                raise InputError(f"{label(current)}: {status}") from None
-            current = _redirected(current, target, allow_http)
+                raise HttpError(f"{label(current)}: {status}", _begin_of(error)) from None
+            # The body of a redirect is not read, since it may be endless.
+            error.close()
+            current = _redirected(current, target, access.allow_http)
         except (OSError, ValueError, HTTPException) as error:
             raise InputError(f"{label(current)}: {_failure(error, limits)}") from None
     raise InputError(f"{label(url)}: more than {MAX_REDIRECTS} redirects")
+
+
+def _host(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _begin_of(error: HTTPError) -> str:
+    """Return the begin of the body of an error, which may be endless."""
+    try:
+        with error:
+            return error.read(_PIECE_BYTES).decode(errors="replace")
+    except (OSError, ValueError, HTTPException):
+        return ""
 
 
 def _failure(error: Exception, limits: Limits) -> str:
@@ -168,7 +217,7 @@ def _redirected(url: str, target: str, allow_http: bool) -> str:
     return address
 
 
-def _open(url: str, time_s: float) -> HTTPResponse:
+def _open(url: str, time_s: float, bearer: str) -> HTTPResponse:
     """Open an address by HTTP or HTTPS; the opener has no handlers for files, FTP or data."""
     opener = OpenerDirector()
     for handler in (
@@ -177,6 +226,8 @@ def _open(url: str, time_s: float) -> HTTPResponse:
     ):  # fmt: skip
         opener.add_handler(handler)
     request = Request(url, headers={"Accept": "application/json, */*;q=0.5"})
+    if bearer:
+        request.add_unredirected_header("Authorization", f"Bearer {bearer}")
     answer: HTTPResponse = opener.open(request, timeout=time_s)
     return answer
 

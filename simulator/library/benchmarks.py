@@ -104,7 +104,7 @@ def predict_benchmarks(
     Parameters
     ----------
     points : path
-        CSV table with a deployment and a load in each row; see ``docs/benchmarks.md``.
+        CSV table with a deployment and a load in each row; see ``docs/profiles.md``.
     stream : text stream, optional
         Receives the rows as CSV as they are predicted, for tables that are long.
     tell : callable
@@ -140,6 +140,10 @@ def calibrate(
     model: str,
     accelerator: str,
     *,
+    load_kind: "LoadKind | None" = None,
+    load_value: float | None = None,
+    prompt_tok: int | None = None,
+    output_tok: int | None = None,
     serving: "Serving | None" = None,
     **deployed: "Unpack[Deployed]",
 ) -> CalibrationResult:
@@ -148,15 +152,19 @@ def calibrate(
     Parameters
     ----------
     results : sequence of paths
-        Result files of vLLM, SGLang, GuideLLM or AIPerf, CSV tables, or request logs: CSV tables
-        with arrival_s, input_tokens, output_tokens, first_token_s and finished_s.
+        Result files of vLLM, SGLang, GuideLLM, AIPerf, GenAI-Perf, inference-perf or llm-d, CSV
+        tables, or request logs: CSV tables with arrival_s, input_tokens, output_tokens,
+        first_token_s and finished_s.
+    load_kind, load_value, prompt_tok, output_tok : optional
+        Load of those results that do not contain it; see ``predict_benchmark``.
     model, accelerator, serving, **deployed
         See ``predict_benchmark``.
 
     Raises
     ------
     InputError
-        If a name is unknown, a file cannot be read, or the results contradict the deployment.
+        If a name is unknown, a file cannot be read or lacks its load, or the results contradict
+        the deployment.
     """
     from dataclasses import replace
 
@@ -166,10 +174,12 @@ def calibrate(
     from simulator.scenario.bench.benchmark import named_deployment
     from simulator.scenario.tables.calibration_file import calibration_text
     from simulator.scenario.tables.measurements import read_measurements
+    from simulator.scenario.tables.results.reported import Stated
 
+    stated = Stated(load_kind, load_value, prompt_tok, output_tok)
     paths = [Path(path) for path in results]
     deployment, replicas = named_deployment(model, accelerator, **deployed)
-    measured = [replace(m, replicas=replicas) for m in read_measurements(paths)]
+    measured = [replace(m, replicas=replicas) for m in read_measurements(paths, stated)]
     fitted = calibration.calibrate(deployment, measured, serving or Serving())
     band = (deployment.coefficients.band_low, deployment.coefficients.band_high)
     document = calibration_document(fitted, band)

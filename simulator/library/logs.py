@@ -176,7 +176,7 @@ def generate_log(
     volume = amount("requests_per_month", requests_per_month)
     if volume is not None and volume < 1:
         raise InputError("requests_per_month must be 1 or more")
-    workloads = workloads_of(source, volume, settings)
+    workloads = workloads_of(source, volume, settings, hours)
     names = {w.name: index for index, w in enumerate(workloads)}
     batches = generated_log(workloads, seed, hours, ANSWER_DELAY_S, TOKEN_TIME_S)
     rows = write_log(batches, names, Path(target))
@@ -237,6 +237,52 @@ def measure_reuse(
         names = ("blocks", "distinct", "hits", "hit_prefix", "hit_full", "hit_token")
         document = {name: getattr(hits, name) for name in names}
     return Result(document, [document], printer=partial(print_reuse, document), notes=notes)
+
+
+def fit_traffic(
+    source: str,
+    target: str | Path | None = None,
+    *,
+    log_format: str | None = None,
+    skip_bad: bool = False,
+    mean_input_tokens: float | None = None,
+) -> Result:
+    """Fit workloads of a few numbers to a log, a usage export or the metrics of a server.
+
+    Parameters
+    ----------
+    source : str
+        Log or usage export, the URL of a LiteLLM database, or the address of a Prometheus server.
+    target : path, optional
+        YAML file to write, with the ``traffic`` section of a scenario.
+    log_format : str, optional
+        Name of the format; default: detected from the content.
+    skip_bad : bool
+        Skip invalid rows of a log, and note their number.
+    mean_input_tokens : float, optional
+        Mean prompt of a call, for exports that do not count calls.
+
+    Raises
+    ------
+    InputError
+        If the source is not recognised, has a row that cannot be read, or counts no calls.
+    """
+    from simulator.files.writing import write_files
+    from simulator.report.terminal.fitted import print_fitted
+    from simulator.scenario.starter.sources import read_source
+    from simulator.scenario.starter.traffic_text import traffic_text
+
+    found = read_source(
+        source, log_format=log_format, skip_bad=skip_bad, mean_input_tok=mean_input_tokens
+    )
+    notes = found.notes
+    if target is not None:
+        path = Path(target)
+        write_files(path.parent, {path.name: traffic_text(found.workloads)})
+        notes = (*notes, f"{len(found.workloads)} workloads -> {path}")
+    document = found.to_dict()
+    printer = partial(print_fitted, document)
+    return Result(document, document["workloads"], printer=printer, notes=notes)
 
 
 def _check_rule(rule: str) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO, get_args
 
 from simulator.callbacks import Tell, ignore_progress
 from simulator.errors import InputError
+from simulator.files.numbers import must_be
 from simulator.library.results import PricedFile, Result, UsageResult
 
 if TYPE_CHECKING:
@@ -18,31 +19,106 @@ if TYPE_CHECKING:
 Book = str | Path | None
 """File written by ``import_prices``, whose prices precede the shipped ones; None: only these."""
 
+OfferOrder = Literal["name", "input", "output", "cache_read", "context"]
+"""Orders of listed offers."""
+
 MOST_DOUBTS = 10
 """Most notes about prices outside the dates that the book covers."""
 
 
-def list_offers(contains: str = "", *, at: datetime | None = None, book: Book = None) -> Result:
+def list_offers(
+    contains: str = "",
+    *,
+    provider: str | None = None,
+    simulated: bool = False,
+    sort: OfferOrder = "name",
+    at: datetime | None = None,
+    book: Book = None,
+) -> Result:
     """List offers with their prices.
 
     Parameters
     ----------
     contains : str
         Only offers with this text in their name.
+    provider : str, optional
+        Only offers of this provider, by any of its names.
+    simulated : bool
+        Only offers that can be simulated.
+    sort : {"name", "input", "output", "cache_read", "context"}
+        Order: by name, or by a price or the size of the context, the lowest first.
     at : datetime, optional
         Time of the prices, in UTC unless it has a time zone; default: now.
     book : path, optional
         File written by ``import_prices``.
+
+    Raises
+    ------
+    InputError
+        When no offer is left, or the provider is unknown.
     """
+    from simulator.scenario.catalog.offers.search import offers_with_text, select
+
+    opened = open_book(book)
+    names = select(opened, offers_with_text(opened, contains), provider, simulated)
+    return _listed(opened, names, sort, at)
+
+
+def find_offers(
+    words: Sequence[str],
+    *,
+    provider: str | None = None,
+    simulated: bool = False,
+    sort: OfferOrder = "name",
+    at: datetime | None = None,
+    book: Book = None,
+) -> Result:
+    """List the offers that all of some words describe, in any order, with their prices.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Parts of names, providers, makers or families, such as ``llama``, ``70b`` or ``bedrock``.
+    provider, simulated, sort, at, book
+        As for ``list_offers``.
+
+    Raises
+    ------
+    InputError
+        When no offer is left, or the provider is unknown.
+    """
+    from simulator.scenario.catalog.offers.search import offers_by_words, select
+
+    opened = open_book(book)
+    names = select(opened, offers_by_words(opened, words), provider, simulated)
+    return _listed(opened, names, sort, at)
+
+
+def _listed(
+    book: "PriceBook", names: Sequence[str], sort: OfferOrder, at: datetime | None
+) -> Result:
+    """Return the prices of offers in an order; those without a token price are left out."""
     from simulator.report.terminal.prices import card_document, print_cards
     from simulator.scenario.catalog.price_book import known_offers
 
     simulated = set(known_offers())
     documents: list[dict[str, Any]] = [
         {**card_document(card, moment_s(at)), "simulated": name in simulated}
-        for name, card in cards(open_book(book), contains).items()
+        for name, card in _token_cards(book, names).items()
     ]
+    if not documents:
+        raise InputError(f"the price book has no token price of {', '.join(names[:3])}")
+    documents.sort(key=partial(_order, sort))
     return Result({"offers": documents}, documents, printer=partial(print_cards, documents))
+
+
+def _order(sort: OfferOrder, document: dict[str, Any]) -> tuple[bool, float, str]:
+    """Return the rank of an offer; those without the figure come last."""
+    if sort not in get_args(OfferOrder):
+        raise InputError(must_be("sort", f"one of {', '.join(get_args(OfferOrder))}", sort))
+    figures = {**document["rates"], "context": document["context_tokens"], "name": 0.0}
+    figure = figures.get(sort)
+    return figure is None, figure or 0.0, document["offer"]
 
 
 def show_offer(
@@ -53,7 +129,7 @@ def show_offer(
     Parameters
     ----------
     offer : str
-        Name as provider/model.
+        Name as provider/model, or as another provider, gateway or price file writes it.
     at : datetime, optional
         Time of the prices, in UTC unless it has a time zone; default: now.
     book : path, optional
@@ -65,8 +141,10 @@ def show_offer(
     from simulator.scenario.catalog.price_book import known_offers
 
     prices = open_book(book)
-    document = card_document(prices.card(offer), moment_s(at))
-    behaviour = prices.simulated(offer) if offer in known_offers() else None
+    card = prices.card(offer)
+    document = card_document(card, moment_s(at))
+    document["also_named"] = prices.further_names(card.offer)
+    behaviour = prices.simulated(card.offer) if card.offer in known_offers() else None
     if behaviour is not None:
         document["behaviour"] = behaviour.model_dump(mode="json", exclude_defaults=True)
     rows = [{"offer": document["offer"], **row} for row in document["rows"]]
@@ -220,16 +298,20 @@ def open_book(path: Book) -> "PriceBook":
 
 
 def cards(book: "PriceBook", contains: str) -> "dict[str, RateCard]":
+    """Return the cards of offers with a text in their names, if they price tokens."""
+    return _token_cards(book, [name for name in book.names() if contains.lower() in name.lower()])
+
+
+def _token_cards(book: "PriceBook", names: Sequence[str]) -> "dict[str, RateCard]":
     """Return the cards of offers that price tokens, without those of pages, hours or searches."""
     from contextlib import suppress
 
     from simulator.pricing.book import NoTokenPriceError
 
     cards = {}
-    for name in book.names():
-        if contains.lower() in name.lower():
-            with suppress(NoTokenPriceError):
-                cards[name] = book.card(name)
+    for name in names:
+        with suppress(NoTokenPriceError):
+            cards[name] = book.card(name)
     return cards
 
 

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import InputError
+from simulator.errors import Faults, InputError
 from simulator.library.amounts import amount
 from simulator.library.results import Result
 from simulator.report.terminal.facts import print_validity
@@ -41,7 +42,8 @@ def load_scenario(
     Raises
     ------
     InputError
-        If the scenario is invalid, with file, line and column of the first problem.
+        If the scenario is invalid, with a line for each fault: file, line, column, and what was
+        expected; ``errors`` has them as a tuple.
     """
     scenario = load(name, overrides, seed)
     return changed(scenario, values) if values else scenario
@@ -58,29 +60,56 @@ def opened(scenario: Named) -> Loaded:
     return scenario if isinstance(scenario, Loaded) else load(scenario)
 
 
-def validate_scenario(scenario: Named) -> Result:
-    """Check a scenario with all its overrides and sweep points, and all that it names.
+def validate_scenario(scenario: Named, *, overrides: Sequence[str] = ()) -> Result:
+    """Check a scenario with all its overrides and sweep points, and sum up its traffic.
+
+    Parameters
+    ----------
+    scenario : Loaded, str or Path
+        A scenario, the path of its file, or the name of a shipped scenario.
+    overrides : sequence of str
+        Names of overrides or settings to apply first, as in ``load_scenario``.
 
     Raises
     ------
     InputError
-        If anything is invalid, with file, line and column of the first problem.
+        If anything is invalid, with a line for each fault as in ``load_scenario``.
     """
-    from simulator.scenario.resolve.load import apply_override
+    from simulator.analysis.commands.traffic_summary import traffic_summary
+    from simulator.scenario.resolve.load import apply_override, read_document
     from simulator.scenario.variations.sweep import read_sweep, sweep_points
 
-    checked = opened(scenario)
-    document = checked.variations.document
-    for name in checked.scenario.overrides:
-        load_document(apply_override(document, name))
-    has_sweep = checked.scenario.sweep is not None
+    if isinstance(scenario, Loaded):
+        document = scenario.variations.document
+    else:
+        document = read_document(scenario, overrides)
+    faults = Faults()
+    checked = faults.attempt(lambda: load_document(document))
+    for name in _override_names(document.data):
+        with faults.collected():
+            load_document(apply_override(document, name))
+    points = 0
+    if document.data.get("sweep") is not None:
+        with faults.collected():
+            points = len(sweep_points(document, read_sweep(document)))
+    faults.check()
+    assert checked is not None
     counts: dict[str, Any] = {
         "scenario": checked.study.name,
         "options": len(checked.study.options),
         "overrides": len(checked.scenario.overrides),
-        "sweep_points": len(sweep_points(document, read_sweep(document))) if has_sweep else 0,
+        "sweep_points": points,
     }
-    return Result(counts, [counts], printer=partial(print_validity, counts))
+    traffic = asdict(traffic_summary(checked.study))
+    facts = {**counts, "traffic": traffic}
+    return Result(facts, [counts], printer=partial(print_validity, facts))
+
+
+def _override_names(data: dict[str, Any]) -> list[str]:
+    """Return the names of the overrides of a document that may not be valid."""
+    overrides = data.get("overrides")
+    entries = overrides.items() if isinstance(overrides, dict) else ()
+    return [name for name, values in entries if isinstance(values, dict)]
 
 
 def scenario_schema() -> Result:
@@ -97,8 +126,8 @@ def new_scenario(
     target: str | Path,
     *,
     offers: Sequence[str] = (),
-    model: str | None = None,
-    gpu: str | None = None,
+    model: str | Sequence[str] = (),
+    gpu: str | Sequence[str] = (),
     preset: str | None = None,
     requests_per_month: float | str | None = None,
     trace: str | Path | None = None,
@@ -115,8 +144,9 @@ def new_scenario(
         File to write.
     offers : sequence of str
         API offers to compare, as provider/model.
-    model, gpu : str, optional
-        Model to self-host, and the accelerator to host it on.
+    model, gpu : str or sequence of str, optional
+        Models to self-host, and accelerators to host them on. Of several, every pair that fits is
+        an option; the notes of the result state those that are left out, and why.
     preset : str, optional
         Kind of traffic, such as ``chat``; requires ``requests_per_month``.
     requests_per_month : number or str, optional
@@ -133,19 +163,46 @@ def new_scenario(
     Raises
     ------
     InputError
-        If a name is unknown, the file exists, or the scenario would not be valid.
+        If a name is unknown, no model fits an accelerator, the file exists, or the scenario would
+        not be valid; with a line for each fault.
     """
     from simulator.files.writing import write_files
-    from simulator.scenario.starter.starter import Answers, starter
+    from simulator.scenario.starter.answers import Answers
+    from simulator.scenario.starter.starter import starter
 
     path = Path(target)
     if os.path.lexists(path) and not overwrite:
         raise InputError(f"{path} exists already")
     volume = amount("requests_per_month", requests_per_month)
     log = None if trace is None else Path(trace)
-    answers = Answers(
-        offers, model, gpu, preset, None if log else volume, log, ttft, tpot, engineers
+    models, gpus = (
+        (each,) if isinstance(each, str) else tuple(each or ()) for each in (model, gpu)
     )
-    write_files(path.parent, {path.name: starter(answers, path)})
+    answers = Answers(
+        offers, models, gpus, preset, None if log else volume, log, ttft, tpot, engineers
+    )
+    start = starter(answers, path)
+    write_files(path.parent, {path.name: start.text})
     written = {"file": str(path)}
-    return Result(written, [written], notes=(f"{path}: breakeven run {path} --out out",))
+    left_out = (f"left out: {reason}" for reason in start.left_out)
+    return Result(written, [written], notes=(*left_out, f"{path}: breakeven run {path} --out out"))
+
+
+def check_answers(given: Mapping[str, Sequence[str]]) -> None:
+    """Check answers for a new scenario by the names of the flags of ``breakeven new``.
+
+    Raises
+    ------
+    InputError
+        With a line for every answer that is not valid.
+    """
+    from simulator.scenario.starter import answers
+
+    answers.check_answers(given)
+
+
+def answer_choices(flag: str) -> list[str]:
+    """Return what may be answered to a question of ``breakeven new``: names, or examples."""
+    from simulator.scenario.starter import answers
+
+    return answers.choices(flag)

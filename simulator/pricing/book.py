@@ -117,7 +117,8 @@ def _utc_seconds(clock: time) -> float:
 
 
 @cache
-def _models() -> dict[str, Any]:
+def snapshot_models() -> dict[str, Any]:
+    """Return the models of the snapshot by the names ``provider/model`` of their offers."""
     from genai_prices.data import providers
 
     return {f"{p.id}/{m.id}": m for p in providers for m in p.models}
@@ -130,7 +131,7 @@ def _snapshot_name() -> str:
 
 def snapshot_offers() -> list[str]:
     """Return the names ``provider/model`` of every offer in the snapshot."""
-    return sorted(_models())
+    return sorted(snapshot_models())
 
 
 def snapshot_card(offer: str) -> RateCard:
@@ -141,7 +142,7 @@ def snapshot_card(offer: str) -> RateCard:
     InputError
         If the snapshot does not have the offer, or no token price of it.
     """
-    model = _models().get(offer)
+    model = snapshot_models().get(offer)
     if model is None:
         raise InputError(f"unknown offer {offer!r}{nearest(offer, snapshot_offers())}")
     card = model_card(offer, model, SNAPSHOT_DATE, _snapshot_name())

@@ -256,7 +256,7 @@ def _tenant_shares(workloads: tuple[SessionTraffic, ...]) -> list[NDArray[np.flo
     """
     total = sum(w.requests_per_s for w in workloads)
     return [
-        w.requests_per_s / max(total, 1e-300) * w.prefix_share * w.rate.tenants.shares()
+        w.requests_per_s / max(total, 1e-300) * w.stable_session_share * w.rate.tenants.shares()
         for w in workloads
     ]
 

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.bisection import bisect
 from simulator.errors import InputError
+
+_HALVINGS = 50
+_LAST_ROUNDED = 64
+"""Largest count whose rounding is taken into account; above it, rounding does not move a mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,38 @@ class Quantity:
         return Quantity(
             np.array([-1.0, 1.0]), np.array([log_median - sigma, log_median + sigma]), 0.0, most
         )
+
+    @staticmethod
+    def lognormal_of_mean(
+        mean: float, sigma: float, most: float = np.inf, *, is_count: bool = True
+    ) -> "Quantity":
+        """Return the lognormal with this mean, after the cut at ``most`` and, for counts, after
+        rounding to whole numbers of at least 1.
+
+        Raises
+        ------
+        InputError
+            If no lognormal with that cut has the mean.
+        """
+        least = 1.0 if is_count else 0.0
+        if sigma == 0 or mean <= least:
+            return Quantity.constant(mean)
+        if mean > most:
+            raise InputError(f"a mean of {mean:g} is above the largest value {most:g}")
+        if mean == most:
+            return Quantity.constant(most)
+
+        def is_below(log_median: float) -> bool:
+            return _lognormal_mean(log_median, sigma, most, is_count=is_count) < mean
+
+        start = float(np.log(mean)) - sigma**2 / 2
+        low, high = start - 1.0, start + 1.0
+        while is_below(high):
+            high += sigma
+        while not is_below(low):
+            low -= sigma
+        outside, inside = bisect(is_below, high, low, _HALVINGS)
+        return Quantity.lognormal(float(np.exp((outside + inside) / 2)), sigma, most)
 
     @staticmethod
     def constant(value: float) -> "Quantity":
@@ -98,3 +135,36 @@ class Quantity:
     def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
         """Draw values, (size,)."""
         return self.at(rng.standard_normal(size))
+
+
+def _lognormal_mean(log_median: float, sigma: float, most: float, *, is_count: bool) -> float:
+    """Return the mean of a lognormal that is cut at ``most`` and, for counts, rounded.
+
+    The mean of a cut lognormal is known in closed form; rounding of counts and their least value
+    of 1 add a sum over the small counts.
+    """
+    from scipy.special import ndtr
+
+    def below(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probability of values below some positive numbers. (n,) -> (n,)"""
+        share: NDArray[np.float64] = ndtr((np.log(x) - log_median) / sigma)
+        return share
+
+    def mean_below(x: float) -> float:
+        """Return the part of the mean that comes from values below a positive number."""
+        score = (np.log(x) - log_median) / sigma
+        return float(np.exp(log_median + sigma**2 / 2) * ndtr(score - sigma))
+
+    if np.isinf(most):
+        mean = float(np.exp(log_median + sigma**2 / 2))
+    else:
+        mean = mean_below(most) + most * float(1 - below(np.array([most]))[0])
+    if not is_count:
+        return mean
+    last = int(min(_LAST_ROUNDED, most))
+    edges = np.arange(last + 1, dtype=np.float64) + 0.5
+    shares = np.diff(below(edges), prepend=0.0)
+    rounded = float((shares * np.maximum(1, np.arange(last + 1))).sum())
+    if most <= last + 1:
+        return rounded + (1 - float(shares.sum())) * most
+    return mean + rounded - mean_below(float(edges[-1]))

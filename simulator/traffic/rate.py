@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.rng import stream
-from simulator.traffic.shapes import HOURS_PER_WEEK
 from simulator.units import HOUR_S, MONTH_S
 
 NOISE_SCALES_S = (1, 10, 60, 600, 3600)
@@ -47,11 +46,25 @@ class Rate:
     sessions_per_s: float
     """Mean over the week, before growth."""
     week: NDArray[np.float64]
-    """Hourly factors with mean 1. (168,)"""
+    """Factors of successive hours from Monday 00:00 UTC with mean 1, repeated: a week, or a longer
+    span in which the weeks differ. (n_hours,)"""
     cv: dict[int, float] = field(default_factory=dict)
     """Coefficient of variation of the rate by time scale [s], one of ``NOISE_SCALES_S``."""
     growth_per_month: float = 0.0
     tenants: Tenants = field(default_factory=Tenants)
+    dated: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))
+    """Factors of successive hours for months and dated events, repeated. (n_hours,)"""
+
+    def trend(self, hours: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the factor of each hour by growth, months and dated events. (n,) -> (n,)"""
+        growth = np.power(1.0 + self.growth_per_month, hours * HOUR_S / MONTH_S)
+        factors: NDArray[np.float64] = growth * self.dated[hours % len(self.dated)]
+        return factors
+
+    def level(self, hours: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the expected rate of each hour over the mean, without noise. (n,) -> (n,)"""
+        factors: NDArray[np.float64] = self.week[hours % len(self.week)] * self.trend(hours)
+        return factors
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +168,7 @@ def rate_of_hour(rate: Rate, seed: int, hour: int) -> HourOfRate:
     is_fast = any(scale < 60 for scale, cv in rate.cv.items() if cv > 0)
     step_s = 1 if is_fast else 60
     steps = int(HOUR_S) // step_s
-    level = rate.sessions_per_s * rate.week[hour % HOURS_PER_WEEK]
-    level *= (1 + rate.growth_per_month) ** (hour * HOUR_S / MONTH_S)
+    level = rate.sessions_per_s * float(rate.level(np.array([hour]))[0])
     factor = np.ones(steps)
     for scale, cv in sorted(rate.cv.items()):
         if cv > 0:

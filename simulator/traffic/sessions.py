@@ -79,7 +79,7 @@ class SessionTraffic:
     """Correlation of the normal scores of message and completion tokens."""
     reasoning_share: Quantity | None = None
     """Share of the completion tokens that are reasoning, which later prompts leave out."""
-    prefix_share: float = 1.0
+    stable_session_share: float = 1.0
     """Share of sessions with a stable prompt prefix; no cache can serve the others."""
     tools: Tools | None = None
     documents: Documents | None = None
@@ -205,7 +205,7 @@ def _draw_sessions(
     # The order of the draws from ``rng`` defines the traffic; another order draws other requests.
     sessions = len(start_s)
     position = rng.random(sessions)  # in the layer; volumes above it contain the session
-    is_stable = rng.random(sessions) < spec.prefix_share
+    is_stable = rng.random(sessions) < spec.stable_session_share
     turns = _draw_turns(spec, fixed, rng, sessions)
     if reached_s is not None:
         turns = turns.take_reaching(start_s, reached_s)

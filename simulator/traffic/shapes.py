@@ -1,10 +1,15 @@
-"""Weekly shapes of load: 168 hourly factors from Monday 00:00 UTC, scaled to a mean of one."""
+"""Weekly shapes of load: 168 hourly factors from Monday 00:00, scaled to a mean of one."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.bisection import bisect
 from simulator.errors import InputError, nearest
 
+_MOST_POWER = 50.0
+_HALVINGS = 60
 HOURS_PER_WEEK = 168
 
 # Azure LLM inference trace 2024 (CC-BY 4.0), week of 2024-05-10, hourly request counts read off the
@@ -55,6 +60,11 @@ _SHAPES = {
 }
 
 
+def week_shapes() -> list[str]:
+    """Return the names of all weekly shapes."""
+    return sorted(_SHAPES)
+
+
 def week_shape(name: str) -> NDArray[np.float64]:
     """Return a named weekly shape, (168,), mean 1.
 
@@ -66,3 +76,41 @@ def week_shape(name: str) -> NDArray[np.float64]:
     if name not in _SHAPES:
         raise InputError(f"unknown week shape {name!r}{nearest(name, sorted(_SHAPES))}")
     return _SHAPES[name]
+
+
+def week_of(factors: Sequence[float]) -> NDArray[np.float64]:
+    """Return the weekly shape of 24 factors, one for each hour of every day, or of 168. (168,)
+
+    Raises
+    ------
+    InputError
+        If there are not 24 or 168 factors, one is negative, or all are 0.
+    """
+    shape = np.array(factors, np.float64)
+    if len(shape) not in (24, HOURS_PER_WEEK):
+        raise InputError(f"a week has 24 or 168 hourly factors, not {len(shape)}")
+    if not (np.isfinite(shape).all() and shape.min() >= 0 and shape.max() > 0):
+        raise InputError("hourly factors must be 0 or more, and not all 0")
+    return np.resize(shape / shape.mean(), HOURS_PER_WEEK)
+
+
+def with_peak(week: NDArray[np.float64], peak: float) -> NDArray[np.float64]:
+    """Return a weekly shape raised to the power at which its busiest hour is ``peak``. (168,)
+
+    Raises
+    ------
+    InputError
+        If no power gives that peak, because the week is flat or has too few busy hours.
+    """
+    busy = np.maximum(week / week.max(), 1e-12)
+
+    def peak_of(power: float) -> float:
+        return float(1 / (busy**power).mean())
+
+    if peak == 1:
+        return np.ones(HOURS_PER_WEEK)
+    if not 1 < peak < peak_of(_MOST_POWER):
+        raise InputError(f"no power of this week's shape has a peak factor of {peak:g}")
+    low, high = bisect(lambda power: peak_of(power) >= peak, 0.0, _MOST_POWER, _HALVINGS)
+    shape: NDArray[np.float64] = busy ** ((low + high) / 2)
+    return shape / shape.mean()

@@ -24,7 +24,7 @@ from simulator.traffic.spans import (
     within,
 )
 from simulator.traffic.table import NO_NODE, PrefixTree, RequestTable, roots
-from simulator.units import HOUR_S, MONTH_S, WEEK_S
+from simulator.units import HOUR_S, WEEK_S
 
 BLOCK_S = 600.0
 """Length of the time blocks whose load can be computed without drawing requests [s]."""
@@ -109,7 +109,7 @@ class GeneratedTraffic:
     @property
     def requests_per_s(self) -> float:
         """Mean rate over the horizon at volume 1, growth included."""
-        return sum(w.requests_per_s * float(self._growth(w).mean()) for w in self.workloads)
+        return sum(w.requests_per_s * self._mean_trend(w) for w in self.workloads)
 
     @property
     def workload_names(self) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ class GeneratedTraffic:
 
     def workload_shares(self) -> NDArray[np.float64]:
         """Return the share of each workload in all requests. (n_workloads,)"""
-        rates = [w.requests_per_s * float(self._growth(w).mean()) for w in self.workloads]
+        rates = [w.requests_per_s * self._mean_trend(w) for w in self.workloads]
         return np.array(rates) / sum(rates)
 
     def hourly_load(self) -> NDArray[np.float64]:
@@ -126,7 +126,7 @@ class GeneratedTraffic:
         hours = np.arange(int(self.horizon_s // HOUR_S))
         load = np.zeros(len(hours))
         for w in self.workloads:
-            load += w.requests_per_s * w.rate.week[hours % HOURS_PER_WEEK] * self._growth(w)
+            load += w.requests_per_s * w.rate.level(hours)
         return load
 
     def block_load(self, seed: int) -> NDArray[np.float64]:
@@ -159,11 +159,10 @@ class GeneratedTraffic:
         hours = sorted({h for a, b in zip(first, last, strict=True) for h in range(int(a), int(b))})
         return within(draw_hours(self.workloads, seed, volume, hours), spans_s)
 
-    def _growth(self, workload: SessionTraffic) -> NDArray[np.float64]:
-        """Return the growth factor of a workload's rate in each hour of the horizon. (n_hours,)"""
+    def _mean_trend(self, workload: SessionTraffic) -> float:
+        """Return the mean factor of a workload's rate by growth, months and dated events."""
         hours = np.arange(max(1, int(self.horizon_s // HOUR_S)))
-        months = hours * HOUR_S / MONTH_S
-        return np.power(1.0 + workload.rate.growth_per_month, months)
+        return float(workload.rate.trend(hours).mean())
 
     @property
     def longest_deadline_s(self) -> float:

@@ -108,8 +108,8 @@ def test_spans_have_equal_factors_or_equal_steps(tmp_path: Path) -> None:
     )
     assert [p["replicas"] for p in steps] == [1, 2, 3, 4]
     through_zero = {"first": 0, "last": "50%", "count": 3, "spacing": "steps"}
-    found = coordinates(tmp_path, grid={"traffic.chat.prefix_share": through_zero})
-    assert [p["prefix_share"] for p in found] == [0, 0.25, 0.5]
+    found = coordinates(tmp_path, grid={"traffic.chat.stable_session_share": through_zero})
+    assert [p["stable_session_share"] for p in found] == [0, 0.25, 0.5]
 
 
 def test_names_of_columns_tell_paths_apart_and_are_never_taken(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def write_many(folder: Path) -> Path:
     said["analysis"]["sample_requests"] = 100_000
     said["sweep"] = {
         "grid": {"slo.ttft_s": [0.5, 1, "1500ms"], "seed": [1, 2]},
-        "zip": {"traffic.chat.turns.mean": [2, 3], "traffic.chat.prefix_share": ["50%", 1]},
+        "zip": {"traffic.chat.turns.mean": [2, 3], "traffic.chat.stable_session_share": ["50%", 1]},
     }
     return write_scenario(folder / "many.yaml", said)
 
@@ -427,7 +427,9 @@ def test_one_more_value_asks_one_more_question(
 
 def test_tidy_tables_can_be_queried_and_agree(undisturbed: Path) -> None:
     names = {form: str(undisturbed / f"sweep.{form}") for form in ("csv", "parquet")}
-    columns = "point, ttft_s, seed, prefix_share, option, usd_per_month, feasible, is_cheapest"
+    columns = (
+        "point, ttft_s, seed, stable_session_share, option, usd_per_month, feasible, is_cheapest"
+    )
     rows = {
         form: duckdb.sql(f"SELECT {columns} FROM '{name}' ORDER BY point, option").fetchall()
         for form, name in names.items()
@@ -457,13 +459,13 @@ def test_tidy_tables_can_be_queried_and_agree(undisturbed: Path) -> None:
     ):
         place, at, o = expected
         assert (point, option) == (place, o["name"])
-        assert {"ttft_s": ttft_s, "seed": seed, "prefix_share": share}.items() <= at.items()
+        assert {"ttft_s": ttft_s, "seed": seed, "stable_session_share": share}.items() <= at.items()
         assert usd == pytest.approx(sum(o["cost_breakdown_usd_per_month"].values()), rel=1e-12)
 
 
 def test_numbers_are_numbers_in_parquet(undisturbed: Path) -> None:
     schema = pq.read_schema(undisturbed / "sweep.parquet")
-    for name in ("ttft_s", "prefix_share", "usd_per_month"):
+    for name in ("ttft_s", "stable_session_share", "usd_per_month"):
         assert str(schema.field(name).type) == "double", name
     for name in ("point", "seed", "turns.mean"):
         assert str(schema.field(name).type) == "int64", name
@@ -491,7 +493,7 @@ def test_a_point_in_a_sweep_is_the_scenario_with_its_values(undisturbed: Path) -
         f"slo.ttft_s={point['coordinates']['ttft_s']}",
         f"seed={point['coordinates']['seed']}",
         f"traffic.chat.turns.mean={point['coordinates']['turns.mean']}",
-        f"traffic.chat.prefix_share={point['coordinates']['prefix_share']}",
+        f"traffic.chat.stable_session_share={point['coordinates']['stable_session_share']}",
     ]
     study = load(undisturbed / "many.yaml", settings).study
     from simulator.analysis.decide.verdict import size_options

@@ -341,6 +341,6 @@ def test_list_and_show() -> None:
     screen = breakeven("prices", "show", "deepseek/deepseek-flash").stdout
     assert "01:00-04:00 UTC, Mon Tue Wed Thu Fri, not on holidays" in " ".join(screen.split())
     assert "book as of 2026-11-23" in screen
-    missing = breakeven("prices", "show", "anthropic/claude-opus-5.5")
+    missing = breakeven("prices", "show", "anthropic/claude-opus-5.6")
     assert missing.returncode == 3
-    assert "did you mean 'anthropic/claude-opus-5-5'?" in missing.stderr
+    assert "did you mean 'anthropic/claude-opus-5'?" in missing.stderr

@@ -193,6 +193,7 @@ def test_names_use_the_words_of_the_glossary() -> None:
 ALLOWED = {
     "Autoscale": ("engine.control.controllers", "scenario.schema.fleet"),
     "Cascade": ("analysis.size.kinds.cascade", "scenario.schema.composites"),
+    "DatedFactor": ("scenario.schema.volume", "traffic.calendar"),
     "Documents": ("scenario.schema.traffic", "traffic.sessions"),
     "Facts": ("pricing.feeds.feed", "scenario.catalog.offer_schema"),
     "Future": ("economics.future", "scenario.schema.owning"),
@@ -200,7 +201,7 @@ ALLOWED = {
     "Interval": ("economics.interval", "scenario.document.base_section"),
     "Listed": ("economics.interval", "scenario.resolve.distributions"),
     "Lognormal": (
-        "economics.interval", "scenario.resolve.distributions", "scenario.schema.traffic",
+        "economics.interval", "scenario.resolve.distributions", "scenario.schema.amounts",
     ),
     "Partner": ("analysis.study.options", "scenario.schema.fleet"),
     "People": ("analysis.study.study", "scenario.schema.scenario"),
@@ -217,6 +218,7 @@ ALLOWED = {
     "preset_names": ("library.names", "scenario.resolve.presets"),
     "find_break_even": ("analysis.decide.breakeven", "library.decisions"),
     "validate": ("cli.app", "scenario.document.document"),
+    "check_answers": ("library.scenarios", "scenario.starter.answers"),
 }  # fmt: skip
 """The same idea in two layers: a section of a file and its plain values, what a user configures and
 what acts by it, a library call and the function that does its work."""

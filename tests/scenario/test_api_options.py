@@ -58,6 +58,24 @@ def test_region_multiplies_and_must_be_known(tmp_path: Path) -> None:
         study(tmp_path, {"hosted": {**HOSTED, "region": "eu"}})
 
 
+def test_an_offer_by_another_name_is_the_same_option(tmp_path: Path) -> None:
+    """Outages are drawn by provider, so that they show which one a name leads to."""
+    common = {"kind": "api", "outages": "typical"}
+    plain = study(tmp_path, {"hosted": {**common, "offer": "google/gemini-2.5-flash"}})
+    named = study(tmp_path, {"hosted": {**common, "offer": "gemini/gemini-2-5-flash"}})
+    assert api(named, "hosted").endpoints == api(plain, "hosted").endpoints
+    assert outcome(named, "hosted").api_usd == outcome(plain, "hosted").api_usd
+    assert named.provenance == plain.provenance
+    with pytest.raises(
+        InputError, match=r"s.yaml:\d+:\d+: .*azure has no gpt-4o in the price book"
+    ):
+        study(tmp_path, {"hosted": {"kind": "api", "offer": "azure/gpt-4o"}})
+    with pytest.raises(
+        InputError, match="of its family, these can be simulated: article/gpt-4-turbo"
+    ):
+        study(tmp_path, {"hosted": {"kind": "api", "offer": "gpt-5"}})
+
+
 def test_batch_is_cheaper_slower_and_judged_by_its_deadline(tmp_path: Path) -> None:
     options = {
         name: {"kind": "api", "offer": "openai/gpt-5.4", "served_as": context}
@@ -160,7 +178,7 @@ def test_the_claims_of_the_article_can_be_tried(tmp_path: Path) -> None:
     prose, code = (usd(offer("gpt-4o"), content=content) for content in ("prose", "code"))
     assert code["output"] == pytest.approx(1.2 * prose["output"], rel=1e-9)
     assert code["input"] == prose["input"]
-    long = {"system_prompt_tokens": 70_000, "max_prompt_tokens": 120_000, "prefix_share": 0}
+    long = {"system_prompt_tokens": 70_000, "max_prompt_tokens": 120_000, "stable_session_share": 0}
     mild = {**long, "system_prompt_tokens": 50_000, "turns": 1}
     per_tok = [
         usd(offer("deepseek-v3"), **{**say, "turns": 1})["input"] / tokens

@@ -355,7 +355,7 @@ WRITTEN = {
         "support": {
             "requests_per_month": "3.2/s",
             "gap_s": {"median": "1min"},
-            "prefix_share": {"low": "80%", "mid": "90%", "high": "95%"},
+            "stable_session_share": {"low": "80%", "mid": "90%", "high": "95%"},
         }
     },
     "options": {

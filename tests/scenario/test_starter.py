@@ -1,11 +1,14 @@
 """``breakeven new``: a valid scenario from a few answers, or one line and no file."""
 
+import shlex
 import sys
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from simulator.cli.commands.new import PRESETS
+from simulator.errors import InputError
 from simulator.files.yamltree import parse
 from simulator.scenario.building.study import Loaded, load, load_document
 from simulator.scenario.catalog.price_book import known_offers
@@ -75,6 +78,75 @@ def test_models_are_put_on_the_fewest_gpus(
     assert (own.model, own.accelerator) == (model, gpu)  # type: ignore[union-attr]
     assert own.gpus_per_replica == gpus  # type: ignore[union-attr]
     assert own.weight_precision == weights  # type: ignore[union-attr]
+
+
+def test_every_pair_that_fits_is_an_option(tmp_path: Path) -> None:
+    target = tmp_path / "mine.yaml"
+    more = ("--model", "deepseek-r1", "--model", "LLAMA-3.1-8B", "--gpu", "h100", "--gpu", "b300")
+    result = invoke("new", target, *flags(*more, gpu="l4"), code=0)
+    found = load(target)
+    own = {name: o for name, o in found.scenario.options.items() if o.kind == "selfhost"}
+    assert {name: (o.model, o.accelerator) for name, o in own.items()} == {  # type: ignore[union-attr]
+        "own-llama-3-1-8b-l4": ("llama-3.1-8b", "l4"),
+        "own-llama-3-1-8b-h100-sxm": ("llama-3.1-8b", "h100-sxm"),
+        "own-deepseek-r1-h100-sxm": ("deepseek-r1", "h100-sxm"),
+    }
+    assert own["own-deepseek-r1-h100-sxm"].gpus_per_replica == 16  # type: ignore[union-attr]
+    left_out = [line for line in result.stderr.splitlines() if line.startswith("left out: ")]
+    assert len(left_out) == 3
+    assert "deepseek-r1 does not fit 16 x l4 in fp8" in left_out[1] + left_out[2]
+    assert sum("no on-demand rent of b300-sxm is known" in line for line in left_out) == 2
+    assert all(line in target.read_text() for line in left_out)
+
+
+def test_names_say_what_tells_the_pairs_apart(tmp_path: Path) -> None:
+    for changes, expected in (
+        (("--gpu", "a10g"), ["own-l40s", "own-a10g"]),
+        (("--model", "qwen3-8b"), ["own-llama-3-1-8b", "own-qwen3-8b"]),
+        ((), ["own-l40s"]),
+    ):
+        target = tmp_path / "mine.yaml"
+        invoke("new", target, "--force", *flags(*changes), code=0)
+        options = load(target).scenario.options
+        assert [name for name, o in options.items() if o.kind == "selfhost"] == expected
+
+
+def test_replicas_are_set_up_for_the_prompts_of_the_traffic(tmp_path: Path) -> None:
+    lengths = {}
+    for preset in ("chat", "chat_long_context"):
+        target = tmp_path / f"{preset}.yaml"
+        invoke("new", target, *flags(preset=preset), code=0)
+        lengths[preset] = load(target).scenario.options["own-l40s"].max_model_tokens  # type: ignore[union-attr]
+    assert lengths["chat"] is None
+    assert 100_000 < lengths["chat_long_context"] <= 131_072
+
+
+def test_the_default_file_is_never_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    invoke("new", *flags(), code=0)
+    before = (tmp_path / "scenario.yaml").read_text()
+    result = invoke("new", *flags(preset="rag"), code=2)
+    assert "scenario.yaml exists already" in " ".join(result.stderr.replace("│", " ").split())
+    assert (tmp_path / "scenario.yaml").read_text() == before
+    invoke("new", "--force", *flags(preset="rag"), code=0)
+    assert (tmp_path / "scenario.yaml").read_text() != before
+
+
+def test_all_wrong_answers_are_reported_at_once(tmp_path: Path) -> None:
+    wrong = flags(
+        preset="chta", offer="openai/gpt-4.l", model="lama-3.1-8b", gpu="a100", ttft="2 parsecs",
+        requests_per_month="many", engineers="lots",
+    )  # fmt: skip
+    result = invoke("new", tmp_path / "mine.yaml", *wrong, code=3)
+    assert isinstance(result.exception, InputError)
+    assert len(result.exception.errors) == 7
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_lists_the_presets() -> None:
+    assert PRESETS.split(", ") == preset_names()
 
 
 def test_answers_are_taken_as_said(tmp_path: Path) -> None:
@@ -206,34 +278,89 @@ def test_a_bad_log_is_told_by_its_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [log]
 
 
-@pytest.mark.slow
-def test_a_person_is_asked_for_what_no_flag_says(tmp_path: Path) -> None:
-    target = tmp_path / "mine.yaml"
+def asked(*arguments: str) -> "pexpect.spawn[str]":
+    """The command at work on a terminal."""
     code = "from simulator.cli.main import main; main()"
-    asked = pexpect.spawn(
+    return pexpect.spawn(
         sys.executable,
-        ["-c", code, "new", str(target), "--model", "llama-3.1-8b", "--gpu", "l40s"],
+        ["-c", code, "new", *arguments],
         env=quiet_environment(),
         encoding="utf-8",
         timeout=60,
+        dimensions=(40, 400),
     )
+
+
+@pytest.mark.slow
+def test_a_person_is_asked_for_what_no_flag_says(tmp_path: Path) -> None:
+    target = tmp_path / "mine.yaml"
+    terminal = asked(str(target), "--model", "llama-3.1-8b")
     try:
         for question, answer in (
-            ("Kind of traffic .*\\[chat\\]: ", "rag"),
-            ("Requests per month .*: ", "1.5M"),
-            ("API to compare .*: ", "openai/gpt-6.1-terra"),
-            ("Target for the first token \\[2s\\]: ", ""),
+            ("Kind of traffic .*\\[chat\\]: ", "40M"),
+            ("unknown preset '40M'; presets: .*rag.*\\[chat\\]: ", "?"),
+            ("agent_small, .*, reasoning\r\n.*\\[chat\\]: ", "rag"),
+            ("Requests per month .*: ", "5s"),
+            ("has the wrong unit.*Requests per month .*: ", "1.5M"),
+            ("API to compare .*: ", "openai/gpt-6.1-tera"),
+            ("did you mean 'openai/gpt-6.1-terra'.*API to compare .*: ",
+             "openai/gpt-6.1-terra, openai/gpt-4.1"),
+            ("Accelerator .*\\[h100-sxm\\]: ", "a100"),
+            ("a100-pcie-40, .*Accelerator .*\\[h100-sxm\\]: ", "L40S"),
+            ("Target for the first token \\[2s\\]: ", "soon"),
+            ("ttft_s must be a valid number.*first token \\[2s\\]: ", ""),
             ("Target per further token \\[60ms\\]: ", "80ms"),
             ("Engineers .*\\[0.5\\]: ", ""),
-        ):
-            asked.expect(question)
-            asked.sendline(answer)
-        asked.expect(pexpect.EOF)
+        ):  # fmt: skip
+            terminal.expect(question)
+            terminal.sendline(answer)
+        terminal.expect(pexpect.EOF)
     finally:
-        asked.close()
-    assert asked.exitstatus == 0, asked.before
+        terminal.close()
+    assert terminal.exitstatus == 0, terminal.before
     found = load(target)
     assert list(found.scenario.traffic) == ["rag"]
     assert found.scenario.traffic["rag"].requests_per_month == 1_500_000  # type: ignore[union-attr]
     assert (found.scenario.slo.ttft_s, found.scenario.slo.tpot_s) == (2, 0.08)
-    assert list(found.scenario.options) == ["gpt-6-1-terra", "own-l40s", "hybrid"]
+    assert list(found.scenario.options) == ["gpt-6-1-terra", "gpt-4-1", "own-l40s", "hybrid"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["interrupt", "end of input", "late fault"])
+def test_nothing_that_was_answered_is_lost(tmp_path: Path, end: str) -> None:
+    log = tmp_path / "a log.csv"
+    log.write_text("arrival_s,input_tokens,output_tokens\n0,5,5\n1,many,5\n")
+    target = tmp_path / "mine.yaml"
+    terminal = asked(str(target), "--trace", str(log), "--ttft", "2s", "--engineers", "1")
+    try:
+        for question, answer in (
+            ("API to compare .*: ", "openai/gpt-4.1,openai/gpt-6.1-terra"),
+            ("Model .*: ", "llama-3.1-8b"),
+        ):
+            terminal.expect(question)
+            terminal.sendline(answer)
+        terminal.expect("Accelerator .*: ")
+        if end == "interrupt":
+            terminal.sendintr()
+        elif end == "end of input":
+            terminal.sendeof()
+        else:
+            terminal.sendline("l40s")
+        terminal.expect(pexpect.EOF)
+        said = terminal.before
+    finally:
+        terminal.close()
+    assert terminal.exitstatus == {"interrupt": 130, "end of input": 1, "late fault": 3}[end]
+    assert said is not None
+    (line,) = (line for line in said.splitlines() if line.startswith("to go on from here: "))
+    words = shlex.split(line.removeprefix("to go on from here: "))
+    gpu = ["--gpu", "l40s"] if end == "late fault" else []
+    assert words == [
+        "breakeven", "new", str(target), "--trace", str(log), "--ttft", "2s", "--engineers", "1",
+        "--offer", "openai/gpt-4.1", "--offer", "openai/gpt-6.1-terra", "--model", "llama-3.1-8b",
+        *gpu,
+    ]  # fmt: skip
+    assert not target.exists()
+    log.write_text("arrival_s,input_tokens,output_tokens\n0,5,5\n1,7,5\n")
+    assert invoke(*words[1:], *([] if gpu else ["--gpu", "l40s"])).exit_code == 0
+    assert list(load(target).scenario.options)[:2] == ["gpt-4-1", "gpt-6-1-terra"]

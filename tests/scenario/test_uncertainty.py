@@ -57,7 +57,9 @@ def test_numbers_that_only_price_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_number_keeps_within_what_the_scenario_allows(tmp_path: Path) -> None:
-    study = small_with(tmp_path, {"traffic.chat.prefix_share": "{low: 0.5, mid: 0.9, high: 1.0}"})
+    study = small_with(
+        tmp_path, {"traffic.chat.stable_session_share": "{low: 0.5, mid: 0.9, high: 1.0}"}
+    )
     (number,) = study.numbers
     assert number.value(-1.0) < 0.9
     assert 0.999 < number.value(5.0) <= 1.0

@@ -52,7 +52,7 @@ MONTH_H = 730
         ("traffic.chat.max_prompt_tokens", "0.5M", 500_000),
         ("traffic.chat.max_prompt_tokens", "1_000", 1000),
         ("slo.attainment", "95%", 0.95),
-        ("traffic.chat.prefix_share", "12.5 %", 0.125),
+        ("traffic.chat.stable_session_share", "12.5 %", 0.125),
         ("traffic.chat.growth_per_month", "3%", 0.03),
         ("options.own.memory_utilization", "90%", 0.9),
         ("analysis.volumes.0", "1.5k", 1500),
@@ -77,7 +77,7 @@ def test_quantities_in_a_file(tmp_path: Path) -> None:
         "gap_s": {"median": "500ms", "sigma": 1.0, "most": "10min"},
         "message_tokens": {"quantiles": {"p10": "24", "p50": "0.3k", "p99": "1k"}, "most": "2k"},
         "max_prompt_tokens": "16Ki",
-        "prefix_share": "95%",
+        "stable_session_share": "95%",
     }
     said["options"]["own"]["rent_usd_per_gpu_hour"] = "$1.80/h"
     said["analysis"]["volumes"] = ["50", "1", "0.002k"]
@@ -88,7 +88,7 @@ def test_quantities_in_a_file(tmp_path: Path) -> None:
     assert chat.requests_per_month == 0.5 * MONTH_H * 3600
     assert (chat.gap_s.median, chat.gap_s.most) == (0.5, 600)
     assert chat.message_tokens.quantiles == {"p10": 24, "p50": 300, "p99": 1000}
-    assert (chat.max_prompt_tokens, chat.prefix_share) == (16384, 0.95)
+    assert (chat.max_prompt_tokens, chat.stable_session_share) == (16384, 0.95)
     own: Any = found.options["own"]
     assert own.rent_usd_per_gpu_hour == 1.8
     assert found.analysis.volumes == (50, 1, 2)
@@ -266,7 +266,7 @@ def test_rates_in_any_unit(amount: str, key: str, magnitude: str, span: str) -> 
 def test_counts_and_shares_in_any_unit(amount: str, magnitude: str) -> None:
     expected = float(amount) * MAGNITUDES[magnitude]
     assert in_unit(("max_prompt_tokens",), amount + magnitude) == pytest.approx(expected, rel=1e-12)
-    share = in_unit(("prefix_share",), f"{amount}%")
+    share = in_unit(("stable_session_share",), f"{amount}%")
     assert share == pytest.approx(float(amount) / 100, rel=1e-12)
 
 
@@ -279,7 +279,7 @@ def test_per_cent_are_the_hundredths_that_people_write(percent: int) -> None:
 
 @given(text=st.text(max_size=12))
 def test_any_text_is_a_number_or_an_error_of_one_line(text: str) -> None:
-    for key in ("ttft_s", "requests_per_month", "prefix_share", "max_prompt_tokens"):
+    for key in ("ttft_s", "requests_per_month", "stable_session_share", "max_prompt_tokens"):
         try:
             found, problem = in_unit((key,), text), ""
         except InputError as error:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from fuzz.readers.bench_readers import AIPERF
+from fuzz.results import VLLM
 from simulator.analysis.bench.benchmark import Serving, logged_requests, replay, run_benchmark
 from simulator.analysis.bench.calibration import Measurement, calibrate, with_factors
 from simulator.analysis.bench.loads import Load
@@ -131,120 +131,6 @@ def test_what_the_points_cannot_tell_stays_with_its_prior() -> None:
     assert found.factors["compute"] == pytest.approx(1.0, abs=0.2)
     with pytest.raises(InputError, match="nothing to calibrate with"):
         calibrate(deployed(), [], Serving())
-
-
-VLLM = {
-    "backend": "vllm", "max_concurrency": 8, "request_rate": "inf", "completed": 80,
-    "duration": 40.0, "total_input_tokens": 81920, "total_output_tokens": 10240,
-    "output_throughput": 256.0, "mean_ttft_ms": 120.0, "mean_tpot_ms": 20.0,
-}  # fmt: skip
-GUIDELLM = {
-    "benchmarks": [
-        {
-            "config": {"strategy": {"type_": "concurrent", "streams": 8}},
-            "metrics": {
-                name: {"successful": {"mean": value}}
-                for name, value in (
-                    ("prompt_token_count", 1024.0),
-                    ("output_token_count", 128.0),
-                    ("output_tokens_per_second", 256.0),
-                    ("inter_token_latency_ms", 20.0),
-                    ("time_to_first_token_ms", 120.0),
-                )
-            },
-        }
-    ]
-}
-TABLE = (
-    "isl,osl,load_kind,load_value,output_tok_s,tpot_mean_ms,ttft_mean_ms\n"
-    "1024,128,concurrency,8,256,20,120\n"
-)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("vllm.json", json.dumps(VLLM)),
-        ("sglang.jsonl", json.dumps(VLLM | {"backend": "sglang"}) + "\n"),
-        ("guidellm.json", json.dumps(GUIDELLM)),
-        ("profile_export_aiperf.json", json.dumps(AIPERF)),
-        ("table.csv", TABLE),
-    ],
-)
-def test_every_format_says_the_same(tmp_path: Path, name: str, text: str) -> None:
-    path = tmp_path / name
-    path.write_text(text)
-    (got,) = read_measurements([path])
-    load = got.load
-    assert (load.kind, load.value, load.prompt_tok, load.output_tok) == (
-        "concurrency",
-        8,
-        1024,
-        128,
-    )
-    assert (got.output_tok_s, got.tpot_s, got.ttft_s) == pytest.approx((256.0, 0.02, 0.12))
-
-
-def test_a_stage_of_inference_perf_is_an_open_loop(tmp_path: Path) -> None:
-    stage = {
-        "load_summary": {"requested_rate": 2.0, "count": 50},
-        "successes": {
-            "count": 50,
-            "latency": {
-                "request_latency": {"mean": 1.38},
-                "time_to_first_token": {"mean": 0.11},
-                "time_per_output_token": {"mean": 0.003},
-            },
-            "throughput": {"output_tokens_per_sec": 255.0},
-            "prompt_len": {"mean": 200.4},
-            "output_len": {"mean": 128.0},
-        },
-    }
-    path = tmp_path / "stage_0_lifecycle_metrics.json"
-    path.write_text(json.dumps(stage))
-    (got,) = read_measurements([path])
-    assert got.load == Load("request-rate", 2.0, 200, 128, requests=50)
-    assert (got.output_tok_s, got.tpot_s, got.ttft_s) == pytest.approx((255.0, 0.01, 0.11))
-
-
-def test_loads_without_clients_are_open_or_offline(tmp_path: Path) -> None:
-    lines = [VLLM | {"max_concurrency": None, "request_rate": rate} for rate in (2.5, "inf")]
-    path = tmp_path / "runs.jsonl"
-    path.write_text("\n".join(map(json.dumps, lines)))
-    rate, offline = (m.load for m in read_measurements([path]))
-    assert (rate.kind, rate.value) == ("request-rate", 2.5)
-    assert offline.kind == "offline"
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("a.json", "{", "not valid JSON"),
-        ("a.json", "[1]", "expected a JSON object"),
-        ("a.json", "{}", "not a result of vLLM, SGLang, GuideLLM, AIPerf or inference-perf"),
-        (
-            "a.json",
-            json.dumps(VLLM | {"completed": 0}),
-            "completed must be a number above zero, not 0",
-        ),
-        ("a.json", json.dumps(VLLM | {"completed": True}), "completed must be a number above zero"),
-        ("a.json", json.dumps(VLLM | {"completed": 10**400}), r"above zero, not 10{39}\.\.\."),
-        ("a.json", json.dumps({"benchmarks": [{}]}), "without metrics or strategy"),
-        (
-            "a.csv",
-            TABLE.replace("concurrency", "siege"),
-            "2:1: load_kind must be one of concurrency, .*, not .siege.",
-        ),
-        ("a.csv", TABLE.replace(",256,", ",,"), "output_tok_s must be a number above zero"),
-    ],
-)
-def test_files_that_cannot_be_used_say_why(
-    tmp_path: Path, name: str, text: str, message: str
-) -> None:
-    path = tmp_path / name
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        read_measurements([path])
 
 
 @pytest.mark.slow

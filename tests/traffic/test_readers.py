@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.readers.log_readers import PROFILED
+from fuzz.readers.log_readers import PERFED, PROFILE, PROFILED
 from fuzz.readers.log_readers import SERVED as SAMPLE
 from simulator.errors import InputError
 from simulator.traffic.formats.catalog import FORMATS, format_of, read_log
@@ -383,6 +383,28 @@ def test_load_generators(tmp_path: Path) -> None:
     assert format_of(path).name == "guidellm"
     rows = read(path, "guidellm").rows
     np.testing.assert_allclose(rows.end_s, [1.0, 3.5])
+
+
+def test_requests_of_inference_perf_and_genai_perf(tmp_path: Path) -> None:
+    old = {"start_time": 1390.0, "end_time": 1391.0, "error": None,
+           "info": {"input_tokens": 7, "output_tokens": 3}}  # fmt: skip
+    path = document(tmp_path, [PERFED, {**PERFED, "error": {"error_type": "timeout"}}, old])
+    assert format_of(path).name == "inference-perf"
+    rows = read(path, "inference-perf").rows
+    assert rows.input_tokens.tolist() == [7, 40]
+    assert rows.output_tokens.tolist() == [3, 9]
+    assert rows.cached_tokens.tolist() == [UNKNOWN, 16]
+    np.testing.assert_allclose(rows.at_s, [0.0, 3.25])
+    path = document(tmp_path, PROFILE)
+    assert format_of(path).name == "genai-perf"
+    rows = read(path, "genai-perf").rows
+    assert (rows.input_tokens[0], rows.output_tokens[0]) == (40, 9)
+    assert rows.end_s[0] - rows.at_s[0] == pytest.approx(1.0)
+    request = PROFILE["experiments"][0]["requests"][0]
+    silent = {**request, "response_outputs": [{"response": 'data: {"choices": []}'}]}
+    path = document(tmp_path, {"experiments": [{"requests": [silent]}]})
+    with pytest.raises(InputError, match=r"no response has a usage.*include_usage"):
+        read(path, "genai-perf")
 
 
 CANONICAL = "arrival_s,input_tokens,output_tokens,session,prefix\n"

@@ -30,7 +30,7 @@ CHAT = SessionTraffic(
     output_tok=Quantity.lognormal(200, 0.8, 1024),
     max_output_tok=1024,
     max_prompt_tok=20000,
-    prefix_share=0.9,
+    stable_session_share=0.9,
 )
 
 
@@ -66,7 +66,7 @@ def test_prompts_grow_by_what_was_said() -> None:
     assert (table.session[rows] == table.session[rows - 1]).all()
     assert table.input_tokens.max() <= CHAT.max_prompt_tok
     shared = table.prefix_node >= 0
-    assert shared.mean() == pytest.approx(CHAT.prefix_share, abs=0.03)
+    assert shared.mean() == pytest.approx(CHAT.stable_session_share, abs=0.03)
     depth = table.tree.depth_tok[table.prefix_node[shared]]
     np.testing.assert_array_equal(depth, table.input_tokens[shared])
     parents = table.tree.parent[table.prefix_node[rows[shared[rows]]]]
@@ -276,7 +276,7 @@ def test_volume_grows_by_the_month() -> None:
 def test_lengths_follow_their_table_and_correlate() -> None:
     points = {0.1: 24.0, 0.25: 157.0, 0.5: 350.0, 0.75: 472.0, 0.9: 597.0, 0.99: 1119.0}
     spec = flat(5.0, output_tok=Quantity.quantiles(points, 1500), correlation=0.42)
-    spec = replace(spec, max_output_tok=4000, prefix_share=1.0)
+    spec = replace(spec, max_output_tok=4000, stable_session_share=1.0)
     table = generate((spec,), 3, end_s=10 * HOUR_S)
     for share, value in points.items():
         assert np.quantile(table.output_tokens, share) == pytest.approx(value, rel=0.05)
@@ -310,7 +310,9 @@ def test_tool_calls_have_their_own_pauses_and_sizes() -> None:
 
 
 def test_retries_repeat_the_prompt() -> None:
-    spec = replace(CHAT, retry_share=0.3, retry_gap_s=Quantity.constant(4.0), prefix_share=1.0)
+    spec = replace(
+        CHAT, retry_share=0.3, retry_gap_s=Quantity.constant(4.0), stable_session_share=1.0
+    )
     table = generate((spec,), 6, end_s=DAY_S)
     table.check()
     again = np.flatnonzero(table.gap_s == 4.0)
@@ -321,7 +323,7 @@ def test_retries_repeat_the_prompt() -> None:
 
 @pytest.mark.slow
 def test_full_sessions_are_compacted_or_end() -> None:
-    long = replace(CHAT, turns=Quantity.constant(60), prefix_share=1.0, max_prompt_tok=6000)
+    long = replace(CHAT, turns=Quantity.constant(60), stable_session_share=1.0, max_prompt_tok=6000)
     ended = generate((long,), 7, end_s=DAY_S)
     assert np.bincount(ended.session).max() < 60
     spec = replace(long, compact_to_tok=Quantity.constant(400))
@@ -337,7 +339,7 @@ def test_full_sessions_are_compacted_or_end() -> None:
 @pytest.mark.slow
 def test_documents_share_by_popularity() -> None:
     documents = Documents(200, 0.8, 4, 0.75, Quantity.lognormal(300, 0.3))
-    spec = replace(CHAT, documents=documents, prefix_share=1.0)
+    spec = replace(CHAT, documents=documents, stable_session_share=1.0)
     table = generate((spec,), 8, end_s=DAY_S)
     table.check()
     rows = table.prefix_node
@@ -360,7 +362,7 @@ def test_documents_share_by_popularity() -> None:
 @pytest.mark.slow
 def test_chunks_are_the_whole() -> None:
     """Hours that are drawn one by one and joined in time are the log of the whole span."""
-    spec = replace(CHAT, gap_s=Quantity.lognormal(900, 1.0), prefix_share=0.8)
+    spec = replace(CHAT, gap_s=Quantity.lognormal(900, 1.0), stable_session_share=0.8)
     whole = collect([recorded(generate((spec,), 9, end_s=DAY_S), 0.5, 0.02)], ["chat"])
     parts = list(recorded_stream(chunks((spec,), 9, volume=1.0, end_s=DAY_S), 0.5, 0.02))
     assert len(parts) >= 24

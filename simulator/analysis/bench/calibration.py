@@ -32,8 +32,13 @@ WEIGHTS = np.array([1.0, 0.7, 0.4])
 """Weights of throughput, TPOT and TTFT."""
 IDENTIFIED = 0.8
 """Posterior over prior spread above which a factor counts as not determined by the data."""
+MOST_ERROR = 0.5
+"""Largest median error of a figure that a fit may leave. A larger one is no speed of the deployment
+but another deployment, or another load."""
 LEAST_POINTS = 3
 """Fewest points for the fit of four factors."""
+_NAMED = 3
+"""Most measurements that a message names."""
 _STEP = 0.05
 _ROUNDS = 8
 DOUBTFUL = 2.5
@@ -61,13 +66,20 @@ class Measurement:
     load: Load
     """Requests of the benchmark."""
     output_tok_s: float
-    """Output throughput of the whole deployment; for a log, that of the mean request, its output
-    over its duration."""
+    """Output throughput of the whole deployment, or prompt throughput where the load has no
+    output; for a log, that of the mean request, its output over its duration."""
     tpot_s: float = np.nan
     ttft_s: float = np.nan
     replicas: int = 1
     log: LogPart | None = None
     """Requests of a log, if they are known; ``load`` is unused then."""
+    source: str = ""
+    """File of the measurement, for messages."""
+
+    @property
+    def label(self) -> str:
+        """File and load, for messages."""
+        return f"{self.source} ({self.load.label})" if self.source else self.load.label
 
     @property
     def logs(self) -> NDArray[np.float64]:
@@ -132,10 +144,14 @@ def calibrate(
     Raises
     ------
     InputError
-        When there is no measurement, or one that the deployment could not have served.
+        When there is no measurement, or one that the deployment could not have served; and when
+        the fit leaves a median error of throughput or TPOT above ``MOST_ERROR``.
     """
     if not measurements:
         raise InputError("there is nothing to calibrate with: no benchmark in the files")
+    for m in measurements:
+        if deployment.model.kind == "embedding" and m.load.output_tok:
+            raise InputError(f"{m.label}: {deployment.model.name} generates no output tokens")
     spreads = PRIOR_SPREADS if len(measurements) >= LEAST_POINTS else {"scale": SCALE_SPREAD}
     names, prior = list(spreads), np.array(list(spreads.values()))
     targets = np.array([m.logs for m in measurements])
@@ -157,6 +173,7 @@ def calibrate(
         if np.abs(step).max() < 0.02:
             break
     residuals = errors(z)
+    _refuse_misfit(np.expm1(residuals), measurements)
     spread = np.sqrt(np.diag(np.linalg.inv(curvature)))
     kept = tuple(n for n, s in zip(names, spread, strict=True) if s > IDENTIFIED)
     factors = dict(zip(names, np.exp(prior * z).tolist(), strict=True))
@@ -165,6 +182,25 @@ def calibrate(
     shipped = float(np.log(c.band_high / c.band_low)) / 2 / Z_90
     band = _band(residuals[:, 0], len(names), shipped)
     return Calibration(factors, kept, np.expm1(residuals), doubtful, band)
+
+
+def _refuse_misfit(errors: NDArray[np.float64], measurements: list[Measurement]) -> None:
+    """Raise InputError if a fit does not explain the measurements. (n_points, 3)"""
+    for column, figure in enumerate(("throughput", "TPOT")):
+        known = np.flatnonzero(np.isfinite(errors[:, column]))
+        sizes = np.abs(errors[known, column])
+        if not known.size or np.median(sizes) <= MOST_ERROR:
+            continue
+        worst = known[np.argsort(-sizes, kind="stable")]
+        named = "; ".join(
+            f"{measurements[n].label} {errors[n, column]:+.0%}" for n in worst[:_NAMED].tolist()
+        )
+        others = f"; and {len(worst) - _NAMED} more" if len(worst) > _NAMED else ""
+        raise InputError(
+            f"the fit does not explain the measurements, and there is no calibration: predicted "
+            f"{figure} is off by {np.median(sizes):.0%} in the median ({named}{others}); check the "
+            "model, the GPUs, the precision of the weights, and the loads of the files"
+        )
 
 
 def newton_step(
@@ -216,7 +252,8 @@ def _predicted_logs(
         return np.log(request_means(benchmark.ttft_s[log.part], benchmark.e2e_s[log.part], log))
     benchmark = run_benchmark(deployment, measurement.load, serving, measurement.replicas)
     tpot_s = benchmark.tpot_s.mean() if benchmark.tpot_s.size else np.nan
-    return np.log(np.array([benchmark.output_tok_s, tpot_s, benchmark.ttft_s.mean()]))
+    speed = benchmark.output_tok_s if measurement.load.output_tok else benchmark.total_tok_s
+    return np.log(np.array([speed, tpot_s, benchmark.ttft_s.mean()]))
 
 
 def request_means(

@@ -46,6 +46,12 @@ class Load:
             raise InputError(f"requests must be 1 to {MOST_REQUESTS:,}, not {self.requests:g}")
 
     @property
+    def label(self) -> str:
+        """Way of sending and lengths, for messages."""
+        value = "" if self.kind == "offline" else f" {self.value:g}"
+        return f"{self.kind}{value}, {self.prompt_tok}/{self.output_tok} tokens"
+
+    @property
     def sequences(self) -> float:
         """Number of sequences in flight that the load sends; infinite if offline."""
         return self.value if self.kind in ("concurrency", "static-batch") else math.inf

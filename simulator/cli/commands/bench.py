@@ -157,13 +157,26 @@ def calibrate(
         list[Path],
         typer.Argument(
             metavar="RESULTS...",
-            help="Result files of vLLM, SGLang, GuideLLM or AIPerf, CSV tables, or request logs.",
+            help="Result files of load generators, CSV tables, or request logs.",
         ),
     ],
     model: Annotated[
         str, typer.Option("--model", help="Model that was served, or its config.json.")
     ],
     gpu: Annotated[str, typer.Option("--gpu", help="Accelerator that it was served on.")],
+    load: Annotated[
+        LoadKind | None, typer.Option(help="Load pattern of results that do not contain it.")
+    ] = None,
+    value: Annotated[
+        float | None,
+        typer.Option("--value", help="Their load: clients, requests per second, or sequences."),
+    ] = None,
+    isl: Annotated[
+        int | None, typer.Option(min=1, help="Prompt tokens, where results do not contain them.")
+    ] = None,
+    osl: Annotated[
+        int | None, typer.Option(min=0, help="Output tokens, where results do not contain them.")
+    ] = None,
     gpus: GpusOption = 1,
     tensor: TensorOption = None,
     parallelism: ParallelismOption = "",
@@ -185,7 +198,8 @@ def calibrate(
 ) -> None:
     """Fit a deployment's speed to its own benchmarks or request log.
 
-    A log is a CSV table with arrival_s, input_tokens, output_tokens, first_token_s and finished_s.
+    Results are those of vLLM, SGLang, GuideLLM, AIPerf, GenAI-Perf, inference-perf and llm-d. A log
+    is a CSV table with arrival_s, input_tokens, output_tokens, first_token_s and finished_s.
     """
     from simulator.library import benchmarks
 
@@ -194,6 +208,10 @@ def calibrate(
             results,
             model,
             gpu,
+            load_kind=load,
+            load_value=value,
+            prompt_tok=isl,
+            output_tok=osl,
             serving=benchmarks.serving(batched_tokens, sequences, memory, not uncached),
             gpus=gpus,
             tensor=tensor,

@@ -1,19 +1,26 @@
 """``breakeven new`` and ``breakeven report``: start a scenario, and redraw a finished run."""
 
 import os
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from simulator.cli.common import completion, print_notes
+from simulator.cli.dialog import Dialog, Question
 
-DEFAULT_TARGETS = {"ttft": "2s", "tpot": "60ms"}
+DEFAULT_FILE = Path("scenario.yaml")
+PRESETS = (
+    "agent_small, agentic_coding, batch, chat, chat_long_context, classification, "
+    "code_completion, embedding, long_document, rag, reasoning"
+)
+"""Names of the presets for the help, which must not take the time of reading them."""
 
 
 def new(
-    target: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="Scenario file to write.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="[FILE.yaml]", help="Scenario file to write.")
+    ] = DEFAULT_FILE,
     offers: Annotated[
         list[str] | None,
         typer.Option(
@@ -23,19 +30,32 @@ def new(
             autocompletion=completion("offer_names"),
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Model to self-host.", autocompletion=completion("model_names")),
-    ] = None,
-    gpu: Annotated[
-        str | None,
+    models: Annotated[
+        list[str] | None,
         typer.Option(
-            help="Accelerator to host it on.", autocompletion=completion("accelerator_names")
+            "--model",
+            metavar="NAME",
+            help="Model to self-host, see `breakeven models list`; repeatable.",
+            autocompletion=completion("model_names"),
+        ),
+    ] = None,
+    gpus: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--gpu",
+            metavar="NAME",
+            help="Accelerator to host it on, see `breakeven hardware list`; repeatable. Every "
+            "model is compared on every accelerator on which it fits.",
+            autocompletion=completion("accelerator_names"),
         ),
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="Traffic preset to generate.", autocompletion=completion("preset_names")),
+        typer.Option(
+            metavar="NAME",
+            help=f"Traffic preset to generate: {PRESETS}.",
+            autocompletion=completion("preset_names"),
+        ),
     ] = None,
     requests_per_month: Annotated[
         str | None,
@@ -46,10 +66,10 @@ def new(
         typer.Option(metavar="LOG", help="Replay this request log instead of a preset."),
     ] = None,
     ttft: Annotated[
-        str | None, typer.Option(help="Target for the first token, such as 2s.")
+        str | None, typer.Option(metavar="TIME", help="Target for the first token, such as 2s.")
     ] = None,
     tpot: Annotated[
-        str | None, typer.Option(help="Target per further token, such as 60ms.")
+        str | None, typer.Option(metavar="TIME", help="Target per further token, such as 60ms.")
     ] = None,
     engineers: Annotated[
         str | None,
@@ -57,60 +77,65 @@ def new(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a commented scenario, and ask for missing values."""
+    """Write a commented scenario, and ask for missing values; `?` lists the possible answers."""
     from simulator.library.scenarios import new_scenario
 
-    volume = None
     if os.path.lexists(target) and not force:
         raise typer.BadParameter(f"{target} exists already; --force overwrites it")
-    ask = _Questions(sys.stdin.isatty())
-    if trace is None:
-        preset = ask("preset", preset, "Kind of traffic (chat, rag, agentic_coding, ...)", "chat")
-        volume = ask("requests-per-month", requests_per_month, "Requests per month (10M, 3.2/s)")
-    offer_names = offers or [ask("offer", None, "API to compare (breakeven prices list)")]
-    model = ask("model", model, "Model to self-host", "llama-3.3-70b")
-    gpu = ask("gpu", gpu, "Accelerator to host it on", "h100-sxm")
-    if ttft is None and tpot is None:
-        ttft = ask("ttft", None, "Target for the first token", DEFAULT_TARGETS["ttft"])
-        tpot = ask("tpot", None, "Target per further token", DEFAULT_TARGETS["tpot"])
-    engineers = ask("engineers", engineers, "Engineers that self-hosting needs (FTE)", "0.5")
-    ask.check()
-    result = new_scenario(
-        target,
-        offers=offer_names,
-        model=model,
-        gpu=gpu,
-        preset=preset,
-        requests_per_month=volume,
-        trace=trace,
-        ttft=ttft,
-        tpot=tpot,
-        engineers=engineers,
-        overwrite=force,
+    dialog = Dialog(
+        "breakeven new",
+        {
+            "offer": offers,
+            "model": models,
+            "gpu": gpus,
+            "preset": preset if trace is None else None,
+            "requests-per-month": requests_per_month if trace is None else None,
+            "ttft": ttft,
+            "tpot": tpot,
+            "engineers": engineers,
+        },
     )
+    written = [str(target)] if target != DEFAULT_FILE else []
+    written += ["--trace", str(trace)] if trace is not None else []
+    written += ["--force"] if force else []
+    with dialog.kept(written):
+        answers = dialog.ask_all(
+            _questions(has_log=trace is not None, has_target=bool(ttft or tpot))
+        )
+        result = new_scenario(
+            target,
+            offers=answers["offer"],
+            model=answers["model"],
+            gpu=answers["gpu"],
+            preset=answers.get("preset", [None])[0],
+            requests_per_month=answers.get("requests-per-month", [None])[0],
+            trace=trace,
+            ttft=answers.get("ttft", [None])[0],
+            tpot=answers.get("tpot", [None])[0],
+            engineers=answers["engineers"][0],
+            overwrite=force,
+        )
     print_notes(result)
 
 
-class _Questions:
-    """Prompts for missing options; collects them as errors without a terminal."""
-
-    def __init__(self, interactive: bool) -> None:
-        self._interactive = interactive
-        self._missing: list[str] = []
-
-    def __call__(
-        self, flag: str, value: str | None, question: str, default: str | None = None
-    ) -> Any:
-        if value is not None:
-            return value
-        if self._interactive:
-            return typer.prompt(question, default=default, err=True)
-        self._missing.append(f"--{flag}")
-        return ""
-
-    def check(self) -> None:
-        if self._missing:
-            raise typer.BadParameter(f"missing {', '.join(self._missing)}")
+def _questions(*, has_log: bool, has_target: bool) -> list[Question]:
+    """Return the questions for all values, in the order in which they are asked."""
+    traffic = [
+        Question("preset", f"Kind of traffic ({PRESETS})", "chat"),
+        Question("requests-per-month", "Requests per month (10M, 3.2/s)"),
+    ]
+    targets = [
+        Question("ttft", "Target for the first token", "2s"),
+        Question("tpot", "Target per further token", "60ms"),
+    ]
+    return [
+        *([] if has_log else traffic),
+        Question("offer", "API to compare (several with commas)", many=True),
+        Question("model", "Model to self-host (several with commas)", "llama-3.3-70b", many=True),
+        Question("gpu", "Accelerator to host it on (several with commas)", "h100-sxm", many=True),
+        *([] if has_target else targets),
+        Question("engineers", "Engineers that self-hosting needs (FTE)", "0.5"),
+    ]
 
 
 def report(

@@ -2,6 +2,7 @@
 
 import sys
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -36,11 +37,37 @@ AtOption = Annotated[
 ]
 
 
+class Order(StrEnum):
+    """Orders of listed offers."""
+
+    NAME = "name"
+    INPUT = "input"
+    OUTPUT = "output"
+    CACHE_READ = "cache_read"
+    CONTEXT = "context"
+
+
+ProviderOption = Annotated[
+    str | None,
+    typer.Option("--provider", metavar="NAME", help="Only offers of this provider."),
+]
+SimulatedOption = Annotated[
+    bool, typer.Option("--simulated", help="Only offers that can be simulated.")
+]
+SortOption = Annotated[
+    Order,
+    typer.Option("--sort", help="Order: by name, a price or the context, the lowest first."),
+]
+
+
 @app.command("list")
 def list_offers(
     contains: Annotated[
         str, typer.Argument(metavar="[TEXT]", help="Only offers with this text in their name.")
     ] = "",
+    provider: ProviderOption = None,
+    simulated: SimulatedOption = False,
+    sort: SortOption = Order.NAME,
     book: BookOption = None,
     at: AtOption = None,
     output: OutputOption = Output.TABLE,
@@ -48,13 +75,40 @@ def list_offers(
     """List offers with their prices, now or at another time."""
     from simulator.library import prices
 
-    show_result(output, prices.list_offers(contains, at=at, book=book))
+    result = prices.list_offers(
+        contains, provider=provider, simulated=simulated, sort=sort.value, at=at, book=book
+    )
+    show_result(output, result)
+
+
+@app.command()
+def find(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="WORDS", help="Parts of a name, or the provider or maker, in any order."
+        ),
+    ],
+    provider: ProviderOption = None,
+    simulated: SimulatedOption = False,
+    sort: SortOption = Order.NAME,
+    book: BookOption = None,
+    at: AtOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Find the offers that all words describe, and list their prices."""
+    from simulator.library.prices import find_offers
+
+    result = find_offers(
+        words, provider=provider, simulated=simulated, sort=sort.value, at=at, book=book
+    )
+    show_result(output, result)
 
 
 @app.command()
 def show(
     offer: Annotated[
-        str, typer.Argument(metavar="OFFER", help="Offer to show, as provider/model.")
+        str, typer.Argument(metavar="OFFER", help="Offer to show, by any of its names.")
     ],
     book: BookOption = None,
     at: AtOption = None,

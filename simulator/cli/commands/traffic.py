@@ -74,6 +74,47 @@ def convert(
 
 
 @app.command()
+def fit(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Log or usage export, URL of a LiteLLM database, or address of a Prometheus "
+            "server.",
+        ),
+    ],
+    target: Annotated[
+        Path | None,
+        typer.Argument(metavar="TARGET.yaml", help="File to write: the traffic of a scenario."),
+    ] = None,
+    fmt: FormatOption = None,
+    skip_bad: SkipOption = False,
+    mean_input_tokens: Annotated[
+        float | None,
+        typer.Option(
+            "--mean-input-tokens", min=1, help="Mean prompt, for exports that count no calls."
+        ),
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Fit workloads of a few numbers to a log or a usage export.
+
+    They can be scaled, reshaped and shared without the log.
+    """
+    from simulator.library.logs import fit_traffic
+
+    with progress("fitting"):
+        result = fit_traffic(
+            source,
+            target,
+            log_format=fmt,
+            skip_bad=skip_bad,
+            mean_input_tokens=mean_input_tokens,
+        )
+    show_result(output, result)
+
+
+@app.command()
 def generate(
     what: Annotated[
         str,

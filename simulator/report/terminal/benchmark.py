@@ -110,7 +110,11 @@ def print_calibration(document: dict[str, Any], console: Console) -> None:
             else ""
         )
         if name in document["doubtful"]:
-            note = "  (implausible; does it include a proxy?)"
+            note = (
+                "  (implausible; does it include a proxy?)"
+                if value > 1
+                else "  (implausible; more GPUs, or a smaller model?)"
+            )
         console.print(f"{name:<12}{value:6.2f} x shipped time{note}")
     residuals = ", ".join(
         f"{name} {value:.1%}"

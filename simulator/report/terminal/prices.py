@@ -34,6 +34,8 @@ SHORT = {
     "code_session": "code session",
 }
 _EACH = tuple(name for name in CALL_BUCKETS if name != "per_request")
+MOST_NAMES = 6
+"""Most further names of an offer that are printed."""
 _LISTED = ("input", "cache_read", "output")
 
 
@@ -92,9 +94,6 @@ def _rates_at(card: RateCard, at_s: float) -> dict[str, float]:
 def print_cards(documents: list[dict[str, Any]], console: Console) -> None:
     """Print the standard rates of offers at the requested moment."""
     table = plain_table()
-    if not documents:
-        console.print("no offer has this text in its name")
-        return
     longest = max(len(document["offer"]) for document in documents)
     table.add_column("offer (USD per Mtok)", overflow="fold", min_width=min(longest, 26))
     add_figures(table, ("input", "read", "output", "context"))
@@ -131,11 +130,20 @@ def print_card(
         when = ", ".join(row["when"]) or "always"
         table.add_row(f"{when} ({row['holds']})" if row["holds"] != "now" else when, *values)
     console.print(table)
+    if document["also_named"]:
+        console.print(_named(document["also_named"]), markup=False, soft_wrap=True)
     for line in _price_notes(document, len(document["rows"]) - len(shown)):
         console.print(line, markup=False, soft_wrap=True)
     for line in _behaviour_notes(offer) if offer else ():
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"source: {document['source']}", markup=False, soft_wrap=True)
+
+
+def _named(names: list[str]) -> str:
+    """Return the further names of an offer as a line."""
+    more = len(names) - MOST_NAMES
+    rest = f" and {more} more" if more > 0 else ""
+    return f"also named: {', '.join(names[:MOST_NAMES])}{rest}"
 
 
 def _join_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

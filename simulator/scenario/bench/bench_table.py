@@ -12,8 +12,8 @@ from simulator.analysis.bench.loads import LOAD_KINDS, MOST_REQUESTS, MOST_TOK, 
 from simulator.errors import InputError, nearest
 from simulator.files.numbers import must_be, number_or_nan
 from simulator.scenario.catalog.deployments import read_parallelism, tabulated_deployment
-from simulator.scenario.catalog.names import known_engine, known_gpu, known_model
-from simulator.scenario.catalog.profiles import load_accelerator, profile_names
+from simulator.scenario.catalog.names import known_engine, known_model
+from simulator.scenario.catalog.profiles import accelerator_name, load_accelerator, profile_names
 from simulator.scenario.catalog.serving_profile import ServingProfile
 from simulator.scenario.tables.csv_portions import table_portions
 from simulator.serving.accelerators import Accelerator
@@ -148,13 +148,14 @@ def read_point(row: dict[str, str], profile: ServingProfile) -> BenchPoint:
     NotPredictedError
         When the row contains something unknown or not simulated; the message is its status.
     """
-    gpu = _read_or_status(
-        "unknown_gpu", lambda: known_gpu(row["gpu"], profile_names("accelerators"))
-    )
-    name = _read_or_status(
-        "unknown_model", lambda: known_model(row["model"], profile_names("models"))
-    )
+    gpu = _read_or_status("unknown_gpu", lambda: accelerator_name(row["gpu"]))
+    name = _read_or_status("unknown_model", lambda: _listed_model(row["model"]))
     return _read_or_status("unsupported", lambda: _build_point(row, profile, gpu, name))
+
+
+def _listed_model(text: str) -> str:
+    """Return the model of a cell, which cannot be a file: tables come from elsewhere."""
+    return known_model(text, profile_names("models"))
 
 
 def _read_or_status(status: str, read: Callable[[], T]) -> T:

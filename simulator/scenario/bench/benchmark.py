@@ -9,9 +9,8 @@ from simulator.scenario.catalog.deployments import (
     stages_of,
     tabulated_deployment,
 )
-from simulator.scenario.catalog.names import known_engine, known_gpu, known_model
-from simulator.scenario.catalog.profiles import profile_names
-from simulator.scenario.catalog.serving_profile import serving_profile
+from simulator.scenario.catalog.profiles import accelerator_name, model_name
+from simulator.scenario.catalog.serving_profile import engine_name, serving_profile
 from simulator.scenario.tables.calibration_file import calibrated
 from simulator.serving.deployment import Deployment
 
@@ -78,15 +77,12 @@ def named_deployment(
         When a name is unknown, or the degrees of parallelism are not consistent.
     """
     profile = serving_profile()
-    is_path = model.endswith(".json")
-    name = model if is_path else known_model(model, profile_names("models"))
-    engine_name = known_engine(engine, sorted(profile.engines))
-    gpu = known_gpu(accelerator, profile_names("accelerators"))
+    name, gpu = model_name(model), accelerator_name(accelerator)
     spread, replicas = read_parallelism(
         tensor or max(1, gpus // stages_of(parallelism)), gpus, parallelism
     )
     served = tabulated_deployment(
-        profile, name, gpu, engine_name, spread, weight_precision, kv_precision
+        profile, name, gpu, engine_name(engine), spread, weight_precision, kv_precision
     )
     if calibration is not None:
         served = calibrated(served, Path(calibration))

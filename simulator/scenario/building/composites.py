@@ -19,8 +19,9 @@ from simulator.analysis.study.options import (
     SelfHostOption,
     SingleOption,
 )
-from simulator.errors import InputError, nearest
+from simulator.errors import Faults, InputError, nearest
 from simulator.scenario.document.document import Document, Path_
+from simulator.scenario.document.problems import KnownFaults, problems_of
 from simulator.scenario.schema import composites as composite_schema
 from simulator.scenario.schema.scenario import Hybrid, SelfHost
 
@@ -50,13 +51,13 @@ def choice(
     location = ("options", name, "choose")
     assert section.choose is not None
     values = section.choose.__pydantic_extra__
-    _check_keys(values, document, location)
+    plain = section.model_dump(exclude={"choose"})
+    values = _checked_values(values, plain, document, location)
     combinations = list(product(*values.values()))
     if len(combinations) > MOST_CANDIDATES:
         raise document.fail(
             location, f"{len(combinations)} combinations, at most {MOST_CANDIDATES}"
         )
-    plain = section.model_dump(exclude={"choose"})
     candidates, impossible = [], []
     for combination in combinations:
         change = dict(zip(values, combination, strict=True))
@@ -64,25 +65,40 @@ def choice(
         try:
             candidates.append(build(label, SelfHost.model_validate(plain | change)))
         except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            key_location = (*location, *problem["loc"][:1])
-            raise document.fail(key_location, problem["msg"]) from None
+            at, problem = next(problems_of(SelfHost, plain | change, error, KnownFaults()))
+            raise document.fail((*location, *at[:1]), problem) from None
         except InputError as error:
-            reason = _LOCATION.sub("", str(error))
-            if reason.startswith("unknown"):
-                raise document.fail(location, reason) from None
-            impossible.append((label, reason))
+            impossible.append((label, _LOCATION.sub("", error.errors[0])))
     if not candidates:
         reason = f"no combination can be built; {impossible[0][0]}: {impossible[0][1]}"
         raise document.fail(location, reason)
     return Choice(name, tuple(candidates), tuple(impossible), "selfhost")
 
 
-def _check_keys(values: dict[str, list[Any]], document: Document, location: Path_) -> None:
+def _checked_values(
+    values: dict[str, list[Any]], plain: dict[str, Any], document: Document, location: Path_
+) -> dict[str, list[Any]]:
+    """Return the values to try, with names as those of profiles, after checking each by itself."""
     valid = [key for key in SelfHost.model_fields if key not in _FIXED]
-    for key in values:
+    faults = Faults()
+    checked: dict[str, list[Any]] = {}
+    for key, listed in values.items():
         if key not in valid:
-            raise document.fail((*location, key), f"unknown key {key!r}{nearest(key, valid)}")
+            problem = f"unknown key {key!r}{nearest(key, valid)}"
+            faults.add(document.fail((*location, key), problem))
+            continue
+        checked[key] = []
+        for value in listed:
+            try:
+                section = SelfHost.model_validate(plain | {key: value})
+            except ValidationError as error:
+                for _, problem in problems_of(SelfHost, plain | {key: value}, error, KnownFaults()):
+                    faults.add(document.fail((*location, key), problem))
+            else:
+                name = getattr(section, key)
+                checked[key].append(name if isinstance(value, str) else value)
+    faults.check()
+    return checked
 
 
 def _short_value(key: str, value: Any) -> str:
@@ -103,31 +119,19 @@ def hybrid(
     Raises
     ------
     InputError
-        When a name is unknown, or the two sides would answer the same requests differently.
+        When the two sides would answer the same requests differently.
     """
-    base, overflow = built.get(section.base), built.get(section.overflow)
-    for key, wanted, side, kind in (
-        ("base", section.base, base, "selfhost"),
-        ("overflow", section.overflow, overflow, "api"),
-    ):
-        if side is None or side.kind != kind:
-            fitting = [n for n, o in built.items() if o.kind == kind]
-            raise document.fail(
-                ("options", name, key), f"{wanted!r} is no {kind} option{nearest(wanted, fitting)}"
-            )
-    assert base is not None
+    base, overflow = built[section.base], built[section.overflow]
     assert isinstance(overflow, ApiOption)
+    faults, at = Faults(), ("options", name, "overflow")
     if reshaping_of(overflow) != reshaping_of(base.parts[0]):
-        raise document.fail(
-            ("options", name, "overflow"),
-            "output_factor, split_prompts and retrieve must be those of the base",
-        )
+        problem = "output_factor, split_prompts and retrieve must be those of the base"
+        faults.add(document.fail(at, problem))
     rates = {success_rate_of(part) for part in (overflow, *base.parts)}
     if attempts > 1 and len(rates) > 1:
-        raise document.fail(
-            ("options", name, "overflow"),
-            "with quality.attempts, success_rate must be that of the base",
-        )
+        problem = "with quality.attempts, success_rate must be that of the base"
+        faults.add(document.fail(at, problem))
+    faults.check()
     rule = Rebalancing(**section.rebalance.model_dump()) if section.rebalance else None
 
     def make(own: SelfHostOption, name: str) -> HybridOption:
@@ -157,16 +161,18 @@ def pools(
 ) -> Pools:
     """Build pools of options that are already built."""
     location = ("options", name)
-    members = _members(section.pools, built, document, (*location, "pools"))
+    members = _members(section.pools, built)
+    faults = Faults()
     for workload, pool in section.assign.items():
         key_location = (*location, "assign", workload)
         if workload not in workloads:
-            raise document.fail(
-                key_location, f"{workload!r} is no workload{nearest(workload, workloads)}"
-            )
+            problem = f"{workload!r} is no workload{nearest(workload, workloads)}"
+            faults.add(document.fail(key_location, problem))
         if pool not in section.pools:
             hint = nearest(pool, section.pools)
-            raise document.fail(key_location, f"{pool!r} is no pool of this option{hint}")
+            problem = f"{pool!r} is no pool of this option{hint}"
+            faults.add(document.fail(key_location, problem))
+    faults.check()
     assigned = (section.assign.get(workload) for workload in workloads)
     assignment = tuple(None if pool is None else section.pools.index(pool) for pool in assigned)
     return Pools(name, tuple(members), assignment, _kind(members))
@@ -177,35 +183,25 @@ def cascade(
 ) -> Cascade:
     """Build a cascade of options that are already built."""
     location = ("options", name, "stages")
-    members = _members(section.stages, built, document, location)
+    members = _members(section.stages, built)
+    faults = Faults()
     for index, member in enumerate(members):
         if success_rate_of(member) is None:
             key_location = (*location, index)
             problem = f"{member.name!r} has no success_rate to check answers by"
-            raise document.fail(key_location, problem)
+            faults.add(document.fail(key_location, problem))
         reshaping = reshaping_of(member)
         if reshaping is not None and reshaping.split_above_tok is not None:
             key_location = (*location, index)
             problem = f"{member.name!r} splits prompts, so there is no single answer to check"
-            raise document.fail(key_location, problem)
+            faults.add(document.fail(key_location, problem))
+    faults.check()
     return Cascade(name, tuple(members), _kind(members))
 
 
-def _members(
-    wanted: list[str], built: dict[str, Option], document: Document, location: Path_
-) -> list[SingleOption]:
-    """Return the options of some names, which must be single ones."""
-    members: list[SingleOption] = []
-    for index, name in enumerate(wanted):
-        option = built.get(name)
-        if not isinstance(option, SingleOption):
-            fitting = [n for n, o in built.items() if isinstance(o, SingleOption)]
-            raise document.fail(
-                (*location, index),
-                f"{name!r} is no api, selfhost or hybrid{nearest(name, fitting)}",
-            )
-        members.append(option)
-    return members
+def _members(names: list[str], built: dict[str, Option]) -> list[SingleOption]:
+    """Return the options of some names, which ``references`` has checked to be single ones."""
+    return [option for name in names if isinstance(option := built[name], SingleOption)]
 
 
 def _kind(members: list[SingleOption]) -> str:

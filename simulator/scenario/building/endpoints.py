@@ -1,13 +1,15 @@
 """Build the endpoints of an offer, from a scenario's section and the price book."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from simulator.analysis.study.options import ApiOption
 from simulator.engine.spec.plan import Budget, Endpoint, Gateway, Limit, Target
-from simulator.errors import InputError, nearest
+from simulator.errors import Faults, InputError, nearest
 from simulator.pricing.caching import NO_CACHE, PromptCache
 from simulator.pricing.outages import draw_outages
 from simulator.pricing.rates import RateCard
@@ -17,6 +19,7 @@ from simulator.rng import stream
 from simulator.scenario.building.transforms import reshaping
 from simulator.scenario.catalog.offer_schema import Behaviour, Offer, RateLimit, SpendLimit, Tier
 from simulator.scenario.catalog.price_book import PriceBook
+from simulator.scenario.document.document import Document
 from simulator.scenario.schema.api import Api
 from simulator.units import DAY_S, HOUR_S, MINUTE_S, MONTH_S
 
@@ -46,7 +49,12 @@ class Clock:
 
 
 def api_option(
-    name: str, option: Api, book: PriceBook, clock: Clock, contents: dict[str, str]
+    name: str,
+    option: Api,
+    book: PriceBook,
+    clock: Clock,
+    contents: dict[str, str],
+    document: Document,
 ) -> ApiOption:
     """Build the option of one offer.
 
@@ -62,22 +70,37 @@ def api_option(
         The simulated span.
     contents : dict of str to str
         Kind of output of each workload, in the order of the traffic.
+    document : Document
+        The document that has the section.
 
     Raises
     ------
     InputError
-        When the book has no such offer, region, context or tier.
+        With a line for every value that cannot be used: the offer, a region, context or tier that
+        it does not have.
     """
-    offer = book.simulated(option.offer)
-    card = _card(option, book)
-    served = _served_as(option, list(contents), card)
+    here = ("options", name)
+    offer = document.made((*here, "offer"), lambda: book.simulated(option.offer))
+    faults = Faults()
+    with faults.collected():
+        card = document.made((*here, "region"), lambda: _card(option, book))
+        served = document.made(
+            (*here, "served_as"), lambda: _served_as(option, list(contents), card)
+        )
+    for key, check in _CHECKS.items():
+        with faults.collected():
+            document.made((*here, key), partial(check, option, offer))
+    faults.check()
     priced = any(row.content is not None for row in card.rows)
     kinds = [
         (served[workload], CONTENTS.index(content) if priced else 0)
         for workload, content in contents.items()
     ]
     endpoints = {
-        kind: _endpoint(option, offer, card, clock, CONTEXTS[kind[0]], kind[1])
+        kind: document.made(
+            (*here, "served_as"),
+            partial(_endpoint, option, offer, card, clock, CONTEXTS[kind[0]], kind[1]),
+        )
         for kind in sorted(set(kinds))
     }
     indices = {kind: index for index, kind in enumerate(endpoints)}
@@ -120,14 +143,18 @@ def _card(option: Api, book: PriceBook) -> RateCard:
 
 def _served_as(option: Api, workloads: list[str], card: RateCard) -> dict[str, int]:
     """Return the context of every workload, as an index into ``CONTEXTS``."""
+    faults = Faults()
     served_as = option.served_as
     by_workload = served_as if isinstance(served_as, dict) else dict.fromkeys(workloads, served_as)
     for workload, context in by_workload.items():
         if workload not in workloads:
-            raise InputError(f"no workload is called {workload!r}{nearest(workload, workloads)}")
+            problem = f"no workload is called {workload!r}{nearest(workload, workloads)}"
+            faults.add(InputError(problem))
         if context not in card.contexts:
             known = ", ".join(card.contexts)
-            raise InputError(f"{card.offer} has no {context} price; its contexts: {known}")
+            problem = f"{card.offer} has no {context} price; its contexts: {known}"
+            faults.add(InputError(problem))
+    faults.check()
     return {w: CONTEXTS.index(by_workload.get(w, "standard")) for w in workloads}
 
 
@@ -187,8 +214,6 @@ def _cache(option: Api, offer: Offer) -> PromptCache:
     if option.caching == "never" or rule.rule == "none":
         return NO_CACHE
     long = option.cache_lifetime == "long"
-    if long and rule.long_ttl_s is None:
-        raise InputError(f"{option.offer} sells no long cache lifetime")
     fields = rule.model_dump(exclude={"long_ttl_s", "opt_in", "isolation"}, exclude_none=True)
     if long:
         fields.pop("max_age_s", None)
@@ -214,11 +239,34 @@ def _pays_from(endpoint: Endpoint, clock: Clock) -> float:
 def _tier(option: Api, offer: Offer) -> Tier:
     if option.tier is None:
         return Tier()
-    if option.tier not in offer.tiers:
+    return offer.tiers[option.tier]
+
+
+def _check_tier(option: Api, offer: Offer) -> None:
+    if option.tier is not None and option.tier not in offer.tiers:
         tiers = list(offer.tiers)
         hint = f"; known: {', '.join(tiers)}" if tiers else ": give limits instead"
         raise InputError(f"{option.offer} has no tier {option.tier!r}{hint}")
-    return offer.tiers[option.tier]
+
+
+def _check_lifetime(option: Api, offer: Offer) -> None:
+    rule = offer.cache
+    unused = option.caching == "never" or rule is None or rule.rule == "none"
+    if option.cache_lifetime == "long" and not unused and rule and rule.long_ttl_s is None:
+        raise InputError(f"{option.offer} sells no long cache lifetime")
+
+
+def _check_outages(option: Api, offer: Offer) -> None:
+    if option.outages == "typical" and offer.availability is None:
+        raise InputError(f"the availability of {option.offer} is not known: list its outages")
+
+
+_CHECKS: dict[str, Callable[[Api, Offer], None]] = {
+    "tier": _check_tier,
+    "cache_lifetime": _check_lifetime,
+    "outages": _check_outages,
+}
+"""Checks of single keys against the offer."""
 
 
 def _rate_limit(limit: RateLimit) -> Limit:
@@ -251,8 +299,7 @@ def _outages(option: Api, offer: Offer, clock: Clock) -> tuple[tuple[float, floa
     if option.outages == "none":
         return ()
     if option.outages == "typical":
-        if offer.availability is None:
-            raise InputError(f"the availability of {option.offer} is not known: list its outages")
+        assert offer.availability is not None
         # One stream for each provider, because its models fail together.
         provider = option.offer.partition("/")[0]
         rng = stream(clock.seed, f"outages/{provider}")

@@ -5,51 +5,55 @@ from functools import partial
 import numpy as np
 
 from simulator.analysis.quality.quality import Score, scores
-from simulator.errors import InputError
+from simulator.errors import Faults, InputError
 from simulator.scenario.document.document import Document
 from simulator.scenario.schema import scenario as schema
 from simulator.scenario.tables.leaderboard import find_model, read_results, shipped_results
 
 
-def apply_evaluations(scenario: schema.Scenario, document: Document) -> schema.Scenario:
+def apply_evaluations(
+    scenario: schema.Scenario, document: Document, faults: Faults
+) -> schema.Scenario:
     """Return a scenario whose options have the success rates and verbosity of their evaluations.
 
-    Values that an option states itself are kept.
-
-    Raises
-    ------
-    InputError
-        With the location of a file that cannot be read, a model that the file lacks, or a model
-        that is named without a file.
+    Values that an option states itself are kept. A file that cannot be read, a model that the file
+    lacks, and a model that is named without a file are noted.
     """
     models = {
-        name: getattr(option, "evaluated_as", None) for name, option in scenario.options.items()
+        name: model
+        for name, option in scenario.options.items()
+        if (model := getattr(option, "evaluated_as", None)) is not None
     }
     quality = scenario.quality
     if quality is None or quality.evaluations is None:
-        name = next(n for n, model in models.items() if model)
-        raise document.fail(("options", name, "evaluated_as"), "needs quality.evaluations")
+        for name in models:
+            at = ("options", name, "evaluated_as")
+            faults.add(document.fail(at, "needs quality.evaluations"))
+        return scenario
     file, reference = quality.evaluations, quality.reference
     path = (
         file if file in shipped_results() else str(document.file(("quality", "evaluations"), file))
     )
-    by_model = document.made(
-        ("quality", "evaluations"), lambda: {s.model: s for s in scores(read_results(path))}
+    by_model = faults.attempt(
+        lambda: document.made(
+            ("quality", "evaluations"), lambda: {s.model: s for s in scores(read_results(path))}
+        )
     )
+    if by_model is None:
+        return scenario
     reference_score = None
     if reference is not None:
-        reference_score = document.made(
-            ("quality", "reference"), partial(_score, by_model, reference)
-        )
+        with faults.collected():
+            reference_score = document.made(
+                ("quality", "reference"), partial(_score, by_model, reference)
+            )
     options = dict(scenario.options)
     for name, model in models.items():
-        if model is not None:
-            location = ("options", name, "evaluated_as")
-            score = document.made(location, partial(_score, by_model, model))
-            option = options[name]
-            options[name] = option.model_copy(
-                update=_missing_values(option, score, reference_score)
-            )
+        at = ("options", name, "evaluated_as")
+        with faults.collected():
+            score = document.made(at, partial(_score, by_model, model))
+            update = _missing_values(options[name], score, reference_score)
+            options[name] = options[name].model_copy(update=update)
     return scenario.model_copy(update={"options": options})
 
 

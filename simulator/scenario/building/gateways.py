@@ -10,7 +10,7 @@ from typing import Any
 from simulator.analysis.study.options import ApiOption
 from simulator.engine.records.choices import Strategy
 from simulator.engine.spec.plan import Endpoint, Gateway, Target
-from simulator.errors import InputError, nearest
+from simulator.errors import InputError
 from simulator.scenario.building.endpoints import budget
 from simulator.scenario.schema import api as api_schema
 
@@ -47,7 +47,7 @@ def gateway_option(
     Raises
     ------
     InputError
-        When the policy names an unknown target, or the targets transform prompts differently.
+        When every target is a fallback, or the targets transform prompts differently.
     """
     offsets = []
     endpoints: list[Endpoint] = []
@@ -110,16 +110,8 @@ def _rules(option: api_schema.Gateway, case: _Case) -> _Rules:
     return translate[type(policy)](policy, case)
 
 
-def _target_index(name: str, targets: list[str]) -> int:
-    if name not in targets:
-        raise InputError(f"{name!r} is not among the targets{nearest(name, targets)}")
-    return targets.index(name)
-
-
 def _target_weights(weights: dict[str, float], targets: list[str]) -> list[float]:
     """Return weights in the order of the targets; if any is given, the default is 0, else 1."""
-    for name in weights:
-        _target_index(name, targets)
     default = 1.0 if not weights else 0.0
     return [weights.get(name, default) for name in targets]
 
@@ -127,7 +119,7 @@ def _target_weights(weights: dict[str, float], targets: list[str]) -> list[float
 def _openrouter(policy: api_schema.OpenRouter, case: _Case) -> _Rules:
     """Weighted choice without repetition; a target that failed is left out for 30 s."""
     targets, members = case.targets, case.members
-    first = [_target_index(name, targets) for name in policy.order]
+    first = [targets.index(name) for name in policy.order]
     indices = first + [k for k in range(len(targets)) if k not in first]
     if not policy.allow_fallbacks:
         indices = indices[: max(1, len(first))]
@@ -189,12 +181,10 @@ _LITELLM_STRATEGIES: dict[str, Strategy] = {
 def _litellm(policy: api_schema.LiteLlm, case: _Case) -> _Rules:
     """A group, followed by fallbacks; cooldown by the share of failures in a minute."""
     targets = case.targets
-    fallbacks = [_target_index(name, targets) for name in policy.fallbacks][: policy.max_fallbacks]
+    fallbacks = [targets.index(name) for name in policy.fallbacks][: policy.max_fallbacks]
     group = [k for k in range(len(targets)) if targets[k] not in policy.fallbacks]
     if not group:
         raise InputError("every target is a fallback: the group needs at least one")
-    for name in policy.budgets:
-        _target_index(name, targets)
     budgets = {name: budget(limit, case.span_s) for name, limit in policy.budgets.items()}
     weights = _target_weights(policy.weights, targets)
     tiers = dict.fromkeys(group, 0) | {k: tier for tier, k in enumerate(fallbacks, start=1)}
@@ -227,7 +217,7 @@ def _portkey(policy: api_schema.Portkey, case: _Case) -> _Rules:
     weights = _target_weights(policy.weights, targets)
     indices = list(range(len(targets)))
     if policy.mode == "conditional":
-        by_workload = {w: _target_index(t, targets) for w, t in policy.conditions.items()}
+        by_workload = {w: targets.index(t) for w, t in policy.conditions.items()}
         indices = [by_workload.get(case.workload, 0)]
     balanced = policy.mode == "loadbalance"
     breaker = policy.breaker if policy.mode != "conditional" else None

@@ -4,17 +4,19 @@ Options may name others, so they are built in stages: an option names only optio
 stages.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from simulator.analysis.size.kinds.choice import Choice
 from simulator.analysis.study.options import ApiOption, Option, SelfHostOption
-from simulator.errors import nearest
+from simulator.errors import Faults
 from simulator.scenario.building.composites import cascade, choice, hybrid, pools
 from simulator.scenario.building.endpoints import Clock, api_option
 from simulator.scenario.building.gateways import gateway_option
 from simulator.scenario.building.partners import with_partners
+from simulator.scenario.building.references import check_references
 from simulator.scenario.building.selfhost import self_host_option
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.document.document import Document
@@ -53,29 +55,44 @@ def build_options(
     clock: Clock,
     contents: dict[str, str],
     provenance: dict[str, dict[str, str]],
+    faults: Faults,
+    missing: Collection[str] = (),
 ) -> dict[str, Option]:
     """Build all options of a scenario, and record the sources of their numbers.
 
-    Raises
-    ------
-    InputError
-        With the location in the file of a value that cannot be built.
+    Values that cannot be built are noted with their locations. An option that names one with a
+    fault, or one that is ``missing`` because its section is not valid, is not built, either.
     """
     attempts = scenario.quality.attempts if scenario.quality else 1
     site = Site(document, book, clock, contents, attempts, provenance)
+    broken = set(missing)
+    named = {
+        name: check_references(name, scenario.options, missing, document, faults)
+        for name in scenario.options
+    }
     for stage in STAGES:
         for name, section in scenario.options.items():
             build = stage.get(type(section))
-            if build is not None:
-                site.built[name] = build(name, section, site)
+            if build is None or name in broken:
+                continue
+            used = named[name]
+            depends = build not in INDEPENDENT
+            if depends and (used is None or not broken.isdisjoint(used)):
+                broken.add(name)
+                continue
+            option = faults.attempt(partial(build, name, section, site))
+            if option is None:
+                broken.add(name)
+            else:
+                site.built[name] = option
     return site.built
 
 
 def _api(name: str, section: Api, site: Site) -> ApiOption:
-    option = site.document.made(
-        ("options", name, "offer"),
-        lambda: api_option(name, section, site.book, site.clock, site.contents),
-    )
+    at = ("options", name, "offer")
+    found = site.document.made(at, lambda: site.book.find(section.offer, section.region))
+    section = section.model_copy(update={"offer": found.offer, "region": found.region})
+    option = api_option(name, section, site.book, site.clock, site.contents, site.document)
     site.provenance["prices"][section.offer] = _source(site.book, section)
     return option
 
@@ -116,20 +133,17 @@ def _add_partners(name: str, section: SelfHost, site: Site) -> Option:
 
 
 def _gateway(name: str, section: Gateway, site: Site) -> ApiOption:
-    members = []
-    for index, wanted in enumerate(section.targets):
-        target = site.built.get(wanted)
-        if not isinstance(target, ApiOption):
-            fitting = [n for n, o in site.built.items() if o.calls_only]
-            raise site.document.fail(
-                ("options", name, "targets", index),
-                f"{wanted!r} is no api option{nearest(wanted, fitting)}",
-            )
-        members.append(target)
+    members = [site.built[target] for target in section.targets]
     span_s = site.clock.end_s - site.clock.begin_s
     return site.document.made(
         ("options", name, "policy"),
-        lambda: gateway_option(name, section, members, tuple(site.contents), span_s),
+        lambda: gateway_option(
+            name,
+            section,
+            [member for member in members if isinstance(member, ApiOption)],
+            tuple(site.contents),
+            span_s,
+        ),
     )
 
 
@@ -154,3 +168,5 @@ STAGES: tuple[dict[type, Build], ...] = (
     {Hybrid: _hybrid},
     {Pools: _pools, Cascade: _cascade},
 )
+INDEPENDENT: tuple[Build, ...] = (_api, _self_hosted)
+"""Builders that need no other option."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from simulator.analysis.study.options import Partner, SelfHostOption
 from simulator.engine.spec.plan import Fleet
-from simulator.errors import nearest
+from simulator.errors import Faults, nearest
 from simulator.scenario.document.document import Document, Path_
 from simulator.scenario.schema.scenario import SelfHost
 
@@ -22,28 +22,30 @@ def with_partners(
     Raises
     ------
     InputError
-        When a name is unknown, or the decode pool has another KV cache.
+        When a workload is unknown, or the decode pool has another KV cache.
     """
     here = ("options", name)
-    serves = _workload_indices(section.serves, workloads, document, (*here, "serves"))
+    faults = Faults()
+    serves: frozenset[int] | None = None
+    with faults.collected():
+        serves = _workload_indices(section.serves, workloads, document, (*here, "serves"))
     fleet = replace(own.fleet, serves=serves)
     partners = []
     for index, partner in enumerate(section.partners):
         at = (*here, "partners", index)
-        option = _find_deployment(partner.option, name, deployments, document, (*at, "option"))
-        serves = _workload_indices(partner.serves, workloads, document, (*at, "serves"))
+        option = deployments[partner.option]
+        with faults.collected():
+            serves = _workload_indices(partner.serves, workloads, document, (*at, "serves"))
         partner_fleet = _fixed_fleet(option, partner.replicas)
         partner_fleet = replace(partner_fleet, serves=serves, weight=partner.weight)
         partners.append(Partner(replace(option, spare_replicas=0), partner_fleet))
     pool = section.decode_pool
     if pool is not None:
         pool_at = (*here, "decode_pool", "option")
-        option = _find_deployment(pool.option, name, deployments, document, pool_at)
+        option = deployments[pool.option]
         if option.kv_bytes_per_tok != own.kv_bytes_per_tok:
-            raise document.fail(
-                pool_at,
-                f"{pool.option!r} has another KV cache: prompts cannot be decoded there",
-            )
+            problem = f"{pool.option!r} has another KV cache: prompts cannot be decoded there"
+            faults.add(document.fail(pool_at, problem))
         fleet = replace(
             fleet,
             decode_fleet=1 + len(partners),
@@ -52,17 +54,8 @@ def with_partners(
         )
         decode_fleet = replace(_fixed_fleet(option, pool.replicas), serves=frozenset())
         partners.append(Partner(replace(option, spare_replicas=0), decode_fleet))
+    faults.check()
     return replace(own, fleet=fleet, partners=tuple(partners))
-
-
-def _find_deployment(
-    name: str, own: str, deployments: dict[str, SelfHostOption], document: Document, at: Path_
-) -> SelfHostOption:
-    """Return the selfhost option of a name, which must not be the option itself."""
-    if name in deployments and name != own:
-        return deployments[name]
-    others = [other for other in deployments if other != own]
-    raise document.fail(at, f"{name!r} is not another selfhost option{nearest(name, others)}")
 
 
 def _fixed_fleet(option: SelfHostOption, replicas: int) -> Fleet:
@@ -76,8 +69,10 @@ def _workload_indices(
     """Return the indices of workloads by name; None means all."""
     if names is None:
         return None
+    faults = Faults()
     for index, name in enumerate(names):
         if name not in workloads:
             problem = f"{name!r} is not a workload{nearest(name, workloads)}"
-            raise document.fail((*at, index), problem)
+            faults.add(document.fail((*at, index), problem))
+    faults.check()
     return frozenset(workloads.index(name) for name in names)

@@ -7,6 +7,7 @@ from simulator.analysis.study.options import SelfHostOption
 from simulator.economics.interval import Interval
 from simulator.economics.purchase import Purchase
 from simulator.engine.spec.plan import Fleet
+from simulator.errors import Faults
 from simulator.scenario.building.endpoints import Clock
 from simulator.scenario.building.fleet_rules import (
     autoscaler,
@@ -42,27 +43,36 @@ def self_host_option(
     Raises
     ------
     InputError
-        With the location of the value that cannot be used: an unknown name, a model that does not
-        fit its GPUs, an unknown rent.
+        With a line for every value that cannot be used: a model that does not fit its GPUs, an
+        unknown rent.
     """
     here = ("options", name)
+    faults = Faults()
     if option.replicas == 0 and option.autoscale is None:
-        raise document.fail((*here, "replicas"), "no replica would ever serve: add autoscale")
-    served = _deployment(option, document, here)
-    purchase = _purchase(option, document, here)
+        problem = "no replica would ever serve: add autoscale"
+        faults.add(document.fail((*here, "replicas"), problem))
+    purchase = faults.attempt(lambda: _purchase(option, document, here))
+    rent = Interval.certain(0.0)
+    if option.purchase is None:
+        rent = faults.attempt(lambda: _rent(option, document, here)) or rent
+    served = faults.attempt(lambda: _deployment(option, document, here))
+    fleet = None
+    if served is not None:
+        fleet = faults.attempt(lambda: _fleet(option, served, document, clock, here))
+    faults.check()
+    assert served is not None
+    assert fleet is not None
     is_explicit = option.step_time is not None
     origin = "step time: as given" if is_explicit else _prediction_origin(option, served)
     hardware[name] = f"{served.model.source}; {served.gpu.source}; {origin}"
     band = (served.coefficients.band_low, 1.0, served.coefficients.band_high)
     return SelfHostOption(
         name=name,
-        fleet=_fleet(option, served, document, clock, here),
+        fleet=fleet,
         replicas=None if option.replicas == "auto" else option.replicas,
         spare_replicas=option.spare_replicas,
         gpus_per_replica=option.gpus_per_replica,
-        gpu_usd_per_hour=purchase.total_usd_per_gpu_hour()
-        if purchase
-        else _rent(option, document, here),
+        gpu_usd_per_hour=purchase.total_usd_per_gpu_hour() if purchase else rent,
         purchase=purchase,
         speed=Interval.certain(1.0) if is_explicit else Interval(*band),
         label=f"{served.label}, {origin}" if is_explicit else served.label,
@@ -85,23 +95,32 @@ def _fleet(
 ) -> Fleet:
     """Build a fleet of one replica, with the rules by which it grows."""
     limits = engine_limits(option, served.engine)
-    kv = document.made(
-        (*here, "gpus_per_replica"),
-        lambda: served.kv(
-            option.memory_utilization, option.block_tokens, option.max_batched_tokens
-        ),
+    faults = Faults()
+    kv = faults.attempt(
+        lambda: document.made(
+            (*here, "gpus_per_replica"),
+            lambda: served.kv(
+                option.memory_utilization, option.block_tokens, option.max_batched_tokens
+            ),
+        )
     )
     max_model_tok = option.max_model_tokens or min(USUAL_CONTEXT_TOK, served.model.context_tok)
     if max_model_tok > served.model.context_tok:
-        raise document.fail(
-            (*here, "max_model_tokens"),
-            f"the context of {served.model.name} is {served.model.context_tok} tokens",
-        )
-    _check_budget(option, limits, max_model_tok, document, here)
-    overhead_s, overhead_token_s = request_overhead_s(option, served)
+        problem = f"the context of {served.model.name} is {served.model.context_tok} tokens"
+        faults.add(document.fail((*here, "max_model_tokens"), problem))
+    with faults.collected():
+        _check_budget(option, limits, max_model_tok, document, here)
+    step = faults.attempt(lambda: step_time(option, served, limits.max_batched_tok, document, here))
     scale = option.autoscale
+    scaler = None
+    if scale is not None:
+        scaler = faults.attempt(lambda: autoscaler(scale, document, (*here, "autoscale")))
+    faults.check()
+    assert kv is not None
+    assert step is not None
+    overhead_s, overhead_token_s = request_overhead_s(option, served)
     return Fleet(
-        step_time=step_time(option, served, limits.max_batched_tok, document, here),
+        step_time=step,
         kv=kv,
         max_batched_tok=limits.max_batched_tok,
         max_sequences=limits.max_sequences,
@@ -113,7 +132,7 @@ def _fleet(
         schedules_ahead=served.engine.schedules_ahead and option.step_time is None,
         replicas=1,
         cold_start_s=option.cold_start_s,
-        autoscaler=autoscaler(scale, document, (*here, "autoscale")) if scale else None,
+        autoscaler=scaler,
         interruptions=interruptions(option),
         rollout=rollout(option.rollouts, clock) if option.rollouts else None,
         chunked_prefill=option.chunked_prefill,
@@ -179,25 +198,13 @@ def _rent(option: SelfHost, document: Document, here: Path_) -> Interval:
 
 def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment:
     """Assemble the deployment of one replica from the names of its profiles."""
-    stages = option.pipeline_stages
-    if option.gpus_per_replica % stages:
-        raise document.fail(
-            (*here, "pipeline_stages"),
-            f"must divide the {option.gpus_per_replica} GPUs of a replica",
-        )
-    spread = document.made(
-        (*here, "expert_parallel"),
-        lambda: Parallelism(
-            option.gpus_per_replica // stages,
-            stages,
-            option.expert_parallel,
-            option.data_parallel_attention,
-        ),
-    )
     model = _model_path(option.model, document, here)
-    document.made((*here, "model"), lambda: load_model(model))
-    gpu, _ = document.made((*here, "accelerator"), lambda: load_accelerator(option.accelerator))
-    document.made((*here, "engine"), lambda: serving_profile().engine(option.engine, gpu))
+    faults = Faults()
+    with faults.collected():
+        document.made((*here, "model"), lambda: load_model(model))
+    with faults.collected():
+        spread = _parallelism(option, document, here)
+    faults.check()
     served = document.made(
         (*here, "gpus_per_replica"),
         lambda: deployment(
@@ -228,6 +235,25 @@ def _deployment(option: SelfHost, document: Document, here: Path_) -> Deployment
         )
         if section
         else None,
+    )
+
+
+def _parallelism(option: SelfHost, document: Document, here: Path_) -> Parallelism:
+    """Return the parallelism of one replica."""
+    stages = option.pipeline_stages
+    if option.gpus_per_replica % stages:
+        raise document.fail(
+            (*here, "pipeline_stages"),
+            f"must divide the {option.gpus_per_replica} GPUs of a replica",
+        )
+    return document.made(
+        (*here, "expert_parallel"),
+        lambda: Parallelism(
+            option.gpus_per_replica // stages,
+            stages,
+            option.expert_parallel,
+            option.data_parallel_attention,
+        ),
     )
 
 

@@ -1,27 +1,34 @@
 """Build the study of a checked scenario; later stages know no YAML names or locations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from simulator.analysis.study.options import Option
 from simulator.analysis.study.study import Effort, People, Quality, Slo, Study
 from simulator.economics.future import Future
+from simulator.errors import Faults
 from simulator.scenario.building.endpoints import Clock
 from simulator.scenario.building.evaluated import apply_evaluations
 from simulator.scenario.building.options import build_options
 from simulator.scenario.building.price_notes import price_notes
+from simulator.scenario.building.references import workloads_named_by
 from simulator.scenario.building.traffic import build_traffic
+from simulator.scenario.building.volume import Horizon
 from simulator.scenario.catalog.price_book import PriceBook
 from simulator.scenario.document.attachments import AttachedFile, read_attached_files, write_copies
-from simulator.scenario.document.document import Document, with_values
-from simulator.scenario.resolve.load import check_scenario, read_document
+from simulator.scenario.document.document import Document, PlacedFaults, with_values
+from simulator.scenario.resolve.load import read_document, resolve
+from simulator.scenario.resolve.sound import sound_part
 from simulator.scenario.schema import composites as composite_schema
 from simulator.scenario.schema import scenario as schema
 from simulator.scenario.schema.composites import Cascade
 from simulator.scenario.schema.owning import future_of, plain
+from simulator.scenario.schema.traffic import Replay
 from simulator.traffic.source import TrafficSource
 from simulator.units import HOUR_S
 
@@ -72,8 +79,19 @@ def load(
 
 
 def load_document(document: Document) -> Loaded:
-    """Build the study of a document as its file states it, with all settings applied."""
-    scenario, resolved = check_scenario(document)
+    """Build the study of a document as its file states it, with all settings applied.
+
+    Raises
+    ------
+    InputError
+        With a line for everything that is wrong, with its file, line and column.
+    """
+    faults = PlacedFaults()
+    scenario, resolved = resolve(document, faults)
+    if scenario is None:
+        note_further_faults(resolved, faults)
+        faults.check()
+    assert scenario is not None
     variations = Variations(document)
     study = replace(build(scenario, resolved), rebuild=variations)
     return Loaded(scenario, resolved, study, variations)
@@ -92,33 +110,24 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
     Raises
     ------
     InputError
-        With the location in the file of a value that cannot be built: an unknown name, a model that
-        does not fit its GPUs, a trace with a bad line.
+        With a line for every value that cannot be built, with its location in the file: a model
+        that does not fit its GPUs, an unknown offer, a trace with a bad line.
     """
-    provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}}
-    if any(getattr(option, "evaluated_as", None) for option in scenario.options.values()):
-        scenario = apply_evaluations(scenario, document)
-    traffic, provenance["traffic"], notes = build_traffic(
-        scenario.traffic, scenario.horizon_hours, scenario.seed, document
-    )
-    if scenario.start.weekday() != 0:
-        raise document.fail(("start",), f"start must be a Monday, {scenario.start:%A} given")
-    midnight = datetime.combine(scenario.start, time(), UTC)
-    begin_s = midnight.timestamp()
-    clock = Clock(begin_s, begin_s + traffic.horizon_s, scenario.seed)
-    contents = _contents(scenario, traffic)
-    book = _price_book(scenario, document)
-    built = build_options(scenario, document, book, clock, contents, provenance)
-    provenance["versions"] = {
+    faults = Faults()
+    parts = _parts(scenario, document, faults)
+    faults.check()
+    scenario, traffic = parts.scenario, parts.traffic
+    assert traffic is not None
+    parts.provenance["versions"] = {
         name: version(name) for name in ("breakeven", "numpy", "numba", "simpy", "genai-prices")
     }
     people = scenario.people
-    options = tuple(built[name] for name in scenario.options)
+    options = tuple(parts.built[name] for name in scenario.options)
     months = scenario.future.months if scenario.future else None
     return Study(
         name=scenario.name,
         seed=scenario.seed,
-        epoch_s=midnight.timestamp(),
+        epoch_s=parts.clock.begin_s,
         traffic=traffic,
         slo=_slo(scenario.slo),
         options=options,
@@ -135,15 +144,104 @@ def build(scenario: schema.Scenario, document: Document) -> Study:
             tuple(scenario.analysis.volumes),
             scenario.analysis.sample_requests,
             scenario.analysis.max_replicas,
-            _warm_up_s(scenario, traffic, document),
+            scenario.analysis.warm_up_hours * HOUR_S,
         ),
-        future=_future(scenario, document),
-        provenance=provenance,
-        notes=(*notes, *price_notes(options, clock, months)),
+        future=parts.future,
+        provenance=parts.provenance,
+        notes=(*parts.notes, *price_notes(options, parts.clock, months)),
         quality=_quality(scenario),
         numbers=document.uncertain,
         priorities=_priorities(scenario, traffic),
     )
+
+
+def note_further_faults(document: Document, faults: PlacedFaults) -> None:
+    """Note what cannot be built in the valid part of a scenario with faults."""
+    part = sound_part(document, faults)
+    if part is None:
+        return
+    book = _parts(part.scenario, document, faults, part.missing).book
+    for name in part.missing:
+        section = document.data["options"][name]
+        offer = section.get("offer") if isinstance(section, dict) else None
+        at = ("options", name, "offer")
+        if isinstance(offer, str) and not faults.known.cover(at):
+            with faults.collected():
+                document.made(at, partial(book.simulated, offer))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Parts of a study that are built independently of one another."""
+
+    scenario: schema.Scenario
+    """The scenario with the figures of its evaluations."""
+    traffic: TrafficSource | None
+    """Source of the requests; None if it has a fault."""
+    clock: Clock
+    book: PriceBook
+    built: dict[str, Option]
+    """Options without a fault, by name."""
+    future: Future | None
+    notes: tuple[str, ...]
+    provenance: dict[str, dict[str, str]]
+
+
+def _parts(
+    scenario: schema.Scenario,
+    document: Document,
+    faults: Faults,
+    missing: Collection[str] = (),
+) -> _Parts:
+    """Build the parts of a study, and note the faults of each.
+
+    ``missing`` are the options whose sections are not valid.
+    """
+    provenance: dict[str, dict[str, str]] = {"prices": {}, "hardware": {}}
+    if any(getattr(option, "evaluated_as", None) for option in scenario.options.values()):
+        scenario = apply_evaluations(scenario, document, faults)
+    traffic: TrafficSource | None = None
+    notes: tuple[str, ...] = ()
+    with faults.collected():
+        traffic, provenance["traffic"], notes = build_traffic(
+            scenario.traffic,
+            Horizon(scenario.start, scenario.horizon_hours),
+            scenario.seed,
+            document,
+        )
+    if scenario.start.weekday() != 0:
+        problem = f"start must be a Monday, {scenario.start:%A} given"
+        faults.add(document.fail(("start",), problem))
+    begin_s = datetime.combine(scenario.start, time(), UTC).timestamp()
+    horizon_s = traffic.horizon_s if traffic else scenario.horizon_hours * HOUR_S
+    clock = Clock(begin_s, begin_s + horizon_s, scenario.seed)
+    book = faults.attempt(lambda: _price_book(scenario, document))
+    built: dict[str, Option] = {}
+    if book is not None:
+        names = traffic.workload_names if traffic else _named_workloads(scenario)
+        contents = _contents(scenario, names)
+        built = build_options(
+            scenario, document, book, clock, contents, provenance, faults, missing
+        )
+    if scenario.analysis.warm_up_hours * HOUR_S >= horizon_s:
+        problem = f"must be less than the {horizon_s / HOUR_S:g} hours of traffic"
+        faults.add(document.fail(("analysis", "warm_up_hours"), problem))
+    future = faults.attempt(lambda: _future(scenario, document))
+    return _Parts(
+        scenario, traffic, clock, book or PriceBook(), built, future, notes, provenance
+    )  # fmt: skip
+
+
+def _named_workloads(scenario: schema.Scenario) -> list[str]:
+    """Return the workloads of traffic that cannot be built: those that the scenario names.
+
+    The workloads of a log are not known if it cannot be read: whatever an option names may be one.
+    """
+    names = dict.fromkeys(scenario.traffic)
+    if any(isinstance(workload, Replay) for workload in scenario.traffic.values()):
+        for option in scenario.options.values():
+            names |= dict.fromkeys(workloads_named_by(option))
+    return list(names)
 
 
 def _future(scenario: schema.Scenario, document: Document) -> Future | None:
@@ -166,16 +264,6 @@ def _slo(section: schema.Slo) -> Slo:
     return Slo(section.ttft_s, section.tpot_s, section.e2e_s, jointly, shares)
 
 
-def _warm_up_s(scenario: schema.Scenario, traffic: TrafficSource, document: Document) -> float:
-    warm_up_s = scenario.analysis.warm_up_hours * HOUR_S
-    if warm_up_s >= traffic.horizon_s:
-        raise document.fail(
-            ("analysis", "warm_up_hours"),
-            f"must be less than the {traffic.horizon_s / HOUR_S:g} hours of traffic",
-        )
-    return warm_up_s
-
-
 def _price_book(scenario: schema.Scenario, document: Document) -> PriceBook:
     if scenario.price_file is None:
         return PriceBook()
@@ -183,12 +271,10 @@ def _price_book(scenario: schema.Scenario, document: Document) -> PriceBook:
     return document.made(("price_file",), lambda: PriceBook.with_file(path))
 
 
-def _contents(scenario: schema.Scenario, traffic: TrafficSource) -> dict[str, str]:
+def _contents(scenario: schema.Scenario, workloads: Iterable[str]) -> dict[str, str]:
     """Return the kind of output of each workload; all workloads of a log have the same."""
     sections = list(scenario.traffic.values())
-    return {
-        name: scenario.traffic.get(name, sections[0]).content for name in traffic.workload_names
-    }
+    return {name: scenario.traffic.get(name, sections[0]).content for name in workloads}
 
 
 def _quality(scenario: schema.Scenario) -> Quality | None:

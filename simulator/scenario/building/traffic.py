@@ -5,16 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
+from simulator.errors import Faults
+from simulator.scenario.building.simple import sessions_of
+from simulator.scenario.building.volume import Horizon, rate_of, requests_per_month, weekly_shape
 from simulator.scenario.document.document import Document
+from simulator.scenario.schema import amounts
 from simulator.scenario.schema import traffic as schema
 from simulator.traffic.formats.catalog import format_of, read_log
 from simulator.traffic.formats.records.reading import Skips
 from simulator.traffic.logs.replay import replay_requests
 from simulator.traffic.logs.stats import thin_tail
 from simulator.traffic.quantity import Quantity
-from simulator.traffic.rate import Rate, Tenants
+from simulator.traffic.rate import Tenants
 from simulator.traffic.sessions import Documents, SessionTraffic, Tools
-from simulator.traffic.shapes import week_shape
 from simulator.traffic.source import GeneratedTraffic, ReplayedTraffic, TrafficSource
 from simulator.units import HOUR_S, MONTH_S, WEEK_S
 
@@ -23,8 +26,8 @@ Built = tuple[TrafficSource, dict[str, str], tuple[str, ...]]
 
 
 def build_traffic(
-    traffic: dict[str, schema.Sessions | schema.Replay],
-    horizon_hours: int,
+    traffic: dict[str, schema.Sessions | schema.Simple | schema.Replay],
+    span: Horizon,
     seed: int,
     document: Document,
 ) -> Built:
@@ -33,35 +36,57 @@ def build_traffic(
     Raises
     ------
     InputError
-        With the location of the value that cannot be used.
+        With a line for every value that cannot be used.
     """
     workloads: list[SessionTraffic] = []
     provenance = {}
+    faults = Faults()
     for name, workload in traffic.items():
         if isinstance(workload, schema.Replay):
             return _replay(name, workload, seed, document)
         index = len(workloads)
-        workloads.append(build_sessions(name, workload, document, ("traffic", name), index))
-        provenance[name] = f"generated sessions, week shape {workload.week}"
-        if workload.preset:
-            provenance[name] += f", preset {workload.preset}"
+        with faults.collected():
+            at = ("traffic", name)
+            workloads.append(build_workload(name, workload, span, document, at, index))
+        provenance[name] = _origin(workload)
+    faults.check()
     notes: tuple[str, ...] = ()
-    if horizon_hours % 168:
+    if span.hours % 168:
         notes = ("the horizon is not a whole number of weeks: its hours represent the month",)
-    return GeneratedTraffic(tuple(workloads), horizon_hours * HOUR_S), provenance, notes
+    return GeneratedTraffic(tuple(workloads), span.hours * HOUR_S), provenance, notes
 
 
-def build_sessions(
+def _origin(section: schema.Sessions | schema.Simple) -> str:
+    """Return where the numbers of a generated workload come from."""
+    week = section.week if isinstance(section.week, str) else "given"
+    if isinstance(section, schema.Simple):
+        given = section.model_fields_set
+        shape = week if "week" in given else f"{week} (assumed)"
+        known = {"input_sigma", "output_sigma"} <= given
+        spread = "" if known else ", spread of lengths assumed as in Azure's conversations of 2023"
+        return f"calls with the given means, week shape {shape}{spread}"
+    preset = f", preset {section.preset}" if section.preset else ""
+    return f"generated sessions, week shape {week}{preset}"
+
+
+def build_workload(
     name: str,
-    section: schema.Sessions,
+    section: schema.Sessions | schema.Simple,
+    span: Horizon,
     document: Document,
     at: tuple[str | int, ...] = (),
     index: int = 0,
 ) -> SessionTraffic:
     """Turn the section of a workload into plain values, given the workload's index among all."""
+    if isinstance(section, schema.Simple):
+        simple = section
+        section = document.made(at, lambda: sessions_of(simple))
+    faults = Faults()
 
-    def amount(field: str, value: schema.Amount) -> Quantity:
-        return document.made((*at, *field.split(".")), lambda: _quantity(value))
+    def amount(field: str, value: amounts.Amount) -> Quantity:
+        path, is_count = (*at, *field.split(".")), field.endswith("_tokens")
+        made = faults.attempt(lambda: document.made(path, lambda: _quantity(value, is_count)))
+        return made or Quantity.constant(1.0)  # not used: the fault is raised below
 
     turns = amount("turns", section.turns)
     tools = documents = None
@@ -79,20 +104,19 @@ def build_sessions(
             section.documents.share,
             amount("documents.tokens", section.documents.tokens),
         )
-    rate = Rate(
-        f"workload {index}",
-        section.requests_per_month / MONTH_S / mean_turns(turns),
-        document.made((*at, "week"), lambda: week_shape(section.week)),
-        dict(section.rate_cv),
-        section.growth_per_month,
-        Tenants(**section.tenants.model_dump()),
-    )
+    monthly = faults.attempt(lambda: requests_per_month(section, document, at)) or 1.0
+    per_s = monthly / MONTH_S / mean_turns(turns)
+    rate = faults.attempt(lambda: rate_of(section, per_s, span, document, at))
+    tenants = Tenants(**section.tenants.model_dump())
     first, reasoning = section.first_message_tokens, section.reasoning_share
     compact, retries = section.compact_to_tokens, section.retries or schema.Retries(share=0)
-    return SessionTraffic(
+    if rate is None:
+        faults.check()
+    assert rate is not None
+    workload = SessionTraffic(
         name=name,
-        requests_per_s=section.requests_per_month / MONTH_S,
-        rate=rate,
+        requests_per_s=monthly / MONTH_S,
+        rate=replace(rate, stream=f"workload {index}", tenants=tenants),
         turns=turns,
         gap_s=amount("gap_s", section.gap_s),
         system_prompt_tok=amount("system_prompt_tokens", section.system_prompt_tokens),
@@ -103,7 +127,7 @@ def build_sessions(
         first_message_tok=None if first is None else amount("first_message_tokens", first),
         correlation=section.input_output_correlation,
         reasoning_share=None if reasoning is None else amount("reasoning_share", reasoning),
-        prefix_share=section.prefix_share,
+        stable_session_share=section.stable_session_share,
         tools=tools,
         documents=documents,
         retry_share=retries.share,
@@ -112,6 +136,8 @@ def build_sessions(
         deadline_s=np.inf if section.deadline_hours is None else section.deadline_hours * HOUR_S,
         patience_s=section.patience_s or np.inf,
     )
+    faults.check()
+    return workload
 
 
 def mean_turns(turns: Quantity) -> float:
@@ -122,13 +148,16 @@ def mean_turns(turns: Quantity) -> float:
     return float(np.maximum(1, np.ceil(turns.at(ndtri(score)))).mean())
 
 
-def _quantity(value: schema.Amount) -> Quantity:
-    if isinstance(value, schema.Lognormal):
+def _quantity(value: amounts.Amount, is_count: bool) -> Quantity:
+    if isinstance(value, amounts.Lognormal):
         return Quantity.lognormal(value.median, value.sigma, value.most or np.inf)
-    if isinstance(value, schema.Quantiles):
+    if isinstance(value, amounts.LognormalByMean):
+        most = value.most or np.inf
+        return Quantity.lognormal_of_mean(value.mean, value.sigma, most, is_count=is_count)
+    if isinstance(value, amounts.Quantiles):
         points = {float(key[1:]) / 100: amount for key, amount in value.quantiles.items()}
         return Quantity.quantiles(points, value.most or np.inf)
-    if isinstance(value, schema.Geometric):
+    if isinstance(value, amounts.Geometric):
         return Quantity.geometric(value.mean)
     return Quantity.constant(value)
 
@@ -161,18 +190,15 @@ def _replay(name: str, section: schema.Replay, seed: int, document: Document) ->
         patience_s=np.full(table.size, section.patience_s or np.inf),
     )
     week = section.repeat_week
-    shape = (
-        None
-        if week is None
-        else document.made(("traffic", name, "repeat_week"), lambda: week_shape(week))
-    )
+    at = ("traffic", name, "repeat_week")
+    shape = None if week is None else weekly_shape(week, document, at)
     source = ReplayedTraffic(table, span_s * section.stretch, shape)
     text = f"replay of {path.name}, {fmt.name}, {table.size} requests"
     notes = []
     if section.stretch != 1:
         text += f", arrivals stretched {section.stretch:g} times"
     if shape is not None:
-        text += f", repeated over a week of shape {section.repeat_week}"
+        text += f", repeated over a week of shape {week if isinstance(week, str) else 'given'}"
     elif source.span_s < WEEK_S:
         hours = source.span_s / HOUR_S
         notes.append(f"{hours:.1f} h of trace represent the month: no daily or weekly peaks")

@@ -1,14 +1,27 @@
-"""Names of accelerators, models, engines and precisions, as written in benchmark tables."""
+"""Names of accelerators, models, engines and precisions, as benchmark tables and users write them.
+
+A name in another form is resolved where its meaning is clear. It is not where profiles of a family
+differ in what decides a comparison: `A100` may have 40 or 80 GB.
+"""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 
 from simulator.errors import InputError, nearest
 
 # Words that tables add to a name without changing its meaning.
 _GPU_NOISE = re.compile(
-    r"nvidia|amd|instinct|geforce|tesla|google|aws|grace hopper superchip|nps\d|spx|cts|capped"
-    r"|\d+\s?w\b|tensor core|gpu"
+    r"nvidia|amd|intel|habana|instinct|geforce|tesla|google|aws|grace hopper superchip|nps\d|spx"
+    r"|cts|capped|\d+\s?w\b|tensor core|gpu"
+)
+# Words of a GPU's name beyond its family: form, memory, generation, edition. With any other word,
+# such as a misspelt form, the name is not that of the family's usual member.
+_GPU_WORDS = re.compile(
+    r"sxm\d?|pcie|nvl\d*|oam|tpu|hbm\d?e?|gddr\d\w?|rtx|blackwell|hopper|ampere|ada|lovelace"
+    r"|generation|(server|workstation|max-q) edition|datacenter|accelerator|superchip"
+    r"|\d+\s?(gib|gb|g|x)?(?![a-z0-9])|\b(gi?b|x\d+)\b"
 )
 _MODEL_NOISE = re.compile(
     r"\b(instruct|hf|chat|it|base|awq|gptq|fp8|fp4|nvfp4|mxfp4|bf16|fp16|int8|int4|w8a8|w4a16|moe"
@@ -29,7 +42,7 @@ _GPUS = {  # the first matching pattern is used
     r"a100.*40.*pcie|a100.*pcie.*40": "a100-pcie-40",
     r"a100.*pcie": "a100-pcie-80",
     r"a100.*40": "a100-sxm-40",
-    r"a100": "a100-sxm-80",
+    r"a100.*(sxm\d?|80)": "a100-sxm-80",
     r"l40s": "l40s",
     r"\bl40\b": "l40",
     r"\ba40\b": "a40",
@@ -67,9 +80,9 @@ _MODELS = {
     r"llama.*405b": "llama-3.1-405b",
     r"llama.*3\.3.*70b": "llama-3.3-70b",
     r"llama.*3\.1.*70b": "llama-3.1-70b",
-    r"llama.*3.*70b": "llama-3-70b",
+    r"llama.*3(?!\.\d).*70b": "llama-3-70b",
     r"llama.*3\.1.*8b": "llama-3.1-8b",
-    r"llama.*3.*8b": "llama-3-8b",
+    r"llama.*3(?!\.\d).*8b": "llama-3-8b",
     r"deepseek.*r1": "deepseek-r1",
     r"deepseek.*v3": "deepseek-v3",
     r"kimi.*k2\.5": "kimi-k2.5",
@@ -128,15 +141,25 @@ PRECISIONS = {
 }
 
 
+_NOTHING = re.compile(r"(?!)")
+_ANYTHING = re.compile(r"[a-z0-9]+")
+_MOST_SHOWN = 12
+"""Names of a family that a message lists at most."""
+_LONG_WORD = 3
+"""Letters from which on a first word names a family by itself: llama, gpt, but not a or h."""
+_SIMILAR = 0.6
+"""Least similarity of two words of which one may be the other misspelt."""
+
+
 def known_gpu(text: str, known: list[str]) -> str:
     """Return the profile of an accelerator, given its name in a table.
 
     Raises
     ------
     InputError
-        When the name is unknown; names the nearest profile.
+        When the name is unknown, or may be that of several profiles; names the nearest ones.
     """
-    return _find_name("accelerator", text, _GPU_NOISE, _GPUS, known)
+    return _find_name("accelerator", text, _GPU_NOISE, _GPUS, known, _GPU_WORDS)
 
 
 def known_model(text: str, known: list[str]) -> str:
@@ -145,8 +168,10 @@ def known_model(text: str, known: list[str]) -> str:
     Raises
     ------
     InputError
-        When the name is unknown; names the nearest profile.
+        When the name is unknown, or may be that of several profiles; names the nearest ones.
     """
+    if text in known:
+        return text
     return _find_name("model", text.rsplit("/", 1)[-1], _MODEL_NOISE, _MODELS, known)
 
 
@@ -158,7 +183,7 @@ def known_engine(text: str, known: list[str]) -> str:
     InputError
         When the text names no known engine; names the nearest one.
     """
-    return _find_name("engine", text, re.compile(r"(?!)"), _ENGINES, known)
+    return _find_name("engine", text, _NOTHING, _ENGINES, known)
 
 
 def known_precision(text: str) -> str:
@@ -181,9 +206,17 @@ def _bare(text: str, noise: re.Pattern[str]) -> str:
 
 
 def _find_name(
-    what: str, text: str, noise: re.Pattern[str], aliases: dict[str, str], known: Iterable[str]
+    what: str,
+    text: str,
+    noise: re.Pattern[str],
+    aliases: dict[str, str],
+    known: Iterable[str],
+    words: re.Pattern[str] = _ANYTHING,
 ) -> str:
-    """Find a name as it is, then without noise, then by the first alias pattern that matches."""
+    """Find a name as it is, then without noise, then by the first alias pattern that matches.
+
+    Apart from the alias, the text may contain ``words`` only.
+    """
     names = list(known)
     if text in names:
         return text
@@ -191,9 +224,53 @@ def _find_name(
     for name in names:
         if bare and bare == _bare(name, noise):
             return name
+    plain = noise.sub(" ", text.lower().replace("_", "-"))
     for pattern, name in aliases.items():
         if re.search(pattern, text.lower()):
-            if name in names:
+            rest = words.sub(" ", re.sub(pattern, " ", plain, count=1))
+            if name in names and not re.search(r"[a-z0-9]", rest):
                 return name
             break
-    raise InputError(f"unknown {what} {text!r}{nearest(text, names)}")
+    raise unknown_name(what, text, names)
+
+
+def unknown_name(what: str, text: str, known: list[str]) -> InputError:
+    """Return the error of a name that is not known, with the names of its family that are."""
+    parts = _parts(text)
+    fitting = [name for name in known if parts and not Counter(parts) - Counter(_parts(name))]
+    if len(fitting) > 1:
+        return InputError(f"{what} {text!r} may be one of several: {_listed(fitting)}")
+    alike = fitting or [name for name in known if _are_alike(parts, _parts(name))]
+    family = [name for name in known if parts and _beginning(parts) == _beginning(_parts(name))]
+    near = nearest(text, alike) or (f"; of its family: {_listed(family)}" if family else "")
+    return InputError(f"unknown {what} {text!r}{near}")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+    return ", ".join(names[:_MOST_SHOWN]) + more
+
+
+def _parts(text: str) -> list[str]:
+    """Return the words and the numbers of a name, in their order."""
+    return re.findall(r"[a-z]+|\d+(?:\.\d+)?", text.lower())
+
+
+def _are_alike(parts: list[str], others: list[str]) -> bool:
+    """Return whether a name may be another one misspelt: its first word is, and no number is.
+
+    Numbers tell apart what is not alike at all, such as `a100` and `a10`.
+    """
+    if not parts or not others:
+        return False
+    numbers = [Counter(p for p in each if p[0].isdigit()) for each in (parts, others)]
+    similarity = SequenceMatcher(None, parts[0], others[0]).ratio()
+    return similarity >= _SIMILAR and not numbers[0] - numbers[1]
+
+
+def _beginning(parts: list[str]) -> list[str]:
+    """Return the parts of a name up to its first number, or its first word if it is a long one."""
+    if len(parts[0]) >= _LONG_WORD:
+        return parts[:1]
+    count = next((k for k, part in enumerate(parts) if part[0].isdigit()), len(parts))
+    return parts[: count + 1]

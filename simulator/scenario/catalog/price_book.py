@@ -1,17 +1,15 @@
 """The price book: the genai-prices snapshot, with an overlay of endpoint behaviour and caches."""
 
-import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
-from simulator.errors import InputError, nearest
+from simulator.errors import InputError
 from simulator.files.jsontext import read_json
 from simulator.pricing.book import snapshot_card, snapshot_offers
 from simulator.pricing.feeds.backdating import backdated
 from simulator.pricing.feeds.comparing import compared
-from simulator.pricing.feeds.feed import book_name
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import unix_s
 from simulator.scenario.catalog.offer_cards import (
@@ -22,6 +20,12 @@ from simulator.scenario.catalog.offer_cards import (
     with_facts,
 )
 from simulator.scenario.catalog.offer_schema import FactsFile, Offer
+from simulator.scenario.catalog.offers.finder import (
+    FoundOffer,
+    find_offer,
+    further_names,
+    same_family,
+)
 from simulator.scenario.document.document import Document, read_yaml, validate
 from simulator.units import DAY_S
 
@@ -46,6 +50,11 @@ def _entry(name: str) -> Offer:
 @cache
 def _snapshot() -> frozenset[str]:
     return frozenset(snapshot_offers())
+
+
+@cache
+def _shipped_names() -> frozenset[str]:
+    return _snapshot() | frozenset(_overlay())
 
 
 @cache
@@ -95,8 +104,8 @@ class PriceBook:
 
     def names(self) -> list[str]:
         """Return the names of all offers that have prices."""
-        imported = self.imported.data if self.imported else {}
-        return sorted({*snapshot_offers(), *_overlay(), *imported})
+        imported = frozenset(self.imported.data if self.imported else ())
+        return sorted(_shipped_names() | imported)
 
     def card(self, name: str, region: str | None = None) -> RateCard:
         """Return an offer's rate card, with the surcharge of a region if one is given.
@@ -106,37 +115,53 @@ class PriceBook:
         InputError
             When the offer is unknown, or its price, or its price in the region.
         """
-        card = self._card(name)
-        name = card.offer
-        if region is None:
+        found = self.find(name, region)
+        card = self._card(found.offer)
+        if found.region is None:
             return card
-        known = self.regions(name)
-        if region not in known:
+        known = self.regions(found.offer)
+        if found.region not in known:
             regions = f"; its regions: {', '.join(known)}" if known else ""
-            raise InputError(f"{name} has no known price in region {region!r}{regions}")
-        return card.scaled(known[region])
+            raise InputError(
+                f"{found.offer} has no known price in region {found.region!r}{regions}"
+            )
+        return card.scaled(known[found.region])
 
     def regions(self, name: str) -> dict[str, float]:
         """Return the factor on every rate of an offer, by region."""
         return _entry(name).regions if name in _overlay() else {}
 
-    def _resolve_name(self, name: str) -> str:
-        """Return the book's name of an offer, given that or the name in another feed."""
-        imported = self.imported.data if self.imported else {}
-        known = (imported, _overlay(), _snapshot())
-        if any(name in names for names in known):
-            return name
-        for other in (book_name(name), _undated(name), _undated(book_name(name))):
-            if any(other in names for names in known):
-                return other
-        return name
+    def find(self, name: str, region: str | None = None) -> FoundOffer:
+        """Return the offer of a name, as any provider, gateway or price file writes it.
+
+        Parameters
+        ----------
+        name : str
+            Name to find.
+        region : str, optional
+            Region that is stated separately from the name.
+
+        Raises
+        ------
+        InputError
+            When no offer has the name, or several have it; with the candidates. When the name
+            states another region.
+        """
+        imported = frozenset(self.imported.data if self.imported else ())
+        found = find_offer(name, _shipped_names() | imported, imported)
+        if region is None:
+            return found
+        if found.region not in (None, region):
+            raise InputError(f"offer {name!r} is of region {found.region!r}, not {region!r}")
+        return replace(found, region=region)
+
+    def further_names(self, offer: str) -> list[str]:
+        """Return further names that lead to an offer."""
+        return further_names(offer, self.names())
 
     def _card(self, name: str) -> RateCard:
-        name = self._resolve_name(name)
         if self.imported is not None and name in self.imported.data:
             return _imported_card(name, validate(Offer, self.imported, (name,)))
-        if name not in _overlay() and name not in _snapshot():
-            raise InputError(f"unknown offer {name!r}{nearest(name, self.names())}")
         return _shipped_card(name)
 
     def simulated(self, name: str) -> Offer:
@@ -147,20 +172,16 @@ class PriceBook:
         InputError
             When the offer is unknown, or has prices but no known behaviour.
         """
-        name = self._resolve_name(name)
-        if name in known_offers():
-            return _entry(name)
-        if name in self.names():
-            raise InputError(
-                f"offer {name!r} has prices but no known endpoint behaviour; "
-                f"offers that can be simulated: {', '.join(known_offers())}"
-            )
-        raise InputError(f"unknown offer {name!r}{nearest(name, known_offers())}")
-
-
-def _undated(name: str) -> str:
-    """Return a name without the date of a model version; versions with other prices are listed."""
-    return re.sub(r"-(?:\d{4}-\d{2}-\d{2}|20\d{6})$", "", name)
+        offer = self.find(name).offer
+        known = known_offers()
+        if offer in known:
+            return _entry(offer)
+        family = same_family(offer, known)
+        alike = f"of its family, these can be simulated: {', '.join(family)}; " if family else ""
+        raise InputError(
+            f"offer {offer!r} has prices but no known endpoint behaviour; {alike}"
+            "`breakeven prices list --simulated` lists all that have one"
+        )
 
 
 @cache

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from simulator.economics.interval import Interval as PlainInterval
-from simulator.errors import InputError, nearest
+from simulator.errors import InputError
 from simulator.scenario.catalog.hf_config import read_config
+from simulator.scenario.catalog.names import known_gpu, known_model, unknown_name
 from simulator.scenario.document.base_section import Count, Interval, Positive, Section, Share
 from simulator.scenario.document.document import Document, read_yaml, validate
 from simulator.scenario.document.shipped import profiles_dir
@@ -111,9 +112,14 @@ def _document(name: str) -> Document:
     return read_yaml(profiles_dir() / f"{name}.yaml")
 
 
+@cache
+def _names(kind: str) -> tuple[str, ...]:
+    return tuple(sorted(_document(kind).data))
+
+
 def profile_names(kind: str) -> list[str]:
     """Return the names of all shipped profiles of a kind: accelerators, appliances or models."""
-    return sorted(_document(kind).data)
+    return list(_names(kind))
 
 
 def profile_document(kind: str, name: str) -> dict[str, Any]:
@@ -127,6 +133,37 @@ def profile_document(kind: str, name: str) -> dict[str, Any]:
     return validate(_SECTIONS[kind], _find(kind, name), (name,)).model_dump()
 
 
+def accelerator_name(text: str) -> str:
+    """Return the name of the accelerator profile that a text names, in scenarios and commands.
+
+    Raises
+    ------
+    InputError
+        When the name is unknown or may be that of several profiles, or the machine is not sold.
+    """
+    _check_is_sold(text)
+    return known_gpu(text, profile_names("accelerators"))
+
+
+def _check_is_sold(name: str) -> None:
+    if name in profile_names("appliances"):
+        offers = profile_document("appliances", name)["offers"]
+        raise InputError(f"{name} is not sold, its tokens are: name an offer, such as {offers[0]}")
+
+
+def model_name(text: str) -> str:
+    """Return the name of the model profile that a text names, in scenarios and commands.
+
+    The path of a ``config.json`` is returned as it is.
+
+    Raises
+    ------
+    InputError
+        When the name is unknown or may be that of several profiles.
+    """
+    return text if text.endswith(".json") else known_model(text, profile_names("models"))
+
+
 _SECTIONS: dict[str, type[Section]] = {
     "accelerators": AcceleratorProfile,
     "appliances": ApplianceProfile,
@@ -136,12 +173,10 @@ _SECTIONS: dict[str, type[Section]] = {
 
 def _find(kind: str, name: str) -> Document:
     """Return the document that contains a profile of some kind."""
-    document = _document(kind)
-    if name not in document.data:
-        raise InputError(
-            f"unknown {kind.removesuffix('s')} {name!r}{nearest(name, profile_names(kind))}"
-        )
-    return document
+    names = profile_names(kind)
+    if name not in names:
+        raise unknown_name(kind.removesuffix("s"), name, names)
+    return _document(kind)
 
 
 def load_profile(name: str) -> AcceleratorProfile:
@@ -152,9 +187,7 @@ def load_profile(name: str) -> AcceleratorProfile:
     InputError
         When there is no such profile, it is not valid, or the machine is not sold.
     """
-    if name in profile_names("appliances"):
-        offers = profile_document("appliances", name)["offers"]
-        raise InputError(f"{name} is not sold, its tokens are: name an offer, such as {offers[0]}")
+    _check_is_sold(name)
     return validate(AcceleratorProfile, _find("accelerators", name), (name,))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from simulator.errors import InputError, nearest
+from simulator.scenario.catalog.names import known_engine
 from simulator.scenario.document.base_section import Count, NonNegative, Positive, Section, Whole
 from simulator.scenario.document.document import read_yaml, validate
 from simulator.scenario.document.shipped import profiles_dir
@@ -325,3 +326,14 @@ class ServingProfile(Section):
 def serving_profile() -> ServingProfile:
     """Return the shipped coefficients."""
     return validate(ServingProfile, read_yaml(profiles_dir() / "serving.yaml"))
+
+
+def engine_name(text: str) -> str:
+    """Return the name of the serving engine that a text names.
+
+    Raises
+    ------
+    InputError
+        When the text names no known engine; names the nearest one.
+    """
+    return known_engine(text, sorted(serving_profile().engines))

@@ -1,4 +1,4 @@
-"""YAML with locations: every problem is one line that names its location and what was expected."""
+"""YAML with locations: every fault is one line that names its location and what was expected."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from simulator.economics.interval import UncertainNumber
-from simulator.errors import InputError, nearest
+from simulator.errors import Faults, InputError, nearest
 from simulator.files import yamltree
 from simulator.files.text import fail, read_text
+from simulator.scenario.document.problems import KnownFaults, problems_of
+from simulator.scenario.document.problems import Path_ as Path_
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
-Path_ = tuple[str | int, ...]
-"""Keys and list indices that lead to a value."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,16 @@ class Document:
         """Return the error of a value, with its location."""
         return InputError(f"{self.location(at)}: {message}")
 
+    def placed(self, at: Path_, error: InputError) -> InputError:
+        """Return an error with the location of the value that it is about in every line."""
+        return InputError(*(f"{self.location(at)}: {line}" for line in error.errors))
+
     def made(self, at: Path_, make: Callable[[], T]) -> T:
         """Call a function that depends on a value, and add the value's location to its errors."""
         try:
             return make()
         except InputError as error:
-            raise self.fail(at, str(error)) from None
+            raise self.placed(at, error) from None
 
 
 def read_yaml(path: Path) -> Document:
@@ -164,62 +168,40 @@ def validate(model: type[M], document: Document, at: Path_ = ()) -> M:
     Raises
     ------
     InputError
-        With the location of the first problem, what was expected, and the nearest valid name.
+        With a line for every problem: its location, what was expected, and the nearest valid name.
     """
+    faults = PlacedFaults()
+    checked = checked_by(model, document, faults, at)
+    faults.check()
+    assert checked is not None
+    return checked
+
+
+class PlacedFaults(Faults):
+    """Faults of a document, with the paths at which they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known = KnownFaults()
+
+    def note(self, document: Document, path: Path_, error: InputError) -> None:
+        """Note the faults of the value at a path."""
+        self.add(document.placed(path, error))
+        self.known.paths.add(path)
+
+
+def checked_by(
+    model: type[M], document: Document, faults: PlacedFaults, at: Path_ = ()
+) -> M | None:
+    """Check a document, or the part of it at a path; None after noting what is not valid."""
     data = value_at(document.data, at)
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        path = at + existing_path(data, problem["loc"])
-        raise document.fail(path, _explain(model, problem, path)) from None
-
-
-def _explain(model: type[BaseModel], problem: Any, path: Path_) -> str:
-    """Return the message of a pydantic problem at a path."""
-    name = str(path[-1]) if path else "document"
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {name!r}{nearest(name, _all_fields(model))}"
-    if problem["type"] == "missing":
-        return f"missing key {problem['loc'][-1]!r}"
-    message = problem["msg"]
-    message = message.removeprefix("Value error, ").removeprefix("Input should be ")
-    given = problem.get("input")
-    shown = f", not {given!r}" if isinstance(given, int | float | str | bool) else ""
-    if problem["type"] == "value_error":
-        return f"{name}: {message}"
-    return f"{name} must be {message}{shown}"
-
-
-def _all_fields(model: type[BaseModel], seen: set | None = None) -> list[str]:
-    """Return the names of all fields of a model and of the models inside it."""
-    import typing
-
-    seen = set() if seen is None else seen
-    if model in seen:
-        return []
-    seen.add(model)
-    names: list[str] = []
-    for name, info in model.model_fields.items():
-        names.append(name)
-        stack = [info.annotation]
-        while stack:
-            annotation = stack.pop()
-            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                names += _all_fields(annotation, seen)
-            stack += typing.get_args(annotation)
-    return sorted(set(names))
-
-
-def existing_path(data: Any, loc: Path_) -> Path_:
-    """Return the part of a pydantic location that exists in the data, without names of types."""
-    path: list[str | int] = []
-    for part in loc:
-        inside = isinstance(data, dict) and part in data
-        if inside or (isinstance(data, list) and part in range(len(data))):
-            data = data[part]
-            path.append(part)
-    return tuple(path)
+        known = KnownFaults(set(faults.known.paths), set(faults.known.incomplete))
+        for path, message in problems_of(model, data, error, known):
+            faults.note(document, (*at, *path), InputError(message))
+    return None
 
 
 def value_at(data: Any, path: Path_) -> Any:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -15,11 +14,12 @@ from simulator.scenario.document.base_section import Interval, Positive, Section
 from simulator.scenario.document.document import (
     Document,
     Path_,
-    existing_path,
+    PlacedFaults,
     validate,
     value_at,
     with_values,
 )
+from simulator.scenario.document.problems import existing_path
 
 FURTHEST_Z = 4.0
 """Normal scores are searched up to this one; larger ones occur once in thirty thousand draws."""
@@ -54,30 +54,38 @@ DISTRIBUTIONS: tuple[type[Section], ...] = (Interval, Uniform, Lognormal, Listed
 _FORMS = {frozenset(form.model_fields): form for form in DISTRIBUTIONS}
 
 
-def resolve_distributions(model: type[BaseModel], document: Document) -> Document:
+def resolve_distributions(
+    model: type[BaseModel], document: Document, faults: PlacedFaults
+) -> Document:
     """Replace distributions by their medians, and list them as ``uncertain`` in the document.
 
-    An interval in a field that accepts intervals, such as a rent, is left as it is.
-
-    Raises
-    ------
-    InputError
-        With the location of the first problem, if the document is not valid at the medians.
+    An interval in a field that accepts intervals, such as a rent, is left as it is. A distribution
+    that cannot be used is left, too, and noted.
     """
     forms = {path: form for path, form in distributions(document.data)}
     refused = _refused(model, document.data, set(forms))
     numbers = []
     for path in refused:
-        distribution = document.made(path, partial(_plain, forms[path], document, path))
+        try:
+            distribution = _plain(forms[path], document, path)
+        except InputError as error:
+            faults.add(error)
+            faults.known.paths.add(path)
+            continue
         whole = all(isinstance(v, int) for v in _numbers(value_at(document.data, path)))
         numbers.append(UncertainNumber(".".join(map(str, path)), distribution, whole))
     if not numbers:
         return document
     medians = {number.path: number.value(0.0) for number in numbers}
     changed = with_values(document, medians)
-    validate(model, replace(changed, origins=document.origins))
-    limited = tuple(_limit_scores(model, changed.data, number) for number in numbers)
-    return replace(changed, origins=document.origins, uncertain=limited)
+    return replace(changed, origins=document.origins, uncertain=tuple(numbers))
+
+
+def limit_scores(model: type[BaseModel], document: Document) -> Document:
+    """Limit the scores of a valid document's uncertain numbers to those that are valid, too."""
+    numbers = document.uncertain
+    limited = tuple(_limit_scores(model, document.data, number) for number in numbers)
+    return replace(document, uncertain=limited)
 
 
 def _limit_scores(model: type[BaseModel], data: Any, number: UncertainNumber) -> UncertainNumber:
@@ -146,13 +154,13 @@ def _plain(form: type[Section], document: Document, path: Path_) -> interval.Dis
         case Uniform():
             low, high = section.uniform
             if low >= high:
-                raise InputError("uniform needs two numbers, the smaller first")
+                raise document.fail(path, "uniform needs two numbers, the smaller first")
             return interval.Uniform(low, high)
         case Lognormal():
             return interval.Lognormal(section.median, section.log_sd)
         case Listed():
             if len(section.one_of) < 2:
-                raise InputError("one_of needs two numbers or more")
+                raise document.fail(path, "one_of needs two numbers or more")
             return interval.Listed(tuple(sorted(section.one_of)))
     raise AssertionError(form)
 

@@ -27,7 +27,7 @@ def json_schema() -> dict[str, Any]:
     """
     whole = Scenario.model_json_schema()
     # Keys that a workload needs even if a preset supplies the others.
-    whole["$defs"]["Sessions"]["required"] = ["kind", "requests_per_month"]
+    whole["$defs"]["Sessions"]["required"] = ["kind"]
     definitions = whole.pop("$defs")
     definitions["Scenario"] = whole
     definitions = {name: _lenient(schema) for name, schema in definitions.items()}

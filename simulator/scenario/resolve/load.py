@@ -7,30 +7,36 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import InputError, nearest
+from simulator.errors import Faults, InputError, nearest
 from simulator.files.yamltree import dumped
 from simulator.scenario.document.attachments import named_files
 from simulator.scenario.document.document import (
     Document,
+    PlacedFaults,
+    checked_by,
     parse_value,
     read_yaml,
-    validate,
     value_at,
     with_values,
 )
 from simulator.scenario.document.shipped import find_scenario
-from simulator.scenario.resolve.distributions import distribution_entry, resolve_distributions
+from simulator.scenario.resolve.distributions import (
+    distribution_entry,
+    limit_scores,
+    resolve_distributions,
+)
 from simulator.scenario.resolve.extending import apply_extends
 from simulator.scenario.resolve.presets import apply_presets
 from simulator.scenario.resolve.quantities import parse_units
 from simulator.scenario.schema.scenario import Scenario
 
-STEPS: tuple[Callable[[Document], Document], ...] = (
+STEPS: tuple[Callable[[Document, PlacedFaults], Document], ...] = (
     apply_presets,
     partial(parse_units, Scenario),
     partial(resolve_distributions, Scenario),
 )
-"""Steps from a document as written, with what it extends, to one that the schema accepts."""
+"""Steps from a document as written, with what it extends, to one that the schema accepts. They
+leave what they cannot use, and note it."""
 
 
 def read_document(
@@ -51,18 +57,26 @@ def read_document(
     Raises
     ------
     InputError
-        With file, line and column of the first problem.
+        When the file or one that it extends cannot be read; or with a line for every setting that
+        cannot be applied.
     """
     document = apply_extends(read_yaml(find_scenario(str(name))))
+    faults = Faults()
     for setting in settings or ():
-        path, separator, text = setting.partition("=")
-        if not separator:
-            document = apply_override(document, setting)
-        elif not path:
-            raise InputError(f"--set {setting}: expected path=value")
-        else:
-            document = with_values(document, {path: parse_value(text, f"--set {path}")})
+        with faults.collected():
+            document = _apply_setting(document, setting)
+    faults.check()
     return document if seed is None else with_values(document, {"seed": seed})
+
+
+def _apply_setting(document: Document, setting: str) -> Document:
+    """Set a value of a document, or apply one of its overrides."""
+    path, separator, text = setting.partition("=")
+    if not separator:
+        return apply_override(document, setting)
+    if not path:
+        raise InputError(f"--set {setting}: expected path=value")
+    return with_values(document, {path: parse_value(text, f"--set {path}")})
 
 
 def apply_override(document: Document, name: str) -> Document:
@@ -100,11 +114,31 @@ def check_scenario(document: Document) -> tuple[Scenario, Document]:
     Raises
     ------
     InputError
-        With file, line and column of the first problem.
+        With a line for every problem, with its file, line and column.
+    """
+    faults = PlacedFaults()
+    scenario, resolved = resolve(document, faults)
+    faults.check()
+    assert scenario is not None
+    return scenario, resolved
+
+
+def resolve(document: Document, faults: PlacedFaults) -> tuple[Scenario | None, Document]:
+    """Apply all ``STEPS``, check the result, and note what is wrong.
+
+    Returns
+    -------
+    scenario : Scenario or None
+        The checked scenario, or None if anything is wrong.
+    document : Document
+        The document after all steps.
     """
     for step in STEPS:
-        document = step(document)
-    return validate(Scenario, document), document
+        document = step(document, faults)
+    scenario = checked_by(Scenario, document, faults)
+    if faults or scenario is None:
+        return None, document
+    return scenario, limit_scores(Scenario, document)
 
 
 def resolved_yaml(scenario: Scenario, document: Document) -> str:

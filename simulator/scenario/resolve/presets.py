@@ -6,7 +6,7 @@ from typing import Any
 
 from simulator.errors import InputError, nearest
 from simulator.files.yamltree import copied
-from simulator.scenario.document.document import Document, read_yaml
+from simulator.scenario.document.document import Document, PlacedFaults, read_yaml
 
 _FOLDER = Path(__file__).parents[2] / "traffic" / "presets"
 
@@ -25,17 +25,16 @@ def load_preset(name: str) -> Document:
         When there is no preset of that name.
     """
     if name not in preset_names():
-        raise InputError(f"unknown preset {name!r}{nearest(name, preset_names())}")
+        known = preset_names()
+        near = nearest(name, known) or f"; presets: {', '.join(known)}"
+        raise InputError(f"unknown preset {name!r}{near}")
     return read_yaml(_FOLDER / f"{name}.yaml")
 
 
-def apply_presets(document: Document) -> Document:
+def apply_presets(document: Document, faults: PlacedFaults) -> Document:
     """Copy the keys that workloads take from presets into the workloads.
 
-    Raises
-    ------
-    InputError
-        When a workload names a preset that does not exist.
+    A preset that does not exist is noted.
     """
     traffic = document.data.get("traffic")
     if not isinstance(traffic, dict):
@@ -51,7 +50,12 @@ def apply_presets(document: Document) -> Document:
     origins = dict(document.origins)
     for workload, name in presets.items():
         at = ("traffic", workload)
-        preset = document.made((*at, "preset"), lambda name=name: load_preset(name))  # type: ignore[misc]
+        try:
+            preset = load_preset(name)
+        except InputError as error:
+            faults.note(document, (*at, "preset"), error)
+            faults.known.incomplete.add(at)
+            continue
         section: dict[str, Any] = data["traffic"][workload]
         for key, value in preset.data["sessions"].items():
             if key not in section:

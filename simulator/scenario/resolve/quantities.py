@@ -12,9 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from simulator.errors import InputError
 from simulator.files.yamltree import copied
-from simulator.scenario.document.document import Document, Path_, existing_path, value_at
+from simulator.scenario.document.document import Document, Path_, PlacedFaults, value_at
+from simulator.scenario.document.problems import existing_path
 from simulator.scenario.resolve.distributions import DISTRIBUTIONS, distributions
-from simulator.scenario.schema.traffic import AMOUNTS
+from simulator.scenario.schema.amounts import AMOUNTS
 from simulator.units import DAY_S, HOUR_S, MINUTE_S, MONTH_S, WEEK_S
 
 _NUMBER = r"[+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
@@ -52,22 +53,21 @@ _SHARES = re.compile(
 )
 
 
-def parse_units(model: type[BaseModel], document: Document) -> Document:
+def parse_units(model: type[BaseModel], document: Document, faults: PlacedFaults) -> Document:
     """Replace quantities with units by numbers in the units of their keys.
 
-    Only texts that ``model`` rejects are parsed, so that names may look like quantities.
-
-    Raises
-    ------
-    InputError
-        With the location of a quantity whose unit does not fit its key.
+    Only texts that ``model`` rejects are parsed, so that names may look like quantities. One whose
+    unit does not fit its key is left as it is, and noted.
     """
     data = copied(document.data)
     while True:
-        paths = _refused_texts(model, data)
+        paths = [path for path in _refused_texts(model, data) if path not in faults.known.paths]
         for path in paths:
             node = value_at(data, path[:-1])
-            node[path[-1]] = document.made(path, lambda p=path, n=node: in_unit(p, n[p[-1]]))  # type: ignore[misc]
+            try:
+                node[path[-1]] = in_unit(path, node[path[-1]])
+            except InputError as error:
+                faults.note(document, path, error)
         if not paths:
             return replace(document, data=data)
 

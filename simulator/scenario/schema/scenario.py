@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from simulator.engine.records.choices import Affinity, Order
 from simulator.scenario.catalog.profiles import Commitment
@@ -34,9 +34,10 @@ from simulator.scenario.schema.fleet import (
     Rollouts,
     Spot,
 )
+from simulator.scenario.schema.names import AcceleratorName, EngineName, ModelName
 from simulator.scenario.schema.owning import Future, Purchase, Rent
 from simulator.scenario.schema.sweep import Sweep
-from simulator.scenario.schema.traffic import Replay, Sessions
+from simulator.scenario.schema.traffic import Replay, Sessions, Simple
 
 
 class Slo(Section):
@@ -87,11 +88,13 @@ class SelfHost(Section):
     """Run the model on own GPUs, bought or rented."""
 
     kind: Literal["selfhost"]
-    model: str
-    """Model from hardware_profiles/models.yaml, or the path of a model's config.json relative to
-    the scenario."""
-    accelerator: str
-    """Accelerator from hardware_profiles/accelerators.yaml."""
+    model: ModelName
+    """Model from hardware_profiles/models.yaml, by its name there or a common one such as
+    `meta-llama/Llama-3.1-8B-Instruct`; or the path of a model's config.json relative to the
+    scenario."""
+    accelerator: AcceleratorName
+    """Accelerator from hardware_profiles/accelerators.yaml, by its name there or a common one such
+    as `H100-SXM`."""
     gpus_per_replica: Count
     """Accelerators of one replica; each pipeline stage is tensor-parallel over its share of
     them."""
@@ -101,7 +104,7 @@ class SelfHost(Section):
     """Number of GPUs of a stage over which whole experts are distributed."""
     data_parallel_attention: bool = False
     """Whether each GPU computes attention for its own sequences and holds all attention weights."""
-    engine: str = "vllm"
+    engine: EngineName = "vllm"
     """Serving engine from hardware_profiles/serving.yaml."""
     speculation: Speculation | None = None
     calibration: str | None = None
@@ -265,7 +268,7 @@ class Analysis(Section):
     simulated."""
 
 
-Traffic = Annotated[Sessions | Replay, Field(discriminator="kind")]
+Traffic = Annotated[Sessions | Simple | Replay, Field(discriminator="kind")]
 Option = Annotated[Api | Gateway | SelfHost | Hybrid | Composite, Field(discriminator="kind")]
 
 
@@ -280,7 +283,7 @@ class Scenario(Section):
     """Seed of all random streams; the same seed gives the same bytes."""
     start: date
     """First simulated day (UTC), which must be a Monday because of weekly shapes; it determines
-    which dated prices hold."""
+    which dated prices and events hold."""
     horizon_hours: Annotated[int, Field(ge=1)] = 168
     """Length of generated traffic in hours; a replay is as long as its log."""
     traffic: dict[str, Traffic]
@@ -305,13 +308,18 @@ class Scenario(Section):
     sweep: Annotated[Sweep | None, Field(exclude=True)] = None
     """Variations that `breakeven sweep` tries."""
 
-    @model_validator(mode="after")
-    def _check_contents(self) -> "Scenario":
-        replays = [w for w in self.traffic.values() if isinstance(w, Replay)]
-        if not self.traffic:
-            raise ValueError("traffic needs at least one workload")
-        if replays and len(self.traffic) > 1:
+    @field_validator("traffic")
+    @classmethod
+    def _check_traffic(cls, value: dict[str, Traffic]) -> dict[str, Traffic]:
+        if not value:
+            raise ValueError("needs at least one workload")
+        if len(value) > 1 and any(isinstance(workload, Replay) for workload in value.values()):
             raise ValueError("a replay must be the only workload")
-        if not self.options:
-            raise ValueError("options needs at least one option")
-        return self
+        return value
+
+    @field_validator("options")
+    @classmethod
+    def _check_options(cls, value: dict[str, Option]) -> dict[str, Option]:
+        if not value:
+            raise ValueError("needs at least one option")
+        return value

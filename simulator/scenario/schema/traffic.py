@@ -1,8 +1,8 @@
-"""Sections of traffic: generated sessions or a replayed log."""
+"""Sections of traffic: generated sessions, calls of which only means are known, a replayed log."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Field, model_validator
 
 from simulator.scenario.document.base_section import (
     Count,
@@ -12,57 +12,8 @@ from simulator.scenario.document.base_section import (
     Share,
     Whole,
 )
-from simulator.traffic.rate import NOISE_SCALES_S
-
-
-class Lognormal(Section):
-    """A lognormal distribution of lengths, times or counts."""
-
-    median: Positive
-    """Median: half of the draws are above it."""
-    sigma: NonNegative
-    """Standard deviation of the natural logarithm."""
-    most: Positive | None = None
-    """Largest value; larger draws are cut to it. Default: no limit."""
-
-
-class Quantiles(Section):
-    """A distribution by its quantiles; the logarithm is interpolated linearly between them."""
-
-    quantiles: dict[Annotated[str, Field(pattern=r"^p\d{1,2}(\.\d+)?$")], Positive]
-    """Quantiles of the distribution, for example {p10: 24, p50: 350, p99: 1119}."""
-    most: Positive | None = None
-    """Largest value; larger draws are cut to it. Default: no limit."""
-
-
-class Geometric(Section):
-    """A geometric distribution of counts from 1 on, ending with equal probability at each."""
-
-    mean: Annotated[float, Field(ge=1)]
-    """Mean count."""
-
-
-AMOUNTS: tuple[type[Section], ...] = (Lognormal, Quantiles, Geometric)
-"""Sections that may be written in place of a number for an amount."""
-
-
-def _amount_kind(value: Any) -> str:
-    # Error locations contain both kinds and keys, so no kind may have the name of a key.
-    for key, model, kind in (
-        ("mean", Geometric, "geometric"), ("quantiles", Quantiles, "by quantiles")
-    ):  # fmt: skip
-        if isinstance(value, model) or (isinstance(value, dict) and key in value):
-            return kind
-    return "lognormal" if isinstance(value, dict | Lognormal) else "number"
-
-
-Amount = Annotated[
-    Annotated[NonNegative, Tag("number")]
-    | Annotated[Lognormal, Tag("lognormal")]
-    | Annotated[Quantiles, Tag("by quantiles")]
-    | Annotated[Geometric, Tag("geometric")],
-    Discriminator(_amount_kind),
-]
+from simulator.scenario.schema.amounts import Amount
+from simulator.scenario.schema.volume import Week, Workload
 
 
 class Tenants(Section):
@@ -111,20 +62,14 @@ class Retries(Section):
     """Seconds from the end of an answer to the repeated request."""
 
 
-class Sessions(Section):
+class Sessions(Workload):
     """Generated sessions, which arrive independently; later turns follow the answers."""
 
     kind: Literal["sessions"]
     preset: str | None = None
     """Preset that supplies all keys not given here: chat, rag, agentic_coding and others."""
-    requests_per_month: Positive
-    """Mean requests per month at the start; a month has 730 hours."""
-    growth_per_month: Annotated[float, Field(gt=-1)] = 0.0
-    """Share by which the volume grows each month, compounded."""
-    week: str
-    """Weekly shape of the rate: flat, azure-conversation or azure-code."""
-    rate_cv: dict[int, NonNegative] = Field(default_factory=dict)
-    """Coefficient of variation of the rate at each time scale in seconds: 1, 10, 60, 600, 3600."""
+    week: Week
+    """Weekly shape of the rate, as for `simple` traffic, but without a default."""
     tenants: Tenants = Tenants(count=1)
     turns: Amount
     """Number of requests in a session, rounded up."""
@@ -152,26 +97,54 @@ class Sessions(Section):
     """Output limit that every request declares."""
     max_prompt_tokens: Count
     """Longest prompt; a session that would exceed it ends, or is compacted."""
-    prefix_share: Share = 1.0
-    """Share of sessions whose prompts keep a stable prefix; no cache can reuse those of the
-    rest."""
-    content: Literal["prose", "code"] = "prose"
-    """Kind of output, for offers whose price depends on it."""
-    patience_s: Positive | None = None
-    """Seconds after which a client gives up if its answer is not complete. Default: never."""
-    deadline_hours: Positive | None = None
-    """Hours from arrival within which batch work must be complete. Default: interactive work, which
-    does not wait."""
-    priority: Whole = 0
-    """Priority in queues that are served by priority; lower numbers are served first."""
+    stable_session_share: Share = 1.0
+    """Share of sessions whose prompts keep a stable prefix; no cache can reuse those of the rest.
+    The part of a prompt that all requests have in common is `system_prompt_tokens`."""
 
-    @field_validator("rate_cv")
-    @classmethod
-    def _check_scales(cls, value: dict[int, float]) -> dict[int, float]:
-        for scale in value:
-            if scale not in NOISE_SCALES_S:
-                raise ValueError(f"time scales are {', '.join(map(str, NOISE_SCALES_S))} [s]")
-        return value
+
+class Simple(Workload):
+    """Calls of which only the means are known, as bills and dashboards show them."""
+
+    kind: Literal["simple"]
+    input_tokens: Positive
+    """Mean tokens of a prompt, cached ones included."""
+    output_tokens: NonNegative
+    """Mean tokens of an answer, visible and reasoning together; 0 for embeddings."""
+    reasoning_tokens: NonNegative = 0.0
+    """Mean tokens of reasoning, which `output_tokens` contains."""
+    shared_prompt_tokens: NonNegative | None = None
+    """Tokens with which every prompt begins, such as a system prompt. Default: none, or as
+    `cached_share` needs."""
+    shared_prompt_share: Share | None = None
+    """The same as a share of the mean prompt."""
+    cached_share: Share | None = None
+    """Share of prompt tokens that the provider reported as read from its cache: prompts begin with
+    the shared tokens in as many requests as cause it. Default: in all."""
+    requests_per_session: Annotated[float, Field(ge=1, le=500)] = 1.0
+    """Mean requests of a session, whose later prompts repeat the earlier ones with their answers.
+    `input_tokens` is the mean over all requests."""
+    gap_s: Amount = Field(
+        default_factory=lambda: {"median": 30, "sigma": 1.5, "most": 86400}, validate_default=True
+    )
+    """Seconds from an answer to the next request of a session."""
+    input_sigma: NonNegative = 1.0
+    """Standard deviation of the logarithm of prompt lengths; measured in the Azure conversation
+    trace of 2023: 0.99."""
+    output_sigma: NonNegative = 0.9
+    """Standard deviation of the logarithm of answer lengths; measured in the same trace: 0.86."""
+    max_prompt_tokens: Count | None = None
+    """Longest prompt. Default: the power of two from 16 times the mean on."""
+    max_output_tokens: Count | None = None
+    """Output limit that every request declares. Default: the power of two from 8 times the mean on,
+    at least 1,024."""
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> "Simple":
+        if self.shared_prompt_tokens is not None and self.shared_prompt_share is not None:
+            raise ValueError("give shared_prompt_tokens or shared_prompt_share, not both")
+        if self.reasoning_tokens > self.output_tokens:
+            raise ValueError("reasoning_tokens exceeds output_tokens, which contains it")
+        return self
 
 
 class Replay(Section):
@@ -192,9 +165,9 @@ class Replay(Section):
     are left out. Default: the end of the log."""
     stretch: Positive = 1.0
     """Factor on the times between arrivals of sessions; pauses within sessions do not change."""
-    repeat_week: str | None = None
-    """Weekly shape over which the replayed part is repeated end to end. Default: the replayed part
-    is the whole horizon."""
+    repeat_week: Week | None = None
+    """Weekly shape, as `week` of generated traffic, over which the replayed part is repeated end to
+    end. Default: the replayed part is the whole horizon."""
     patience_s: Positive | None = None
     """Seconds after which a client gives up if its answer is not complete. Default: never."""
     content: Literal["prose", "code"] = "prose"

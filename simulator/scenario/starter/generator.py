@@ -1,20 +1,26 @@
 """Workloads to generate, from a preset or a scenario."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from simulator.errors import InputError
-from simulator.scenario.building.traffic import build_sessions
+from simulator.scenario.building.traffic import build_workload
+from simulator.scenario.building.volume import Horizon
 from simulator.scenario.document.document import Document, parse_value, validate, with_values
 from simulator.scenario.resolve.load import check_scenario, read_document
 from simulator.scenario.resolve.presets import load_preset, preset_names
 from simulator.scenario.schema.traffic import Replay, Sessions
 from simulator.traffic.sessions import SessionTraffic
+from simulator.traffic.shapes import HOURS_PER_WEEK
+
+_ANY_MONDAY = date(2026, 1, 5)
 
 
 def workloads_of(
-    name: str, requests_per_month: float | None, settings: Sequence[str] | None
+    name: str, requests_per_month: float | None, settings: Sequence[str] | None, hours: int
 ) -> tuple[SessionTraffic, ...]:
-    """Return the workload of a preset at some volume, or the workloads of a scenario.
+    """Return the workload of a preset at some volume, or the workloads of a scenario, for a number
+    of hours.
 
     Raises
     ------
@@ -29,7 +35,9 @@ def workloads_of(
         for key, section in scenario.traffic.items():
             if isinstance(section, Replay):
                 raise document.fail(("traffic", key), "a replayed log cannot be generated")
-            workloads.append(build_sessions(key, section, document, ("traffic", key)))
+            at = ("traffic", key)
+            span = Horizon(scenario.start, max(hours, scenario.horizon_hours))
+            workloads.append(build_workload(key, section, span, document, at))
         return tuple(workloads)
     return (preset_workload(name, requests_per_month, settings),)
 
@@ -47,4 +55,5 @@ def preset_workload(
         path, _, text = setting.partition("=")
         values[path] = parse_value(text, f"--set {path}")
     document = with_values(document, values)
-    return build_sessions(name, validate(Sessions, document), document)
+    span = Horizon(_ANY_MONDAY, HOURS_PER_WEEK)  # presets have no dates
+    return build_workload(name, validate(Sessions, document), span, document)

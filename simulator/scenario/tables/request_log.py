@@ -1,8 +1,9 @@
 """Logs of a server's requests with their times, one row each, for calibration."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from simulator.analysis.bench.calibration import LogPart, Measurement, request_m
 from simulator.analysis.bench.loads import Load
 from simulator.errors import InputError
 from simulator.files.numbers import must_be, number_or_nan
+
+Row = Mapping[str, Any]
+"""A request: the values of ``REQUEST_COLUMNS`` and ``CACHED``, as numbers or as texts."""
 
 REQUEST_COLUMNS = ("arrival_s", "input_tokens", "output_tokens", "first_token_s", "finished_s")
 CACHED = "cached_tokens"
@@ -24,8 +28,8 @@ MOST_PARTS = 6
 time of single steps, a long queue on throughput."""
 
 
-def read_request_log(rows: Iterable[dict[str, str]], where: str) -> list[Measurement]:
-    """Return measurements from a log of requests that one replica served.
+def read_request_log(rows: Iterable[tuple[int, Row]], where: str) -> list[Measurement]:
+    """Return measurements from the rows, with their lines, of requests that one replica served.
 
     Times are in seconds since any common origin, and all requests have an answer. The engine is
     assumed to be idle at the first arrival.
@@ -35,7 +39,7 @@ def read_request_log(rows: Iterable[dict[str, str]], where: str) -> list[Measure
     InputError
         When a figure is missing or impossible, with its row, or when there is no request.
     """
-    requests = [_read_row(row, f"{where}:{n}") for n, row in enumerate(rows, start=2)]
+    requests = [_read_row(row, f"{where}:{line}") for line, row in rows]
     if not requests:
         raise InputError(f"{where}: no request in the log")
     columns = np.array(sorted(requests))
@@ -51,13 +55,13 @@ def read_request_log(rows: Iterable[dict[str, str]], where: str) -> list[Measure
     for begin, end in pairwise(ends):
         log = LogPart(table, slice(begin, end))
         speed, tpot_s, mean_ttft_s = request_means(ttft_s[log.part], e2e_s[log.part], log)
-        measurements.append(Measurement(load, speed, tpot_s, mean_ttft_s, log=log))
+        measurements.append(Measurement(load, speed, tpot_s, mean_ttft_s, log=log, source=where))
     return measurements
 
 
-def _read_row(row: dict[str, str], where: str) -> tuple[float, ...]:
+def _read_row(row: Row, where: str) -> tuple[float, ...]:
     """Return arrival, computed prompt tokens, output tokens, first token and end of a request."""
-    figures = [_figure(row.get(name) or "", name, where) for name in REQUEST_COLUMNS]
+    figures = [_figure(row.get(name, ""), name, where) for name in REQUEST_COLUMNS]
     arrival_s, prompt_tok, output_tok, first_s, finished_s = figures
     cached_tok = _figure(row.get(CACHED) or "0", CACHED, where)
     if max(prompt_tok, output_tok) > MOST_TOK:
@@ -72,8 +76,8 @@ def _read_row(row: dict[str, str], where: str) -> tuple[float, ...]:
     return arrival_s, max(1.0, prompt_tok - cached_tok), output_tok, first_s, finished_s
 
 
-def _figure(text: str, name: str, where: str) -> float:
-    value = number_or_nan(text)
-    if math.isnan(value):
-        raise InputError(must_be(f"{where}: {name}", "a number", text))
-    return value
+def _figure(value: Any, name: str, where: str) -> float:
+    number = number_or_nan(value)
+    if math.isnan(number):
+        raise InputError(must_be(f"{where}: {name}", "a number", value))
+    return number

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.errors import InputError, nearest
+from simulator.errors import Faults, InputError, nearest
 from simulator.scenario.document.document import Document, Path_, validate, with_values
 from simulator.scenario.resolve.load import apply_override
 from simulator.scenario.resolve.quantities import WITHIN_NUMBERS, in_unit, looks_like_quantity
@@ -85,12 +85,13 @@ def _set_value(sweep: Document, varied: Document, path: str, value: Any) -> Docu
 
 def _axes(document: Document, sweep: Sweep) -> Iterator[list[dict[str, Any]]]:
     """Yield the independent axes: lists of steps, each a mapping of paths to values."""
-    for name in sweep.overrides:
-        known = [PLAIN, *(document.data.get("overrides") or ())]
+    faults = Faults()
+    known = [PLAIN, *(document.data.get("overrides") or ())]
+    for index, name in enumerate(sweep.overrides):
         if name not in known:
-            raise document.fail(
-                ("sweep", "overrides"), f"there is no override {name!r}{nearest(name, known)}"
-            )
+            problem = f"there is no override {name!r}{nearest(name, known)}"
+            faults.add(document.fail(("sweep", "overrides", index), problem))
+    faults.check()
     if sweep.overrides:
         yield [{"overrides": name} for name in sweep.overrides]
     for path, entry in sweep.grid.items():

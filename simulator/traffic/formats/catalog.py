@@ -6,7 +6,9 @@ from pathlib import Path
 from simulator.errors import InputError, nearest
 from simulator.files.text import Source
 from simulator.traffic.formats.benchmarks.aiperf import AIPERF
+from simulator.traffic.formats.benchmarks.genai_perf import GENAI_PERF
 from simulator.traffic.formats.benchmarks.guidellm import GUIDELLM
+from simulator.traffic.formats.benchmarks.inference_perf import INFERENCE_PERF
 from simulator.traffic.formats.benchmarks.serving_benchmarks import SGLANG, VLLM
 from simulator.traffic.formats.canonical import CANONICAL, REQUIRED
 from simulator.traffic.formats.gateways.helicone import HELICONE
@@ -38,6 +40,8 @@ FORMATS = {
         VLLM,
         AIPERF,
         GUIDELLM,
+        GENAI_PERF,
+        INFERENCE_PERF,
         OTEL,
         LITELLM,
         LANGFUSE,

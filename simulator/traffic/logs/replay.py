@@ -19,7 +19,7 @@ def replay_requests(log: Log, seed: int) -> RequestTable:
     answer; every other row arrives at its recorded time.
     """
     rows = log.rows
-    gap_s, previous = _pauses(rows)
+    gap_s, previous = previous_rows(rows)
     # The turns of a chain follow its first row, and chains are in the order of their first rows.
     head = np.arange(rows.size)
     for i in np.flatnonzero(previous != UNKNOWN).tolist():
@@ -61,11 +61,11 @@ def turns_of(rows: Batch) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the requests in each session, (n_sessions,), and the known pauses, (n_pauses,) [s]."""
     in_session = rows.session != UNKNOWN
     turns = np.unique(rows.session[in_session], return_counts=True)[1]
-    gap_s, previous = _pauses(rows)
+    gap_s, previous = previous_rows(rows)
     return turns, gap_s[previous != UNKNOWN]
 
 
-def _pauses(rows: Batch) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def previous_rows(rows: Batch) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the pause before each row [s] and the row that it follows, ``UNKNOWN`` for none.
 
     (n_rows,), (n_rows,)

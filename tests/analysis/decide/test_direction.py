@@ -90,7 +90,7 @@ def test_gpu_rent_moves_the_answer() -> None:
 
 def test_stable_prefixes_help_those_who_cache() -> None:
     base = answer()
-    unstable = sized("traffic.support.prefix_share=0")
+    unstable = sized("traffic.support.stable_session_share=0")
     assert option(unstable, "frontier-api")["tokens"]["cache_read"] == 0
     assert option(unstable, "own-h100")["tokens"]["cache_read"] == 0
     assert total(unstable, "hosted-llama") > 1.3 * total(base, "hosted-llama")

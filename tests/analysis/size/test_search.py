@@ -416,9 +416,9 @@ def test_who_is_feasible_is_taken_before_who_is_cheap(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("choose", "place", "message"),
     [
-        ({"accelerator": ["h100-smx"]}, "choose", "h100-smx"),
-        ({"model": ["lama-3.3-70b"]}, "choose", "lama-3.3-70b"),
-        ({"engine": ["vlm"]}, "choose", "vlm"),
+        ({"accelerator": ["h100-smx"]}, "accelerator", "(did you mean 'h100-sxm'?)"),
+        ({"model": ["lama-3.3-70b"]}, "model", "lama-3.3-70b"),
+        ({"engine": ["vlm"]}, "engine", "vlm"),
         ({"accelerators": ["h100-sxm"]}, "accelerators", "(did you mean 'accelerator'?)"),
         ({"commitment": ["2-year"]}, "commitment", "on-demand"),
         ({"gpus_per_replica": [0]}, "gpus_per_replica", "greater than"),

@@ -89,7 +89,7 @@ def queue(
             "output_tokens": output_tokens,
             "max_output_tokens": 131_000,
             "max_prompt_tokens": 1000,
-            "prefix_share": 0,
+            "stable_session_share": 0,
         }
     }
     said["options"]["own"] = {

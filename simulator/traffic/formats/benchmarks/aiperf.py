@@ -14,7 +14,8 @@ def _row(record: Fields) -> Fields:
     if not isinstance(metadata, dict) or not isinstance(metrics, dict):
         raise BadRecord("metadata", "expected metadata and metrics")
     phase = metadata.get("benchmark_phase", "profiling")
-    if record.get("error") or metadata.get("was_cancelled") or phase != "profiling":
+    skipped = metadata.get("was_cancelled") or metadata.get("context_overflow_skip")
+    if record.get("error") or skipped or phase != "profiling":
         return {"input": 0, "output": 0, "left_out": _left_out(phase)}
 
     def value(name: str) -> int | None:

@@ -1,0 +1,1 @@
+"""Readers of the results that load generators write, recognised by their structure."""

@@ -1,0 +1,1 @@
+"""Aggregated usage: sums of calls in buckets of time, as providers and dashboards export them."""

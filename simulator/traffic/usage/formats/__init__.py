@@ -1,0 +1,1 @@
+"""Readers of usage exports, one module for each tool or provider."""
