@@ -31,7 +31,7 @@ def generated_log(
     """Yield the requests that arrive within some hours from Monday 00:00 UTC, in order of time.
 
     Sessions that began before continue in them. They come from the hours before a second Monday,
-    which has the weekly shape and, since growth is taken back by a week, the rate of the first.
+    since growth, months and dated events are moved by a week too, its rates are those of the first.
     """
     earlier = tuple(map(_a_week_earlier, workloads))
     begun = HOURS_PER_WEEK - _warm_up_hours(earlier, seed, first_token_s, token_s)
@@ -47,13 +47,18 @@ def generated_log(
 
 
 def _a_week_earlier(workload: SessionTraffic) -> SessionTraffic:
-    """Return a workload that has, after a week of growth, the rate of this one at its start."""
+    """Return a workload that has the rates of this one a week later."""
     rate = workload.rate
     growth = (1 + rate.growth_per_month) ** (WEEK_S / MONTH_S)
     return replace(
         workload,
         requests_per_s=workload.requests_per_s / growth,
-        rate=replace(rate, sessions_per_s=rate.sessions_per_s / growth),
+        rate=replace(
+            rate,
+            sessions_per_s=rate.sessions_per_s / growth,
+            week=np.roll(rate.week, HOURS_PER_WEEK),
+            dated=np.roll(rate.dated, HOURS_PER_WEEK),
+        ),
     )
 
 

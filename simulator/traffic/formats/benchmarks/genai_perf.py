@@ -7,11 +7,13 @@ with a tokenizer; the file has counts only where the server reports the usage of
 from typing import Any
 
 from simulator.files.jsontext import NotJson, parse_json
-from simulator.traffic.formats.records.call_records import Fields, count, mapping, row_parser
+from simulator.traffic.formats.records.call_records import Fields, call_row, row_parser
 from simulator.traffic.formats.records.containers import json_document
+from simulator.traffic.formats.records.count_names import flat_counts
 from simulator.traffic.formats.records.heads import Head
 from simulator.traffic.formats.records.reading import Format
-from simulator.traffic.formats.records.values import BadRecord, count_of, number_of
+from simulator.traffic.formats.records.usage import INCLUSIVE, Counts
+from simulator.traffic.formats.records.values import BadRecord, number_of
 
 _EVENT = "data:"
 
@@ -26,17 +28,12 @@ def _row(record: Fields) -> Fields:
     if not isinstance(times, list) or not times or not isinstance(outputs, list):
         raise BadRecord("response_timestamps", "expected response_timestamps and response_outputs")
     usage = _usage(outputs)
-    details = mapping(usage.get("completion_tokens_details"), "completion_tokens_details")
-    cache = mapping(usage.get("prompt_tokens_details"), "prompt_tokens_details")
-    reasoning = count(details, "reasoning_tokens") or 0
-    return {
+    fields = {
         "at_s": number_of(record, "timestamp") / 1e9,
         "end_s": number_of({"response_timestamps": times[-1]}, "response_timestamps") / 1e9,
-        "input": count_of(usage, "prompt_tokens"),
-        "cached": count(cache, "cached_tokens"),
-        "output": max(0, count_of(usage, "completion_tokens", 0) - reasoning),
-        "reasoning": reasoning,
     }
+    has_output = "completion_tokens" in usage
+    return call_row(fields, lambda: Counts.of(flat_counts(usage)), INCLUSIVE, has_output=has_output)
 
 
 def _usage(outputs: list[Any]) -> Fields:

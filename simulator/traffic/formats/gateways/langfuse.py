@@ -27,7 +27,7 @@ from simulator.traffic.formats.records.containers import container_of, csv_recor
 from simulator.traffic.formats.records.count_names import Part, flat_counts
 from simulator.traffic.formats.records.heads import Container, Head
 from simulator.traffic.formats.records.reading import Format
-from simulator.traffic.formats.records.span_tree import TreeSpan, resolve_spans
+from simulator.traffic.formats.records.span_tree import TreeSpan, resolve_tree
 from simulator.traffic.formats.records.usage import GEMINI, SEPARATE, Counts
 from simulator.traffic.formats.records.values import BadRecord
 
@@ -60,7 +60,7 @@ def _chunks(path: Path) -> Iterator[RecordChunk]:
             spans.append(record["tree"])
             item = item._replace(value=record)
         items.append(item)
-    resolve_spans(spans)
+    resolve_tree(spans)
     return in_chunks(items)
 
 

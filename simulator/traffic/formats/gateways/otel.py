@@ -24,7 +24,7 @@ from simulator.traffic.formats.records.chunks import Broken, Item, Record, Recor
 from simulator.traffic.formats.records.count_names import Part
 from simulator.traffic.formats.records.heads import Head
 from simulator.traffic.formats.records.reading import Format
-from simulator.traffic.formats.records.span_tree import TreeSpan, resolve_spans
+from simulator.traffic.formats.records.span_tree import TreeSpan, resolve_tree
 from simulator.traffic.formats.records.usage import INCLUSIVE, Counts
 from simulator.traffic.formats.records.values import BadRecord, missing_field, whole_count
 
@@ -54,7 +54,7 @@ def _chunks(path: Path) -> Iterator[RecordChunk]:
                 spans.append(record["tree"])
                 item = Record(item.line, record)
         items.append(item)
-    resolve_spans(spans)
+    resolve_tree(spans)
     return in_chunks(items)
 
 

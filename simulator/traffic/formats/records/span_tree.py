@@ -38,7 +38,7 @@ class TreeSpan:
     children: list["TreeSpan"] = field(default_factory=list)
 
 
-def resolve_spans(spans: Sequence[TreeSpan]) -> None:
+def resolve_tree(spans: Sequence[TreeSpan]) -> None:
     """Set ``left_out`` of spans whose tokens are those of other spans, and pass on models.
 
     A span with calls below it is left out if it has the same tokens as they have together. If it
