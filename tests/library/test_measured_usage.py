@@ -94,7 +94,7 @@ def test_models_are_served_by_their_own_offers(tmp_path: Path) -> None:
     target = tmp_path / "scenario.yaml"
     new_scenario(target, usage=str(path), model="llama-3.3-70b", gpu="h100", ttft="2s")
     loaded = load_scenario(target)
-    assert [option.name for option in loaded.study.options][0] == "today"
+    assert next(option.name for option in loaded.study.options) == "today"
     traffic = loaded.document.data["traffic"]
     assert {name: w.get("deadline_hours") for name, w in traffic.items()} == {
         "gpt-4o": None, "gpt-4o-mini": None, "gpt-4o-mini-batch": 24,
