@@ -95,7 +95,8 @@ def _rows(
     rows = rows_of_log(read(path, read_as, names, skips, whole=True), names)
     calls = sum(not rows.lines[k].left_out for k in rows.line.tolist())
     summary = skips.tally.summary(calls)
-    return rows, read_as.name, (summary.text(),)
+    notes = () if summary.is_plain and not skips.count else (summary.text(),)
+    return rows, read_as.name, notes
 
 
 def _line(each: "BillLine") -> dict[str, Any]:

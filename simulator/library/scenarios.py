@@ -102,7 +102,7 @@ def validate_scenario(scenario: Named, *, overrides: Sequence[str] = ()) -> Resu
     }
     traffic = asdict(traffic_summary(checked.study))
     facts = {**counts, "traffic": traffic}
-    return Result(facts, [counts], printer=partial(print_validity, facts))
+    return Result(facts, [facts], printer=partial(print_validity, facts))
 
 
 def _override_names(data: dict[str, Any]) -> list[str]:

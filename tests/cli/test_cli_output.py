@@ -123,11 +123,14 @@ COMMANDS: dict[str, tuple[Callable[[dict[str, Any]], Rows], list[str]]] = {
         ["calibrate", "{measured}", "--model", "llama-3.1-8b", "--gpu", "h100-sxm"],
     ),
     "prices list": (listed("offers"), ["prices", "list", "openai/gpt-6.1"]),
+    "prices find": (listed("offers"), ["prices", "find", "gpt-6.1"]),
     "prices show": (of_rates, ["prices", "show", "openai/gpt-6.1-terra"]),
     "prices diff": (listed("changes"), ["prices", "diff", "{prices}"]),
     "prices check": (listed("offers"), ["prices", "check", "{prices}"]),
     "validate": (itself, ["validate", "{scenario}"]),
     "traffic cache": (itself, ["traffic", "cache", "{log}", "--rule", "openai-5m"]),
+    "traffic fit": (listed("workloads"), ["traffic", "fit", "{log}"]),
+    "bill": (listed("lines"), ["bill", "{calls}"]),
     "quality show": (listed("models"), ["quality", "show"]),
     "quality compare": (itself, ["quality", "compare", "aider", "gpt-oss-120b", "gpt-5 low"]),
     "quality chain": (itself, ["quality", "chain", "--steps", "3", "--step-success", "0.8"]),
@@ -160,6 +163,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "voodoo 2,1,vllm,llama-3.1-8b,fp8,256,8,concurrency,2\n",
         "measured": "isl,osl,load_kind,load_value,output_tok_s,tpot_mean_ms,ttft_mean_ms\n"
         "1024,128,concurrency,8,256,20,120\n",
+        "calls": "hour,model,requests,input_tokens,output_tokens,team,cost_usd\n"
+        "2026-11-02T08:00Z,gpt-4o,90,90000,9000,desk,0.315\n"
+        "2026-11-02T09:00Z,gpt-4o,80,80000,9000,desk,0.29\n",
         "log": "arrival_s,input_tokens,output_tokens\n"
         + "".join(f"{9 * k},{100 + k},{20 + k % 7}\n" for k in range(300)),
     }

@@ -310,7 +310,7 @@ def named_everywhere(folder: Path) -> Path:
         "task,model,success,input_tokens,output_tokens\nt1,terse,1,100,200\nt2,terse,0,100,200\n"
     )
     (far / "points.csv").write_text(
-        "isl,osl,load_kind,load_value,output_tok_s\n512,64,concurrency,8,900\n"
+        "isl,osl,load_kind,load_value,output_tok_s\n512,64,concurrency,8,430\n"
     )
     (far / "fit").mkdir()
     invoke(

@@ -504,7 +504,8 @@ def test_a_point_in_a_sweep_is_the_scenario_with_its_values(undisturbed: Path) -
 
 
 def test_a_point_with_several_faults_has_one_line(tmp_path: Path) -> None:
-    scenario = tiny(sweep={"points": [{"options.own.gpus_per_replica": 3, "slo.ttft_s": -1}]})
+    wrong = {"options.own.gpus_per_replica": 3, "slo.ttft_s": -1}
+    scenario = tiny(sweep={"points": [wrong, {"slo.ttft_s": 1}]})
     path = write_scenario(tmp_path / "s.yaml", scenario)
     row = simulator.sweep(path, no_cache=True).rows[0]
     assert "ttft_s must be greater than 0" in row["error"]

@@ -20,6 +20,8 @@ POINTS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Quantiles by which lengths, pauses and turns are described."""
 _LEAST_ROWS = 20
 """Fewest values that are described by quantiles."""
+_SHARED_BY_MOST = 0.1
+"""Quantile of the repeated tokens of first prompts at which the shared beginning ends."""
 _LEAST_REPEATED_TOK = 16
 """Repeated tokens from which a prompt counts as sharing something."""
 
@@ -150,12 +152,18 @@ def _workload(
 
 
 def _shared(again: NDArray[np.int64], first: NDArray[np.bool_]) -> tuple[int, float]:
-    """Return the tokens that first prompts share, and the share of them that does."""
+    """Return the tokens that first prompts share, and the share of them that does.
+
+    Nearly all of those that share anything share at least this beginning; what some of them share
+    beyond it, such as popular passages, is not part of it.
+    """
     has = again[first] >= _LEAST_REPEATED_TOK
     if not has.any() or has.mean() < 0.05:
         return 0, 0.0
     # The first prompt of all cannot repeat anything, so one is left out of the count.
-    return int(np.median(again[first][has])), float(has.sum() / max(1, first.sum() - 1))
+    return int(np.quantile(again[first][has], _SHARED_BY_MOST)), float(
+        has.sum() / max(1, first.sum() - 1)
+    )
 
 
 def _sessions(
