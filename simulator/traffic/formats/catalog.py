@@ -15,6 +15,7 @@ from simulator.traffic.formats.gateways.helicone import HELICONE
 from simulator.traffic.formats.gateways.langfuse import LANGFUSE
 from simulator.traffic.formats.gateways.litellm import LITELLM
 from simulator.traffic.formats.gateways.litellm_database import LITELLM_DATABASE
+from simulator.traffic.formats.gateways.openrouter import OPENROUTER
 from simulator.traffic.formats.gateways.otel import OTEL
 from simulator.traffic.formats.gateways.otlp import is_protobuf
 from simulator.traffic.formats.records.heads import read_heads
@@ -46,6 +47,7 @@ FORMATS = {
         LITELLM,
         LANGFUSE,
         HELICONE,
+        OPENROUTER,
     )
 }
 """By name. A format that another one extends follows it, so that the first match is right."""
