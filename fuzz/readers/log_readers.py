@@ -17,6 +17,7 @@ from fuzz.samples import (
     json_sample,
     lines_sample,
     parquet_sample,
+    spreadsheet_samples,
     text_samples,
 )
 from simulator.errors import InputError
@@ -193,6 +194,7 @@ def _canonical() -> tuple[Sample, ...]:
     return (
         csv_sample("log.csv", names, *rows),
         csv_sample("log.csv", names[:3], ["2026-11-02T08:00:00Z", 30, 5]),
+        *spreadsheet_samples("log.csv", names, *rows),
         lines,
         compressed(lines),
     )

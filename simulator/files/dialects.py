@@ -31,7 +31,7 @@ class UnclearNumber(ValueError):
         self.index = index
 
 
-class Rows(Protocol):
+class TableReader(Protocol):
     """A reader of the standard library: rows of texts, and the line at which the last one ends."""
 
     line_num: int
@@ -87,7 +87,7 @@ class Dialect:
         return text.replace("," if mark == "." else ".", "").replace(mark, ".")
 
 
-def read_rows(text: Iterable[str]) -> tuple[Rows, Dialect]:
+def read_rows(text: Iterable[str]) -> tuple[TableReader, Dialect]:
     """Return the reader of a table's rows, as they are written, and the dialect of the table."""
     csv.field_size_limit(2**31 - 1)
     rest = iter(text)

@@ -58,6 +58,8 @@ class ExportFormat:
     used."""
     is_general: bool = False
     """Whether it reads tables of any origin, so that every other format that matches goes first."""
+    fields: tuple[str, ...] = ()
+    """Columns of its tables, by which a file that lacks some of them is told what it resembles."""
     lengths: Callable[[Content], dict[Group, Lengths]] | None = None
     """Return the distributions of lengths in a file, if this kind of export has any. It is called
     after ``read``."""

@@ -135,4 +135,5 @@ OPENROUTER = Format(
     lambda path: records_of(path, _items),
     row_parser(_row),
     in_order=False,
+    fields=_REQUIRED,
 )

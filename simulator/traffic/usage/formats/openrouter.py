@@ -55,4 +55,5 @@ OPENROUTER = ExportFormat(
     "OpenRouter activity per day: JSON of the API, or CSV with its names",
     _matches,
     _buckets,
+    fields=_REQUIRED,
 )
