@@ -75,14 +75,13 @@ def csv_sample(name: str, *rows: Sequence[Any]) -> Sample:
 
 def spreadsheet_samples(name: str, *rows: Sequence[Any]) -> tuple[Sample, ...]:
     """Return a table as spreadsheets save it: decimal commas between semicolons, tabs in UTF-16."""
-    commas = [
-        [str(v).replace(".", ",") if isinstance(v, float) else v for v in row] for row in rows
-    ]
     samples = []
     for delimiter, encoding in ((";", "utf-8-sig"), ("\t", "utf-16")):
         text = io.StringIO()
-        csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(commas)
-        samples.append(Sample(name, text.getvalue().encode(encoding), "csv"))
+        csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(
+            [str(v).replace(".", ",") if isinstance(v, float) else v for v in row] for row in rows
+        )
+        samples.append(Sample(name, text.getvalue().encode(encoding)))
     return tuple(samples)
 
 
