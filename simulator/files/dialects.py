@@ -62,7 +62,9 @@ class Dialect:
         UnclearNumber
             If a number has two possible values, or another decimal mark than those before it.
         """
-        if self.is_usual:
+        text = "".join(row)
+        # A row without commas is plain if the point is the decimal mark. Most rows need no more.
+        if self.is_usual or ("," not in text and (self.decimal == "." or "." not in text)):
             return row
         return [self._plain(index, text) for index, text in enumerate(row)]
 
