@@ -73,6 +73,18 @@ def csv_sample(name: str, *rows: Sequence[Any]) -> Sample:
     return Sample(name, text.getvalue().encode(), "csv")
 
 
+def spreadsheet_samples(name: str, *rows: Sequence[Any]) -> tuple[Sample, ...]:
+    """Return a table as spreadsheets save it: decimal commas between semicolons, tabs in UTF-16."""
+    samples = []
+    for delimiter, encoding in ((";", "utf-8-sig"), ("\t", "utf-16")):
+        text = io.StringIO()
+        csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(
+            [str(v).replace(".", ",") if isinstance(v, float) else v for v in row] for row in rows
+        )
+        samples.append(Sample(name, text.getvalue().encode(encoding)))
+    return tuple(samples)
+
+
 def parquet_sample(name: str, columns: dict[str, list[Any]]) -> Sample:
     """Return a table as a Parquet file."""
     import pyarrow as pa

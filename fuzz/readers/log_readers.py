@@ -17,6 +17,7 @@ from fuzz.samples import (
     json_sample,
     lines_sample,
     parquet_sample,
+    spreadsheet_samples,
     text_samples,
 )
 from simulator.errors import InputError
@@ -100,6 +101,21 @@ _HELICONE = {
     "prompt_tokens": 300, "prompt_cache_read_tokens": 600, "prompt_cache_write_tokens": 100,
     "completion_tokens": 80, "request_properties": {"Helicone-Session-Id": "s"},
 }  # fmt: skip
+_GENERATION = {
+    "generation_id": "gen-1", "created_at": "2026-11-02 08:00:00.250", "cost_total": 0.0123,
+    "cost_cache": -0.001, "byok_usage_inference": 0, "tokens_prompt": 1000,
+    "tokens_completion": 80, "tokens_reasoning": 30, "tokens_cached": 600,
+    "model_permaslug": "v/m", "provider_name": "P", "variant": "standard", "cancelled": "false",
+    "finish_reason_normalized": "stop", "generation_time_ms": 2000, "time_to_first_token_ms": 300,
+    "api_key_name": "k", "app_name": "a",
+}  # fmt: skip
+_GENERATED = {"data": {
+    "id": "gen-1", "created_at": "2026-11-02T08:00:00.25Z", "total_cost": 0.0015, "is_byok": True,
+    "upstream_inference_cost": 0.01, "model": "v/m", "tokens_prompt": 990, "session_id": "s",
+    "tokens_completion": 70, "native_tokens_prompt": 1000, "native_tokens_completion": 80,
+    "native_tokens_reasoning": 30, "native_tokens_cached": 600, "num_media_completion": 0,
+    "native_tokens_completion_images": None, "api_type": "completions", "finish_reason": "stop",
+}}  # fmt: skip
 _ATTRIBUTES = {
     "gen_ai.usage.input_tokens": {"intValue": "1000"},
     "gen_ai.usage.cache_read.input_tokens": {"intValue": "600"},
@@ -178,6 +194,7 @@ def _canonical() -> tuple[Sample, ...]:
     return (
         csv_sample("log.csv", names, *rows),
         csv_sample("log.csv", names[:3], ["2026-11-02T08:00:00Z", 30, 5]),
+        *spreadsheet_samples("log.csv", names, *rows),
         lines,
         compressed(lines),
     )
@@ -238,6 +255,12 @@ _SAMPLES: dict[str, Callable[[], tuple[Sample, ...]]] = {
         lines_sample("log.jsonl", _GEMINI),
     ),
     "helicone": partial(_export, "helicone", _HELICONE),
+    "openrouter": lambda: (
+        *_export("openrouter", _GENERATION),
+        json_sample("log.json", _GENERATED),
+        json_sample("log.json", [_GENERATED, _GENERATED]),
+        lines_sample("log.jsonl", _GENERATED, _GENERATED["data"]),
+    ),
     "otel": lambda: (
         json_sample("log.json", _SPANS),
         json_sample("log.json", [_TREE, _OPEN_INFERENCE, _VERCEL]),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzz.cases import Reader, Sample
-from fuzz.samples import csv_sample, json_sample, lines_sample
+from fuzz.samples import csv_sample, json_sample, lines_sample, spreadsheet_samples
 from simulator.traffic.usage.catalog import read_usage
 
 _DAY = {"start_time": 1793491200, "end_time": 1793577600}
@@ -118,6 +118,9 @@ def samples() -> dict[str, Sequence[Sample]]:
             _table(_PLAIN, {**_PLAIN, "hour": "2026-11-01T09:00:00Z"}),
             csv_sample("usage.csv", ["date", "bucket", "calls", "prompt_tokens", "tokens_out"],
                        ["2026-11-01", "1d", 5, 100, 50], ["2026-11-03", "1d", 5, 100, 50]),
+            *spreadsheet_samples("usage.csv", ["day", "model", "requests", "input_tokens", "cost"],
+                                 ["2026-11-01", "m", "1.250", "3.600.000", 9.75],
+                                 ["2026-11-02", "m", "900", "2.100.000", 1.5]),
             csv_sample("usage.csv", ["time", "requests", "input_tokens"],
                        ["2026-11-01T00:00Z", 5, 100], ["2026-11-01T01:00Z", 5, 100]),
         ),

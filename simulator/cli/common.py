@@ -102,4 +102,4 @@ def print_notes(result: "Result") -> None:
 def _console() -> "Console":
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, emoji=False)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from simulator.errors import nearest
+from simulator.files.dialects import UnclearNumber, read_rows
 from simulator.files.text import fail, lines
 
 Row = dict[str, str]
@@ -16,8 +17,8 @@ def read_table(path: Path, required: tuple[str, ...] = ()) -> Iterator[tuple[int
     Raises
     ------
     InputError
-        If there is no such file, it is not text or not CSV, a column is missing or duplicate, or a
-        row has more or fewer fields than the header.
+        If there is no such file, it is not text or not CSV, a column is missing or duplicate, a row
+        has more or fewer fields than the header, or a number is not clear (``dialects``).
     """
     return rows_of(path, lines(path), 0, required)
 
@@ -29,8 +30,7 @@ def rows_of(
 
     ``before`` is the number of those lines.
     """
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(text, strict=True)
+    reader, dialect = read_rows(text)
     try:
         header = [name.strip() for name in next(reader, [])]
         for index, name in enumerate(header):
@@ -43,18 +43,20 @@ def rows_of(
                 continue
             if len(fields) != len(header):
                 fail(path, line, 1, f"expected {len(header)} fields, found {len(fields)}")
-            yield line, dict(zip(header, fields, strict=True))
+            yield line, dict(zip(header, dialect.plain(fields), strict=True))
+    except UnclearNumber as error:
+        fail(path, before + reader.line_num, 1, f"{header[error.index]}: {error}")
     except csv.Error as error:
         fail(path, before + reader.line_num, 1, f"not valid CSV: {error}")
 
 
 def check_columns(
-    path: Path, header: Sequence[str], required: Iterable[str], line: int = 1, hint: str = ""
+    path: Path, header: Sequence[str], required: Iterable[str], line: int = 1
 ) -> None:
     """Raise InputError if a required column is missing from the header in a line of a file."""
     for name in required:
         if name not in header:
-            fail(path, line, 1, missing_column(name, header) + hint)
+            fail(path, line, 1, missing_column(name, header))
 
 
 def missing_column(name: str, header: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """Reading of text files, plain or compressed, and labels of files and addresses in messages."""
 
+import codecs
 import gzip
 import io
 import stat
@@ -102,30 +103,41 @@ def read_bytes(path: Path, most: int = MAX_WHOLE_CHARS) -> bytes:
         raise InputError(f"{path}: not readable: {reason(error)}") from error
 
 
-def _open_binary(path: Path, stack: ExitStack) -> BinaryIO:
+def _open_binary(path: Path, stack: ExitStack) -> io.BufferedReader:
     """Open a file, plain or compressed, until the stack is closed."""
-    binary: BinaryIO = stack.enter_context(path.open("rb"))
+    binary = stack.enter_context(path.open("rb"))
     if path.suffix == ".gz":
-        return cast(BinaryIO, stack.enter_context(gzip.open(binary)))
+        return stack.enter_context(io.BufferedReader(cast(io.RawIOBase, gzip.open(binary))))
     if path.suffix == ".zst":
-        return cast(BinaryIO, stack.enter_context(_zstd(path, binary)))
+        return stack.enter_context(_zstd(path, binary))
     return binary
 
 
 @contextmanager
 def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
-    """Open a text file, plain or compressed (``.gz``, ``.zst``)."""
+    """Open a text file, plain or compressed (``.gz``, ``.zst``).
+
+    It is UTF-8, or UTF-16 with a mark at its beginning, as spreadsheets save "Unicode text".
+    """
     checked_file(path)
     try:
         with ExitStack() as stack:
             binary = _open_binary(path, stack)
-            yield stack.enter_context(io.TextIOWrapper(binary, encoding="utf-8-sig", newline=""))
+            encoding = _encoding_of(binary)
+            yield stack.enter_context(io.TextIOWrapper(binary, encoding=encoding, newline=""))
     except UnicodeDecodeError as error:
+        if error.encoding.startswith("utf-16"):
+            fail(path, 1, 1, f"not UTF-16 text, as which it begins: {error.reason}")
         line, column = _undecodable(path)
         byte = error.object[error.start]
         fail(path, line, column, f"not UTF-8 text: byte 0x{byte:02x}; save the file as UTF-8")
     except (EOFError, OSError, zlib.error) as error:
         raise InputError(f"{path}: not readable as text: {reason(error)}") from error
+
+
+def _encoding_of(binary: io.BufferedReader) -> str:
+    is_utf16 = binary.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return "utf-16" if is_utf16 else "utf-8-sig"
 
 
 def _undecodable(path: Path) -> tuple[int, int]:
@@ -141,7 +153,7 @@ def _undecodable(path: Path) -> tuple[int, int]:
     return 1, 1
 
 
-def _zstd(path: Path, binary: BinaryIO) -> Any:
+def _zstd(path: Path, binary: BinaryIO) -> io.BufferedReader:
     try:
         from zstandard import ZstdDecompressor, ZstdError
     except ImportError:

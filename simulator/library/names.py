@@ -38,6 +38,20 @@ def accelerator_names() -> list[str]:
     return list(profile_names("accelerators"))
 
 
+def log_format_names() -> list[str]:
+    """Return the names of the formats of logs."""
+    from simulator.traffic.formats.catalog import FORMATS
+
+    return sorted(FORMATS)
+
+
+def source_format_names() -> list[str]:
+    """Return the names of the formats of logs and of usage exports."""
+    from simulator.traffic.formats.catalog import ALL_FORMATS
+
+    return sorted(ALL_FORMATS)
+
+
 def cache_rule_names() -> list[str]:
     """Return the names of the providers' cache rules that a log can be measured by."""
     from simulator.pricing.caching import CACHE_OFFERS

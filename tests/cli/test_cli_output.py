@@ -418,7 +418,8 @@ FOREIGN = [
     ('{"verdict": {}, "schema_version": 1}', "not a complete result of `breakeven run`"),
     ('{"verdict": 1, "schema_version": 1, "options": 3}', "not a complete result of"),
     ("[" * 100_000, "not valid JSON: nested too deep"),
-    ("\xff\xfe", "not UTF-8 text"),
+    ("\xff", "not UTF-8 text"),
+    ("\xff\xfe{", "not UTF-16 text"),
 ]
 
 

@@ -476,7 +476,7 @@ def test_truncated_gzip_and_long_lines_are_input_errors(
 def test_unknown_formats(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'mooncake'"):
         format_of(tmp_path / "x", "moncake")
-    with pytest.raises(InputError, match="none of the formats is recognised"):
+    with pytest.raises(InputError, match="which is no known log or usage export"):
         format_of(lines(tmp_path, {"a": 1}))
     with pytest.raises(InputError, match="no logs are read from mysql://"):
         format_of("mysql://host/db")

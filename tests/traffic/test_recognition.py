@@ -63,10 +63,11 @@ def test_the_first_record_may_be_of_another_kind(tmp_path: Path) -> None:
     ("name", "text", "seen"),
     [
         ("own.json", '[{"ts": 1, "prompt_tokens": 5}]', "JSON array with the fields ts, prompt_to"),
-        ("own.jsonl", '{"ts": 1}\n{"ts": 2}\n', "JSON lines with the fields ts;"),
-        ("own.csv", "when,tokens\n1,2\n", "CSV with the columns when, tokens;"),
-        ("empty.csv", "", "this is an empty file;"),
-        ("numbers.json", "[1, 2]", "a JSON array without objects;"),
+        ("own.jsonl", '{"ts": 1}\n{"ts": 2}\n', "JSON lines with the fields ts,"),
+        ("own.csv", "when,tokens\n1,2\n", "CSV with the columns when, tokens,"),
+        ("own.tsv", "when\ttokens\n1\t2\n", "CSV with the columns when, tokens,"),
+        ("empty.csv", "", "this is an empty file,"),
+        ("numbers.json", "[1, 2]", "a JSON array without objects,"),
     ],
 )
 def test_what_was_seen_is_said_with_the_way_out(
@@ -78,8 +79,8 @@ def test_what_was_seen_is_said_with_the_way_out(
         format_of(path)
     message = str(caught.value)
     assert seen in message
-    assert "known are agent, aiperf," in message
-    assert "columns arrival_s, input_tokens, output_tokens (docs/logs.md)" in message
+    assert ", which is no known log or usage export. Write a CSV file with the columns " in message
+    assert message.endswith("arrival_s, input_tokens, output_tokens (docs/logs.md)")
 
 
 def test_heads_of_texts_that_are_cut_or_broken() -> None:

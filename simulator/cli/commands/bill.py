@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from simulator.cli.commands.prices import BookOption
-from simulator.cli.commands.traffic import FormatOption, SkipOption
+from simulator.cli.commands.traffic import SkipOption, SourceFormatOption
 from simulator.cli.common import Output, OutputOption, show_result
 from simulator.cli.progress import progress
 
@@ -20,7 +20,7 @@ def bill(
         ),
     ],
     book: BookOption = None,
-    fmt: FormatOption = None,
+    fmt: SourceFormatOption = None,
     skip_bad: SkipOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:

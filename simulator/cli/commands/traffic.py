@@ -25,7 +25,23 @@ TraceArgument = Annotated[
 ]
 FormatOption = Annotated[
     str | None,
-    typer.Option("--format", "-f", help="Format of the log; default: detected from its content."),
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAME",
+        help="Format of the log; default: detected from its content.",
+        autocompletion=completion("log_format_names"),
+    ),
+]
+SourceFormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAME",
+        help="Format of the log or the usage export; default: detected from its content.",
+        autocompletion=completion("source_format_names"),
+    ),
 ]
 SkipOption = Annotated[
     bool, typer.Option("--skip-bad", help="Skip invalid rows and report their number.")
@@ -87,7 +103,7 @@ def fit(
         Path | None,
         typer.Argument(metavar="TARGET.yaml", help="File to write: the traffic of a scenario."),
     ] = None,
-    fmt: FormatOption = None,
+    fmt: SourceFormatOption = None,
     skip_bad: SkipOption = False,
     mean_input_tokens: Annotated[
         float | None,

@@ -14,13 +14,14 @@ from simulator.scenario.starter.fitted import (
     usage_workloads,
 )
 from simulator.scenario.starter.traffic_text import TrafficSection
-from simulator.traffic.formats.catalog import format_of, read_log, source_of
+from simulator.traffic.formats.catalog import any_format, format_of, read_log, source_of
 from simulator.traffic.formats.records.reading import Skips
 from simulator.traffic.usage.buckets import Notices, UsageTable
-from simulator.traffic.usage.catalog import EXPORT_FORMATS, export_of, read_usage
-from simulator.traffic.usage.export_format import parsed
+from simulator.traffic.usage.catalog import read_usage
+from simulator.traffic.usage.export_format import ExportFormat
 from simulator.traffic.usage.fit import UsageFit, UsageWorkload, fit_usage
 from simulator.traffic.usage.log_fit import LogWorkload, fit_log
+from simulator.traffic.usage.metrics.prometheus import PROMETHEUS
 from simulator.traffic.usage.metrics.server import read_server
 from simulator.units import MONTH_S
 
@@ -92,27 +93,13 @@ def is_export(source: str, name: str | None = None) -> bool:
     Raises
     ------
     InputError
-        If it is neither a log nor a usage export.
+        If it is neither a log nor a usage export, or has another format than the one of this name.
     """
-    if source.startswith(_HTTP) or name in EXPORT_FORMATS:
-        return True
-    path = source_of(source)
-    if name is not None or isinstance(path, str):
-        return False
-    try:
-        format_of(path)
-    except InputError as not_a_log:
-        try:
-            export = export_of(parsed(path))
-        except InputError as unreadable:
-            if "single calls" in str(unreadable):
-                raise
-            export = None
-        if export is None:
-            exports = ", ".join(sorted(EXPORT_FORMATS))
-            raise InputError(f"{not_a_log}; usage exports: {exports}") from None
-        return True
-    return False
+    if not source.startswith(_HTTP):
+        return isinstance(any_format(source_of(source), name), ExportFormat)
+    if name not in (None, PROMETHEUS.name):
+        raise InputError(f"an address has usage of the format {PROMETHEUS.name!r}, not {name!r}")
+    return True
 
 
 def export_usage(source: str, name: str | None = None) -> tuple[UsageTable, str, Notices]:
@@ -125,7 +112,7 @@ def export_usage(source: str, name: str | None = None) -> tuple[UsageTable, str,
     """
     if source.startswith(_HTTP):
         usage, notices = read_server(source)
-        return usage, "prometheus", notices
+        return usage, PROMETHEUS.name, notices
     usage, export, notices = read_usage(Path(source), name)
     return usage, export.name, notices
 

@@ -22,11 +22,5 @@ def table_portions(
         for broken in chunk.broken:
             fail(path, *broken)
         header = list(chunk.values[0]) if chunk.values else []
-        check_columns(path, header, required, hint=_separator_hint(header))
+        check_columns(path, header, required)
         yield header, chunk.values
-
-
-def _separator_hint(header: list[str]) -> str:
-    """Return a hint if the columns are separated by another character than commas."""
-    signs = [sign for sign in (";", "\t", "|") if len(header) == 1 and sign in header[0]]
-    return f": columns must be separated by commas, not by {signs[0]!r}" if signs else ""

@@ -14,6 +14,7 @@ from typing import Any
 from simulator.analysis.quality.quality import SuccessRow, SuccessTable, TaskRuns
 from simulator.errors import InputError, nearest
 from simulator.files import yamltree
+from simulator.files.dialects import header_of
 from simulator.files.tables import rows_of
 from simulator.files.text import fail, lines, read_text
 from simulator.scenario.tables.evaluation import (
@@ -66,7 +67,7 @@ def read_results(name: str) -> TaskRuns | SuccessTable:
 
 def _is_aggregate(path: Path) -> bool:
     head = next((line for line in lines(path) if not line.startswith("#")), "")
-    columns = {column.strip(' "') for column in head.strip().split(",")}
+    columns = {column.strip() for column in header_of(head.strip())}
     return "tasks" in columns and "task" not in columns
 
 

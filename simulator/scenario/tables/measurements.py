@@ -1,12 +1,12 @@
 """Benchmark results on disk: reports of load generators, a table of points, or logs of requests."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
 from simulator.analysis.bench.calibration import Measurement
 from simulator.analysis.bench.loads import LOAD_KINDS, Load
 from simulator.errors import InputError
+from simulator.files.dialects import header_of
 from simulator.files.jsontext import NotJson, parse_json
 from simulator.files.numbers import abbreviated, must_be
 from simulator.files.tables import read_table
@@ -104,8 +104,7 @@ def _read_csv(path: Path) -> tuple[list[Measurement], list[Reported]]:
         first = file.readline(_HEADER_CHARS)
     if aiperf.is_aiperf_csv(first):
         return [], [aiperf.read_aiperf_csv(read_text(path), str(path))]
-    header = next(csv.reader([first]), [])
-    if set(REQUEST_COLUMNS) <= {name.strip() for name in header}:
+    if set(REQUEST_COLUMNS) <= {name.strip() for name in header_of(first)}:
         return read_request_log(read_table(path), str(path)), []
     rows = read_table(path, POINT_COLUMNS)
     return [_read_table_row(row, f"{path}:{line}:1") for line, row in rows], []

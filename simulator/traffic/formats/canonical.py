@@ -169,4 +169,5 @@ CANONICAL = Format(
     lambda head: head.has(*REQUIRED),
     _chunks,
     _parse,
+    fields=REQUIRED,
 )

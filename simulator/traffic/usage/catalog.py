@@ -63,16 +63,21 @@ def export_of(content: Content, name: str | None = None) -> ExportFormat | None:
     matching = [export for export in EXPORT_FORMATS.values() if export.matches(content)]
     if len(matching) > 1:
         matching = [export for export in matching if not export.is_general]
-    calls = [name for name in _CALL_COLUMNS if name in (content.header or ())]
-    if calls and all(export.is_general for export in matching):
-        raise InputError(
-            f"{content.path}: with a column {calls[0]!r} its rows are single calls, not sums: a "
-            "log, not a usage export"
-        )
+    if matching and all(export.is_general for export in matching):
+        _refuse_calls(content)
     if len(matching) > 1:
         names = ", ".join(sorted(export.name for export in matching))
         raise InputError(f"{content.path}: may be any of {names}; give --format")
     return matching[0] if matching else None
+
+
+def _refuse_calls(content: Content) -> None:
+    calls = [name for name in _CALL_COLUMNS if name in (content.header or ())]
+    if calls:
+        raise InputError(
+            f"{content.path}: with a column {calls[0]!r} its rows are single calls, not sums: a "
+            "log, not a usage export"
+        )
 
 
 def read_usage(path: Path, name: str | None = None) -> tuple[UsageTable, ExportFormat, Notices]:
@@ -86,8 +91,8 @@ def read_usage(path: Path, name: str | None = None) -> tuple[UsageTable, ExportF
     content = parsed(path)
     export = export_of(content, name)
     if export is None:
-        known = ", ".join(sorted(EXPORT_FORMATS))
-        raise InputError(f"{path}: no usage export that is recognised ({known}); give --format")
+        _refuse_calls(content)
+        raise InputError(f"{path}: this is no known usage export (docs/logs.md lists them)")
     notices = Notices()
     buckets = list(export.read(content, notices))
     if not buckets:

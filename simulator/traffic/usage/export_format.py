@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import InputError
+from simulator.files.dialects import header_of
 from simulator.files.jsontext import NotJson, parse_json, read_json
 from simulator.files.numbers import must_be, number_or_nan
 from simulator.files.tables import read_table
@@ -22,7 +23,7 @@ _LATEST_S = 1e11
 
 MOST = 1e18
 """Upper limit of one sum; a larger one is no count of calls or tokens, and sums would overflow."""
-_GROUPED = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
+_GROUPED = re.compile(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 """A number with commas between thousands; a comma elsewhere may be a decimal point."""
 
 
@@ -57,6 +58,8 @@ class ExportFormat:
     used."""
     is_general: bool = False
     """Whether it reads tables of any origin, so that every other format that matches goes first."""
+    fields: tuple[str, ...] = ()
+    """Columns of its tables, by which a file that lacks some of them is told what it resembles."""
     lengths: Callable[[Content], dict[Group, Lengths]] | None = None
     """Return the distributions of lengths in a file, if this kind of export has any. It is called
     after ``read``."""
@@ -79,7 +82,7 @@ def parsed(path: Path) -> Content:
                 raise
             return Content(path, None, list(_json_lines(path)))
     rows: list[tuple[int, Any]] = list(read_table(path))
-    header = tuple(rows[0][1]) if rows else tuple(n.strip() for n in start.strip().split(","))
+    header = tuple(rows[0][1]) if rows else tuple(n.strip() for n in header_of(start))
     return Content(path, header, rows)
 
 

@@ -182,7 +182,8 @@ def test_older_table_of_the_console(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"usage_output_tokens": "1,5"}, "usage_output_tokens must be a number of 0 or more"),
+        ({"usage_output_tokens": "1,5"}, "usage_output_tokens must be a whole number, not '1.5'"),
+        ({"usage_output_tokens": "-1"}, "usage_output_tokens must be a number of 0 or more"),
         ({"usage_thinking_tokens": 5}, "unknown count of tokens 'usage_thinking_tokens' ('5')"),
         ({"usage_input_tokens_cache_write": 51}, "is 50, but usage_input_tokens_cache_write is 51"),
         ({"usage_date_utc": "yesterday"}, "usage_date_utc must be a date and time"),

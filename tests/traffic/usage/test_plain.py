@@ -208,7 +208,7 @@ def test_dates_are_those_of_sums(tmp_path: Path) -> None:
 
 def test_a_log_of_calls_is_not_recognised(tmp_path: Path) -> None:
     rows = [{"time": f"2026-11-01T00:0{n}:00Z", "model": "m", "input_tokens": 7} for n in range(3)]
-    assert "no usage export that is recognised" in refusal(table(tmp_path, *rows))
+    assert "this is no known usage export" in refusal(table(tmp_path, *rows))
 
 
 def test_documented_table_and_names(tmp_path: Path) -> None:

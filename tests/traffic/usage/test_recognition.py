@@ -39,7 +39,7 @@ def test_files_of_another_structure(tmp_path: Path, name: str, text: str) -> Non
 def test_words_in_a_file_do_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "notes.json"
     path.write_text(json.dumps({"text": "organization.usage.completions.result start_time"}))
-    assert "no usage export that is recognised" in refusal(path)
+    assert "this is no known usage export" in refusal(path)
 
 
 def test_unknown_names_of_formats(tmp_path: Path) -> None:

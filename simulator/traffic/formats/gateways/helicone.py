@@ -29,6 +29,7 @@ _COUNTS = (
     "prompt_cache_read_tokens", "prompt_cache_write_tokens", "prompt_cache_write_5m",
     "prompt_cache_write_1h", "prompt_audio_tokens", "completion_audio_tokens",
 )  # fmt: skip
+_FIELDS = ("request_created_at", "prompt_tokens")
 _NAMES = {Part.INPUT: "prompt_tokens", Part.OUTPUT: "completion_tokens"}
 
 
@@ -89,8 +90,9 @@ def _known(record: Fields) -> list[str]:
 HELICONE = Format(
     "helicone",
     "Helicone requests: CSV, JSON or JSON lines",
-    lambda head: head.has("request_created_at", "prompt_tokens"),
+    lambda head: head.has(*_FIELDS),
     lambda path: records_of(path, export_items),
     row_parser(_row),
     in_order=False,
+    fields=(*_FIELDS, "completion_tokens"),
 )

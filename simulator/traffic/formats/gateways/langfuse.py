@@ -210,4 +210,5 @@ LANGFUSE = Format(
     _chunks,
     row_parser(_row),
     in_order=False,
+    fields=("traceId", "startTime", "usageDetails"),
 )

@@ -24,6 +24,7 @@ from simulator.traffic.formats.records.reading import Format
 from simulator.traffic.formats.records.usage import INCLUSIVE, Counts
 from simulator.traffic.formats.records.values import missing_field
 
+_FIELDS = ("startTime", "completion_tokens", "prompt_tokens")
 _NAMES = {Part.INPUT: "prompt_tokens", Part.OUTPUT: "completion_tokens"}
 _OTHER_CALLS = {
     "batch": "batch summaries",
@@ -83,8 +84,9 @@ def _counts(record: Fields, metadata: Fields) -> Iterator[tuple[str, Any]]:
 LITELLM = Format(
     "litellm",
     "LiteLLM SpendLogs: CSV, JSON or JSON lines, or postgresql:// of the proxy's database",
-    lambda head: head.has("startTime", "completion_tokens", "prompt_tokens"),
+    lambda head: head.has(*_FIELDS),
     lambda path: records_of(path, export_items),
     row_parser(litellm_row),
     in_order=False,
+    fields=_FIELDS,
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import nearest
+from simulator.files.dialects import Dialect, UnclearNumber, read_rows
 from simulator.files.jsontext import NotJson, parse_json, read_json
 from simulator.files.tables import check_columns
 from simulator.files.text import fail, lines
@@ -66,8 +67,7 @@ def _csv_portions(
     path: Path,
 ) -> Iterator[tuple[Sequence[int], list[Any], list[Broken]]]:
     """Yield the header in place of rows, then portions of line numbers, rows and broken rows."""
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(lines(path), strict=True)
+    reader, dialect = read_rows(lines(path))
     try:
         header = next(reader, [])
         for index, name in enumerate(header):
@@ -76,7 +76,11 @@ def _csv_portions(
         yield [1], header, []
         begin = reader.line_num
         while rows := list(islice(reader, CHUNK_ROWS)):
-            yield _portion(rows, begin, reader.line_num, len(header))
+            row_lines, good, broken = _portion(rows, begin, reader.line_num, len(header))
+            if not dialect.is_usual:
+                row_lines, good, unclear = _plain(row_lines, good, header, dialect)
+                broken += unclear
+            yield row_lines, good, broken
             begin = reader.line_num
     except csv.Error as error:
         fail(path, reader.line_num, 1, f"not valid CSV: {error}")
@@ -96,6 +100,21 @@ def _portion(
     good = [(line, row) for line, row in numbered if len(row) == width]
     broken = [_wrong_width(line, row, width) for line, row in numbered if len(row) != width]
     return [line for line, _ in good], [row for _, row in good], broken
+
+
+def _plain(
+    row_lines: Sequence[int], rows: list[list[str]], header: list[str], dialect: Dialect
+) -> tuple[list[int], list[list[str]], list[Broken]]:
+    """Return rows whose numbers are written as in programs, without those that are not clear."""
+    found, good, broken = [], [], []
+    for line, row in zip(row_lines, rows, strict=True):
+        try:
+            good.append(dialect.plain(row))
+            found.append(line)
+        except UnclearNumber as error:
+            column = sum(len(text) + 1 for text in row[: error.index]) + 1
+            broken.append(Broken(line, column, f"{header[error.index]}: {error}"))
+    return found, good, broken
 
 
 def _wrong_width(line: int, row: list[str], width: int) -> Broken:

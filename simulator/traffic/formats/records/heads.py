@@ -1,6 +1,5 @@
 """The structure at the beginning of a file: its container and its first records, cut anywhere."""
 
-import csv
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import printable
+from simulator.files.dialects import header_of
 from simulator.files.text import open_text
 
 _CHARS = (1 << 16, 1 << 22)
@@ -105,10 +105,7 @@ def head_of(text: str) -> Head:
         return Head(Container.ARRAY, values=values[:_RECORDS])
     if text[0] == "{":
         return _objects(text)
-    try:
-        header = next(csv.reader(text.splitlines()[:1]), [])
-    except csv.Error:  # for instance a field as long as a book
-        header = []
+    header = header_of(text.splitlines()[0])
     return Head(Container.CSV, columns=tuple(name.strip() for name in header))
 
 

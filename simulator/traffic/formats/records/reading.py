@@ -114,6 +114,8 @@ class Format:
     """Rows must not go back in time; rows of other formats are sorted."""
     block_tok: int = 16
     """Tokens of a prefix block, for formats with blocks."""
+    fields: tuple[str, ...] = ()
+    """Fields of its records, by which a file that lacks some of them is told what it resembles."""
     own_names: Mapping[str, str] = field(default_factory=dict)
     """The format's names for the columns of a batch, used in messages."""
 

@@ -44,5 +44,6 @@ AZURE = Format(
     lambda head: head.has(*_AZURE),
     _chunks,
     _parse,
+    fields=_AZURE,
     own_names=dict(zip(("arrival_s", "input_tokens", "output_tokens"), _AZURE, strict=True)),
 )

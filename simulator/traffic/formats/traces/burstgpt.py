@@ -50,6 +50,7 @@ BURSTGPT = Format(
     lambda head: head.has(*_BURST),
     _chunks,
     _parse,
+    fields=_BURST,
     own_names={
         "arrival_s": "Timestamp",
         "input_tokens": "Request tokens",

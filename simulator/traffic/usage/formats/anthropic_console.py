@@ -23,12 +23,13 @@ _GROUP = (
     "usage_date_utc", "model_version", "model", "workspace", "api_key", "usage_type",
     "context_window", "inference_geo", "speed",
 )  # fmt: skip
+_COLUMNS = ("usage_date_utc", "usage_input_tokens_no_cache")
 _AMOUNTS = ("cost_usd", "list_price_usd")
 
 
 def _matches(content: Content) -> bool:
     columns = dict.fromkeys(content.header or ())
-    return has_all(columns, ("usage_date_utc", "usage_input_tokens_no_cache"))
+    return has_all(columns, _COLUMNS)
 
 
 def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
@@ -73,6 +74,7 @@ ANTHROPIC_CONSOLE = ExportFormat(
     "usage CSV of the Claude Console, per day",
     _matches,
     _buckets,
+    fields=_COLUMNS,
 )
 ANTHROPIC_CONSOLE_COSTS = ExportFormat(
     "anthropic-console-costs",

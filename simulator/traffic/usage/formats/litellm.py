@@ -118,4 +118,5 @@ LITELLM_DAILY = ExportFormat(
     "LiteLLM tables LiteLLM_Daily...Spend: CSV, JSON or JSON lines",
     _matches,
     _buckets,
+    fields=_REQUIRED,
 )

@@ -33,6 +33,7 @@ _COUNTS = (
     "output_audio_tokens", "input_image_tokens", "input_cached_image_tokens", "output_image_tokens",
 )  # fmt: skip
 _GROUP = ("model", "project_id", "api_key_id", "batch", "service_tier", "object", "project_name")
+_COLUMNS = (*OPENAI_SPAN, "input_tokens")
 _NOT_DISTINGUISHED = (*_COUNTS, *_GROUP, *OPENAI_SPAN, "start_time_iso", "end_time_iso")
 _STANDARD = ("default", "standard", "auto")
 
@@ -47,7 +48,7 @@ def kinds(content: Content) -> set[str]:
 
 def _matches(content: Content) -> bool:
     if content.header is not None:
-        return has_all(dict.fromkeys(content.header), (*OPENAI_SPAN, "input_tokens"))
+        return has_all(dict.fromkeys(content.header), _COLUMNS)
     return bool(kinds(content) - {COSTS})
 
 
@@ -130,4 +131,5 @@ OPENAI_USAGE = ExportFormat(
     "OpenAI usage API, completions and embeddings: JSON pages, or CSV of the dashboard",
     _matches,
     _buckets,
+    fields=_COLUMNS,
 )

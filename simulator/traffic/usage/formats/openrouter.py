@@ -4,7 +4,7 @@ Source: `ActivityItem` in OpenRouter's API reference and SDK documentation, read
 Prompts contain cached tokens and answers contain reasoning tokens; the API does not tell cached
 tokens apart. ``usage`` is what OpenRouter charged, ``byok_usage_inference`` what was paid to
 providers with keys of one's own. Dates are UTC days. The activity CSV with a row for each
-generation is a log of single calls, and not read here.
+generation is a log of single calls (``formats/gateways/openrouter.py``).
 """
 
 from collections.abc import Iterator
@@ -55,4 +55,5 @@ OPENROUTER = ExportFormat(
     "OpenRouter activity per day: JSON of the API, or CSV with its names",
     _matches,
     _buckets,
+    fields=_REQUIRED,
 )

@@ -141,4 +141,5 @@ PLAIN = ExportFormat(
     _matches,
     _buckets,
     is_general=True,
+    fields=("time", "model", "requests", "input_tokens", "output_tokens"),
 )
