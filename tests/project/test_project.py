@@ -48,7 +48,7 @@ def test_wheel_finds_its_data_from_any_directory(wheel: Path, tmp_path: Path) ->
             env={**os.environ, "PYTHONPATH": ""},
         )
         assert result.returncode == 0, result.stderr
-        assert result.stdout == "support-chat: valid, 4 options\n"
+        assert result.stdout.startswith("support-chat: valid, 4 options\n")
 
 
 @pytest.mark.slow

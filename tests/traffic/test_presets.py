@@ -45,9 +45,9 @@ def test_settings_and_volume_of_a_preset() -> None:
 
 
 def test_workloads_of_a_scenario() -> None:
-    (spec,) = workloads_of("quickstart", None, ["traffic.support.requests_per_month=1000"], 1)
+    (spec,) = workloads_of("quickstart", None, ["traffic.support.requests_per_month=1000"])
     assert spec.name == "support"
     with pytest.raises(InputError, match="is for presets"):
-        workloads_of("quickstart", 1e6, None, 1)
+        workloads_of("quickstart", 1e6, None)
     with pytest.raises(InputError, match="no such file"):
-        workloads_of("chatt", None, None, 1)
+        workloads_of("chatt", None, None)

@@ -19,7 +19,10 @@ _ANY_MONDAY = date(2026, 1, 5)
 
 
 def workloads_of(
-    name: str, requests_per_month: float | None, settings: Sequence[str] | None, hours: int
+    name: str,
+    requests_per_month: float | None,
+    settings: Sequence[str] | None,
+    hours: int = HOURS_PER_WEEK,
 ) -> tuple[SessionTraffic, ...]:
     """Return the workload of a preset at some volume, or the workloads of a scenario, for a number
     of hours.
