@@ -131,11 +131,37 @@ def _read(name: str | None, path: Path, out: Path) -> None:
     read_usage(path, name)
 
 
+def _fit(path: Path, out: Path) -> None:
+    """Fit workloads to an export and build the traffic section that is written."""
+    from simulator.files.yamltree import parse
+    from simulator.scenario.starter.generator import section_workload
+    from simulator.scenario.starter.sources import read_source
+    from simulator.scenario.starter.traffic_text import traffic_text
+
+    found = read_source(str(path), mean_input_tok=1000.0)
+    for name, section in parse(traffic_text(found.workloads))["traffic"].items():
+        section_workload(name, section)
+
+
+def _bill(path: Path, out: Path) -> None:
+    """Price an export or a log, and write the bill in every form."""
+    from simulator.library.bills import reproduce_bill
+
+    result = reproduce_bill(str(path))
+    result.to_json()
+    result.to_csv()
+
+
 def readers() -> tuple[Reader, ...]:
-    """Return the readers of all formats of usage exports."""
+    """Return the readers of all formats of usage exports, and what is made of them."""
     named = [
         Reader(f"usage-{name}", partial(tuple, found), partial(_read, name))
         for name, found in samples().items()
     ]
     everything = [sample for found in samples().values() for sample in found]
-    return (*named, Reader("usage-unknown", partial(tuple, everything), partial(_read, None)))
+    return (
+        *named,
+        Reader("usage-unknown", partial(tuple, everything), partial(_read, None)),
+        Reader("usage-fit", partial(tuple, everything), _fit),
+        Reader("bill", partial(tuple, everything), _bill),
+    )

@@ -37,6 +37,7 @@ _MOST_HOURS = 10_000
 ANSWER_S, TOKEN_S = 0.5, 0.02
 """Times to the first and to each further token of the draws by which lengths are scaled."""
 _ROUNDS = 5
+_MOST_NAME_CHARS = 60
 
 
 def usage_workloads(fit: UsageFit) -> tuple[TrafficSection, ...]:
@@ -227,7 +228,8 @@ def _names(parts: Sequence[tuple[str, str, str]]) -> list[str]:
         words = [
             p for p, shown in zip(part, differing, strict=True) if p and (shown or p == part[0])
         ]
-        base = re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-") or "calls"
+        base = re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower())[:_MOST_NAME_CHARS]
+        base = base.strip("-") or "calls"
         name, number = base, 2
         while name in names:
             name, number = f"{base}-{number}", number + 1

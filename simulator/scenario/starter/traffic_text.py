@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.errors import printable
 from simulator.files.yamltree import dumped
 
 _WIDTH = 100
@@ -38,7 +39,8 @@ def traffic_text(workloads: Sequence[TrafficSection]) -> str:
 
 def _lines(workload: TrafficSection) -> list[str]:
     """Return the lines of one workload."""
-    comment = textwrap.wrap(workload.about, _WIDTH - 4, break_on_hyphens=False)
+    # Names of models come from other people's files, and must not end a comment.
+    comment = textwrap.wrap(printable(workload.about), _WIDTH - 4, break_on_hyphens=False)
     lines = [f"  # {line}" for line in comment]
     lines.append(f"  {_flow(workload.name)}:")
     for key, value in workload.section.items():

@@ -254,7 +254,7 @@ def _with_model(model: str, name: OfferName) -> OfferName:
         model = re.sub(r"(?<=\d)p(?=\d)", "-", model)
     words = [word for part in re.split(r"[-.]", model) for word in _WORD.findall(part)]
     # The letter before the number of a version is written by some: llama-v3 and llama-3.
-    words = [w for w, after in zip(words, [*words[1:], ""], strict=True)
+    words = [w for w, after in zip(words, [*words[1:], ""][: len(words)], strict=True)
              if w != "v" or not after[:1].isdigit()]  # fmt: skip
     while len(words) > 1 and words[1] in tables().prefixes.get(words[0], ()):
         words, left_out = words[1:], left_out + 1
