@@ -165,10 +165,12 @@ def _log_workload(name: str, log: LogWorkload) -> TrafficSection:
     if np.isfinite(log.deadline_s):
         section["deadline_hours"] = _rounded(log.deadline_s / HOUR_S, 4)
     section |= _shape(log.profile)
-    section |= _scaled_lengths(section, log)
+    lengths, reused = _scaled_lengths(section, log)
+    section |= lengths
     about = (
         f"{log.requests:,} requests of a log of {log.span_s / HOUR_S:.1f} hours. Volume, lengths, "
-        f"turns, pauses and reuse ({log.reused_share:.0%} of prompt tokens) are those of the log. "
+        "turns and pauses are those of the log. A cache that forgets nothing would serve "
+        f"{reused:.0%} of these prompts' tokens, and {log.reused_share:.0%} of those of the log. "
         + _shape_source(log.profile)
     )
     return TrafficSection(
@@ -176,10 +178,14 @@ def _log_workload(name: str, log: LogWorkload) -> TrafficSection:
     )
 
 
-def _scaled_lengths(section: dict[str, Any], log: LogWorkload) -> dict[str, Any]:
-    """Return the lengths and the share of stable sessions at which a draw has the log's means."""
+def _scaled_lengths(section: dict[str, Any], log: LogWorkload) -> tuple[dict[str, Any], float]:
+    """Return the lengths and the share of stable sessions at which a draw has the log's means.
+
+    The second value is the reused share of that draw.
+    """
     message, output, stable = 1.0, 1.0, log.stable_share
     lengths: dict[str, Any] = {}
+    reused = 0.0
     requests = min(_SAMPLED_REQUESTS, max(_LEAST_SAMPLED, log.requests))
     for _ in range(_ROUNDS):
         lengths = {
@@ -194,7 +200,7 @@ def _scaled_lengths(section: dict[str, Any], log: LogWorkload) -> dict[str, Any]
         fixed = section["system_prompt_tokens"]
         message *= max(0.05, log.input_tok - fixed) / max(0.05 * prompt, prompt - fixed)
         stable = min(1.0, stable * log.reused_share / reused) if reused else 1.0
-    return lengths
+    return lengths, reused
 
 
 def _drawn(section: dict[str, Any], requests: int) -> tuple[float, float, float]:

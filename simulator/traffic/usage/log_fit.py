@@ -20,6 +20,8 @@ POINTS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Quantiles by which lengths, pauses and turns are described."""
 _LEAST_ROWS = 20
 """Fewest values that are described by quantiles."""
+_MOST_OF = 0.9
+"""Part of an earlier prompt that a later one must repeat to count as its continuation."""
 _SHARED_BY_MOST = 0.1
 """Quantile of the repeated tokens of first prompts at which the shared beginning ends."""
 _LEAST_REPEATED_TOK = 16
@@ -102,11 +104,16 @@ def _workload(
     prompt = rows.input_tokens.astype(np.float64)
     completion = rows.output_tokens + rows.reasoning_tokens
     later = previous != UNKNOWN
-    known_turns = later.any()
     again = repeated[own]
+    if not _repeat_earlier(prompt, again, previous):
+        # Each turn has passages of its own: its prompt is that of a single call.
+        later = np.zeros(rows.size, bool)
+    known_turns = later.any()
     if known_turns:
         before = prompt[previous] + rows.output_tokens[previous]
         added = np.where(later, prompt - before, prompt)
+    elif (previous != UNKNOWN).any():
+        added = prompt
     else:
         shared_tok, _ = _shared(again, np.ones(rows.size, bool))
         later = again > max(_LEAST_REPEATED_TOK, 1.5 * shared_tok)
@@ -114,7 +121,7 @@ def _workload(
     shared_tok, shared_share = _shared(again, ~later)
     stable = 1.0
     if known_turns and again.any():
-        stable = float((again[later] >= 0.9 * prompt[previous[later]]).mean())
+        stable = float((again[later] >= _MOST_OF * prompt[previous[later]]).mean())
     if shared_share >= 0.9 * stable > 0:
         # Sessions without a stable prefix have the same beginning, which repeats nothing.
         shared_share, has_shared = 1.0, ~later
@@ -149,6 +156,16 @@ def _workload(
         longest_completion_tok=int(max(completion.max(), limits.max(initial=1), 1)),
         deadline_s=float(np.median(rows.deadline_s)),
     )
+
+
+def _repeat_earlier(
+    prompt: NDArray[np.float64], again: NDArray[np.int64], previous: NDArray[np.int64]
+) -> bool:
+    """Return whether later prompts of sessions repeat the earlier ones, if they repeat anything."""
+    later = np.flatnonzero((previous != UNKNOWN) & (again >= _LEAST_REPEATED_TOK))
+    if not len(later):
+        return True
+    return bool((again[later] >= _MOST_OF * prompt[previous[later]]).mean() >= 0.5)
 
 
 def _shared(again: NDArray[np.int64], first: NDArray[np.bool_]) -> tuple[int, float]:
