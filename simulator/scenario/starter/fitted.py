@@ -31,7 +31,7 @@ INPUT_SIGMA = {"low": 0.7, "mid": 1.0, "high": 1.4}
 the ends are those of RAG desks and of mixed chats (traces named in the presets), as an interval."""
 OUTPUT_SIGMA = {"low": 0.6, "mid": 0.9, "high": 1.3}
 """Spread of answer lengths, from the same sources (0.86)."""
-_SAMPLED_REQUESTS = 20_000
+_SAMPLED_REQUESTS = 60_000
 _LEAST_SAMPLED = 2_000
 _MOST_HOURS = 10_000
 ANSWER_S, TOKEN_S = 0.5, 0.02
