@@ -14,7 +14,11 @@ from simulator.traffic.prefixes import PrefixBuilder, Runs
 def collect(batches: Iterable[Batch], workloads: list[str]) -> Log:
     """Return one log of all batches; ``workloads`` may grow while they are read."""
     rows = concatenate(list(batches))
-    rows = replace(rows, at_s=rows.at_s - rows.at_s[0], end_s=rows.end_s - rows.at_s[0])
+    origin_s = rows.at_s[0]
+    at_s = rows.at_s - origin_s
+    if not np.isnan(rows.end_s).all():
+        rows = replace(rows, end_s=rows.end_s - origin_s)
+    rows = replace(rows, at_s=at_s)
     prompts = PromptRuns()
     if not len(rows.runs.start) and (rows.session != UNKNOWN).any():
         runs = prompts.guess(rows)

@@ -76,7 +76,8 @@ class Batch:
             "output_tokens": output_tokens,
         }
         runs = no_runs(count) if runs is None else runs
-        return Batch(**columns, runs=runs, billing=billing)
+        compact = {name: _compact(column) for name, column in columns.items()}
+        return Batch(**compact, runs=runs, billing=billing)
 
     @property
     def size(self) -> int:
@@ -85,12 +86,43 @@ class Batch:
 
     def take(self, rows: NDArray[np.int64]) -> "Batch":
         """Return the chosen rows."""
-        columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        columns = {name: _taken(getattr(self, name), rows) for name in _COLUMNS}
         billing = None if self.billing is None else self.billing.take(rows)
         return Batch(**columns, runs=_take_runs(self.runs, rows), billing=billing)
 
 
 _COLUMNS = tuple(f.name for f in fields(Batch) if f.name not in ("runs", "billing"))
+
+
+def _compact(column: NDArray) -> NDArray:
+    """Return a column without memory of its own if all its values are equal.
+
+    Most logs lack most columns, and a log of millions of rows would fill the memory with them. Such
+    a column is read-only.
+    """
+    if len(column) < 2 or not _is_constant(column):
+        return column
+    return np.broadcast_to(column[:1].copy()[0], column.shape)
+
+
+def _is_constant(column: NDArray) -> bool:
+    return bool((column == column[0]).all() or (column[0] != column[0] and np.isnan(column).all()))
+
+
+def _taken(column: NDArray, rows: NDArray[np.int64]) -> NDArray:
+    return (
+        column[: len(rows)] if column.strides == (0,) and len(rows) <= len(column) else column[rows]
+    )
+
+
+def _joined(parts: list[NDArray]) -> NDArray:
+    """Return the values of all parts; equal constant parts stay without memory of their own."""
+    firsts = [part[:1] for part in parts if len(part)]
+    if firsts and all(len(part) == 0 or part.strides == (0,) for part in parts):
+        values = np.concatenate(firsts)
+        if _is_constant(values):
+            return np.broadcast_to(values[0], (sum(map(len, parts)),))
+    return np.concatenate(parts)
 
 
 def no_runs(count: int) -> Runs:
@@ -114,7 +146,7 @@ def _take_runs(runs: Runs, rows: NDArray[np.int64]) -> Runs:
 
 def concatenate(batches: list[Batch]) -> Batch:
     """Return all rows of several batches."""
-    columns = {name: np.concatenate([getattr(b, name) for b in batches]) for name in _COLUMNS}
+    columns = {name: _joined([getattr(b, name) for b in batches]) for name in _COLUMNS}
     begins = np.cumsum([0, *(len(b.runs.start) for b in batches)])
     offsets = [b.runs.offsets[1:] + begin for b, begin in zip(batches, begins[:-1], strict=True)]
     runs = Runs(
