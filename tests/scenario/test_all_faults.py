@@ -324,3 +324,10 @@ def test_a_name_that_is_not_clear_is_refused_with_those_of_its_family(
     with pytest.raises(InputError) as caught:
         simulator.predict_benchmark(**names)
     assert str(caught.value) == fault.removeprefix(f"--set options.own.{key}: ")
+
+
+def test_options_that_are_all_mere_targets_are_one_fault(tmp_path: Path) -> None:
+    option = {"kind": "api", "offer": "openai/gpt-6.1-terra", "compared": False}
+    path = write_scenario(tmp_path / "s.yaml", {**SMALL, "options": {"target": option}})
+    (fault,) = faults_of(path)
+    assert fault.endswith("options: needs at least one option that is compared")
