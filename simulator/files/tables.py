@@ -9,6 +9,9 @@ from simulator.files.text import fail, lines
 
 Row = dict[str, str]
 
+_SEPARATORS = (";", "\t", "|")
+"""What some programs write between columns in place of commas."""
+
 
 def read_table(path: Path, required: tuple[str, ...] = ()) -> Iterator[tuple[int, Row]]:
     """Yield the line and the fields of every row; empty lines are skipped.
@@ -33,6 +36,9 @@ def rows_of(
     reader = csv.reader(text, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
+        separator = other_separator(header)
+        if separator:
+            fail(path, before + 1, 1, f"columns are between {separator!r}; expected commas")
         for index, name in enumerate(header):
             if header.index(name) < index:
                 fail(path, before + 1, index + 1, f"duplicate column {name!r}")
@@ -46,6 +52,12 @@ def rows_of(
             yield line, dict(zip(header, fields, strict=True))
     except csv.Error as error:
         fail(path, before + reader.line_num, 1, f"not valid CSV: {error}")
+
+
+def other_separator(header: Sequence[str]) -> str:
+    """Return what separates the columns of a header in place of commas, empty for commas."""
+    only = header[0] if len(header) == 1 else ""
+    return next((separator for separator in _SEPARATORS if separator in only), "")
 
 
 def check_columns(

@@ -8,8 +8,10 @@ import pytest
 
 from fuzz.readers.log_readers import readers
 from simulator.errors import InputError
+from simulator.scenario.starter.sources import read_source
 from simulator.traffic.formats.catalog import format_of, read_log
 from simulator.traffic.formats.records.heads import Container, head_of
+from simulator.traffic.usage.catalog import read_usage
 from tests.support.traffic.log_samples import SPEND, document, lines
 from tests.support.traffic.span_samples import export, span
 
@@ -103,3 +105,22 @@ def test_unknown_columns_of_a_trace_are_named(tmp_path: Path) -> None:
     assert log.summary.unread_columns == ("Region",)
     assert "does not say whether ContextTokens include" in log.summary.text()
     assert "columns not read: Region" in log.summary.text()
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_other_separators_than_commas_are_named(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text(separator.join(("day", "model", "requests")) + "\n")
+    with pytest.raises(InputError) as caught:
+        format_of(path)
+    assert f"columns between {separator!r}, where a comma is expected" in str(caught.value)
+    with pytest.raises(InputError) as caught:
+        read_usage(path)
+    assert str(caught.value) == f"{path}:1:1: columns are between {separator!r}; expected commas"
+
+
+def test_rows_of_another_width_are_no_other_format(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text("day,requests,input_tokens\n2026-11-01,1\n")
+    with pytest.raises(InputError, match=r"usage\.csv:2:1: expected 3 fields, found 2"):
+        read_source(str(path))

@@ -102,12 +102,7 @@ def is_export(source: str, name: str | None = None) -> bool:
     try:
         format_of(path)
     except InputError as not_a_log:
-        try:
-            export = export_of(parsed(path))
-        except InputError as unreadable:
-            if "single calls" in str(unreadable):
-                raise
-            export = None
+        export = export_of(parsed(path))
         if export is None:
             exports = ", ".join(sorted(EXPORT_FORMATS))
             raise InputError(f"{not_a_log}; usage exports: {exports}") from None

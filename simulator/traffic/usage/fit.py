@@ -133,7 +133,8 @@ def _workload(
     if not np.isfinite(counts).any():
         if mean_input_tok is None:
             raise InputError(
-                f"{name}: the export does not count calls; give the mean prompt tokens of a call"
+                f"{name}: the export does not count calls; give the mean prompt of a call by "
+                "--mean-input-tokens"
             )
         counts = rows.prompt_tok / mean_input_tok
         remarks.append(

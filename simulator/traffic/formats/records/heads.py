@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import printable
+from simulator.files.tables import other_separator
 from simulator.files.text import open_text
 
 _CHARS = (1 << 16, 1 << 22)
@@ -66,6 +67,9 @@ class Head:
         """Return what the file begins with, for messages."""
         if self.container is Container.CSV:
             names = list(self.columns)
+            separator = other_separator(names)
+            if separator:
+                return f"text with columns between {separator!r}, where a comma is expected"
             return f"CSV with the columns {_shown(names)}" if any(names) else "text without columns"
         record = next(self.records(), None)
         if record is None:
