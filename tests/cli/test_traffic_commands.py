@@ -1,4 +1,4 @@
-"""Tables of workloads show their figures in full in a terminal of 80 columns."""
+"""Tables of workloads at 80 columns, and traffic by means on the command line."""
 
 from pathlib import Path
 
@@ -18,3 +18,14 @@ def test_long_names_of_workloads_are_wrapped_and_figures_are_not(tmp_path: Path)
     assert "1,234" in result.stdout
     assert "…" not in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_a_shared_prompt_below_a_token_is_taken_for_no_share(tmp_path: Path) -> None:
+    target = tmp_path / "s.yaml"
+    result = breakeven(
+        "new", str(target), "--input-tokens", "2200", "--output-tokens", "280",
+        "--shared-prompt", "0.6",
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert "such as 60%" in result.stderr
+    assert not target.exists()
