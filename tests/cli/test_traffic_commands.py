@@ -1,7 +1,12 @@
 """Tables of workloads at 80 columns, and traffic by means on the command line."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from typer.main import get_command
+
+from simulator.cli.app import app
 from tests.support.command import breakeven
 from tests.support.traffic.usage_exports import table
 
@@ -29,3 +34,15 @@ def test_a_shared_prompt_below_a_token_is_taken_for_no_share(tmp_path: Path) -> 
     assert result.returncode == 2
     assert "such as 60%" in result.stderr
     assert not target.exists()
+
+
+def test_texts_of_commands_fit_into_80_columns() -> None:
+    for command in _commands(get_command(app)):
+        lines = (command.help or "").splitlines()[1:]
+        assert max(map(len, lines), default=0) <= 78, command.name
+
+
+def _commands(command: Any) -> Iterator[Any]:
+    yield command
+    for inner in getattr(command, "commands", {}).values():
+        yield from _commands(inner)
