@@ -34,6 +34,7 @@ UNITS = (
     (r"usd_per_(month|year)$", r"USD/\1"),
     (r"usd$", "USD"),
     (r"^requests_per_month$", "requests/month"),
+    (r"^requests_per_active_hour$", "requests/h"),
     (r"_?per_(month|year)$", r"per \1"),
     (r"^discount_rate$", "per year"),
     (r"gb_per_s$", "GB/s"),
@@ -146,8 +147,9 @@ def _words(
         said = [f"`{value}`" for value in inside]
         return said[0] if len(said) == 1 else f"one of {_either(said)}"
     if origin in (list, tuple):
-        least = _limit(limits, "min_length")
-        some = f"at least {least} " if least and least > 1 else ""
+        least, most = _limit(limits, "min_length"), _limit(limits, "max_length")
+        bound = "" if least == most else "at least "
+        some = f"{bound}{least} " if least and least > 1 else ""
         return f"list of {some}{_words(inside[0], [], titles, True)}"
     if origin is dict:
         names = (

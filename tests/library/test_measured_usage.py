@@ -61,7 +61,9 @@ def test_the_simulated_month_is_that_of_the_export(tmp_path: Path, name: str) ->
 
 def test_an_export_without_calls_asks_for_a_mean_prompt(tmp_path: Path) -> None:
     path = EXPORTS["anthropic-usage"][0](tmp_path, month(per_hour=20))
-    with pytest.raises(InputError, match="does not count calls; give the mean prompt tokens"):
+    with pytest.raises(
+        InputError, match="does not count calls; give the mean prompt of a call by --mean"
+    ):
         new_scenario(tmp_path / "x.yaml", usage=str(path), model="llama-3.3-70b", gpu="h100")
     assert not (tmp_path / "x.yaml").exists()
 

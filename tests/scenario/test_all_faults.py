@@ -324,3 +324,25 @@ def test_a_name_that_is_not_clear_is_refused_with_those_of_its_family(
     with pytest.raises(InputError) as caught:
         simulator.predict_benchmark(**names)
     assert str(caught.value) == fault.removeprefix(f"--set options.own.{key}: ")
+
+
+def test_options_that_are_all_mere_targets_are_one_fault(tmp_path: Path) -> None:
+    option = {"kind": "api", "offer": "openai/gpt-6.1-terra", "compared": False}
+    path = write_scenario(tmp_path / "s.yaml", {**SMALL, "options": {"target": option}})
+    (fault,) = faults_of(path)
+    assert fault.endswith("options: needs at least one option that is compared")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("prefix_share=0.5", "unknown key 'prefix_share' (its name is now 'stable_session_share')"),
+        ("week={file: w.csv}", "unknown key 'file'"),
+        ("months=[1, 2]", "months must have at least 12 items, not 2"),
+        ("months=[1,1,1,1,1,1,1,1,1,1,1,1,1]", "months must have at most 12 items, not 13"),
+        ("week=[0, -1]", "week[1] must be greater than or equal to 0, not -1"),
+    ],
+)
+def test_faults_of_shapes_and_former_names(tmp_path: Path, setting: str, message: str) -> None:
+    found = faults_of(write_scenario(tmp_path / "s.yaml"), f"traffic.chat.{setting}")
+    assert message in [line.split(": ", 1)[1] for line in found]

@@ -65,7 +65,7 @@ def test_embeddings_have_no_output(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"shared_prompt_tokens": 2200}, "less than 1 token for a message"),
+        ({"shared_prompt_tokens": 2200}, "which leaves less than 1 for a message"),
         ({"shared_prompt_tokens": 5, "shared_prompt_share": 0.1}, "not both"),
         ({"reasoning_tokens": 300}, "exceeds output_tokens"),
         ({"cached_share": 0.5, "shared_prompt_tokens": 100}, "only 100 can be"),

@@ -223,7 +223,9 @@ def test_conversion_keeps_what_bills_need(tmp_path: Path, suffix: str) -> None:
 
 
 def test_commands_say_what_they_read(tmp_path: Path) -> None:
-    path = str(document(tmp_path, [SPEND, SPEND, {**SPEND, "status": "failure"}]))
+    path = str(
+        document(tmp_path, [SPEND, {**SPEND, "request_id": "r2"}, {**SPEND, "status": "failure"}])
+    )
     text = "read 2 calls; left out 1 failed call"
     stats = breakeven("traffic", "stats", path)
     assert f"summary     {text}" in stats.stdout

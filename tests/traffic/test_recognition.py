@@ -8,6 +8,7 @@ import pytest
 
 from fuzz.readers.log_readers import readers
 from simulator.errors import InputError
+from simulator.scenario.starter.sources import read_source
 from simulator.traffic.formats.catalog import format_of, read_log
 from simulator.traffic.formats.records.heads import Container, head_of
 from tests.support.traffic.log_samples import SPEND, document, lines
@@ -104,3 +105,10 @@ def test_unknown_columns_of_a_trace_are_named(tmp_path: Path) -> None:
     assert log.summary.unread_columns == ("Region",)
     assert "does not say whether ContextTokens include" in log.summary.text()
     assert "columns not read: Region" in log.summary.text()
+
+
+def test_rows_of_another_width_are_no_other_format(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text("day,requests,input_tokens\n2026-11-01,1\n")
+    with pytest.raises(InputError, match=r"usage\.csv:2:1: expected 3 fields, found 2"):
+        read_source(str(path))

@@ -198,8 +198,9 @@ def calibrate(
 ) -> None:
     """Fit a deployment's speed to its own benchmarks or request log.
 
-    Results are those of vLLM, SGLang, GuideLLM, AIPerf, GenAI-Perf, inference-perf and llm-d. A log
-    is a CSV table with arrival_s, input_tokens, output_tokens, first_token_s and finished_s.
+    Results are those of vLLM, SGLang, GuideLLM, AIPerf, GenAI-Perf,
+    inference-perf and llm-d. A log is a CSV table with arrival_s, input_tokens,
+    output_tokens, first_token_s and finished_s.
     """
     from simulator.library import benchmarks
 

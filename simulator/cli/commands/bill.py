@@ -26,8 +26,7 @@ def bill(
 ) -> None:
     """Price calls at list prices, by model, provider, team and key.
 
-    A cost that the source has recorded is compared with the list price, and the difference is
-    explained.
+    Recorded costs are compared with list prices, and differences explained.
     """
     from simulator.library.bills import reproduce_bill
 

@@ -8,6 +8,7 @@ import typer
 
 from simulator.cli.common import completion, print_notes
 from simulator.cli.dialog import Dialog, Question
+from simulator.files.numbers import number_or_nan
 
 DEFAULT_FILE = Path("scenario.yaml")
 PRESETS = (
@@ -171,6 +172,10 @@ def _means(
 ) -> dict[str, str]:
     """Return the keys of traffic by means, as they are written."""
     shares = shared_prompt is not None and shared_prompt.strip().endswith("%")
+    if not shares and 0 < number_or_nan(shared_prompt) < 1:
+        raise typer.BadParameter(
+            f"--shared-prompt {shared_prompt} is less than a token; a share has a %, such as 60%"
+        )
     shared_key = "shared_prompt_share" if shares else "shared_prompt_tokens"
     given = {
         "input_tokens": input_tokens,

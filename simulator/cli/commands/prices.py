@@ -134,9 +134,10 @@ def cost(
 ) -> None:
     """Price usage rows: add the columns cost_usd and error to the table.
 
-    Rows that are sums of requests, as their column requests says, also receive bounds of the cost.
+    Rows that are sums of requests, as their column requests says, also receive
+    bounds of the cost.
 
-    A CSV table is printed to standard output, a Parquet table is written to --out.
+    A CSV table is printed to standard output, a Parquet table written to --out.
     """
     parquet = usage.suffix == ".parquet"
     if parquet != (out is not None):

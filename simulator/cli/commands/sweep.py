@@ -42,8 +42,8 @@ def sweep(
 ) -> None:
     """Evaluate many variations of a scenario in one table.
 
-    The section `sweep` of the scenario lists them. Results are cached by point, so that an
-    interrupted sweep resumes where it stopped.
+    The section `sweep` of the scenario lists them. Results are cached by point,
+    so that an interrupted sweep resumes where it stopped.
     """
     from simulator.library import sweep as library
 

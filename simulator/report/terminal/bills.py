@@ -44,17 +44,23 @@ def print_bill(document: dict[str, Any], console: Console) -> None:
 
 def _total(total: dict[str, Any]) -> str:
     """Return the list price, the recorded cost and their difference in words."""
+    without = total["rows_without_price"]
+    unpriced = f"{'1 row has' if without == 1 else f'{without:,} rows have'} no list price"
+    is_partial = without > 0
     text = f"{_range(total)} $ at list prices"
+    if is_partial and not total["list_high_usd"]:
+        text = "no list price"
     if total["recorded_usd"] is None:
-        return f"{text}; the source records no cost"
+        shown = f"; {unpriced}" if is_partial and total["list_high_usd"] else ""
+        return f"{text}{shown}; the source records no cost"
     text += f", {_usd(total['recorded_usd'])} $ recorded"
     if total["agrees"]:
         return f"{text}: they agree"
     if total["difference_usd"] is None:
         return text
     text += f", a difference of {total['difference_usd']:+,.2f} $"
-    if total["rows_without_price"]:
-        text += f" in the rows with both; {total['rows_without_price']:,} rows have no list price"
+    if is_partial:
+        text += f" in the rows with both; {unpriced}"
     return text
 
 

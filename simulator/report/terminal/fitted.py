@@ -16,7 +16,7 @@ def print_fitted(document: dict[str, Any], console: Console) -> None:
     console.print(text, soft_wrap=True, markup=False)
     console.print()
     table = plain_table()
-    table.add_column("workload", no_wrap=True)
+    table.add_column("workload", overflow="fold")
     add_figures(table, ("req/month", "input", "output", "cached", "written", "peak", "growth"))
     for row in document["workloads"]:
         growth = row["growth_per_month"]

@@ -11,7 +11,7 @@ from simulator.report.text_tables import add_figures, plain_table
 def print_traffic(document: dict[str, Any], console: Console) -> None:
     """Print workloads by volume, lengths, rates and reuse, and list prices."""
     table = plain_table()
-    table.add_column("traffic", no_wrap=True)
+    table.add_column("traffic", overflow="fold")
     add_figures(
         table, ("requests/month", "mean/s", "peak/s", "input tok", "output tok", "reusable")
     )

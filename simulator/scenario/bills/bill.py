@@ -21,7 +21,7 @@ TOLERANCE = 0.005
 """Relative difference up to which two costs count as equal."""
 _LEAST_USD = 0.005
 """Amount in USD below which a difference needs no explanation."""
-_NO_TOKENS = "the source has no tokens for it"
+_NO_TOKENS = "the source does not tell its prompt tokens and its output tokens"
 _MOST_NAMED = 3
 
 

@@ -153,7 +153,7 @@ def rows_of_usage(usage: UsageTable) -> BilledRows:
         np.array([low for low, _ in windows], np.int64)[group],
         np.array([high for _, high in windows], np.int64)[group],
         usage.spend_usd,
-        np.isfinite(usage.prompt_tok) | np.isfinite(usage.completion_tok),
+        np.isfinite(usage.prompt_tok) & np.isfinite(usage.completion_tok),
         np.isfinite(usage.cached_tok),
     )
 

@@ -37,9 +37,9 @@ def sessions_of(section: Simple) -> Sessions:
     message_tok = rest_tok / turns
     if message_tok < 1:
         raise InputError(
-            f"input_tokens: {section.input_tokens:g} leave less than 1 token for a message beside "
-            f"{shared_tok * share:g} of the shared prompt and {earlier * visible_tok:g} of earlier "
-            "answers"
+            f"input_tokens: of {section.input_tokens:g}, {shared_tok * share:g} are of the shared "
+            f"prompt and {earlier * visible_tok:g} of earlier answers, which leaves less than 1 "
+            "for a message"
         )
     most_tok = section.max_prompt_tokens or _power_of_two(16 * section.input_tokens)
     limit_tok = section.max_output_tokens or max(

@@ -12,6 +12,8 @@ from simulator.errors import nearest
 
 Path_ = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
+_RENAMED = {"prefix_share": "stable_session_share"}
+"""Keys of earlier versions whose present name no likeness of the spelling finds."""
 _KEPT = ("kind", "requests_per_month")
 """Required keys of a workload that no preset supplies."""
 
@@ -132,10 +134,9 @@ def _near_tag(problem: Any) -> str | None:
 
 def _explain(model: type[BaseModel], problem: Any, path: Path_) -> str:
     """Return the message of a pydantic problem at a path."""
-    name, kind, message = str(path[-1]) if path else "document", problem["type"], problem["msg"]
+    name, kind, message = _shown_name(path), problem["type"], problem["msg"]
     if kind == "extra_forbidden":
-        near = nearest(name, _fields_at(model, problem["loc"][:-1]))
-        return f"unknown key {name!r}{near or nearest(name, _all_fields(model))}"
+        return f"unknown key {name!r}{_near_field(name, model, problem['loc'][:-1])}"
     if kind == "missing":
         return f"missing key {problem['loc'][-1]!r}"
     if kind == "unknown_name":
@@ -147,12 +148,31 @@ def _explain(model: type[BaseModel], problem: Any, path: Path_) -> str:
         meant = _near_tag(problem)
         hint = f" (did you mean {meant!r}?)" if meant else f"; expected {', '.join(_tags(problem))}"
         return f"unknown {key} {tag!r}{hint}"
+    if kind in ("too_short", "too_long"):
+        bound = problem["ctx"].get("min_length", problem["ctx"].get("max_length"))
+        limit = "at least" if kind == "too_short" else "at most"
+        return f"{name} must have {limit} {bound} items, not {problem['ctx']['actual_length']}"
     message = message.removeprefix("Value error, ").removeprefix("Input should be ")
     given = problem.get("input")
     shown = f", not {given!r}" if isinstance(given, int | float | str | bool) else ""
     if kind == "value_error":
         return f"{name}: {message}"
     return f"{name} must be {message}{shown}"
+
+
+def _shown_name(path: Path_) -> str:
+    """Return the name of a value in messages: its key, or that of its list and its number."""
+    if len(path) > 1 and isinstance(path[-1], int):
+        return f"{path[-2]}[{path[-1]}]"
+    return str(path[-1]) if path else "document"
+
+
+def _near_field(name: str, model: type[BaseModel], loc: Path_) -> str:
+    """Return which key an unknown one of a section may be meant to be, if that is clear."""
+    here, anywhere = _fields_at(model, loc), _all_fields(model)
+    if name in _RENAMED and _RENAMED[name] in here:
+        return f" (its name is now {_RENAMED[name]!r})"
+    return nearest(name, here) or ("" if name in anywhere else nearest(name, anywhere))
 
 
 def _near_key(model: type[BaseModel], loc: Path_) -> str | None:

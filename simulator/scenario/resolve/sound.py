@@ -21,6 +21,9 @@ _UNSEEN = ("extends", "overrides", "sweep")
 """Sections that no option depends on."""
 
 
+_FILLER = "an option that stands for all faulty ones"
+
+
 @dataclass(frozen=True, slots=True)
 class SoundPart:
     """The valid part of a scenario."""
@@ -55,11 +58,11 @@ def sound_part(document: Document, faults: PlacedFaults) -> SoundPart:
         for name, section in traffic.items()
     }
     sound = {name: section for name, section in options.items() if ("options", name) not in broken}
-    # A scenario needs an option: that of a single workload's name is removed again.
-    filler = {"pools": {"kind": "pools", "pools": ["", ""]}}
-    scenario = Scenario.model_validate(values | {"options": sound or filler})
-    if not sound:
-        scenario = scenario.model_copy(update={"options": {}})
+    # A scenario needs an option that is compared: that of the filler is removed again.
+    filler = {_FILLER: {"kind": "pools", "pools": ["", ""]}}
+    scenario = Scenario.model_validate(values | {"options": {**sound, **filler}})
+    kept = {name: option for name, option in scenario.options.items() if name != _FILLER}
+    scenario = scenario.model_copy(update={"options": kept})
     # The workloads of a log are not known if its section is not valid.
     logs = (s for n, s in traffic.items() if ("traffic", n) in broken)
     is_unknown |= any(not isinstance(s, dict) or s.get("kind") != "sessions" for s in logs)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from simulator.errors import InputError, nearest
 from simulator.traffic.usage.buckets import Notices, UsageTable
+from simulator.traffic.usage.complete import with_known_outputs
 from simulator.traffic.usage.export_format import Content, ExportFormat, parsed
 from simulator.traffic.usage.formats.anthropic import ANTHROPIC_USAGE
 from simulator.traffic.usage.formats.anthropic_console import (
@@ -98,4 +99,5 @@ def read_usage(path: Path, name: str | None = None) -> tuple[UsageTable, ExportF
     if not buckets:
         raise InputError(f"{path}: no usage in this export")
     lengths = export.lengths(content) if export.lengths else None
-    return UsageTable.of(buckets, lengths, notices.covered_s), export, notices
+    usage = UsageTable.of(buckets, lengths, notices.covered_s)
+    return with_known_outputs(usage), export, notices

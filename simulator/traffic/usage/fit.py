@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from simulator.errors import InputError
 from simulator.traffic.usage.buckets import LengthHistogram, UsageTable
+from simulator.traffic.usage.complete import complete_rows
 from simulator.traffic.usage.profile import Profile, profile_of
 from simulator.units import DAY_S, MONTH_S
 
@@ -125,13 +126,15 @@ def _workload(
     """Return one workload, or None if its buckets have no calls."""
     model, provider, project, tier = key
     name = model or "calls without a model"
+    rows = complete_rows(rows, name, remarks)
     prompt = float(np.nansum(rows.prompt_tok))
     completion = float(np.nansum(rows.completion_tok))
     counts = rows.requests
     if not np.isfinite(counts).any():
         if mean_input_tok is None:
             raise InputError(
-                f"{name}: the export does not count calls; give the mean prompt tokens of a call"
+                f"{name}: the export does not count calls; give the mean prompt of a call by "
+                "--mean-input-tokens"
             )
         counts = rows.prompt_tok / mean_input_tok
         remarks.append(

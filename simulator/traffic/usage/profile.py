@@ -227,7 +227,8 @@ def _growth(
 
     line = linregress(np.arange(weeks) * WEEK_S / MONTH_S, np.log(totals))
     growth = float(np.expm1(line.slope))
-    return growth, float((1 + growth) * line.stderr)
+    # The error of equal totals is zero, which the regression does not tell.
+    return growth, float((1 + growth) * np.nan_to_num(line.stderr))
 
 
 def _trend(hours: int, growth: float) -> NDArray[np.float64]:

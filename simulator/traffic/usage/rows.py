@@ -22,6 +22,11 @@ _COMPARED = ("requests", "uncached_tok", "cached_tok", "completion_tok", "spend_
 _DIMENSIONS = ("model", "project", "key", "context", "region")
 """Fields of a group that are empty where an export does not distinguish them."""
 
+_FEWEST_PARTS = 2
+"""Fewest names whose sum another name may be; two equal names may be a coincidence."""
+_FEWEST_TOTALS = 3
+"""Fewest rows that are all equal to the sums of others, which is no coincidence."""
+
 Detail = tuple[tuple[str, str], ...]
 """Names and values that distinguish rows of the same group."""
 
@@ -95,6 +100,7 @@ class Rows:
         if self.all_have_model:
             _refuse_without_model(rows)
         _refuse_totals(rows)
+        _refuse_named_totals(rows)
         sums: dict[Any, list[Bucket]] = defaultdict(list)
         for row in rows:
             sums[*row.span, row.bucket.group].append(row.bucket)
@@ -163,6 +169,31 @@ def _refuse_totals(rows: Iterable[_Row]) -> None:
             row.fields.fail(
                 f"{_name(row)} is the total of the rows with {more}; the calls would be counted "
                 "twice"
+            )
+
+
+def _refuse_named_totals(rows: Iterable[_Row]) -> None:
+    """Raise InputError for rows of one name that are the totals of all other names.
+
+    An export may have a row for the sum of all models, under a name such as ``all``.
+    """
+    used = [row for row in rows if any(value > 0 for value in _compared(row.bucket))]
+    names = [frozenset(row.named) for row in used]
+    everywhere = frozenset.intersection(*names) if names else frozenset()
+    for name in everywhere:
+        amounts: dict[str, float] = defaultdict(float)
+        for row in used:
+            amounts[row.named[name]] += known_sum(*_compared(row.bucket))
+        half = sum(amounts.values()) / 2
+        total = next((value for value, amount in amounts.items() if is_same(amount, half)), None)
+        if total is None or len(amounts) < _FEWEST_PARTS + 1:
+            continue
+        wholes = [row for row in used if row.named[name] == total]
+        parts = [row for row in used if row.named[name] != total]
+        if len(wholes) >= _FEWEST_TOTALS and _are_totals(wholes, parts, everywhere - {name}):
+            wholes[0].fields.fail(
+                f"{_name(wholes[0])} is the total of all others of its time; the calls would be "
+                "counted twice"
             )
 
 

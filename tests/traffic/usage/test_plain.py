@@ -108,7 +108,7 @@ def test_faults_have_their_line(tmp_path: Path, change: dict, message: str) -> N
 
 def test_two_names_of_a_column_are_refused(tmp_path: Path) -> None:
     path = table(tmp_path, row(**{"Prompt Tokens": 5}))
-    assert "'Prompt Tokens' is another name of 'input_tokens', which is there" in refusal(path)
+    assert "'input_tokens' and 'Prompt Tokens' are names of the same column" in refusal(path)
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,9 @@ def test_weeks_as_buckets_tell_no_shape() -> None:
 def test_few_calls_do_not_make_a_peak() -> None:
     found = profile(1, HOUR_S, {}, per_s=0.0002)
     assert found.week.max() < 2 * CODE.max()
+
+
+def test_equal_weeks_have_no_growth_and_no_error() -> None:
+    begin_s = FIRST_S + np.arange(28) * DAY_S
+    found = profile_of(begin_s, np.full(28, DAY_S), np.full(28, 100.0), FIRST_S, 4 * WEEK_S)
+    assert (found.growth_per_month, found.growth_error) == (0.0, 0.0)

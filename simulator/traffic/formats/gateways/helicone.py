@@ -21,6 +21,7 @@ from simulator.traffic.formats.records.call_records import (
 from simulator.traffic.formats.records.containers import records_of
 from simulator.traffic.formats.records.count_names import Part
 from simulator.traffic.formats.records.reading import Format
+from simulator.traffic.formats.records.repeats import REPEATED, is_repeat, mark_repeats
 from simulator.traffic.formats.records.usage import SEPARATE, Counts
 
 _NO_REFERENCE = "00000000-0000-0000-0000-000000000000"
@@ -30,6 +31,11 @@ _COUNTS = (
     "prompt_cache_write_1h", "prompt_audio_tokens", "completion_audio_tokens",
 )  # fmt: skip
 _FIELDS = ("request_created_at", "prompt_tokens")
+_COMPARED = (
+    "request_created_at", "response_status", "status", "cache_reference_id", "prompt_tokens",
+    "completion_tokens",
+)  # fmt: skip
+"""Fields in which two records of one identifier must agree to be the same call."""
 _NAMES = {Part.INPUT: "prompt_tokens", Part.OUTPUT: "completion_tokens"}
 
 
@@ -54,6 +60,8 @@ def _row(record: Fields) -> Fields:
 
 
 def _left_out(record: Fields) -> str | None:
+    if is_repeat(record):
+        return REPEATED
     status = _status(record)
     if status is not None and not 200 <= status < 300:
         return FAILED
@@ -91,7 +99,7 @@ HELICONE = Format(
     "helicone",
     "Helicone requests: CSV, JSON or JSON lines",
     lambda head: head.has(*_FIELDS),
-    lambda path: records_of(path, export_items),
+    lambda path: mark_repeats(records_of(path, export_items), "request_id", _COMPARED),
     row_parser(_row),
     in_order=False,
     fields=(*_FIELDS, "completion_tokens"),

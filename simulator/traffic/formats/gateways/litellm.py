@@ -21,11 +21,17 @@ from simulator.traffic.formats.records.call_records import (
 from simulator.traffic.formats.records.containers import records_of
 from simulator.traffic.formats.records.count_names import Part, flat_counts
 from simulator.traffic.formats.records.reading import Format
+from simulator.traffic.formats.records.repeats import REPEATED, is_repeat, mark_repeats
 from simulator.traffic.formats.records.usage import INCLUSIVE, Counts
 from simulator.traffic.formats.records.values import missing_field
 
 _FIELDS = ("startTime", "completion_tokens", "prompt_tokens")
 _NAMES = {Part.INPUT: "prompt_tokens", Part.OUTPUT: "completion_tokens"}
+_COMPARED = (
+    "startTime", "call_type", "status", "cache_hit", "prompt_tokens", "completion_tokens",
+    "total_tokens", "spend",
+)  # fmt: skip
+"""Fields in which two records of one identifier must agree to be the same call."""
 _OTHER_CALLS = {
     "batch": "batch summaries",
     "image": "image calls",
@@ -60,6 +66,8 @@ def litellm_row(record: Fields) -> Fields:
 
 
 def _left_out(record: Fields, metadata: Fields) -> str | None:
+    if is_repeat(record):
+        return REPEATED
     status = str(record.get("status") or metadata.get("status") or "success").lower()
     if status == "failure":
         return FAILED
@@ -85,7 +93,7 @@ LITELLM = Format(
     "litellm",
     "LiteLLM SpendLogs: CSV, JSON or JSON lines, or postgresql:// of the proxy's database",
     lambda head: head.has(*_FIELDS),
-    lambda path: records_of(path, export_items),
+    lambda path: mark_repeats(records_of(path, export_items), "request_id", _COMPARED),
     row_parser(litellm_row),
     in_order=False,
     fields=_FIELDS,

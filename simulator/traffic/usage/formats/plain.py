@@ -65,13 +65,12 @@ def _matches(content: Content) -> bool:
 
 def _renamed(row: Fields) -> Fields:
     """Return a row by the names of columns."""
-    values = {}
-    for name, value in row.values.items():
-        column = _column(name)
-        if column in values:
-            row.fail(f"{name!r} is another name of {column!r}, which is there too")
-        values[column] = value
-    return row.replaced(values)
+    names: dict[str, str] = {}
+    for name in row.values:
+        other = names.setdefault(_column(name), name)
+        if other != name:
+            row.fail(f"{other!r} and {name!r} are names of the same column")
+    return row.replaced({column: row.values[name] for column, name in names.items()})
 
 
 def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
