@@ -278,6 +278,8 @@ def fit_traffic(
     notes = found.notes
     if target is not None:
         path = Path(target)
+        if path.suffix not in (".yaml", ".yml"):
+            raise InputError(f"{path}: traffic is written as YAML, to a file that ends in .yaml")
         write_files(path.parent, {path.name: traffic_text(found.workloads)})
         notes = (*notes, f"{len(found.workloads)} workloads -> {path}")
     document = found.to_dict()

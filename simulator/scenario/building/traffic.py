@@ -1,6 +1,8 @@
 """Build a source of requests from the traffic section of a scenario."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +52,21 @@ def build_traffic(
             workloads.append(build_workload(name, workload, span, document, at, index))
         provenance[name] = _origin(workload)
     faults.check()
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = tuple(_late_events(traffic, span))
     if span.hours % 168:
-        notes = ("the horizon is not a whole number of weeks: its hours represent the month",)
+        notes += ("the horizon is not a whole number of weeks: its hours represent the month",)
     return GeneratedTraffic(tuple(workloads), span.hours * HOUR_S), provenance, notes
+
+
+def _late_events(
+    traffic: dict[str, schema.Sessions | schema.Simple | schema.Replay], span: Horizon
+) -> Iterator[str]:
+    """Yield notes on events that are outside the simulated days and change nothing."""
+    end = span.start + timedelta(hours=span.hours)
+    for name, workload in traffic.items():
+        for event in () if isinstance(workload, schema.Replay) else workload.events:
+            if event.first >= end or event.first + timedelta(days=event.days) <= span.start:
+                yield f"{name}: the event of {event.first} is outside the simulated days"
 
 
 def _origin(section: schema.Sessions | schema.Simple) -> str:

@@ -158,8 +158,8 @@ def _workload(
         requests_per_month=requests * MONTH_S / span_s,
         input_tok=prompt / requests,
         completion_tok=completion / requests,
-        reasoning_tok=_total(rows.reasoning_tok) / requests,
-        cached_share=_total(rows.cached_tok) / prompt,
+        reasoning_tok=_ratio(rows.reasoning_tok, counts),
+        cached_share=_ratio(rows.cached_tok, rows.prompt_tok),
         written_share=written / prompt,
         long_lived_share=_total(rows.written_1h_tok) / written if written > 0 else np.nan,
         other_modality_share=float(np.nan_to_num(other)) / (prompt + completion),
@@ -188,6 +188,13 @@ def _log_spread(histograms: Sequence[LengthHistogram]) -> float:
     first = max(0, int(np.searchsorted(shares, _LOW_SHARE)) - 1)
     low, high = np.interp([_LOW_SHARE, _HIGH_SHARE], shares[first:], np.log(edges[finite])[first:])
     return float(high - low) / 2
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
+    """Return the sum of a column over that of another, of the rows that tell both."""
+    known = np.isfinite(part) & np.isfinite(whole)
+    total = float(whole[known].sum())
+    return float(part[known].sum()) / total if total > 0 else float("nan")
 
 
 def _total(*columns: NDArray[np.float64]) -> float:

@@ -28,6 +28,8 @@ MOST_COMPARED_CHARS = 200
 """Longest text that suggestions are sought for."""
 _HYPOTHETICAL = "article"
 """Provider whose offers are found by their full names only."""
+_SAME_MODEL = frozenset(("chat", "instruct", "it", "turbo", "versatile"))
+"""Words that some providers add to the name of a model and others leave out."""
 _LEAST_LIKENESS = 0.5
 """Least likeness of a suggested name, of `difflib`."""
 
@@ -106,7 +108,20 @@ class OfferIndex:
             # If the maker sells this family, an offer of another is not what the name means.
             if own or (name.made_by, name.family) in self._families:
                 return own
-        return self._closest(name)
+        found = self._closest(name)
+        if name.provider is not None or not found:
+            return found
+        # Without a provider, one that alone leaves out a word such as instruct is not meant.
+        length = len(name.words)
+        sold = {
+            entry.offer
+            for (words, _), entries in self._entries.items()
+            if words[:length] == name.words and set(words[length:]) <= _SAME_MODEL
+            for entry in entries
+            if entry.own and entry.name.provider != _HYPOTHETICAL
+        }
+        providers = {_split(offer)[0] for offer in sold}
+        return found if len(providers) == 1 else sorted(sold | set(found))
 
     def _closest(self, name: OfferName) -> list[str]:
         """Return the offers with the least gap, of each provider if the name states none."""

@@ -10,6 +10,7 @@ providers' conventions differ, such as ``cache_read_input_tokens``, are no synon
 input excludes them, others' includes them.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -54,6 +55,9 @@ def _column(name: str) -> str:
     return _COLUMN.get(plain, plain)
 
 
+_MONEY = re.compile(r"cost|price|spend|usd|amount|eur")
+
+
 def _matches(content: Content) -> bool:
     row = {_column(name): value for name, value in first_record(content).items()}
     columns = row.keys() | {_column(name) for name in content.header or ()}
@@ -80,6 +84,11 @@ def _buckets(content: Content, notices: Notices) -> Iterator[Bucket]:
     begins_s = [_begin_s(row) for row in found]
     lengths_s = [_stated_length_s(row, begin) for row, begin in zip(found, begins_s, strict=True)]
     lengths_s = lengths_between(begins_s, lengths_s, found, notices)
+    unread = sorted(
+        {n for row in found for n in row.values if _MONEY.search(n.lower())} - {"cost_usd"}
+    )
+    if unread:
+        notices.remark(f"Columns {', '.join(map(repr, unread))} are not read as costs in USD.")
     rows = Rows(notices)
     for row, begin_s, length_s in zip(found, begins_s, lengths_s, strict=True):
         failed = {"failed requests": row.count("failed_requests")}
