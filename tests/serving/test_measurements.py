@@ -275,6 +275,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("a.json", VLLM | {"completed": 0}, "completed must be a number above zero, not 0"),
     ("a.json", VLLM | {"completed": True}, "completed must be a number above zero"),
     ("a.json", VLLM | {"completed": 10**400}, r"above zero, not 10{39}\.\.\."),
+    ("a.json", VLLM | {"failed": 40}, "40 of [0-9]+ requests failed"),
     ("a.json", VLLM | {"request_rate": "fast"}, "request_rate must be .*, or inf, not 'fast'"),
     ("a.json", SGLANG | {"request_rate": "trace"}, "request_rate is 'trace'.*give a log"),
     ("a.json", VLLM | {"ramp_up_strategy": "linear"}, "ramp_up_strategy .* needs a constant load"),

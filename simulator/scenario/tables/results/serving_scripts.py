@@ -11,6 +11,9 @@ from simulator.errors import InputError
 from simulator.scenario.tables.results.fields import Record, figure, limit, optional
 from simulator.scenario.tables.results.reported import Pattern, Reported, Unknown, pattern_of
 
+MOST_FAILED = 0.05
+"""Share of failed requests up to which a result is used."""
+
 
 def is_serving(record: Record) -> bool:
     """Return whether a record is a result of ``bench serve`` or ``bench_serving``."""
@@ -23,6 +26,7 @@ def read_serving(record: Record, where: str) -> Reported:
     Results of embedding and pooling models have no output tokens and no time to first token.
     """
     requests = figure(record, where, "completed")
+    _refuse_failures(record, where, requests)
     prompt_tok = _total_tok(record, where, "input") / requests
     ttft_s, tpot_s = optional(record, "mean_ttft_ms") / 1e3, optional(record, "mean_tpot_ms") / 1e3
     e2e_s = _e2e_s(record)
@@ -42,6 +46,16 @@ def read_serving(record: Record, where: str) -> Reported:
     return Reported(
         where, pattern, prompt_tok, output_tok, requests, speed, math.nan, tpot_s, ttft_s
     )
+
+
+def _refuse_failures(record: Record, where: str, completed: float) -> None:
+    """Raise InputError if so many requests failed that the load was not the stated one."""
+    failed = optional(record, "failed")
+    if failed > MOST_FAILED * (completed + failed):
+        raise InputError(
+            f"{where}: {failed:,.0f} of {completed + failed:,.0f} requests failed, so that the "
+            "load was not the stated one"
+        )
 
 
 def _total_tok(record: Record, where: str, side: str) -> float:
