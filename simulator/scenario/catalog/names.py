@@ -143,6 +143,7 @@ PRECISIONS = {
 
 _NOTHING = re.compile(r"(?!)")
 _ANYTHING = re.compile(r"[a-z0-9]+")
+_MOST_COMPARED_CHARS = 200
 _MOST_SHOWN = 12
 """Names of a family that a message lists at most."""
 _LONG_WORD = 3
@@ -236,7 +237,8 @@ def _find_name(
 
 def unknown_name(what: str, text: str, known: list[str]) -> InputError:
     """Return the error of a name that is not known, with the names of its family that are."""
-    parts = _parts(text)
+    # A longer text is no misspelt name, and comparing it would take long.
+    parts = _parts(text) if len(text) <= _MOST_COMPARED_CHARS else []
     fitting = [name for name in known if parts and not Counter(parts) - Counter(_parts(name))]
     if len(fitting) > 1:
         return InputError(f"{what} {text!r} may be one of several: {_listed(fitting)}")
