@@ -245,7 +245,7 @@ def fit_traffic(
     *,
     log_format: str | None = None,
     skip_bad: bool = False,
-    mean_input_tokens: float | None = None,
+    mean_input_tokens: float | str | None = None,
 ) -> Result:
     """Fit workloads of a few numbers to a log, a usage export or the metrics of a server.
 
@@ -259,8 +259,8 @@ def fit_traffic(
         Name of the format; default: detected from the content.
     skip_bad : bool
         Skip invalid rows of a log, and note their number.
-    mean_input_tokens : float, optional
-        Mean prompt of a call, for exports that do not count calls.
+    mean_input_tokens : number or str, optional
+        Mean prompt of a call, such as ``2200`` or ``4k``, for exports that do not count calls.
 
     Raises
     ------
@@ -268,12 +268,16 @@ def fit_traffic(
         If the source is not recognised, has a row that cannot be read, or counts no calls.
     """
     from simulator.files.writing import write_files
+    from simulator.report.formatting import counted
     from simulator.report.terminal.fitted import print_fitted
     from simulator.scenario.starter.sources import read_source
     from simulator.scenario.starter.traffic_text import traffic_text
 
     found = read_source(
-        source, log_format=log_format, skip_bad=skip_bad, mean_input_tok=mean_input_tokens
+        source,
+        log_format=log_format,
+        skip_bad=skip_bad,
+        mean_input_tok=amount("input_tokens", mean_input_tokens),
     )
     notes = found.notes
     if target is not None:
@@ -281,7 +285,7 @@ def fit_traffic(
         if path.suffix not in (".yaml", ".yml"):
             raise InputError(f"{path}: traffic is written as YAML, to a file that ends in .yaml")
         write_files(path.parent, {path.name: traffic_text(found.workloads)})
-        notes = (*notes, f"{len(found.workloads)} workloads -> {path}")
+        notes = (*notes, f"{counted(len(found.workloads), 'workload')} -> {path}")
     document = found.to_dict()
     printer = partial(print_fitted, document)
     return Result(document, document["workloads"], printer=printer, notes=notes)

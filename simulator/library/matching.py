@@ -14,6 +14,7 @@ from typing import Any
 
 from simulator.errors import InputError
 from simulator.pricing.book import SNAPSHOT_DATE
+from simulator.report.formatting import counted
 from simulator.scenario.building.study import load_document
 from simulator.scenario.document.document import Document
 from simulator.scenario.starter.answers import Answers
@@ -56,7 +57,7 @@ def measured_answers(
         raise InputError(*(f"{reason}; give --offer" for reason in unserved))
     start = (day - timedelta(days=day.weekday())).date().isoformat()
     workloads = match_cached_shares(found.workloads, served_by, start)
-    read = f"{found.source}: {found.format}, {len(workloads)} workloads"
+    read = f"{found.source}: {found.format}, {counted(len(workloads), 'workload')}"
     notes = (read, *found.notes, *found.remarks, *unserved)
     return replace(answers, workloads=workloads, served_by=served_by), notes
 

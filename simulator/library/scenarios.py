@@ -132,7 +132,7 @@ def new_scenario(
     requests_per_month: float | str | None = None,
     trace: str | Path | None = None,
     usage: str | None = None,
-    mean_input_tokens: float | None = None,
+    mean_input_tokens: float | str | None = None,
     means: Mapping[str, str] | None = None,
     ttft: str | None = None,
     tpot: str | None = None,
@@ -159,8 +159,8 @@ def new_scenario(
     usage : str, optional
         Usage export, log or address of a Prometheus server, to which workloads are fitted. Offers
         that serve them today are found by the names of their models.
-    mean_input_tokens : float, optional
-        Mean prompt of a call, for exports that do not count calls.
+    mean_input_tokens : number or str, optional
+        Mean prompt of a call, such as ``2200`` or ``4k``, for exports that do not count calls.
     means : dict of str to str, optional
         Keys of ``simple`` traffic as written, such as ``{"input_tokens": "2.2k"}``, instead of a
         preset; requires ``requests_per_month``.
@@ -196,7 +196,8 @@ def new_scenario(
         offers, models, gpus, preset, None if log else volume, log, ttft, tpot, engineers
     )
     if usage is not None:
-        answers, notes = measured_answers(answers, usage, mean_input_tokens)
+        mean_tok = amount("input_tokens", mean_input_tokens)
+        answers, notes = measured_answers(answers, usage, mean_tok)
     elif means is not None:
         answers = replace(answers, workloads=(stated_workload(means, volume),))
     start = starter(answers, path)

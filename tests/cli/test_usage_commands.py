@@ -92,7 +92,7 @@ def test_a_fit_asks_for_the_mean_prompt_of_uncounted_calls(usage: Path, tmp_path
     (tmp_path / "uncounted.csv").write_text(text + "\n")
     refused = invoke("traffic", "fit", tmp_path / "uncounted.csv", code=3)
     assert "does not count calls; give the mean prompt of a call" in str(refused.exception)
-    fitted = printed("traffic", "fit", tmp_path / "uncounted.csv", "--mean-input-tokens", "1500")
+    fitted = printed("traffic", "fit", tmp_path / "uncounted.csv", "--mean-input-tokens", "1.5k")
     assert fitted["workloads"][0]["requests_per_month"] == pytest.approx(100 * 730)
 
 

@@ -237,3 +237,15 @@ def test_commands_say_what_they_read(tmp_path: Path) -> None:
     result = log_statistics(path)
     assert result.log.summary.left_out == {"failed calls": 1}
     assert result.notes == (text,)
+
+
+def test_one_page_of_several_of_langfuse_is_named(tmp_path: Path) -> None:
+    call = {
+        "id": "a", "type": "GENERATION", "traceId": "t", "startTime": "2026-11-02T08:00:00Z",
+        "endTime": "2026-11-02T08:00:02Z", "model": "gpt-4o",
+        "usageDetails": {"input": 100, "output": 10, "total": 110},
+    }  # fmt: skip
+    for pages, remarks in ((1, ()), (3, ("this is one page of 3",))):
+        path = tmp_path / f"{pages}.json"
+        path.write_text(json.dumps({"data": [call], "meta": {"page": 1, "totalPages": pages}}))
+        assert log_statistics(str(path)).log.summary.remarks == remarks

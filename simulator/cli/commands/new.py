@@ -74,8 +74,10 @@ def new(
         ),
     ] = None,
     mean_input_tokens: Annotated[
-        float | None,
-        typer.Option(min=1, help="Mean prompt, for a usage export that counts no calls."),
+        str | None,
+        typer.Option(
+            metavar="TOKENS", help="Mean prompt, for a usage export that counts no calls."
+        ),
     ] = None,
     input_tokens: Annotated[
         str | None,

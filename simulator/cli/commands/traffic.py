@@ -106,9 +106,11 @@ def fit(
     fmt: SourceFormatOption = None,
     skip_bad: SkipOption = False,
     mean_input_tokens: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            "--mean-input-tokens", min=1, help="Mean prompt, for exports that count no calls."
+            "--mean-input-tokens",
+            metavar="TOKENS",
+            help="Mean prompt, for exports that count no calls.",
         ),
     ] = None,
     output: OutputOption = Output.TABLE,

@@ -136,6 +136,8 @@ def _workload(
                 f"{name}: the export does not count calls; give the mean prompt of a call by "
                 "--mean-input-tokens"
             )
+        if not mean_input_tok >= 1:
+            raise InputError(f"the mean prompt must be 1 token or more, not {mean_input_tok:g}")
         counts = rows.prompt_tok / mean_input_tok
         remarks.append(
             f"The calls are counted by a mean prompt of {mean_input_tok:g} tokens, as given."

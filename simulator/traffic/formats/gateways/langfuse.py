@@ -53,7 +53,8 @@ def _chunks(path: Path) -> Iterator[RecordChunk]:
     """Yield the observations of a file with what the tree of all of them says of each."""
     items: list[Item] = []
     spans = []
-    for item in _observations(_items(path)):
+    remarks: list[str] = []
+    for item in _observations(_items(path, remarks)):
         if isinstance(item, Record):
             record = {name: item.value[name] for name in _KEPT if name in item.value}
             record["tree"] = _tree_span(item.value)
@@ -61,17 +62,34 @@ def _chunks(path: Path) -> Iterator[RecordChunk]:
             item = item._replace(value=record)
         items.append(item)
     resolve_tree(spans)
-    return in_chunks(items)
+    for number, chunk in enumerate(in_chunks(items)):
+        if number == 0:
+            chunk.remarks = (*chunk.remarks, *remarks)
+        yield chunk
 
 
-def _items(path: Path) -> Iterator[Item]:
+def _items(path: Path, remarks: list[str]) -> Iterator[Item]:
+    """Yield the records of a file, and add to the remarks if it is one page of several."""
+
+    def of_document(document: Any) -> list[Any] | None:
+        remarks.extend(_missing_pages(document))
+        return _trace_or_items(document)
+
     if container_of(path) is not Container.CSV:
-        yield from record_items(path, _trace_or_items)
+        yield from record_items(path, of_document)
         return
     for chunk in csv_records(path):
         yield from chunk.broken
         for line, value in zip(chunk.lines, chunk.values, strict=True):
             yield Record(line, value)
+
+
+def _missing_pages(document: Any) -> Iterator[str]:
+    """Yield a remark if a document is one page of several, by the ``meta`` of Langfuse's API."""
+    meta = document.get("meta") if isinstance(document, dict) else None
+    pages = meta.get("totalPages") if isinstance(meta, dict) else None
+    if isinstance(pages, int) and pages > 1:
+        yield f"this is one page of {pages}"
 
 
 def _trace_or_items(document: Any) -> list[Any] | None:
