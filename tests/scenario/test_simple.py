@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from simulator.errors import InputError
-from simulator.scenario.building.study import load_study
+from simulator.scenario.building.study import load, load_study
+from simulator.scenario.resolve.load import resolved_yaml
 from simulator.traffic.logs.collect import collect
 from simulator.traffic.logs.replay import recorded
 from simulator.traffic.reuse.reuse import reuse
@@ -123,6 +124,17 @@ def test_a_week_may_come_from_a_file_or_from_days(tmp_path: Path) -> None:
     assert from_file == pytest.approx(given)
     assert from_file == pytest.approx(listed)
     assert from_file[23] / from_file[1] == pytest.approx(23)
+
+
+def test_a_resolved_scenario_has_the_numbers_of_its_week(tmp_path: Path) -> None:
+    (tmp_path / "week.csv").write_text("\n".join(map(str, range(24))))
+    scenario = SMALL | {"horizon_hours": 168, "traffic": {"calls": simple(week="week.csv")}}
+    loaded = load(write_scenario(tmp_path / "scenario.yaml", scenario))
+    (tmp_path / "elsewhere").mkdir()
+    resolved = tmp_path / "elsewhere" / "scenario.resolved.yaml"
+    resolved.write_text(resolved_yaml(loaded.scenario, loaded.document))
+    again = load(resolved).study.traffic.hourly_load()
+    assert again == pytest.approx(loaded.study.traffic.hourly_load())
 
 
 def test_events_change_the_volume_and_the_bill_follows(tmp_path: Path) -> None:

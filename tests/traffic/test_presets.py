@@ -38,7 +38,7 @@ def test_settings_and_volume_of_a_preset() -> None:
     assert spec.requests_per_s == 1.0
     assert spec.documents.per_request == 2
     assert (spec.rate.week == 1).all()
-    with pytest.raises(InputError, match=r"--set week: .* neither a weekly shape nor a file"):
+    with pytest.raises(InputError, match="--set week: unknown week shape"):
         preset_workload("rag", 1e6, ["week=round"])
     with pytest.raises(InputError, match="--set turns: turns must be"):
         preset_workload("rag", 1e6, ["turns=many"])

@@ -1,23 +1,20 @@
 """Volume and shape over time of a workload: requests per month, hourly factors, dated events."""
 
-import re
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import InputError, nearest
-from simulator.files.text import read_text
+from simulator.errors import InputError
 from simulator.scenario.document.document import Document, Path_
 from simulator.scenario.schema.volume import DayShapes, Week, Workload
 from simulator.traffic.calendar import DatedFactor, dated_factors, week_in_utc, zone_of
 from simulator.traffic.rate import Rate
-from simulator.traffic.shapes import shape_names, week_of, week_shape, with_peak
+from simulator.traffic.shapes import week_of, week_shape, with_peak
 from simulator.units import HOUR_S, MONTH_HOURS, WEEK_S
 
 _HOURS_PER_WEEK = WEEK_S / HOUR_S
-_SEPARATORS = re.compile(r"[\s,;]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def requests_per_month(section: Workload, document: Document, at: Path_) -> floa
 
 
 def weekly_shape(week: Week, document: Document, at: Path_) -> NDArray[np.float64]:
-    """Return the factors of a local week: named, listed, by kinds of day, or from a file. (168,)
+    """Return the factors of a local week: named, listed or by kinds of day. (168,)
 
     Raises
     ------
@@ -58,18 +55,7 @@ def weekly_shape(week: Week, document: Document, at: Path_) -> NDArray[np.float6
         return document.made(at, lambda: week_of(5 * week.weekday + 2 * week.weekend))
     if isinstance(week, list):
         return document.made(at, lambda: week_of(week))
-    if week in shape_names():
-        return week_shape(week)
-    path = document.file(at, week)
-    if not path.is_file():
-        near = nearest(week, shape_names())
-        raise document.fail(at, f"{week!r} is neither a weekly shape nor a file{near}")
-    words = [word for word in _SEPARATORS.split(read_text(path)) if word]
-    try:
-        factors = [float(word) for word in words]
-    except ValueError as error:
-        raise document.fail(at, f"{week}: expected 24 or 168 numbers: {error}") from None
-    return document.made(at, lambda: week_of(factors))
+    return document.made(at, lambda: week_shape(week))
 
 
 def rate_of(

@@ -28,10 +28,12 @@ from simulator.scenario.resolve.distributions import (
 from simulator.scenario.resolve.extending import apply_extends
 from simulator.scenario.resolve.presets import apply_presets
 from simulator.scenario.resolve.quantities import parse_units
+from simulator.scenario.resolve.week_files import read_week_files
 from simulator.scenario.schema.scenario import Scenario
 
 STEPS: tuple[Callable[[Document, PlacedFaults], Document], ...] = (
     apply_presets,
+    read_week_files,
     partial(parse_units, Scenario),
     partial(resolve_distributions, Scenario),
 )
