@@ -115,6 +115,8 @@ def new(
         raise typer.BadParameter(f"{target} exists already; --force overwrites it")
     means = _means(input_tokens, output_tokens, shared_prompt, cached_share)
     sources = [n for n, v in (("preset", preset), ("trace", trace), ("usage", usage)) if v]
+    if trace is not None and "preset" in sources:
+        sources.remove("preset")  # The help of --trace says that the log replaces the preset.
     sources += ["input-tokens"] if means else []
     if len(sources) > 1:
         raise typer.BadParameter(f"give one of {', '.join(f'--{name}' for name in sources)}")
