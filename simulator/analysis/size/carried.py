@@ -79,10 +79,9 @@ class CapacityCurve:
         """
         if not self.speeds[speed]:
             return None
-        wanted = volume / self.speeds[speed]
 
         def carries(replicas: int) -> bool:
-            return self.volume(replicas) >= wanted
+            return self.volume(replicas) * self.speeds[speed] >= volume
 
         return bisect_whole(carries, *gallop(carries, 1))
 
