@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulator.errors import listed
 from simulator.library.prices import Book, cards, moment_s, open_book
 from simulator.library.results import Result
 
@@ -90,11 +91,11 @@ def _left_out_notes(left_out: "LeftOut", feed: str = "") -> list[str]:
         left_out.prices.items(), key=lambda item: ("token" not in item[0], -len(item[1]))
     )
     notes = [
-        f"{feed}{_number(names)} left out: {_examples(names)} ({why})"
+        f"{feed}{_number(names)} left out: {listed(names, EXAMPLES_SHOWN)} ({why})"
         for why, names in offers[:KINDS_SHOWN]
     ]
     notes += [
-        f"{feed}{what} is not read: {_number(names)} ({_examples(names)})"
+        f"{feed}{what} is not read: {_number(names)} ({listed(names, EXAMPLES_SHOWN)})"
         for what, names in prices[:KINDS_SHOWN]
     ]
     for what, rest in (
@@ -109,11 +110,6 @@ def _left_out_notes(left_out: "LeftOut", feed: str = "") -> list[str]:
 
 def _number(names: Collection[str]) -> str:
     return f"{len(names)} offer{'' if len(names) == 1 else 's'}"
-
-
-def _examples(names: Sequence[str]) -> str:
-    more = len(names) - EXAMPLES_SHOWN
-    return ", ".join(names[:EXAMPLES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def diff_prices(

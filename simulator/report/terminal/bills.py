@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from simulator.errors import listed
 from simulator.report.formatting import quantity
 from simulator.report.text_tables import add_figures, plain_table
 
@@ -99,8 +100,7 @@ def _print_notes(console: Console, lines: Sequence[dict[str, Any]]) -> None:
     if found:
         console.print()
     for note, names in list(found.items())[:_MOST_NOTES]:
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        _say(console, f"{shown}: {note}")
+        _say(console, f"{listed(names, 3)}: {note}")
     if len(found) > _MOST_NOTES:
         _say(console, f"and {len(found) - _MOST_NOTES} more notes, which --output json has")
 

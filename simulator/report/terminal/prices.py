@@ -120,30 +120,27 @@ def print_card(
     )
     shown = [row for row in document["rows"] if everything or row["holds"] != "past"]
     buckets = [b for b in BUCKETS if any(b in row["rates"] for row in shown) and b not in _EACH]
-    listed = _join_rows([row for row in shown if set(row["rates"]) & set(buckets)])
+    joined = _join_rows([row for row in shown if set(row["rates"]) & set(buckets)])
     table = plain_table()
     table.add_column("when (USD per Mtok)", overflow="fold")
     for bucket in buckets:
         table.add_column(SHORT.get(bucket, bucket), justify="right")
-    for row in listed:
+    for row in joined:
         values = (f"{row['rates'][b]:g}" if b in row["rates"] else "" for b in buckets)
         when = ", ".join(row["when"]) or "always"
         table.add_row(f"{when} ({row['holds']})" if row["holds"] != "now" else when, *values)
     console.print(table)
     if document["also_named"]:
-        console.print(_named(document["also_named"]), markup=False, soft_wrap=True)
+        console.print(
+            f"also named: {listed(document['also_named'], MOST_NAMES)}",
+            markup=False,
+            soft_wrap=True,
+        )
     for line in _price_notes(document, len(document["rows"]) - len(shown)):
         console.print(line, markup=False, soft_wrap=True)
     for line in _behaviour_notes(offer) if offer else ():
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"source: {document['source']}", markup=False, soft_wrap=True)
-
-
-def _named(names: list[str]) -> str:
-    """Return the further names of an offer as a line."""
-    more = len(names) - MOST_NAMES
-    rest = f" and {more} more" if more > 0 else ""
-    return f"also named: {', '.join(names[:MOST_NAMES])}{rest}"
 
 
 def _join_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-from simulator.errors import InputError, nearest
+from simulator.errors import InputError, listed, nearest
 
 # Words that tables add to a name without changing its meaning.
 _GPU_NOISE = re.compile(
@@ -241,16 +241,13 @@ def unknown_name(what: str, text: str, known: list[str]) -> InputError:
     parts = _parts(text) if len(text) <= _MOST_COMPARED_CHARS else []
     fitting = [name for name in known if parts and not Counter(parts) - Counter(_parts(name))]
     if len(fitting) > 1:
-        return InputError(f"{what} {text!r} may be one of several: {_listed(fitting)}")
+        return InputError(f"{what} {text!r} may be one of several: {listed(fitting, _MOST_SHOWN)}")
     alike = fitting or [name for name in known if _are_alike(parts, _parts(name))]
     family = [name for name in known if parts and _beginning(parts) == _beginning(_parts(name))]
-    near = nearest(text, alike) or (f"; of its family: {_listed(family)}" if family else "")
+    near = nearest(text, alike) or (
+        f"; of its family: {listed(family, _MOST_SHOWN)}" if family else ""
+    )
     return InputError(f"unknown {what} {text!r}{near}")
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
-    return ", ".join(names[:_MOST_SHOWN]) + more
 
 
 def _parts(text: str) -> list[str]:

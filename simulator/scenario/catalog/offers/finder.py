@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from simulator.errors import InputError, closest
+from simulator.errors import InputError, closest, listed
 from simulator.pricing.aliases import snapshot_aliases
 from simulator.scenario.catalog.offers.matching import ANY, HOME, Entry, Gap, gap
 from simulator.scenario.catalog.offers.naming import (
@@ -241,9 +241,7 @@ class OfferIndex:
             partner = provider.startswith(f"{name.provider}_")
             return not partner, provider != name.made_by, -_common(name, offer), offer
 
-        ordered = sorted(offers, key=order)
-        more = len(ordered) - MOST_CANDIDATES
-        return ", ".join(ordered[:MOST_CANDIDATES]) + (f" and {more} more" if more > 0 else "")
+        return listed(sorted(offers, key=order), MOST_CANDIDATES)
 
 
 def _split(offer: str) -> tuple[str, str]:

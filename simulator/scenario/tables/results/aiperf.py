@@ -60,14 +60,16 @@ def read_aiperf(record: Record, where: str) -> Reported:
     config = record.get("input_config")
     if not isinstance(config, dict):
         return _result(record, where, Unknown("no input_config"))
-    in_flight = _mean(record, "request_throughput") * _time_s(record, where, "request_latency")
+    in_flight = optional(record, "request_throughput", "avg") * _time_s(
+        record, where, "request_latency"
+    )
     return _result(record, where, pattern_of_config(config, where, in_flight))
 
 
 def _result(record: Record, where: str, pattern: Pattern | Unknown) -> Reported:
-    output_tok = _mean(record, "output_sequence_length")
+    output_tok = optional(record, "output_sequence_length", "avg")
     e2e_s = _time_s(record, where, "request_latency")
-    prompt_tok = _mean(record, "input_sequence_length")
+    prompt_tok = optional(record, "input_sequence_length", "avg")
     if math.isnan(prompt_tok):
         raise InputError(f"{where}: no mean of input_sequence_length")
     is_silent = math.isnan(output_tok) and "output_token_throughput" not in record
@@ -81,9 +83,9 @@ def _result(record: Record, where: str, pattern: Pattern | Unknown) -> Reported:
         pattern,
         prompt_tok,
         0.0 if is_silent else output_tok,
-        _mean(record, "request_count"),
-        _mean(record, "output_token_throughput"),
-        _mean(record, "request_throughput"),
+        optional(record, "request_count", "avg"),
+        optional(record, "output_token_throughput", "avg"),
+        optional(record, "request_throughput", "avg"),
         _time_s(record, where, "inter_token_latency"),
         ttft_s,
         e2e_s,
@@ -162,11 +164,6 @@ def _replayed(where: str) -> InputError:
         f"{where}: the requests were sent at the times of a trace, which this file does not "
         "contain; give profile_export.jsonl of the same run, which has every request"
     )
-
-
-def _mean(record: Record, name: str) -> float:
-    node = record.get(name)
-    return optional(node, "avg") if isinstance(node, dict) else math.nan
 
 
 def _time_s(record: Record, where: str, name: str) -> float:

@@ -22,9 +22,9 @@ def figure(record: Record, where: str, name: str) -> float:
     return value
 
 
-def optional(record: Record, name: str) -> float:
-    """Return a number above zero, or NaN."""
-    value = number_or_nan(record.get(name))
+def optional(node: Any, *names: str) -> float:
+    """Return a number above zero of nested objects, or NaN."""
+    value = number_or_nan(inner(node, *names))
     return value if value > 0 else math.nan
 
 
@@ -63,7 +63,7 @@ def limit(value: Any, where: str) -> float:
 
 def time_s(node: Any, where: str, mean: str, unit: str) -> float:
     """Return the mean of a time in seconds, from an object with its unit; NaN if it has none."""
-    value = optional(node, mean) if isinstance(node, dict) else math.nan
+    value = optional(node, mean)
     if math.isnan(value):
         return math.nan
     name = str(node.get(unit))

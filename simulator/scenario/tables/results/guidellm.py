@@ -51,16 +51,16 @@ def _read_benchmark(record: Any, where: str) -> Reported:
     metrics = record.get("metrics")
     if not isinstance(metrics, dict):
         raise InputError(f"{where}: a GuideLLM benchmark without metrics")
-    done = optional(inner(metrics, "request_totals") or {}, "successful")
+    done = optional(metrics, "request_totals", "successful")
     return Reported(
         where,
-        _pattern(record, where, _mean_or_nan(metrics, "request_concurrency")),
+        _pattern(record, where, optional(metrics, "request_concurrency", "successful", "mean")),
         _mean(metrics, where, "prompt_token_count"),
         _mean(metrics, where, "output_token_count"),
         done,
         _mean(metrics, where, "output_tokens_per_second"),
-        tpot_s=_mean_or_nan(metrics, "inter_token_latency_ms") / 1e3,
-        ttft_s=_mean_or_nan(metrics, "time_to_first_token_ms") / 1e3,
+        tpot_s=optional(metrics, "inter_token_latency_ms", "successful", "mean") / 1e3,
+        ttft_s=optional(metrics, "time_to_first_token_ms", "successful", "mean") / 1e3,
     )
 
 
@@ -97,8 +97,3 @@ def _mean(metrics: Record, where: str, name: str) -> float:
     """Return the mean of a metric over successful requests."""
     done = section(section(metrics, where, name), f"{where}: {name}", "successful")
     return figure(done, f"{where}: {name}", "mean")
-
-
-def _mean_or_nan(metrics: Record, name: str) -> float:
-    done = inner(metrics, name, "successful")
-    return optional(done, "mean") if isinstance(done, dict) else math.nan

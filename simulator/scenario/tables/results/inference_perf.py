@@ -42,8 +42,8 @@ def read_inference_perf(record: Record, path: Path) -> Reported:
     done = section(record, where, "successes")
     latency = section(done, f"{where}: successes", "latency")
     output_tok = _mean(done, where, "output_len", "output_tokens")
-    ttft_s = _mean_or_nan(latency, "time_to_first_token")
-    e2e_s = _mean_or_nan(latency, "request_latency")
+    ttft_s = optional(latency, "time_to_first_token", "mean")
+    e2e_s = optional(latency, "request_latency", "mean")
     return Reported(
         where,
         _pattern(section(record, where, "load_summary"), path),
@@ -114,8 +114,3 @@ def _mean(done: Record, where: str, *names: str) -> float:
     """Return the mean of a length, whose name differs between versions."""
     name = next((n for n in names if isinstance(done.get(n), dict)), names[0])
     return figure(section(done, f"{where}: successes", name), f"{where}: {name}", "mean")
-
-
-def _mean_or_nan(latency: Record, name: str) -> float:
-    node = latency.get(name)
-    return optional(node, "mean") if isinstance(node, dict) else math.nan

@@ -68,7 +68,7 @@ def _read_second(record: Record, where: str) -> Reported:
         raise InputError(f"{where}: no results.request_performance.aggregate in the report")
     throughput = section(found, f"{where}: aggregate", "throughput")
     tool = str(inner(load, "tool"))
-    rates = (_mean(throughput, name) for name in ("output_token_rate", "request_rate"))
+    rates = (optional(throughput, name, "mean") for name in ("output_token_rate", "request_rate"))
     measured = _measured(found, where, tool, *rates)
     pattern = _pattern_of_load(load, where, tool, measured.request_s * measured.e2e_s)
     return replace(measured, pattern=pattern)
@@ -161,11 +161,6 @@ def _pattern_of_profile(settings: Record, stage: int, place: str) -> Pattern | U
     if math.isfinite(number) and profile in ("constant", "poisson", "async"):
         return Pattern("request-rate", number)
     return Unknown(f"the profile {profile!r} of GuideLLM does not tell the rate of stage {stage}")
-
-
-def _mean(found: Record, name: str) -> float:
-    node = found.get(name)
-    return optional(node, "mean") if isinstance(node, dict) else math.nan
 
 
 def _time_s(latency: Record, where: str, name: str) -> float:
