@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from simulator.errors import listed
 from simulator.pricing.billing import Usage, rates
 from simulator.pricing.rates import RateCard
 from simulator.pricing.rows import BUCKETS, CALL_BUCKETS, moment_text
