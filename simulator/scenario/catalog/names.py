@@ -147,7 +147,7 @@ _MOST_COMPARED_CHARS = 200
 _MOST_SHOWN = 12
 """Names of a family that a message lists at most."""
 _LONG_WORD = 3
-"""Letters from which on a first word names a family by itself: llama, gpt, but not a or h."""
+"""Fewest letters of a first word that alone names a family: llama and gpt, but not a or h."""
 _SIMILAR = 0.6
 """Least similarity of two words of which one may be the other misspelt."""
 

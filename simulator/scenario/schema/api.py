@@ -59,7 +59,7 @@ class Api(Section):
     """Offer whose speed, cache rule and limits are assumed for this one, if the price book has its
     prices and not its behaviour. Default: the offer's own behaviour."""
     compared: bool = True
-    """Whether the option is an answer by itself; false for a mere target of a gateway."""
+    """Whether the option is an answer of its own; false if it is only a target of a gateway."""
     region: str | None = None
     """Region in which calls must be processed; it determines the provider's surcharge. Default: no
     restriction."""
